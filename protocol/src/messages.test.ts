@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseClientMessage } from "./messages.ts";
+
+const read = (value: unknown) => parseClientMessage(JSON.stringify(value));
+const codeOf = (value: unknown) => (read(value) as { code?: string }).code;
+
+test("valid messages come back in short form", () => {
+  assert.deepEqual(read({ type: "subscribe", channels: ["odin.token.BTC.trade", "BTC.trade", "BTC.*"] }), {
+    type: "subscribe",
+    channels: ["BTC.trade", "BTC.*"],
+  });
+  assert.deepEqual(
+    read({ type: "subscribe", channels: ["a.b"], since: { epoch: "e", offset: 0 }, other: 1 }),
+    {
+      type: "subscribe",
+      channels: ["a.b"],
+      since: { epoch: "e", offset: 0 },
+    },
+  );
+  assert.deepEqual(read({ type: "unsubscribe", channels: ["a.b"] }), {
+    type: "unsubscribe",
+    channels: ["a.b"],
+  });
+  assert.deepEqual(read({ type: "replay", from_seq: 5, to_seq: 5 }), {
+    type: "replay",
+    from_seq: 5,
+    to_seq: 5,
+  });
+  assert.deepEqual(read({ type: "auth", token: "t" }), { type: "auth", token: "t" });
+});
+
+test("each mistake has its code", () => {
+  assert.equal((parseClientMessage("{") as { code?: string }).code, "invalid_json");
+  for (const value of [
+    null,
+    1,
+    [],
+    "x",
+    {},
+    { type: "x" },
+    { type: "subscribe" },
+    { type: "subscribe", channels: [] },
+  ]) {
+    assert.equal(codeOf(value), "invalid_message", JSON.stringify(value));
+  }
+  for (const since of [
+    null,
+    1,
+    {},
+    { epoch: 1, offset: 1 },
+    { epoch: "e", offset: -1 },
+    { epoch: "e", offset: 0.5 },
+  ]) {
+    assert.equal(
+      codeOf({ type: "subscribe", channels: ["a.b"], since }),
+      "invalid_message",
+      JSON.stringify(since),
+    );
+  }
+  for (const range of [
+    {},
+    { from_seq: 0, to_seq: 1 },
+    { from_seq: 2, to_seq: 1 },
+    { from_seq: 1, to_seq: 1e300 },
+  ]) {
+    assert.equal(codeOf({ type: "replay", ...range }), "invalid_message", JSON.stringify(range));
+  }
+  assert.equal(codeOf({ type: "auth", token: "" }), "invalid_message");
+  assert.equal(codeOf({ type: "subscribe", channels: ["a.b", "c"] }), "invalid_channel");
+});
+
+test("no input makes it throw, and an answer never echoes more than a glimpse", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.jsonValue().map((value) => JSON.stringify({ type: "subscribe", channels: value })),
+      ),
+      (text) => {
+        const answer = parseClientMessage(text);
+        if (answer.type === "error") assert.ok(JSON.stringify(answer).length < 600);
+      },
+    ),
+  );
+});

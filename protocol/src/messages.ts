@@ -1,0 +1,222 @@
+/** Messages on the wire, both ways, and the check of what a client sends. See PROTOCOL.md. */
+
+import { parseChannel } from "./channels.ts";
+import type { Priority } from "./events.ts";
+
+/** A place in the stream. `offset` is comparable only within the same `epoch`. */
+export interface Position {
+  epoch: string;
+  offset: number;
+}
+
+export interface Subscribe {
+  type: "subscribe";
+  /** Channels and patterns, in short form, without repetition. */
+  channels: string[];
+  since?: Position;
+}
+export interface Unsubscribe {
+  type: "unsubscribe";
+  channels: string[];
+}
+export interface Replay {
+  type: "replay";
+  from_seq: number;
+  to_seq: number;
+}
+export interface Heartbeat {
+  type: "heartbeat";
+}
+export interface Auth {
+  type: "auth";
+  token: string;
+}
+export type ClientMessage = Subscribe | Unsubscribe | Replay | Heartbeat | Auth;
+
+export interface Welcome {
+  type: "welcome";
+  connection: string;
+  instance: string;
+  epoch: string;
+  /** Offset of the last message that the gateway has read. */
+  offset: number;
+  heartbeat_seconds: number;
+  /** Window of the client's first wait before it reconnects. */
+  reconnect: { min_ms: number; max_ms: number };
+}
+export interface SubscriptionAck {
+  type: "subscription_ack";
+  /** All channels of the connection now. */
+  subscribed: string[];
+  count: number;
+  /** Answers `since`: false when what came after it is no longer whole; the client must then refetch. */
+  recovered?: boolean;
+  /** How many envelopes the gateway sends again because of `since`. */
+  replayed?: number;
+}
+export interface Envelope<Data = unknown> {
+  /** Per connection, contiguous from 1. */
+  seq: number;
+  /** Place in the stream, the same on every gateway. */
+  offset: number;
+  /** Publish time, milliseconds since 1970. */
+  ts: number;
+  type: string;
+  priority: Priority;
+  channel: string;
+  data: Data;
+}
+export interface HeartbeatAck {
+  type: "heartbeat_ack";
+  /** Gateway's clock, milliseconds since 1970. */
+  ts: number;
+  /** Last `seq` that this connection was given: above what the client saw means that a replay is due. */
+  seq: number;
+  offset: number;
+}
+export interface ReplayEnd {
+  type: "replay_end";
+  from_seq: number;
+  to_seq: number;
+  sent: number;
+  missing: number;
+}
+export interface ThrottleUpdate {
+  type: "throttle_update";
+  level: ThrottleLevel;
+  rate_percent: number;
+  /** Envelopes that were left out since the level was last 0. */
+  dropped: number;
+  /** Where to resume from to get them: `subscribe` with this as `since`. */
+  since: Position;
+  message: string;
+}
+export type ErrorCode =
+  | "invalid_json"
+  | "invalid_message"
+  | "invalid_channel"
+  | "too_many_channels"
+  | "rate_limited"
+  | "forbidden_channel"
+  | "unauthorized";
+export interface ErrorMessage {
+  type: "error";
+  code: ErrorCode;
+  message: string;
+}
+export interface Reconnect {
+  type: "reconnect";
+  in_ms: number;
+  reason: string;
+}
+/** What the server says beside envelopes. */
+export type ControlMessage =
+  | Welcome
+  | SubscriptionAck
+  | HeartbeatAck
+  | ReplayEnd
+  | ThrottleUpdate
+  | ErrorMessage
+  | Reconnect;
+export type ServerMessage = ControlMessage | Envelope;
+
+/** 0 normal, 1 light, 2 medium, 3 heavy. */
+export type ThrottleLevel = 0 | 1 | 2 | 3;
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function invalid(code: ErrorCode, message: string): ErrorMessage {
+  return { type: "error", code, message };
+}
+
+// What a client sent, cut to a length that is safe to send back.
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? "undefined";
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function parseChannels(value: unknown): string[] | ErrorMessage {
+  if (!Array.isArray(value) || value.length === 0) {
+    return invalid("invalid_message", `"channels" must be a non-empty array of names, not ${quote(value)}`);
+  }
+  const channels = new Set<string>();
+  for (const name of value) {
+    const channel = parseChannel(name);
+    if (channel === undefined) {
+      return invalid(
+        "invalid_channel",
+        `${quote(name)} is no channel: write SYMBOL.EVENT, global.EVENT, SYMBOL.* or *.EVENT`,
+      );
+    }
+    channels.add(channel);
+  }
+  return [...channels];
+}
+
+function parseSince(value: unknown): Position | ErrorMessage {
+  const since = value as Partial<Position> | null;
+  if (
+    typeof since !== "object" ||
+    since === null ||
+    typeof since.epoch !== "string" ||
+    !isCount(since.offset)
+  ) {
+    return invalid(
+      "invalid_message",
+      `"since" must be {"epoch": text, "offset": number}, not ${quote(value)}`,
+    );
+  }
+  return { epoch: since.epoch, offset: since.offset };
+}
+
+const isError = (value: object): value is ErrorMessage => "type" in value && value.type === "error";
+
+/**
+ * Reads one message of a client.
+ *
+ * @returns the message with its channels in short form, or the `error` message to answer with. Never throws.
+ */
+export function parseClientMessage(text: string): ClientMessage | ErrorMessage {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return invalid("invalid_json", `the message is not JSON: ${quote(text)}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return invalid("invalid_message", `a message is an object with a "type", not ${quote(value)}`);
+  }
+  const message = value as Record<string, unknown>;
+  switch (message.type) {
+    case "heartbeat":
+      return { type: "heartbeat" };
+    case "subscribe": {
+      const channels = parseChannels(message.channels);
+      if (isError(channels)) return channels;
+      if (message.since === undefined) return { type: "subscribe", channels };
+      const since = parseSince(message.since);
+      return isError(since) ? since : { type: "subscribe", channels, since };
+    }
+    case "unsubscribe": {
+      const channels = parseChannels(message.channels);
+      return isError(channels) ? channels : { type: "unsubscribe", channels };
+    }
+    case "replay": {
+      const { from_seq, to_seq } = message;
+      if (!isCount(from_seq) || !isCount(to_seq) || from_seq < 1 || to_seq < from_seq) {
+        return invalid(
+          "invalid_message",
+          `"replay" needs 1 <= from_seq <= to_seq, not ${quote(from_seq)} and ${quote(to_seq)}`,
+        );
+      }
+      return { type: "replay", from_seq, to_seq };
+    }
+    case "auth":
+      if (typeof message.token !== "string" || message.token === "") {
+        return invalid("invalid_message", `"auth" needs a "token"`);
+      }
+      return { type: "auth", token: message.token };
+    default:
+      return invalid("invalid_message", `unknown type ${quote(message.type)}`);
+  }
+}
