@@ -33,6 +33,8 @@ export interface Intake {
    */
   begin(epoch: string, offset: number): void;
   message(raw: RawMessage): void;
+  /** Messages up to `offset` left the stream before they could be read. */
+  lose(offset: number): void;
   /** Undefined when the next message is wanted at once, else a promise of the moment when it is. */
   ready(): Promise<void> | undefined;
   status(change: Partial<SourceStatus>): void;

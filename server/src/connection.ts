@@ -1,0 +1,375 @@
+/** One client: what it subscribed to, what it was sent, how well it keeps up. */
+
+import type { Socket } from "node:net";
+import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
+import type { Identity } from "./auth.ts";
+import type { ClientSocket } from "./client-socket.ts";
+import { Deque } from "./deque.ts";
+import type { Subscriber } from "./fanout.ts";
+import { textFrame } from "./frame.ts";
+import { Message } from "./message.ts";
+import { Missed } from "./missed.ts";
+import { ReplayRing } from "./replay-ring.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import type { Restless, Surroundings } from "./surroundings.ts";
+import type { DropReason } from "./tally.ts";
+import { Throttle, type ThrottleSettings } from "./throttle.ts";
+import type { Due } from "./wheel.ts";
+
+/** An envelope that is sent once more, with the sequence it had. */
+interface Again {
+  message: Message;
+  seq: number;
+}
+/** What waits for room in the socket: new messages, repeated ones, and control messages that follow them. */
+type Outgoing = Message | Again | string;
+
+/** Live messages that may pile up behind a resume before the client counts as too slow. */
+const MAX_BEHIND_RESUME = 10_000;
+/** Answers that may wait for a client that asks and does not read, in multiples of the send buffer. */
+const MAX_UNREAD_ANSWERS = 2;
+const SILENT_PINGS = 2;
+const PING = Buffer.from([0x89, 0]);
+const NO_CLAIMS: Pick<Identity, "expiresAt" | "channels"> = { expiresAt: 0, channels: undefined };
+
+export class Connection implements Subscriber, Due, Restless {
+  readonly id: string;
+  /** Claim `sub`, undefined without authentication. */
+  readonly user: string | undefined;
+  readonly ws: ClientSocket;
+  readonly subscriptions = new Subscriptions();
+  readonly #socket: Socket;
+  readonly #shared: Surroundings;
+  readonly #throttleSettings: ThrottleSettings;
+  readonly #ring: ReplayRing;
+  /** LZ77 window of this client's compression, 0 for none. */
+  readonly #windowBits: number;
+  /** Second of the upgrade. */
+  readonly openedAt: number;
+
+  claims: Pick<Identity, "expiresAt" | "channels">;
+  /** Kept by the wheel. */
+  dueAt = 0;
+  #pingAt: number;
+  #unanswered = 0;
+  #closing = false;
+  /** Offset of the last message that the fan-out brought: patterns overlap. */
+  #stamp = 0;
+  /** Up to here the client has messages of some channels from a gateway that was ahead of this one. */
+  #ahead = 0;
+  #throttle: Throttle | undefined;
+  #missed: Missed | undefined;
+  #outbox: Deque<Outgoing> | undefined;
+  #outboxLimit = 0;
+
+  constructor(
+    shared: Surroundings,
+    options: {
+      id: string;
+      ws: ClientSocket;
+      socket: Socket;
+      identity: Identity | undefined;
+      throttle: ThrottleSettings;
+      second: number;
+    },
+  ) {
+    this.#shared = shared;
+    this.id = options.id;
+    this.ws = options.ws;
+    this.#socket = options.socket;
+    this.user = options.identity?.user;
+    this.claims = options.identity ?? NO_CLAIMS;
+    this.#throttleSettings = options.throttle;
+    this.#ring = new ReplayRing(shared.limits.replayBuffer);
+    this.#windowBits = options.ws.deflateWindowBits;
+    this.openedAt = options.second;
+    this.#pingAt = options.second + shared.limits.pingSeconds;
+  }
+
+  /** Sequence of the last envelope. */
+  get seq(): number {
+    return this.#ring.last;
+  }
+  get level(): ThrottleLevel {
+    return this.#throttle?.level ?? 0;
+  }
+
+  // ——— delivery ———
+
+  deliver(message: Message): boolean {
+    if (this.#isDuplicate(message)) return false;
+    if (this.#throttle !== undefined && !this.#throttle.passes(message.priority)) {
+      this.#leaveOut(message, "throttled");
+      // At the last level hardly anything is sent any more, so that the failing must be seen without sending.
+      if (this.#throttle.level === this.#throttleSettings.maxLevel && !this.#hasRoom(message)) this.#failed();
+      return false;
+    }
+    if (this.#outbox !== undefined) {
+      this.#outbox.push(message);
+      if (this.#outbox.length > this.#outboxLimit) this.close(CLOSE.policy, "too slow to catch up");
+      return false;
+    }
+    const seq = this.#ring.push(message);
+    if (!this.#hasRoom(message)) {
+      // It has its place in the sequence and waits in the replay buffer: the client sees the gap and asks.
+      this.#failed();
+      return false;
+    }
+    this.#write(message, seq);
+    this.#throttle?.succeeded();
+    return true;
+  }
+
+  /** The gateway sheds load: a message is not delivered to anybody. */
+  shed(message: Message): void {
+    if (!this.#isDuplicate(message)) this.#leaveOut(message, "shed");
+  }
+
+  #isDuplicate(message: Message): boolean {
+    if (this.#stamp === message.offset || this.#closing) return true;
+    if (message.offset <= this.#ahead && !this.subscriptions.delivered(message)) return true;
+    this.#stamp = message.offset;
+    return false;
+  }
+
+  #hasRoom(message: Message): boolean {
+    const waiting = this.#socket.writableLength;
+    return waiting === 0 || waiting + message.bytes <= this.#shared.limits.sendBufferBytes;
+  }
+
+  #write(message: Message, seq: number): void {
+    const frame = message.frame(this.#windowBits);
+    this.#shared.tally.sent(frame.writeTo(this.#socket, seq), frame.deflated);
+  }
+
+  // ——— what follows a request of the client ———
+
+  /** Adds channels and patterns in short form, of which the messages after `from` come. */
+  subscribe(channels: readonly string[], from: number): void {
+    const topics = channels.map((channel) => this.#shared.fanout.subscribe(this, channel));
+    this.subscriptions.add(topics, from);
+    this.#ahead = Math.max(this.#ahead, from);
+  }
+
+  /** Removes the channels for which `unwanted` is true. */
+  unsubscribe(unwanted: (channel: string) => boolean): void {
+    for (const topic of this.subscriptions.remove(unwanted)) this.#shared.fanout.unsubscribe(this, topic);
+  }
+
+  /** Sends a control message, in front of what waits in the outbox. */
+  control(message: ControlMessage): void {
+    this.#say(JSON.stringify(message));
+  }
+
+  #say(text: string): void {
+    if (this.#closing) return;
+    this.#socket.write(textFrame(text));
+    if (this.#socket.writableLength > this.#shared.limits.sendBufferBytes * MAX_UNREAD_ANSWERS) {
+      this.close(CLOSE.policy, "answers are not read");
+    }
+  }
+
+  /** Sends messages of the history as new envelopes, before anything that comes from now on. */
+  resume(messages: readonly Message[]): void {
+    for (const { offset } of messages) this.#missed?.made(offset);
+    this.#enqueue(messages);
+  }
+
+  /** Sends envelopes again, then `end`. Returns how many are still in the buffer. */
+  replay(from: number, to: number, end: (sent: number) => ControlMessage): number {
+    const found: Outgoing[] = [];
+    for (
+      let seq = Math.max(from, this.seq - this.#shared.limits.replayBuffer + 1);
+      seq <= Math.min(to, this.seq);
+      seq++
+    ) {
+      const message = this.#ring.get(seq);
+      if (message !== undefined) found.push({ message, seq });
+    }
+    const sent = found.length;
+    found.push(JSON.stringify(end(sent)));
+    this.#enqueue(found);
+    return sent;
+  }
+
+  /** True while an earlier answer is still being sent. */
+  get busy(): boolean {
+    return this.#outbox !== undefined;
+  }
+
+  #enqueue(items: readonly Outgoing[]): void {
+    if (items.length === 0) return;
+    const idle = this.#outbox === undefined;
+    this.#outbox ??= new Deque();
+    for (const item of items) this.#outbox.push(item);
+    this.#outboxLimit = this.#outbox.length + MAX_BEHIND_RESUME;
+    if (idle) this.#pump();
+  }
+
+  /** Sends from the outbox as long as the socket takes it. */
+  #pump(): void {
+    while (this.#outbox !== undefined && !this.#closing) {
+      if (this.#socket.writableNeedDrain) {
+        this.#socket.once("drain", () => this.#pump());
+        return;
+      }
+      const item = this.#outbox.shift();
+      if (item === undefined) this.#outbox = undefined;
+      else if (typeof item === "string") this.#say(item);
+      else if (item instanceof Message) this.#send(item, this.#ring.push(item));
+      else this.#send(item.message, item.seq);
+    }
+  }
+
+  #send(message: Message, seq: number): void {
+    this.#write(message, seq);
+    this.#shared.tally.book(message);
+  }
+
+  // ——— keeping up ———
+
+  /** What was not delivered to this connection since it subscribed, and can still be. */
+  get missed(): Missed | undefined {
+    return this.#missed;
+  }
+
+  #leaveOut(message: Message, reason: DropReason): void {
+    this.#shared.tally.left(reason);
+    this.#missed ??= new Missed();
+    this.#missed.add(message.offset);
+    this.#shared.restless.add(this);
+  }
+
+  #failed(): void {
+    const now = Date.now();
+    this.#throttle ??= new Throttle(this.#throttleSettings, now);
+    this.#shared.restless.add(this);
+    const before = this.level;
+    const outcome = this.#throttle.failed(now);
+    if (outcome === "level-up") this.#announceLevel(before);
+    if (outcome === "close") this.close(CLOSE.policy, "too slow");
+  }
+
+  #announceLevel(before: ThrottleLevel): void {
+    const { metrics, log } = this.#shared;
+    metrics.throttleTransitions.inc({ from_level: before, to_level: this.level });
+    log.debug(
+      { connection: this.id, user: this.user, from: before, to: this.level },
+      "throttle level changed",
+    );
+    this.announce(
+      this.level > before ? "you read too slowly: less is sent" : "you keep up better: more is sent",
+    );
+    if (this.level === 0) this.#missed?.announced();
+  }
+
+  /** Tells the client where it stands and from where on it can get what it was not sent. */
+  announce(message: string): void {
+    const missed = this.#missed;
+    if (missed === undefined || missed.count === 0) this.#announce(message, 0, this.#shared.history.head);
+    else this.#announce(message, missed.count, missed.since);
+  }
+
+  /** Up to `count` messages after `offset` were lost to the whole gateway. */
+  lost(offset: number, count: number): void {
+    this.#announce("messages left the stream before the gateway could read them", count, offset);
+  }
+
+  #announce(message: string, dropped: number, offset: number): void {
+    const { history, throttle } = this.#shared;
+    this.control({
+      type: "throttle_update",
+      level: this.level,
+      rate_percent: this.#throttle?.ratePercent ?? throttle.percent[0],
+      dropped,
+      since: { epoch: history.epoch, offset },
+      message,
+    });
+  }
+
+  settle(now: number): void {
+    const { history, restless } = this.#shared;
+    this.#missed?.prune(history.floor);
+    const before = this.level;
+    if (this.#throttle?.recover(now)) this.#announceLevel(before);
+    const missed = this.#missed;
+    if (this.level === 0 && missed !== undefined && missed.count > 0) {
+      // Asking for it back while the gateway still sheds load would only add to the load.
+      if (missed.count === missed.countBefore) {
+        this.announce("the gateway was overloaded and left out messages");
+        missed.announced();
+      } else missed.countBefore = missed.count;
+    }
+    // What was forgotten is below the history's floor, which answers for it.
+    if (missed?.size === 0 && missed.count === 0) this.#missed = undefined;
+    if (this.#throttle?.idle) this.#throttle = undefined;
+    if (this.#missed === undefined && this.#throttle === undefined) restless.delete(this);
+  }
+
+  // ——— life ———
+
+  /** Something came from the client. */
+  heard(): void {
+    this.#unanswered = 0;
+  }
+
+  /** A fresh token was accepted. */
+  refresh(claims: Pick<Identity, "expiresAt" | "channels">): void {
+    this.claims = claims;
+    this.#shared.wheel.plan(this, this.#nextVisit());
+  }
+
+  visit(second: number): number {
+    const { expiresAt } = this.claims;
+    if (expiresAt > 0 && second >= expiresAt) {
+      this.close(CLOSE.tokenExpired, "token expired");
+      return 0;
+    }
+    if (second >= this.#pingAt) {
+      if (this.#unanswered >= SILENT_PINGS) {
+        this.ws.terminate();
+        return 0;
+      }
+      this.#unanswered++;
+      this.#pingAt = second + this.#shared.limits.pingSeconds;
+      this.#socket.write(PING);
+    }
+    return this.#nextVisit();
+  }
+
+  #nextVisit(): number {
+    const { expiresAt } = this.claims;
+    return expiresAt > 0 ? Math.min(this.#pingAt, expiresAt) : this.#pingAt;
+  }
+
+  /** Starts the wheel for this connection. */
+  open(): void {
+    this.#shared.wheel.plan(this, this.#nextVisit());
+  }
+
+  /** Another stream took the place of the one that was read. */
+  begin(): void {
+    this.#stamp = 0;
+    this.#ahead = 0;
+    this.#missed = undefined;
+    this.subscriptions.begin();
+  }
+
+  /** Says goodbye with a close code; nothing is sent after it. */
+  close(code: number, reason: string): void {
+    if (this.#closing) return;
+    this.detach();
+    this.ws.close(code, reason);
+  }
+
+  /** Takes the connection out of everything that would still send to it. */
+  detach(): void {
+    this.#closing = true;
+    const { wheel, restless } = this.#shared;
+    this.unsubscribe(() => true);
+    wheel.cancel(this);
+    restless.delete(this);
+    this.#outbox = undefined;
+    this.#missed = undefined;
+  }
+}

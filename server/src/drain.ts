@@ -1,0 +1,79 @@
+/** Sends the clients of a stopping gateway away, spread over time so that the others can take them. */
+
+import { CLOSE } from "@odin-ws/protocol";
+import type { Connection } from "./connection.ts";
+
+/** Share of the time in which nobody is sent away yet: the load balancer has to see first that `/health` fails. */
+const GRACE = 0.25;
+/** A client comes back within this time, to another gateway. */
+const RECONNECT_MS = 1000;
+const TICK_MS = 50;
+/** How long a client may take to answer the close before its socket is cut, beyond the drain. */
+const CLOSE_TIMEOUT_MS = 2000;
+
+export class Drain {
+  readonly done: Promise<void>;
+  readonly #connections: ReadonlySet<Connection>;
+  /** Those not yet sent away, in the order in which they go. */
+  readonly #waiting: Connection[];
+  readonly #startedAt = Date.now();
+  readonly #durationMs: number;
+  readonly #timer: NodeJS.Timeout;
+  readonly #total: number;
+  #resolve: () => void = () => {};
+
+  constructor(connections: ReadonlySet<Connection>, durationMs: number) {
+    this.#connections = connections;
+    this.#durationMs = durationMs;
+    this.#waiting = shuffled([...connections]);
+    this.#total = this.#waiting.length;
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#tick();
+  }
+
+  /** A client that was in the handshake when the drain began. */
+  add(connection: Connection): void {
+    this.#waiting.push(connection);
+  }
+
+  /** A client is gone, by itself or sent away. */
+  left(): void {
+    if (this.#connections.size === 0) this.stop();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#resolve();
+  }
+
+  #tick(): void {
+    const elapsed = Date.now() - this.#startedAt;
+    const window = this.#durationMs * (1 - GRACE);
+    // Where the drain should be, a little scattered, so that not every tick sends the same number.
+    const progress = (elapsed - this.#durationMs * GRACE + Math.random() * TICK_MS) / Math.max(1, window);
+    const remaining = elapsed >= this.#durationMs ? 0 : Math.ceil(this.#total * (1 - Math.max(0, progress)));
+    while (this.#waiting.length > remaining) this.#sendAway(this.#waiting.pop() as Connection);
+    if (elapsed > this.#durationMs + CLOSE_TIMEOUT_MS) for (const { ws } of this.#connections) ws.terminate();
+    this.left();
+  }
+
+  #sendAway(connection: Connection): void {
+    connection.control({
+      type: "reconnect",
+      in_ms: Math.round(Math.random() * RECONNECT_MS),
+      reason: "this gateway is being replaced",
+    });
+    connection.close(CLOSE.restart, "restart");
+  }
+}
+
+function shuffled<T>(items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    [items[i], items[j]] = [items[j] as T, items[i] as T];
+  }
+  return items;
+}

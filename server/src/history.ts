@@ -1,0 +1,134 @@
+/** The last messages of the stream, shared by all connections; answers what a client missed. */
+
+import { covers, isPattern, type Position } from "@odin-ws/protocol";
+import { Deque } from "./deque.ts";
+import type { Message } from "./message.ts";
+
+export interface HistoryLimits {
+  maxAgeMs: number;
+  maxMessages: number;
+  maxBytes: number;
+}
+
+/** How far ahead of this gateway another one may be that the client saw before. */
+const MAX_AHEAD = 10_000;
+
+export class History {
+  readonly #limits: HistoryLimits;
+  #messages = new Deque<Message>();
+  /** The same messages by channel, so that a resume costs what it returns. */
+  #byChannel = new Map<string, Deque<Message>>();
+  #bytes = 0;
+  #epoch = "";
+  #floor = 0;
+  #head = 0;
+
+  constructor(limits: HistoryLimits) {
+    this.#limits = limits;
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+  /** Offset of the last message that was read. */
+  get head(): number {
+    return this.#head;
+  }
+  /** Everything above this offset is here. */
+  get floor(): number {
+    return this.#floor;
+  }
+  get length(): number {
+    return this.#messages.length;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A stream begins after `offset`. */
+  begin(epoch: string, offset: number): void {
+    this.#epoch = epoch;
+    this.#floor = offset;
+    this.#head = offset;
+    this.#messages = new Deque();
+    this.#byChannel = new Map();
+    this.#bytes = 0;
+  }
+
+  append(message: Message, now: number): void {
+    this.#head = message.offset;
+    this.#bytes += message.bytes;
+    this.#messages.push(message);
+    let channel = this.#byChannel.get(message.channel);
+    if (channel === undefined) {
+      channel = new Deque();
+      this.#byChannel.set(message.channel, channel);
+    }
+    channel.push(message);
+    this.trim(now);
+  }
+
+  /** An offset passed that is not delivered to anyone. */
+  skip(offset: number): void {
+    this.#head = offset;
+  }
+
+  /** Messages up to `offset` are lost to this gateway: nothing before can be made whole. */
+  lose(offset: number): void {
+    const { epoch } = this;
+    this.begin(epoch, offset);
+  }
+
+  /** Lets go of what is beyond the limits. */
+  trim(now: number): void {
+    const { maxAgeMs, maxMessages, maxBytes } = this.#limits;
+    for (;;) {
+      const oldest = this.#messages.at(0);
+      if (oldest === undefined) return;
+      const within = this.length <= maxMessages && this.#bytes <= maxBytes && now - oldest.ts <= maxAgeMs;
+      if (within) return;
+      this.#messages.shift();
+      this.#bytes -= oldest.bytes;
+      this.#floor = oldest.offset;
+      const channel = this.#byChannel.get(oldest.channel);
+      channel?.shift();
+      if (channel?.length === 0) this.#byChannel.delete(oldest.channel);
+    }
+  }
+
+  /**
+   * What the channels and patterns carried after a position, in order.
+   * Undefined when that is no longer whole: another epoch, or an offset that left the history.
+   */
+  since({ epoch, offset }: Position, channels: readonly string[]): Message[] | undefined {
+    if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return undefined;
+    const found = channels.some(isPattern)
+      ? after(this.#messages, offset).filter(({ channel }) =>
+          channels.some((wanted) => covers(wanted, channel)),
+        )
+      : channels.flatMap((channel) => {
+          const messages = this.#byChannel.get(channel);
+          return messages === undefined ? [] : after(messages, offset);
+        });
+    return found.sort((a, b) => a.offset - b.offset);
+  }
+
+  /** All of it, oldest first. */
+  all(): Message[] {
+    return after(this.#messages, -1);
+  }
+}
+
+/** The messages above an offset, found by bisection. */
+function after(messages: Deque<Message>, offset: number): Message[] {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((messages.at(middle) as Message).offset > offset) high = middle;
+    else low = middle + 1;
+  }
+  const found: Message[] = [];
+  for (let i = low; i < messages.length; i++) found.push(messages.at(i) as Message);
+  return found;
+}

@@ -1,0 +1,45 @@
+/** Entry of the gateway. With several workers, every one of them starts here too. */
+
+import cluster from "node:cluster";
+import { hostname } from "node:os";
+import { Registry } from "prom-client";
+import type { Closure } from "./admission.ts";
+import { createVerifier } from "./auth.ts";
+import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
+import type { Seats } from "./entrance.ts";
+import { Gateway } from "./gateway.ts";
+import { createLog } from "./log.ts";
+import { createMetrics } from "./metrics.ts";
+import { servePage } from "./page.ts";
+import { readVersion, runPrimary } from "./primary.ts";
+import { runWorker } from "./worker.ts";
+
+const MIN_SECRET_BYTES = 32; // RFC 7518 §3.2, for HS256
+
+async function main(config: Config): Promise<void> {
+  const log = createLog({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+  const registry = new Registry();
+  const metrics = createMetrics(registry);
+  const instance = hostname();
+  const verify = createVerifier(config);
+  const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
+  const create = (seats: Seats, closure: () => Closure | undefined) =>
+    new Gateway({ config, instance, seats, closure, verify, metrics, log, page });
+  if (cluster.isWorker) return runWorker({ port: config.WS_PORT, registry, create });
+
+  for (const variable of unknownSettings(process.env)) log.warn({ variable }, "no such setting");
+  if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < MIN_SECRET_BYTES) {
+    log.warn(`JWT_SECRET is shorter than ${MIN_SECRET_BYTES} bytes: it can be guessed`);
+  }
+  await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, create });
+}
+
+try {
+  await main(readConfig(process.env));
+  // A worker goes on until its primary ends it; the primary has ended all there was.
+  if (cluster.isPrimary) process.exit(0);
+} catch (error) {
+  const lines = error instanceof ConfigError ? error.mistakes : [(error as Error).message];
+  for (const line of lines) process.stderr.write(`odin-ws: ${line}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,184 @@
+/** Every metric of the gateway: the only file that names them. Dashboards and alerts take the names from here. */
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
+import { REFUSAL_REASONS } from "./admission.ts";
+
+const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const DURATION_BUCKETS = [1, 10, 60, 300, 900, 3600, 14_400, 86_400];
+const COUNT_BUCKETS = [0, 1, 2, 5, 10, 25, 50, 100, 256];
+const AUDIENCE_BUCKETS = [1, 10, 50, 100, 500, 1000, 2500, 5000, 10_000];
+const BROADCAST_BUCKETS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+
+/** Names as they stand in `/metrics`. */
+export const METRIC = {
+  connectionsCurrent: "ws_connections_current",
+  connectionsTotal: "ws_connections_total",
+  connectionsRejected: "ws_connections_rejected_total",
+  disconnects: "ws_disconnects_total",
+  connectionDuration: "ws_connection_duration_seconds",
+  messagesReceived: "ws_messages_received_total",
+  streamMessages: "ws_stream_messages_total",
+  messagesSent: "ws_messages_sent_total",
+  messagesDropped: "ws_messages_dropped_total",
+  messageLatency: "ws_message_latency_seconds",
+  broadcastDuration: "ws_broadcast_duration_seconds",
+  subscriptionsPerClient: "ws_subscriptions_per_client",
+  subscribersPerChannel: "ws_subscribers_per_channel",
+  replays: "ws_replays_total",
+  resumes: "ws_resumes_total",
+  throttledLight: "ws_throttled_clients_light",
+  throttledMedium: "ws_throttled_clients_medium",
+  throttledHeavy: "ws_throttled_clients_heavy",
+  throttleTransitions: "ws_throttle_transitions_total",
+  bytesSent: "ws_bytes_sent_total",
+  cpuUsage: "ws_cpu_usage_percent",
+  memoryUsage: "ws_memory_usage_bytes",
+  capacityRatio: "ws_capacity_ratio",
+  natsConnected: "ws_nats_connected",
+  natsLag: "ws_nats_lag_messages",
+  natsPaused: "ws_nats_paused",
+  draining: "ws_draining",
+} as const;
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Creates the metrics of one process. Across processes of a VM all of them are added up. */
+export function createMetrics(registry: Registry) {
+  const registers = [registry];
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const counter = <Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    known: string[] = [],
+  ) => {
+    const made = new Counter({ name, help, labelNames, registers });
+    // A series that begins with its first event has no rate for it: what can happen starts at 0.
+    for (const value of known) made.inc({ [labelNames[0] as Label]: value } as Record<Label, string>, 0);
+    return made;
+  };
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, buckets, registers });
+  collectDefaultMetrics({ register: registry });
+  return {
+    connectionsCurrent: gauge(METRIC.connectionsCurrent, "Open connections"),
+    connectionsTotal: counter(METRIC.connectionsTotal, "Connections that were accepted", []),
+    connectionsRejected: counter(
+      METRIC.connectionsRejected,
+      "Connections refused before the upgrade",
+      ["reason"],
+      [...REFUSAL_REASONS],
+    ),
+    disconnects: counter(METRIC.disconnects, "Connections that ended, by close code", ["code"]),
+    connectionDuration: histogram(METRIC.connectionDuration, "Life of a connection", DURATION_BUCKETS),
+    messagesReceived: counter(METRIC.messagesReceived, "Messages of clients", ["type"]),
+    streamMessages: counter(METRIC.streamMessages, "Messages read from the source", ["event"]),
+    messagesSent: counter(METRIC.messagesSent, "Envelopes written to clients", ["event"]),
+    messagesDropped: counter(METRIC.messagesDropped, "Deliveries left out, by reason", [
+      "reason",
+      "priority",
+    ]),
+    messageLatency: new WeightedHistogram(registry, {
+      name: METRIC.messageLatency,
+      help: "Publish to socket write, per delivery",
+      buckets: LATENCY_BUCKETS,
+    }),
+    broadcastDuration: histogram(
+      METRIC.broadcastDuration,
+      "Time to write one message to all its subscribers",
+      BROADCAST_BUCKETS,
+    ),
+    subscriptionsPerClient: histogram(
+      METRIC.subscriptionsPerClient,
+      "Channels of a connection after a subscribe",
+      COUNT_BUCKETS,
+    ),
+    subscribersPerChannel: histogram(
+      METRIC.subscribersPerChannel,
+      "Deliveries of one message",
+      AUDIENCE_BUCKETS,
+    ),
+    replays: counter(
+      METRIC.replays,
+      "Replay requests, by whether all was in the buffer",
+      ["result"],
+      ["complete", "partial"],
+    ),
+    resumes: counter(
+      METRIC.resumes,
+      "Subscribes with since, by whether all was in the history",
+      ["result"],
+      ["recovered", "lost"],
+    ),
+    throttledLight: gauge(METRIC.throttledLight, "Connections at throttle level 1"),
+    throttledMedium: gauge(METRIC.throttledMedium, "Connections at throttle level 2"),
+    throttledHeavy: gauge(METRIC.throttledHeavy, "Connections at throttle level 3"),
+    throttleTransitions: counter(METRIC.throttleTransitions, "Changes of throttle level", [
+      "from_level",
+      "to_level",
+    ]),
+    bytesSent: counter(
+      METRIC.bytesSent,
+      "Bytes of envelopes, frames included",
+      ["encoding"],
+      ["plain", "deflate"],
+    ),
+    cpuUsage: gauge(METRIC.cpuUsage, "CPU of all processes in percent of WS_CPU_LIMIT"),
+    memoryUsage: gauge(METRIC.memoryUsage, "RSS of all processes"),
+    capacityRatio: gauge(METRIC.capacityRatio, "Open connections by WS_MAX_CONNECTIONS"),
+    natsConnected: gauge(METRIC.natsConnected, "1 while the source of messages is connected"),
+    natsLag: gauge(METRIC.natsLag, "Messages in the stream that have not been read yet"),
+    natsPaused: gauge(METRIC.natsPaused, "1 while reading is paused because of CPU"),
+    draining: gauge(METRIC.draining, "1 while the gateway sends its clients away"),
+  };
+}
+
+/**
+ * A histogram that takes one observation for many deliveries: prom-client's takes one at a time, which would cost more than the
+ * delivery itself.
+ */
+export class WeightedHistogram {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #buckets: readonly number[];
+  readonly #counts: number[];
+  #sum = 0;
+
+  constructor(registry: Registry, options: { name: string; help: string; buckets: readonly number[] }) {
+    this.#name = options.name;
+    this.#help = options.help;
+    this.#buckets = options.buckets;
+    this.#counts = new Array(options.buckets.length + 1).fill(0);
+    registry.registerMetric(this as unknown as Histogram);
+  }
+
+  /** The name by which prom-client's registry knows it. */
+  get name(): string {
+    return this.#name;
+  }
+
+  observe(value: number, weight: number): void {
+    let bucket = 0;
+    while (bucket < this.#buckets.length && value > (this.#buckets[bucket] as number)) bucket++;
+    this.#counts[bucket] = (this.#counts[bucket] as number) + weight;
+    this.#sum += value * weight;
+  }
+
+  /** What prom-client's registry asks a metric for. */
+  get(): unknown {
+    let count = 0;
+    const values: { labels: Record<string, number | string>; value: number; metricName: string }[] = [];
+    for (const [index, le] of [...this.#buckets, "+Inf"].entries()) {
+      count += this.#counts[index] as number;
+      values.push({ labels: { le }, value: count, metricName: `${this.#name}_bucket` });
+    }
+    values.push({ labels: {}, value: this.#sum, metricName: `${this.#name}_sum` });
+    values.push({ labels: {}, value: count, metricName: `${this.#name}_count` });
+    return { name: this.#name, help: this.#help, type: "histogram", values, aggregator: "sum" };
+  }
+
+  reset(): void {
+    this.#counts.fill(0);
+    this.#sum = 0;
+  }
+}

@@ -1,0 +1,54 @@
+/** Token buckets: how many of something may pass a second. */
+
+/** A bucket that holds up to `burst` tokens and gets `rate` new ones a second. Knows no clock. */
+export class TokenBucket {
+  readonly rate: number;
+  readonly burst: number;
+  #tokens: number;
+  #at: number;
+
+  /** `now` in milliseconds, of any clock that the later calls use too. */
+  constructor(rate: number, burst: number, now: number) {
+    this.rate = rate;
+    this.burst = burst;
+    this.#tokens = burst;
+    this.#at = now;
+  }
+
+  /** Takes a token if more than `reserve` are there; the reserve is kept for those that ask with a smaller one. */
+  take(now: number, reserve = 0): boolean {
+    this.#tokens = Math.min(this.burst, this.#tokens + (Math.max(0, now - this.#at) * this.rate) / 1000);
+    this.#at = now;
+    if (this.#tokens < 1 + reserve) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** Milliseconds until a token is there. */
+  waitMs(now: number): number {
+    const tokens = Math.min(this.burst, this.#tokens + (Math.max(0, now - this.#at) * this.rate) / 1000);
+    return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 1000) / this.rate);
+  }
+}
+
+/** Share of the burst that must be left over for more important messages, by priority: low, medium, high, critical. */
+const RESERVE = [0.5, 0.25, 0, Number.NEGATIVE_INFINITY] as const;
+
+/** Decides which messages pass when all together may be `rate` a second: the lowest priority is left out first. */
+export class PriorityLimiter {
+  readonly #bucket: TokenBucket;
+
+  constructor(rate: number, now: number) {
+    this.#bucket = new TokenBucket(rate, Math.max(1, rate), now);
+  }
+
+  /** `priority` is an index into PRIORITIES. Critical messages always pass. */
+  passes(priority: number, now: number): boolean {
+    const reserve = RESERVE[priority] ?? 0;
+    if (reserve < 0) {
+      this.#bucket.take(now);
+      return true;
+    }
+    return this.#bucket.take(now, reserve * this.#bucket.burst);
+  }
+}
