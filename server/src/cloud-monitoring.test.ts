@@ -137,8 +137,8 @@ function start(t: TestContext, fake: FakeGoogle, options: Partial<CloudMonitorin
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !condition(); await sleep(5)) {
-    if (Date.now() > deadline) assert.fail(`not within 10 s: ${what}`);
+  for (const deadline = Date.now() + 20_000; !condition(); await sleep(5)) {
+    if (Date.now() > deadline) assert.fail(`not within 20 s: ${what}`);
   }
 }
 
@@ -245,7 +245,7 @@ async function run(script: string, fake: FakeGoogle, moment: () => Promise<void>
   const code = `
     import { createRequire } from "node:module";
     import { startCloudMonitoring } from ${JSON.stringify(import.meta.resolve("./cloud-monitoring.ts"))};
-    const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+    const quiet = { debug() {}, info() {}, warn() {}, error: console.error };
     const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((file) => file.includes("google"));
     const moment = () => process.stdin.resume().toArray();
     const base = { connections: () => 1, log: quiet, intervalMs: 20, apiEndpoint: "http://${fake.host}" };
@@ -254,9 +254,9 @@ async function run(script: string, fake: FakeGoogle, moment: () => Promise<void>
     cwd: import.meta.dirname,
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 40_000);
   const ended = Promise.all([child.stdout.toArray(), once(child, "exit")]);
-  await moment();
+  await Promise.race([moment(), ended]); // ended by now: it failed
   child.stdin.end();
   const [output, [exit, signal]] = await ended;
   clearTimeout(timer);

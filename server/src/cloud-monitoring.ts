@@ -51,7 +51,7 @@ type WritePoint = (value: number, signal: AbortSignal) => Promise<void>;
 
 /**
  * Starts writing; never throws, whatever Google's side does. Without a reason to write (`off`, or `auto` elsewhere than on
- * Google Cloud) it does nothing, and Google's library is not even loaded (46 MB of memory).
+ * Google Cloud) it does nothing, and Google's library is not even loaded (some 20 MB of memory).
  */
 export function startCloudMonitoring(options: CloudMonitoringOptions): CloudMonitoring {
   const { mode, log, intervalMs = INTERVAL, onGoogleCloud = isGoogleCloud } = options;
