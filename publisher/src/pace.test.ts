@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Pace } from "./pace.ts";
+
+test("trending is due at once and then at each interval, events one step after the other", () => {
+  const pace = new Pace({ rate: 4, trendingSeconds: 1 }, 1_000);
+  assert.deepEqual(pace.due(1_000), { events: 0, trending: true, skipped: 0 });
+  assert.equal(pace.next, 1_250);
+  assert.deepEqual(pace.due(1_249), { events: 0, trending: false, skipped: 0 });
+  assert.deepEqual(pace.due(1_250), { events: 1, trending: false, skipped: 0 });
+  assert.deepEqual(pace.due(2_000), { events: 3, trending: true, skipped: 0 });
+  assert.equal(pace.next, 2_250);
+});
+
+test("looked at in any rhythm, the number of events is that of the time passed", () => {
+  const rhythm = fc.array(fc.double({ min: 0.1, max: 900, noNaN: true }), { minLength: 1, maxLength: 200 });
+  fc.assert(
+    fc.property(fc.double({ min: 0.1, max: 5_000, noNaN: true }), rhythm, (rate, steps) => {
+      const pace = new Pace({ rate, trendingSeconds: 5 }, 0);
+      let now = 0;
+      let events = 0;
+      let trendings = 0;
+      for (const step of steps) {
+        now += step;
+        const due = pace.due(now);
+        assert.equal(due.skipped, 0);
+        events += due.events;
+        trendings += Number(due.trending);
+        assert.ok(pace.next > now - 1e-6);
+      }
+      assert.equal(events, Math.floor((now * rate) / 1_000));
+      assert.equal(trendings, Math.floor(now / 5_000) + 1);
+    }),
+  );
+});
+
+test("a standstill is made up for up to a second, the rest is counted", () => {
+  const pace = new Pace({ rate: 100, trendingSeconds: 5 }, 0);
+  assert.deepEqual(pace.due(60_000), { events: 100, trending: true, skipped: 5_900 });
+  assert.deepEqual(pace.due(60_010), { events: 1, trending: false, skipped: 0 });
+});
