@@ -72,6 +72,7 @@ export interface HeartbeatAck {
   ts: number;
   /** Last `seq` that this connection was given: above what the client saw means that a replay is due. */
   seq: number;
+  /** Who has seen all up to `seq` has everything up to here, and can resume from it. */
   offset: number;
 }
 export interface ReplayEnd {

@@ -70,12 +70,7 @@ export class Commands {
       case "replay":
         return this.#replay(message.from_seq, message.to_seq);
       case "heartbeat":
-        return connection.control({
-          type: "heartbeat_ack",
-          ts: Date.now(),
-          seq: connection.seq,
-          offset: this.#shared.history.head,
-        });
+        return connection.acknowledgeHeartbeat();
       case "auth":
         void this.#refresh(message.token);
         return;

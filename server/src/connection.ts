@@ -21,8 +21,8 @@ interface Again {
   message: Message;
   seq: number;
 }
-/** What waits for room in the socket: new messages, repeated ones, and control messages that follow them. */
-type Outgoing = Message | Again | string;
+/** What waits for room in the socket: new messages, repeated ones, and control messages that follow them, made when they go. */
+type Outgoing = Message | Again | (() => ControlMessage);
 
 /** Live messages that may pile up behind a resume before the client counts as too slow. */
 const MAX_BEHIND_RESUME = 10_000;
@@ -112,6 +112,8 @@ export class Connection implements Subscriber, Due, Restless {
     const seq = this.#ring.push(message);
     if (!this.#hasRoom(message)) {
       // It has its place in the sequence and waits in the replay buffer: the client sees the gap and asks.
+      this.#missed ??= new Missed();
+      this.#missed.unsent(message.offset);
       this.#failed();
       return false;
     }
@@ -158,12 +160,8 @@ export class Connection implements Subscriber, Due, Restless {
 
   /** Sends a control message, in front of what waits in the outbox. */
   control(message: ControlMessage): void {
-    this.#say(JSON.stringify(message));
-  }
-
-  #say(text: string): void {
     if (this.#closing) return;
-    this.#socket.write(textFrame(text));
+    this.#socket.write(textFrame(JSON.stringify(message)));
     if (this.#socket.writableLength > this.#shared.limits.sendBufferBytes * MAX_UNREAD_ANSWERS) {
       this.close(CLOSE.policy, "answers are not read");
     }
@@ -178,18 +176,22 @@ export class Connection implements Subscriber, Due, Restless {
   /** Sends envelopes again, then `end`. Returns how many are still in the buffer. */
   replay(from: number, to: number, end: (sent: number) => ControlMessage): number {
     const found: Outgoing[] = [];
-    for (
-      let seq = Math.max(from, this.seq - this.#shared.limits.replayBuffer + 1);
-      seq <= Math.min(to, this.seq);
-      seq++
-    ) {
+    const oldest = this.seq - this.#shared.limits.replayBuffer + 1;
+    for (let seq = Math.max(from, oldest); seq <= Math.min(to, this.seq); seq++) {
       const message = this.#ring.get(seq);
-      if (message !== undefined) found.push({ message, seq });
+      if (message === undefined) continue;
+      this.#missed?.made(message.offset);
+      found.push({ message, seq });
     }
     const sent = found.length;
-    found.push(JSON.stringify(end(sent)));
-    this.#enqueue(found);
+    this.#enqueue([...found, () => end(sent)]);
     return sent;
+  }
+
+  /** Says up to where the client has been given everything, once what waits before it has gone. */
+  acknowledgeHeartbeat(): void {
+    const offset = this.#missed?.before ?? this.#shared.history.head;
+    this.#enqueue([() => ({ type: "heartbeat_ack", ts: Date.now(), seq: this.seq, offset })]);
   }
 
   /** True while an earlier answer is still being sent. */
@@ -215,7 +217,7 @@ export class Connection implements Subscriber, Due, Restless {
       }
       const item = this.#outbox.shift();
       if (item === undefined) this.#outbox = undefined;
-      else if (typeof item === "string") this.#say(item);
+      else if (typeof item === "function") this.control(item());
       else if (item instanceof Message) this.#send(item, this.#ring.push(item));
       else this.#send(item.message, item.seq);
     }

@@ -20,7 +20,8 @@ export interface Fleet extends Downstream {
   usage(): Map<number, Usage>;
   /** Sends all clients away over this time; resolves when they are gone. */
   drain(seconds: number): Promise<void>;
-  stop(): void;
+  /** Ends all at once; resolves when no process is left. */
+  stop(): Promise<void>;
 }
 
 /** One worker: no cluster at all, the gateway runs in the process of the hub. */
@@ -64,7 +65,7 @@ export class LocalFleet implements Fleet {
   drain(seconds: number): Promise<void> {
     return this.#gateway.drain(seconds);
   }
-  stop(): void {
+  async stop(): Promise<void> {
     this.#gateway.stop();
   }
 }

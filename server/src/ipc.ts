@@ -21,7 +21,8 @@ export type ToWorker =
   | { type: "closure"; closure: Closure | undefined }
   | { type: "taken"; id: number; refusal: Refusal | undefined }
   | { type: "report"; id: number }
-  | { type: "drain"; seconds: number };
+  | { type: "drain"; seconds: number }
+  | { type: "stop" };
 
 export type ToPrimary =
   | { type: "started" }
@@ -32,6 +33,17 @@ export type ToPrimary =
   | { type: "beat"; usage: Usage; events: number }
   | { type: "report"; id: number; stats: GatewayStats; metrics: MetricsSnapshot }
   | { type: "drained" };
+
+/** Listening failed: says which setting names the port. Any other error stays as it is. */
+export function explainPort(error: Error, setting: string, port: number): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "EADDRINUSE") {
+    return new Error(`${setting} ${port} is taken: stop the program that listens there, or set ${setting}`);
+  }
+  if (code === "EACCES")
+    return new Error(`${setting} ${port} may not be used by this user: set ${setting} to one above 1023`);
+  return error;
+}
 
 export function usageOfProcess(): Usage {
   const { user, system } = process.cpuUsage();

@@ -23,9 +23,21 @@ export class Missed {
     return this.#offsets.has(offset);
   }
 
+  /** Offset before the first message that is missing, or undefined when none is. */
+  get before(): number | undefined {
+    const first = this.#offsets.values().next().value;
+    return first === undefined ? undefined : first - 1;
+  }
+
+  /** A message was left out on purpose. */
   add(offset: number): void {
     if (this.count === 0) this.since = offset - 1;
     this.count++;
+    this.unsent(offset);
+  }
+
+  /** A message has a sequence but could not be sent: its gap tells the client. */
+  unsent(offset: number): void {
     this.#offsets.add(offset);
     if (this.#offsets.size > MAX_REMEMBERED) this.#forget(this.#offsets.values().next().value as number);
   }

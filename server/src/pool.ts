@@ -18,6 +18,8 @@ const MAX_BEHIND = 200_000;
 const HISTORY_CHUNK = 1000;
 /** Pause before a worker that died is replaced, so that one that dies at its start does not turn the CPU. */
 const REPLACE_MS = 250;
+/** Time for a worker to say goodbye. */
+const STOP_MS = 500;
 
 interface Member {
   worker: Worker;
@@ -52,6 +54,7 @@ export class WorkerPool implements Fleet {
   #stopping = false;
   #drainSeconds: number | undefined;
   #onDrained: () => void = () => {};
+  #onEmpty: () => void = () => {};
   #onServing: (port: number) => void = () => {};
   #onFailed: (error: Error) => void = () => {};
   /** What counted in workers that are gone: a counter must not fall. */
@@ -170,6 +173,7 @@ export class WorkerPool implements Fleet {
     for (const [user, count] of member.seats)
       for (let i = 0; i < count; i++) this.#admission().free({ user });
     this.#retire(member);
+    if (this.#members.size === 0) this.#onEmpty();
     this.#checkDrained();
     if (this.#stopping) return;
     this.#log.error(
@@ -312,10 +316,18 @@ export class WorkerPool implements Fleet {
     if ([...this.#members.values()].every(({ drained }) => drained)) this.#onDrained();
   }
 
-  stop(): void {
+  stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#watch);
-    for (const { worker } of this.#members.values()) worker.process.kill("SIGKILL");
+    for (const member of this.#members.values()) {
+      send(member, { type: "stop" });
+      // One that hangs does not hold up the end; the channel's end is what the others take for it.
+      setTimeout(() => member.worker.process.kill("SIGKILL"), STOP_MS).unref();
+    }
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#members.size === 0) resolve();
+    });
   }
 }
 

@@ -8,7 +8,7 @@ import type { Seats } from "./entrance.ts";
 import { type Fleet, LocalFleet, type MetricsSnapshot } from "./fleet.ts";
 import type { Gateway } from "./gateway.ts";
 import { Hub } from "./hub.ts";
-import { usageOfProcess } from "./ipc.ts";
+import { explainPort, usageOfProcess } from "./ipc.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { OpsServer } from "./ops.ts";
@@ -68,8 +68,12 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   const sampling = setInterval(sample, SAMPLE_MS);
   const ending = new AbortController();
   const signalled = untilSignal();
-  const opsPort = await ops.listen(config.OPS_PORT);
-  const port = await fleet.start();
+  const opsPort = await ops.listen(config.OPS_PORT).catch((error: Error) => {
+    throw explainPort(error, "OPS_PORT", config.OPS_PORT);
+  });
+  const port = await fleet.start().catch((error: Error) => {
+    throw explainPort(error, "WS_PORT", config.WS_PORT);
+  });
   const reading = createSource(config, log)(hub, ending.signal);
   const monitoring = startCloudMonitoring({
     mode: config.GCP_METRICS,
@@ -98,8 +102,8 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   ending.abort();
   clearInterval(sampling);
   monitoring.stop();
-  fleet.stop();
   ops.stop();
+  await fleet.stop();
   await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
   log.info("gateway has ended");
 }

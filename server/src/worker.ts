@@ -5,7 +5,7 @@ import type { Applicant, Closure, Refusal } from "./admission.ts";
 import type { Seats } from "./entrance.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import type { Gateway } from "./gateway.ts";
-import { type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
+import { explainPort, type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
 import { Message } from "./message.ts";
 
 const BEAT_MS = 1000;
@@ -34,8 +34,8 @@ class PrimarySeats implements Seats {
 }
 
 function tell(message: ToPrimary): void {
-  // Without a primary there is nobody to tell; the disconnect ends this process.
-  if (process.connected) process.send?.(message);
+  // Without a primary there is nobody to tell, and nothing to say about it: the disconnect ends this process.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
 
 /** Runs until the primary ends it, or goes away itself. */
@@ -64,7 +64,8 @@ export function runWorker(options: {
       case "serve":
         gateway.listen(options.port).then(
           (port) => tell({ type: "serving", port }),
-          (error: Error) => tell({ type: "failed", message: error.message }),
+          (error: Error) =>
+            tell({ type: "failed", message: explainPort(error, "WS_PORT", options.port).message }),
         );
         break;
       case "closure":
@@ -75,6 +76,11 @@ export function runWorker(options: {
         break;
       case "report":
         void report(message.id, gateway, options.registry);
+        break;
+      case "stop":
+        gateway.stop();
+        // The goodbyes have been handed to the kernel by then.
+        setImmediate(() => process.exit(0));
         break;
       case "drain":
         void gateway.drain(message.seconds).then(() => tell({ type: "drained" }));
