@@ -121,6 +121,9 @@ export type ControlMessage =
   | Reconnect;
 export type ServerMessage = ControlMessage | Envelope;
 
+/** An envelope's `type` is the publisher's to choose: what tells it from a control message is its channel. */
+export const isEnvelope = (message: ServerMessage): message is Envelope => "channel" in message;
+
 /** 0 normal, 1 light, 2 medium, 3 heavy. */
 export type ThrottleLevel = 0 | 1 | 2 | 3;
 

@@ -51,7 +51,7 @@ type WritePoint = (value: number, signal: AbortSignal) => Promise<void>;
 
 /**
  * Starts writing; never throws, whatever Google's side does. Without a reason to write (`off`, or `auto` elsewhere than on
- * Google Cloud) it does nothing, and Google's library is not even loaded (some 20 MB of memory).
+ * Google Cloud) it does nothing, and Google's library is not even loaded (20 to 40 MB of memory).
  */
 export function startCloudMonitoring(options: CloudMonitoringOptions): CloudMonitoring {
   const { mode, log, intervalMs = INTERVAL, onGoogleCloud = isGoogleCloud } = options;
@@ -136,24 +136,25 @@ function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): voi
 
 /** Loads Google's client, which is heavy, and so only when the first point is due. */
 async function openWriter(apiEndpoint: string | undefined): Promise<WritePoint> {
-  const [{ MetricServiceClient }, { Compute, gaxios, gcpMetadata }] = await Promise.all([
+  // By `default`, the whole of a CommonJS module: its other names are lost where a bundler puts it into a file of its own.
+  const [{ default: monitoring }, { default: auth }] = await Promise.all([
     // This file and not the package's index: that loads seven more clients and 1.3 MB of message classes.
     import("@google-cloud/monitoring/build/src/v3/metric_service_client.js"),
     import("google-auth-library"),
   ]);
-  const client: MetricServiceClient = new MetricServiceClient({
+  const client: MetricServiceClient = new monitoring.MetricServiceClient({
     fallback: true, // JSON over HTTPS; gRPC would add a connection that stays open
     // The VM's own account. Left to look for credentials, the client throws where nobody can catch it when there are none.
     // (Its type asks for GoogleAuth, its code takes any client.)
-    auth: new Compute() as never,
+    auth: new auth.Compute() as never,
     ...endpointOptions(apiEndpoint),
   });
   let vm: Vm | undefined;
 
   return async function writePoint(value, signal) {
     // The library has no way to cancel a question to the metadata server, but its HTTP client has defaults.
-    gaxios.instance.defaults.signal = signal;
-    vm ??= await askVm(gcpMetadata, signal);
+    auth.gaxios.instance.defaults.signal = signal;
+    vm ??= await askVm(auth.gcpMetadata, signal);
     await client.initialize(); // where a failure can be caught; createTimeSeries would throw it at nobody
     const now = Date.now();
     const point = {

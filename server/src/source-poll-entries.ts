@@ -71,7 +71,7 @@ export class Overlap {
       if (entry.ts <= now) last = entry.ts;
       const key = `${entry.subject}\n${entry.data}`;
       const seen = this.#seen.get(entry.ts) ?? new Set();
-
+      if (seen.has(key)) continue;
       this.#seen.set(entry.ts, seen.add(key));
       fresh.push(entry);
     }

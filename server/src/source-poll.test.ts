@@ -136,11 +136,7 @@ test("begins with the last 30 s, and is warm when they have been delivered", asy
   const { bodies, changes } = read(t, from, { url });
   await until("warm", () => changes.some(([change]) => change.warm));
   assert.deepEqual(bodies(), ['"middle"', '"new"']);
-  const connected = { connected: true, lag: 0 };
-  assert.deepEqual(changes, [
-    [connected, 0],
-    [{ warm: true }, 2],
-  ]);
+  assert.deepEqual(changes.flat(), [{ connected: true, lag: 0 }, 0, { warm: true }, 2]);
   await until("polls", () => from.requests.length >= 3);
   const asked = from.requests.map(
     ({ url }) => /^\/a%20b\/events\?key=x%20y&flag&since=(\d+)$/.exec(url)?.[1],
@@ -222,9 +218,23 @@ test("pauses grow after failures, up to a limit", async (t) => {
   read(t, from, { intervalMs: 10, maxBackoffMs: 160 });
   await until("ten polls", () => from.requests.length >= 10);
   const after = (polls: number) => (from.requests[polls - 1]?.at ?? 0) - (from.requests[0]?.at ?? 0);
-  // 20, 40, 80, 160, 160, … ms less a quarter at most; without growth 10 each, without a limit 10 s in all.
+  // 20, 40, 80, 160, 160, … ms, less a quarter at most; without growth 10 each, without a limit 10 s in all.
   assert.ok(after(6) > 200, `six polls took ${after(6)} ms`);
   assert.ok(after(10) < 5000, `ten polls took ${after(10)} ms`);
+});
+
+test("an answer that is too large by accident costs nothing", async (t) => {
+  const from = await backend(t);
+  const { bodies, begun } = read(t, from, { maxBytes: 4096, maxBackoffMs: 10 });
+  await until("a poll", () => from.requests.length > 0);
+  let accidents = 2;
+  from.answer = (response, since) => {
+    if (accidents-- > 0) response.end(" ".repeat(9000));
+    else from.honest(response, since);
+  };
+  from.events = [event("kept", Date.now() - 20_000)];
+  await until("the message", () => bodies().length === 1);
+  assert.equal(begun.length, 1);
 });
 
 test("what never fits into one answer is given up, as a new stream", async (t) => {
