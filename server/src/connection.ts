@@ -4,35 +4,25 @@ import type { Socket } from "node:net";
 import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
 import type { Identity } from "./auth.ts";
 import type { ClientSocket } from "./client-socket.ts";
-import { Deque } from "./deque.ts";
 import type { Subscriber } from "./fanout.ts";
 import { textFrame } from "./frame.ts";
 import { Message } from "./message.ts";
-import { Missed } from "./missed.ts";
+import type { Missed } from "./missed.ts";
+import { type Again, Outbox, type Outgoing } from "./outbox.ts";
+import { Pace, type Paced } from "./pace.ts";
 import { ReplayRing } from "./replay-ring.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Restless, Surroundings } from "./surroundings.ts";
-import type { DropReason } from "./tally.ts";
-import { Throttle, type ThrottleSettings } from "./throttle.ts";
+import type { ThrottleSettings } from "./throttle.ts";
 import type { Due } from "./wheel.ts";
 
-/** An envelope that is sent once more, with the sequence it had. */
-interface Again {
-  message: Message;
-  seq: number;
-}
-/** What waits for room in the socket: new messages, repeated ones, and control messages that follow them, made when they go. */
-type Outgoing = Message | Again | (() => ControlMessage);
-
-/** Live messages that may pile up behind a resume before the client counts as too slow. */
-const MAX_BEHIND_RESUME = 10_000;
 /** Answers that may wait for a client that asks and does not read, in multiples of the send buffer. */
 const MAX_UNREAD_ANSWERS = 2;
 const SILENT_PINGS = 2;
 const PING = Buffer.from([0x89, 0]);
 const NO_CLAIMS: Pick<Identity, "expiresAt" | "channels"> = { expiresAt: 0, channels: undefined };
 
-export class Connection implements Subscriber, Due, Restless {
+export class Connection implements Subscriber, Due, Restless, Paced {
   readonly id: string;
   /** Claim `sub`, undefined without authentication. */
   readonly user: string | undefined;
@@ -57,10 +47,8 @@ export class Connection implements Subscriber, Due, Restless {
   #stamp = 0;
   /** Up to here the client has messages of some channels from a gateway that was ahead of this one. */
   #ahead = 0;
-  #throttle: Throttle | undefined;
-  #missed: Missed | undefined;
-  #outbox: Deque<Outgoing> | undefined;
-  #outboxLimit = 0;
+  #pace: Pace | undefined;
+  #outbox: Outbox | undefined;
 
   constructor(
     shared: Surroundings,
@@ -91,40 +79,36 @@ export class Connection implements Subscriber, Due, Restless {
     return this.#ring.last;
   }
   get level(): ThrottleLevel {
-    return this.#throttle?.level ?? 0;
+    return this.#pace?.level ?? 0;
   }
 
   // ——— delivery ———
 
   deliver(message: Message): boolean {
     if (this.#isDuplicate(message)) return false;
-    if (this.#throttle !== undefined && !this.#throttle.passes(message.priority)) {
-      this.#leaveOut(message, "throttled");
-      // At the last level hardly anything is sent any more, so that the failing must be seen without sending.
-      if (this.#throttle.level === this.#throttleSettings.maxLevel && !this.#hasRoom(message)) this.#failed();
+    if (this.#pace !== undefined && !this.#pace.passes(message.priority)) {
+      this.#pace.leaveOut(message, "throttled");
+      if (this.#pace.atLastLevel && !this.#hasRoom(message)) this.#pace.failed();
       return false;
     }
     if (this.#outbox !== undefined) {
-      this.#outbox.push(message);
-      if (this.#outbox.length > this.#outboxLimit) this.close(CLOSE.policy, "too slow to catch up");
+      if (!this.#outbox.follow(message)) this.close(CLOSE.policy, "too slow to catch up");
       return false;
     }
     const seq = this.#ring.push(message);
     if (!this.#hasRoom(message)) {
       // It has its place in the sequence and waits in the replay buffer: the client sees the gap and asks.
-      this.#missed ??= new Missed();
-      this.#missed.unsent(message.offset);
-      this.#failed();
+      this.#troubled.unsent(message);
       return false;
     }
     this.#write(message, seq);
-    this.#throttle?.succeeded();
+    this.#pace?.succeeded();
     return true;
   }
 
   /** The gateway sheds load: a message is not delivered to anybody. */
   shed(message: Message): void {
-    if (!this.#isDuplicate(message)) this.#leaveOut(message, "shed");
+    if (!this.#isDuplicate(message)) this.#troubled.leaveOut(message, "shed");
   }
 
   #isDuplicate(message: Message): boolean {
@@ -169,7 +153,7 @@ export class Connection implements Subscriber, Due, Restless {
 
   /** Sends messages of the history as new envelopes, before anything that comes from now on. */
   resume(messages: readonly Message[]): void {
-    for (const { offset } of messages) this.#missed?.made(offset);
+    for (const { offset } of messages) this.missed?.made(offset);
     this.#enqueue(messages);
   }
 
@@ -180,7 +164,7 @@ export class Connection implements Subscriber, Due, Restless {
     for (let seq = Math.max(from, oldest); seq <= Math.min(to, this.seq); seq++) {
       const message = this.#ring.get(seq);
       if (message === undefined) continue;
-      this.#missed?.made(message.offset);
+      this.missed?.made(message.offset);
       found.push({ message, seq });
     }
     const sent = found.length;
@@ -190,7 +174,7 @@ export class Connection implements Subscriber, Due, Restless {
 
   /** Says up to where the client has been given everything, once what waits before it has gone. */
   acknowledgeHeartbeat(): void {
-    const offset = this.#missed?.before ?? this.#shared.history.head;
+    const offset = this.missed?.before ?? this.#shared.history.head;
     this.#enqueue([() => ({ type: "heartbeat_ack", ts: Date.now(), seq: this.seq, offset })]);
   }
 
@@ -201,111 +185,53 @@ export class Connection implements Subscriber, Due, Restless {
 
   #enqueue(items: readonly Outgoing[]): void {
     if (items.length === 0) return;
-    const idle = this.#outbox === undefined;
-    this.#outbox ??= new Deque();
-    for (const item of items) this.#outbox.push(item);
-    this.#outboxLimit = this.#outbox.length + MAX_BEHIND_RESUME;
-    if (idle) this.#pump();
+    const waiting = this.#outbox !== undefined;
+    this.#outbox ??= new Outbox(this.#socket, (item) => this.#sendItem(item));
+    this.#outbox.add(items);
+    if (waiting) return;
+    this.#outbox.pump(() => {
+      this.#outbox = undefined;
+    });
   }
 
-  /** Sends from the outbox as long as the socket takes it. */
-  #pump(): void {
-    while (this.#outbox !== undefined && !this.#closing) {
-      if (this.#socket.writableNeedDrain) {
-        this.#socket.once("drain", () => this.#pump());
-        return;
-      }
-      const item = this.#outbox.shift();
-      if (item === undefined) this.#outbox = undefined;
-      else if (typeof item === "function") this.control(item());
-      else if (item instanceof Message) this.#send(item, this.#ring.push(item));
-      else this.#send(item.message, item.seq);
-    }
-  }
-
-  #send(message: Message, seq: number): void {
+  #sendItem(item: Outgoing): void {
+    if (typeof item === "function") return this.control(item());
+    const { message, seq } = item instanceof Message ? this.#numbered(item) : item;
     this.#write(message, seq);
     this.#shared.tally.book(message);
+  }
+
+  #numbered(message: Message): Again {
+    return { message, seq: this.#ring.push(message) };
   }
 
   // ——— keeping up ———
 
   /** What was not delivered to this connection since it subscribed, and can still be. */
   get missed(): Missed | undefined {
-    return this.#missed;
+    return this.#pace?.missed;
   }
 
-  #leaveOut(message: Message, reason: DropReason): void {
-    this.#shared.tally.left(reason);
-    this.#missed ??= new Missed();
-    this.#missed.add(message.offset);
+  get #troubled(): Pace {
     this.#shared.restless.add(this);
-  }
-
-  #failed(): void {
-    const now = Date.now();
-    this.#throttle ??= new Throttle(this.#throttleSettings, now);
-    this.#shared.restless.add(this);
-    const before = this.level;
-    const outcome = this.#throttle.failed(now);
-    if (outcome === "level-up") this.#announceLevel(before);
-    if (outcome === "close") this.close(CLOSE.policy, "too slow");
-  }
-
-  #announceLevel(before: ThrottleLevel): void {
-    const { metrics, log } = this.#shared;
-    metrics.throttleTransitions.inc({ from_level: before, to_level: this.level });
-    log.debug(
-      { connection: this.id, user: this.user, from: before, to: this.level },
-      "throttle level changed",
-    );
-    this.announce(
-      this.level > before ? "you read too slowly: less is sent" : "you keep up better: more is sent",
-    );
-    if (this.level === 0) this.#missed?.announced();
+    this.#pace ??= new Pace(this.#shared, this.#throttleSettings, this);
+    return this.#pace;
   }
 
   /** Tells the client where it stands and from where on it can get what it was not sent. */
   announce(message: string): void {
-    const missed = this.#missed;
-    if (missed === undefined || missed.count === 0) this.#announce(message, 0, this.#shared.history.head);
-    else this.#announce(message, missed.count, missed.since);
+    this.#troubled.announce(message);
   }
 
   /** Up to `count` messages after `offset` were lost to the whole gateway. */
   lost(offset: number, count: number): void {
-    this.#announce("messages left the stream before the gateway could read them", count, offset);
-  }
-
-  #announce(message: string, dropped: number, offset: number): void {
-    const { history, throttle } = this.#shared;
-    this.control({
-      type: "throttle_update",
-      level: this.level,
-      rate_percent: this.#throttle?.ratePercent ?? throttle.percent[0],
-      dropped,
-      since: { epoch: history.epoch, offset },
-      message,
-    });
+    this.#troubled.lost(offset, count);
   }
 
   settle(now: number): void {
-    const { history, restless } = this.#shared;
-    this.#missed?.prune(history.floor);
-    const before = this.level;
-    if (this.#throttle?.recover(now)) this.#announceLevel(before);
-    const missed = this.#missed;
-    if (this.level === 0 && missed !== undefined && missed.count > 0) {
-      // Asking for it back while the gateway still sheds load would only add to the load.
-      if (missed.count === missed.countBefore) {
-        this.announce("the gateway was overloaded and left out messages");
-        missed.announced();
-      } else missed.countBefore = missed.count;
-    }
-    // What was forgotten is below the history's floor, which answers for it.
-    if (missed?.size === 0 && missed.count === 0) this.#missed = undefined;
-    if (this.#throttle?.idle) this.#throttle = undefined;
-    if (this.#missed === undefined && this.#throttle === undefined) restless.delete(this);
+    if (this.#pace?.settle(now) === false) return;
+    this.#pace = undefined;
+    this.#shared.restless.delete(this);
   }
 
   // ——— life ———
@@ -353,7 +279,7 @@ export class Connection implements Subscriber, Due, Restless {
   begin(): void {
     this.#stamp = 0;
     this.#ahead = 0;
-    this.#missed = undefined;
+    this.missed?.clear();
     this.subscriptions.begin();
   }
 
@@ -371,7 +297,7 @@ export class Connection implements Subscriber, Due, Restless {
     this.unsubscribe(() => true);
     wheel.cancel(this);
     restless.delete(this);
-    this.#outbox = undefined;
-    this.#missed = undefined;
+    this.#outbox?.end();
+    this.#pace = undefined;
   }
 }

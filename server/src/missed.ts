@@ -61,6 +61,13 @@ export class Missed {
     }
   }
 
+  /** Another stream has begun: what was missed of the old one nobody can give. */
+  clear(): void {
+    this.#offsets.clear();
+    this.announced();
+    this.forgotten = 0;
+  }
+
   #forget(offset: number): void {
     this.#offsets.delete(offset);
     this.forgotten = offset;

@@ -1,0 +1,64 @@
+/** What waits for room in a client's socket because it was asked for: a resume, a replay, and whatever must not overtake it. */
+
+import type { Socket } from "node:net";
+import type { ControlMessage } from "@odin-ws/protocol";
+import { Deque } from "./deque.ts";
+import type { Message } from "./message.ts";
+
+/** An envelope that is sent once more, with the sequence it had. */
+export interface Again {
+  message: Message;
+  seq: number;
+}
+/** New messages, repeated ones, and control messages that follow them, made when they go. */
+export type Outgoing = Message | Again | (() => ControlMessage);
+
+/** Live messages that may pile up behind what was asked for before the client counts as too slow. */
+const MAX_BEHIND = 10_000;
+
+export class Outbox {
+  readonly #socket: Socket;
+  readonly #send: (item: Outgoing) => void;
+  readonly #items = new Deque<Outgoing>();
+  #limit = 0;
+  #ended = false;
+
+  constructor(socket: Socket, send: (item: Outgoing) => void) {
+    this.#socket = socket;
+    this.#send = send;
+  }
+
+  get empty(): boolean {
+    return this.#items.length === 0;
+  }
+
+  /** Adds what was asked for. */
+  add(items: readonly Outgoing[]): void {
+    for (const item of items) this.#items.push(item);
+    this.#limit = this.#items.length + MAX_BEHIND;
+  }
+
+  /** Adds a live message behind it; false when too many wait. */
+  follow(message: Message): boolean {
+    this.#items.push(message);
+    return this.#items.length <= this.#limit;
+  }
+
+  /** Sends as long as the socket takes it, now and whenever it has room again; calls `done` when all is sent. */
+  pump(done: () => void): void {
+    while (!this.#ended) {
+      if (this.#socket.writableNeedDrain) {
+        this.#socket.once("drain", () => this.pump(done));
+        return;
+      }
+      const item = this.#items.shift();
+      if (item === undefined) return done();
+      this.#send(item);
+    }
+  }
+
+  /** The connection is over: nothing is sent any more. */
+  end(): void {
+    this.#ended = true;
+  }
+}
