@@ -1,7 +1,6 @@
 /** All settings of the gateway, from the environment. The only file that reads it. */
 
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import type { z } from "zod";
 import { SECRETS, SETTINGS } from "./settings.ts";
 
@@ -39,31 +38,27 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     for (const { message } of result.error.issues) mistakes.push(`${variable} ${message}${shown}`);
   }
   const config = settings as unknown as Raw;
-  mistakes.push(...contradictions(config));
+  mistakes.push(...contradictions(config, (variable) => (env[variable] ?? "") !== ""));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return { ...config, SOURCE: config.SOURCE ?? (config.NATS_URL === undefined ? "simulator" : "jetstream") };
 }
 
-/** What is wrong between settings that are each well formed; a malformed one is undefined here. */
-function contradictions(config: Partial<Raw>): string[] {
+const KEYS = ["JWT_SECRET", "JWT_PUBLIC_KEY", "JWKS_URL"] as const;
+
+/** What is wrong between settings. One that is malformed has been named already and is undefined in `config`. */
+function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boolean): string[] {
   const mistakes: string[] = [];
   if (config.AUTH_MODE === "jwt") {
-    const keys = (["JWT_SECRET", "JWT_PUBLIC_KEY", "JWKS_URL"] as const).filter(
-      (key) => config[key] !== undefined,
-    );
-    if (keys.length === 0) {
-      mistakes.push(
-        "AUTH_MODE jwt needs one of JWT_SECRET, JWT_PUBLIC_KEY, JWKS_URL (or say AUTH_MODE=none)",
-      );
-    }
+    const keys = KEYS.filter(isGiven);
+    if (keys.length === 0)
+      mistakes.push(`AUTH_MODE jwt needs one of ${KEYS.join(", ")} (or say AUTH_MODE=none)`);
     if (keys.length > 1) mistakes.push(`AUTH_MODE jwt takes one key, but ${keys.join(" and ")} are set`);
   }
-  if (config.SOURCE === "jetstream" && config.NATS_URL === undefined) {
-    mistakes.push("NATS_URL is missing: SOURCE=jetstream needs it");
-  }
-  if (config.SOURCE === "poll" && config.POLL_URL === undefined) {
-    mistakes.push("POLL_URL is missing: SOURCE=poll needs it");
-  }
+  const needs = { jetstream: "NATS_URL", poll: "POLL_URL", simulator: undefined }[
+    config.SOURCE ?? "simulator"
+  ];
+  if (needs !== undefined && !isGiven(needs))
+    mistakes.push(`${needs} is missing: SOURCE=${config.SOURCE} needs it`);
   if (config.WS_PORT !== undefined && config.WS_PORT !== 0 && config.WS_PORT === config.OPS_PORT) {
     mistakes.push(`OPS_PORT must differ from WS_PORT, both are ${config.WS_PORT}`);
   }
@@ -72,11 +67,6 @@ function contradictions(config: Partial<Raw>): string[] {
     mistakes.push(
       `WS_CPU_PAUSE_THRESHOLD must not be below WS_CPU_REJECT_THRESHOLD (${reject}, is ${pause})`,
     );
-  for (const range of config.WS_TRUSTED_PROXIES ?? []) {
-    const [address = "", bits = ""] = range.split("/");
-    if (isIP(address) === 0 || !/^\d+$/.test(bits))
-      mistakes.push(`WS_TRUSTED_PROXIES must hold ranges like 10.0.0.0/8 (is ${JSON.stringify(range)})`);
-  }
   if (config.NATS_CREDS_FILE !== undefined) {
     try {
       readFileSync(config.NATS_CREDS_FILE);

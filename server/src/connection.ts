@@ -153,7 +153,10 @@ export class Connection implements Subscriber, Due, Restless, Paced {
 
   /** Sends messages of the history as new envelopes, before anything that comes from now on. */
   resume(messages: readonly Message[]): void {
-    for (const { offset } of messages) this.missed?.made(offset);
+    const { missed } = this;
+    if (missed !== undefined) {
+      for (const message of messages) if (missed.made(message.offset)) this.#ring.forget(message);
+    }
     this.#enqueue(messages);
   }
 
@@ -175,7 +178,9 @@ export class Connection implements Subscriber, Due, Restless, Paced {
   /** Says up to where the client has been given everything, once what waits before it has gone. */
   acknowledgeHeartbeat(): void {
     const offset = this.missed?.before ?? this.#shared.history.head;
-    this.#enqueue([() => ({ type: "heartbeat_ack", ts: Date.now(), seq: this.seq, offset })]);
+    const answer = () => ({ type: "heartbeat_ack", ts: Date.now(), seq: this.seq, offset }) as const;
+    if (this.#outbox === undefined) this.control(answer());
+    else this.#enqueue([answer]);
   }
 
   /** True while an earlier answer is still being sent. */
@@ -187,7 +192,7 @@ export class Connection implements Subscriber, Due, Restless, Paced {
     if (items.length === 0) return;
     const waiting = this.#outbox !== undefined;
     this.#outbox ??= new Outbox(this.#socket, (item) => this.#sendItem(item));
-    this.#outbox.add(items);
+    if (!this.#outbox.add(items)) return this.close(CLOSE.policy, "answers are not read");
     if (waiting) return;
     this.#outbox.pump(() => {
       this.#outbox = undefined;
@@ -243,6 +248,7 @@ export class Connection implements Subscriber, Due, Restless, Paced {
 
   /** A fresh token was accepted. */
   refresh(claims: Pick<Identity, "expiresAt" | "channels">): void {
+    if (this.#closing) return;
     this.claims = claims;
     this.#shared.wheel.plan(this, this.#nextVisit());
   }
@@ -279,6 +285,8 @@ export class Connection implements Subscriber, Due, Restless, Paced {
   begin(): void {
     this.#stamp = 0;
     this.#ahead = 0;
+    this.#outbox?.begin();
+    this.#ring.clear();
     this.missed?.clear();
     this.subscriptions.begin();
   }

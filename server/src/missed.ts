@@ -48,9 +48,9 @@ export class Missed {
     this.countBefore = 0;
   }
 
-  /** The message was sent after all. */
-  made(offset: number): void {
-    this.#offsets.delete(offset);
+  /** The message is sent after all; false when it was not missed. */
+  made(offset: number): boolean {
+    return this.#offsets.delete(offset);
   }
 
   /** Forgets what has left the history: it cannot be sent any more. */

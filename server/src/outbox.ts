@@ -15,12 +15,15 @@ export type Outgoing = Message | Again | (() => ControlMessage);
 
 /** Live messages that may pile up behind what was asked for before the client counts as too slow. */
 const MAX_BEHIND = 10_000;
+/** Answers that may wait for a client that asks and does not read. */
+const MAX_ANSWERS = 256;
 
 export class Outbox {
   readonly #socket: Socket;
   readonly #send: (item: Outgoing) => void;
-  readonly #items = new Deque<Outgoing>();
-  #limit = 0;
+  #items = new Deque<Outgoing>();
+  #behind = 0;
+  #answers = 0;
   #ended = false;
 
   constructor(socket: Socket, send: (item: Outgoing) => void) {
@@ -28,20 +31,29 @@ export class Outbox {
     this.#send = send;
   }
 
-  get empty(): boolean {
-    return this.#items.length === 0;
-  }
-
-  /** Adds what was asked for. */
-  add(items: readonly Outgoing[]): void {
-    for (const item of items) this.#items.push(item);
-    this.#limit = this.#items.length + MAX_BEHIND;
+  /** Adds what was asked for; false when too many answers wait. */
+  add(items: readonly Outgoing[]): boolean {
+    for (const item of items) {
+      this.#items.push(item);
+      if (typeof item === "function") this.#answers++;
+    }
+    return this.#answers <= MAX_ANSWERS;
   }
 
   /** Adds a live message behind it; false when too many wait. */
   follow(message: Message): boolean {
     this.#items.push(message);
-    return this.#items.length <= this.#limit;
+    return ++this.#behind <= MAX_BEHIND;
+  }
+
+  /** Another stream has begun: messages of the old one are not sent any more, answers are. */
+  begin(): void {
+    const answers = new Deque<Outgoing>();
+    for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) {
+      if (typeof item === "function") answers.push(item);
+    }
+    this.#items = answers;
+    this.#behind = 0;
   }
 
   /** Sends as long as the socket takes it, now and whenever it has room again; calls `done` when all is sent. */
@@ -53,6 +65,7 @@ export class Outbox {
       }
       const item = this.#items.shift();
       if (item === undefined) return done();
+      if (typeof item === "function") this.#answers--;
       this.#send(item);
     }
   }

@@ -57,7 +57,7 @@ export class Overload {
   }
   /** Reading of the stream must wait. */
   get pauses(): boolean {
-    return this.#pauseWanted && this.#pausedFor >= 0;
+    return this.#pauseWanted && this.#pausedFor > 0;
   }
 
   /**
@@ -100,10 +100,10 @@ export class Overload {
       pauseThreshold - HYSTERESIS_POINTS,
     );
     if (!this.#pauseWanted) this.#pausedFor = 0;
-    else if (++this.#pausedFor > MAX_PAUSE_SAMPLES) this.#pausedFor = -MAX_PAUSE_SAMPLES;
+    else if (this.#pausedFor++ === MAX_PAUSE_SAMPLES) this.#pausedFor = -MAX_PAUSE_SAMPLES;
   }
 }
 
 function crossed(was: boolean, value: number, on: number, off: number): boolean {
-  return was ? value > off : value >= on;
+  return was ? value > Math.max(0, off) : value >= on;
 }

@@ -1,6 +1,6 @@
 /** Serves the demo page: a few static files, read once at the start. */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 
@@ -21,7 +21,7 @@ const HEADERS = {
 /** A handler for GET requests of the files in a folder; `/` is `index.html`. Returns false when the request is not for one of them. */
 export function servePage(folder: string): (request: IncomingMessage, response: ServerResponse) => boolean {
   const files = new Map<string, { type: string; body: Buffer }>();
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of entriesOf(folder)) {
     const type = TYPES[extname(entry.name)];
     if (!entry.isFile() || type === undefined) continue;
     files.set(`/${entry.name}`, { type, body: readFileSync(join(folder, entry.name)) });
@@ -36,4 +36,12 @@ export function servePage(folder: string): (request: IncomingMessage, response: 
     response.end(request.method === "HEAD" ? undefined : file.body);
     return true;
   };
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    throw new Error(`DEMO_PAGE cannot be read: ${(error as Error).message}`);
+  }
 }

@@ -32,6 +32,7 @@ export class TokenBucket {
 }
 
 /** Share of the burst that must be left over for more important messages, by priority: low, medium, high, critical. */
+const MIN_BURST = 4;
 const RESERVE = [0.5, 0.25, 0, Number.NEGATIVE_INFINITY] as const;
 
 /** Decides which messages pass when all together may be `rate` a second: the lowest priority is left out first. */
@@ -39,7 +40,7 @@ export class PriorityLimiter {
   readonly #bucket: TokenBucket;
 
   constructor(rate: number, now: number) {
-    this.#bucket = new TokenBucket(rate, Math.max(1, rate), now);
+    this.#bucket = new TokenBucket(rate, Math.max(MIN_BURST, rate), now);
   }
 
   /** `priority` is an index into PRIORITIES. Critical messages always pass. */

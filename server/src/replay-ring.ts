@@ -5,7 +5,7 @@ import type { Message } from "./message.ts";
 export class ReplayRing {
   readonly #capacity: number;
   /** Grows with what was sent: an idle connection pays nothing. */
-  readonly #messages: Message[] = [];
+  #messages: (Message | undefined)[] = [];
   #last = 0;
 
   constructor(capacity: number) {
@@ -22,6 +22,17 @@ export class ReplayRing {
     const seq = ++this.#last;
     if (this.#capacity > 0) this.#messages[(seq - 1) % this.#capacity] = message;
     return seq;
+  }
+
+  /** A message was sent under another sequence: asking for this one again must not bring it twice. */
+  forget(message: Message): void {
+    const index = this.#messages.indexOf(message);
+    if (index !== -1) this.#messages[index] = undefined;
+  }
+
+  /** Forgets all messages; the sequence goes on. */
+  clear(): void {
+    this.#messages = [];
   }
 
   /** The message with this sequence, or undefined when it left the buffer or was never sent. */

@@ -1,5 +1,7 @@
 /** All settings of the gateway as a table: name, form, default, meaning. docs/settings.md is rendered from it. */
 
+import { createPublicKey } from "node:crypto";
+import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import {
   HEARTBEAT_SECONDS,
@@ -42,18 +44,31 @@ const duration = (byDefault: string) =>
     .regex(/^\d+(ms|s|m|h)$/, "must be a time such as 500ms, 30s, 5m or 1h")
     .default(byDefault)
     .transform((text) => Number.parseInt(text, 10) * UNITS[text.replace(/^\d+/, "") as keyof typeof UNITS]);
-const url = (schemes: readonly string[]) =>
+const hasScheme = (text: string, schemes: readonly string[]): boolean =>
+  URL.canParse(text) && schemes.some((scheme) => text.startsWith(`${scheme}://`));
+const listed = (schemes: readonly string[]) => schemes.map((scheme) => `${scheme}://`).join(" or ");
+const url = (...schemes: string[]) =>
+  z.string().refine((text) => hasScheme(text, schemes), `must be a URL with ${listed(schemes)}`);
+const urls = (...schemes: string[]) =>
   z
     .string()
     .refine(
-      (text) =>
-        text
-          .split(",")
-          .every((one) =>
-            schemes.some((scheme) => one.trim().startsWith(`${scheme}://`) && URL.canParse(one.trim())),
-          ),
-      `must be a URL with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`,
+      (text) => text.split(",").every((one) => hasScheme(one.trim(), schemes)),
+      `must be URLs with ${listed(schemes)}, comma separated`,
     );
+const isRange = (text: string): boolean => {
+  const [address = "", bits = ""] = text.split("/");
+  const family = isIP(address);
+  return family !== 0 && /^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+};
+const isPublicKey = (text: string): boolean => {
+  try {
+    createPublicKey(text.replaceAll("\\n", "\n"));
+    return true;
+  } catch {
+    return false;
+  }
+};
 const list = z.string().transform((text) =>
   text
     .split(",")
@@ -66,7 +81,7 @@ const percent = (byDefault: number) => integer(byDefault, 0, 100);
 
 /** One entry a variable. */
 export const SETTINGS = {
-  NATS_URL: url(["nats", "tls", "ws", "wss"])
+  NATS_URL: urls("nats", "tls", "ws", "wss")
     .optional()
     .describe("NATS servers, comma separated; unset: the embedded simulator is the source"),
   NATS_CREDS_FILE: z.string().optional().describe("NATS credentials file"),
@@ -88,7 +103,7 @@ export const SETTINGS = {
   SOURCE: choice(["jetstream", "poll", "simulator"])
     .optional()
     .describe("where messages come from; default jetstream with NATS_URL, else simulator"),
-  POLL_URL: url(["http", "https"])
+  POLL_URL: url("http", "https")
     .optional()
     .describe("asked as POLL_URL?since=<ms> for an array of {subject, ts, data}"),
   POLL_INTERVAL_MS: integer(100, 10, 60_000).describe("pause between two polls, ms"),
@@ -106,6 +121,7 @@ export const SETTINGS = {
     "new connections a second from one address; 0: no limit",
   ),
   WS_TRUSTED_PROXIES: list
+    .refine((ranges) => ranges.every(isRange), "must be ranges like 10.0.0.0/8")
     .default([])
     .describe("CIDR ranges whose X-Forwarded-For is believed, comma separated"),
   WS_ALLOWED_ORIGINS: list
@@ -161,17 +177,13 @@ export const SETTINGS = {
   ),
   ENABLE_SUBSCRIPTION_FILTERING: bool(true).describe("false: everybody gets everything"),
   AUTH_MODE: choice(["jwt", "none"]).default("jwt").describe("none must be said aloud"),
-  JWT_SECRET: z
-    .string()
-    .min(16, "must have at least 16 characters")
-    .optional()
-    .describe("secret of HS256, HS384, HS512 tokens"),
+  JWT_SECRET: z.string().optional().describe("secret of HS256, HS384, HS512 tokens"),
   JWT_PUBLIC_KEY: z
     .string()
-    .includes("-----BEGIN", { message: "must be a PEM public key" })
+    .refine(isPublicKey, "must be a PEM public key or certificate")
     .optional()
     .describe("PEM public key (or certificate) of RS, PS, ES or EdDSA tokens"),
-  JWKS_URL: url(["http", "https"]).optional().describe("where the public keys are published"),
+  JWKS_URL: url("http", "https").optional().describe("where the public keys are published"),
   LOG_LEVEL: choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
     .default("info")
     .describe("least level that is logged"),
