@@ -154,10 +154,15 @@ export class Connection implements Subscriber, Due, Restless, Paced {
   /** Sends messages of the history as new envelopes, before anything that comes from now on. */
   resume(messages: readonly Message[]): void {
     const { missed } = this;
-    if (missed !== undefined) {
-      for (const message of messages) if (missed.made(message.offset)) this.#ring.forget(message);
-    }
-    this.#enqueue(messages);
+    this.#enqueue(
+      missed === undefined ? messages : messages.map((message) => this.#madeUpFor(missed, message)),
+    );
+  }
+
+  /** A message that took a sequence and could not be sent fills its own gap. */
+  #madeUpFor(missed: Missed, message: Message): Outgoing {
+    const seq = missed.made(message.offset) ? this.#ring.seqOf(message) : undefined;
+    return seq === undefined ? message : { message, seq };
   }
 
   /** Sends envelopes again, then `end`. Returns how many are still in the buffer. */

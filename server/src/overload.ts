@@ -18,8 +18,8 @@ export interface OverloadLimits {
 
 /** Smoothing of the CPU figure: 95 % of a step are seen after about 8 samples. */
 const SMOOTHING = 0.3;
-/** What was switched at a threshold goes back this many points below it. */
-const HYSTERESIS_POINTS = 10;
+/** What was switched at a threshold goes back ten points below it, or at half of a low one. */
+const below = (threshold: number): number => Math.max(threshold - 10, threshold / 2);
 const MEMORY_FULL = 0.9;
 const MEMORY_FREE = 0.85;
 /**
@@ -81,29 +81,19 @@ export class Overload {
     const { cpuLimit, rejectThreshold, pauseThreshold, memoryLimit } = this.#limits;
     const percent = micros / 10 / elapsedMs / cpuLimit;
     this.#cpuPercent += SMOOTHING * (percent - this.#cpuPercent);
-    this.#cpuRejects = crossed(
-      this.#cpuRejects,
-      this.#cpuPercent,
-      rejectThreshold,
-      rejectThreshold - HYSTERESIS_POINTS,
-    );
+    this.#cpuRejects = crossed(this.#cpuRejects, this.#cpuPercent, rejectThreshold, below(rejectThreshold));
     this.#memoryRejects = crossed(
       this.#memoryRejects,
       rss,
       memoryLimit * MEMORY_FULL,
       memoryLimit * MEMORY_FREE,
     );
-    this.#pauseWanted = crossed(
-      this.#pauseWanted,
-      this.#cpuPercent,
-      pauseThreshold,
-      pauseThreshold - HYSTERESIS_POINTS,
-    );
+    this.#pauseWanted = crossed(this.#pauseWanted, this.#cpuPercent, pauseThreshold, below(pauseThreshold));
     if (!this.#pauseWanted) this.#pausedFor = 0;
     else if (this.#pausedFor++ === MAX_PAUSE_SAMPLES) this.#pausedFor = -MAX_PAUSE_SAMPLES;
   }
 }
 
 function crossed(was: boolean, value: number, on: number, off: number): boolean {
-  return was ? value > Math.max(0, off) : value >= on;
+  return was ? value > off : value >= on;
 }

@@ -5,7 +5,7 @@ import type { Message } from "./message.ts";
 export class ReplayRing {
   readonly #capacity: number;
   /** Grows with what was sent: an idle connection pays nothing. */
-  #messages: (Message | undefined)[] = [];
+  #messages: Message[] = [];
   #last = 0;
 
   constructor(capacity: number) {
@@ -24,10 +24,12 @@ export class ReplayRing {
     return seq;
   }
 
-  /** A message was sent under another sequence: asking for this one again must not bring it twice. */
-  forget(message: Message): void {
+  /** The sequence that a message was given; undefined when it left the buffer or has none. */
+  seqOf(message: Message): number | undefined {
     const index = this.#messages.indexOf(message);
-    if (index !== -1) this.#messages[index] = undefined;
+    if (index === -1) return undefined;
+    const lastIndex = (this.#last - 1) % this.#capacity;
+    return this.#last - ((lastIndex - index + this.#capacity) % this.#capacity);
   }
 
   /** Forgets all messages; the sequence goes on. */

@@ -77,7 +77,7 @@ const list = z.string().transform((text) =>
 );
 const name = (what: string) =>
   z.string().regex(/^[A-Za-z0-9_-]+$/, `must be a ${what}: letters, digits, - and _`);
-const percent = (byDefault: number) => integer(byDefault, 0, 100);
+const percent = (byDefault: number, min = 0) => integer(byDefault, min, 100);
 
 /** One entry a variable. */
 export const SETTINGS = {
@@ -128,10 +128,10 @@ export const SETTINGS = {
     .default([])
     .describe("origins of pages that may connect, comma separated; empty: all"),
   WS_CPU_LIMIT: decimal(1.9, 0.1, 1024).describe("cores that count as 100 % CPU"),
-  WS_CPU_REJECT_THRESHOLD: percent(75).describe(
+  WS_CPU_REJECT_THRESHOLD: percent(75, 1).describe(
     "percent of WS_CPU_LIMIT above which new connections are refused",
   ),
-  WS_CPU_PAUSE_THRESHOLD: percent(80).describe(
+  WS_CPU_PAUSE_THRESHOLD: percent(80, 1).describe(
     "percent of WS_CPU_LIMIT above which reading the stream pauses",
   ),
   WS_MEMORY_LIMIT: integer(7_516_192_768, 67_108_864).describe(
