@@ -5,8 +5,6 @@
  * thing is called `odin.token.BTC.trade` or `odin.global.trending`; clients may use that name too.
  */
 
-/** Subjects that the stream captures. */
-export const SUBJECTS = ["odin.token.>", "odin.global.>"] as const;
 /** First part of a channel that belongs to no token. */
 export const GLOBAL = "global";
 

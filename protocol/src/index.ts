@@ -3,3 +3,4 @@ export * from "./channels.ts";
 export * from "./events.ts";
 export * from "./limits.ts";
 export * from "./messages.ts";
+export * from "./stream.ts";

@@ -1,10 +1,10 @@
 /** What `npm run publish` is told by its arguments and by the environment. */
 
 import { parseArgs } from "node:util";
+import { STREAM_DEFAULTS } from "@odin-ws/protocol";
 import { z } from "zod";
 import { InvalidOptionsError } from "./errors.ts";
 import { type PublisherOptions, readOptions } from "./options.ts";
-import { STREAM_DEFAULTS } from "./stream.ts";
 
 export interface CliOptions {
   /** Events per second beside trending. */

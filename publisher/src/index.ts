@@ -3,6 +3,7 @@
  * Start with `connectPublisher`.
  */
 
+export { STREAM_DEFAULTS } from "@odin-ws/protocol";
 export {
   EventRefusedError,
   InvalidEventError,
@@ -16,4 +17,4 @@ export {
 export type * from "./events.ts";
 export type { PublisherOptions, PublisherStatus } from "./options.ts";
 export { connectPublisher, type Published, type Publisher, type PublisherStats } from "./publisher.ts";
-export { STREAM_DEFAULTS, type StreamSettings } from "./stream.ts";
+export type { StreamSettings } from "./stream.ts";

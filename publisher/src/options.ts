@@ -1,8 +1,9 @@
 /** Options of a publisher: their defaults and their check. */
 
 import { accessSync, constants } from "node:fs";
+import { STREAM_DEFAULTS } from "@odin-ws/protocol";
 import { InvalidOptionsError } from "./errors.ts";
-import { STREAM_DEFAULTS, type StreamSettings } from "./stream.ts";
+import type { StreamSettings } from "./stream.ts";
 
 /** What the publisher tells about itself, for a log. */
 export interface PublisherStatus {

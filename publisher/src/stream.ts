@@ -14,15 +14,6 @@ export interface StreamSettings {
   maxBytes: number;
 }
 
-export const STREAM_DEFAULTS: StreamSettings = {
-  name: "ODIN_TOKENS",
-  storage: "file",
-  replicas: 1,
-  maxAgeSeconds: 30,
-  maxMessages: 100_000,
-  maxBytes: 52_428_800, // 50 MiB
-};
-
 /** How the stream was found. */
 export interface StreamFound {
   created: boolean;

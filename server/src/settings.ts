@@ -11,6 +11,7 @@ import {
   MAX_INBOUND_BYTES,
   OPS_PORT,
   REPLAY_BUFFER,
+  STREAM_DEFAULTS,
   WS_PATH,
   WS_PORT,
 } from "@odin-ws/protocol";
@@ -86,17 +87,21 @@ export const SETTINGS = {
     .describe("NATS servers, comma separated; unset: the embedded simulator is the source"),
   NATS_CREDS_FILE: z.string().optional().describe("NATS credentials file"),
   JS_STREAM_NAME: name("stream name")
-    .default("ODIN_TOKENS")
+    .default(STREAM_DEFAULTS.name)
     .describe("JetStream stream; created when missing"),
   JS_STORAGE: choice(["file", "memory"])
     .default("file")
     .describe("storage of a stream that the gateway creates"),
   JS_REPLICAS: integer(1, 1, 5).describe("replicas of a stream that the gateway creates"),
-  JS_STREAM_MAX_AGE: duration("30s").describe(
+  JS_STREAM_MAX_AGE: duration(`${STREAM_DEFAULTS.maxAgeSeconds}s`).describe(
     "age that a created stream keeps, and that the gateway's history keeps",
   ),
-  JS_STREAM_MAX_MSGS: integer(100_000, 1).describe("messages that a created stream and the history keep"),
-  JS_STREAM_MAX_BYTES: integer(52_428_800, 1024).describe("bytes that a created stream and the history keep"),
+  JS_STREAM_MAX_MSGS: integer(STREAM_DEFAULTS.maxMessages, 1).describe(
+    "messages that a created stream and the history keep",
+  ),
+  JS_STREAM_MAX_BYTES: integer(STREAM_DEFAULTS.maxBytes, 1024).describe(
+    "bytes that a created stream and the history keep",
+  ),
   JS_CONSUMER_NAME: name("consumer name")
     .default("ws-server")
     .describe("prefix of this gateway's own ephemeral consumer"),
@@ -204,7 +209,10 @@ export const SECRETS: ReadonlySet<string> = new Set([
 ]);
 
 /** Defaults that are not shown as the value that they parse to. */
-const SHOWN: Record<string, string> = { JS_STREAM_MAX_AGE: "30s", WS_WORKER_POOL_SIZE: "one per vCPU" };
+const SHOWN: Record<string, string> = {
+  JS_STREAM_MAX_AGE: `${STREAM_DEFAULTS.maxAgeSeconds}s`,
+  WS_WORKER_POOL_SIZE: "one per vCPU",
+};
 
 /** The reference table of docs/settings.md. */
 export function settingsTable(): string {

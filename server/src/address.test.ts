@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import type { IncomingMessage } from "node:http";
+import { test } from "node:test";
+import { createAddressOf } from "./address.ts";
+
+function address(trusted: string[], peer: string | undefined, forwarded?: string): string {
+  const headers = forwarded === undefined ? {} : { "x-forwarded-for": forwarded };
+  return createAddressOf(trusted)({ socket: { remoteAddress: peer }, headers } as unknown as IncomingMessage);
+}
+const PROXIES = ["10.0.0.0/8", "fd00::/8"];
+
+test("without trusted proxies the peer is the client, whatever it claims", () => {
+  assert.equal(address([], "1.2.3.4"), "1.2.3.4");
+  assert.equal(address([], "1.2.3.4", "9.9.9.9"), "1.2.3.4");
+  assert.equal(address(PROXIES, "1.2.3.4", "9.9.9.9"), "1.2.3.4", "not a proxy: the header is made up");
+});
+
+test("behind a proxy it is the last address that is none of ours", () => {
+  assert.equal(address(PROXIES, "10.1.1.1", "9.9.9.9"), "9.9.9.9");
+  assert.equal(
+    address(PROXIES, "10.1.1.1", "6.6.6.6, 9.9.9.9"),
+    "9.9.9.9",
+    "what stands before it may be made up",
+  );
+  assert.equal(address(PROXIES, "10.1.1.1", "6.6.6.6, 9.9.9.9, 10.2.2.2"), "9.9.9.9");
+  assert.equal(address(PROXIES, "fd00::1", "2001:db8::7"), "2001:db8::7");
+});
+
+test("an IPv4 peer on a dual-stack socket is itself", () => {
+  assert.equal(address([], "::ffff:1.2.3.4"), "1.2.3.4");
+  assert.equal(address(PROXIES, "::ffff:10.1.1.1", "::ffff:9.9.9.9"), "9.9.9.9");
+});
+
+test("a header that names no client leaves the proxy", () => {
+  for (const forwarded of ["", "unknown", "10.3.3.3", "for=9.9.9.9", ",,,"]) {
+    assert.equal(address(PROXIES, "10.1.1.1", forwarded), "10.1.1.1", forwarded);
+  }
+  assert.equal(address(PROXIES, "10.1.1.1"), "10.1.1.1");
+  assert.equal(address(PROXIES, undefined, "9.9.9.9"), "", "a socket that is gone has no address");
+});

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Admission, type Applicant, closed } from "./admission.ts";
+
+const LIMITS = { maxConnections: 100, maxPerUser: 3, maxPerIpPerSecond: 0 };
+const anyone: Applicant = { user: undefined, ip: "10.0.0.1" };
+const fill = (admission: Admission, count: number) => {
+  for (let i = 0; i < count; i++) assert.equal(admission.take(anyone, 1), undefined);
+};
+
+test("a user gets three connections, the next one 429 with Retry-After, until one is given back", () => {
+  const admission = new Admission(LIMITS);
+  const ann = { user: "ann", ip: "10.0.0.1" };
+  for (let i = 0; i < 3; i++) assert.equal(admission.take(ann, 1), undefined);
+  const refusal = admission.take(ann, 1);
+  assert.equal(refusal?.status, 429);
+  assert.equal(refusal.reason, "per_user");
+  assert.ok((refusal.retryAfter ?? 0) > 0);
+  assert.equal(admission.take({ user: "bob", ip: ann.ip }, 1), undefined);
+  admission.free(ann);
+  assert.equal(admission.take(ann, 1), undefined);
+});
+
+test("an address may connect so often a second and again in the next one", () => {
+  const admission = new Admission({ ...LIMITS, maxPerIpPerSecond: 2 });
+  const from = (ip: string, second: number) => admission.take({ user: undefined, ip }, second)?.reason;
+  assert.deepEqual(
+    [from("a", 7), from("a", 7), from("a", 7), from("b", 7)],
+    [undefined, undefined, "per_ip", undefined],
+  );
+  assert.deepEqual([from("a", 8), from("a", 8), from("a", 8)], [undefined, undefined, "per_ip"]);
+  assert.equal(admission.take({ user: undefined, ip: "a" }, 8)?.status, 429);
+});
+
+test("a full gateway refuses with 503 and wants clients again only when some seats are free", () => {
+  const admission = new Admission(LIMITS);
+  fill(admission, 100);
+  assert.equal(admission.closure, "connections");
+  const refusal = admission.take(anyone, 1);
+  assert.equal(refusal?.status, 503);
+  assert.ok((refusal.retryAfter ?? 0) > 0);
+  admission.free(anyone);
+  assert.equal(admission.closure, "connections", "one free seat does not bring it back into the rotation");
+  assert.equal(admission.take(anyone, 1), undefined, "but who comes all the same gets it");
+  for (let i = 0; i < 5; i++) admission.free(anyone);
+  assert.equal(admission.closure, undefined);
+  fill(admission, 4);
+  assert.equal(admission.closure, undefined, "hysteresis: only being full takes it out again");
+});
+
+test("a gateway with a single seat opens again", () => {
+  const admission = new Admission({ ...LIMITS, maxConnections: 1 });
+  fill(admission, 1);
+  assert.equal(admission.closure, "connections");
+  admission.free(anyone);
+  assert.equal(admission.closure, undefined);
+});
+
+test("overload and drain close the door, with their reason, until they are over", () => {
+  const admission = new Admission(LIMITS);
+  for (const closure of ["cpu", "memory", "draining"] as const) {
+    admission.setClosure(closure, true);
+    assert.equal(admission.closure, closure);
+    assert.deepEqual(admission.take(anyone, 1), closed(closure));
+    admission.setClosure(closure, false);
+    assert.equal(admission.closure, undefined);
+  }
+  admission.setClosure("cpu", true);
+  admission.setClosure("draining", true);
+  assert.equal(admission.closure, "draining", "the one that does not pass comes first");
+  assert.equal(admission.connections, 0);
+});
+
+test("no sequence exceeds a limit, refuses without need, or leaves anything behind", () => {
+  const limits = fc.record({
+    maxConnections: fc.integer({ min: 1, max: 8 }),
+    maxPerUser: fc.integer({ min: 0, max: 3 }),
+    maxPerIpPerSecond: fc.integer({ min: 0, max: 3 }),
+  });
+  const step = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        user: fc.constantFrom(undefined, "a", "b", "c"),
+        ip: fc.constantFrom("x", "y"),
+      }),
+    },
+    { weight: 4, arbitrary: fc.record({ leaves: fc.nat(20) }) },
+    { weight: 1, arbitrary: fc.record({ seconds: fc.integer({ min: 1, max: 3 }) }) },
+  );
+  fc.assert(
+    fc.property(limits, fc.array(step, { maxLength: 80 }), (limit, steps) => {
+      const admission = new Admission(limit);
+      const seated: Applicant[] = [];
+      const attempts = new Map<string, number>();
+      let second = 1;
+      for (const one of steps) {
+        if ("seconds" in one) {
+          second += one.seconds;
+          attempts.clear();
+        } else if ("leaves" in one) {
+          const [gone] = seated.splice(one.leaves % Math.max(1, seated.length), 1);
+          if (gone !== undefined) admission.free(gone);
+        } else {
+          const ofUser = seated.filter(({ user }) => user === one.user).length;
+          const full = seated.length >= limit.maxConnections;
+          const fromIp = (attempts.get(one.ip) ?? 0) + (full ? 0 : 1);
+          attempts.set(one.ip, fromIp);
+          const expected = full
+            ? "connections"
+            : limit.maxPerIpPerSecond > 0 && fromIp > limit.maxPerIpPerSecond
+              ? "per_ip"
+              : one.user !== undefined && limit.maxPerUser > 0 && ofUser >= limit.maxPerUser
+                ? "per_user"
+                : undefined;
+          assert.equal(admission.take(one, second)?.reason, expected);
+          if (expected === undefined) seated.push(one);
+        }
+        assert.equal(admission.connections, seated.length);
+      }
+      for (const applicant of seated) admission.free(applicant);
+      assert.equal(admission.connections, 0);
+      // Nothing of those who left counts against them any more.
+      for (let i = 0; i < (limit.maxPerUser || 1); i++) {
+        if (admission.connections < limit.maxConnections) {
+          assert.equal(admission.take({ user: "a", ip: `new-${i}` }, second + 10), undefined);
+        }
+      }
+    }),
+  );
+});

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { exportJWK, SignJWT, UnsecuredJWT } from "jose";
+import { AuthError, createVerifier, type Verifier } from "./auth.ts";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const NOTHING = {
+  AUTH_MODE: "jwt",
+  JWT_SECRET: undefined,
+  JWT_PUBLIC_KEY: undefined,
+  JWKS_URL: undefined,
+} as const;
+const bytes = (text: string) => new TextEncoder().encode(text);
+const now = () => Math.floor(Date.now() / 1000);
+
+function verifier(settings: Partial<Parameters<typeof createVerifier>[0]>): Verifier {
+  const made = createVerifier({ ...NOTHING, ...settings });
+  assert.ok(made);
+  return made;
+}
+const token = (
+  claims: Record<string, unknown>,
+  key: Parameters<SignJWT["sign"]>[0] = bytes(SECRET),
+  alg = "HS256",
+  kid = "k",
+) => new SignJWT(claims).setProtectedHeader({ alg, kid }).sign(key);
+const refused = (verify: Verifier, jwt: string, reason: RegExp) =>
+  assert.rejects(
+    verify(jwt),
+    (error) => error instanceof AuthError && error.code === "unauthorized" && reason.test(error.message),
+  );
+
+const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const pem = (key: typeof rsa.publicKey) => key.export({ type: "spki", format: "pem" }).toString();
+
+test("says who the bearer is, until when, and what it may subscribe to", async () => {
+  const verify = verifier({ JWT_SECRET: SECRET });
+  const exp = now() + 60;
+  assert.deepEqual(await verify(await token({ sub: "ann", exp })), {
+    user: "ann",
+    expiresAt: exp,
+    channels: undefined,
+  });
+  assert.deepEqual(
+    await verify(await token({ sub: "ann", channels: ["odin.token.BTC.trade", "*.social"] })),
+    {
+      user: "ann",
+      expiresAt: 0,
+      channels: ["BTC.trade", "*.social"],
+    },
+  );
+  assert.deepEqual((await verify(await token({ sub: "ann", channels: [] }))).channels, []);
+});
+
+test("refuses what is expired, not yet valid, forged, garbled or unsigned", async () => {
+  const verify = verifier({ JWT_SECRET: SECRET });
+  await refused(verify, await token({ sub: "ann", exp: now() - 1 }), /expired/);
+  await refused(verify, await token({ sub: "ann", nbf: now() + 60 }), /not valid/);
+  await refused(verify, await token({ sub: "ann" }, bytes("another secret, also 32 bytes ok")), /not valid/);
+  const good = await token({ sub: "ann" });
+  const [head, , signature] = good.split(".");
+  await refused(
+    verify,
+    `${head}.${Buffer.from('{"sub":"eve"}').toString("base64url")}.${signature}`,
+    /not valid/,
+  );
+  for (const jwt of ["", "x", "a.b.c", good.slice(0, -2), `${good}.x`])
+    await refused(verify, jwt, /not valid/);
+  await refused(verify, new UnsecuredJWT({ sub: "ann" }).encode(), /not valid/);
+  const none = Buffer.from('{"alg":"none"}').toString("base64url");
+  await refused(verify, `${none}.${good.split(".")[1]}.${signature}`, /not valid/);
+});
+
+test("refuses claims that say nothing", async () => {
+  const verify = verifier({ JWT_SECRET: SECRET });
+  await refused(verify, await token({}), /sub/);
+  await refused(verify, await token({ sub: "" }), /sub/);
+  await refused(verify, await token({ sub: "ann", channels: "BTC.trade" }), /channels/);
+  await refused(verify, await token({ sub: "ann", channels: ["BTC.trade", "a.b.c"] }), /channels/);
+  await refused(verify, await token({ sub: "ann", channels: [7] }), /channels/);
+});
+
+test("a public key checks signatures only: it cannot be used as a secret", async () => {
+  for (const [pair, alg] of [
+    [rsa, "RS256"],
+    [rsa, "PS512"],
+    [ec, "ES256"],
+  ] as const) {
+    const verify = verifier({ JWT_PUBLIC_KEY: pem(pair.publicKey) });
+    assert.equal((await verify(await token({ sub: "ann" }, pair.privateKey, alg))).user, "ann");
+    await refused(verify, await token({ sub: "eve" }, bytes(pem(pair.publicKey)), "HS256"), /not valid/);
+    const other = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    await refused(verify, await token({ sub: "eve" }, other.privateKey, "ES256"), /not valid/);
+  }
+  const escaped = verifier({ JWT_PUBLIC_KEY: pem(ec.publicKey).replaceAll("\n", "\\n") });
+  assert.equal((await escaped(await token({ sub: "ann" }, ec.privateKey, "ES256"))).user, "ann");
+});
+
+test("a secret does not accept signatures of key pairs", async () => {
+  await refused(
+    verifier({ JWT_SECRET: SECRET }),
+    await token({ sub: "eve" }, rsa.privateKey, "RS256"),
+    /not valid/,
+  );
+});
+
+test("keys from a URL are fetched and chosen by their id", async (t) => {
+  const keys = [
+    { ...(await exportJWK(rsa.publicKey)), kid: "one" },
+    { ...(await exportJWK(ec.publicKey)), kid: "two" },
+  ];
+  let fetched = 0;
+  const server = createServer((_, response) => {
+    fetched++;
+    response.setHeader("Content-Type", "application/json").end(JSON.stringify({ keys }));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const verify = verifier({ JWKS_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` });
+  assert.equal((await verify(await token({ sub: "ann" }, rsa.privateKey, "RS256", "one"))).user, "ann");
+  assert.equal((await verify(await token({ sub: "bob" }, ec.privateKey, "ES256", "two"))).user, "bob");
+  await refused(verify, await token({ sub: "eve" }, ec.privateKey, "ES256", "one"), /not valid/);
+  await refused(verify, await token({ sub: "eve" }, ec.privateKey, "ES256", "three"), /not valid/);
+  assert.equal(fetched, 1, "asked once, not for every client");
+});
+
+test("keys that cannot be fetched let nobody in", async () => {
+  const verify = verifier({ JWKS_URL: "http://127.0.0.1:9/keys" });
+  await refused(
+    verify,
+    await token({ sub: "ann" }, rsa.privateKey, "RS256"),
+    /could not be checked|not valid/,
+  );
+});
+
+test("without authentication there is no verifier", () => {
+  assert.equal(createVerifier({ ...NOTHING, AUTH_MODE: "none", JWT_SECRET: SECRET }), undefined);
+});

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { ControlMessage } from "@odin-ws/protocol";
+import type { Connection } from "./connection.ts";
+import { Drain } from "./drain.ts";
+
+/** A client that leaves as soon as it is told, or never. */
+class FakeConnection {
+  readonly said: ControlMessage[] = [];
+  readonly closed: [code: number, at: number][] = [];
+  terminated = false;
+  readonly #gone: (connection: FakeConnection) => void;
+  readonly ws = {
+    terminate: () => {
+      this.terminated = true;
+      this.#gone(this);
+    },
+  };
+  constructor(gone: (connection: FakeConnection) => void) {
+    this.#gone = gone;
+  }
+  control(message: ControlMessage): void {
+    assert.equal(this.closed.length, 0, "nothing is said after the close");
+    this.said.push(message);
+  }
+  close(code: number): void {
+    this.closed.push([code, Date.now()]);
+  }
+}
+
+function start(t: TestContext, count: number, durationMs: number, leaves = true) {
+  t.mock.timers.enable({ apis: ["Date", "setInterval"], now: 0 });
+  const open = new Set<FakeConnection>();
+  let drain: Drain | undefined;
+  const gone = (connection: FakeConnection) => {
+    open.delete(connection);
+    drain?.left();
+  };
+  const clients = Array.from({ length: count }, () => new FakeConnection(gone));
+  for (const client of clients) open.add(client);
+  drain = new Drain(open as unknown as ReadonlySet<Connection>, durationMs);
+  let ended = false;
+  void drain.done.then(() => {
+    ended = true;
+  });
+  /** Lets time pass; clients that were closed leave 20 ms later. */
+  const pass = async (ms: number) => {
+    for (let i = 0; i < ms; i += 10) {
+      t.mock.timers.tick(10);
+      if (leaves)
+        for (const client of [...open])
+          if (client.closed.some(([, at]) => Date.now() - at >= 20)) gone(client);
+      await Promise.resolve();
+    }
+    return ended;
+  };
+  const sentAway = () => clients.filter(({ closed }) => closed.length > 0).length;
+  return { clients, open, drain, pass, gone, sentAway };
+}
+
+test("every client is told to come back soon, then closed with 1012, once", async (t) => {
+  const { clients, pass } = start(t, 200, 10_000);
+  assert.equal(await pass(10_500), true);
+  const waits = clients.map(({ said, closed }) => {
+    assert.deepEqual([said.length, closed.map(([code]) => code)], [1, [1012]]);
+    const [message] = said;
+    assert.ok(message?.type === "reconnect");
+    assert.ok(message.in_ms >= 0 && message.in_ms <= 5000 && message.reason !== "");
+    return message.in_ms;
+  });
+  assert.ok(new Set(waits).size > 50, "the waits are scattered");
+});
+
+test("the closes are spread over the time, after the load balancer had time to look", async (t) => {
+  const { sentAway, clients, pass } = start(t, 1000, 20_000);
+  await pass(2000);
+  assert.equal(sentAway(), 0);
+  await pass(10_500);
+  assert.ok(sentAway() > 350 && sentAway() < 650, `${sentAway()} of 1000 in the middle`);
+  await pass(7600);
+  assert.equal(sentAway(), 1000);
+  const seconds = Map.groupBy(clients, ({ closed }) => Math.floor((closed[0]?.[1] ?? 0) / 1000));
+  const most = Math.max(...[...seconds.values()].map(({ length }) => length));
+  assert.ok(most < 150, `${most} of 1000 in one of 20 seconds`);
+});
+
+test("a drain of 0 s sends all away at once", async (t) => {
+  const { sentAway, pass } = start(t, 50, 0);
+  assert.equal(sentAway(), 50);
+  assert.equal(await pass(100), true);
+});
+
+test("with nobody there it is over at once", async (t) => {
+  const { pass } = start(t, 0, 60_000);
+  assert.equal(await pass(10), true);
+});
+
+test("clients that leave by themselves end it early", async (t) => {
+  const { clients, gone, pass } = start(t, 5, 60_000);
+  for (const client of clients) gone(client);
+  assert.equal(await pass(10), true);
+});
+
+test("who was in the handshake when it began is sent away too", async (t) => {
+  const { open, drain, gone, pass } = start(t, 3, 4000);
+  await pass(1000);
+  const late = new FakeConnection(gone);
+  open.add(late);
+  drain.add(late as unknown as Connection);
+  assert.equal(await pass(3500), true);
+  assert.deepEqual(
+    late.closed.map(([code]) => code),
+    [1012],
+  );
+});
+
+test("a client that does not answer the close is cut off 2 s after the end", async (t) => {
+  const { clients, pass } = start(t, 3, 1000, false);
+  assert.equal(await pass(2900), false);
+  assert.ok(clients.every(({ terminated }) => !terminated));
+  assert.equal(await pass(200), true);
+  assert.ok(clients.every(({ terminated }) => terminated));
+});
+
+test("stop ends it at once and sends nobody away any more", async (t) => {
+  const { drain, pass, sentAway } = start(t, 20, 10_000);
+  drain.stop();
+  assert.equal(await pass(11_000), true);
+  assert.equal(sentAway(), 0);
+});

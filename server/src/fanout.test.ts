@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { covers } from "@odin-ws/protocol";
+import fc from "fast-check";
+import { Fanout, type Subscriber, type Topic } from "./fanout.ts";
+import { Message } from "./message.ts";
+
+function message(channel: string, offset = 1): Message {
+  const subject = channel.startsWith("global.") ? `odin.${channel}` : `odin.token.${channel}`;
+  const made = Message.from({ subject, offset, ts: 0, body: Buffer.from("1") });
+  assert.ok(made);
+  return made;
+}
+
+class Client implements Subscriber {
+  readonly got: string[] = [];
+  takes = true;
+  deliver({ channel }: Message): boolean {
+    this.got.push(channel);
+    return this.takes;
+  }
+  shed(): void {}
+}
+
+const CHANNELS = ["BTC.trade", "BTC.social", "ETH.trade", "ETH.social", "global.trending", "global.trade"];
+const NAMES = [...CHANNELS, "BTC.*", "ETH.*", "global.*", "*.trade", "*.social", "*.*"];
+
+test("brings each message to exactly those whose channel or pattern covers it", () => {
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ subscribe: fc.nat(4), name: fc.constantFrom(...NAMES) }) },
+    { weight: 2, arbitrary: fc.record({ unsubscribe: fc.nat(4), name: fc.constantFrom(...NAMES) }) },
+    { weight: 2, arbitrary: fc.record({ publish: fc.constantFrom(...CHANNELS) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const fanout = new Fanout();
+      const clients = Array.from({ length: 5 }, () => new Client());
+      const held = clients.map(() => new Map<string, Topic>());
+      for (const one of steps) {
+        if ("subscribe" in one) {
+          const topic = fanout.subscribe(clients[one.subscribe] as Client, one.name);
+          assert.equal(topic.name, one.name);
+          held[one.subscribe]?.set(one.name, topic);
+        } else if ("unsubscribe" in one) {
+          const topic = held[one.unsubscribe]?.get(one.name);
+          held[one.unsubscribe]?.delete(one.name);
+          if (topic !== undefined) fanout.unsubscribe(clients[one.unsubscribe] as Client, topic);
+        } else {
+          for (const client of clients) client.got.length = 0;
+          let batched = 0;
+          fanout.publish(message(one.publish), (deliveries) => {
+            batched += deliveries;
+          });
+          const expected = held.map(
+            (names) => [...names.keys()].filter((name) => covers(name, one.publish)).length,
+          );
+          assert.deepEqual(
+            clients.map(({ got }) => got.length),
+            expected,
+            one.publish,
+          );
+          assert.equal(
+            batched,
+            expected.reduce((sum, count) => sum + count, 0),
+          );
+        }
+        assert.equal(
+          fanout.subscriptions,
+          held.reduce((sum, names) => sum + names.size, 0),
+        );
+      }
+    }),
+  );
+});
+
+test("counts in batches only what was written", () => {
+  const fanout = new Fanout();
+  for (let i = 0; i < 300; i++) {
+    const client = new Client();
+    client.takes = i % 3 !== 0;
+    fanout.subscribe(client, "BTC.trade");
+  }
+  const batches: number[] = [];
+  fanout.publish(message("BTC.trade"), (deliveries) => batches.push(deliveries));
+  assert.equal(
+    batches.reduce((sum, count) => sum + count, 0),
+    200,
+  );
+  assert.ok(batches.length >= 3, "the clock is read in between");
+  assert.ok(batches.every((count) => count > 0));
+});
+
+test("a subscriber that leaves while it is delivered to harms nobody", () => {
+  const fanout = new Fanout();
+  const stays = [new Client(), new Client()];
+  let leave = () => {};
+  const leaver: Subscriber = {
+    deliver() {
+      leave();
+      return false;
+    },
+    shed() {},
+  };
+  fanout.subscribe(stays[0] as Client, "BTC.trade");
+  const topics = ["BTC.trade", "BTC.*", "*.*"].map((name) => fanout.subscribe(leaver, name));
+  fanout.subscribe(stays[1] as Client, "BTC.trade");
+  let calls = 0;
+  leave = () => {
+    calls++;
+    for (const topic of topics) fanout.unsubscribe(leaver, topic);
+  };
+  fanout.publish(message("BTC.trade"), () => {});
+  assert.equal(calls, 1);
+  assert.deepEqual(
+    stays.map(({ got }) => got),
+    [["BTC.trade"], ["BTC.trade"]],
+  );
+  assert.equal(fanout.subscriptions, 2);
+});
+
+test("all subscribers of a name share one topic, and an abandoned one does not come back to life", () => {
+  const fanout = new Fanout();
+  const [ann, bob] = [new Client(), new Client()];
+  const first = fanout.subscribe(ann, "BTC.trade");
+  assert.equal(fanout.subscribe(bob, "BTC.trade"), first);
+  assert.equal(fanout.subscribe(ann, "BTC.trade"), first, "twice is once");
+  assert.equal(fanout.subscriptions, 2);
+  fanout.unsubscribe(ann, first);
+  fanout.unsubscribe(bob, first);
+  assert.deepEqual(fanout.topicsOf(message("BTC.trade")), []);
+  fanout.subscribe(ann, "BTC.trade");
+  fanout.unsubscribe(bob, first);
+  fanout.unsubscribe(ann, first);
+  fanout.publish(message("BTC.trade"), () => {});
+  assert.deepEqual(ann.got, ["BTC.trade"]);
+});

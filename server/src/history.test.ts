@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { covers } from "@odin-ws/protocol";
+import fc from "fast-check";
+import { History } from "./history.ts";
+import { Message } from "./message.ts";
+
+const LIMITS = { maxAgeMs: 30_000, maxMessages: 100_000, maxBytes: 50_000_000 };
+
+function message(offset: number, channel = "BTC.trade", ts = 0, body = "{}"): Message {
+  const made = Message.from({ subject: `odin.token.${channel}`, offset, ts, body: Buffer.from(body) });
+  assert.ok(made);
+  return made;
+}
+const offsets = (messages: Message[] | undefined) => messages?.map(({ offset }) => offset);
+
+function filled(count: number, limits: Partial<typeof LIMITS> = {}): History {
+  const history = new History({ ...LIMITS, ...limits });
+  history.begin("e", 0);
+  for (let offset = 1; offset <= count; offset++) history.append(message(offset), 0);
+  return history;
+}
+
+test("answers what came after a position", () => {
+  const history = filled(5);
+  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 3 }, ["BTC.trade"])), [4, 5]);
+  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 0 }, ["BTC.trade"])), [1, 2, 3, 4, 5]);
+  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 5 }, ["BTC.trade"])), []);
+  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 0 }, ["ETH.trade"])), []);
+});
+
+test("another epoch, an offset that left, or one far from the future cannot be answered", () => {
+  const history = filled(20, { maxMessages: 10 });
+  assert.equal(history.since({ epoch: "other", offset: 15 }, ["BTC.trade"]), undefined);
+  assert.equal(history.since({ epoch: "e", offset: 9 }, ["BTC.trade"]), undefined);
+  assert.equal(history.since({ epoch: "e", offset: 10 }, ["BTC.trade"])?.length, 10);
+  assert.deepEqual(history.since({ epoch: "e", offset: 25 }, ["BTC.trade"]), [], "another gateway is ahead");
+  assert.equal(history.since({ epoch: "e", offset: 1_000_000 }, ["BTC.trade"]), undefined);
+});
+
+test("keeps to each of its limits", () => {
+  assert.deepEqual([filled(20, { maxMessages: 7 }).length, filled(20, { maxMessages: 7 }).floor], [7, 13]);
+  const size = message(20).bytes;
+  assert.equal(filled(20, { maxBytes: size * 5 }).length, 5);
+  const aged = new History(LIMITS);
+  aged.begin("e", 0);
+  for (let offset = 1; offset <= 60; offset++)
+    aged.append(message(offset, "BTC.trade", offset * 1000), offset * 1000);
+  assert.deepEqual([aged.floor, aged.length], [29, 31]);
+  aged.trim(80_000);
+  assert.deepEqual([aged.floor, aged.length], [49, 11]);
+  aged.trim(1e9);
+  assert.deepEqual([aged.floor, aged.length, aged.bytes, aged.head], [60, 0, 0, 60]);
+  assert.deepEqual(aged.since({ epoch: "e", offset: 60 }, ["BTC.trade"]), []);
+});
+
+test("an offset that nobody gets moves the head and leaves the history whole", () => {
+  const history = filled(3);
+  history.skip(4);
+  assert.equal(history.head, 4);
+  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 2 }, ["BTC.trade"])), [3]);
+});
+
+test("a loss in the stream makes everything before it unanswerable, not what follows", () => {
+  const history = filled(3);
+  history.lose(10);
+  history.append(message(11), 0);
+  assert.equal(history.epoch, "e");
+  assert.equal(history.since({ epoch: "e", offset: 3 }, ["BTC.trade"]), undefined);
+  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 10 }, ["BTC.trade"])), [11]);
+});
+
+test("another stream starts from nothing", () => {
+  const history = filled(3);
+  history.begin("f", 100);
+  assert.deepEqual([history.length, history.bytes, history.head, history.floor], [0, 0, 100, 100]);
+  assert.equal(history.since({ epoch: "e", offset: 2 }, ["BTC.trade"]), undefined);
+  assert.equal(history.since({ epoch: "f", offset: 99 }, ["BTC.trade"]), undefined);
+  assert.deepEqual(history.since({ epoch: "f", offset: 100 }, ["BTC.trade"]), []);
+});
+
+test("is what a plain array is, for any sequence, limits, channels and patterns", () => {
+  const channels = ["A.x", "A.y", "B.x"];
+  const limits = fc.record({
+    maxAgeMs: fc.constantFrom(5, 20, 1000),
+    maxMessages: fc.constantFrom(3, 10, 1000),
+    maxBytes: fc.constantFrom(700, 3000, 1_000_000),
+  });
+  const step = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        channel: fc.constantFrom(...channels),
+        gap: fc.integer({ min: 1, max: 3 }),
+        wait: fc.nat(3),
+        size: fc.nat(80),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ skip: fc.integer({ min: 1, max: 3 }) }) },
+    { weight: 1, arbitrary: fc.record({ lose: fc.integer({ min: 1, max: 3 }) }) },
+    { weight: 1, arbitrary: fc.record({ trim: fc.nat(10) }) },
+  );
+  const wanted = fc.uniqueArray(fc.constantFrom(...channels, "A.*", "*.x", "*.*", "C.x"), { minLength: 1 });
+  fc.assert(
+    fc.property(
+      limits,
+      fc.array(step, { maxLength: 50 }),
+      wanted,
+      fc.nat(100),
+      (limit, steps, names, from) => {
+        const history = new History(limit);
+        history.begin("e", 0);
+        let model: Message[] = [];
+        let [head, floor, now] = [0, 0, 0];
+        const bytes = () => model.reduce((sum, one) => sum + one.bytes, 0);
+        const trim = () => {
+          for (;;) {
+            const [oldest] = model;
+            if (oldest === undefined) return;
+            const over =
+              model.length > limit.maxMessages ||
+              bytes() > limit.maxBytes ||
+              now - oldest.ts > limit.maxAgeMs;
+            if (!over) return;
+            floor = oldest.offset;
+            model.shift();
+          }
+        };
+        for (const one of steps) {
+          if ("skip" in one) {
+            head += one.skip;
+            history.skip(head);
+          } else if ("lose" in one) {
+            head += one.lose;
+            history.lose(head);
+            model = [];
+            floor = head;
+          } else if ("trim" in one) {
+            now += one.trim;
+            history.trim(now);
+            trim();
+          } else {
+            now += one.wait;
+            head += one.gap;
+            const next = message(head, one.channel, now, `"${"x".repeat(one.size)}"`);
+            history.append(next, now);
+            model.push(next);
+            trim();
+          }
+          assert.deepEqual(
+            [history.head, history.floor, history.length, history.bytes],
+            [head, floor, model.length, bytes()],
+          );
+        }
+        assert.deepEqual(history.all(), model);
+        const expected =
+          from < floor
+            ? undefined
+            : model.filter(
+                ({ channel, offset }) => offset > from && names.some((name) => covers(name, channel)),
+              );
+        assert.deepEqual(offsets(history.since({ epoch: "e", offset: from }, names)), offsets(expected));
+      },
+    ),
+  );
+});

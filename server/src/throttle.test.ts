@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PRIORITIES } from "@odin-ws/protocol";
+import fc from "fast-check";
+import { inRollout, Throttle, type ThrottleSettings } from "./throttle.ts";
+
+const SETTINGS: ThrottleSettings = {
+  policy: "priority",
+  percent: [100, 75, 50, 25],
+  recoveryMs: 30_000,
+  maxLevel: 3,
+};
+const [low, medium, high, critical] = [0, 1, 2, 3];
+
+function at(level: number, settings: Partial<ThrottleSettings> = {}): Throttle {
+  const throttle = new Throttle({ ...SETTINGS, ...settings }, 0);
+  for (let i = 0; i < level * 3; i++) throttle.failed(0);
+  assert.equal(throttle.level, level);
+  return throttle;
+}
+
+test("three failed sends in a row raise the level, beyond the last one the connection closes", () => {
+  const throttle = new Throttle(SETTINGS, 0);
+  const outcomes = Array.from({ length: 12 }, () => throttle.failed(0));
+  const up = ["nothing", "nothing", "level-up"];
+  assert.deepEqual(outcomes, [...up, ...up, ...up, "nothing", "nothing", "close"]);
+});
+
+test("a send between the failures starts the count anew", () => {
+  const throttle = new Throttle(SETTINGS, 0);
+  for (let i = 0; i < 10; i++) {
+    throttle.failed(0);
+    throttle.failed(0);
+    throttle.succeeded();
+  }
+  assert.equal(throttle.level, 0);
+});
+
+test("30 s without a failure: one level down, not sooner and not two at once", () => {
+  const throttle = at(3);
+  throttle.failed(5000);
+  assert.equal(throttle.recover(34_999), false);
+  assert.equal(throttle.recover(35_000), true);
+  assert.equal(throttle.level, 2);
+  assert.equal(throttle.recover(64_999), false);
+  assert.equal(throttle.recover(65_000), true);
+  assert.equal(throttle.recover(95_000), true);
+  assert.equal(throttle.level, 0);
+  assert.equal(throttle.recover(1e9), false);
+});
+
+test("levels follow a simple model through any sequence", () => {
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.constant("fail" as const) },
+    fc.constant("succeed" as const),
+    fc.integer({ min: 1, max: 40_000 }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), fc.constantFrom(0, 1, 2, 3), (steps, maxLevel) => {
+      const throttle = new Throttle({ ...SETTINGS, maxLevel: maxLevel as ThrottleSettings["maxLevel"] }, 0);
+      let [now, level, row, calmSince] = [0, 0, 0, 0];
+      for (const one of steps) {
+        if (one === "succeed") {
+          throttle.succeeded();
+          row = 0;
+        } else if (one === "fail") {
+          const outcome = throttle.failed(now);
+          calmSince = now;
+          row++;
+          if (row < 3) assert.equal(outcome, "nothing");
+          else {
+            row = 0;
+            assert.equal(outcome, level === maxLevel ? "close" : "level-up");
+            if (outcome === "close") return;
+            level++;
+          }
+        } else {
+          now += one;
+          const down = level > 0 && now - calmSince >= SETTINGS.recoveryMs;
+          assert.equal(throttle.recover(now), down);
+          if (down) {
+            level--;
+            calmSince = now;
+          }
+        }
+        assert.equal(throttle.level, level);
+        assert.equal(throttle.ratePercent, SETTINGS.percent[level]);
+        assert.equal(throttle.idle, level === 0 && row === 0);
+      }
+    }),
+  );
+});
+
+test("priority policy: each level lets one priority less pass, critical always passes", () => {
+  const passing = [[low, medium, high, critical], [medium, high, critical], [high, critical], [critical]];
+  for (const [level, expected] of passing.entries()) {
+    const throttle = at(level);
+    assert.deepEqual(
+      PRIORITIES.map((_, priority) => priority).filter((priority) => throttle.passes(priority)),
+      expected,
+    );
+  }
+});
+
+test("rate policy: over many messages the level's percentage passes, whatever the mix", () => {
+  const mix = fc.array(fc.constantFrom(low, low, medium, high), { minLength: 400, maxLength: 800 });
+  fc.assert(
+    fc.property(mix, fc.constantFrom(1, 2, 3), (priorities, level) => {
+      const throttle = at(level, { policy: "rate" });
+      const passed = priorities.filter((priority) => throttle.passes(priority)).length;
+      const expected = (priorities.length * (SETTINGS.percent[level] as number)) / 100;
+      assert.ok(Math.abs(passed - expected) <= 8, `${passed} of ${priorities.length} at level ${level}`);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("rate policy: the lowest priority is left out first, a critical message never", () => {
+  const throttle = at(1, { policy: "rate" });
+  const passed = [0, 0, 0, 0];
+  for (let i = 0; i < 400; i++) {
+    for (const priority of [low, medium, high, critical]) {
+      if (throttle.passes(priority)) passed[priority] = (passed[priority] as number) + 1;
+    }
+  }
+  // 25 % of all four are what the low ones sum up to.
+  assert.deepEqual(passed.slice(1), [400, 400, 400]);
+  assert.ok((passed[low] as number) <= 4, `${passed[low]} low ones passed`);
+  const heavy = at(3, { policy: "rate", percent: [100, 75, 50, 0] });
+  for (let i = 0; i < 100; i++) assert.ok(heavy.passes(critical));
+});
+
+test("rate policy: critical messages do not use up what the others may have", () => {
+  const throttle = at(2, { policy: "rate" });
+  for (let i = 0; i < 1000; i++) throttle.passes(critical);
+  const passed = Array.from({ length: 100 }, () => throttle.passes(high)).filter(Boolean).length;
+  assert.ok(passed >= 40, `after many critical messages only ${passed} of 100 passed`);
+});
+
+test("rollout: a stable share of users", () => {
+  const users = Array.from({ length: 5000 }, (_, index) => `user-${index}`);
+  for (const percent of [0, 10, 50, 100]) {
+    const chosen = users.filter((user) => inRollout(user, percent));
+    assert.ok(Math.abs(chosen.length / 50 - percent) <= 2, `${chosen.length} of 5000 at ${percent} %`);
+    assert.ok(chosen.every((user) => inRollout(user, percent)));
+    // Raising the percentage only adds users.
+    if (percent < 100) assert.ok(chosen.every((user) => inRollout(user, percent + 1)));
+  }
+});
