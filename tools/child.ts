@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const STOP_GRACE = 5_000; // 5 s from SIGTERM to SIGKILL
+const LEAVE_GRACE = 1_000; // 1 s for what the command started to be gone, once the command itself has ended
+const POLL = 50; // ms between two looks at a group that is ending
+const CAPTURE_LIMIT = 64 * 1024; // characters of output kept; more than any error message needs
+const PS_LIMIT = 16 * 1024 * 1024; // bytes of process list read
+
+/** How one child process is run. */
+export interface ChildOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  /** Keep the output in the result instead of showing it; default false. */
+  capture?: boolean;
+  /** Stops the child and all that it started; the promise still resolves, once they are gone. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What came of a child process. */
+export interface ChildResult {
+  /** Exit code; 128 + n where signal n ended it, as shells count. */
+  code: number;
+  /** stdout and stderr where `capture` was set, else empty. */
+  output: string;
+  /** Command lines of processes that the child started and left running; they were killed. */
+  leftBehind: string[];
+}
+
+/**
+ * Runs a command to its end in a process group of its own, so that nothing it started outlives it: not when it ends,
+ * and not when `signal` fires. Rejects only when the command cannot be started.
+ */
+export async function runChild(
+  command: string,
+  args: readonly string[],
+  { cwd, env = process.env, capture = false, signal }: ChildOptions = {},
+): Promise<ChildResult> {
+  if (signal?.aborted) return { code: 128 + constants.signals.SIGTERM, output: "", leftBehind: [] };
+  const stream = capture ? "pipe" : "inherit";
+  const child = spawn(command, args, { cwd, env, stdio: ["ignore", stream, stream], detached: true });
+  const closed = once(child, "close").catch(() => undefined); // 'error' is what `ended` reports
+  let output = "";
+  for (const pipe of [child.stdout, child.stderr]) {
+    pipe?.setEncoding("utf8").on("data", (chunk: string) => {
+      if (output.length < CAPTURE_LIMIT) output += chunk;
+    });
+  }
+
+  let stopping: Promise<string[]> | undefined;
+  const stop = () => {
+    if (child.pid === undefined) return;
+    signalGroup(child.pid, "SIGTERM");
+    stopping ??= endGroup(child.pid, STOP_GRACE);
+  };
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const { code, group } = await ended(child, command);
+    const leftBehind = await (stopping ?? endGroup(group, LEAVE_GRACE));
+    // Only now is all output here; bounded, because a process that left the group may still hold the pipe.
+    await Promise.race([closed, sleep(LEAVE_GRACE, undefined, { ref: false })]);
+    return { code, output, leftBehind: stopping ? [] : leftBehind };
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+function ended(child: ChildProcess, command: string): Promise<{ code: number; group: number }> {
+  return new Promise((resolve, reject) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      reject(error.code === "ENOENT" ? new Error(`${command}: command not found`) : error);
+    });
+    child.once("exit", (code, signal) => {
+      resolve({ code: code ?? 128 + constants.signals[signal ?? "SIGKILL"], group: child.pid ?? 0 });
+    });
+  });
+}
+
+/** Waits until the group is empty, at most `grace` ms, then kills and returns who is still in it. */
+async function endGroup(group: number, grace: number): Promise<string[]> {
+  const deadline = performance.now() + grace;
+  let members = groupMembers(group);
+  while (members.length > 0 && performance.now() < deadline) {
+    await sleep(POLL);
+    members = groupMembers(group);
+  }
+  if (members.length > 0) signalGroup(group, "SIGKILL");
+  return members;
+}
+
+/** Returns whether anybody was there to get the signal; signal 0 only asks. */
+function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false; // ESRCH: nobody is left in the group
+  }
+}
+
+/** Command lines of the group's processes, without zombies: those have ended and only wait to be reaped. */
+function groupMembers(group: number): string[] {
+  if (!signalGroup(group, 0)) return [];
+  const list = spawnSync("ps", ["-A", "-o", "pgid=,stat=,args="], { encoding: "utf8", maxBuffer: PS_LIMIT });
+  if (list.status !== 0) return [`process group ${group}`]; // a machine without ps
+  const rows = list.stdout.split("\n").map((line) => line.trim().match(/^(\d+)\s+(\S+)\s+(.*)$/));
+  return rows.flatMap((row) => {
+    const [, pgid, state = "", args = ""] = row ?? [];
+    return Number(pgid) === group && !state.startsWith("Z") ? [args] : [];
+  });
+}

@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fakeProgram, fakeScript, isRunning } from "./fake-machine.ts";
+
+const runner = join(import.meta.dirname, "test.ts");
+const WAIT = 10_000; // ms for something to happen on a busy machine
+
+const importTest = 'import { test } from "node:test";\n';
+const PASSES = `${importTest}test("passes", () => {});`;
+const FAILS = `${importTest}test("fails", () => { throw new Error("broken"); });`;
+const SKIPS = `${importTest}test("needs it", { skip: "no such program" }, () => {});`;
+
+/** A repository with these test files, checks that pass, and nats-server in the tools cache; `run` is `npm test` there. */
+function repository(t: TestContext, files: Record<string, string>) {
+  const root = mkdtempSync(join(tmpdir(), "odin-repository-"));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const bin = join(root, "node_modules", ".bin");
+  const env: NodeJS.ProcessEnv = { PATH: process.env.PATH, ODIN_TOOLS: join(root, "tools") };
+  for (const check of ["biome", "tsc"]) fakeScript(bin, check, `echo "${check} $*"`);
+  fakeProgram(join(root, "tools", "bin"), "nats-server", "2.99.0");
+  for (const [name, text] of Object.entries({ "package.json": '{ "type": "module" }', ...files })) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), text);
+  }
+  const run = (args: string[] = [], extra: NodeJS.ProcessEnv = {}) => {
+    const ended = spawnSync(process.execPath, [runner, ...args], {
+      cwd: root,
+      encoding: "utf8",
+      env: { ...env, ...extra },
+    });
+    const text = ended.stdout + ended.stderr;
+    return { code: ended.status, text, last: ended.stdout.trim().split("\n").at(-1) };
+  };
+  return { root, bin, env, run };
+}
+
+test("checks and every test file run, node's summary stays visible, the counts come last", (t) => {
+  const { run } = repository(t, {
+    "server/src/a.test.ts": PASSES,
+    "test/b.test.ts": PASSES,
+    "node_modules/other/c.test.ts": FAILS,
+    "server/dist/d.test.ts": FAILS,
+    "test/long/e.test.ts": FAILS,
+  });
+  const { code, text, last } = run();
+  assert.equal(code, 0, text);
+  assert.match(text, /^biome ci .*\.$/m);
+  assert.match(text, /^tsc --noEmit$/m);
+  assert.match(text, /✔ passes/);
+  assert.match(text, /^ℹ pass 2$/m);
+  assert.equal(last, "2 passed, 0 failed");
+});
+
+test("a failing test, a file that does not load and a hung test fail the run", (t) => {
+  const { run } = repository(t, {
+    "a.test.ts": PASSES,
+    "b.test.ts": FAILS,
+    "c.test.ts": 'import "./not-there.ts";',
+    "d.test.ts": `${importTest}test("hangs", () => new Promise(() => {}));`,
+  });
+  const { code, last } = run(["--test-timeout=1000"]);
+  assert.deepEqual([code, last], [1, "1 passed, 3 failed"]);
+});
+
+test("a failing check fails the run, and the tests run all the same", (t) => {
+  const { bin, run } = repository(t, { "a.test.ts": PASSES });
+  fakeScript(bin, "tsc", "exit 2");
+  const { code, text, last } = run();
+  assert.deepEqual([code, last], [1, "1 passed, 1 failed"]);
+  assert.match(text, /tsc failed with exit code 2/);
+});
+
+test("a skipped test is named, and a failure only under CI=true", (t) => {
+  const { run } = repository(t, { "a.test.ts": PASSES, "server/b.test.ts": SKIPS });
+  const person = run();
+  assert.deepEqual([person.code, person.last], [0, "1 passed, 0 failed, 1 skipped"]);
+  assert.match(person.text, /^skipped: server\/b\.test\.ts: needs it \(no such program\)$/m);
+  const ci = run([], { CI: "true" });
+  assert.deepEqual([ci.code, ci.last], [1, "1 passed, 0 failed, 1 skipped"]);
+  assert.match(ci.text, /not allowed under CI=true: skipped: server\/b\.test\.ts: needs it/);
+});
+
+test("skipped suites and tests to do are not silently passed over either", (t) => {
+  const { run } = repository(t, {
+    "a.test.ts": `import { describe, test } from "node:test";
+    describe.skip("suite", () => { test("inner", () => {}); });
+    test("later", { todo: true }, () => { throw new Error("not yet"); });
+    test("passes", () => {});`,
+  });
+  const { code, last } = run([], { CI: "true" });
+  assert.deepEqual([code, last], [1, "1 passed, 0 failed, 2 skipped"]);
+});
+
+test("a program that is missing is told, and a failure only under CI=true", (t) => {
+  const { root, run } = repository(t, { "a.test.ts": PASSES, file: "" });
+  // A cache that cannot be a folder: nothing is downloaded, whatever network there is.
+  const nowhere = { PATH: join(root, "none"), ODIN_TOOLS: join(root, "file") };
+  const line = /^nats-server is missing \(.*install nats-server 2\.11 or later by hand/m;
+  const person = run([], nowhere);
+  assert.deepEqual([person.code, person.last], [0, "1 passed, 0 failed"], person.text);
+  assert.match(person.text, line);
+  const ci = run([], { ...nowhere, CI: "true" });
+  assert.deepEqual([ci.code, ci.last], [1, "1 passed, 1 failed"], ci.text);
+  assert.match(ci.text, line);
+});
+
+test("tests find the right program on PATH, ahead of one that is too old", (t) => {
+  const { root, env, run } = repository(t, {
+    "a.test.ts": `import assert from "node:assert/strict";
+    import { execFileSync } from "node:child_process";
+    ${importTest}
+    test("version", () => assert.match(execFileSync("nats-server", { encoding: "utf8" }), /2\\.99/));`,
+  });
+  fakeProgram(join(root, "old"), "nats-server", "2.9.10");
+  const cached = run([], { PATH: `${join(root, "old")}:/usr/bin:/bin` });
+  assert.equal(cached.code, 0, cached.text);
+  fakeProgram(join(root, "new"), "nats-server", "2.99.1");
+  const installed = run([], { PATH: [join(root, "old"), join(root, "new"), env.PATH].join(":") });
+  assert.equal(installed.code, 0, installed.text);
+});
+
+test("files, folders and options of node --test are passed on", (t) => {
+  const { run } = repository(t, {
+    "server/a.test.ts": PASSES,
+    "client/b.test.ts": FAILS,
+    "client/c.test.ts": PASSES,
+  });
+  assert.equal(run(["server/"]).last, "1 passed, 0 failed");
+  assert.equal(run(["server", "client/c.test.ts"]).last, "2 passed, 0 failed");
+  assert.equal(run(["--test-name-pattern=passes"]).code, 0);
+  const none = run(["node_modules"]);
+  assert.equal(none.code, 1);
+  assert.match(none.text, /no \*\.test\.ts below node_modules/);
+});
+
+test("--long runs test/long and nothing else, and says so where there is nothing", (t) => {
+  const empty = repository(t, { "a.test.ts": FAILS }).run(["--long"]);
+  assert.deepEqual([empty.code, empty.last], [0, "0 passed, 0 failed"]);
+  assert.match(empty.text, /no tests in test\/long yet/);
+  const { run } = repository(t, {
+    "a.test.ts": FAILS,
+    "test/b.test.ts": FAILS,
+    "test/long/c.test.ts": PASSES,
+  });
+  const { code, text, last } = run(["--long"]);
+  assert.deepEqual([code, last], [0, "1 passed, 0 failed"]);
+  assert.doesNotMatch(text, /biome/);
+});
+
+const WAITS = `import { spawn } from "node:child_process";
+import { renameSync, writeFileSync } from "node:fs";
+${importTest}
+test("waits", () => new Promise(() => {
+  writeFileSync("new", String(spawn("sleep", ["323"]).pid));
+  renameSync("new", "pid");
+}));`;
+
+/** Waits until the test above has started its process, whose id it returns. */
+async function startedIn(root: string): Promise<number> {
+  await until(() => existsSync(join(root, "pid")), "the test never started");
+  return Number(readFileSync(join(root, "pid"), "utf8"));
+}
+
+for (const [signal, expected] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  test(`${signal} ends the run and everything that a test started`, async (t) => {
+    const { root, env } = repository(t, { "a.test.ts": WAITS });
+    const run = spawn(process.execPath, [runner], { cwd: root, env, stdio: "ignore" });
+    t.after(() => run.kill("SIGKILL"));
+    const ended = new Promise((resolve) => run.once("exit", (code, by) => resolve(code ?? by)));
+    const pid = await startedIn(root);
+    run.kill(signal);
+    assert.equal(await ended, expected);
+    await until(() => !isRunning(pid), "what the test started is still there");
+  });
+}
+
+test("so does the end of npm, whose shell passes no signal on", async (t) => {
+  const { root, env } = repository(t, { "a.test.ts": WAITS });
+  const shell = spawn("/bin/sh", ["-c", '"$0" "$1"; true', process.execPath, runner], {
+    cwd: root,
+    env: { ...env, npm_lifecycle_event: "test" },
+    stdio: "ignore",
+  });
+  const pid = await startedIn(root);
+  shell.kill("SIGTERM");
+  await until(() => !isRunning(pid), "what the test started is still there");
+});
+
+test("what a test leaves running is killed and named", async (t) => {
+  const { root, run } = repository(t, {
+    "a.test.ts": `import { spawn } from "node:child_process";
+    import { writeFileSync } from "node:fs";
+    ${importTest}
+    test("leaks", () => {
+      const child = spawn("sleep", ["324"], { stdio: "ignore" });
+      child.unref();
+      writeFileSync("pid", String(child.pid));
+    });`,
+  });
+  const { code, text } = run();
+  assert.equal(code, 0);
+  assert.match(text, /killed, a test left it running: sleep 324/);
+  const pid = Number(readFileSync(join(root, "pid"), "utf8"));
+  await until(() => !isRunning(pid), "it is still there");
+});
+
+async function until(holds: () => boolean, otherwise: string): Promise<void> {
+  const deadline = performance.now() + WAIT;
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, otherwise);
+    await sleep(20);
+  }
+}
