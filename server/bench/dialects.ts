@@ -1,0 +1,123 @@
+/** How the servers of the bench want to be spoken to, above the WebSocket frame. */
+
+import { subjectOf, WS_PATH } from "@odin-ws/protocol";
+import { MOMENT_DIGITS } from "./clock.ts";
+
+/** What a dialect reports of a message. */
+export interface Listener {
+  /** A published message has arrived. `sentAt`: the moment in it; `seq`: its number on this connection, 0 where there is none. */
+  delivered(sentAt: number, seq: number): void;
+  /** A heartbeat of the dialect's own, already answered. */
+  pinged(): void;
+  say(text: string): void;
+  failed(reason: string): void;
+}
+
+export interface Dialect {
+  path: string;
+  /** What the client says first. */
+  hello(channels: readonly string[]): string;
+  /** What the client answers while it is not subscribed yet; READY when it is. */
+  answer(text: string, channels: readonly string[]): string | typeof READY | undefined;
+  /** Reads a message to a client that is subscribed. */
+  read(bytes: Buffer, start: number, end: number, listener: Listener): void;
+  /** One WebSocket message may hold several published ones, or none. */
+  batches: boolean;
+}
+
+export const READY = Symbol("ready");
+export type DialectName = "odin" | "socketio" | "nats";
+
+const ZERO = 0x30;
+const glimpse = (bytes: Buffer, start: number, end: number): string =>
+  JSON.stringify(bytes.toString("utf8", start, Math.min(end, start + 120)));
+
+/** The digits that end at `end`. */
+function momentBefore(bytes: Buffer, end: number): number {
+  let value = 0;
+  for (let at = end - MOMENT_DIGITS; at < end; at++) value = value * 10 + ((bytes[at] as number) - ZERO);
+  return value;
+}
+
+const SEQ = Buffer.from('{"seq":');
+
+const odin: Dialect = {
+  path: WS_PATH,
+  batches: false,
+  hello: (channels) => JSON.stringify({ type: "subscribe", channels }),
+  answer: (text) => (text.startsWith('{"type":"subscription_ack"') ? READY : undefined),
+  read(bytes, start, end, listener) {
+    // The second letter tells an envelope from all other messages, which begin with "type".
+    if (bytes[start + 2] !== SEQ[2]) {
+      listener.failed(`said ${glimpse(bytes, start, end)}`);
+      return;
+    }
+    let at = start + SEQ.length;
+    let seq = 0;
+    for (; bytes[at] !== 0x2c && at < end; at++) seq = seq * 10 + ((bytes[at] as number) - ZERO);
+    listener.delivered(momentBefore(bytes, end - 2), seq); // before }}
+  },
+};
+
+const socketio: Dialect = {
+  path: "/socket.io/?EIO=4&transport=websocket",
+  batches: false,
+  hello: () => "",
+  answer(text, channels) {
+    if (text.startsWith("0{")) return "40";
+    if (text.startsWith("40{")) return `420${JSON.stringify(["subscribe", channels])}`;
+    return text.startsWith("430[") ? READY : undefined;
+  },
+  read(bytes, start, end, listener) {
+    if (end - start === 1 && bytes[start] === 0x32) {
+      listener.say("3");
+      listener.pinged();
+    } else if (bytes[start + 1] === 0x32 && bytes[start + 2] === 0x5b) {
+      listener.delivered(momentBefore(bytes, end - 3), 0); // before }}]
+    } else listener.failed(`said ${glimpse(bytes, start, end)}`);
+  },
+};
+
+const LF = 0x0a;
+
+const nats: Dialect = {
+  path: "/",
+  batches: true,
+  hello(channels) {
+    // The same number for the same channel on every connection, so that all get the same bytes.
+    const number = (channel: string) => channel.replaceAll(/\D/g, "") || "99";
+    const lines = channels.map((channel) => `SUB ${subjectOf(channel)} ${number(channel)}`);
+    return ['CONNECT {"verbose":false,"pedantic":false,"protocol":1}', ...lines, "PING", ""].join("\r\n");
+  },
+  answer: (text) => (text.includes("PONG\r\n") ? READY : undefined),
+  read(bytes, start, end, listener) {
+    for (let at = start; at < end; ) {
+      const line = bytes.indexOf(LF, at);
+      if (line === -1 || line >= end) {
+        listener.failed(`cut ${glimpse(bytes, at, end)}`);
+        return;
+      }
+      if (bytes[at] === 0x4d /* MSG */) {
+        let size = 0;
+        for (let digit = line - 2, unit = 1; bytes[digit] !== 0x20; digit--, unit *= 10) {
+          size += ((bytes[digit] as number) - ZERO) * unit;
+        }
+        at = line + 1 + size + 2;
+        if (at > end) {
+          listener.failed(`cut ${glimpse(bytes, line, end)}`);
+          return;
+        }
+        listener.delivered(momentBefore(bytes, line + 1 + size - 1), 0); // before }
+      } else {
+        const word = bytes.toString("latin1", at, line - 1);
+        if (word === "PING") {
+          listener.say("PONG\r\n");
+          listener.pinged();
+        } else if (!word.startsWith("INFO")) listener.failed(`said ${JSON.stringify(word)}`);
+        at = line + 1;
+      }
+    }
+  },
+};
+
+export const DIALECTS: Readonly<Record<DialectName, Dialect>> = { odin, socketio, nats };

@@ -1,0 +1,79 @@
+/** Reads a server's WebSocket frames (RFC 6455) as cheaply as the load client needs it: the load shares two cores with the servers. */
+
+export const TEXT = 1;
+export const BINARY = 2;
+export const CLOSE = 8;
+export const PING = 9;
+export const PONG = 10;
+
+const EMPTY = Buffer.alloc(0);
+const FIN = 0x80;
+const RSV1 = 0x40;
+
+/** One whole frame; `bytes` is reused after the call. `size` is what it took on the wire. */
+export type FrameHandler = (
+  opcode: number,
+  compressed: boolean,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  size: number,
+) => void;
+
+export class FrameReader {
+  readonly #onFrame: FrameHandler;
+  #rest: Buffer = EMPTY;
+
+  constructor(onFrame: FrameHandler) {
+    this.#onFrame = onFrame;
+  }
+
+  /**
+   * Takes what came from the socket; `chunk` belongs to the caller again after the call.
+   *
+   * @throws Error on what no server may send, or no server of the bench does (fragments)
+   */
+  push(chunk: Buffer): void {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#rest = EMPTY;
+    let at = 0;
+    while (bytes.length - at >= 2) {
+      const first = bytes[at] as number;
+      const second = bytes[at + 1] as number;
+      if ((first & FIN) === 0 || (first & 0x0f) === 0) throw new Error("a fragmented message");
+      if (second > 127) throw new Error("a masked frame from the server");
+      let size = second;
+      let start = at + 2;
+      if (second === 126) {
+        if (bytes.length - at < 4) break;
+        size = bytes.readUInt16BE(at + 2);
+        start = at + 4;
+      } else if (second === 127) {
+        if (bytes.length - at < 10) break;
+        size = Number(bytes.readBigUInt64BE(at + 2));
+        start = at + 10;
+      }
+      const end = start + size;
+      if (end > bytes.length) break;
+      this.#onFrame(first & 0x0f, (first & RSV1) !== 0, bytes, start, end, end - at);
+      at = end;
+    }
+    // A copy: the socket's buffer is shared by all connections.
+    if (at < bytes.length) this.#rest = Buffer.from(bytes.subarray(at));
+  }
+}
+
+/** A client's frame. Its mask is zero, which the server has to undo as any other, and costs the load client nothing. */
+export function clientFrame(opcode: number, payload: Buffer): Buffer {
+  const { length } = payload;
+  const extended = length > 125 ? 2 : 0;
+  const frame = Buffer.alloc(2 + extended + 4 + length);
+  frame[0] = FIN | opcode;
+  if (extended === 0) frame[1] = 0x80 | length;
+  else {
+    frame[1] = 0x80 | 126;
+    frame.writeUInt16BE(length, 2);
+  }
+  payload.copy(frame, 6 + extended);
+  return frame;
+}

@@ -1,0 +1,107 @@
+/** The bench's tables for a person. */
+
+import { cpus, release, totalmem, type } from "node:os";
+import type { Figures, Summary } from "./figures.ts";
+import { SUBJECTS } from "./subjects.ts";
+import type { Verdict } from "./targets.ts";
+
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memoryGiB: number;
+  node: string;
+  kernel: string;
+}
+
+export function machine(): Machine {
+  return {
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    kernel: `${type()} ${release()}`,
+  };
+}
+
+/** Columns as wide as their widest cell, the first to the left and the others to the right. */
+function table(rows: readonly (readonly string[])[]): string {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, i) =>
+    Math.max(...rows.map((row) => row[i]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
+  const [head = [], ...body] = rows;
+  return [line(head), widths.map((width) => "-".repeat(width)).join("  "), ...body.map(line)].join("\n");
+}
+
+const kb = (bytes: number): string => (bytes / 1024).toFixed(1);
+const micros = (value: number): string => value.toFixed(2);
+const millis = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
+const titleOf = (name: string): string => SUBJECTS.find((subject) => subject.name === name)?.title ?? name;
+
+type Column = [head: string, cell: (summary: Summary, bare: Figures | undefined) => string];
+
+/** A figure and, over several rounds, its least and most. */
+const ranged = (key: keyof Figures, format: (value: number) => string) => (summary: Summary) =>
+  summary.rounds === 1
+    ? format(summary.median[key])
+    : `${format(summary.median[key])} (${format(summary.least[key])}-${format(summary.most[key])})`;
+const times = (key: keyof Figures) => (summary: Summary, bare: Figures | undefined) =>
+  bare === undefined ? "" : `${(summary.median[key] / bare[key]).toFixed(2)}x`;
+
+const CPU: readonly Column[] = [
+  ["12 msg/s µs", ranged("cpu12", micros)],
+  ["/ws", times("cpu12")],
+  ["with idle µs", ({ median }) => micros(median.raw12)],
+  ["30 msg/s µs", ranged("cpu30", micros)],
+  ["/ws", times("cpu30")],
+  ["with idle µs", ({ median }) => micros(median.raw30)],
+  ["to all µs", ranged("cpuEveryone", micros)],
+  ["/ws", times("cpuEveryone")],
+  ["idle CPU %", ({ median }) => median.idlePercent.toFixed(1)],
+];
+const REST: readonly Column[] = [
+  ["served", ({ median }) => String(median.served)],
+  ["new/s", ({ median }) => median.connectionsPerSecond.toFixed(0)],
+  ["empty MB", ({ median }) => (median.rssEmpty / 2 ** 20).toFixed(0)],
+  ["idle KB", ranged("rssIdle", kb)],
+  ["/ws", times("rssIdle")],
+  ["after KB", ranged("rssAfter", kb)],
+  ["/ws", times("rssAfter")],
+  ["p50 ms", ({ median }) => millis(median.p50)],
+  ["p99 ms", ({ median }) => millis(median.p99)],
+  ["p99 at 30/s", ({ median }) => millis(median.p99at30)],
+  ["last of all ms", ranged("lastMs", millis)],
+  ["trade B", ({ median }) => median.bytes.toFixed(0)],
+  ["trending B", ({ median }) => median.trendingBytes.toFixed(0)],
+];
+
+function part(title: string, columns: readonly Column[], summaries: ReadonlyMap<string, Summary>): string {
+  const bare = summaries.get("ws")?.median;
+  const rows = [...summaries].map(([name, summary]) => [
+    titleOf(name),
+    ...columns.map(([, cell]) => cell(summary, bare)),
+  ]);
+  return `${title}\n${table([["", ...columns.map(([head]) => head)], ...rows])}`;
+}
+
+const SIGN = { "<=": "≤", ">=": "≥", "<": "<" } as const;
+
+export function targetTable(verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map(({ target, sense, limit, unit, value, met }) => [
+    target,
+    `${SIGN[sense]} ${limit} ${unit}`.trim(),
+    value === undefined ? "-" : String(Number(value.toFixed(2))),
+    met === undefined ? "not measured" : met ? "met" : "missed",
+  ]);
+  return table([["", "must be", "measured", ""], ...rows]);
+}
+
+/** CPU, and everything else, a line for each subject. */
+export function subjectTables(summaries: ReadonlyMap<string, Summary>): string {
+  return [
+    part("CPU of the server for a delivery (idle CPU taken off; /ws: beside bare ws, plain)", CPU, summaries),
+    part("Connections, memory a connection, latency, bytes a delivery", REST, summaries),
+  ].join("\n\n");
+}

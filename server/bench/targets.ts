@@ -1,0 +1,109 @@
+/** What this gateway has to reach beside its peers in the same run. */
+
+import type { Figures } from "./figures.ts";
+
+export interface Verdict {
+  target: string;
+  /** As measured; undefined when a subject that it needs was not run. */
+  value: number | undefined;
+  limit: number;
+  /** "≤" or "≥". */
+  sense: "<=" | ">=" | "<";
+  unit: string;
+  met: boolean | undefined;
+}
+
+const KB = 1024;
+const MAX_IDLE_KB = 12;
+const MAX_AFTER_KB = 16;
+const MAX_OF_BARE_WS = 1.0;
+const MAX_OF_PLAIN = 1.3;
+const MIN_CONNECTIONS_PER_SECOND = 500;
+const MAX_P99_MS = 50;
+const MAX_TRENDING_PERCENT = 40;
+
+function verdict(
+  target: string,
+  sense: Verdict["sense"],
+  limit: number,
+  unit: string,
+  value: number | undefined,
+): Verdict {
+  const within = (is: number) => (sense === "<=" ? is <= limit : sense === "<" ? is < limit : is >= limit);
+  return { target, sense, limit, unit, value, met: value === undefined ? undefined : within(value) };
+}
+
+/** The targets, with what was measured. */
+export function verdicts(figures: ReadonlyMap<string, Figures>, offered: number): Verdict[] {
+  const plain = figures.get("gateway");
+  const deflated = figures.get("gateway-deflate");
+  const ws = figures.get("ws");
+  const ratio = (of: Figures | undefined, to: Figures | undefined, pick: (figures: Figures) => number) =>
+    of === undefined || to === undefined ? undefined : pick(of) / pick(to);
+  const worst = (pick: (figures: Figures) => number, choose: (...values: number[]) => number) =>
+    plain === undefined || deflated === undefined ? undefined : choose(pick(plain), pick(deflated));
+  const windows = [
+    ["12 msg/s", (of: Figures) => of.cpu12],
+    ["30 msg/s", (of: Figures) => of.cpu30],
+    ["one to all", (of: Figures) => of.cpuEveryone],
+  ] as const;
+  return [
+    verdict("memory a connection, idle, plain", "<=", MAX_IDLE_KB, "KB", plain && plain.rssIdle / KB),
+    verdict(
+      "memory a connection, idle, compressed",
+      "<=",
+      MAX_IDLE_KB,
+      "KB",
+      deflated && deflated.rssIdle / KB,
+    ),
+    verdict(
+      "memory a connection, after compressed traffic",
+      "<=",
+      MAX_AFTER_KB,
+      "KB",
+      deflated && deflated.rssAfter / KB,
+    ),
+    ...windows.map(([name, pick]) =>
+      verdict(`CPU a delivery, plain, ${name}`, "<=", MAX_OF_BARE_WS, "× bare ws", ratio(plain, ws, pick)),
+    ),
+    ...windows.map(([name, pick]) =>
+      verdict(
+        `CPU a delivery, compressed, ${name}`,
+        "<=",
+        MAX_OF_PLAIN,
+        "× our plain",
+        ratio(deflated, plain, pick),
+      ),
+    ),
+    verdict(
+      "connections served",
+      ">=",
+      offered,
+      "",
+      worst((of) => of.served, Math.min),
+    ),
+    verdict(
+      "new connections",
+      ">=",
+      MIN_CONNECTIONS_PER_SECOND,
+      "/s",
+      worst((of) => of.connectionsPerSecond, Math.min),
+    ),
+    verdict(
+      "latency p99, 12 msg/s",
+      "<",
+      MAX_P99_MS,
+      "ms",
+      worst((of) => of.p99, Math.max),
+    ),
+    verdict(
+      "trending, compressed",
+      "<=",
+      MAX_TRENDING_PERCENT,
+      "% of plain",
+      percent(ratio(deflated, plain, (of) => of.trendingBytes)),
+    ),
+  ];
+}
+
+const percent = (share: number | undefined): number | undefined => share && share * 100;
