@@ -18,8 +18,11 @@ test("a user gets three connections, the next one 429 with Retry-After, until on
   assert.equal(refusal.reason, "per_user");
   assert.ok((refusal.retryAfter ?? 0) > 0);
   assert.equal(admission.take({ user: "bob", ip: ann.ip }, 1), undefined);
-  admission.free(ann);
-  assert.equal(admission.take(ann, 1), undefined);
+  for (const left of [1, 2, 3]) {
+    for (let i = 0; i < left; i++) admission.free(ann);
+    for (let i = 0; i < left; i++) assert.equal(admission.take(ann, 1), undefined);
+    assert.equal(admission.take(ann, 1)?.reason, "per_user", `after ${left} left and came back`);
+  }
 });
 
 test("an address may connect so often a second and again in the next one", () => {

@@ -201,6 +201,10 @@ test("another stream: what is known of the old one is void, the new one comes fr
   ]);
   client.subscribe(["A.trade"], 30);
   assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  client.subscribe(["A.trade"], 0, "f");
+  const [ack, ...again] = client.take();
+  assert.ok(ack?.type === "subscription_ack" && ack.recovered === true);
+  assert.deepEqual(again, [], "it has come already");
 });
 
 test("after the word of another stream nothing of the old one comes any more", (t) => {
@@ -261,4 +265,18 @@ test("a gap in the stream is told with the position before it, which can no long
   assert.deepEqual([update?.dropped, update?.since], [20, { epoch: "e", offset: 30 }]);
   client.subscribe(["A.trade"], 30);
   assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+});
+
+test("asking for the past again and again without reading it is refused or ends, it does not pile up", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 0;
+  for (let i = 0; i < 200 && client.closed.length === 0; i++) {
+    client.subscribe(["A.trade"], 0);
+    client.send({ type: "unsubscribe", channels: ["A.trade"] });
+  }
+  client.socket.read();
+  const waited = client.envelopes().length;
+  assert.ok(waited <= 1000, `${waited} envelopes were waiting, of a stream of 100`);
 });

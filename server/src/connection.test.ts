@@ -254,3 +254,19 @@ test("a message larger than the whole buffer still reaches a client that reads",
   world.publish("BTC.trade", { size: 300_000 });
   assert.deepEqual(pairs(client.envelopes()), [[1, 1]]);
 });
+
+test("more left out than is remembered: the backfill says so", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade", "BTC.metadata"]);
+  stall(world, client);
+  fail(world, 3);
+  client.socket.read();
+  const since = world.offset;
+  for (let i = 0; i < 10_010; i++) world.publish("BTC.metadata");
+  world.pass(30);
+  assert.deepEqual(client.said("throttle_update").at(-1)?.since.offset, since);
+  client.subscribe(["BTC.trade", "BTC.metadata"], since);
+  const [ack] = client.take();
+  assert.ok(ack?.type === "subscription_ack" && ack.recovered === false);
+});

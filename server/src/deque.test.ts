@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { Deque } from "./deque.ts";
 
@@ -39,4 +41,19 @@ test("a million items go through in constant time each", { timeout: 5000 }, () =
     if (deque.shift() !== i - 100_000) assert.fail(`wrong item at ${i}`);
   }
   assert.equal(deque.length, 100_000);
+});
+
+test("does not keep the room of what has gone through", () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const deque = new Deque<number>();
+  gc();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < 2_000_000; i++) {
+    deque.push(i);
+    deque.shift();
+  }
+  gc();
+  const kept = process.memoryUsage().heapUsed - before;
+  assert.ok(kept < 4e6, `an empty queue holds ${kept} bytes`);
 });

@@ -138,6 +138,10 @@ test("is encoded once, and compressed once for each window", () => {
     assert.ok(frames[index]?.deflated);
   }
   assert.equal(new Set(frames).size, 3);
+  // What repeats after 900 bytes is out of a narrow window's reach.
+  const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(700))).toString("base64");
+  const far = from({ body: Buffer.from(JSON.stringify([noise, noise])) });
+  assert.ok(far.frame(9).size > far.frame(15).size + 500);
   assert.ok((frames[2]?.size ?? 0) < message.bytes / 2);
 });
 

@@ -171,7 +171,8 @@ class StreamReader {
     const consumer = await manager.jetstream().consumers.get(name, {
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.#cursor + 1,
-      name_prefix: this.#settings.JS_CONSUMER_NAME,
+      // The client only counts up behind the prefix: without a part of its own, two gateways would share one consumer.
+      name_prefix: `${this.#settings.JS_CONSUMER_NAME}-${randomBytes(6).toString("hex")}`,
       inactive_threshold: INACTIVE_MS,
     });
     const messages = await consumer.consume({ max_messages: MAX_PENDING, expires: PULL_EXPIRES_MS });
