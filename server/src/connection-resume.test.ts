@@ -213,6 +213,7 @@ test("after the word of another stream nothing of the old one comes any more", (
   const client = new FakeClient(stream);
   client.socket.room = 50_000;
   client.subscribe(["A.trade"], 0);
+  client.send({ type: "heartbeat" });
   stream.shared.history.begin("f", 0);
   stream.offset = 0;
   client.connection.begin();
@@ -226,6 +227,9 @@ test("after the word of another stream nothing of the old one comes any more", (
     [1],
     "an old offset would be taken for one of the new epoch",
   );
+  const answer = got.slice(word + 1).find((one) => one.type === "heartbeat_ack");
+  assert.ok(answer, "an answer that waited is still given");
+  assert.ok(answer.offset <= 1, `its offset ${answer.offset} is one of the new stream`);
 });
 
 test("what found no room keeps its number, whether a resume or a replay brings it, or both", (t) => {
@@ -265,6 +269,16 @@ test("a gap in the stream is told with the position before it, which can no long
   assert.deepEqual([update?.dropped, update?.since], [20, { epoch: "e", offset: 30 }]);
   client.subscribe(["A.trade"], 30);
   assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+});
+
+test("questions behind a resume that is not read do not pile up either", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 0;
+  client.subscribe(["A.trade"], 0);
+  for (let i = 0; i < 5000 && client.closed.length === 0; i++) client.send({ type: "heartbeat" });
+  assert.deepEqual(client.closed, [1008]);
 });
 
 test("asking for the past again and again without reading it is refused or ends, it does not pile up", (t) => {

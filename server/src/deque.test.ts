@@ -55,5 +55,6 @@ test("does not keep the room of what has gone through", () => {
   }
   gc();
   const kept = process.memoryUsage().heapUsed - before;
+  assert.equal(deque.length, 0);
   assert.ok(kept < 4e6, `an empty queue holds ${kept} bytes`);
 });

@@ -120,12 +120,16 @@ export class Gateway {
     return { connections: this.#connections.size, subscriptions: fanout.subscriptions, deliveries, dropped };
   }
 
-  /** Accepts clients; resolves with the port. Rejects when it cannot be had. */
-  listen(port: number): Promise<number> {
+  /**
+   * Accepts clients; resolves with the port. Rejects when it cannot be had.
+   *
+   * @param shared other processes listen on the same port, and the kernel spreads the connections
+   */
+  listen(port: number, shared = false): Promise<number> {
     const { server } = this.#entrance;
     return new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port, backlog: BACKLOG }, () => {
+      server.listen({ port, backlog: BACKLOG, reusePort: shared }, () => {
         server.off("error", reject);
         resolve((server.address() as AddressInfo).port);
       });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
 import { History } from "./history.ts";
@@ -100,59 +102,56 @@ test("is what a plain array is, for any sequence, limits, channels and patterns"
     { weight: 1, arbitrary: fc.record({ lose: fc.integer({ min: 1, max: 3 }) }) },
     { weight: 1, arbitrary: fc.record({ trim: fc.nat(10) }) },
   );
-  const wanted = fc.uniqueArray(fc.constantFrom(...channels, "A.*", "*.x", "*.*", "C.x"), { minLength: 1 });
+  const wanted = fc.oneof(
+    fc.uniqueArray(fc.constantFrom(...channels, "C.x"), { minLength: 1 }),
+    fc.uniqueArray(fc.constantFrom(...channels, "A.*", "*.x", "*.*"), { minLength: 1 }),
+  );
   fc.assert(
-    fc.property(
-      limits,
-      fc.array(step, { maxLength: 50 }),
-      wanted,
-      fc.nat(100),
-      (limit, steps, names, from) => {
-        const history = new History(limit);
-        history.begin("e", 0);
-        let model: Message[] = [];
-        let [head, floor, now] = [0, 0, 0];
-        const bytes = () => model.reduce((sum, one) => sum + one.bytes, 0);
-        const trim = () => {
-          for (;;) {
-            const [oldest] = model;
-            if (oldest === undefined) return;
-            const over =
-              model.length > limit.maxMessages ||
-              bytes() > limit.maxBytes ||
-              now - oldest.ts > limit.maxAgeMs;
-            if (!over) return;
-            floor = oldest.offset;
-            model.shift();
-          }
-        };
-        for (const one of steps) {
-          if ("skip" in one) {
-            head += one.skip;
-            history.skip(head);
-          } else if ("lose" in one) {
-            head += one.lose;
-            history.lose(head);
-            model = [];
-            floor = head;
-          } else if ("trim" in one) {
-            now += one.trim;
-            history.trim(now);
-            trim();
-          } else {
-            now += one.wait;
-            head += one.gap;
-            const next = message(head, one.channel, now, `"${"x".repeat(one.size)}"`);
-            history.append(next, now);
-            model.push(next);
-            trim();
-          }
-          assert.deepEqual(
-            [history.head, history.floor, history.length, history.bytes],
-            [head, floor, model.length, bytes()],
-          );
+    fc.property(limits, fc.array(step, { maxLength: 50 }), wanted, (limit, steps, names) => {
+      const history = new History(limit);
+      history.begin("e", 0);
+      let model: Message[] = [];
+      let [head, floor, now] = [0, 0, 0];
+      const bytes = () => model.reduce((sum, one) => sum + one.bytes, 0);
+      const trim = () => {
+        for (;;) {
+          const [oldest] = model;
+          if (oldest === undefined) return;
+          const over =
+            model.length > limit.maxMessages || bytes() > limit.maxBytes || now - oldest.ts > limit.maxAgeMs;
+          if (!over) return;
+          floor = oldest.offset;
+          model.shift();
         }
-        assert.deepEqual(history.all(), model);
+      };
+      for (const one of steps) {
+        if ("skip" in one) {
+          head += one.skip;
+          history.skip(head);
+        } else if ("lose" in one) {
+          head += one.lose;
+          history.lose(head);
+          model = [];
+          floor = head;
+        } else if ("trim" in one) {
+          now += one.trim;
+          history.trim(now);
+          trim();
+        } else {
+          now += one.wait;
+          head += one.gap;
+          const next = message(head, one.channel, now, `"${"x".repeat(one.size)}"`);
+          history.append(next, now);
+          model.push(next);
+          trim();
+        }
+        assert.deepEqual(
+          [history.head, history.floor, history.length, history.bytes],
+          [head, floor, model.length, bytes()],
+        );
+      }
+      assert.deepEqual(history.all(), model);
+      for (let from = Math.max(0, floor - 1); from <= head + 1; from++) {
         const expected =
           from < floor
             ? undefined
@@ -160,7 +159,23 @@ test("is what a plain array is, for any sequence, limits, channels and patterns"
                 ({ channel, offset }) => offset > from && names.some((name) => covers(name, channel)),
               );
         assert.deepEqual(offsets(history.since({ epoch: "e", offset: from }, names)), offsets(expected));
-      },
-    ),
+      }
+    }),
   );
+});
+
+test("what left the history is let go of", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const history = new History({ ...LIMITS, maxMessages: 3 });
+  history.begin("e", 0);
+  const gone: WeakRef<Message>[] = [];
+  for (let offset = 1; offset <= 50; offset++) {
+    const one = message(offset);
+    gone.push(new WeakRef(one));
+    history.append(one, 0);
+  }
+  await new Promise((resolve) => setImmediate(resolve)); // a WeakRef holds its target until the turn ends
+  gc();
+  assert.equal(gone.filter((ref) => ref.deref() !== undefined).length, 3);
 });

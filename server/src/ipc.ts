@@ -17,7 +17,7 @@ export type StreamEvent =
 
 export type ToWorker =
   | { type: "stream"; events: StreamEvent[] }
-  | { type: "serve" }
+  | { type: "serve"; port: number }
   | { type: "closure"; closure: Closure | undefined }
   | { type: "taken"; id: number; refusal: Refusal | undefined }
   | { type: "report"; id: number }
@@ -26,24 +26,13 @@ export type ToWorker =
 
 export type ToPrimary =
   | { type: "started" }
-  | { type: "serving"; port: number }
+  | { type: "serving" }
   | { type: "failed"; message: string }
   | { type: "take"; id: number; applicant: Applicant }
   | { type: "free"; applicant: Applicant }
   | { type: "beat"; usage: Usage; events: number }
   | { type: "report"; id: number; stats: GatewayStats; metrics: MetricsSnapshot }
   | { type: "drained" };
-
-/** Listening failed: says which setting names the port. Any other error stays as it is. */
-export function explainPort(error: Error, setting: string, port: number): Error {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE") {
-    return new Error(`${setting} ${port} is taken: stop the program that listens there, or set ${setting}`);
-  }
-  if (code === "EACCES")
-    return new Error(`${setting} ${port} may not be used by this user: set ${setting} to one above 1023`);
-  return error;
-}
 
 export function usageOfProcess(): Usage {
   const { user, system } = process.cpuUsage();

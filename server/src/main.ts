@@ -25,7 +25,7 @@ async function main(config: Config): Promise<void> {
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
   const create = (seats: Seats, closure: () => Closure | undefined) =>
     new Gateway({ config, instance, seats, closure, verify, metrics, log, page });
-  if (cluster.isWorker) return runWorker({ port: config.WS_PORT, registry, create });
+  if (cluster.isWorker) return runWorker({ registry, create });
 
   for (const variable of unknownSettings(process.env)) log.warn({ variable }, "no such setting");
   if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < MIN_SECRET_BYTES) {

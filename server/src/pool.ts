@@ -9,6 +9,7 @@ import type { StreamEvent, ToPrimary, ToWorker } from "./ipc.ts";
 import type { Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Usage } from "./overload.ts";
+import { probePort } from "./port.ts";
 
 const REPORT_TIMEOUT_MS = 2000;
 /** A worker that says nothing for so long hangs. */
@@ -40,6 +41,7 @@ const NO_STATS: GatewayStats = { connections: 0, subscriptions: 0, deliveries: 0
 
 export class WorkerPool implements Fleet {
   readonly #size: number;
+  #port: number;
   readonly #log: Log;
   readonly #admission: () => Admission;
   /** For workers that start later. */
@@ -55,14 +57,21 @@ export class WorkerPool implements Fleet {
   #drainSeconds: number | undefined;
   #onDrained: () => void = () => {};
   #onEmpty: () => void = () => {};
-  #onServing: (port: number) => void = () => {};
+  #onServing: () => void = () => {};
   #onFailed: (error: Error) => void = () => {};
   /** What counted in workers that are gone: a counter must not fall. */
   readonly #retired: MetricsSnapshot[] = [];
   #retiredStats = { deliveries: 0, dropped: 0 };
 
-  constructor(options: { size: number; history: HistoryLimits; admission: () => Admission; log: Log }) {
+  constructor(options: {
+    size: number;
+    port: number;
+    history: HistoryLimits;
+    admission: () => Admission;
+    log: Log;
+  }) {
     this.#size = options.size;
+    this.#port = options.port;
     this.#history = new History(options.history);
     this.#admission = options.admission;
     this.#log = options.log;
@@ -72,11 +81,12 @@ export class WorkerPool implements Fleet {
   }
 
   /** Starts the workers; resolves when all of them serve. Rejects when the port cannot be had. */
-  start(): Promise<number> {
+  async start(): Promise<number> {
+    this.#port = await probePort(this.#port);
     return new Promise((resolve, reject) => {
       this.#onFailed = reject;
-      this.#onServing = (port) => {
-        if ([...this.#members.values()].every(({ serving }) => serving)) resolve(port);
+      this.#onServing = () => {
+        if ([...this.#members.values()].every(({ serving }) => serving)) resolve(this.#port);
       };
       for (let i = 0; i < this.#size; i++) this.#fork();
     });
@@ -111,7 +121,7 @@ export class WorkerPool implements Fleet {
         return this.#attach(member);
       case "serving":
         member.serving = true;
-        return this.#onServing(message.port);
+        return this.#onServing();
       case "failed":
         return this.#onFailed(new Error(message.message));
       case "take": {
@@ -164,7 +174,7 @@ export class WorkerPool implements Fleet {
     }
     member.attached = true;
     send(member, { type: "closure", closure: this.#closure });
-    send(member, { type: "serve" });
+    send(member, { type: "serve", port: this.#port });
     if (this.#drainSeconds !== undefined) send(member, { type: "drain", seconds: this.#drainSeconds });
   }
 

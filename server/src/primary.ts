@@ -8,11 +8,12 @@ import type { Seats } from "./entrance.ts";
 import { type Fleet, LocalFleet, type MetricsSnapshot } from "./fleet.ts";
 import type { Gateway } from "./gateway.ts";
 import { Hub } from "./hub.ts";
-import { explainPort, usageOfProcess } from "./ipc.ts";
+import { usageOfProcess } from "./ipc.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { OpsServer } from "./ops.ts";
 import { WorkerPool } from "./pool.ts";
+import { explainPort } from "./port.ts";
 import type { Source } from "./source.ts";
 import { jetstreamSource } from "./source-jetstream.ts";
 import { pollSource } from "./source-poll.ts";
@@ -112,6 +113,7 @@ function createFleet({ config, create, log }: PrimaryOptions, hub: () => Hub): F
   if (config.WS_WORKER_POOL_SIZE > 1) {
     return new WorkerPool({
       size: config.WS_WORKER_POOL_SIZE,
+      port: config.WS_PORT,
       history: {
         maxAgeMs: config.JS_STREAM_MAX_AGE,
         maxMessages: config.JS_STREAM_MAX_MSGS,

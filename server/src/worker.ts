@@ -5,10 +5,16 @@ import type { Applicant, Closure, Refusal } from "./admission.ts";
 import type { Seats } from "./entrance.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import type { Gateway } from "./gateway.ts";
-import { explainPort, type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
+import { type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
 import { Message } from "./message.ts";
+import { explainPort } from "./port.ts";
 
 const BEAT_MS = 1000;
+/**
+ * Each worker has a listening socket of its own and the kernel spreads the connections over them. What node:cluster does otherwise, passing
+ * each connection from the primary, leaves those hanging that are on their way to a worker that dies. Only there where the kernel cannot do it.
+ */
+const SHARES_PORT = process.platform === "linux";
 
 /** Seats that the primary keeps for all workers. */
 class PrimarySeats implements Seats {
@@ -40,7 +46,6 @@ function tell(message: ToPrimary): void {
 
 /** Runs until the primary ends it, or goes away itself. */
 export function runWorker(options: {
-  port: number;
   registry: Registry;
   create: (seats: Seats, closure: () => Closure | undefined) => Gateway;
 }): void {
@@ -62,10 +67,10 @@ export function runWorker(options: {
         events += message.events.length;
         break;
       case "serve":
-        gateway.listen(options.port).then(
-          (port) => tell({ type: "serving", port }),
+        gateway.listen(message.port, SHARES_PORT).then(
+          () => tell({ type: "serving" }),
           (error: Error) =>
-            tell({ type: "failed", message: explainPort(error, "WS_PORT", options.port).message }),
+            tell({ type: "failed", message: explainPort(error, "WS_PORT", message.port).message }),
         );
         break;
       case "closure":
