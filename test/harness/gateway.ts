@@ -1,0 +1,181 @@
+/** The gateway as a real process. */
+
+import { fileURLToPath } from "node:url";
+import { type Answer, get } from "./http.ts";
+import { Metrics } from "./metrics.ts";
+import type { Nats } from "./nats.ts";
+import type { Owner } from "./owner.ts";
+import { freePort } from "./ports.ts";
+import { type Exit, ProcessGroup } from "./process-group.ts";
+import { eventually, within } from "./wait.ts";
+
+const MAIN = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+// Loading the sources takes a second on an idle core, several when tests share it.
+const START = 30_000;
+
+export type Env = Record<string, string>;
+
+export interface Stats {
+  version: string;
+  instance: string;
+  epoch: string;
+  offset: number;
+  connections: number;
+  subscriptions: number;
+  messages_in: number;
+  deliveries: number;
+  dropped: number;
+  cpu_percent: number;
+  rss_bytes: number;
+  uptime_seconds: number;
+  draining: boolean;
+}
+
+export interface GatewayOptions {
+  /** Source of its messages; without it the simulator, unless `env` says otherwise. */
+  nats?: Nats;
+  env?: Env;
+  /** What to wait for: `/health`, or only `/live` when it cannot become healthy. Default "health". */
+  until?: "health" | "live";
+}
+
+export class Gateway {
+  readonly process: ProcessGroup;
+  readonly wsPort: number;
+  readonly opsPort: number;
+  readonly url: string;
+
+  constructor(wsPort: number, opsPort: number, env: Env) {
+    this.wsPort = wsPort;
+    this.opsPort = opsPort;
+    this.url = `ws://127.0.0.1:${wsPort}/ws`;
+    this.process = new ProcessGroup(process.execPath, [MAIN], gatewayEnv(wsPort, opsPort, env));
+  }
+
+  ops(path: string): Promise<Answer> {
+    return get(`http://127.0.0.1:${this.opsPort}${path}`);
+  }
+
+  async stats(): Promise<Stats> {
+    return JSON.parse((await this.ops("/stats")).body) as Stats;
+  }
+
+  async metrics(): Promise<Metrics> {
+    return new Metrics((await this.ops("/metrics")).body);
+  }
+
+  /** Waits until `/health` answers with this status and returns the answer. */
+  health(status: 200 | 503, deadline?: number): Promise<Answer> {
+    return eventually(
+      () => `/health ${status} of the gateway:\n${this.process.tail()}`,
+      async () => {
+        const answer = await this.ops("/health");
+        return answer.status === status && answer;
+      },
+      deadline,
+    );
+  }
+
+  /** Waits until the sum of a metric's series satisfies `wanted`, and returns it. */
+  async metric(
+    name: string,
+    labels: Record<string, string>,
+    wanted: (value: number) => boolean,
+    deadline?: number,
+  ): Promise<number> {
+    let last = Number.NaN;
+    await eventually(
+      () => `${name}${JSON.stringify(labels)}, last ${last}`,
+      async () => {
+        last = (await this.metrics()).sum(name, labels);
+        return wanted(last);
+      },
+      deadline,
+    );
+    return last;
+  }
+
+  /** Fails when the process is gone or does not answer. */
+  async assertAlive(): Promise<void> {
+    if (this.process.exit !== undefined) {
+      throw new Error(`the gateway ended with ${JSON.stringify(this.process.exit)}:\n${this.process.tail()}`);
+    }
+    const { status } = await this.ops("/live");
+    if (status !== 200) throw new Error(`/live answered ${status}:\n${this.process.tail()}`);
+  }
+
+  /** Signals the first process and waits for its end and for the end of all that it started. */
+  async stop(signal: NodeJS.Signals = "SIGTERM", deadline?: number): Promise<Exit> {
+    this.process.signal(signal);
+    const exit = await within(
+      () => `exit after ${signal}:\n${this.process.tail()}`,
+      this.process.exited,
+      deadline,
+    );
+    await this.noneLeft();
+    return exit;
+  }
+
+  noneLeft(): Promise<unknown> {
+    return eventually(
+      () => `no process left of the gateway, but ${JSON.stringify(this.process.processes())}`,
+      () => this.process.processes().length === 0,
+    );
+  }
+}
+
+/** Starts a gateway and waits until it is ready; disposed of with its owner. */
+export async function startGateway(owner: Owner, options: GatewayOptions = {}): Promise<Gateway> {
+  const env: Env = { ...options.env };
+  if (options.nats !== undefined) env.NATS_URL ??= options.nats.url;
+  const gateway = new Gateway(await freePort(), await freePort(), env);
+  owner.after(() => gateway.process.dispose());
+  const path = options.until === "live" ? "/live" : "/health";
+  let last = "";
+  await eventually(
+    () => `${path} of the gateway, last "${last}":\n${gateway.process.tail()}`,
+    async () => {
+      if (gateway.process.exit !== undefined) return true;
+      const { status, body } = await gateway.ops(path);
+      last = `${status} ${body}`;
+      return status === 200;
+    },
+    START,
+  );
+  await gateway.assertAlive();
+  return gateway;
+}
+
+/** Runs a gateway whose settings are wrong until it ends by itself. */
+export async function runGateway(owner: Owner, env: Env): Promise<Exit & { output: string }> {
+  const gateway = new Gateway(await freePort(), await freePort(), env);
+  owner.after(() => gateway.process.dispose());
+  const exit = await within(
+    () => `end of a gateway with wrong settings:\n${gateway.process.tail()}`,
+    gateway.process.exited,
+    START,
+  );
+  return { ...exit, output: gateway.process.output };
+}
+
+// A small environment of its own: what the developer's shell has set must not decide a test. An empty value in `env`
+// stands for "not set".
+function gatewayEnv(wsPort: number, opsPort: number, env: Env): Env {
+  const all: Env = {
+    PATH: process.env.PATH ?? "",
+    HOME: process.env.HOME ?? ROOT,
+    WS_PORT: String(wsPort),
+    OPS_PORT: String(opsPort),
+    AUTH_MODE: "none",
+    WS_WORKER_POOL_SIZE: "1",
+    WS_DRAIN_SECONDS: "1",
+    GCP_METRICS: "off",
+    LOG_LEVEL: "info",
+    // Both cores are busy with the tests themselves: only the tests of admission may see an overload.
+    WS_CPU_LIMIT: "64",
+    ...env,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
+}

@@ -1,0 +1,28 @@
+/** One HTTP request on a connection of its own: a pooled connection of an earlier gateway would confuse the tests. */
+
+import { type IncomingHttpHeaders, request } from "node:http";
+import { text } from "node:stream/consumers";
+import { DEADLINE } from "./wait.ts";
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+export function get(
+  url: string,
+  { headers = {}, method = "GET" }: { headers?: Record<string, string>; method?: string } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { agent: false, headers, method, signal: AbortSignal.timeout(DEADLINE) });
+    asked.once("error", reject);
+    asked.once("response", (response) => {
+      text(response).then(
+        (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+        reject,
+      );
+    });
+    asked.end();
+  });
+}

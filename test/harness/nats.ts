@@ -1,0 +1,133 @@
+/** A nats-server with JetStream, whose death and return a test decides. */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { findProgram, howToGet } from "../../tools/programs.ts";
+import { get } from "./http.ts";
+import type { Owner } from "./owner.ts";
+import { freePort } from "./ports.ts";
+import { ProcessGroup } from "./process-group.ts";
+import { eventually } from "./wait.ts";
+
+export const STREAM = "ODIN_TOKENS";
+
+/** The `skip` of a suite that needs nats-server; under CI nothing goes untested, so there it is a failure. */
+export function withoutNats(): string | false {
+  if (findProgram("nats-server") !== undefined) return false;
+  if (process.env.CI === "true") throw new Error(howToGet("nats-server"));
+  return howToGet("nats-server");
+}
+
+export interface PublishOptions {
+  /** Headers of the message, e.g. `Odin-Priority`. */
+  headers?: Record<string, string>;
+}
+
+interface Session {
+  connection: NatsConnection;
+  js: JetStreamClient;
+  jsm: JetStreamManager;
+}
+
+export class Nats {
+  readonly url: string;
+  readonly #program: string;
+  readonly #args: string[];
+  readonly #store: string;
+  readonly #monitor: string;
+  #process: ProcessGroup | undefined;
+  #session: Session | undefined;
+
+  constructor(program: string, port: number, monitorPort: number, store: string) {
+    this.url = `nats://127.0.0.1:${port}`;
+    this.#monitor = `http://127.0.0.1:${monitorPort}/healthz`;
+    this.#program = program;
+    this.#args = ["-js", "-a", "127.0.0.1", "-p", `${port}`, "-m", `${monitorPort}`, "-sd", store];
+    this.#store = store;
+  }
+
+  /** Starts it, or starts it again on the same ports and with what it had stored. */
+  async start(): Promise<void> {
+    const server = new ProcessGroup(this.#program, this.#args, { PATH: process.env.PATH ?? "" });
+    this.#process = server;
+    await eventually(
+      () => `nats-server ready:\n${server.tail()}`,
+      async () => {
+        if (server.exit !== undefined) return true;
+        return (await get(this.#monitor)).status === 200;
+      },
+    );
+    if (server.exit !== undefined) throw new Error(`nats-server ended:\n${server.tail()}`);
+    const connection = await connect({ servers: this.url, reconnect: false });
+    this.#session = { connection, js: jetstream(connection), jsm: await jetstreamManager(connection) };
+  }
+
+  /** kill -9. */
+  async kill(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.connection.close().catch(() => {});
+    await this.#process?.dispose();
+  }
+
+  /** Forgets everything that was stored; only while it is down. */
+  async wipe(): Promise<void> {
+    await rm(this.#store, { recursive: true, force: true });
+  }
+
+  async dispose(): Promise<void> {
+    await this.kill();
+    await this.wipe();
+  }
+
+  get jsm(): JetStreamManager {
+    if (this.#session === undefined) throw new Error("nats-server is down");
+    return this.#session.jsm;
+  }
+
+  /** Deletes the stream and makes it again as it was, unless a gateway does that first. */
+  async recreateStream(): Promise<void> {
+    const { config } = await this.jsm.streams.info(STREAM);
+    await this.jsm.streams.delete(STREAM);
+    await this.jsm.streams.add(config).catch((error: unknown) => {
+      if (!/already in use/.test(String(error))) throw error;
+    });
+  }
+
+  /**
+   * Publishes `data` (text and bytes as they are, everything else as JSON) and resolves with its stream sequence once it
+   * is stored. Calls made in a row are stored in their order.
+   */
+  async publish(subject: string, data: unknown, options: PublishOptions = {}): Promise<number> {
+    if (this.#session === undefined) throw new Error("nats-server is down");
+    const body =
+      typeof data === "string" || data instanceof Uint8Array ? data : (JSON.stringify(data) ?? "undefined");
+    const all = headers();
+    for (const [name, value] of Object.entries(options.headers ?? {})) all.set(name, value);
+    const ack = await this.#session.js.publish(
+      subject,
+      body,
+      options.headers === undefined ? {} : { headers: all },
+    );
+    return ack.seq;
+  }
+
+  /** Publishes these bodies on one subject, in order, and resolves with their stream sequences. */
+  publishAll(subject: string, bodies: readonly unknown[]): Promise<number[]> {
+    return Promise.all(bodies.map((body) => this.publish(subject, body)));
+  }
+}
+
+/** Starts a nats-server of the test's own; disposed of with its owner. */
+export async function startNats(owner: Owner, { down = false } = {}): Promise<Nats> {
+  const program = findProgram("nats-server");
+  if (program === undefined) throw new Error(howToGet("nats-server"));
+  const store = await mkdtemp(join(tmpdir(), "odin-nats-"));
+  const nats = new Nats(program, await freePort(), await freePort(), store);
+  owner.after(() => nats.dispose());
+  if (!down) await nats.start();
+  return nats;
+}

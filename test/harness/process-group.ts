@@ -1,0 +1,118 @@
+/** A program run as the leader of a process group of its own, so that whatever it leaves behind can be seen and ended. */
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { within } from "./wait.ts";
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export interface ProcessInfo {
+  pid: number;
+  rssBytes: number;
+}
+
+const running = new Set<number>();
+
+// A group of its own gets no Ctrl-C from the terminal: it ends with the test's process instead.
+process.on("exit", () => {
+  for (const pid of running) killGroup(pid);
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // None left.
+  }
+}
+
+export class ProcessGroup {
+  readonly pid: number;
+  /** All that the program wrote, for the messages of failures and for tests that read its log. */
+  output = "";
+  exit: Exit | undefined;
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+
+  constructor(program: string, args: readonly string[], env: Record<string, string>) {
+    this.#child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    this.pid = this.#child.pid ?? 0;
+    if (this.pid !== 0) running.add(this.pid);
+    const collect = (chunk: Buffer) => {
+      this.output += chunk;
+    };
+    this.#child.stdout?.on("data", collect);
+    this.#child.stderr?.on("data", collect);
+    this.exited = new Promise((resolve) => {
+      const done = (exit: Exit) => {
+        this.exit = exit;
+        resolve(exit);
+      };
+      // "close" comes after the last output, but never while somebody else holds the pipes: "exit" counts.
+      this.#child.once("exit", (code, signal) => setImmediate(done, { code, signal }));
+      this.#child.once("error", (error) => {
+        this.output += `${error}\n`;
+        done({ code: -1, signal: null });
+      });
+    });
+  }
+
+  /** Signals the program itself, not what it started. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Living members of the group, the program itself first. */
+  processes(): ProcessInfo[] {
+    return listProcesses(this.pid).sort((a, b) => (a.pid === this.pid ? -1 : b.pid === this.pid ? 1 : 0));
+  }
+
+  rssBytes(): number {
+    return this.processes().reduce((sum, { rssBytes }) => sum + rssBytes, 0);
+  }
+
+  /** Ends the program and everything that it started. */
+  async dispose(): Promise<void> {
+    if (this.pid === 0) return;
+    killGroup(this.pid);
+    await within(`exit of process ${this.pid}`, this.exited);
+    running.delete(this.pid);
+  }
+
+  /** The end of the output, for the message of a failure. */
+  tail(): string {
+    return this.output.slice(-3000) || "(no output)";
+  }
+}
+
+const PAGE = 4096;
+
+// /proc first: slim images have no `ps`.
+function listProcesses(group: number): ProcessInfo[] {
+  if (!existsSync("/proc/self/stat")) return listWithPs(group);
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      // Behind the name in parentheses, which may contain anything: state, ppid, pgrp, …, rss (pages) as field 24.
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      if (Number(fields[2]) !== group || fields[0] === "Z" || fields[0] === "X") return [];
+      return [{ pid: Number(name), rssBytes: Number(fields[21]) * PAGE }];
+    } catch {
+      return []; // Gone meanwhile.
+    }
+  });
+}
+
+function listWithPs(group: number): ProcessInfo[] {
+  const rows = execFileSync("ps", ["-A", "-o", "pid=,pgid=,stat=,rss="], { encoding: "utf8" }).split("\n");
+  return rows.flatMap((row) => {
+    const [pid, pgid, state = "", rss] = row.trim().split(/\s+/);
+    if (Number(pgid) !== group || state.startsWith("Z")) return [];
+    return [{ pid: Number(pid), rssBytes: Number(rss) * 1024 }];
+  });
+}
