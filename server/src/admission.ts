@@ -17,6 +17,7 @@ export const REFUSAL_REASONS = [
   "handshake",
   "origin",
   "token",
+  "keys",
   "per_ip",
   "per_user",
   "draining",

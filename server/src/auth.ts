@@ -23,6 +23,12 @@ export class AuthError extends Error {
   readonly code = "unauthorized";
 }
 
+/** The keys cannot be had at present: that says nothing about the token. */
+export class KeysUnavailableError extends Error {
+  override readonly name = "KeysUnavailableError";
+  readonly code = "keys_unavailable";
+}
+
 // Named for each kind of key: a token never chooses how it is checked, and `alg: none` is in no list.
 const HMAC = ["HS256", "HS384", "HS512"];
 const SIGNATURES = [
@@ -38,6 +44,8 @@ const SIGNATURES = [
   "EdDSA",
   "Ed25519",
 ];
+// JOSEError itself is what jose throws for an answer of the key server that is not 200.
+const UNAVAILABLE = new Set([errors.JWKSTimeout.code, errors.JWKSInvalid.code, errors.JOSEError.code]);
 /** Clocks of issuer and gateway may differ by this many seconds. */
 const CLOCK_TOLERANCE = 0;
 
@@ -56,12 +64,12 @@ export function createVerifier(
     return verifier((token, options) => jwtVerify(token, key, options), SIGNATURES);
   }
   const keys = createRemoteJWKSet(new URL(config.JWKS_URL as string), { timeoutDuration: 5000 });
-  return verifier((token, options) => jwtVerify(token, keys, options), SIGNATURES);
+  return verifier((token, options) => jwtVerify(token, keys, options), SIGNATURES, true);
 }
 
 type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>;
 
-function verifier(verify: Verify, algorithms: string[]): Verifier {
+function verifier(verify: Verify, algorithms: string[], remote = false): Verifier {
   return async (token) => {
     try {
       const { payload } = await verify(token, { algorithms, clockTolerance: CLOCK_TOLERANCE });
@@ -69,9 +77,12 @@ function verifier(verify: Verify, algorithms: string[]): Verifier {
     } catch (error) {
       if (error instanceof AuthError) throw error;
       if (error instanceof errors.JWTExpired) throw new AuthError("the token has expired");
+      const code = error instanceof errors.JOSEError ? error.code : undefined;
+      if (remote && (code === undefined || UNAVAILABLE.has(code))) {
+        throw new KeysUnavailableError("the keys that check tokens cannot be had at present: try again");
+      }
       // What jose says of a key or a signature helps an attacker more than a user.
-      const reason = error instanceof errors.JOSEError ? error.code : "it could not be checked";
-      throw new AuthError(`the token is not valid: ${reason}`);
+      throw new AuthError(`the token is not valid: ${code ?? "it does not fit the key"}`);
     }
   };
 }

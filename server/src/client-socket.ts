@@ -15,6 +15,12 @@ export class ClientSocket extends WebSocket {
   connection: Connection | undefined;
   commands: Commands | undefined;
 
+  /** Whoever ends it, the client, ws or the gateway: nothing is sent after the close frame. */
+  override close(code?: number, reason?: string | Buffer): void {
+    this.connection?.detach();
+    super.close(code, reason);
+  }
+
   /** What was negotiated for permessage-deflate. ws keeps it here and has no accessor for it. */
   get #deflate(): PerMessageDeflate | undefined {
     const { _extensions } = this as unknown as { _extensions: Record<string, PerMessageDeflate> };

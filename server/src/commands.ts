@@ -15,7 +15,7 @@ import type { Message } from "./message.ts";
 import { TokenBucket } from "./rate.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-/** Refused messages in a row, in multiples of the burst, that make a flood. */
+/** So many more refused than admitted messages, in multiples of the burst, make a flood. */
 const FLOOD = 4;
 
 /** Answers the messages of one connection. */
@@ -36,7 +36,7 @@ export class Commands {
   admit(): boolean {
     const now = Date.now();
     if (this.#bucket.take(now)) {
-      this.#refused = 0;
+      this.#refused = Math.max(0, this.#refused - 1);
       return true;
     }
     const { inboundRate, inboundBurst } = this.#shared.limits;
@@ -114,9 +114,10 @@ export class Commands {
   #missing(since: Position, channels: readonly string[]): Message[] | undefined {
     const { missed, subscriptions } = this.#connection;
     if (missed !== undefined && since.offset < missed.forgotten) return undefined;
+    const delivered = subscriptions.deliveredFilter();
     return this.#shared.history
       .since(since, channels)
-      ?.filter((message) => !subscriptions.delivered(message) || missed?.has(message.offset) === true);
+      ?.filter((message) => !delivered(message) || missed?.has(message.offset) === true);
   }
 
   #acknowledge(resume: { recovered?: boolean; replayed?: number } = {}): void {

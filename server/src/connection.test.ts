@@ -267,6 +267,10 @@ test("more left out than is remembered: the backfill says so", (t) => {
   world.pass(30);
   assert.deepEqual(client.said("throttle_update").at(-1)?.since.offset, since);
   client.subscribe(["BTC.trade", "BTC.metadata"], since);
-  const [ack] = client.take();
-  assert.ok(ack?.type === "subscription_ack" && ack.recovered === false);
+  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  client.subscribe(["BTC.trade", "BTC.metadata"], since + 10);
+  assert.equal(client.said("subscription_ack")[0]?.replayed, 10_000);
+  world.pass(2);
+  client.subscribe(["BTC.trade", "BTC.metadata"], since);
+  assert.equal(client.said("subscription_ack")[0]?.recovered, false, "10 of them are still forgotten");
 });

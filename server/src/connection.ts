@@ -139,7 +139,11 @@ export class Connection implements Subscriber, Due, Restless, Paced {
 
   /** Removes the channels for which `unwanted` is true. */
   unsubscribe(unwanted: (channel: string) => boolean): void {
-    for (const topic of this.subscriptions.remove(unwanted)) this.#shared.fanout.unsubscribe(this, topic);
+    const removed = this.subscriptions.remove(unwanted);
+    for (const topic of removed) this.#shared.fanout.unsubscribe(this, topic);
+    if (removed.length === 0 || this.#outbox === undefined) return;
+    const delivered = this.subscriptions.deliveredFilter();
+    this.#outbox.retain((item) => !(item instanceof Message) || delivered(item));
   }
 
   /** Sends a control message, in front of what waits in the outbox. */
@@ -182,8 +186,14 @@ export class Connection implements Subscriber, Due, Restless, Paced {
 
   /** Says up to where the client has been given everything, once what waits before it has gone. */
   acknowledgeHeartbeat(): void {
-    const offset = this.missed?.before ?? this.#shared.history.head;
-    const answer = () => ({ type: "heartbeat_ack", ts: Date.now(), seq: this.seq, offset }) as const;
+    const { history } = this.#shared;
+    const { epoch } = history;
+    const offset = this.missed?.before ?? history.head;
+    const answer = () => {
+      // Of a stream that has begun meanwhile the client was given nothing yet.
+      const place = epoch === history.epoch ? offset : 0;
+      return { type: "heartbeat_ack", ts: Date.now(), seq: this.seq, offset: place } as const;
+    };
     if (this.#outbox === undefined) this.control(answer());
     else this.#enqueue([answer]);
   }
@@ -290,7 +300,7 @@ export class Connection implements Subscriber, Due, Restless, Paced {
   begin(): void {
     this.#stamp = 0;
     this.#ahead = 0;
-    this.#outbox?.begin();
+    this.#outbox?.retain(() => false);
     this.#ring.clear();
     this.missed?.clear();
     this.subscriptions.begin();

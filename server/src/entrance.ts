@@ -12,7 +12,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { createAddressOf } from "./address.ts";
 import { type Applicant, type Closure, closed, type Refusal, type RefusalReason } from "./admission.ts";
-import type { Identity, Verifier } from "./auth.ts";
+import { type Identity, KeysUnavailableError, type Verifier } from "./auth.ts";
 import { ClientSocket } from "./client-socket.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./log.ts";
@@ -128,7 +128,10 @@ export class Entrance {
       try {
         identity = await verify(token);
       } catch (error) {
-        return refusal(401, "token", (error as Error).message);
+        const { message } = error as Error;
+        if (error instanceof KeysUnavailableError)
+          return { status: 503, reason: "keys", message, retryAfter: 5 };
+        return refusal(401, "token", message);
       }
     }
     const applicant = { user: identity?.user, ip: this.#addressOf(request) };

@@ -138,15 +138,15 @@ export class Gateway {
 
   // ——— the stream ———
 
-  /** A stream begins after `offset`; clients that are here learn that what they know of the old one is void. */
+  /** A stream begins after `offset`; clients that are here already learn that what they know of another one, or of none, is void. */
   begin(epoch: string, offset: number): void {
     const { history } = this.#shared;
-    const replaced = history.epoch !== "" && history.epoch !== epoch;
+    const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
     if (!replaced) return;
     for (const connection of this.#connections) {
       connection.begin();
-      connection.announce("the stream was replaced: fetch what must be complete, offsets count anew");
+      connection.announce("another stream has begun: fetch what must be complete, offsets count anew");
     }
   }
 

@@ -1,6 +1,6 @@
 /** The last messages of the stream, shared by all connections; answers what a client missed. */
 
-import { covers, isPattern, type Position } from "@odin-ws/protocol";
+import { isPattern, type Position } from "@odin-ws/protocol";
 import { Deque } from "./deque.ts";
 import type { Message } from "./message.ts";
 
@@ -102,9 +102,10 @@ export class History {
    */
   since({ epoch, offset }: Position, channels: readonly string[]): Message[] | undefined {
     if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return undefined;
+    const wanted = new Set(channels);
     const found = channels.some(isPattern)
-      ? after(this.#messages, offset).filter(({ channel }) =>
-          channels.some((wanted) => covers(wanted, channel)),
+      ? after(this.#messages, offset).filter(
+          ({ channel, patterns }) => wanted.has(channel) || patterns.some((pattern) => wanted.has(pattern)),
         )
       : channels.flatMap((channel) => {
           const messages = this.#byChannel.get(channel);

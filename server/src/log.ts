@@ -1,6 +1,6 @@
 /** Structured logs: JSON lines as Cloud Logging and Loki read them, or pretty lines for a person. */
 
-import { type LevelWithSilent, type Logger, pino } from "pino";
+import { destination, type LevelWithSilent, type Logger, pino } from "pino";
 import { build as pretty } from "pino-pretty";
 
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
@@ -24,13 +24,16 @@ export function createLog(options: { level: LogLevel; format: "json" | "pretty" 
       pretty({ sync: true, colorize: process.stdout.isTTY === true, translateTime: "SYS:HH:MM:ss.l" }),
     );
   }
-  return pino({
-    level: options.level,
-    base: { pid: process.pid },
-    messageKey: "message",
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label) => ({ severity: SEVERITY[label] ?? "DEFAULT" }) },
-  });
+  return pino(
+    {
+      level: options.level,
+      base: { pid: process.pid },
+      messageKey: "message",
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ severity: SEVERITY[label] ?? "DEFAULT" }) },
+    },
+    destination({ fd: 1, sync: true }),
+  );
 }
 
 /**

@@ -46,14 +46,14 @@ export class Outbox {
     return ++this.#behind <= MAX_BEHIND;
   }
 
-  /** Another stream has begun: messages of the old one are not sent any more, answers are. */
-  begin(): void {
-    const answers = new Deque<Outgoing>();
+  /** Leaves out what is not wanted any more. Answers stay: somebody waits for them. */
+  retain(wanted: (item: Message | Again) => boolean): void {
+    const retained = new Deque<Outgoing>();
     for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) {
-      if (typeof item === "function") answers.push(item);
+      if (typeof item === "function" || wanted(item)) retained.push(item);
     }
-    this.#items = answers;
-    this.#behind = 0;
+    this.#items = retained;
+    this.#behind = Math.min(this.#behind, retained.length);
   }
 
   /** Sends as long as the socket takes it, now and whenever it has room again; calls `done` when all is sent. */
@@ -65,6 +65,7 @@ export class Outbox {
       }
       const item = this.#items.shift();
       if (item === undefined) return done();
+      this.#behind = Math.min(this.#behind, this.#items.length);
       if (typeof item === "function") this.#answers--;
       this.#send(item);
     }

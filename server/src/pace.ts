@@ -113,7 +113,8 @@ export class Pace {
         missed.announced();
       } else missed.countBefore = missed.count;
     }
-    // What was forgotten is below the history's floor, which answers for it.
-    return this.#throttle.idle && missed.size === 0 && missed.count === 0;
+    // What was forgotten must be known until it is below the history's floor, which answers for it then.
+    const forgotten = missed.forgotten > this.#shared.history.floor;
+    return this.#throttle.idle && missed.size === 0 && missed.count === 0 && !forgotten;
   }
 }

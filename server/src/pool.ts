@@ -49,6 +49,7 @@ export class WorkerPool implements Fleet {
   readonly #members = new Map<number, Member>();
   readonly #reports = new Map<number, (member: Member) => void>();
   readonly #watch: NodeJS.Timeout;
+  #watchedAt = performance.now();
   #begun = false;
   #batch: StreamEvent[] = [];
   #reportId = 0;
@@ -100,7 +101,7 @@ export class WorkerPool implements Fleet {
       serving: false,
       drained: false,
       usage: { cpuMicros: 0, rssBytes: 0 },
-      heardAt: Date.now(),
+      heardAt: performance.now(),
       sent: 0,
       seats: new Map(),
       stats: NO_STATS,
@@ -115,7 +116,9 @@ export class WorkerPool implements Fleet {
   }
 
   #onMessage(member: Member, message: ToPrimary): void {
-    member.heardAt = Date.now();
+    // What a worker said may come after its end: its seats have been freed by then.
+    if (!this.#members.has(member.worker.id)) return;
+    member.heardAt = performance.now();
     switch (message.type) {
       case "started":
         return this.#attach(member);
@@ -123,7 +126,9 @@ export class WorkerPool implements Fleet {
         member.serving = true;
         return this.#onServing();
       case "failed":
-        return this.#onFailed(new Error(message.message));
+        this.#onFailed(new Error(message.message));
+        // After the start nobody waits for that: another one may have more luck.
+        return this.#kill(member, message.message);
       case "take": {
         const { applicant, id } = message;
         const refusal = this.#admission().take(applicant, Math.floor(Date.now() / 1000));
@@ -180,8 +185,9 @@ export class WorkerPool implements Fleet {
 
   #onExit(member: Member, code: number | null, signal: string | null): void {
     this.#members.delete(member.worker.id);
-    for (const [user, count] of member.seats)
+    for (const [user, count] of member.seats) {
       for (let i = 0; i < count; i++) this.#admission().free({ user });
+    }
     this.#retire(member);
     if (this.#members.size === 0) this.#onEmpty();
     this.#checkDrained();
@@ -205,8 +211,13 @@ export class WorkerPool implements Fleet {
   }
 
   #killSilent(): void {
+    const now = performance.now();
+    const late = now - this.#watchedAt > SILENT_MS / 2;
+    this.#watchedAt = now;
+    // Silence is no worker's fault when this process, or the whole VM, stood still itself.
+    if (late) return;
     for (const member of this.#members.values()) {
-      if (Date.now() - member.heardAt > SILENT_MS) this.#kill(member, "it does not answer");
+      if (now - member.heardAt > SILENT_MS) this.#kill(member, "it does not answer");
     }
   }
 

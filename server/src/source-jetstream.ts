@@ -51,6 +51,8 @@ const PULL_EXPIRES_MS = 2000;
 const INACTIVE_MS = 30_000;
 /** A stream that vanished is made again only now: whoever deleted it may be about to make it himself, differently. */
 const RECREATE_AFTER_MS = 2000;
+/** JetStream does not answer for so long: the source counts as lost. */
+const FAILING_MS = 3000;
 const MAX_DUPLICATE_WINDOW_MS = 120_000;
 const STREAM_NOT_FOUND = 10059;
 
@@ -72,8 +74,11 @@ class StreamReader {
   /** Sequence of the last message that was read. */
   #cursor = 0;
   #missingSince = 0;
-  /** The cursor when the watch last looked. */
+  /** The cursor, and the end of the stream, when the watch last looked. */
   #lastSeen = -1;
+  #lastThere = 0;
+  /** Since when JetStream has not answered as it should, ms; 0: it does. */
+  #failingSince = 0;
   #watching = false;
   /** The next message is not wanted yet. */
   #waiting = false;
@@ -165,6 +170,7 @@ class StreamReader {
     const name = this.#settings.JS_STREAM_NAME;
     const info = await this.#stream(manager);
     if (info === undefined) return this.#pause(RETRY_MS);
+    this.#answered();
     this.#place(info);
     const target = info.state.last_seq;
     this.#intake.status({ warm: this.#cursor >= target, lag: Math.max(0, target - this.#cursor) });
@@ -216,12 +222,15 @@ class StreamReader {
     try {
       const before = this.#cursor;
       const { created, state } = await manager.streams.info(this.#settings.JS_STREAM_NAME);
+      this.#answered();
       this.#intake.status({ lag: Math.max(0, state.last_seq - this.#cursor) });
       if (created !== this.#created) this.#restart("another stream has taken the place");
       else if (state.last_seq < before) this.#restart("the stream went back");
-      else if (!this.#waiting && state.last_seq > this.#cursor && this.#cursor === this.#lastSeen)
+      else if (!this.#waiting && this.#cursor === this.#lastSeen && this.#cursor < this.#lastThere) {
         this.#restart("nothing comes");
+      }
       this.#lastSeen = this.#cursor;
+      this.#lastThere = state.last_seq;
     } catch (error) {
       if (isStreamNotFound(error)) this.#restart("the stream is gone");
       else this.#report(error);
@@ -304,8 +313,18 @@ class StreamReader {
     }
   }
 
+  /** JetStream answers. */
+  #answered(): void {
+    if (this.#failingSince === 0) return;
+    this.#failingSince = 0;
+    this.#intake.status({ connected: true });
+  }
+
   #report(error: unknown): void {
     if (this.#signal.aborted) return;
+    // A server that can be reached but does not answer (no leader, no permission) is as good as none.
+    if (this.#failingSince === 0) this.#failingSince = Date.now();
+    else if (Date.now() - this.#failingSince > FAILING_MS) this.#intake.status({ connected: false });
     this.#problem = error;
     this.#complain();
   }

@@ -1,6 +1,5 @@
 /** The channels and patterns of one connection, and from which offset on it got each of them. */
 
-import { covers } from "@odin-ws/protocol";
 import type { Topic } from "./fanout.ts";
 import type { Message } from "./message.ts";
 
@@ -45,10 +44,17 @@ export class Subscriptions {
   }
 
   /** True when the message came, or will come, to this connection without being asked for again. */
-  delivered({ channel, offset }: Message): boolean {
-    return this.#topics.some(
-      (topic, index) => offset > (this.#from[index] as number) && covers(topic.name, channel),
-    );
+  delivered(message: Message): boolean {
+    return this.deliveredFilter()(message);
+  }
+
+  /** The same for many messages: four look-ups each, however many channels there are. */
+  deliveredFilter(): (message: Message) => boolean {
+    const from = new Map(this.#topics.map(({ name }, index) => [name, this.#from[index] as number]));
+    const reached = (name: string, offset: number): boolean =>
+      offset > (from.get(name) ?? Number.POSITIVE_INFINITY);
+    return ({ channel, offset, patterns }) =>
+      reached(channel, offset) || patterns.some((pattern) => reached(pattern, offset));
   }
 
   /** Another stream has begun: what comes now comes from its beginning. */
