@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { DialectName } from "./dialects.ts";
 import { freePort, type NatsServer, startNats } from "./nats.ts";
-import { processTree, run, runModule, stop } from "./process.ts";
+import { NODE_FLAGS, processTree, run, runModule, stop } from "./process.ts";
 
 const START_TIMEOUT_MS = 20_000; // 20 s
 
@@ -85,17 +85,21 @@ async function fed(
 const gateway = (workers: number) => (nats: string, connections: number) =>
   fed(nats, async ({ url }) => {
     const [port, opsPort] = [await freePort(), await freePort()];
-    const child = run(process.execPath, [fileURLToPath(new URL("../src/main.ts", import.meta.url))], {
-      NATS_URL: url,
-      AUTH_MODE: "none",
-      LOG_LEVEL: "warn",
-      GCP_METRICS: "off",
-      WS_PORT: String(port),
-      OPS_PORT: String(opsPort),
-      WS_WORKER_POOL_SIZE: String(workers),
-      WS_COMPRESSION: "true",
-      WS_MAX_CONNECTIONS: String(Math.max(connections, 10_000)),
-    });
+    const child = run(
+      process.execPath,
+      [...NODE_FLAGS, fileURLToPath(new URL("../src/main.ts", import.meta.url))],
+      {
+        NATS_URL: url,
+        AUTH_MODE: "none",
+        LOG_LEVEL: "warn",
+        GCP_METRICS: "off",
+        WS_PORT: String(port),
+        OPS_PORT: String(opsPort),
+        WS_WORKER_POOL_SIZE: String(workers),
+        WS_COMPRESSION: "true",
+        WS_MAX_CONNECTIONS: String(Math.max(connections, 10_000)),
+      },
+    );
     await healthy(opsPort, child);
     return { child, port };
   });
