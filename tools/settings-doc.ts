@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { settingsTable } from "../server/src/settings.ts";
+import { settingsTable } from "@odin-ws/server/settings";
 
 const FILE = fileURLToPath(new URL("../docs/settings.md", import.meta.url));
 
