@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { test } from "node:test";
 import { atMostEvery } from "./log.ts";
 
@@ -59,6 +60,23 @@ test("JSON lines are what Cloud Logging reads, and none is lost when the process
   assert.match(up.time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   assert.equal(trouble.severity, "WARNING");
   assert.equal(trouble.err.message, "broken pipe");
+});
+
+test("a full disk behind stdout costs lines, not the process", {
+  skip: !existsSync("/dev/full") && "needs /dev/full",
+}, () => {
+  const script = `
+    import { createLog } from ${JSON.stringify(new URL("./log.ts", import.meta.url).href)};
+    const log = createLog({ level: "info", format: process.argv[1] });
+    for (let i = 0; i < 20_000; i++) log.info({ i, text: "x".repeat(1000) }, "line");
+    process.stderr.write(String(process.memoryUsage().rss < 200e6));`;
+  for (const format of ["json", "pretty"]) {
+    const full = openSync("/dev/full", "w");
+    const args = ["--input-type=module", "-e", script, format];
+    const { stderr, status } = spawnSync(process.execPath, args, { stdio: ["ignore", full, "pipe"] });
+    closeSync(full);
+    assert.deepEqual([status, stderr.toString()], [0, "true"], format);
+  }
 });
 
 test("pretty lines are for people", () => {

@@ -6,6 +6,9 @@ import { build as pretty } from "pino-pretty";
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
 export type LogLevel = LevelWithSilent;
 
+/** Bytes of log lines that wait for an stdout that takes none; more are dropped. */
+const MAX_UNWRITTEN = 1_048_576;
+
 // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
 const SEVERITY: Record<string, string> = {
   trace: "DEBUG",
@@ -32,8 +35,15 @@ export function createLog(options: { level: LogLevel; format: "json" | "pretty" 
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ severity: SEVERITY[label] ?? "DEFAULT" }) },
     },
-    destination({ fd: 1, sync: true }),
+    stdout(),
   );
+}
+
+/** A full disk or a closed pipe behind stdout costs log lines, not the service. */
+function stdout(): ReturnType<typeof destination> {
+  const stream = destination({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN });
+  stream.on("error", () => {});
+  return stream;
 }
 
 /**
