@@ -218,9 +218,10 @@ describe("bad input", () => {
     };
     for (let round = 0; round < 5; round++) await abuse();
     const before = gateway.process.rssBytes();
-    for (let round = 0; round < 25; round++) await abuse();
+    for (let round = 0; round < 90; round++) await abuse();
     const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
-    assert.ok(grown < 60, `500 abusive connections later it has ${grown.toFixed(0)} MB more`);
+    // Some 60 MB are the allocator's; what each connection left behind would be 180 MB and more.
+    assert.ok(grown < 110, `1,800 abusive connections later it has ${grown.toFixed(0)} MB more`);
     await eventually("no connection left", async () => (await gateway.stats()).connections === 0);
     assert.equal((await gateway.stats()).subscriptions, 0);
     await assertUsable(await connect(t, gateway));

@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import { type ServerOptions, WebSocketServer } from "ws";
 import { createAddressOf } from "./address.ts";
 import { type Applicant, type Closure, closed, type Refusal, type RefusalReason } from "./admission.ts";
 import { type Identity, KeysUnavailableError, type Verifier } from "./auth.ts";
@@ -49,6 +49,7 @@ export interface EntranceOptions {
 const HEADERS_TIMEOUT_MS = 5000;
 /** Sockets beyond the seats: those that are in the handshake or are being refused. */
 const SPARE_SOCKETS = 2000;
+const CLOSE_TIMEOUT_MS = 5000;
 const MAX_HEADER_BYTES = 16_384;
 
 export class Entrance {
@@ -60,7 +61,7 @@ export class Entrance {
   constructor(options: EntranceOptions) {
     this.#options = options;
     this.#addressOf = createAddressOf(options.config.WS_TRUSTED_PROXIES);
-    this.#upgrader = new WebSocketServer({
+    const upgraderOptions: ServerOptions & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
       WebSocket: ClientSocket,
@@ -70,7 +71,10 @@ export class Entrance {
         serverNoContextTakeover: true,
         clientNoContextTakeover: true,
       },
-    });
+      // A client that does not read does not answer the close either, and keeps its seat until then.
+      closeTimeout: CLOSE_TIMEOUT_MS,
+    };
+    this.#upgrader = new WebSocketServer(upgraderOptions);
     this.server = createServer({
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: HEADERS_TIMEOUT_MS,

@@ -110,7 +110,7 @@ export class WorkerPool implements Fleet {
     this.#members.set(worker.id, member);
     worker.on("message", (message: ToPrimary) => this.#onMessage(member, message));
     worker.on("error", (error) =>
-      this.#log.warn({ err: error, pid: worker.process.pid }, "worker process failed"),
+      this.#log.warn({ err: error, worker_pid: worker.process.pid }, "worker process failed"),
     );
     worker.once("exit", (code, signal) => this.#onExit(member, code, signal));
   }
@@ -193,7 +193,7 @@ export class WorkerPool implements Fleet {
     this.#checkDrained();
     if (this.#stopping) return;
     this.#log.error(
-      { pid: member.worker.process.pid, code, signal, connections: member.stats.connections },
+      { worker_pid: member.worker.process.pid, code, signal, connections: member.stats.connections },
       "a worker died, replacing it",
     );
     setTimeout(() => {
@@ -222,7 +222,7 @@ export class WorkerPool implements Fleet {
   }
 
   #kill(member: Member, reason: string): void {
-    this.#log.error({ pid: member.worker.process.pid, reason }, "killing a worker");
+    this.#log.error({ worker_pid: member.worker.process.pid, reason }, "killing a worker");
     member.worker.process.kill("SIGKILL");
   }
 

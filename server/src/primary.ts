@@ -66,6 +66,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     log,
   );
   const sample = () => hub.sample(fleet.usage().set(process.pid, usageOfProcess()));
+  sample();
   const sampling = setInterval(sample, SAMPLE_MS);
   const ending = new AbortController();
   const signalled = untilSignal();

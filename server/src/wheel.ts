@@ -12,7 +12,7 @@ export interface Due {
 }
 
 export class Wheel {
-  readonly #slots = new Map<number, Due[]>();
+  readonly #slots = new Map<number, Set<Due>>();
   #turned: number;
 
   constructor(second: number) {
@@ -21,14 +21,17 @@ export class Wheel {
 
   /** Plans a visit. An earlier plan of the same item is replaced. */
   plan(item: Due, second: number): void {
+    this.cancel(item);
     const at = Math.max(second, this.#turned + 1);
     item.dueAt = at;
     const slot = this.#slots.get(at);
-    if (slot === undefined) this.#slots.set(at, [item]);
-    else slot.push(item);
+    if (slot === undefined) this.#slots.set(at, new Set([item]));
+    else slot.add(item);
   }
 
+  /** Forgets an item altogether: what still referred to a closed connection would keep its memory. */
   cancel(item: Due): void {
+    this.#slots.get(item.dueAt)?.delete(item);
     item.dueAt = 0;
   }
 
@@ -40,11 +43,11 @@ export class Wheel {
       if (slot === undefined) continue;
       this.#slots.delete(at);
       for (const item of slot) {
-        // Planned anew or cancelled since: this entry is void.
+        // Cancelled or planned anew by the visit of another.
         if (item.dueAt !== at) continue;
+        item.dueAt = 0;
         const next = item.visit(second);
         if (next > 0) this.plan(item, next);
-        else item.dueAt = 0;
       }
     }
   }

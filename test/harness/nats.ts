@@ -11,6 +11,7 @@ import type { Owner } from "./owner.ts";
 import { freePort } from "./ports.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { eventually } from "./wait.ts";
+import { guardFolder } from "./watchdog.ts";
 
 export const STREAM = "ODIN_TOKENS";
 
@@ -128,6 +129,7 @@ export async function startNats(owner: Owner, { down = false } = {}): Promise<Na
   const store = await mkdtemp(join(tmpdir(), "odin-nats-"));
   const nats = new Nats(program, await freePort(), await freePort(), store);
   owner.after(() => nats.dispose());
+  guardFolder(store);
   if (!down) await nats.start();
   return nats;
 }

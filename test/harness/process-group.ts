@@ -3,6 +3,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { within } from "./wait.ts";
+import { guardGroup, releaseGroup } from "./watchdog.ts";
 
 export interface Exit {
   code: number | null;
@@ -13,14 +14,6 @@ export interface ProcessInfo {
   pid: number;
   rssBytes: number;
 }
-
-const running = new Set<number>();
-
-// A group of its own gets no Ctrl-C from the terminal: it ends with the test's process instead.
-process.on("exit", () => {
-  for (const pid of running) killGroup(pid);
-});
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
 function killGroup(pid: number): void {
   try {
@@ -41,7 +34,7 @@ export class ProcessGroup {
   constructor(program: string, args: readonly string[], env: Record<string, string>) {
     this.#child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.pid = this.#child.pid ?? 0;
-    if (this.pid !== 0) running.add(this.pid);
+    if (this.pid !== 0) guardGroup(this.pid);
     const collect = (chunk: Buffer) => {
       this.output += chunk;
     };
@@ -80,7 +73,7 @@ export class ProcessGroup {
     if (this.pid === 0) return;
     killGroup(this.pid);
     await within(`exit of process ${this.pid}`, this.exited);
-    running.delete(this.pid);
+    releaseGroup(this.pid);
   }
 
   /** The end of the output, for the message of a failure. */
