@@ -59,6 +59,8 @@ export class Connection implements Subscriber, Due, Restless, Paced {
       identity: Identity | undefined;
       throttle: ThrottleSettings;
       second: number;
+      /** Seconds until the first ping; default: as between any two. */
+      firstPing?: number;
     },
   ) {
     this.#shared = shared;
@@ -71,7 +73,7 @@ export class Connection implements Subscriber, Due, Restless, Paced {
     this.#ring = new ReplayRing(shared.limits.replayBuffer);
     this.#windowBits = options.ws.deflateWindowBits;
     this.openedAt = options.second;
-    this.#pingAt = options.second + shared.limits.pingSeconds;
+    this.#pingAt = options.second + (options.firstPing ?? shared.limits.pingSeconds);
   }
 
   /** Sequence of the last envelope. */

@@ -203,6 +203,8 @@ export class Gateway {
       identity,
       throttle: throttled ? throttle : this.#unthrottled,
       second: secondNow(),
+      // Thousands that came in the same second, after another gateway's end, must not be pinged in the same one ever after.
+      firstPing: 1 + Math.floor(Math.random() * limits.pingSeconds),
     });
     ws.connection = connection;
     ws.commands = new Commands(this.#shared, connection);
