@@ -1,8 +1,6 @@
 /** The WebSocket of a client, as ws makes it, with the two things that ws does not offer: see below. */
 
-import { WebSocket } from "ws";
-import type { Commands } from "./commands.ts";
-import type { Connection } from "./connection.ts";
+import { type RawData, WebSocket } from "ws";
 
 /** The public part of ws's PerMessageDeflate that is used here; @types/ws does not have the class. */
 interface PerMessageDeflate {
@@ -10,14 +8,37 @@ interface PerMessageDeflate {
   cleanup(): void;
 }
 
+/** Who looks after what a socket brings. */
+export interface Attendant {
+  /** The client shows that it is there. */
+  heard(): void;
+  /** Asks whether the client may send now. */
+  admit(): boolean;
+  handle(text: string): void;
+  /** The closing has begun: nothing may be sent any more. */
+  detach(): void;
+}
+
 /** Given to WebSocketServer as its `WebSocket` option. */
 export class ClientSocket extends WebSocket {
-  connection: Connection | undefined;
-  commands: Commands | undefined;
+  #attendant: Attendant | undefined;
+
+  /** From now on what comes is the attendant's. */
+  attend(attendant: Attendant): void {
+    this.#attendant = attendant;
+    this.on("message", onMessage);
+    this.on("ping", onPing);
+    this.on("pong", onPong);
+    this.on("error", onError);
+  }
+
+  get attendant(): Attendant | undefined {
+    return this.#attendant;
+  }
 
   /** Whoever ends it, the client, ws or the gateway: nothing is sent after the close frame. */
   override close(code?: number, reason?: string | Buffer): void {
-    this.connection?.detach();
+    this.#attendant?.detach();
     super.close(code, reason);
   }
 
@@ -43,3 +64,23 @@ export class ClientSocket extends WebSocket {
     this.#deflate?.cleanup();
   }
 }
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const { attendant } = this as ClientSocket;
+  attendant?.heard();
+  (this as ClientSocket).freeInflater();
+  // The protocol is text; a binary message is answered like any other that is not JSON.
+  attendant?.handle(isBinary ? "" : data.toString());
+}
+
+function onPing(this: WebSocket): void {
+  const { attendant } = this as ClientSocket;
+  if (attendant?.admit() === true) attendant.heard();
+}
+
+function onPong(this: WebSocket): void {
+  (this as ClientSocket).attendant?.heard();
+}
+
+// ws reports a broken frame here and closes with the code for it; 'close' follows.
+function onError(): void {}

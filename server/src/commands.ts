@@ -8,8 +8,7 @@ import {
   parseClientMessage,
   type Subscribe,
 } from "@odin-ws/protocol";
-import type { RawData, WebSocket } from "ws";
-import type { ClientSocket } from "./client-socket.ts";
+import type { Attendant } from "./client-socket.ts";
 import type { Connection } from "./connection.ts";
 import type { Message } from "./message.ts";
 import { TokenBucket } from "./rate.ts";
@@ -19,7 +18,7 @@ import type { Surroundings } from "./surroundings.ts";
 const FLOOD = 4;
 
 /** Answers the messages of one connection. */
-export class Commands {
+export class Commands implements Attendant {
   readonly #shared: Surroundings;
   readonly #connection: Connection;
   readonly #bucket: TokenBucket;
@@ -52,6 +51,14 @@ export class Commands {
       );
     }
     return false;
+  }
+
+  heard(): void {
+    this.#connection.heard();
+  }
+
+  detach(): void {
+    this.#connection.detach();
   }
 
   handle(text: string): void {
@@ -158,14 +165,4 @@ export class Commands {
   #error(code: ErrorCode, message: string): void {
     this.#connection.control({ type: "error", code, message });
   }
-}
-
-/** ws's `message` event on a ClientSocket. */
-export function socketOnMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const { connection, commands } = this as ClientSocket;
-  if (connection === undefined || commands === undefined) return;
-  connection.heard();
-  (this as ClientSocket).freeInflater();
-  // The protocol is text; a binary message is answered like any other that is not JSON.
-  commands.handle(isBinary ? "" : data.toString());
 }

@@ -4,11 +4,10 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { CLOSE } from "@odin-ws/protocol";
-import type { WebSocket } from "ws";
 import type { Applicant, Closure } from "./admission.ts";
 import type { Identity, Verifier } from "./auth.ts";
 import type { ClientSocket } from "./client-socket.ts";
-import { Commands, socketOnMessage } from "./commands.ts";
+import { Commands } from "./commands.ts";
 import type { Config } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { Drain } from "./drain.ts";
@@ -206,12 +205,7 @@ export class Gateway {
       // Thousands that came in the same second, after another gateway's end, must not be pinged in the same one ever after.
       firstPing: 1 + Math.floor(Math.random() * limits.pingSeconds),
     });
-    ws.connection = connection;
-    ws.commands = new Commands(this.#shared, connection);
-    ws.on("message", socketOnMessage);
-    ws.on("ping", socketOnPing);
-    ws.on("pong", socketOnPong);
-    ws.on("error", socketOnError);
+    ws.attend(new Commands(this.#shared, connection));
     ws.once("close", (code) => this.#closed(connection, applicant, code));
     this.#connections.add(connection);
     metrics.connectionsTotal.inc();
@@ -283,15 +277,3 @@ export class Gateway {
 function closeLabel(code: number): string {
   return code < 3000 || code === CLOSE.tokenExpired ? String(code) : "other";
 }
-
-function socketOnPing(this: WebSocket): void {
-  const { commands, connection } = this as ClientSocket;
-  if (commands?.admit() === true) connection?.heard();
-}
-
-function socketOnPong(this: WebSocket): void {
-  (this as ClientSocket).connection?.heard();
-}
-
-// ws reports a broken frame here and closes with the code for it; 'close' follows.
-function socketOnError(): void {}

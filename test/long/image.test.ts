@@ -91,7 +91,7 @@ describe("image of the gateway", { skip: whyNoDocker() ?? false }, () => {
   test("says how it is to be run", async () => {
     assert.deepEqual(await configOf(docker, IMAGE), {
       user: "65532:65532",
-      entrypoint: ["node", "/app/gateway.mjs"],
+      entrypoint: ["node", "--max-semi-space-size=8", "/app/gateway.mjs"],
       command: null,
       ports: ["3002/tcp", "3004/tcp"],
       stopSignal: "SIGTERM",
