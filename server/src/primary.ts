@@ -90,6 +90,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
       workers: config.WS_WORKER_POOL_SIZE,
       auth: config.AUTH_MODE,
       version,
+      ...(config.DEMO_PAGE === undefined ? {} : { page: `http://localhost:${port}/` }),
     },
     "gateway is up",
   );

@@ -307,7 +307,6 @@ class StreamReader {
         "reading the stream from its beginning",
       );
     } else if (start > this.#cursor) {
-      this.#log.warn({ from: this.#cursor, to: start }, "messages left the stream before they could be read");
       this.#intake.lose(start);
       this.#cursor = start;
     }
