@@ -1,0 +1,136 @@
+/** What a resource looks like after its creation: its id, and its inputs with what the cloud adds. */
+interface Assumed {
+  id: string;
+  state: Record<string, unknown>;
+}
+
+type Inputs = Record<string, unknown>;
+
+const text = (value: unknown, fallback: string) =>
+  typeof value === "string" && value !== "" ? value : fallback;
+
+/** What the cloud would compute for a resource without one, for programs that run offline. Values look like real ones. */
+export function assumedOutputs(type: string, name: string, inputs: Inputs): Assumed {
+  const project = text(inputs.project, "offline-project");
+  const cloudName = text(
+    inputs.name,
+    text(inputs.secretId, text(inputs.repositoryId, text(inputs.accountId, name))),
+  );
+  const collection = COLLECTIONS[type];
+  const place = text(inputs.region, text(inputs.zone, text(inputs.location, "global")));
+  const path = collection ? `projects/${project}/${scope(inputs)}${collection}/${cloudName}` : `${name}-id`;
+  const state = {
+    project,
+    name: cloudName,
+    selfLink: `https://www.googleapis.com/compute/v1/${path}`,
+    ...inputs,
+    ...COMPUTED[type]?.({ inputs, project, name: cloudName, place, path }),
+  };
+  return { id: path, state };
+}
+
+/** What a provider function answers offline. */
+export function assumedCall(token: string, inputs: Inputs): Inputs {
+  if (token === "gcp:organizations/getProject:getProject") {
+    const projectId = text(inputs.projectId, "offline-project");
+    return {
+      ...inputs,
+      projectId,
+      number: "123456789012",
+      billingAccount: "000000-000000-000000",
+      name: projectId,
+    };
+  }
+  return inputs;
+}
+
+function scope(inputs: Inputs): string {
+  if (typeof inputs.zone === "string") return `zones/${inputs.zone}/`;
+  if (typeof inputs.region === "string") return `regions/${inputs.region}/`;
+  if (typeof inputs.location === "string") return `locations/${inputs.location}/`;
+  return "global/";
+}
+
+const COLLECTIONS: Record<string, string> = {
+  "gcp:compute/network:Network": "networks",
+  "gcp:compute/subnetwork:Subnetwork": "subnetworks",
+  "gcp:compute/address:Address": "addresses",
+  "gcp:compute/globalAddress:GlobalAddress": "addresses",
+  "gcp:compute/disk:Disk": "disks",
+  "gcp:compute/instance:Instance": "instances",
+  "gcp:compute/instanceTemplate:InstanceTemplate": "instanceTemplates",
+  "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager": "instanceGroupManagers",
+  "gcp:compute/regionBackendService:RegionBackendService": "backendServices",
+  "gcp:compute/backendService:BackendService": "backendServices",
+  "gcp:compute/regionHealthCheck:RegionHealthCheck": "healthChecks",
+  "gcp:compute/healthCheck:HealthCheck": "healthChecks",
+  "gcp:secretmanager/secret:Secret": "secrets",
+  "gcp:artifactregistry/repository:Repository": "repositories",
+};
+
+interface Known {
+  inputs: Inputs;
+  project: string;
+  name: string;
+  place: string;
+  path: string;
+}
+
+/** What only the cloud knows, by type. Addresses are from the ranges reserved for documentation. */
+const COMPUTED: Record<string, (known: Known) => Inputs> = {
+  "gcp:serviceaccount/account:Account": ({ project, inputs }) => {
+    const email = `${inputs.accountId}@${project}.iam.gserviceaccount.com`;
+    return { email, member: `serviceAccount:${email}`, name: `projects/${project}/serviceAccounts/${email}` };
+  },
+  "gcp:compute/address:Address": ({ inputs }) => ({
+    address: text(inputs.address, inputs.addressType === "INTERNAL" ? "10.10.0.10" : "203.0.113.10"),
+  }),
+  "gcp:compute/globalAddress:GlobalAddress": () => ({ address: "203.0.113.20" }),
+  "gcp:compute/instance:Instance": ({ inputs }) => ({
+    instanceId: "1234567890123456789",
+    currentStatus: "RUNNING",
+    metadataFingerprint: "fingerprint",
+    networkInterfaces: inputs.networkInterfaces,
+  }),
+  "gcp:compute/instanceTemplate:InstanceTemplate": ({ path }) => ({
+    selfLinkUnique: `https://www.googleapis.com/compute/v1/${path}?uniqueId=1`,
+  }),
+  "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager": ({ path }) => ({
+    instanceGroup: `https://www.googleapis.com/compute/v1/${path.replace("instanceGroupManagers", "instanceGroups")}`,
+    fingerprint: "fingerprint",
+  }),
+  "gcp:secretmanager/secret:Secret": ({ project, inputs }) => ({
+    name: `projects/${project}/secrets/${inputs.secretId}`,
+  }),
+  "gcp:secretmanager/secretVersion:SecretVersion": ({ inputs }) => ({
+    name: `${inputs.secret}/versions/1`,
+    version: "1",
+  }),
+  "gcp:certificatemanager/dnsAuthorization:DnsAuthorization": ({ inputs }) => ({
+    dnsResourceRecords: [
+      { name: `_acme-challenge.${inputs.domain}.`, type: "CNAME", data: "authorization.example.com." },
+    ],
+  }),
+  "gcp:monitoring/notificationChannel:NotificationChannel": ({ project, name }) => ({
+    name: `projects/${project}/notificationChannels/${name}`,
+  }),
+  "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": ({ project, name }) => ({
+    name: `projects/${project}/uptimeCheckConfigs/${name}`,
+    uptimeCheckId: name,
+  }),
+  "docker:index/image:Image": ({ inputs }) => ({
+    repoDigest: `${String(inputs.imageName).split(":")[0]}@sha256:${"0".repeat(64)}`,
+    baseImageName: inputs.imageName,
+  }),
+  "random:index/randomPassword:RandomPassword": ({ inputs }) => ({
+    result: "offline-password-".padEnd(Number(inputs.length ?? 32), "x"),
+  }),
+  "tls:index/privateKey:PrivateKey": () => ({
+    privateKeyPem: "offline private key",
+    publicKeyPem: "offline public key",
+  }),
+  "tls:index/certRequest:CertRequest": () => ({ certRequestPem: "offline certificate request" }),
+  "tls:index/selfSignedCert:SelfSignedCert": () => ({ certPem: "offline CA certificate" }),
+  "tls:index/locallySignedCert:LocallySignedCert": () => ({ certPem: "offline certificate" }),
+  "command:local:Command": () => ({ stdout: "", stderr: "" }),
+};

@@ -1,0 +1,29 @@
+/** TCP ports of the deployment. */
+export const PORTS = {
+  /** Browsers: `/ws`. */
+  clients: 3004,
+  /** The gateway's `/health`, `/live`, `/metrics`, `/stats`. */
+  ops: 3002,
+  /** The capacity test's publisher. */
+  publisher: 3003,
+  nats: 4222,
+  natsMonitoring: 8222,
+  /** Between the servers of a NATS cluster. */
+  natsCluster: 6222,
+  grafana: 3010,
+  prometheus: 9090,
+  loki: 3100,
+  alertmanager: 9093,
+  ssh: 22,
+} as const;
+
+/** Where Google's probes and proxies come from; source: reference of the load balancers' firewall rules. */
+export const RANGES = {
+  everyone: "0.0.0.0/0",
+  /** Health checks of the passthrough load balancer. */
+  passthroughProbes: ["35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22"],
+  /** Autohealing's probes, and the proxies and probes of the application load balancer. */
+  proxies: ["35.191.0.0/16", "130.211.0.0/22"],
+  /** Identity-Aware Proxy's TCP forwarding. */
+  iap: "35.235.240.0/20",
+} as const;

@@ -1,0 +1,1 @@
+export { monitoringFiles } from "./files.ts";
