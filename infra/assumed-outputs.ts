@@ -18,7 +18,9 @@ export function assumedOutputs(type: string, name: string, inputs: Inputs): Assu
   );
   const collection = COLLECTIONS[type];
   const place = text(inputs.region, text(inputs.zone, text(inputs.location, "global")));
-  const path = collection ? `projects/${project}/${scope(inputs)}${collection}/${cloudName}` : `${name}-id`;
+  const path = collection
+    ? `projects/${project}/${scope(type, inputs)}${collection}/${cloudName}`
+    : `${name}-id`;
   const state = {
     project,
     name: cloudName,
@@ -44,7 +46,8 @@ export function assumedCall(token: string, inputs: Inputs): Inputs {
   return inputs;
 }
 
-function scope(inputs: Inputs): string {
+function scope(type: string, inputs: Inputs): string {
+  if (type.startsWith("gcp:secretmanager/")) return "";
   if (typeof inputs.zone === "string") return `zones/${inputs.zone}/`;
   if (typeof inputs.region === "string") return `regions/${inputs.region}/`;
   if (typeof inputs.location === "string") return `locations/${inputs.location}/`;
@@ -68,6 +71,11 @@ const COLLECTIONS: Record<string, string> = {
   "gcp:artifactregistry/repository:Repository": "repositories",
 };
 
+/** 1 of `nats-1-address`: the members of a cluster differ. */
+function ordinal(name: string): number {
+  return Number(/-(\d+)-/.exec(name)?.[1] ?? 0);
+}
+
 interface Known {
   inputs: Inputs;
   project: string;
@@ -82,8 +90,11 @@ const COMPUTED: Record<string, (known: Known) => Inputs> = {
     const email = `${inputs.accountId}@${project}.iam.gserviceaccount.com`;
     return { email, member: `serviceAccount:${email}`, name: `projects/${project}/serviceAccounts/${email}` };
   },
-  "gcp:compute/address:Address": ({ inputs }) => ({
-    address: text(inputs.address, inputs.addressType === "INTERNAL" ? "10.10.0.10" : "203.0.113.10"),
+  "gcp:compute/address:Address": ({ inputs, name }) => ({
+    address: text(
+      inputs.address,
+      inputs.addressType === "INTERNAL" ? `10.10.0.${10 + ordinal(name)}` : "203.0.113.10",
+    ),
   }),
   "gcp:compute/globalAddress:GlobalAddress": () => ({ address: "203.0.113.20" }),
   "gcp:compute/instance:Instance": ({ inputs }) => ({

@@ -22,9 +22,19 @@ export interface BootArgs {
   settings?: Record<string, pulumi.Input<string>>;
 }
 
-/** The start-up script of a role as it runs on the VM: what all share, then its own part. The same bytes in every stack. */
+/** Files of ./startup that a role's script is made of, in this order; the role's own file comes last and starts it. */
+const PARTS: Record<Role, string[]> = {
+  gateway: ["config-sync"],
+  nats: ["data-disk", "watch", "nats-server"],
+  monitoring: ["data-disk", "watch", "config-sync", "monitoring-stack"],
+  backend: ["data-disk", "watch", "config-sync", "nats-server", "monitoring-stack"],
+  runner: ["watch"],
+};
+
+/** The start-up script of a role as it runs on the VM. The same bytes in every stack. */
 export function startupScript(role: Role): string {
-  return ["lib", role].map((name) => read(`./startup/${name}.sh`)).join("\n");
+  const parts = ["lib", "secrets", "containers", ...PARTS[role], role];
+  return parts.map((name) => read(`./startup/${name}.sh`)).join("\n");
 }
 
 /** Instance metadata: the start-up script and its attributes (`odin-image-NAME`, `odin-env-NAME`, `odin-secret-…`, `odin-file-NAME`, `odin-NAME`). */

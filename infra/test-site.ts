@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import type { Site } from "./site.ts";
 
 /** The site of component tests. */
@@ -8,3 +9,10 @@ export const testSite: Site = {
   labels: { app: "odin-ws", stack: "test" },
   production: false,
 };
+
+/** Something that uses a component's outputs: its inputs show what they were, its dependencies what it waited for. */
+export class Machine extends pulumi.CustomResource {
+  constructor(name: string, props: Record<string, pulumi.Input<unknown>>) {
+    super("test:index:Machine", name, props);
+  }
+}

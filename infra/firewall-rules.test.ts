@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { firewallProblems } from "./firewall.ts";
+import { capacityRules, type FirewallRule, serviceRules } from "./firewall-rules.ts";
+
+const email = (role: string) => `${role}@test-project.iam.gserviceaccount.com`;
+const gateway = email("gateway");
+const nats = email("nats");
+const monitoring = email("monitoring");
+const publisher = email("publisher");
+const backend = email("backend");
+const runner = email("runner");
+
+const IAP = "35.235.240.0/20";
+
+/** Each pair of a source and a target with its port, as `source > target:port`, with short names of roles. */
+function flows(rules: FirewallRule[]): string[] {
+  const short = (account: unknown) => String(account).split("@")[0];
+  return rules
+    .flatMap(({ fromRanges, fromAccounts, ports, to }) =>
+      [...(fromRanges ?? []), ...(fromAccounts ?? []).map(short)].flatMap((from) =>
+        to.flatMap((target) => ports.map((port) => `${from} > ${short(target)}:${port}`)),
+      ),
+    )
+    .sort();
+}
+
+const SERVICE = [
+  "0.0.0.0/0 > gateway:3004",
+  ...["35.191.0.0/16", "130.211.0.0/22", "209.85.152.0/22", "209.85.204.0/22"].map(
+    (range) => `${range} > gateway:3002`,
+  ),
+  "monitoring > gateway:3002",
+  `${IAP} > gateway:22`,
+  `${IAP} > monitoring:22`,
+  ...[3010, 9090, 3100, 9093].map((port) => `${IAP} > monitoring:${port}`),
+  "gateway > monitoring:3100",
+];
+
+const NATS = [
+  "gateway > nats:4222",
+  "monitoring > nats:4222",
+  "monitoring > nats:8222",
+  "nats > nats:6222",
+  "nats > nats:8222",
+  "nats > monitoring:3100",
+  `${IAP} > nats:22`,
+];
+
+test("a service with NATS elsewhere", () => {
+  assert.deepEqual(flows(serviceRules({ gateway, monitoring })), SERVICE.sort());
+});
+
+test("a service with its own NATS", () => {
+  assert.deepEqual(flows(serviceRules({ gateway, monitoring, nats })), [...SERVICE, ...NATS].sort());
+});
+
+test("a service with its own NATS and publisher", () => {
+  assert.deepEqual(
+    flows(serviceRules({ gateway, monitoring, nats, publisher })),
+    [...SERVICE, ...NATS, "publisher > nats:4222", `${IAP} > publisher:22`].sort(),
+  );
+});
+
+test("a capacity test", () => {
+  assert.deepEqual(
+    flows(capacityRules({ gateway, backend, runner })),
+    [
+      "runner > gateway:3004",
+      "runner > gateway:3002",
+      "runner > backend:3003",
+      "gateway > backend:4222",
+      "gateway > backend:3100",
+      "backend > gateway:3002",
+      ...["gateway", "backend", "runner"].map((role) => `${IAP} > ${role}:22`),
+      `${IAP} > backend:3010`,
+      `${IAP} > backend:9090`,
+    ].sort(),
+  );
+});
+
+test("every rule is in order and gives its reason", () => {
+  for (const rules of [
+    serviceRules({ gateway, monitoring, nats, publisher }),
+    capacityRules({ gateway, backend, runner }),
+  ]) {
+    assert.deepEqual(firewallProblems(rules, "odin-test"), []);
+    for (const { why } of rules) assert.match(why, /^[A-Z].{20,}\.$/);
+  }
+});
+
+test("roles that do not go together", () => {
+  assert.throws(() => serviceRules({ gateway, monitoring, publisher }), /publisher without nats/);
+  assert.throws(
+    () => serviceRules({ gateway, monitoring: gateway }),
+    /Roles gateway and monitoring share a service account/,
+  );
+  assert.throws(
+    () => capacityRules({ gateway, backend, runner: backend }),
+    /Roles backend and runner share a service account/,
+  );
+});

@@ -1,0 +1,31 @@
+/**
+ * Third-party images, each by tag, which people read, and by the digest of its list of platforms, which machines go by. Servers that
+ * configuration and rules are tested against have the minor version of those tests.
+ *
+ * To take another version: look up the digest with `docker buildx imagetools inspect IMAGE:TAG` (its line `Digest:`), read the release
+ * notes, change both here, deploy to staging first. Each new value is a new template, and so a rollout of the machines that run it.
+ */
+export const IMAGES = {
+  /** From scratch: no shell in it. Its entry point is `/nats-server`. */
+  nats: "docker.io/library/nats:2.15.0@sha256:cd3fcd4ecdda44e3a66728a5334af0a959bc3979b32810e033d1c547241cd0f4",
+  prometheus:
+    "docker.io/prom/prometheus:v3.8.1@sha256:2b6f734e372c1b4717008f7d0a0152316aedd4d13ae17ef1e3268dbfaf68041b",
+  alertmanager:
+    "docker.io/prom/alertmanager:v0.28.1@sha256:27c475db5fb156cab31d5c18a4251ac7ed567746a2483ff264516437a39b15ba",
+  loki: "docker.io/grafana/loki:3.5.5@sha256:31628519045e7f28692a7ae73b4a3fd293dccb425585ed5d16ceea3b5c9592e6",
+  grafana:
+    "docker.io/grafana/grafana:13.2.1@sha256:f772d434e8fab0049deb2b1b30abd43342bcfca1537614aa8d36080232cf4283",
+  alloy:
+    "docker.io/grafana/alloy:v1.19.2@sha256:b8ec653c44235fbe910879145dac3597d66b0aaecf60bcbbe82580767771a839",
+} as const;
+
+/**
+ * What the gateway's image is built with and on: build arguments of its Dockerfile, which has the same tags without digests. A moved tag
+ * would make another image of the same sources. Pulled by the machine that deploys, straight from their registries.
+ */
+export const BUILD_IMAGES = {
+  NODE_IMAGE:
+    "docker.io/library/node:24.21.0-trixie-slim@sha256:8ec5d7557396cfe32d21c3f9c13072355ceab22b584578ca4bb28af31120cffe",
+  BASE_IMAGE:
+    "gcr.io/distroless/nodejs24-debian13:nonroot@sha256:9eeb7f5887d0e239e78264b06f7f11d2e14be534050481803a9e4728fcdd278e",
+} as const;

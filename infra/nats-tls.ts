@@ -1,0 +1,76 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as tls from "@pulumi/tls";
+
+const YEAR = 8_760; // hours
+const CA_YEARS = 10;
+const SERVER_YEARS = 2;
+const SERVER_RENEWAL = 1_440; // hours, 60 days: an update in the last 60 days issues a new certificate
+const CA_RENEWAL = SERVER_YEARS * YEAR + SERVER_RENEWAL; // hours: no certificate may outlive the CA that signed it
+
+const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
+
+/** A server's identity, as PEM. */
+export interface ServerIdentity {
+  /** Secret. */
+  key: pulumi.Output<string>;
+  certificate: pulumi.Output<string>;
+}
+
+/**
+ * A certificate authority for servers that only our own machines talk to. Its key is in the stack's encrypted state and nowhere else.
+ * A renewed CA keeps key and name, so that machines with the old and with the new certificate trust the same servers.
+ */
+export class NatsTls extends pulumi.ComponentResource {
+  /** What clients have to trust, as PEM; public. */
+  readonly ca: pulumi.Output<string>;
+  private readonly label: string;
+  private readonly key: tls.PrivateKey;
+
+  /** @param args.owner in the certificates' names, for example `odin-prod` */
+  constructor(name: string, args: { owner: string }, opts?: pulumi.ComponentResourceOptions) {
+    super("odin-ws:index:NatsTls", name, {}, opts);
+    this.label = name;
+    this.key = new tls.PrivateKey(`${name}-ca`, KEY, { parent: this });
+    const certificate = new tls.SelfSignedCert(
+      `${name}-ca`,
+      {
+        privateKeyPem: pulumi.secret(this.key.privateKeyPem),
+        subject: { commonName: `${args.owner} NATS CA` },
+        isCaCertificate: true,
+        setSubjectKeyId: true,
+        setAuthorityKeyId: true,
+        allowedUses: ["cert_signing", "crl_signing", "digital_signature"],
+        validityPeriodHours: CA_YEARS * YEAR,
+        earlyRenewalHours: CA_RENEWAL,
+      },
+      { parent: this },
+    );
+    this.ca = pulumi.unsecret(certificate.certPem);
+    this.registerOutputs({ ca: this.ca });
+  }
+
+  /** Issues a certificate for a server at an address, good for both ends of a connection: servers of a cluster check each other. */
+  server(server: string, address: pulumi.Input<string>): ServerIdentity {
+    const name = `${this.label}-${server}`;
+    const key = new tls.PrivateKey(name, KEY, { parent: this });
+    const privateKeyPem = pulumi.secret(key.privateKeyPem);
+    const request = new tls.CertRequest(
+      name,
+      { privateKeyPem, subject: { commonName: server }, ipAddresses: [address, "127.0.0.1"] },
+      { parent: this },
+    );
+    const certificate = new tls.LocallySignedCert(
+      name,
+      {
+        certRequestPem: request.certRequestPem,
+        caPrivateKeyPem: pulumi.secret(this.key.privateKeyPem),
+        caCertPem: this.ca,
+        allowedUses: ["digital_signature", "server_auth", "client_auth"],
+        validityPeriodHours: SERVER_YEARS * YEAR,
+        earlyRenewalHours: SERVER_RENEWAL,
+      },
+      { parent: this },
+    );
+    return { key: privateKeyPem, certificate: pulumi.unsecret(certificate.certPem) };
+  }
+}

@@ -1,0 +1,161 @@
+# shellcheck shell=bash
+# Configuration from a bucket: its object `manifest` holds a line `SHA-256  PATH` for each file. $CONFIG/current is always one whole set of
+# files whose checksums are right; containers see it at the same path. It survives a reboot, so that none needs the bucket.
+
+STORAGE="${ODIN_STORAGE_URL:-https://storage.googleapis.com}"
+CONFIG="$STATE/config"
+CONFIG_PREFIX="" # paths that this role takes; none: all
+SHIPPER_CONFIG="" # of the log shipper, where the role has one
+
+# Asks the bucket every minute from now on. Without a bucket there is nothing to ask.
+install_config_sync() {
+  [ -n "$(attribute config-bucket "")" ] || return 0
+  write_file "$UNITS/odin-config-sync.service" <<UNIT
+[Unit]
+Description=odin-ws configuration from its bucket
+[Service]
+Type=oneshot
+Environment=ODIN_ATTEMPTS=2 ODIN_STORAGE_URL=$STORAGE ODIN_METADATA_URL=${METADATA%/computeMetadata/v1}
+ExecStart=/bin/bash $RUN/startup.sh sync
+TimeoutStartSec=600
+UNIT
+  write_file "$UNITS/odin-config-sync.timer" <<UNIT
+[Unit]
+Description=odin-ws configuration from its bucket, every minute
+[Timer]
+OnCalendar=minutely
+AccuracySec=5s
+RandomizedDelaySec=10s
+UNIT
+  systemctl daemon-reload
+  systemctl start odin-config-sync.timer
+}
+
+# Gets it now. What an earlier boot got will do where the bucket cannot be had.
+sync_now() {
+  bash "$RUN/startup.sh" sync || [ -e "$CONFIG/current/manifest" ] || fail "$(cat "$RUN/sync-reason")"
+}
+
+command_sync() {
+  REASON="$RUN/sync-reason"
+  trap on_sync_exit EXIT
+  trap 'on_error "$LINENO" "$BASH_COMMAND" "$?"' ERR
+  exec 8>"$RUN/sync.lock"
+  flock --wait 300 8 || fail "another run has been at it for 300 s"
+  : >"$REASON"
+  install -d -m 0755 "$STATE" "$CONFIG" "$CONFIG/pending"
+  fetch_token
+  sync_config
+  reload_pending
+  READY=yes
+}
+
+on_sync_exit() {
+  rm -rf "$RUN/token-$$" "$CONFIG/next"
+  [ "$READY" = yes ] || echo "odin-config-sync: failed: $(one_line "$(cat "$REASON")")" >&2
+}
+
+# Makes $CONFIG/current what the bucket holds, or leaves it as it is.
+sync_config() {
+  local next="$CONFIG/next" current="$CONFIG/current" line path wrong name id folder
+  umask 022
+  rm -rf "$next"
+  mkdir "$next"
+  fetch_object manifest "$next/all"
+  while IFS= read -r line || [ -n "$line" ]; do
+    [[ "$line" =~ ^[0-9a-f]{64}\ \ [A-Za-z0-9][A-Za-z0-9._/-]*$ && "$line" != *..* && "$line" != *//* ]] ||
+      fail "the manifest has a line that is not 'SHA-256  PATH': $line"
+    [[ "${line:66}" != "$CONFIG_PREFIX"* ]] || printf '%s\n' "$line"
+  done <"$next/all" >"$next/manifest"
+  rm "$next/all"
+  [ -s "$next/manifest" ] || fail "the manifest names no file below '$CONFIG_PREFIX'"
+  ! cmp --silent "$next/manifest" "$current/manifest" || return 0
+  while IFS= read -r line; do
+    path="${line:66}"
+    mkdir -p "$next/$(dirname "$path")"
+    if grep --quiet --fixed-strings --line-regexp -- "$line" "$current/manifest" 2>/dev/null; then
+      cp "$current/$path" "$next/$path"
+    else
+      fetch_object "$path" "$next/$path"
+    fi
+  done <"$next/manifest"
+  # Wrong while the bucket is being written to as well: the next minute is soon enough.
+  wrong="$(cd "$next" && sha256sum --check --quiet manifest 2>/dev/null)" ||
+    fail "not what the manifest says, so the old configuration stays: $wrong"
+  for name in $(changed_services "$current/manifest" "$next/manifest"); do : >"$CONFIG/pending/$name"; done
+  id="$(sha256sum "$next/manifest" | cut -c 1-16)"
+  rm -rf "${CONFIG:?}/$id"
+  mv "$next" "$CONFIG/$id"
+  ln -s "$id" "$CONFIG/current.new"
+  mv --no-target-directory "$CONFIG/current.new" "$current"
+  for folder in "$CONFIG"/*/; do
+    case "$(basename "$folder")" in "$id" | current | pending) ;; *) rm -rf "$folder" ;; esac
+  done
+  log "configuration $id"
+}
+
+# fetch_object PATH FILE
+fetch_object() {
+  fetch "$STORAGE/$(required config-bucket)/$1" "$2" --header "@$RUN/token-$$" ||
+    fail "$1 in bucket $(required config-bucket): $(http_problem /dev/null)"
+  [ -e "$2" ] || : >"$2" # curl makes no file of an empty object
+}
+
+# changed_services MANIFEST MANIFEST: whose files differ; the first folder of the path is the service. Grafana looks for new dashboards itself.
+changed_services() {
+  { cat "$1" 2>/dev/null || true; cat "$2"; } | sort | uniq --unique | cut -c 67- |
+    sed -e '/^grafana\/dashboards\//d' -e 's/\/.*//' -e 's/^alloy$/log-shipper/' | sort --unique
+}
+
+# A service that could not be told stays pending for the next minute.
+reload_pending() {
+  local file failed=""
+  for file in "$CONFIG"/pending/*; do
+    if reload "${file##*/}"; then rm "$file"; else failed+=" ${file##*/}: $(http_problem /dev/null) $(one_line "$(cat "$RUN/reload-answer")")"; fi
+  done
+  [ -z "$failed" ] || fail "not reloaded:$failed"
+}
+
+# reload NAME: false when it refuses, and then runs on with what it had.
+reload() {
+  local unit="odin-$1.service" url
+  [ -e "$UNITS/$unit" ] || return 0
+  case "$1" in
+  prometheus) url=http://127.0.0.1:9090/-/reload ;;
+  alertmanager) url=http://127.0.0.1:9093/-/reload ;;
+  log-shipper) url=http://127.0.0.1:12345/-/reload ;;
+  *) url="" ;;
+  esac
+  if [ -z "$url" ] || ! systemctl is-active --quiet "$unit"; then
+    systemctl restart --no-block "$unit"
+    return
+  fi
+  : >"$RUN/reload-answer"
+  request "$url" "$RUN/reload-answer" --request POST
+  [ "$HTTP_STATUS" = 200 ]
+}
+
+# Alloy reads the journal and sends it to Loki. It must not cost clients anything: 0.1 CPU, 256 MB, and the start waits neither for its
+# image nor for its configuration.
+SHIPPER_MEMORY=$((256 * 1024 * 1024))
+install_log_shipper() {
+  local loki
+  loki="$(attribute loki-url "")"
+  [ -n "$loki" ] && [ -n "$(attribute image-alloy "")" ] || return 0
+  install -d -m 0755 "$STATE/alloy"
+  UNIT_LINES="ConditionPathExists=$CONFIG/current/$SHIPPER_CONFIG" \
+    SERVICE_LINES="ExecStartPre=/bin/bash $RUN/startup.sh pull alloy" \
+    container log-shipper "$(image alloy)" "$SHIPPER_MEMORY" 10 \
+    --user 0:0 --cpus 0.1 --env "GOMEMLIMIT=$((SHIPPER_MEMORY * 8 / 10))" \
+    --env "LOKI_URL=$loki" --env "ODIN_ROLE=$ROLE" --env "ODIN_INSTANCE=$(instance_name)" \
+    --volume /var/log/journal:/var/log/journal:ro --volume /run/log/journal:/run/log/journal:ro \
+    --volume /etc/machine-id:/etc/machine-id:ro --volume "$CONFIG:$CONFIG:ro" --volume "$STATE/alloy:/var/lib/alloy/data" \
+    -- run --server.http.listen-addr=127.0.0.1:12345 --storage.path=/var/lib/alloy/data --disable-reporting \
+    "$CONFIG/current/$SHIPPER_CONFIG"
+  start_container log-shipper --no-block
+}
+
+instance_name() {
+  from_metadata instance/name "$RUN/instance-name" || fail "no instance name from the metadata server ($(http_problem /dev/null))"
+  cat "$RUN/instance-name"
+}

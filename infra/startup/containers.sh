@@ -1,0 +1,169 @@
+# shellcheck shell=bash
+# Containers as systemd units: odin-NAME.service runs the container odin-NAME.
+
+UNITS=/etc/systemd/system
+LIVE_SECONDS="${ODIN_LIVE_SECONDS:-120}" # for a container to answer
+
+# In memory: the login is made anew on each boot. root's own home is read-only.
+export HOME="$RUN/home" DOCKER_CONFIG="$RUN/home/.docker"
+DOCKER="$(command -v docker || echo /usr/bin/docker)"
+FINGERPRINTED=("$RUN/env" "$RUN/secrets" "$RUN/files") # folders whose content a container is started with
+# Shell that exports what is in $RUN/env, also values of several lines.
+# shellcheck disable=SC2016 # for the shell that runs it
+EXPORTS="shopt -s nullglob; for file in $RUN/env/*; do"'
+  value="$(cat "$file"; printf x)"
+  export "${file##*/}=${value%x}"
+done'
+MAIN="" # the container that gets the role's environment
+
+# image NAME: required
+image() { required "image-$1"; }
+
+# The image that the last line names.
+main_image() { attribute "image-$MAIN" none; }
+
+await_docker() {
+  local attempt
+  for ((attempt = 1; attempt <= ATTEMPTS; attempt++)); do
+    "$DOCKER" version >/dev/null 2>"$RUN/docker-error" && return
+    back_off "$attempt"
+  done
+  fail "docker does not answer: $(cat "$RUN/docker-error")"
+}
+
+# Lets docker ask the VM's service account for access to Google's registries.
+log_in_to_registries() {
+  local hosts="" file host
+  for file in "$RUN"/attributes/odin-image-*; do
+    host="$(cut -d / -f 1 "$file")"
+    [[ "$host" =~ (-docker\.pkg\.dev|(^|\.)gcr\.io)$ && ",$hosts," != *",$host,"* ]] || continue
+    hosts+="${hosts:+,}$host"
+  done
+  install -d "$HOME"
+  [ -z "$hosts" ] || docker-credential-gcr configure-docker --registries="$hosts" >/dev/null 2>"$RUN/docker-error" ||
+    fail "no login to $hosts: $(cat "$RUN/docker-error")"
+}
+
+# pull IMAGE…: what is there already is not asked for again, so that a reboot needs no registry.
+pull() {
+  local image attempt
+  for image in "$@"; do
+    for ((attempt = 1; ; attempt++)); do
+      ! "$DOCKER" image inspect "$image" >/dev/null 2>&1 || break
+      ! "$DOCKER" pull --quiet "$image" >/dev/null 2>"$RUN/docker-error" || break
+      [ "$attempt" -lt "$ATTEMPTS" ] || fail "$image cannot be pulled, tried $attempt times: $(cat "$RUN/docker-error")"
+      log "pull of $image failed, attempt $attempt: $(one_line "$(cat "$RUN/docker-error")")"
+      back_off "$attempt"
+    done
+  done
+}
+
+# For the log shipper's unit, which pulls for itself.
+command_pull() { (
+  REASON="$RUN/pull-reason"
+  trap 'cat "$REASON" >&2' EXIT
+  : >"$REASON"
+  await_docker
+  pull "$(image "$1")"
+); }
+
+# container NAME IMAGE MEMORY STOP_SECONDS [DOCKER OPTION…] -- [ARGUMENT…]: writes the unit and what it runs. MEMORY in bytes, swap
+# included; STOP_SECONDS from the polite signal to the kill. UNIT_LINES holds further lines for the unit's sections.
+container() {
+  local name="$1" image="$2" memory="$3" stop="$4" options=() environment=() exports="" file
+  shift 4
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  shift
+  if [ "$name" = "$MAIN" ]; then
+    exports="$EXPORTS"
+    for file in "$RUN"/env/*; do environment+=(--env "${file##*/}"); done
+  fi
+  install -d "$RUN/containers"
+  set -- "$DOCKER" run --detach --rm --init --name "odin-$name" --network host --pull never --read-only \
+    --cap-drop ALL --security-opt no-new-privileges --ulimit "nofile=$NOFILE:$NOFILE" \
+    --memory "$memory" --memory-swap "$memory" --stop-timeout "$stop" \
+    --log-driver journald --log-opt "tag=odin-$name" --log-opt mode=non-blocking --log-opt max-buffer-size=4m \
+    "${environment[@]}" "${options[@]}" "$image" "$@"
+  # The variables live in the subshell only, which ends once the container runs. Detached, its output reaches the journal once.
+  write_file "$RUN/containers/$name.sh" <<SCRIPT
+# Runs the container odin-$name until it ends. Written by the start-up script.
+set -euo pipefail
+(
+$exports
+exec$(printf ' %q' "$@")
+) >/dev/null
+exit "\$($DOCKER wait odin-$name)"
+SCRIPT
+  # Ordered after docker, it is stopped before it; the stop signal is docker's to send, once: the gateway takes a second one as 'now'.
+  write_file "$UNITS/odin-$name.service" <<UNIT
+[Unit]
+Description=odin-ws $name
+Wants=docker.service network-online.target
+After=docker.service network-online.target
+StartLimitIntervalSec=0
+${UNIT_LINES:-}
+[Service]
+Environment=HOME=$HOME DOCKER_CONFIG=$DOCKER_CONFIG
+${SERVICE_LINES:-}
+ExecStartPre=-$DOCKER rm --force odin-$name
+ExecStart=/bin/bash $RUN/containers/$name.sh
+ExecStop=-$DOCKER stop -t $stop odin-$name
+ExecStopPost=-$DOCKER rm --force odin-$name
+TimeoutStartSec=600
+TimeoutStopSec=$((stop + 15))
+Restart=always
+RestartSec=2
+LimitNOFILE=$NOFILE
+UNIT
+}
+
+# start_container NAME [SYSTEMCTL OPTION…]: unless it runs and nothing that it was started with has changed. Calls before_restart_NAME, where there is one,
+# before it stops what runs.
+start_container() {
+  local name="$1" unit="odin-$1.service" now before=""
+  shift
+  now="$(fingerprint "$name")"
+  [ ! -e "$RUN/containers/$name.started" ] || before="$(cat "$RUN/containers/$name.started")"
+  if systemctl is-active --quiet "$unit"; then
+    [ "$now" != "$before" ] || return 0
+    ! declare -F "before_restart_$name" >/dev/null || "before_restart_$name"
+  fi
+  systemctl daemon-reload || fail "systemd does not take $UNITS/$unit"
+  systemctl "$@" restart "$unit" || fail "$unit does not start; last of its log: $(last_lines "$name")"
+  printf '%s' "$now" >"$RUN/containers/$name.started"
+}
+
+fingerprint() {
+  local folder files=("$UNITS/odin-$1.service" "$RUN/containers/$1.sh")
+  for folder in "${FINGERPRINTED[@]}"; do files+=("$folder"/*); done
+  sha256sum "${files[@]}" | sha256sum
+}
+
+# Without the containers' output nobody could tell what is wrong; their settings are named in it, not their values.
+last_lines() {
+  journalctl --quiet --no-pager --output cat --lines 3 "CONTAINER_NAME=odin-$1" + "_SYSTEMD_UNIT=odin-$1.service" 2>/dev/null || true
+}
+
+# await_200 NAME URL: until the container answers; its restarts are counted so that one that cannot run is told at once.
+await_200() {
+  local name="$1" url="$2" end=$((SECONDS + LIVE_SECONDS)) restarts
+  until request "$url" /dev/null --max-time 3 && [ "$HTTP_STATUS" = 200 ]; do
+    restarts="$(systemctl show --property NRestarts --value "odin-$name.service" 2>/dev/null || echo 0)"
+    [ "${restarts:-0}" -lt 5 ] || fail "odin-$name keeps ending; last of its log: $(last_lines "$name")"
+    [ "$SECONDS" -lt "$end" ] ||
+      fail "odin-$name: $(http_problem /dev/null) at $url for $LIVE_SECONDS s; last of its log: $(last_lines "$name")"
+    sleep 1
+  done
+}
+
+# Images of before: the boot disk would fill up with them. What a container uses stays, docker refuses.
+remove_old_images() {
+  local wanted id file
+  wanted="$(for file in "$RUN"/attributes/odin-image-*; do "$DOCKER" image inspect --format '{{.Id}}' "$(cat "$file")" 2>/dev/null || true; done)"
+  for id in $("$DOCKER" image ls --all --quiet --no-trunc 2>/dev/null || true); do
+    [[ "$wanted" == *"$id"* ]] || "$DOCKER" image rm "$id" >/dev/null 2>&1 || true
+  done
+}

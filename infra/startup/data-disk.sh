@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# The disk that outlives the VM.
+
+DATA=/mnt/disks/data
+DEVICE_SECONDS="${ODIN_DEVICE_SECONDS:-60}" # for an attached disk to appear
+BLANK_BYTES=$((1024 * 1024)) # at the start of a disk, in which every kind of data leaves a trace
+
+# Mounts it at $DATA, made ext4 when it is blank and only then, and as large as the disk is.
+mount_data_disk() {
+  local device="$1" type status=0 end=$((SECONDS + DEVICE_SECONDS))
+  [[ "$device" == /* ]] || device="/dev/disk/by-id/google-$device"
+  until [ -b "$device" ]; do
+    [ "$SECONDS" -lt "$end" ] || fail "there is no disk $device: is it attached under that device name?"
+    sleep 1
+  done
+  if ! mountpoint --quiet "$DATA"; then
+    type="$(blkid --probe --output value --match-tag TYPE "$device")" || true
+    if [ -z "$type" ]; then
+      is_blank "$device" || fail "$device holds data, but no file system that is known: it is left alone"
+      log "$device is blank and becomes ext4"
+      mkfs.ext4 -q -m 0 -E lazy_itable_init=0,lazy_journal_init=0 "$device" || fail "mkfs.ext4 of $device failed"
+      type=ext4
+    fi
+    [ "$type" = ext4 ] || fail "$device holds $type, not ext4: it is left alone"
+    e2fsck -p "$device" >&2 || status=$?
+    [ "$status" -lt 2 ] || fail "the file system of $device is damaged (e2fsck -p: $status): run e2fsck by hand, or restore a snapshot"
+    mkdir -p "$DATA"
+    mount -t ext4 -o nosuid,nodev,noexec,discard "$device" "$DATA" || fail "$device cannot be mounted"
+    chmod 0755 "$DATA"
+  fi
+  resize2fs "$device" >&2 2>"$RUN/resize-error" || fail "$device cannot grow: $(cat "$RUN/resize-error")"
+}
+
+# A disk that cannot be read is not blank.
+is_blank() {
+  local traces
+  traces="$(head -c "$BLANK_BYTES" "$1" | tr -d '\0' | wc -c)" || fail "$1 cannot be read"
+  [ "$traces" -eq 0 ]
+}
+
+# data_folder NAME UID: a folder on the disk, for one container.
+data_folder() {
+  install -d -m 0700 -o "$2" -g "$2" "$DATA/$1"
+}

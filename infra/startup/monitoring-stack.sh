@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# Prometheus, Alertmanager, Loki and Grafana, each with a part of the machine's memory, its data in a folder of its own and its configuration
+# in the folder of its name in the bucket. What has no image or no configuration yet does not run.
+
+PROMETHEUS_SHARE=32 # percent of the machine's memory
+LOKI_SHARE=20
+GRAFANA_SHARE=15
+ALERTMANAGER_SHARE=4
+RETENTION_TIME=15d
+RETENTION_SHARE=50 # percent of the data's disk, for Prometheus
+STACK=(prometheus alertmanager loki grafana)
+
+# start_stack DATA_FOLDER
+start_stack() {
+  local name
+  for name in "${STACK[@]}"; do
+    [ -n "$(attribute "image-$name" "")" ] || continue
+    "start_$name" "$1/$name"
+  done
+}
+
+pull_stack() {
+  local name
+  for name in "${STACK[@]}"; do
+    [ -z "$(attribute "image-$name" "")" ] || pull "$(image "$name")"
+  done
+}
+
+# stack_container NAME UID SHARE DATA CONFIG_FILE [DOCKER OPTION…] -- ARGUMENT…; CONFIG_FILE below the bucket, empty when it needs none.
+stack_container() {
+  local name="$1" uid="$2" memory=$(($(total_memory) * $3 / 100)) data="$4" needs="$5"
+  shift 5
+  install -d -m 0700 -o "$uid" -g "$uid" "$data"
+  UNIT_LINES="${needs:+ConditionPathExists=$CONFIG/current/$needs}" \
+    container "$name" "$(image "$name")" "$memory" 60 \
+    --user "$uid:$uid" --env "GOMEMLIMIT=$((memory * 9 / 10))" --tmpfs /tmp:rw,noexec,nosuid,size=64m \
+    --volume "$data:$data" --volume "$CONFIG:$CONFIG:ro" --volume "$RUN/secrets:$RUN/secrets:ro" "$@"
+  start_container "$name"
+}
+
+start_prometheus() {
+  local size
+  install -d "$1"
+  size="$(df --output=size --block-size=1M "$1" | tail -n 1)"
+  stack_container prometheus 65534 "$PROMETHEUS_SHARE" "$1" prometheus/prometheus.yml -- \
+    --config.file="$CONFIG/current/prometheus/prometheus.yml" --storage.tsdb.path="$1" \
+    --storage.tsdb.retention.time="$RETENTION_TIME" --storage.tsdb.retention.size="$((size * RETENTION_SHARE / 100))MB" \
+    --web.listen-address=0.0.0.0:9090 --web.enable-lifecycle
+}
+
+start_alertmanager() {
+  stack_container alertmanager 65534 "$ALERTMANAGER_SHARE" "$1" alertmanager/alertmanager.yml -- \
+    --config.file="$CONFIG/current/alertmanager/alertmanager.yml" --storage.path="$1" \
+    --web.listen-address=0.0.0.0:9093 --cluster.listen-address=
+}
+
+start_loki() {
+  stack_container loki 10001 "$LOKI_SHARE" "$1" loki/loki.yml --env "LOKI_DATA=$1" -- \
+    -config.file="$CONFIG/current/loki/loki.yml" -config.expand-env=true
+}
+
+# The password counts when Grafana makes its database; later it is changed in Grafana.
+start_grafana() {
+  local settings=() setting
+  for setting in SERVER_HTTP_PORT=3010 "PATHS_DATA=$1" "PATHS_PLUGINS=$1/plugins" "PATHS_LOGS=$1/log" LOG_MODE=console \
+    "PATHS_PROVISIONING=$CONFIG/current/grafana/provisioning" "SECURITY_ADMIN_PASSWORD__FILE=$RUN/secrets/grafana-admin-password" \
+    USERS_ALLOW_SIGN_UP=false ANALYTICS_REPORTING_ENABLED=false ANALYTICS_CHECK_FOR_UPDATES=false \
+    ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false PLUGINS_PREINSTALL_DISABLED=true NEWS_NEWS_FEED_ENABLED=false; do
+    settings+=(--env "GF_$setting")
+  done
+  stack_container grafana 472 "$GRAFANA_SHARE" "$1" "" "${settings[@]}" --
+}
+
+# Where each tells that it is up; only those that can run.
+await_stack() {
+  await_part prometheus prometheus/prometheus.yml 9090/-/ready
+  await_part alertmanager alertmanager/alertmanager.yml 9093/-/ready
+  await_part loki loki/loki.yml 3100/ready
+  await_part grafana "" 3010/api/health
+}
+
+await_part() {
+  [ -n "$(attribute "image-$1" "")" ] && [ -e "$CONFIG/current/$2" ] || return 0
+  await_200 "$1" "http://127.0.0.1:$3"
+}

@@ -1,0 +1,144 @@
+import {
+  APIS,
+  after,
+  ConfigBucket,
+  capacityRules,
+  Firewall,
+  Identity,
+  IMAGES,
+  MONITORING_ROLES,
+  Network,
+  PORTS,
+  Registry,
+  Services,
+  Vm,
+} from "@odin-ws/infra";
+import { monitoringFiles } from "@odin-ws/monitoring";
+import * as pulumi from "@pulumi/pulumi";
+import type { StackConfig } from "./config.ts";
+import { drainSeconds, gatewayEnvironment } from "./gateway-settings.ts";
+import { gatewayImage, loadtestImage, publisherImage } from "./images.ts";
+
+const CIDR = "10.20.0.0/20"; // another one than the service's, in case the two networks are ever joined
+const AWAIT_STARTUP = "npm run --silent await-startup";
+const BACKEND_MACHINE = "e2-small";
+const RUNNER_MACHINE = "e2-standard-4";
+const BACKEND_DISK_GB = 20;
+
+/**
+ * One gateway as it runs in prod, a backend (NATS, publisher, monitoring) and a load generator, in a network of their own that nobody
+ * else reaches. Nothing is protected: `pulumi destroy` leaves nothing.
+ */
+export function capacityTest(config: StackConfig): Record<string, unknown> {
+  const { site, zones, cosImage, spot } = config;
+  const [zone = ""] = zones;
+  const apis = new Services("apis", { site, apis: APIS.capacityTest });
+  const { first } = apis;
+  const identity = (name: string, description: string, roles: string[]) =>
+    new Identity(name, { site, description, roles }, first);
+  const gateway = identity("gateway", "The gateway under test", ["roles/logging.logWriter"]);
+  const backend = identity("backend", "NATS, publisher and monitoring", [...MONITORING_ROLES]);
+  const runner = identity("runner", "Load generator", ["roles/logging.logWriter"]);
+
+  const network = new Network("network", { site, cidr: CIDR }, first);
+  const firewall = new Firewall(
+    "firewall",
+    {
+      site,
+      network: network.id,
+      rules: capacityRules({ gateway: gateway.email, backend: backend.email, runner: runner.email }),
+    },
+    first,
+  );
+  const connected = after(apis, firewall); // machines look for each other as soon as they start
+  const registry = new Registry(
+    "images",
+    { site, readers: { gateway: gateway.member, backend: backend.member, runner: runner.member } },
+    first,
+  );
+  const mirrored = (...names: (keyof typeof IMAGES)[]) =>
+    Object.fromEntries(names.map((name) => [name, registry.mirror(IMAGES[name])]));
+  const vm = { site, subnet: network.subnetId, zone, cosImage, spot, startupCheck: AWAIT_STARTUP };
+
+  const bucket = new ConfigBucket(
+    "config",
+    {
+      site,
+      files: monitoringFiles({ stack: config.stack, project: site.project, zones }),
+      readers: { backend: backend.member, gateway: gateway.member },
+    },
+    first,
+  );
+  const backendVm = new Vm(
+    "backend",
+    {
+      ...vm,
+      machineType: BACKEND_MACHINE,
+      account: backend.email,
+      dataDisk: { sizeGb: BACKEND_DISK_GB, snapshots: false },
+      boot: {
+        role: "backend",
+        images: {
+          publisher: publisherImage(registry, first),
+          ...mirrored("nats", "prometheus", "alertmanager", "loki", "grafana"),
+        },
+        settings: { "config-bucket": bucket.bucket },
+      },
+    },
+    connected,
+  );
+  const image = gatewayImage(config, registry, first);
+  const environment = gatewayEnvironment(config);
+  const gatewayVm = new Vm(
+    "gateway",
+    {
+      ...vm,
+      machineType: config.machineType,
+      account: gateway.email,
+      boot: {
+        role: "gateway",
+        images: { gateway: image, ...mirrored("alloy") },
+        environment: {
+          ...environment,
+          GCP_METRICS: "off", // no autoscaler reads it, and the numbers of prod stay its own
+          NATS_URL: pulumi.interpolate`nats://${backendVm.address}:${PORTS.nats}`,
+        },
+        settings: {
+          "drain-seconds": String(drainSeconds(environment)),
+          "loki-url": pulumi.interpolate`http://${backendVm.address}:${PORTS.loki}`,
+          "config-bucket": bucket.bucket,
+        },
+      },
+    },
+    connected,
+  );
+  const url = pulumi.interpolate`ws://${gatewayVm.address}:${PORTS.clients}/ws`;
+  const publisherUrl = pulumi.interpolate`http://${backendVm.address}:${PORTS.publisher}`;
+  const runnerVm = new Vm(
+    "runner",
+    {
+      ...vm,
+      machineType: RUNNER_MACHINE,
+      account: runner.email,
+      boot: {
+        role: "runner",
+        images: { loadtest: loadtestImage(registry, first) },
+        environment: {
+          WS_URL: url,
+          PUBLISHER_URL: publisherUrl,
+          METRICS_URL: pulumi.interpolate`http://${gatewayVm.address}:${PORTS.ops}/metrics`,
+        },
+      },
+    },
+    connected,
+  );
+  const ssh = (instance: string) =>
+    `gcloud compute ssh ${instance} --project ${site.project} --zone ${zone} --tunnel-through-iap`;
+  return {
+    url,
+    publisherUrl,
+    image,
+    run: `${ssh(runnerVm.instance)} -- odin-loadtest sustained`,
+    grafana: `${ssh(backendVm.instance)} -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
+  };
+}

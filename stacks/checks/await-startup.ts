@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiError, type ComputeApi, computeApi } from "./compute-api.ts";
+import { Console, type StartupLine } from "./startup-lines.ts";
+
+const POLL = 5_000; // 5 s between two looks at the console
+const DEADLINE = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4
+const GRACE = 60_000; // 1 min after a failure that does not say its revision, in which the script may run again
+
+/** Which VM is waited for, and how. */
+export interface AwaitStartupArgs {
+  project: string;
+  zone: string;
+  instance: string;
+  /** The VM's attribute `odin-revision`: lines of other revisions are old. Undefined: the last line counts, whatever it ran with. */
+  revision?: string | undefined;
+  /** Milliseconds; defaults are above. */
+  poll?: number;
+  deadline?: number;
+  grace?: number;
+}
+
+/** The VM did not start; the message has the line that says so and the end of the console. */
+export class StartupError extends Error {
+  override readonly name = "StartupError";
+}
+
+/**
+ * Waits until the start-up script of a VM says on the serial console that it is ready, and returns that line.
+ *
+ * @throws StartupError when it says that it failed, or says nothing in time, or the console cannot be read
+ */
+export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Promise<string> {
+  const { project, zone, instance, revision, poll = POLL, deadline = DEADLINE, grace = GRACE } = args;
+  const end = performance.now() + deadline;
+  const screen = new Console();
+  const path = `projects/${project}/zones/${zone}/instances/${instance}/serialPort?port=1&start=`;
+  let start = "0";
+  let last: StartupLine | undefined;
+  let lastAt = 0;
+  let old = true; // what is there at the first look may be of an earlier boot
+  let trouble = "";
+  for (;;) {
+    try {
+      // Pages as long as there are any: the console holds up to 1 MB, one answer less than that.
+      for (let more = true; more; ) {
+        const page = (await api("GET", path + start)) as { contents?: string; next?: string };
+        const lines = screen.read(page.contents ?? "").filter((line) => counts(line, revision, old));
+        if (lines.length > 0) lastAt = performance.now();
+        last = lines.at(-1) ?? last;
+        more = page.next !== undefined && page.next !== start && (page.contents ?? "") !== "";
+        start = page.next ?? start;
+      }
+      old = false;
+      trouble = "";
+    } catch (error) {
+      if (!(error instanceof ApiError) || isFinal(error.status)) throw explained(error, instance);
+      trouble = error.message; // passes by itself, or is told at the end
+    }
+    if (last?.state === "ready") return last.text;
+    const known = last !== undefined && (revision === undefined || last.revision !== undefined);
+    if (last && (known || performance.now() - lastAt >= grace)) throw failure(instance, last.text, screen);
+    if (performance.now() + poll > end) {
+      const wanted = revision === undefined ? "" : ` of revision ${revision}`;
+      const waited = `no line 'odin-startup: ready'${wanted} within ${Math.round(deadline / 1000)} s`;
+      throw failure(instance, [waited, trouble].filter(Boolean).join("; "), screen);
+    }
+    await sleep(poll);
+  }
+}
+
+/** A new failure without a revision counts: the script may have failed before it could read it. A ready line has always one. */
+function counts(line: StartupLine, revision: string | undefined, old: boolean): boolean {
+  if (revision === undefined) return true;
+  return line.revision === revision || (!old && line.state === "failed" && line.revision === undefined);
+}
+
+/** Whether waiting does not help: not allowed, or no such VM. */
+function isFinal(status: number): boolean {
+  return [400, 401, 403, 404].includes(status);
+}
+
+function explained(error: unknown, instance: string): StartupError {
+  const message = error instanceof Error ? error.message : String(error);
+  const hint =
+    error instanceof ApiError && error.status === 403
+      ? ": this account needs compute.instances.getSerialPortOutput (roles/compute.viewer)"
+      : "";
+  return new StartupError(`${instance}: cannot read the serial console: ${message}${hint}`, { cause: error });
+}
+
+function failure(instance: string, what: string, screen: Console): StartupError {
+  const tail = screen.tail.length > 0 ? screen.tail.join("\n  ") : "(nothing)";
+  return new StartupError(`${instance}: ${what}\nThe end of its serial console:\n  ${tail}`);
+}
+
+/** `npm run await-startup`, with PROJECT, ZONE, INSTANCE and REVISION in the environment. */
+async function main(env: NodeJS.ProcessEnv): Promise<number> {
+  const { PROJECT: project, ZONE: zone, INSTANCE: instance, REVISION: revision } = env;
+  if (!project || !zone || !instance) {
+    process.stderr.write("set PROJECT, ZONE and INSTANCE (and REVISION, to wait for certain metadata)\n");
+    return 2;
+  }
+  const deadline = Number(env.ODIN_STARTUP_DEADLINE_SECONDS) * 1000 || DEADLINE;
+  const poll = Math.min(POLL, deadline / 4);
+  const args = { project, zone, instance, revision: revision || undefined, deadline, poll };
+  try {
+    process.stdout.write(`${instance}: ${await awaitStartup(args, computeApi(env))}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(process.env);

@@ -1,0 +1,75 @@
+import { GoogleAuth } from "google-auth-library";
+
+const BASE = "https://compute.googleapis.com";
+const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
+const LIMIT = 20_000; // 20 s for one request
+
+/** An answer of the API other than 200, or a request that got none; the message says what to do where that is known. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  /** HTTP status; 0 where no answer came. */
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Sends one request, `path` as in the API's reference after `/compute/v1/`, and returns the parsed answer. @throws ApiError */
+export type ComputeApi = (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>;
+
+/**
+ * Google's Compute API, with the credentials that gcloud, a service account or workload identity federation left on this machine.
+ * `ODIN_COMPUTE_URL` in the environment replaces `https://compute.googleapis.com`; requests to it carry no credentials.
+ */
+export function computeApi(env: NodeJS.ProcessEnv = process.env): ComputeApi {
+  const base = env.ODIN_COMPUTE_URL || undefined;
+  // Every path names its project. Without one here the library would ask another API for it, which must be allowed first.
+  const auth = base === undefined ? new GoogleAuth({ scopes: [SCOPE], projectId: "unused" }) : undefined;
+  return async (method, path, body) => {
+    const url = `${(base ?? BASE).replace(/\/+$/, "")}/compute/v1/${path}`;
+    const credentials = auth ? await credentialsFor(auth, url) : new Headers();
+    credentials.set("content-type", "application/json");
+    const response = await fetch(url, {
+      method,
+      headers: credentials,
+      signal: AbortSignal.timeout(LIMIT),
+      ...(body && { body: JSON.stringify(body) }),
+    }).catch((error: unknown) => {
+      throw new ApiError(0, `${new URL(url).host} gave no answer: ${reason(error)}`);
+    });
+    const text = await response.text();
+    if (!response.ok) throw new ApiError(response.status, `HTTP ${response.status}: ${messageOf(text)}`);
+    return JSON.parse(text);
+  };
+}
+
+/** The headers that tell Google who asks, from Application Default Credentials. @throws ApiError where there are none */
+export async function credentialsFor(auth: GoogleAuth, url: string): Promise<Headers> {
+  try {
+    const client = await auth.getClient();
+    return new Headers(await client.getRequestHeaders(url));
+  } catch (error) {
+    throw new ApiError(
+      401,
+      `no credentials for Google Cloud (${reason(error)}): run \`gcloud auth application-default login\``,
+    );
+  }
+}
+
+/** The API's own words; what is no answer of the API (a proxy's page) is cut. */
+function messageOf(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: string } };
+    if (error?.message) return error.message;
+  } catch {
+    // Not JSON.
+  }
+  return text.slice(0, 200).replaceAll(/\s+/g, " ") || "(empty answer)";
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? reason(error.cause) : error.message.split("\n")[0] || error.name;
+}

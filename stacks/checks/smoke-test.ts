@@ -1,0 +1,104 @@
+import { checkBackendHealth, whereToLookForHealth } from "./backend-health.ts";
+import { type ComputeApi, computeApi } from "./compute-api.ts";
+import { CHANNELS, type ConversationArgs, converse } from "./conversation.ts";
+import { notYet } from "./secure-entrance.ts";
+import { readSettings, type SmokeSettings, USAGE, WrongSettings } from "./smoke-settings.ts";
+import { StepError, Steps } from "./steps.ts";
+import { shortLivedToken } from "./token.ts";
+
+/** Checks a deployment from outside, as a client and through Google's API. Returns whether all is well; each step is told. */
+export async function smokeTest(
+  settings: SmokeSettings,
+  api: ComputeApi,
+  print: (line: string) => void,
+): Promise<boolean> {
+  const { url, secureUrl, backendService, group, jwtSecret, token, origin, auth } = settings;
+  const steps = (prefix = "") =>
+    new Steps({
+      deadline: settings.deadlineSeconds * 1000,
+      print,
+      secrets: [jwtSecret ?? "", token ?? ""],
+      prefix,
+    });
+  const args: ConversationArgs = { url, token: tokenMaker(jwtSecret, token), origin, auth };
+  // At the same time, each until the deadline: what is wrong with one often explains the other.
+  const results = await Promise.all([
+    asClient(steps(), args),
+    backendService !== undefined && group !== undefined && health(steps(), api, backendService, group),
+    secureUrl !== undefined &&
+      securely(steps("secure "), settings.secureRequired, { ...args, url: secureUrl }),
+  ]);
+  if (backendService === undefined)
+    print("not checked health: give --backend-service and --group to ask the load balancer");
+  return !results.includes("failed");
+}
+
+type Outcome = "ok" | "failed";
+const outcome = (ok: boolean): Outcome => (ok ? "ok" : "failed");
+
+function tokenMaker(secret: string | undefined, token: string | undefined): (() => string) | undefined {
+  if (token !== undefined) return () => token;
+  return secret === undefined ? undefined : () => shortLivedToken(secret, CHANNELS);
+}
+
+async function asClient(steps: Steps, args: ConversationArgs): Promise<Outcome> {
+  let unchecked = "";
+  const ok = await steps.untilOk(async () => {
+    unchecked = await converse(steps, args);
+  });
+  if (ok && unchecked !== "") steps.tell(`not checked ${unchecked}`);
+  return outcome(ok);
+}
+
+/** Whether all instances are healthy in the load balancer's eyes. */
+async function health(
+  steps: Steps,
+  api: ComputeApi,
+  backendService: string,
+  group: string,
+): Promise<Outcome> {
+  const ok = await steps.untilOk(async () => {
+    await steps.step(
+      "health",
+      () => checkBackendHealth(api, backendService, group),
+      whereToLookForHealth,
+      (count) => `all of ${count} instances are HEALTHY`,
+    );
+  });
+  return outcome(ok);
+}
+
+/** The TLS entrance. Where its certificate or its name is not there yet that is a warning, unless it is required. */
+async function securely(steps: Steps, required: boolean, args: ConversationArgs): Promise<Outcome> {
+  let warning: string | undefined;
+  const ok = await steps.untilOk(async () => {
+    try {
+      await converse(steps, args);
+    } catch (error) {
+      const passing = error instanceof StepError ? notYet(error.cause) : undefined;
+      if (passing === undefined || required) throw error;
+      warning = passing;
+    }
+  });
+  if (warning !== undefined) steps.tell(`warning secure entrance not checked: ${warning}`);
+  return outcome(ok);
+}
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  if (args.includes("--help")) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  try {
+    const settings = readSettings(args, process.env);
+    const ok = await smokeTest(settings, computeApi(), (line) => process.stdout.write(`${line}\n`));
+    return ok ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof WrongSettings)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+    return 2;
+  }
+}
+
+if (import.meta.main) process.exitCode = await main();

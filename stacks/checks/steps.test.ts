@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StepError, Steps } from "./steps.ts";
+
+const look = () => "Look there";
+
+test("a step is told once, secrets are never told", async () => {
+  const lines: string[] = [];
+  const steps = new Steps({
+    deadline: 0,
+    print: (line) => lines.push(line),
+    secrets: ["s3cret", ""],
+    prefix: "secure ",
+  });
+  for (let round = 0; round < 2; round++)
+    await steps.step(
+      "connect",
+      async () => "s3cret",
+      look,
+      (value) => `with ${value}`,
+    );
+  assert.deepEqual(
+    lines.map((line) => line.replace(/\d+/, "N")),
+    ["ok secure connect N ms: with [secret]"],
+  );
+  const ok = await steps.untilOk(() =>
+    steps.step("health", () => Promise.reject(new Error("s3cret is wrong")), look).then(() => {}),
+  );
+  assert.equal(ok, false);
+  assert.equal(lines[1], "FAILED secure health: [secret] is wrong. Look there");
+});
+
+test("attempts go on until one succeeds, and the same failure is told once", async () => {
+  const lines: string[] = [];
+  const steps = new Steps({ deadline: 60_000, print: (line) => lines.push(line) });
+  let attempts = 0;
+  const ok = await steps.untilOk(async () => {
+    attempts += 1;
+    await steps.step("connect", async () => {}, look);
+    if (attempts < 3) throw new StepError("subscribe", "no", undefined);
+  });
+  assert.equal(ok, true);
+  assert.equal(attempts, 3);
+  assert.deepEqual(lines.slice(1), ["again subscribe: no"]);
+});
+
+test("a fault of the program itself is not repeated", async () => {
+  const steps = new Steps({ deadline: 60_000, print: () => {} });
+  await assert.rejects(
+    steps.untilOk(() => Promise.reject(new TypeError("broken"))),
+    TypeError,
+  );
+});
+
+test("one answer is waited for at least a second and at most ten", () => {
+  assert.equal(new Steps({ deadline: 0, print: () => {} }).wait, 1_000);
+  assert.equal(new Steps({ deadline: 600_000, print: () => {} }).wait, 10_000);
+  const { wait } = new Steps({ deadline: 5_000, print: () => {} });
+  assert.ok(wait > 4_000 && wait <= 5_000, String(wait));
+});

@@ -1,0 +1,67 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { graphOf } from "../preview/graph.ts";
+import { recordStack, repositoryFolder, type StackSource } from "../preview/record-stack.ts";
+import { type Answer, answer } from "./answer.ts";
+import type { LimitsOptions } from "./cli-options.ts";
+import { ramp } from "./curve.ts";
+import { plotSvg } from "./plot.ts";
+import { report } from "./report.ts";
+import { DELAYS } from "./simulator.ts";
+import { stackPolicy, WrongLimitsError } from "./stack-policy.ts";
+
+/**
+ * Plays a demand against a stack, writes the plot and the JSON, and returns what to print.
+ *
+ * @throws StackConfigError, WrongLimitsError, and what the program throws when it rejects its configuration
+ */
+export async function limits(options: LimitsOptions, source?: StackSource): Promise<string> {
+  const { stack } = options;
+  const { resources } = await recordStack(stack, source);
+  const { fleet, policy: own, maxConnections, cpuReject } = stackPolicy(graphOf(resources), stack);
+  const policy = {
+    ...own,
+    min: options.min ?? Math.min(own.min, options.max ?? own.min),
+    max: options.max ?? Math.max(own.max, options.min ?? own.max),
+    connectionsTarget: options.target ?? own.connectionsTarget,
+  };
+  if (policy.connectionsTarget > maxConnections)
+    throw new WrongLimitsError(
+      `--target is ${policy.connectionsTarget}: at most WS_MAX_CONNECTIONS, which is ${maxConnections}`,
+    );
+  const connections = options.connections ?? policy.max * policy.connectionsTarget;
+  const given = answer({
+    policy,
+    gateway: {
+      maxConnections,
+      cpuReject,
+      cpuWhenFull: options.cpu === undefined ? undefined : options.cpu / 100,
+    },
+    delays: { ...DELAYS, boot: options.bootSeconds ?? DELAYS.boot },
+    curve: options.curve ?? ramp(options.from, connections, options.rampMinutes),
+    // until the group is as small as before: one window for each gateway
+    tail:
+      (policy.max - policy.min + 1) * (policy.scaleIn?.windowSeconds ?? 0) +
+      policy.stabilizationSeconds +
+      600,
+  });
+  const svg = resolve(options.svg ?? join(repositoryFolder, "build", "limits", `${stack}.svg`));
+  write(svg, plotSvg(stack, given));
+  const paths = [`plot: ${shown(svg)}`];
+  if (options.json !== undefined) {
+    write(resolve(options.json), json(stack, given));
+    paths.push(`JSON: ${shown(resolve(options.json))}`);
+  }
+  return [report(stack, fleet, own, given), "", ...paths, ""].join("\n");
+}
+
+function json(stack: string, { scenario, moments, ...rest }: Answer): string {
+  return `${JSON.stringify({ stack, ...rest, scenario, moments }, null, 1)}\n`;
+}
+
+function write(path: string, content: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}
+
+const shown = (path: string) => relative(process.cwd(), path) || path;

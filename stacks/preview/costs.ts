@@ -1,0 +1,217 @@
+import { type Cost, monthly, type Recorded } from "@odin-ws/infra";
+import { fleetsOf, isSpot } from "./fleet.ts";
+import { at, type Graph, listAt, numberAt, textAt } from "./graph.ts";
+
+/** One line of the bill. */
+export interface CostLine {
+  /** What it is for, for example `gateways`. */
+  part: string;
+  /** With the fewest VMs, and with the most. The same where the fleet's size does not matter. */
+  least: Cost;
+  most: Cost;
+}
+
+/** A stack's bill for a month. */
+export interface Bill {
+  lines: CostLine[];
+  /** Sums in US dollars of the lines that have a price. */
+  least: number;
+  most: number;
+  /** What is assumed, left out or has no price. */
+  notes: string[];
+}
+
+const BOOT_DISK = { type: "pd-standard", gib: 10 }; // Compute Engine's defaults, where a program names none
+const CHECKERS = 6; // regions that an uptime check runs from, where it names none
+const SECONDS = 730 * 3600; // of a month
+const ASSUMED = { bucketGib: 1, registryGib: 5 };
+
+const ADDRESSES = ["gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress"];
+const REGIONAL_RULE = "gcp:compute/forwardingRule:ForwardingRule";
+const GLOBAL_RULE = "gcp:compute/globalForwardingRule:GlobalForwardingRule";
+const NAT = "gcp:compute/routerNat:RouterNat";
+const INSTANCE = "gcp:compute/instance:Instance";
+const DISK = "gcp:compute/disk:Disk";
+const SNAPSHOTS = "gcp:compute/diskResourcePolicyAttachment:DiskResourcePolicyAttachment";
+const ARMOR = "gcp:compute/securityPolicy:SecurityPolicy";
+const ARMOR_RULE = "gcp:compute/securityPolicyRule:SecurityPolicyRule";
+const VERSION = "gcp:secretmanager/secretVersion:SecretVersion";
+const ZONE = "gcp:dns/managedZone:ManagedZone";
+const BUCKET = "gcp:storage/bucket:Bucket";
+const REPOSITORY = "gcp:artifactregistry/repository:Repository";
+const UPTIME = "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig";
+const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
+
+/** Types that cost nothing by themselves, by the beginning of their name. Others without a price are named in the notes. */
+const FREE = [
+  "gcp:artifactregistry/repositoryIam",
+  "gcp:billing/",
+  "gcp:certificatemanager/",
+  "gcp:compute/backendService:",
+  "gcp:compute/firewall:",
+  "gcp:compute/healthCheck:",
+  "gcp:compute/instanceTemplate:",
+  "gcp:compute/network:",
+  "gcp:compute/region",
+  "gcp:compute/resourcePolicy:",
+  "gcp:compute/sSLPolicy:",
+  "gcp:compute/route",
+  "gcp:compute/subnetwork",
+  "gcp:compute/target",
+  "gcp:compute/uRLMap:",
+  "gcp:dns/recordSet:",
+  "gcp:monitoring/metricDescriptor:",
+  "gcp:monitoring/notificationChannel:",
+  "gcp:projects/",
+  "gcp:secretmanager/secret",
+  "gcp:serviceaccount/",
+  "gcp:storage/bucketIAM",
+  "gcp:storage/bucketObject:",
+];
+const PRICED = [
+  ...ADDRESSES,
+  ...[REGIONAL_RULE, GLOBAL_RULE, NAT, INSTANCE, DISK, SNAPSHOTS, ARMOR, ARMOR_RULE],
+  ...[VERSION, ZONE, BUCKET, REPOSITORY, UPTIME, ALERT],
+];
+
+/** The monthly bill of a stack. @param trafficGib to the clients in a month; undefined: left out, and the notes say so */
+export function billOf(graph: Graph, trafficGib?: number): Bill {
+  const lines = [...machineLines(graph), ...networkLines(graph, trafficGib), ...otherLines(graph)];
+  const sum = (end: "least" | "most") => lines.reduce((total, line) => total + (line[end].usd ?? 0), 0);
+  return { lines, least: sum("least"), most: sum("most"), notes: notes(graph, lines, trafficGib) };
+}
+
+const same = (part: string, cost: Cost): CostLine => ({ part, least: cost, most: cost });
+
+function machineLines(graph: Graph): CostLine[] {
+  const fleets = fleetsOf(graph).flatMap((fleet) => {
+    const boot = listAt(fleet.template.inputs, "disks").find((disk) => at(disk, "boot") !== false);
+    const type = textAt(boot, "diskType") || BOOT_DISK.type;
+    const gib = numberAt(boot, "diskSizeGb", BOOT_DISK.gib);
+    const vms = (count: number) => monthly.vms(fleet.machineType, count, fleet.spot);
+    return [
+      { part: fleet.group.name, least: vms(fleet.min), most: vms(fleet.max) },
+      {
+        part: `${fleet.group.name}, boot disks`,
+        least: monthly.disks(type, gib, fleet.min),
+        most: monthly.disks(type, gib, fleet.max),
+      },
+    ];
+  });
+  const single = graph
+    .all(INSTANCE)
+    .flatMap(({ name, inputs }) => [
+      same(name, monthly.vms(textAt(inputs, "machineType"), 1, isSpot(inputs))),
+      same(
+        `${name}, boot disk`,
+        monthly.disks(
+          textAt(inputs, "bootDisk.initializeParams.type") || BOOT_DISK.type,
+          numberAt(inputs, "bootDisk.initializeParams.size", BOOT_DISK.gib),
+        ),
+      ),
+    ]);
+  const disks = graph
+    .all(DISK)
+    .map(({ name, inputs }) =>
+      same(name, monthly.disks(textAt(inputs, "type") || BOOT_DISK.type, numberAt(inputs, "size", 0))),
+    );
+  const kept = graph.all(SNAPSHOTS).flatMap((attachment) => graph.upstream(attachment, DISK));
+  const gib = kept.reduce((total, { inputs }) => total + numberAt(inputs, "size", 0), 0);
+  return [...fleets, ...single, ...disks, ...(gib > 0 ? [same("snapshots", monthly.snapshots(gib))] : [])];
+}
+
+function networkLines(graph: Graph, trafficGib: number | undefined): CostLine[] {
+  const lines: CostLine[] = [];
+  const regional = graph
+    .all(REGIONAL_RULE)
+    .filter(({ inputs }) => at(inputs, "loadBalancingScheme") !== "INTERNAL");
+  if (regional.length > 0)
+    lines.push(same("load balancer", monthly.forwardingRules(regional.length, "regional")));
+  const global = graph.all(GLOBAL_RULE);
+  if (global.length > 0) lines.push(same("TLS entrance", monthly.forwardingRules(global.length, "global")));
+  for (const address of graph.all(...ADDRESSES)) {
+    if (at(address.inputs, "addressType") !== "INTERNAL")
+      lines.push(same(address.name, addressCost(graph, address)));
+  }
+  for (const nat of graph.all(NAT)) {
+    const fixed = listAt(nat.inputs, "natIps").length; // those are lines of their own
+    const addresses = fixed > 0 ? 0 : 1;
+    const { min, max } = vmsWithoutAddress(graph);
+    lines.push({ part: nat.name, least: monthly.nat(min, addresses), most: monthly.nat(max, addresses) });
+  }
+  const policies = graph.all(ARMOR);
+  if (policies.length > 0) {
+    const inline = policies.reduce((total, { inputs }) => total + listAt(inputs, "rules").length, 0);
+    lines.push(same("Cloud Armor", monthly.armor(policies.length, inline + graph.all(ARMOR_RULE).length)));
+  }
+  if (trafficGib !== undefined && trafficGib > 0)
+    lines.push(...monthly.egress(trafficGib).map((cost) => same("traffic", cost)));
+  return lines;
+}
+
+function addressCost(graph: Graph, address: Recorded): Cost {
+  if (graph.downstream(address, REGIONAL_RULE, GLOBAL_RULE).length > 0)
+    return monthly.address("forwarding rule");
+  if (graph.downstream(address, NAT, INSTANCE).length > 0) return monthly.address("VM or NAT");
+  return monthly.address("nothing");
+}
+
+function vmsWithoutAddress(graph: Graph): { min: number; max: number } {
+  const hasAddress = (networks: unknown[]) =>
+    networks.some((network) => listAt(network, "accessConfigs").length > 0);
+  const singles = graph
+    .all(INSTANCE)
+    .filter(({ inputs }) => !hasAddress(listAt(inputs, "networkInterfaces"))).length;
+  const fleets = fleetsOf(graph).filter(
+    ({ template }) => !hasAddress(listAt(template.inputs, "networkInterfaces")),
+  );
+  return {
+    min: fleets.reduce((total, { min }) => total + min, singles),
+    max: fleets.reduce((total, { max }) => total + max, singles),
+  };
+}
+
+function otherLines(graph: Graph): CostLine[] {
+  const count = (type: string) => graph.all(type).length;
+  const runs = graph.all(UPTIME).reduce((total, { inputs }) => {
+    const seconds = Number.parseInt(textAt(inputs, "period") || "300", 10);
+    return total + Math.round(SECONDS / seconds) * (listAt(inputs, "selectedRegions").length || CHECKERS);
+  }, 0);
+  const rows: [number, string, () => Cost][] = [
+    [count(VERSION), "secrets", () => monthly.secretVersions(count(VERSION))],
+    [count(ZONE), "DNS", () => monthly.dnsZones(count(ZONE))],
+    [count(BUCKET), "buckets", () => monthly.storage(ASSUMED.bucketGib * count(BUCKET))],
+    [count(REPOSITORY), "registry", () => monthly.registry(ASSUMED.registryGib * count(REPOSITORY))],
+    [runs, "uptime checks", () => monthly.uptimeChecks(runs)],
+    [count(ALERT), "alerts", () => monthly.alerts(count(ALERT))],
+  ];
+  return rows.filter(([number]) => number > 0).map(([, part, cost]) => same(part, cost()));
+}
+
+function notes(graph: Graph, lines: CostLine[], trafficGib: number | undefined): string[] {
+  const found: string[] = [];
+  const regions = new Set(graph.resources.map(({ inputs }) => textAt(inputs, "region")).filter(Boolean));
+  regions.delete("us-central1");
+  if (regions.size > 0)
+    found.push(
+      `the prices are those of us-central1; ${[...regions].sort().join(", ")} may cost more or less`,
+    );
+  const has = (part: string) => lines.some((line) => line.part === part);
+  if (has("snapshots"))
+    found.push("snapshots: assumed to hold as much as their disks; they hold only what changed");
+  if (has("buckets")) found.push(`buckets: assumed to hold ${ASSUMED.bucketGib} GiB each`);
+  if (has("registry"))
+    found.push(`registry: assumed to hold ${ASSUMED.registryGib} GiB of images a repository`);
+  if (graph.all(NAT).length > 0)
+    found.push("Cloud NAT: without its traffic, $0.045 per GiB: image pulls, and NATS where it is outside");
+  if (trafficGib === undefined && graph.all(REGIONAL_RULE, GLOBAL_RULE).length > 0)
+    found.push("traffic to the clients is left out, about $0.13 per GiB: --traffic-gib N adds it");
+  found.push("logs and metrics: within the free allotments (50 GiB of logs, 150 MiB of metrics a month)");
+  const unknown = graph.resources.filter(
+    ({ type }) =>
+      type.startsWith("gcp:") && !PRICED.includes(type) && !FREE.some((start) => type.startsWith(start)),
+  );
+  for (const type of new Set(unknown.map((resource) => resource.type)))
+    found.push(`no price: ${type} is neither in infra/prices.ts nor known to be free; the sum lacks it`);
+  return found;
+}

@@ -1,0 +1,140 @@
+import type { Recorded } from "@odin-ws/infra";
+import { RANGES } from "@odin-ws/infra";
+import { type Node, OUTSIDE } from "./diagram-nodes.ts";
+import { at, type Graph, listAt, textAt } from "./graph.ts";
+
+/** An arrow of the diagram, from who opens the connection to who is reached. */
+export interface Edge {
+  from: string;
+  to: string;
+  label: string;
+  /** `layout` is not drawn: it keeps a box without arrows in its place. */
+  kind: "traffic" | "inside" | "admin" | "reads" | "layout";
+  /** Leaves from the network as a whole, not from the box `from`. */
+  whole?: boolean;
+}
+
+const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";
+const FIREWALL = "gcp:compute/firewall:Firewall";
+const GRANTS = {
+  secrets: "gcp:secretmanager/secretIamMember:SecretIamMember",
+  registry: "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
+  buckets: "gcp:storage/bucketIAMMember:BucketIAMMember",
+} as const;
+const PROBES: readonly string[] = [...RANGES.passthroughProbes, ...RANGES.proxies];
+
+/** Arrows of a stack between its boxes; those between the same two boxes are one arrow with all ports. */
+export function edgesOf(graph: Graph, nodes: Node[]): Edge[] {
+  const edges = merged([
+    ...entranceEdges(graph, nodes),
+    ...graph.all(FIREWALL).flatMap((rule) => firewallEdges(rule, nodes)),
+    ...Object.entries(GRANTS).flatMap(([id, type]) => grantEdges(id, graph.all(type), nodes)),
+    ...natsEdges(nodes),
+    ...outEdges(nodes),
+    ...watchdogEdges(nodes),
+  ]);
+  return [...edges, ...layoutEdges(nodes, edges)];
+}
+
+function entranceEdges(graph: Graph, nodes: Node[]): Edge[] {
+  return nodes.flatMap(({ id, rule }) => {
+    if (!rule) return [];
+    const port = listAt(rule.inputs, "ports").map(String).join(", ") || textAt(rule.inputs, "portRange");
+    const [group] = graph.upstream(rule, GROUP);
+    const behind = nodes.find(({ machines }) => machines?.group && machines.group === group);
+    const inner = String(at(listAt(group?.inputs, "namedPorts")[0], "port") ?? port);
+    return [
+      { from: OUTSIDE.browsers, to: id, label: port, kind: "traffic" as const },
+      ...(behind ? [{ from: id, to: behind.id, label: inner, kind: "traffic" as const }] : []),
+    ];
+  });
+}
+
+/** What a firewall rule lets in. What everyone may reach is drawn through the load balancer, when there is one. */
+function firewallEdges({ inputs }: Recorded, nodes: Node[]): Edge[] {
+  if (textAt(inputs, "direction") === "EGRESS") return [];
+  const ports = listAt(inputs, "allows").flatMap((allow) => listAt(allow, "ports").map(String));
+  const hasEntrance = nodes.some(({ kind }) => kind === "entrance");
+  const targets = nodesOfAccounts(listAt(inputs, "targetServiceAccounts"), nodes);
+  const sources = nodesOfAccounts(listAt(inputs, "sourceServiceAccounts"), nodes).map((node) => node.id);
+  const ranges = new Set(listAt(inputs, "sourceRanges").map((range) => outsider(String(range))));
+  if (hasEntrance) ranges.delete(OUTSIDE.browsers);
+  return targets.flatMap(({ id: to }) =>
+    [...sources, ...ranges].map((from) => ({
+      from,
+      to,
+      label: ports.join(", "),
+      kind: kindOf(from),
+    })),
+  );
+}
+
+function outsider(range: string): string {
+  if (range === RANGES.everyone) return OUTSIDE.browsers;
+  if (range === RANGES.iap) return OUTSIDE.people;
+  return PROBES.includes(range) ? OUTSIDE.probes : OUTSIDE.internet;
+}
+
+function kindOf(from: string): Edge["kind"] {
+  if (from === OUTSIDE.browsers || from === OUTSIDE.internet) return "traffic";
+  return from === OUTSIDE.people || from === OUTSIDE.probes ? "admin" : "inside";
+}
+
+function nodesOfAccounts(accounts: unknown[], nodes: Node[]): Node[] {
+  return nodes.filter(({ machines }) => machines && accounts.includes(machines.account));
+}
+
+/** Who may read a secret, a repository or a bucket. */
+function grantEdges(id: string, grants: Recorded[], nodes: Node[]): Edge[] {
+  if (!nodes.some((node) => node.id === id)) return [];
+  const members = grants.map(({ inputs }) => textAt(inputs, "member").replace("serviceAccount:", ""));
+  return nodesOfAccounts(members, nodes).map(({ id: from }) => ({ from, to: id, label: "", kind: "reads" }));
+}
+
+/** Where a VM's environment names a NATS that is not in the stack. */
+function natsEdges(nodes: Node[]): Edge[] {
+  const outlet = nodes.some(({ id }) => id === "nat") ? "nat" : OUTSIDE.internet;
+  return nodes.flatMap(({ id, machines }) => {
+    const url = textAt(machines?.metadata, "odin-env-NATS_URL");
+    const { hostname, port } = URL.canParse(url) ? new URL(url) : { hostname: "", port: "" };
+    if (!/[a-z]/.test(hostname)) return []; // addresses are those of our own VMs
+    return { from: id, to: outlet, label: `NATS ${hostname} ${port}`, kind: "traffic" };
+  });
+}
+
+/** The way out of the network for everything that has no public address. */
+function outEdges(nodes: Node[]): Edge[] {
+  const machines = nodes.filter(({ kind }) => kind === "machines").at(-1);
+  if (!machines || !nodes.some(({ id }) => id === "nat")) return [];
+  return [
+    { from: machines.id, to: "nat", label: "", kind: "reads", whole: true },
+    { from: "nat", to: OUTSIDE.internet, label: "", kind: "reads" },
+  ];
+}
+
+/** Services that nobody was granted stay right of the machines. */
+function layoutEdges(nodes: Node[], edges: Edge[]): Edge[] {
+  const machines = nodes.find(({ kind }) => kind === "machines");
+  const alone = nodes.filter(
+    ({ id, kind }) => kind === "service" && !edges.some(({ from, to }) => from === id || to === id),
+  );
+  return machines ? alone.map(({ id }) => ({ from: machines.id, to: id, label: "", kind: "layout" })) : [];
+}
+
+function watchdogEdges(nodes: Node[]): Edge[] {
+  const watchdog = nodes.find(({ id }) => id === "watchdog");
+  if (!watchdog) return [];
+  return nodes
+    .filter(({ kind }) => kind === "entrance")
+    .map(({ id: to }) => ({ from: watchdog.id, to, label: "checks", kind: "admin" }));
+}
+
+function merged(edges: Edge[]): Edge[] {
+  const pairs = Map.groupBy(edges, ({ from, to }) => `${from}\n${to}`);
+  return [...pairs.values()].flatMap((same) => {
+    const [first] = same;
+    if (!first) return [];
+    const labels = new Set(same.flatMap(({ label }) => label.split(", ")).filter(Boolean));
+    return { ...first, label: [...labels].join(", ") };
+  });
+}

@@ -1,0 +1,91 @@
+import { instance } from "@viz-js/viz";
+import { type Edge, edgesOf } from "./diagram-edges.ts";
+import { type Node, nodesOf } from "./diagram-nodes.ts";
+import type { Graph } from "./graph.ts";
+
+/** Boxes are measured with Courier, which is wider than what the SVG is shown with: text fits whatever font a machine has. */
+const MEASURED = "Courier";
+const SHOWN = "Helvetica,Arial,sans-serif";
+
+const NETWORK = "cluster_network";
+
+/** Colours by what a node is: fill and border. */
+const COLORS: Record<Node["kind"], [string, string]> = {
+  outside: ["#f1f5f9", "#64748b"],
+  entrance: ["#dbeafe", "#2563eb"],
+  machines: ["#dcfce7", "#15803d"],
+  service: ["#fef3c7", "#b45309"],
+};
+
+const LINES: Record<Edge["kind"], string> = {
+  traffic: 'color="#1e293b", penwidth=1.6',
+  inside: 'color="#15803d", fontcolor="#166534"',
+  admin: 'color="#7c3aed", fontcolor="#6d28d9", style=dashed',
+  reads: 'color="#b45309", fontcolor="#92400e", style=dashed',
+  layout: "style=invis",
+};
+
+/**
+ * A stack as a Graphviz graph: who connects to what on which ports, as its firewall rules, load balancers, grants and metadata say.
+ * What the stack does not have does not appear.
+ */
+export function diagramDot(graph: Graph, title: string): string {
+  const nodes = nodesOf(graph);
+  const edges = edgesOf(graph, nodes);
+  const used = nodes.filter(
+    ({ id, kind }) => kind !== "outside" || edges.some(({ from, to }) => from === id || to === id),
+  );
+  const inside = used.filter(({ kind }) => kind === "machines");
+  return [
+    "digraph stack {",
+    `  graph [rankdir=LR, bgcolor="#ffffff", pad=0.4, nodesep=0.35, ranksep=1.1, fontname="${MEASURED}", fontsize=18, labelloc=t, label=${quote(title)}, compound=true];`,
+    `  node [shape=Mrecord, style=filled, fontname="${MEASURED}", fontsize=12, fontcolor="#0f172a"];`,
+    `  edge [fontname="${MEASURED}", fontsize=11, arrowsize=0.8];`,
+    ...used.filter(({ kind }) => kind !== "machines").map((node) => `  ${nodeLine(node)}`),
+    `  subgraph ${NETWORK} {`,
+    `    label=${quote(networkLabel(graph))}; labeljust=l; fontsize=13; style="rounded"; color="#94a3b8"; margin=18;`,
+    ...inside.map((node) => `    ${nodeLine(node)}`),
+    "  }",
+    ...edges.map((edge) => `  ${edgeLine(edge)}`),
+    "}",
+    "",
+  ].join("\n");
+}
+
+/** The diagram as SVG on a white ground. */
+export async function renderDiagram(dot: string): Promise<string> {
+  const svg = (await instance()).renderString(dot, { format: "svg" });
+  return svg.replaceAll(/font-family="Courier[^"]*"/g, `font-family="${SHOWN}"`);
+}
+
+function nodeLine({ id, kind, title, lines, cells = [] }: Node): string {
+  const [fill, border] = COLORS[kind];
+  const zones = cells.length > 0 ? `|{${cells.map(escapeRecord).join("|")}}` : "";
+  const details = lines.length > 0 ? `|${lines.map(escapeRecord).join("\\n")}` : "";
+  return `${quote(id)} [label="${escapeRecord(title)}${details}${zones}", fillcolor="${fill}", color="${border}"];`;
+}
+
+function edgeLine({ from, to, label, kind, whole }: Edge): string {
+  const tail = whole ? `, ltail=${NETWORK}` : "";
+  return `${quote(from)} -> ${quote(to)} [label=${quote(label === "" ? "" : ` ${label} `)}, ${LINES[kind]}${tail}];`;
+}
+
+function networkLabel(graph: Graph): string {
+  const [network] = graph.all("gcp:compute/network:Network");
+  const ranges = graph
+    .all("gcp:compute/subnetwork:Subnetwork")
+    .map(({ inputs }) => String(inputs.ipCidrRange));
+  if (!network) return "network";
+  return [`network ${String(network.inputs.name ?? network.name)}`, ...ranges, "no public addresses"].join(
+    "  ·  ",
+  );
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`;
+}
+
+/** Text of a record's field, within quotes. */
+function escapeRecord(text: string): string {
+  return text.replaceAll(/[\\{}|<>"]/g, (character) => `\\${character}`);
+}

@@ -1,0 +1,46 @@
+import type { Recorded } from "@odin-ws/infra";
+import { at, type Graph, listAt, numberAt, textAt } from "./graph.ts";
+
+/** A managed instance group with the template of its VMs and its limits. */
+export interface Fleet {
+  group: Recorded;
+  template: Recorded;
+  autoscaler: Recorded | undefined;
+  /** VMs. Equal where there is no autoscaler. */
+  min: number;
+  max: number;
+  machineType: string;
+  zones: string[];
+  spot: boolean;
+}
+
+const GROUPS = ["gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager"] as const;
+const TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate";
+const AUTOSCALER = "gcp:compute/regionAutoscaler:RegionAutoscaler";
+
+/** The instance groups of a stack. */
+export function fleetsOf(graph: Graph): Fleet[] {
+  return graph.all(...GROUPS).flatMap((group) => {
+    const [template] = graph.upstream(group, TEMPLATE);
+    if (!template) return [];
+    const [autoscaler] = graph.downstream(group, AUTOSCALER);
+    const fixed = numberAt(group.inputs, "targetSize", 0);
+    return {
+      group,
+      template,
+      autoscaler,
+      min: numberAt(autoscaler?.inputs, "autoscalingPolicy.minReplicas", fixed),
+      max: numberAt(autoscaler?.inputs, "autoscalingPolicy.maxReplicas", fixed),
+      machineType: textAt(template.inputs, "machineType"),
+      zones: listAt(group.inputs, "distributionPolicyZones").map(String),
+      spot: isSpot(template.inputs),
+    };
+  });
+}
+
+/** Whether an instance or a template asks for spot VMs. */
+export function isSpot(inputs: unknown): boolean {
+  return (
+    textAt(inputs, "scheduling.provisioningModel") === "SPOT" || at(inputs, "scheduling.preemptible") === true
+  );
+}

@@ -1,0 +1,70 @@
+import type { Recorded } from "@odin-ws/infra";
+import { fleetsOf, isSpot } from "./fleet.ts";
+import { at, type Graph, listAt, textAt } from "./graph.ts";
+
+/** VMs of one role under one service account: a group, or single ones that are alike. */
+export interface Machines {
+  /** For example `gateway`. */
+  role: string;
+  account: string;
+  /** For example `2 to 5` or `3`. */
+  count: string;
+  machineType: string;
+  zones: string[];
+  spot: boolean;
+  /** Data disks, for example `20 GiB`; empty without one. */
+  disks: string;
+  /** Metadata of one of them. */
+  metadata: Record<string, unknown>;
+  /** The instance group, when they are one. */
+  group: Recorded | undefined;
+}
+
+const INSTANCE = "gcp:compute/instance:Instance";
+const DISK = "gcp:compute/disk:Disk";
+
+/** Every VM of a stack, by role. */
+export function machinesOf(graph: Graph): Machines[] {
+  const groups = fleetsOf(graph).map(({ group, template, min, max, machineType, zones, spot }) => ({
+    ...common(template),
+    role: roleOf(template),
+    count: min === max ? String(min) : `${min} to ${max}`,
+    machineType,
+    zones,
+    spot,
+    disks: "",
+    group,
+  }));
+  const singles = Map.groupBy(graph.all(INSTANCE), (vm) =>
+    [roleOf(vm), common(vm).account, textAt(vm.inputs, "machineType")].join(" "),
+  );
+  const alike = [...singles.values()].flatMap((vms) => {
+    const [first] = vms;
+    if (!first) return [];
+    const disks = graph.upstream(first, DISK).filter(({ name }) => name.startsWith(first.name));
+    return {
+      ...common(first),
+      role: roleOf(first),
+      count: String(vms.length),
+      machineType: textAt(first.inputs, "machineType"),
+      zones: vms.map(({ inputs }) => textAt(inputs, "zone")),
+      spot: isSpot(first.inputs),
+      disks: disks.map(({ inputs }) => `${textAt(inputs, "size")} GiB`).join(", "),
+      group: undefined,
+    };
+  });
+  return [...groups, ...alike];
+}
+
+function common({ inputs }: Recorded) {
+  const single = textAt(inputs, "serviceAccount.email");
+  const listed = textAt(listAt(inputs, "serviceAccounts")[0], "email");
+  return {
+    account: single || listed,
+    metadata: (at(inputs, "metadata") ?? {}) as Record<string, unknown>,
+  };
+}
+
+function roleOf({ inputs, name }: Recorded): string {
+  return textAt(at(inputs, "metadata"), "odin-role") || textAt(inputs, "labels.role") || name;
+}

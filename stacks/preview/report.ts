@@ -1,0 +1,84 @@
+import type { Cost } from "@odin-ws/infra";
+import type { Bill, CostLine } from "./costs.ts";
+import type { StackRecording } from "./record-stack.ts";
+import { publicInputs, shortType, treeLines, treeOf } from "./tree.ts";
+
+/** What `npm run preview` prints, without the paths of its files. */
+export function report({ stack, resources, notes }: StackRecording, bill: Bill): string {
+  const custom = resources.filter((resource) => resource.custom);
+  const components = resources.filter(({ custom, type }) => !custom && type !== "pulumi:pulumi:Stack");
+  return [
+    `Stack ${stack}: ${custom.length} resources in ${components.length} components`,
+    ...notes.map((note) => `  note: ${note}`),
+    "",
+    ...treeLines(treeOf(resources)),
+    "",
+    "Resources by type",
+    ...counts(custom.map(({ type }) => shortType(type))),
+    "",
+    `A month in US dollars, list prices of us-central1            fewest VMs   most VMs   price of`,
+    ...bill.lines.map(billLine),
+    `${"".padEnd(60)}${money(bill.least)} ${money(bill.most)}   ${isComplete(bill) ? "together" : "together, without what has no price"}`,
+    ...bill.notes.map((note) => `  note: ${note}`),
+  ].join("\n");
+}
+
+/** What `preview.json` holds: resources without secrets, the bill, the notes. The same bytes for the same program. */
+export function reportJson(recording: StackRecording, bill: Bill): string {
+  const { project, stack, resources, notes } = recording;
+  const content = {
+    project,
+    stack,
+    notes: [...notes, ...bill.notes],
+    resources: resources.map((resource) => ({
+      urn: resource.urn,
+      type: resource.type,
+      name: resource.name,
+      parent: resource.parent,
+      protect: resource.protect,
+      dependencies: resource.dependencies.toSorted(),
+      inputs: publicInputs(resource),
+    })),
+    costs: {
+      currency: "USD",
+      period: "month of 730 hours",
+      least: cents(bill.least),
+      most: cents(bill.most),
+      lines: bill.lines.map(({ part, least, most }) => ({
+        part,
+        least: jsonCost(least),
+        most: jsonCost(most),
+      })),
+    },
+  };
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+function counts(types: string[]): string[] {
+  const sorted = [...new Set(types)].sort();
+  return sorted.map(
+    (type) => `  ${String(types.filter((other) => other === type).length).padStart(3)} ${type}`,
+  );
+}
+
+function billLine({ part, least, most }: CostLine): string {
+  const items = least.item === most.item ? most.item : `${least.item} … ${most.item}`;
+  const what = `${part}: ${items}`;
+  const unsure = [...new Set(most.prices.filter(({ verified }) => !verified).map(({ sku }) => sku))];
+  const remarks = [
+    [...new Set(most.prices.map(({ checked }) => checked))].join(", "),
+    ...(unsure.length > 0 ? [`not verified: ${unsure.join(", ")}`] : []),
+    ...(most.note ? [most.note] : []),
+  ];
+  const wide = what.length > 59 ? `${what}\n${"".padEnd(60)}` : what.padEnd(60);
+  return `${wide}${money(least.usd)} ${money(most.usd)}   ${remarks.filter(Boolean).join("; ")}`;
+}
+
+const money = (usd: number | undefined) => (usd === undefined ? "?" : usd.toFixed(2)).padStart(10);
+const cents = (usd: number) => Math.round(usd * 100) / 100;
+const isComplete = (bill: Bill) =>
+  bill.lines.every(({ least, most }) => least.usd !== undefined && most.usd !== undefined);
+
+function jsonCost({ item, usd, prices, note }: Cost) {
+  return { item, usd: usd === undefined ? null : cents(usd), prices, ...(note ? { note } : {}) };
+}

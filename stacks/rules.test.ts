@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Recorded, record } from "@odin-ws/infra";
+import program from "./index.ts";
+import { repositoryFolder } from "./preview/record-stack.ts";
+import { readStack, stackNames } from "./preview/stack-config.ts";
+
+// What must hold for everything in every stack, whichever component made it.
+
+const SECRET = "jwt-secret-of-the-rules-test-0123456789";
+const WEBHOOK = "https://alerts.example.com/token-of-the-rules-test";
+
+/** Stacks as they are, and with what they do not use by themselves. */
+const VARIANTS: [name: string, stack: string, values: Record<string, string>][] = [
+  ...stackNames(repositoryFolder).map((stack): (typeof VARIANTS)[number] => [stack, stack, {}]),
+  [
+    "prod with everything",
+    "prod",
+    {
+      domain: "live.example.com",
+      dnsZone: "example-com",
+      alertEmail: "ops@example.com",
+      alertWebhook: WEBHOOK,
+      monthlyBudget: "400",
+      allowedOrigins: '["https://app.example.com"]',
+    },
+  ],
+  [
+    "prod with Synadia and an earlier image",
+    "prod",
+    {
+      nats: "synadia",
+      natsCredentials: "-----BEGIN NATS USER JWT-----\na\n-----BEGIN USER NKEY SEED-----\nb\n",
+      serverImage: `us-central1-docker.pkg.dev/p/odin/gateway@sha256:${"a".repeat(64)}`,
+    },
+  ],
+];
+
+async function resourcesOf(stack: string, values: Record<string, string> = {}) {
+  const { project, config, secretKeys } = readStack(repositoryFolder, stack);
+  const own = { ...values, ...(stack === "capacity" ? {} : { jwtSecret: SECRET }) };
+  const named = Object.fromEntries(Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]));
+  const { resources } = await record(() => program(), {
+    project,
+    stack,
+    config: { ...config, ...named },
+    secretKeys: [...secretKeys, ...Object.keys(named)],
+  });
+  return resources;
+}
+
+const type = (resource: Recorded) => resource.type.split(":").at(-1) ?? "";
+const of = (resources: Recorded[], ...types: string[]) =>
+  resources.filter((it) => it.custom && types.includes(type(it)));
+const label = ({ type, name }: Recorded) => `${type} ${name}`;
+
+/** All values at any depth with their paths. */
+function* leaves(value: unknown, path = ""): Generator<[path: string, value: unknown]> {
+  if (typeof value !== "object" || value === null) yield [path, value];
+  else
+    for (const [key, item] of Object.entries(value))
+      yield* leaves(item, path === "" ? key : `${path}.${key}`);
+}
+
+/** Types that Google gives labels, among those that the stacks use. */
+const LABELLED = [
+  "Address",
+  "GlobalAddress",
+  "Disk",
+  "Instance",
+  "InstanceTemplate",
+  "ForwardingRule",
+  "GlobalForwardingRule",
+  "Secret",
+  "Repository",
+  "Bucket",
+  "Certificate",
+  "CertificateMap",
+  "CertificateMapEntry",
+  "DnsAuthorization",
+];
+
+for (const [name, stack, values] of VARIANTS) {
+  const resources = await resourcesOf(stack, values); // one after the other: the SDK runs one program at a time
+  describe(name, () => {
+    const machines = of(resources, "Instance", "InstanceTemplate");
+
+    test("there is something to judge", () => {
+      assert.ok(resources.length > 40, `${resources.length} resources`);
+      assert.ok(machines.length > 1);
+    });
+
+    test("no machine has a public address, and only entrances own one", () => {
+      for (const machine of machines)
+        for (const [path] of leaves(machine.inputs))
+          assert.doesNotMatch(path, /accessConfigs|ipv6AccessConfigs/, label(machine));
+      const external = of(resources, "Address", "GlobalAddress").filter(
+        ({ inputs }) => inputs.addressType !== "INTERNAL",
+      );
+      for (const address of external)
+        assert.match(address.parent, /LoadBalancer|WssEntrance/, label(address));
+      assert.ok(external.length <= 2);
+      for (const nat of of(resources, "RouterNat")) assert.equal(nat.inputs.natIpAllocateOption, "AUTO_ONLY");
+    });
+
+    test("no secret is in metadata, and none is in an input that is not marked", () => {
+      for (const machine of machines) {
+        const marked = machine.secrets.filter((path) => path.startsWith("metadata"));
+        assert.deepEqual(marked, [], label(machine));
+      }
+      for (const resource of resources)
+        for (const [path, value] of leaves(resource.inputs))
+          for (const secret of [SECRET, WEBHOOK, "NKEY SEED", "offline-password"])
+            if (typeof value === "string" && value.includes(secret))
+              assert.ok(
+                resource.secrets.some((marked) => path.startsWith(marked)),
+                `${label(resource)}: ${path} shows a secret`,
+              );
+    });
+
+    test("everything that takes labels says which stack and role it belongs to", () => {
+      for (const resource of of(resources, ...LABELLED)) {
+        const labels = resource.inputs.labels as Record<string, string> | undefined;
+        assert.equal(labels?.app, "odin-ws", label(resource));
+        assert.equal(labels?.stack, stack, label(resource));
+        assert.ok(labels?.role, label(resource));
+      }
+    });
+
+    test("templates are auto-named, and nothing they depend on is deleted before it is replaced", () => {
+      for (const template of of(resources, "InstanceTemplate")) {
+        assert.equal(template.inputs.name, undefined);
+        const upstream = (urn: string, seen = new Set<string>()): Set<string> => {
+          for (const next of resources.find((it) => it.urn === urn)?.dependencies ?? [])
+            if (!seen.has(next)) upstream(next, seen.add(next));
+          return seen;
+        };
+        const deletedFirst = resources.filter((it) => it.deleteBeforeReplace && it.custom);
+        for (const resource of deletedFirst)
+          assert.ok(
+            !upstream(template.urn).has(resource.urn),
+            `${label(resource)} would take the template along`,
+          );
+      }
+    });
+
+    test("every firewall rule admits something, says why, and knows machines by their accounts", () => {
+      const rules = of(resources, "Firewall");
+      assert.ok(rules.length >= 5);
+      for (const rule of rules) {
+        const { inputs } = rule;
+        assert.ok(String(inputs.description).length > 15, label(rule));
+        assert.equal(inputs.targetTags, undefined);
+        assert.equal(inputs.sourceTags, undefined);
+        assert.ok((inputs.targetServiceAccounts as string[]).length > 0, label(rule));
+        const ranges = (inputs.sourceRanges ?? []) as string[];
+        assert.ok(ranges.length > 0 || (inputs.sourceServiceAccounts as string[]).length > 0, label(rule));
+        if (!ranges.includes("0.0.0.0/0")) continue;
+        assert.deepEqual(inputs.allows, [{ protocol: "tcp", ports: ["3004"] }], label(rule));
+      }
+    });
+
+    test("nothing is left of the retired container agent, and images are pinned", () => {
+      for (const machine of machines) {
+        const metadata = machine.inputs.metadata as Record<string, string>;
+        assert.equal(metadata["gce-container-declaration"], undefined);
+        assert.equal(metadata["google-container-manifest"], undefined);
+        assert.equal(metadata["startup-script-url"], undefined);
+        for (const [key, value] of Object.entries(metadata))
+          if (key.startsWith("odin-image-")) assert.match(value, /:[\w.-]+$|@sha256:[0-9a-f]{64}$/, key);
+      }
+      for (const template of of(resources, "InstanceTemplate"))
+        assert.match(
+          String((template.inputs.metadata as Record<string, string>)["odin-image-gateway"]),
+          /@sha256:[0-9a-f]{64}$/,
+        );
+    });
+
+    test("machines are shielded, have OS Login and an account of their own", () => {
+      for (const { inputs, ...machine } of machines) {
+        const shielded = inputs.shieldedInstanceConfig as Record<string, boolean>;
+        assert.deepEqual(
+          [shielded.enableSecureBoot, shielded.enableVtpm, shielded.enableIntegrityMonitoring],
+          [true, true, true],
+          machine.name,
+        );
+        assert.equal((inputs.metadata as Record<string, string>)["enable-oslogin"], "TRUE");
+        assert.match(JSON.stringify(inputs.serviceAccount), /odin-\w+-\w+@/);
+      }
+    });
+
+    test("nobody gets more than their part: no basic role, secrets only one by one", () => {
+      for (const { inputs } of of(resources, "IAMMember")) {
+        assert.doesNotMatch(String(inputs.role), /^roles\/(owner|editor|viewer)$|admin$|secretAccessor/i);
+      }
+      const secrets = of(resources, "Secret");
+      const grants = of(resources, "SecretIamMember");
+      for (const secret of secrets)
+        assert.ok(
+          grants.some((it) => it.parent === secret.parent),
+          label(secret),
+        );
+    });
+
+    test("buckets are private", () => {
+      for (const { inputs } of of(resources, "Bucket")) {
+        assert.equal(inputs.uniformBucketLevelAccess, true);
+        assert.equal(inputs.publicAccessPrevention, "enforced");
+      }
+    });
+
+    test("every resource belongs to a component and is called after it", () => {
+      for (const resource of resources.filter(({ custom }) => custom)) {
+        const parent = resources.find(({ urn }) => urn === resource.parent);
+        assert.ok(parent, `${label(resource)} has no component`);
+        assert.ok(resource.name.startsWith(parent.name), `${label(resource)} in ${parent.name}`);
+      }
+    });
+
+    test("names fit: 63 characters, account ids 30, and none twice", () => {
+      const seen = new Set<string>();
+      for (const resource of resources.filter(({ custom }) => custom)) {
+        const { inputs } = resource;
+        if (typeof inputs.accountId === "string")
+          assert.match(inputs.accountId, /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
+        if (typeof inputs.name !== "string" || !resource.type.startsWith("gcp:compute/")) continue;
+        assert.match(inputs.name, /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, label(resource));
+        const key = `${resource.type} ${inputs.region ?? inputs.zone ?? ""} ${inputs.name}`;
+        assert.ok(!seen.has(key), `${key} twice`);
+        seen.add(key);
+      }
+    });
+
+    test("prod protects its data, its addresses and its group; nothing else is protected anywhere", () => {
+      const kept = ["Address", "GlobalAddress", "Disk", "RegionInstanceGroupManager"];
+      for (const resource of resources.filter(({ custom }) => custom)) {
+        const isData = kept.includes(type(resource)) && resource.inputs.addressType !== "INTERNAL";
+        if (stack === "prod" && isData) assert.ok(resource.protect, `${label(resource)} is not protected`);
+        if (stack !== "prod") assert.ok(!resource.protect, `${label(resource)} is protected`);
+      }
+    });
+  });
+}
+
+test("limits and targets are inputs of the autoscaler and of nothing else", async () => {
+  const before = await resourcesOf("prod");
+  const limits = {
+    minInstances: "3",
+    maxInstances: "8",
+    cpuTarget: "55",
+    connectionsTarget: "7000",
+    scaleInMinutes: "20",
+  };
+  const after = await resourcesOf("prod", limits);
+  assert.deepEqual(
+    after.map(({ urn }) => urn),
+    before.map(({ urn }) => urn),
+  );
+  const changed = after.filter((resource, index) => {
+    const other = before[index];
+    return JSON.stringify({ ...resource }) !== JSON.stringify({ ...other });
+  });
+  assert.deepEqual(changed.map(type), ["RegionAutoscaler"]);
+});
