@@ -34,7 +34,7 @@ export class NatsTls extends pulumi.ComponentResource {
     const certificate = new tls.SelfSignedCert(
       `${name}-ca`,
       {
-        privateKeyPem: pulumi.secret(this.key.privateKeyPem),
+        privateKeyPem: this.key.privateKeyPem,
         subject: { commonName: `${args.owner} NATS CA` },
         isCaCertificate: true,
         setSubjectKeyId: true,
@@ -63,7 +63,7 @@ export class NatsTls extends pulumi.ComponentResource {
       name,
       {
         certRequestPem: request.certRequestPem,
-        caPrivateKeyPem: pulumi.secret(this.key.privateKeyPem),
+        caPrivateKeyPem: this.key.privateKeyPem,
         caCertPem: this.ca,
         allowedUses: ["digital_signature", "server_auth", "client_auth"],
         validityPeriodHours: SERVER_YEARS * YEAR,

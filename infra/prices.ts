@@ -173,7 +173,7 @@ export const monthly = {
   },
   /** A NAT gateway without its traffic. @param vms behind it @param addresses external ones */
   nat(vms: number, addresses: number): Cost {
-    const item = `Cloud NAT for ${times(vms, "VM")}, ${times(addresses, "address")}`;
+    const item = `Cloud NAT for ${vms} VMs${addresses > 0 ? ` and ${addresses} address` : ""}`;
     if (vms > NAT_VMS)
       return noPrice(item, `Cloud NAT for more than ${NAT_VMS} VMs is not in infra/prices.ts`);
     return cost(item, [
@@ -192,7 +192,7 @@ export const monthly = {
   },
   armor: (policies: number, rules: number) =>
     cost(
-      `${times(policies, "Cloud Armor policy")}, ${times(rules, "rule")}`,
+      `${times(policies, "policy")} with ${times(rules, "rule")}`,
       [
         [PRICES.armorPolicy, policies],
         [PRICES.armorRule, rules],

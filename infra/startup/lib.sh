@@ -90,7 +90,7 @@ on_exit() {
 # tell LINE: to the serial console and to stderr, which is the journal.
 tell() {
   printf '%s\n' "$1" >&2
-  { printf '%s\n' "$1" >"$SERIAL"; } 2>/dev/null || true
+  { printf '%s\n' "$1" >>"$SERIAL"; } 2>/dev/null || true
 }
 
 one_line() {

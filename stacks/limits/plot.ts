@@ -155,7 +155,7 @@ function clients({ moments, scenario: { policy, gateway } }: Answer): Line[] {
       0,
       COLORS.demand,
       of(({ demand }) => demand),
-      { lineStyle: { color: COLORS.demand, width: 1.5 } },
+      { lineStyle: { color: COLORS.demand, width: 6 } },
     ),
     line(
       "connected",

@@ -144,7 +144,7 @@ function networkLines(graph: Graph, trafficGib: number | undefined): CostLine[] 
     const inline = policies.reduce((total, { inputs }) => total + listAt(inputs, "rules").length, 0);
     lines.push(same("Cloud Armor", monthly.armor(policies.length, inline + graph.all(ARMOR_RULE).length)));
   }
-  if (trafficGib !== undefined && trafficGib > 0)
+  if (trafficGib !== undefined && trafficGib > 0 && regional.length + global.length > 0)
     lines.push(...monthly.egress(trafficGib).map((cost) => same("traffic", cost)));
   return lines;
 }
@@ -204,8 +204,11 @@ function notes(graph: Graph, lines: CostLine[], trafficGib: number | undefined):
     found.push(`registry: assumed to hold ${ASSUMED.registryGib} GiB of images a repository`);
   if (graph.all(NAT).length > 0)
     found.push("Cloud NAT: without its traffic, $0.045 per GiB: image pulls, and NATS where it is outside");
-  if (trafficGib === undefined && graph.all(REGIONAL_RULE, GLOBAL_RULE).length > 0)
+  const hasEntrance = graph.all(REGIONAL_RULE, GLOBAL_RULE).length > 0;
+  if (trafficGib === undefined && hasEntrance)
     found.push("traffic to the clients is left out, about $0.13 per GiB: --traffic-gib N adds it");
+  if (trafficGib !== undefined && !hasEntrance)
+    found.push("no load balancer, so no traffic to clients: --traffic-gib adds nothing");
   found.push("logs and metrics: within the free allotments (50 GiB of logs, 150 MiB of metrics a month)");
   const unknown = graph.resources.filter(
     ({ type }) =>

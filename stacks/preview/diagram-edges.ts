@@ -106,10 +106,7 @@ function natsEdges(nodes: Node[]): Edge[] {
 function outEdges(nodes: Node[]): Edge[] {
   const machines = nodes.filter(({ kind }) => kind === "machines").at(-1);
   if (!machines || !nodes.some(({ id }) => id === "nat")) return [];
-  return [
-    { from: machines.id, to: "nat", label: "", kind: "reads", whole: true },
-    { from: "nat", to: OUTSIDE.internet, label: "", kind: "reads" },
-  ];
+  return [{ from: machines.id, to: "nat", label: "", kind: "reads", whole: true }];
 }
 
 /** Services that nobody was granted stay right of the machines. */

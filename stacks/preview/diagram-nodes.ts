@@ -50,7 +50,7 @@ export function nodesOf(graph: Graph): Node[] {
       id: OUTSIDE.internet,
       kind: "outside",
       title: "The internet",
-      lines: ["NATS elsewhere, image registries"],
+      lines: ["through the NAT"],
     },
     ...services(graph),
   ];
@@ -78,7 +78,8 @@ function entrance(graph: Graph, rule: Recorded): Node {
 }
 
 function machinesNode(machines: Machines): Node {
-  const { role, count, machineType, zones, spot, disks, group } = machines;
+  const { role, count, machineType, zones, spot, disks, group, autoscaled, healedOn } = machines;
+  const care = [...(autoscaled ? ["autoscaled"] : []), ...(healedOn ? [`healed on ${healedOn}`] : [])];
   const size = count === "1" ? machineType : `${count} × ${machineType}`;
   return {
     id: `machines ${role} ${machines.account} ${machineType}`,
@@ -86,7 +87,7 @@ function machinesNode(machines: Machines): Node {
     title: group ? `${role}s` : role,
     lines: [
       `${size}${spot ? ", spot" : ""}`,
-      ...(group ? ["autoscaled, healed on /live"] : []),
+      ...(care.length > 0 ? [care.join(", ")] : []),
       ...(disks ? [`data disk ${disks}`] : []),
     ],
     cells: zones,
@@ -124,7 +125,13 @@ function services(graph: Graph): Node[] {
       lines: names(buckets, "name"),
       members: buckets,
     },
-    { id: "nat", kind: "service", title: "Cloud NAT", lines: ["the only way out"], members: nats },
+    {
+      id: "nat",
+      kind: "service",
+      title: "Cloud NAT",
+      lines: ["the only way out to the internet"],
+      members: nats,
+    },
     {
       id: "watchdog",
       kind: "service",

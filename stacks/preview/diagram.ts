@@ -7,6 +7,8 @@ import type { Graph } from "./graph.ts";
 const MEASURED = "Courier";
 const SHOWN = "Helvetica,Arial,sans-serif";
 
+const KEY =
+  "numbers are TCP ports; black: clients, green: between our machines, violet: people and checks, brown: reads and the way out";
 const NETWORK = "cluster_network";
 
 /** Colours by what a node is: fill and border. */
@@ -38,12 +40,12 @@ export function diagramDot(graph: Graph, title: string): string {
   const inside = used.filter(({ kind }) => kind === "machines");
   return [
     "digraph stack {",
-    `  graph [rankdir=LR, bgcolor="#ffffff", pad=0.4, nodesep=0.35, ranksep=1.1, fontname="${MEASURED}", fontsize=18, labelloc=t, label=${quote(title)}, compound=true];`,
+    `  graph [rankdir=TB, bgcolor="#ffffff", pad=0.4, nodesep=0.5, ranksep=0.75, fontname="${MEASURED}", fontsize=14, labelloc=t, label=${quote(`${title}\n${KEY}`)}, compound=true];`,
     `  node [shape=Mrecord, style=filled, fontname="${MEASURED}", fontsize=12, fontcolor="#0f172a"];`,
     `  edge [fontname="${MEASURED}", fontsize=11, arrowsize=0.8];`,
     ...used.filter(({ kind }) => kind !== "machines").map((node) => `  ${nodeLine(node)}`),
     `  subgraph ${NETWORK} {`,
-    `    label=${quote(networkLabel(graph))}; labeljust=l; fontsize=13; style="rounded"; color="#94a3b8"; margin=18;`,
+    `    label=${quote(networkLabel(graph))}; labeljust=l; labelloc=b; fontsize=13; style="rounded"; color="#94a3b8"; margin=18;`,
     ...inside.map((node) => `    ${nodeLine(node)}`),
     "  }",
     ...edges.map((edge) => `  ${edgeLine(edge)}`),
@@ -62,7 +64,7 @@ function nodeLine({ id, kind, title, lines, cells = [] }: Node): string {
   const [fill, border] = COLORS[kind];
   const zones = cells.length > 0 ? `|{${cells.map(escapeRecord).join("|")}}` : "";
   const details = lines.length > 0 ? `|${lines.map(escapeRecord).join("\\n")}` : "";
-  return `${quote(id)} [label="${escapeRecord(title)}${details}${zones}", fillcolor="${fill}", color="${border}"];`;
+  return `${quote(id)} [label="{${escapeRecord(title)}${details}${zones}}", fillcolor="${fill}", color="${border}"];`;
 }
 
 function edgeLine({ from, to, label, kind, whole }: Edge): string {

@@ -18,23 +18,34 @@ export interface Machines {
   metadata: Record<string, unknown>;
   /** The instance group, when they are one. */
   group: Recorded | undefined;
+  /** Whether the group follows its load, and on which path its VMs are found dead; "" without healing. */
+  autoscaled: boolean;
+  healedOn: string;
 }
 
 const INSTANCE = "gcp:compute/instance:Instance";
+const CHECKS = ["gcp:compute/healthCheck:HealthCheck", "gcp:compute/regionHealthCheck:RegionHealthCheck"];
 const DISK = "gcp:compute/disk:Disk";
 
 /** Every VM of a stack, by role. */
 export function machinesOf(graph: Graph): Machines[] {
-  const groups = fleetsOf(graph).map(({ group, template, min, max, machineType, zones, spot }) => ({
-    ...common(template),
-    role: roleOf(template),
-    count: min === max ? String(min) : `${min} to ${max}`,
-    machineType,
-    zones,
-    spot,
-    disks: "",
-    group,
-  }));
+  const groups = fleetsOf(graph).map(
+    ({ group, template, autoscaler, min, max, machineType, zones, spot }) => ({
+      ...common(template),
+      role: roleOf(template),
+      count: min === max ? String(min) : `${min} to ${max}`,
+      machineType,
+      zones,
+      spot,
+      disks: "",
+      group,
+      autoscaled: autoscaler !== undefined,
+      healedOn: graph
+        .upstream(group, ...CHECKS)
+        .map(({ inputs }) => textAt(inputs, "httpHealthCheck.requestPath"))
+        .join(", "),
+    }),
+  );
   const singles = Map.groupBy(graph.all(INSTANCE), (vm) =>
     [roleOf(vm), common(vm).account, textAt(vm.inputs, "machineType")].join(" "),
   );
@@ -51,6 +62,8 @@ export function machinesOf(graph: Graph): Machines[] {
       spot: isSpot(first.inputs),
       disks: disks.map(({ inputs }) => `${textAt(inputs, "size")} GiB`).join(", "),
       group: undefined,
+      autoscaled: false,
+      healedOn: "",
     };
   });
   return [...groups, ...alike];

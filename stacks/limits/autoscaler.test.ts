@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { createAutoscaler, type Policy, recommendation, type Usage } from "./autoscaler.ts";
+
+const policy: Policy = {
+  min: 1,
+  max: 10,
+  cpuTarget: 0.6,
+  connectionsTarget: 8000,
+  initializationSeconds: 120,
+  stabilizationSeconds: 600,
+  scaleIn: { most: 1, windowSeconds: 600 },
+};
+
+const vms = (count: number, usage: Partial<Usage>): Usage[] =>
+  Array.from({ length: count }, () => ({ age: 10_000, connections: 0, cpu: 0, ...usage }));
+
+describe("recommendation", () => {
+  // Example of "understanding autoscaler decisions": 1.5 VMs too few are 2 more, 1.5 too many are 1 less.
+  test("rounds up: 1.5 VMs too few add two, 1.5 too many take one away", () => {
+    const wanted = (count: number, cpu: number) =>
+      recommendation({ ...policy, cpuTarget: 0.7 }, vms(count, { cpu }));
+    assert.equal(wanted(3, (4.5 * 0.7) / 3), 5);
+    assert.equal(wanted(5, (3.5 * 0.7) / 5), 4);
+  });
+
+  // N gateways become N-1 below target × (N-1) / N: for three, below 40 % and below 5,333 connections.
+  test("takes one of three away at 40 % CPU and 5,333 connections, not above either", () => {
+    assert.equal(recommendation(policy, vms(3, { cpu: 0.4, connections: 5333 })), 2);
+    assert.equal(recommendation(policy, vms(3, { cpu: 0.41, connections: 5333 })), 3);
+    assert.equal(recommendation(policy, vms(3, { cpu: 0.4, connections: 5334 })), 3);
+  });
+
+  test("the largest signal wins, and without a CPU target there is one signal", () => {
+    assert.equal(recommendation(policy, vms(2, { cpu: 0.9, connections: 8000 })), 3);
+    assert.equal(recommendation(policy, vms(2, { cpu: 0.3, connections: 9000 })), 3);
+    assert.equal(
+      recommendation({ ...policy, cpuTarget: undefined }, vms(2, { cpu: 0.9, connections: 8000 })),
+      2,
+    );
+    assert.equal(recommendation(policy, []), 0);
+  });
+});
+
+describe("decisions", () => {
+  test("adds at once, keeps the peak for the stabilization period, then takes one away a window", () => {
+    const autoscaler = createAutoscaler({ ...policy, min: 2 });
+    const sizes = new Map<number, number>();
+    let size = 2;
+    for (let now = 0; now <= 3600; now += 60) {
+      const connections = now === 60 ? 40_000 / size : now > 60 ? 1000 / size : 16_000 / size;
+      size = autoscaler.decide(now, size, vms(size, { connections }));
+      sizes.set(now, size);
+    }
+    assert.equal(sizes.get(0), 2);
+    assert.equal(sizes.get(60), 5);
+    assert.equal(sizes.get(600), 5); // the peak of minute 1 is in the last ten minutes
+    assert.equal(sizes.get(660), 4);
+    assert.equal(sizes.get(1140), 4);
+    assert.deepEqual([sizes.get(1200), sizes.get(1800), sizes.get(3600)], [4, 3, 2]);
+  });
+
+  // "the autoscaler removes all unneeded instances in one step" without scale-in controls
+  test("without scale-in control everything goes at once after the stabilization", () => {
+    const autoscaler = createAutoscaler({ ...policy, scaleIn: undefined });
+    assert.equal(autoscaler.decide(0, 8, vms(8, { connections: 8000 })), 8);
+    assert.equal(autoscaler.decide(590, 8, vms(8, { connections: 4000 })), 8);
+    assert.equal(autoscaler.decide(600, 8, vms(8, { connections: 4000 })), 4);
+  });
+
+  test("a starting VM's usage does not add VMs, and does not let others be taken away", () => {
+    const starting = vms(1, { age: 60, connections: 9000 });
+    const out = createAutoscaler({ ...policy, stabilizationSeconds: 0, scaleIn: undefined });
+    assert.equal(out.decide(0, 3, [...vms(2, { connections: 8000 }), ...starting]), 3);
+    assert.equal(
+      out.decide(60, 3, [...vms(2, { connections: 8000 }), ...vms(1, { age: 120, connections: 9000 })]),
+      4,
+    );
+  });
+
+  test("stays within its limits and never loses more than its control allows in a window", () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          min: fc.integer({ min: 1, max: 5 }),
+          more: fc.integer({ min: 0, max: 10 }),
+          most: fc.integer({ min: 1, max: 3 }),
+        }),
+        fc.array(fc.integer({ min: 0, max: 200_000 }), { minLength: 1, maxLength: 120 }),
+        ({ min, more, most }, totals) => {
+          const max = min + more;
+          const autoscaler = createAutoscaler({ ...policy, min, max, scaleIn: { most, windowSeconds: 600 } });
+          let size = min;
+          const sizes = totals.map((total, index) => {
+            size = autoscaler.decide(index * 60, size, vms(size, { connections: total / size }));
+            return size;
+          });
+          for (const [index, now] of sizes.entries()) {
+            assert.ok(now >= min && now <= max, `${now} is not from ${min} to ${max}`);
+            const window = sizes.slice(Math.max(0, index - 9), index);
+            assert.ok(
+              window.every((before) => before - now <= most),
+              `from ${window} to ${now}`,
+            );
+          }
+        },
+      ),
+    );
+  });
+});
