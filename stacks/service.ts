@@ -232,7 +232,8 @@ export function service(config: StackConfig): Record<string, unknown> {
       ...(config.alertEmail === undefined ? {} : { email: config.alertEmail }),
       ...(config.alertWebhook === undefined ? {} : { webhook: pulumi.secret(config.alertWebhook) }),
     },
-    first,
+    // Without a gateway's first point the absence of the metric would be news.
+    after(apis, fleet),
   );
   if (config.monthlyBudget > 0)
     new Budget("budget", { site, amount: config.monthlyBudget, mailChannels: watchdog.mailChannels }, first);

@@ -48,17 +48,17 @@ describe("decisions", () => {
     const autoscaler = createAutoscaler({ ...policy, min: 2 });
     const sizes = new Map<number, number>();
     let size = 2;
-    for (let now = 0; now <= 3600; now += 60) {
-      const connections = now === 60 ? 40_000 / size : now > 60 ? 1000 / size : 16_000 / size;
-      size = autoscaler.decide(now, size, vms(size, { connections }));
+    for (let now = 0; now <= 3600; now += 10) {
+      const total = now < 60 ? 16_000 : now === 60 ? 40_000 : 1000;
+      size = autoscaler.decide(now, size, vms(size, { connections: total / size }));
       sizes.set(now, size);
     }
-    assert.equal(sizes.get(0), 2);
+    assert.equal(sizes.get(50), 2);
     assert.equal(sizes.get(60), 5);
-    assert.equal(sizes.get(600), 5); // the peak of minute 1 is in the last ten minutes
+    assert.equal(sizes.get(650), 5); // the peak is one of the last ten minutes
     assert.equal(sizes.get(660), 4);
-    assert.equal(sizes.get(1140), 4);
-    assert.deepEqual([sizes.get(1200), sizes.get(1800), sizes.get(3600)], [4, 3, 2]);
+    assert.deepEqual([sizes.get(1240), sizes.get(1250)], [4, 3]); // five was recommended until second 650
+    assert.deepEqual([sizes.get(1830), sizes.get(1840), sizes.get(3600)], [3, 2, 2]);
   });
 
   // "the autoscaler removes all unneeded instances in one step" without scale-in controls

@@ -44,9 +44,9 @@ export function createAutoscaler(policy: Policy): Autoscaler {
     decide(now, size, seen) {
       const initialized = seen.filter(({ age }) => age >= policy.initializationSeconds);
       const out = recommendation(policy, initialized);
-      const raw = out > size ? out : Math.min(size, recommendation(policy, seen));
-      recommended.push({ at: now, size: clamp(raw, policy) });
-      const stable = largest(recommended, now - policy.stabilizationSeconds);
+      const raw = clamp(out > size ? out : Math.min(size, recommendation(policy, seen)), policy);
+      const stable = Math.max(raw, largest(recommended, now - policy.stabilizationSeconds));
+      recommended.push({ at: now, size: raw });
       const { scaleIn } = policy;
       const floor = scaleIn ? largest(final, now - scaleIn.windowSeconds) - scaleIn.most : 0;
       const decided = clamp(Math.max(stable, floor), policy);
@@ -70,7 +70,7 @@ export function recommendation({ cpuTarget, connectionsTarget }: Policy, seen: U
 
 /** Rounds up, except for what floating point adds to a whole number: 3 × 0.4 / 0.6 is 2.0000000000000004. */
 function vms(exact: number): number {
-  return Math.ceil(exact - 1e-9);
+  return Math.max(0, Math.ceil(exact - 1e-9));
 }
 
 function largest(list: { at: number; size: number }[], since: number): number {
