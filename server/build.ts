@@ -1,7 +1,8 @@
 /**
  * `npm run build`: bundles the gateway with everything that it imports into one file, `server/dist/gateway.mjs`,
  * which is all that the image holds beside Node. Workers run the same file again (node:cluster forks
- * `process.argv[1]`), so it may not lean on anything beside it.
+ * `process.argv[1]`), so it may not lean on anything beside it. `npm run build publisher` does the same with the
+ * publisher's service.
  *
  * The version that /stats shows is fixed here: `process.env.ODIN_VERSION` in the sources becomes the version of
  * package.json, followed by the commit when the environment variable `ODIN_COMMIT` names one: `0.1.0+3f2a9c1`.
@@ -14,10 +15,16 @@ import * as esbuild from "esbuild";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
+/** What can be bundled: the file that it starts with, and the bundle. */
+const BUNDLES = {
+  gateway: { entry: "server/src/main.ts", outfile: "server/dist/gateway.mjs" },
+  publisher: { entry: "publisher/src/service.ts", outfile: "publisher/dist/publisher.mjs" },
+};
+
 export interface BuildOptions {
-  /** Default: `server/src/main.ts`. */
-  entry?: string;
-  /** Default: `server/dist/gateway.mjs`. Its source map is written beside it. */
+  /** Default: the gateway. */
+  bundle?: keyof typeof BUNDLES;
+  /** Default: `server/dist/gateway.mjs` or `publisher/dist/publisher.mjs`. Its source map is written beside it. */
   outfile?: string;
   /** Commit that is built, any length. Default: none. */
   commit?: string | undefined;
@@ -39,12 +46,13 @@ const __dirname = odinDirname(__filename);
 /** Writes the bundle and returns the version built into it. Throws esbuild's BuildFailure on an error in the sources. */
 export async function build(options: BuildOptions = {}): Promise<string> {
   const version = await versionOf(options.commit);
-  const outfile = options.outfile ?? join(root, "server/dist/gateway.mjs");
+  const bundle = BUNDLES[options.bundle ?? "gateway"];
+  const outfile = options.outfile ?? join(root, bundle.outfile);
   await mkdir(dirname(outfile), { recursive: true });
   await esbuild.build({
     // Paths in the output are relative to this directory, whatever the current one is.
     absWorkingDir: root,
-    entryPoints: [options.entry ?? "server/src/main.ts"],
+    entryPoints: [bundle.entry],
     outfile,
     bundle: true,
     platform: "node",
@@ -74,9 +82,13 @@ async function versionOf(commit: string | undefined): Promise<string> {
   return short ? `${version}+${short}` : version;
 }
 
+const isBundle = (name: string): name is keyof typeof BUNDLES => Object.hasOwn(BUNDLES, name);
+
 if (import.meta.main) {
-  const outfile = join(root, "server/dist/gateway.mjs");
-  const version = await build({ outfile, commit: process.env.ODIN_COMMIT });
+  const bundle = process.argv[2] ?? "gateway";
+  if (!isBundle(bundle)) throw new Error(`${bundle} is none of ${Object.keys(BUNDLES).join(", ")}`);
+  const outfile = join(root, BUNDLES[bundle].outfile);
+  const version = await build({ bundle, outfile, commit: process.env.ODIN_COMMIT });
   const { size } = await stat(outfile);
   console.log(`${relative(process.cwd(), outfile)} ${version}, ${(size / 1e6).toFixed(2)} MB`);
 }

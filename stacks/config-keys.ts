@@ -23,8 +23,8 @@ export const KEYS = {
   ),
   nats: choice("synadia", "single", "cluster"),
   natsUrl: optional(
-    /^(tls|nats|wss):\/\/[^\s@]+$/,
-    "tls://HOST:PORT, several separated by commas, without user and password (those belong into natsCredentials)",
+    /^(tls:\/\/[^\s@,]+(,tls:\/\/[^\s@,]+)*|nats:\/\/[^\s@,]+(,nats:\/\/[^\s@,]+)*)$/,
+    "tls://HOST:PORT (or nats:// in a closed network), several separated by commas, without user and password (those belong into natsCredentials)",
   ),
   natsCredentials: optional(
     /-----BEGIN NATS USER JWT-----[\s\S]+-----BEGIN USER NKEY SEED-----/,

@@ -1,8 +1,8 @@
 /** `npm run publish`: a simulated token market, published to NATS JetStream until Ctrl-C. */
 
 import { type CliOptions, HELP, readCli } from "./cli-options.ts";
-import { EventRefusedError, NotStoredError } from "./errors.ts";
-import { startMarket } from "./market.ts";
+import { NotStoredError } from "./errors.ts";
+import { Load } from "./load.ts";
 import { connectPublisher, type Publisher } from "./publisher.ts";
 
 const STATUS_EVERY = 5_000; // 5 s
@@ -42,23 +42,7 @@ async function run({
     name: "odin-market",
     onStatus: ({ message }) => console.log(message),
   });
-  let refusal = "";
-  const market = startMarket(
-    {
-      rate,
-      tokens,
-      seed,
-      onSkip: (events) => console.log(`this process stood still: ${events} events were left out`),
-    },
-    ({ id, subject, data }) => {
-      publisher.publish({ id, subject, data }).catch((error: unknown) => {
-        // Everything else is in the status line; a refusal is told once, with its reason.
-        if (!(error instanceof EventRefusedError) || refusal !== "") return;
-        refusal = error.message;
-        console.error(refusal);
-      });
-    },
-  );
+  const load = new Load({ publisher, rate, tokens, seed, warn: (text) => console.error(text) });
   const start = performance.now();
   let last = { at: start, stored: 0 };
   const status = setInterval(() => {
@@ -73,7 +57,7 @@ async function run({
   }, STATUS_EVERY);
 
   await untilStopped(seconds);
-  market.stop();
+  load.stop();
   clearInterval(status);
   const { queuedEvents } = publisher.stats();
   if (queuedEvents > 0)

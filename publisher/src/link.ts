@@ -23,6 +23,7 @@ import {
 } from "@nats-io/transport-node";
 import { HEADER } from "@odin-ws/protocol";
 import type { EncodedEvent } from "./encode.ts";
+import { connectionOptions } from "./nats-servers.ts";
 import type { Settings } from "./options.ts";
 import { ensureStream, type StreamFound } from "./stream.ts";
 
@@ -120,10 +121,8 @@ export class NatsLink {
   #connectionOptions(): ConnectionOptions {
     const { servers, login, tls, credentialsFile, name } = this.#settings;
     return {
-      servers: [...new Set([...servers, ...this.#gossip])],
+      ...connectionOptions({ servers: [...new Set([...servers, ...this.#gossip])], login, tls }),
       name,
-      ...login,
-      ...(tls && { tls: {} }),
       ...(credentialsFile !== undefined && {
         authenticator: credsAuthenticator(readFileSync(credentialsFile)),
       }),

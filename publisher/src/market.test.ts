@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { GLOBAL_EVENTS, parseSubject, TOKEN_EVENTS } from "@odin-ws/protocol";
 import fc from "fast-check";
 import { encodeEvent } from "./encode.ts";
@@ -136,8 +137,11 @@ test("wrong numbers are refused", () => {
   for (const tokens of [0, 1.5, Number.NaN, 100_001])
     assert.throws(() => new Market({ tokens }), /tokens must be/);
   for (const seed of [-1, 0.5, Number.NaN]) assert.throws(() => new Market({ seed }), /seed must be/);
-  for (const rate of [0, -1, Number.NaN, 100_001])
+  const paused = startMarket({ rate: 0 }, () => {});
+  for (const rate of [-1, Number.NaN, 100_001]) {
     assert.throws(() => startMarket({ rate }, () => {}), /rate must be/);
+    assert.throws(() => paused.setRate(rate), /rate must be/);
+  }
   assert.throws(() => startMarket({ rate: 1, trendingSeconds: 0 }, () => {}), /trendingSeconds must be/);
 });
 
@@ -155,6 +159,42 @@ test("a running market emits trending at once and events at its rate, until stop
   assert.equal(events[0]?.event, "trending");
   assert.equal(events.length, 501, "nothing comes after stop()");
   assert.ok(took >= 490, `500 events at 1,000/s took ${took} ms`);
+});
+
+test("the rate changes while the market runs; 0 pauses all of it", async () => {
+  let events = 0;
+  const count = async (ms: number): Promise<{ emitted: number; took: number }> => {
+    const [before, start] = [events, performance.now()];
+    await sleep(ms);
+    return { emitted: events - before, took: performance.now() - start };
+  };
+  const market = startMarket({ rate: 0, trendingSeconds: 0.1 }, () => {
+    events++;
+  });
+  assert.equal((await count(150)).emitted, 0, "it starts paused");
+  for (const rate of [400, 40]) {
+    market.setRate(rate);
+    const { emitted, took } = await count(1_000);
+    // Beside what was asked for, a trending list each 100 ms.
+    const expected = ((rate + 10) * took) / 1_000;
+    assert.ok(emitted > expected * 0.8 && emitted < expected * 1.2, `${emitted} instead of ${expected}`);
+  }
+  market.setRate(0);
+  assert.equal((await count(300)).emitted, 0, "paused");
+  market.setRate(100);
+  assert.ok((await count(300)).emitted < 40, "what was not emitted in the pause is not made up for");
+  market.stop();
+  market.setRate(1_000);
+  assert.equal((await count(100)).emitted, 0, "stopped is stopped");
+});
+
+test("a rate changed from within holds at once", async () => {
+  let events = 0;
+  const market = startMarket({ rate: 100_000 }, () => {
+    if (++events === 5) market.setRate(0);
+  });
+  await sleep(100);
+  assert.equal(events, 5);
 });
 
 /** Everything that a file imports, directly or not. */

@@ -156,7 +156,7 @@ export class Market {
 }
 
 export interface StartMarketOptions extends MarketOptions {
-  /** Events per second beside trending, up to 100,000. */
+  /** Events per second beside trending, up to 100,000; 0: paused, nothing at all is emitted. */
   rate: number;
   /** Seconds between two trending lists; the first comes at once. Default 5. */
   trendingSeconds?: number;
@@ -165,12 +165,23 @@ export interface StartMarketOptions extends MarketOptions {
 }
 
 export interface RunningMarket {
+  /**
+   * Changes the rate from now on; 0 pauses, trending too.
+   *
+   * @throws RangeError
+   */
+  setRate(rate: number): void;
   stop(): void;
 }
 
-const MAX_RATE = 100_000;
+export const MAX_RATE = 100_000;
 // Above 100 events/s several are emitted at a time: timers are no finer.
 const MIN_TICK = 10; // ms
+
+function checkRate(rate: number): void {
+  if (rate >= 0 && rate <= MAX_RATE) return;
+  throw new RangeError(`rate must be from 0 to ${MAX_RATE} events per second, not ${rate}`);
+}
 
 /**
  * Runs a market in real time: `rate` events per second on the average of any second, without drift. What a busy process has
@@ -180,9 +191,7 @@ const MIN_TICK = 10; // ms
  */
 export function startMarket(options: StartMarketOptions, emit: (event: MarketEvent) => void): RunningMarket {
   const { rate, trendingSeconds = 5, onSkip, ...marketOptions } = options;
-  if (!(rate > 0 && rate <= MAX_RATE)) {
-    throw new RangeError(`rate must be above 0 and at most ${MAX_RATE} events per second, not ${rate}`);
-  }
+  checkRate(rate);
   if (!(trendingSeconds > 0)) {
     throw new RangeError(`trendingSeconds must be above 0, not ${trendingSeconds}`);
   }
@@ -194,14 +203,25 @@ export function startMarket(options: StartMarketOptions, emit: (event: MarketEve
   const tick = (): void => {
     const due = pace.due(performance.now());
     const now = Date.now();
-    // Scheduled first: what `emit` throws must not stop the market, and `emit` may stop it.
-    timer = setTimeout(tick, Math.max(MIN_TICK, pace.next - performance.now()));
+    // Scheduled first: what `emit` throws must not stop the market, and `emit` may stop it or change its rate.
+    const scheduled = setTimeout(tick, Math.max(MIN_TICK, pace.next - performance.now()));
+    timer = scheduled;
     if (due.skipped > 0) onSkip?.(due.skipped);
-    if (due.trending && !stopped) emit(market.trending(now));
-    for (let n = 0; n < due.events && !stopped; n++) emit(market.next(now));
+    if (due.trending && timer === scheduled && !stopped) emit(market.trending(now));
+    for (let n = 0; n < due.events && timer === scheduled && !stopped; n++) emit(market.next(now));
   };
-  timer = setTimeout(tick, 0);
+  const run = (wanted: number): void => {
+    clearTimeout(timer);
+    timer = wanted > 0 ? setTimeout(tick, 0) : undefined;
+  };
+  run(rate);
   return {
+    setRate: (wanted) => {
+      checkRate(wanted);
+      if (stopped) return;
+      pace.setRate(wanted, performance.now());
+      run(wanted);
+    },
     stop: () => {
       stopped = true;
       clearTimeout(timer);

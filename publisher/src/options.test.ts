@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { InvalidOptionsError } from "./errors.ts";
 import { type PublisherOptions, readOptions } from "./options.ts";
 
@@ -88,4 +89,6 @@ test("everything that is wrong is named, and no password is repeated", () => {
   assert.match(problemsOf({ servers: [] }).join(), /empty/);
   assert.match(problemsOf({ servers: "nats://a,tls://b" }).join(), /either all/);
   assert.match(problemsOf({ servers: "nats://me:1@a,nats://me:2@b" }).join(), /same user/);
+  const both = { servers: "nats://me:secret@a", credentialsFile: fileURLToPath(import.meta.url) };
+  assert.match(problemsOf(both).join("\n"), /^credentialsFile: cannot be used together .*$/);
 });

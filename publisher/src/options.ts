@@ -3,6 +3,7 @@
 import { accessSync, constants } from "node:fs";
 import { STREAM_DEFAULTS } from "@odin-ws/protocol";
 import { InvalidOptionsError } from "./errors.ts";
+import { type NatsServers, readNatsServers } from "./nats-servers.ts";
 import type { StreamSettings } from "./stream.ts";
 
 /** What the publisher tells about itself, for a log. */
@@ -19,11 +20,11 @@ export interface PublisherStatus {
 
 export interface PublisherOptions {
   /**
-   * NATS servers: `nats://host:4222` or `tls://host:4222`, several as a list or separated by commas; user and password or a
-   * token may stand before the host. Default `nats://127.0.0.1:4222`.
+   * NATS servers: `nats://host:4222` or `tls://host:4222`, several as a list or separated by commas; `user:password@` or
+   * `token@` may stand before the host, percent-encoded, in one of them or alike in all. Default `nats://127.0.0.1:4222`.
    */
   servers?: string | readonly string[];
-  /** NATS credentials file; read again at each connection. Default none. */
+  /** NATS credentials file, instead of a login in `servers`; read again at each connection. Default none. */
   credentialsFile?: string;
   /** Name of the connection, for NATS monitoring. Default `odin-publisher`. */
   name?: string;
@@ -44,11 +45,7 @@ export interface PublisherOptions {
 }
 
 /** Checked options with everything filled in. */
-export interface Settings {
-  servers: string[];
-  /** From a server's URL. */
-  login: { user?: string; pass?: string; token?: string };
-  tls: boolean;
+export interface Settings extends NatsServers {
   credentialsFile: string | undefined;
   name: string;
   stream: StreamSettings;
@@ -62,44 +59,6 @@ export interface Settings {
 
 const DEFAULT_SERVER = "nats://127.0.0.1:4222";
 const NAME = /^[A-Za-z0-9_-]+$/;
-
-// As the URL has it where it is no percent-encoding.
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-function readServers(
-  servers: string | readonly string[],
-  problems: string[],
-): Pick<Settings, "servers" | "login" | "tls"> {
-  const list = (typeof servers === "string" ? servers.split(",") : [...servers]).map((one) =>
-    String(one).trim(),
-  );
-  const hosts: string[] = [];
-  const schemes = new Set<string>();
-  const logins = new Map<string, Settings["login"]>();
-  if (list.length === 0) problems.push("servers: the list is empty; leave it out for the default");
-  for (const [index, text] of list.entries()) {
-    const url = URL.parse(text.includes("://") ? text : `nats://${text}`);
-    // The text itself is not repeated: it may hold a password.
-    if (url === null || !/^(nats|tls):$/.test(url.protocol) || url.hostname === "") {
-      problems.push(`servers: number ${index + 1} is no NATS URL; write nats://host:4222 or tls://host:4222`);
-      continue;
-    }
-    hosts.push(url.port === "" ? `${url.hostname}:4222` : url.host);
-    schemes.add(url.protocol);
-    if (url.username === "") continue;
-    const [user, pass] = [decode(url.username), decode(url.password)];
-    logins.set(`${user}:${pass}`, pass === "" ? { token: user } : { user, pass });
-  }
-  if (logins.size > 1) problems.push("servers: all must have the same user and password");
-  if (schemes.size > 1) problems.push("servers: either all are nats:// or all are tls://");
-  return { servers: hosts, login: [...logins.values()][0] ?? {}, tls: schemes.has("tls:") };
-}
 
 function readable(file: string | undefined, problems: string[]): string | undefined {
   try {
@@ -140,8 +99,15 @@ export function readOptions(options: PublisherOptions): Settings {
   if (storage !== "file" && storage !== "memory") {
     problems.push(`createStream.storage: must be "file" or "memory", not ${JSON.stringify(storage)}`);
   }
+  const { problems: wrong, ...servers } = readNatsServers(options.servers ?? DEFAULT_SERVER);
+  problems.push(...wrong.map((problem) => `servers: ${problem}`));
+  if (options.credentialsFile !== undefined && Object.keys(servers.login).length > 0) {
+    problems.push(
+      "credentialsFile: cannot be used together with a user or token in a server's URL; leave one of them out",
+    );
+  }
   const settings: Settings = {
-    ...readServers(options.servers ?? DEFAULT_SERVER, problems),
+    ...servers,
     credentialsFile: readable(options.credentialsFile, problems),
     name: title("name", options.name, "odin-publisher"),
     createStream: createStream !== false,

@@ -40,3 +40,15 @@ test("a standstill is made up for up to a second, the rest is counted", () => {
   assert.deepEqual(pace.due(60_000), { events: 100, trending: true, skipped: 5_900 });
   assert.deepEqual(pace.due(60_010), { events: 1, trending: false, skipped: 0 });
 });
+
+test("another rate holds from the moment it is set; trending keeps its interval", () => {
+  const pace = new Pace({ rate: 100, trendingSeconds: 1 }, 0);
+  assert.deepEqual(pace.due(500), { events: 50, trending: true, skipped: 0 });
+  pace.setRate(10, 700);
+  assert.equal(pace.next, 800);
+  assert.deepEqual(pace.due(799), { events: 0, trending: false, skipped: 0 });
+  assert.deepEqual(pace.due(1_000), { events: 3, trending: true, skipped: 0 });
+  pace.setRate(0, 1_000);
+  assert.equal(pace.next, 2_000);
+  assert.deepEqual(pace.due(9_000), { events: 0, trending: true, skipped: 0 });
+});

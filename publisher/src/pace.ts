@@ -19,9 +19,11 @@ const SECOND = 1_000; // ms
 const MAX_CATCH_UP = 1_000; // ms
 
 export class Pace {
-  readonly #rate: number;
   readonly #trendingEvery: number;
   readonly #start: number;
+  #rate: number;
+  // Since when this rate holds, and how many events were due since then.
+  #rateStart: number;
   #events = 0;
   #trendings = 0;
 
@@ -30,16 +32,23 @@ export class Pace {
     this.#rate = rate;
     this.#trendingEvery = trendingSeconds * SECOND;
     this.#start = now;
+    this.#rateStart = now;
+  }
+
+  /** From now on this rate holds; what was due before and not asked for is left out. */
+  setRate(rate: number, now: number): void {
+    this.#rate = rate;
+    this.#rateStart = now;
+    this.#events = 0;
   }
 
   /** Trending is due at once, then at each interval; the first event after one step. */
   due(now: number): Due {
-    const passed = now - this.#start;
-    const behind = Math.floor((passed * this.#rate) / SECOND) - this.#events;
+    const behind = Math.floor(((now - this.#rateStart) * this.#rate) / SECOND) - this.#events;
     const most = Math.max(1, Math.ceil((MAX_CATCH_UP * this.#rate) / SECOND));
     const events = Math.min(behind, most);
     this.#events += behind;
-    const trendings = Math.floor(passed / this.#trendingEvery) + 1;
+    const trendings = Math.floor((now - this.#start) / this.#trendingEvery) + 1;
     const trending = trendings > this.#trendings;
     this.#trendings = trendings;
     return { events, trending, skipped: behind - events };
@@ -47,7 +56,7 @@ export class Pace {
 
   /** When something is due next. */
   get next(): number {
-    const event = ((this.#events + 1) * SECOND) / this.#rate;
-    return this.#start + Math.min(event, this.#trendings * this.#trendingEvery);
+    const event = this.#rateStart + ((this.#events + 1) * SECOND) / this.#rate;
+    return Math.min(event, this.#start + this.#trendings * this.#trendingEvery);
   }
 }

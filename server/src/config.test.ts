@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
 
@@ -131,6 +132,26 @@ test("a secret's value is not repeated in the complaint", () => {
   assert.doesNotMatch(lines.join(), /tooshort|hunter2/);
 });
 
+test("NATS_URL may carry a login; one that cannot be right is told without it", () => {
+  const NATS_URL = "tls://me:hunter%2F2@10.0.0.5:4222,tls://10.0.0.6:4222";
+  assert.equal(read({ NATS_URL }).NATS_URL, NATS_URL);
+  const of = (env: NodeJS.ProcessEnv): string => {
+    const lines = mistakes({ ...NONE, ...env });
+    assert.equal(lines.length, 1, lines.join("\n"));
+    assert.doesNotMatch(lines.join(), /hunter/);
+    return lines.join();
+  };
+  assert.match(
+    of({ NATS_URL: "nats://me:hunter1@a,nats://me:hunter2@b" }),
+    /^NATS_URL must have the same user/,
+  );
+  assert.match(of({ NATS_URL: "nats://hunter@a,tls://b" }), /^NATS_URL must be either all/);
+  assert.match(of({ NATS_URL: "ws://me:hunter1@a" }), /^NATS_URL must be URLs with nats:\/\/ or tls:\/\//);
+  const NATS_CREDS_FILE = fileURLToPath(import.meta.url);
+  assert.match(of({ NATS_URL: "nats://hunter@a", NATS_CREDS_FILE }), /^NATS_CREDS_FILE .*NATS_URL/);
+  assert.equal(read({ NATS_URL: "nats://a", NATS_CREDS_FILE }).NATS_CREDS_FILE, NATS_CREDS_FILE);
+});
+
 test("settings that contradict each other", () => {
   const one = (env: NodeJS.ProcessEnv) => {
     const lines = mistakes(env);
@@ -180,7 +201,7 @@ test("a comma in a URL's query is part of the URL", () => {
 
 test("the source follows from what is set", () => {
   assert.equal(read({}).SOURCE, "simulator");
-  assert.equal(read({ NATS_URL: "nats://a:4222,tls://b:4222" }).SOURCE, "jetstream");
+  assert.equal(read({ NATS_URL: "tls://a:4222,tls://b:4222" }).SOURCE, "jetstream");
   assert.equal(read({ NATS_URL: "nats://a:4222", SOURCE: "simulator" }).SOURCE, "simulator");
   assert.equal(read({ POLL_URL: "https://a/events", SOURCE: "poll" }).SOURCE, "poll");
 });

@@ -1,6 +1,7 @@
 /** All settings of the gateway, from the environment. The only file that reads it. */
 
 import { readFileSync } from "node:fs";
+import { readNatsServers } from "@odin-ws/publisher/nats-servers";
 import type { z } from "zod";
 import { SECRETS, SETTINGS } from "./settings.ts";
 
@@ -68,6 +69,12 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
       `WS_CPU_PAUSE_THRESHOLD must not be below WS_CPU_REJECT_THRESHOLD (${reject}, is ${pause})`,
     );
   if (config.NATS_CREDS_FILE !== undefined) {
+    const { login } = readNatsServers(config.NATS_URL ?? []);
+    if (Object.keys(login).length > 0) {
+      mistakes.push(
+        "NATS_CREDS_FILE cannot be used together with a user or token in NATS_URL: unset one of them",
+      );
+    }
     try {
       readFileSync(config.NATS_CREDS_FILE);
     } catch (error) {

@@ -256,3 +256,17 @@ test("health: warm first, then NATS may be away for 10 s", (t) => {
   hub.begin("another", 0);
   assert.deepEqual(hub.unhealthy, ["history_not_warm"]);
 });
+
+test("health says that NATS turned our login down, at the start and later", (t) => {
+  const { hub, tick } = start(t);
+  hub.status({ refused: true });
+  assert.deepEqual(hub.unhealthy, ["nats_not_authorized"]);
+  hub.begin("e", 0);
+  hub.status({ connected: true, refused: false, warm: true });
+  assert.deepEqual(hub.unhealthy, []);
+  hub.status({ connected: false, refused: true });
+  tick(10_001);
+  assert.deepEqual(hub.unhealthy, ["nats_not_authorized"]);
+  hub.status({ refused: false });
+  assert.deepEqual(hub.unhealthy, ["nats_lost"]);
+});

@@ -34,7 +34,7 @@ export class Hub implements Intake {
   readonly #overload: Overload;
   readonly #broadcastLimit: PriorityLimiter | undefined;
   readonly #readLimit: TokenBucket | undefined;
-  readonly #status: SourceStatus = { connected: false, warm: false, lag: 0 };
+  readonly #status: SourceStatus = { connected: false, refused: false, warm: false, lag: 0 };
   readonly #complainOfJson: () => void;
   readonly #complainOfSubject: () => void;
   readonly #log: Log;
@@ -188,10 +188,11 @@ export class Hub implements Intake {
     const { closure } = this.admission;
     if (closure !== undefined) reasons.push(closure);
     const source = this.#config.SOURCE === "jetstream" ? "nats" : this.#config.SOURCE;
-    if (!this.#status.warm)
-      reasons.push(this.#status.connected ? "history_not_warm" : `${source}_not_connected`);
-    else if (!this.#status.connected && Date.now() - this.#lostAt > NATS_GRACE_MS)
-      reasons.push(`${source}_lost`);
+    const { connected, refused, warm } = this.#status;
+    if (!warm && connected) reasons.push("history_not_warm");
+    else if (!warm) reasons.push(refused ? `${source}_not_authorized` : `${source}_not_connected`);
+    else if (!connected && Date.now() - this.#lostAt > NATS_GRACE_MS)
+      reasons.push(refused ? `${source}_not_authorized` : `${source}_lost`);
     return reasons;
   }
 

@@ -15,6 +15,7 @@ import {
   WS_PATH,
   WS_PORT,
 } from "@odin-ws/protocol";
+import { readNatsServers } from "@odin-ws/publisher/nats-servers";
 import { z } from "zod";
 
 const integer = (byDefault: number, min: number, max = Number.MAX_SAFE_INTEGER) =>
@@ -50,13 +51,9 @@ const hasScheme = (text: string, schemes: readonly string[]): boolean =>
 const listed = (schemes: readonly string[]) => schemes.map((scheme) => `${scheme}://`).join(" or ");
 const url = (...schemes: string[]) =>
   z.string().refine((text) => hasScheme(text, schemes), `must be a URL with ${listed(schemes)}`);
-const urls = (...schemes: string[]) =>
-  z
-    .string()
-    .refine(
-      (text) => text.split(",").every((one) => hasScheme(one.trim(), schemes)),
-      `must be URLs with ${listed(schemes)}, comma separated`,
-    );
+const natsUrls = z.string().superRefine((text, context) => {
+  for (const message of readNatsServers(text).problems) context.addIssue({ code: "custom", message });
+});
 const isRange = (text: string): boolean => {
   const [address = "", bits = ""] = text.split("/");
   const family = isIP(address);
@@ -82,10 +79,16 @@ const percent = (byDefault: number, min = 0) => integer(byDefault, min, 100);
 
 /** One entry a variable. */
 export const SETTINGS = {
-  NATS_URL: urls("nats", "tls", "ws", "wss")
+  NATS_URL: natsUrls
     .optional()
-    .describe("NATS servers, comma separated; unset: the embedded simulator is the source"),
-  NATS_CREDS_FILE: z.string().optional().describe("NATS credentials file"),
+    .describe(
+      "NATS servers, comma separated: nats://HOST:4222, or tls://HOST:4222 for TLS and nothing else, with USER:PASSWORD@ or TOKEN@ " +
+        "before the host where need be, percent-encoded; unset: the embedded simulator is the source",
+    ),
+  NATS_CREDS_FILE: z
+    .string()
+    .optional()
+    .describe("NATS credentials file, instead of a user or token in NATS_URL"),
   JS_STREAM_NAME: name("stream name")
     .default(STREAM_DEFAULTS.name)
     .describe("JetStream stream; created when missing"),

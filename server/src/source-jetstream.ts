@@ -22,8 +22,15 @@ import {
   StorageType,
   type StreamInfo,
 } from "@nats-io/jetstream";
-import { connect, credsAuthenticator, type NatsConnection, nanos } from "@nats-io/transport-node";
+import {
+  AuthorizationError,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  nanos,
+} from "@nats-io/transport-node";
 import { HEADER, SUBJECTS } from "@odin-ws/protocol";
+import { connectionOptions, readNatsServers } from "@odin-ws/publisher/nats-servers";
 import type { Config } from "./config.ts";
 import { atMostEvery, type Log } from "./log.ts";
 import type { Intake, Source } from "./source.ts";
@@ -104,7 +111,7 @@ class StreamReader {
       let connection: NatsConnection | undefined;
       try {
         connection = await this.#connect();
-        this.#intake.status({ connected: true });
+        this.#intake.status({ connected: true, refused: false });
         void this.#follow(connection);
         await this.#readAll(connection);
       } catch (error) {
@@ -120,7 +127,7 @@ class StreamReader {
   #connect(): Promise<NatsConnection> {
     const { NATS_URL = "", NATS_CREDS_FILE } = this.#settings;
     return connect({
-      servers: NATS_URL.split(",").map((url) => url.trim()),
+      ...connectionOptions(readNatsServers(NATS_URL)),
       ...(NATS_CREDS_FILE === undefined
         ? {}
         : { authenticator: credsAuthenticator(readFileSync(NATS_CREDS_FILE)) }),
@@ -144,7 +151,7 @@ class StreamReader {
         this.#restart("disconnected");
       } else if (event.type === "reconnect") {
         this.#log.info({ server: event.server }, "NATS connection is back");
-        this.#intake.status({ connected: true });
+        this.#intake.status({ connected: true, refused: false });
         this.#restart("reconnected");
       } else if (event.type === "error") {
         this.#report(event.error);
@@ -324,6 +331,7 @@ class StreamReader {
     // A server that can be reached but does not answer (no leader, no permission) is as good as none.
     if (this.#failingSince === 0) this.#failingSince = Date.now();
     else if (Date.now() - this.#failingSince > FAILING_MS) this.#intake.status({ connected: false });
+    this.#intake.status({ refused: error instanceof AuthorizationError });
     this.#problem = error;
     this.#complain();
   }

@@ -19,6 +19,8 @@ export interface RawMessage {
 export interface SourceStatus {
   /** The source can be reached. */
   connected: boolean;
+  /** The source turned down who we say we are. */
+  refused: boolean;
   /** All that the stream held at the start has been read: the history can answer `since`. */
   warm: boolean;
   /** Messages in the stream that have not been read yet. */

@@ -1,10 +1,10 @@
 /** A nats-server with JetStream, whose death and return a test decides. */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { connect, headers, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { findProgram, howToGet } from "../../tools/programs.ts";
 import { get } from "./http.ts";
 import type { Owner } from "./owner.ts";
@@ -27,6 +27,16 @@ export interface PublishOptions {
   headers?: Record<string, string>;
 }
 
+/** A server that does not let everybody in. */
+export interface NatsSetup {
+  /** Not started yet. Default false. */
+  down?: boolean;
+  /** Text of a configuration file. Default: everybody may do everything, in clear text. */
+  config?: string;
+  /** How the test itself gets in. Default: without a login. */
+  login?: NodeConnectionOptions;
+}
+
 interface Session {
   connection: NatsConnection;
   js: JetStreamClient;
@@ -39,15 +49,27 @@ export class Nats {
   readonly #args: string[];
   readonly #store: string;
   readonly #monitor: string;
+  readonly #config: string;
+  #login: NodeConnectionOptions;
   #process: ProcessGroup | undefined;
   #session: Session | undefined;
 
-  constructor(program: string, port: number, monitorPort: number, store: string) {
+  constructor(program: string, port: number, monitorPort: number, store: string, setup: NatsSetup) {
     this.url = `nats://127.0.0.1:${port}`;
     this.#monitor = `http://127.0.0.1:${monitorPort}/healthz`;
     this.#program = program;
-    this.#args = ["-js", "-a", "127.0.0.1", "-p", `${port}`, "-m", `${monitorPort}`, "-sd", store];
+    this.#config = join(store, "nats.conf");
+    const { config = "", login = {} } = setup;
+    const args = ["-js", "-a", "127.0.0.1", "-p", `${port}`, "-m", `${monitorPort}`, "-sd", store];
+    this.#args = config === "" ? args : [...args, "-c", this.#config];
     this.#store = store;
+    this.#login = login;
+  }
+
+  /** Writes the configuration that the next start reads. */
+  async configure(config: string, login: NodeConnectionOptions): Promise<void> {
+    this.#login = login;
+    await writeFile(this.#config, config);
   }
 
   /** Starts it, or starts it again on the same ports and with what it had stored. */
@@ -62,7 +84,7 @@ export class Nats {
       },
     );
     if (server.exit !== undefined) throw new Error(`nats-server ended:\n${server.tail()}`);
-    const connection = await connect({ servers: this.url, reconnect: false });
+    const connection = await connect({ servers: this.url, ...this.#login, reconnect: false });
     this.#session = { connection, js: jetstream(connection), jsm: await jetstreamManager(connection) };
   }
 
@@ -123,13 +145,15 @@ export class Nats {
 }
 
 /** Starts a nats-server of the test's own; disposed of with its owner. */
-export async function startNats(owner: Owner, { down = false } = {}): Promise<Nats> {
+export async function startNats(owner: Owner, setup: NatsSetup = {}): Promise<Nats> {
   const program = findProgram("nats-server");
   if (program === undefined) throw new Error(howToGet("nats-server"));
   const store = await mkdtemp(join(tmpdir(), "odin-nats-"));
-  const nats = new Nats(program, await freePort(), await freePort(), store);
+  const nats = new Nats(program, await freePort(), await freePort(), store, setup);
   owner.after(() => nats.dispose());
   guardFolder(store);
+  const { down = false, config = "", login = {} } = setup;
+  if (config !== "") await nats.configure(config, login);
   if (!down) await nats.start();
   return nats;
 }

@@ -97,9 +97,18 @@ describe("bundle of the gateway", () => {
     assert.equal(code, 0);
   });
 
-  test("is built by the same Node in the image as here", () => {
-    const dockerfile = readFileSync(join(ROOT, "server/Dockerfile"), "utf8");
-    const [, tag] = dockerfile.match(/^ARG NODE_IMAGE=node:([^-\s]+)-/m) ?? [];
+  test("is built by the same Node in the image as here, and so is the publisher's", () => {
+    const [gateway = "", publisher = ""] = ["server", "publisher"].map((folder) =>
+      readFileSync(join(ROOT, folder, "Dockerfile"), "utf8"),
+    );
+    const [, tag] = gateway.match(/^ARG NODE_IMAGE=node:([^-\s]+)-/m) ?? [];
     assert.equal(tag, manifest.devDependencies.node);
+    // Up to the installation both say the same, so that they share its layers.
+    const beginning = (dockerfile: string) => {
+      const lines = dockerfile.match(/^[^#\n].*/gm) ?? [];
+      return lines.slice(0, lines.findIndex((line) => line.startsWith("RUN npm ci ")) + 1);
+    };
+    assert.deepEqual(beginning(publisher), beginning(gateway));
+    assert.ok(beginning(gateway).length > 1);
   });
 });
