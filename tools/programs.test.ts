@@ -3,10 +3,10 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import { delimiter, join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { archiveOf, FAKE, fakeMachine, fakePip, fakeProgram, fakeScript } from "./fake-machine.ts";
-import { PROGRAMS, type ProgramRow } from "./program-table.ts";
+import { type GoBuild, PROGRAMS, type ProgramRow, type Source } from "./program-table.ts";
 import { findRow, obtain } from "./programs.ts";
 
 const programsFile = join(import.meta.dirname, "programs.ts");
@@ -210,21 +210,81 @@ test("tools/programs.ts itself prints the path of nats-server and knows no other
   assert.match(bad.stderr, /no program named 'gnats' here; known: nats-server/);
 });
 
-test("the table pins every download by a whole digest, at a version that will do", () => {
-  for (const row of PROGRAMS) {
+test("the table pins everything it gets, at a version that will do", () => {
+  for (const row of PROGRAMS as readonly ProgramRow[]) {
     assert.ok(row.version.localeCompare(row.minimum, "en", { numeric: true }) >= 0, row.name);
-    for (const source of row.sources as ProgramRow["sources"]) {
-      const digests =
-        source.kind === "wheel"
-          ? source.sha256
-          : Object.values(source.archives).map((archive) => archive.sha256);
-      assert.ok(digests.length > 0, row.name);
-      for (const digest of digests) assert.match(digest, /^[0-9a-f]{64}$/, row.name);
-      const pinned =
-        source.kind === "wheel"
-          ? [source.requirement]
-          : Object.values(source.archives).map((archive) => archive.url);
-      for (const where of pinned) assert.ok(where.includes(row.version), where);
-    }
+    assert.ok(row.sources.length > 0, row.name);
+    for (const source of row.sources)
+      for (const where of pinsOf(source)) assert.ok(where.includes(row.version), where);
   }
+});
+
+/** Asserts that each file of a source is pinned by a whole digest, and returns what names its version. */
+function pinsOf(source: Source): string[] {
+  if (source.kind === "go") return pinsOfModule(source);
+  const archives = source.kind === "release" ? Object.values(source.archives) : [];
+  const digests = source.kind === "wheel" ? source.sha256 : archives.map(({ sha256 }) => sha256);
+  assert.ok(digests.length > 0);
+  for (const digest of digests) assert.match(digest, /^[0-9a-f]{64}$/);
+  return source.kind === "wheel" ? [source.requirement] : archives.map(({ url }) => url);
+}
+
+function pinsOfModule({ module, package: path, ldflags }: GoBuild): string[] {
+  const read = (name: string) => readFileSync(join(import.meta.dirname, "modules", module, name), "utf8");
+  const required = [...read("go.mod").matchAll(/^(?:require )?\s*(\S+) (v\S+)$/gm)];
+  const found = required.find(([, name]) => path === name || path.startsWith(`${name}/`));
+  assert.ok(found, `go.mod of ${module} requires no module that holds ${path}`);
+  const [, name, version] = found;
+  assert.match(read("go.sum"), new RegExp(`^${name} ${version} h1:\\S{44}$`, "m"));
+  return [String(version), ldflags ?? ""];
+}
+
+// A Go that only copies: it fails where it is not asked as it should be.
+const FAKE_GO = `PATH=/usr/bin:/bin
+    [ "$1" = version ] && { echo go version go1.99; exit; }
+    [ "$GOFLAGS $GOWORK" = "-mod=readonly off" ] || { echo "environment: $GOFLAGS $GOWORK"; exit 1; }
+    [ "$1 $2 $3 $4 $5" = "build -trimpath -ldflags -s -w -X main.v=2.15.1 -o" ] || { echo "arguments: $*"; exit 1; }
+    [ "$7" = example.com/fake/cmd ] || { echo "package: $7"; exit 1; }
+    grep -q '^require example.com/fake v2.15.1$' go.mod || { echo "no go.mod in $PWD"; exit 1; }
+    mkdir -p "$(dirname "$6")"; printf '#!/bin/sh\\necho v2.15.1 from Go\\n' > "$6"`;
+
+/** As fakeMachine, with a row that is built from a module. */
+async function goMachine(t: TestContext) {
+  const machine = await fakeMachine(t);
+  const modules = join(machine.root, "modules");
+  mkdirSync(join(modules, "fake"), { recursive: true });
+  writeFileSync(join(modules, "fake", "go.mod"), "module tools/fake\n\nrequire example.com/fake v2.15.1\n");
+  const ldflags = "-X main.v=2.15.1";
+  const source: GoBuild = { kind: "go", module: "fake", package: "example.com/fake/cmd", ldflags };
+  const told: string[] = [];
+  const env = { ...machine.env, GOFLAGS: "-mod=vendor", GOWORK: "/elsewhere/go.work" };
+  const options = { env, modules, tell: (line: string) => told.push(line) };
+  return { ...machine, row: { ...machine.row, sources: [source] }, options, told };
+}
+
+test("a Go program is built from its module, after a line that says so, and kept", async (t) => {
+  const { bin, cache, row, options, told, litter } = await goMachine(t);
+  fakeScript(bin, "go", FAKE_GO);
+  const path = join(cache, FAKE);
+  assert.deepEqual(await obtain(row, options), { path });
+  assert.match(execFileSync(path, { encoding: "utf8" }), /from Go/);
+  assert.deepEqual(told, [
+    `building ${FAKE} with Go: minutes the first time, then it is kept in the tools cache`,
+  ]);
+  rmSync(join(bin, "go"));
+  assert.deepEqual(await obtain(row, options), { path });
+  assert.equal(told.length, 1);
+  assert.deepEqual(litter(), []);
+});
+
+test("without Go, and with one that fails, nothing is kept and the line says why", async (t) => {
+  const { bin, cache, row, options, told, litter } = await goMachine(t);
+  const without = missingLine(await obtain(row, options));
+  assert.ok(without.includes("; go build example.com/fake/cmd: Go is not installed): install"), without);
+  assert.deepEqual(told, []);
+  fakeScript(bin, "go", '[ "$1" = version ] || { echo downloading; echo "missing go.sum entry"; exit 1; }');
+  const failed = missingLine(await obtain(row, options));
+  assert.ok(failed.includes("go build example.com/fake/cmd: missing go.sum entry)"), failed);
+  assert.deepEqual(readdirSync(cache), []);
+  assert.deepEqual(litter(), []);
 });

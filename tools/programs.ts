@@ -16,6 +16,10 @@ export interface ObtainOptions {
   signal?: AbortSignal;
   /** Milliseconds without an answer or a byte after which a download has failed; default 8 s. */
   stall?: number;
+  /** Gets a line before something that takes minutes. Default: to stderr. */
+  tell?: (line: string) => void;
+  /** Folder of the modules that Go programs are built in. Default: tools/modules. */
+  modules?: string;
 }
 
 /** A program's path, or one line that says that it is missing, why, and how to get it. */
@@ -87,7 +91,7 @@ async function install(
   // Beside the cache and not in the system's temp folder: a rename is atomic only inside one file system.
   const folder = await mkdtemp(join(dirname(cache), `${row.name}-`));
   try {
-    const fetched = await fetchFrom(source, row.name, { ...options, folder });
+    const fetched = await fetchFrom(source, row.name, { tell: console.error, ...options, folder });
     await chmod(fetched, 0o755);
     const problem = problemOf(fetched, row, env);
     if (problem) throw new Error(`${row.name} from the ${source.kind}: ${problem}`);

@@ -12,6 +12,7 @@ GRAFANA_SHARE=13
 
 role_steps() {
   local folder="$STATE/data" device
+  need image-nats image-publisher nats-name
   step watch
   install_watch
   step inputs

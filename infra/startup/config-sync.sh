@@ -96,8 +96,8 @@ sync_config() {
 
 # fetch_object PATH FILE
 fetch_object() {
-  fetch "$STORAGE/$(required config-bucket)/$1" "$2" --header "@$RUN/token-$$" ||
-    fail "$1 in bucket $(required config-bucket): $(http_problem /dev/null)"
+  fetch "$STORAGE/$(attribute config-bucket "")/$1" "$2" --header "@$RUN/token-$$" ||
+    fail "$1 in bucket $(attribute config-bucket ""): $(http_problem /dev/null)"
   [ -e "$2" ] || : >"$2" # curl makes no file of an empty object
 }
 
@@ -139,23 +139,20 @@ reload() {
 # image nor for its configuration.
 SHIPPER_MEMORY=$((256 * 1024 * 1024))
 install_log_shipper() {
-  local loki
+  local loki instance
   loki="$(attribute loki-url "")"
-  [ -n "$loki" ] && [ -n "$(attribute image-alloy "")" ] || return 0
+  [ -n "$loki" ] && [ -n "$(image alloy)" ] || return 0
+  from_metadata instance/name "$RUN/instance-name" || fail "no instance name from the metadata server ($(http_problem /dev/null))"
+  instance="$(cat "$RUN/instance-name")"
   install -d -m 0755 "$STATE/alloy"
   UNIT_LINES="ConditionPathExists=$CONFIG/current/$SHIPPER_CONFIG" \
     SERVICE_LINES="ExecStartPre=/bin/bash $RUN/startup.sh pull alloy" \
     container log-shipper "$(image alloy)" "$SHIPPER_MEMORY" 10 \
     --user 0:0 --cpus 0.1 --env "GOMEMLIMIT=$((SHIPPER_MEMORY * 8 / 10))" \
-    --env "LOKI_URL=$loki" --env "ODIN_ROLE=$ROLE" --env "ODIN_INSTANCE=$(instance_name)" \
+    --env "LOKI_URL=$loki" --env "ODIN_ROLE=$ROLE" --env "ODIN_INSTANCE=$instance" \
     --volume /var/log/journal:/var/log/journal:ro --volume /run/log/journal:/run/log/journal:ro \
     --volume /etc/machine-id:/etc/machine-id:ro --volume "$CONFIG:$CONFIG:ro" --volume "$STATE/alloy:/var/lib/alloy/data" \
     -- run --server.http.listen-addr=127.0.0.1:12345 --storage.path=/var/lib/alloy/data --disable-reporting \
     "$CONFIG/current/$SHIPPER_CONFIG"
   start_container log-shipper --no-block
-}
-
-instance_name() {
-  from_metadata instance/name "$RUN/instance-name" || fail "no instance name from the metadata server ($(http_problem /dev/null))"
-  cat "$RUN/instance-name"
 }

@@ -16,8 +16,7 @@ EXPORTS="shopt -s nullglob; for file in $RUN/env/*; do"'
 done'
 MAIN="" # the container that gets the role's environment
 
-# image NAME: required
-image() { required "image-$1"; }
+image() { attribute "image-$1" ""; }
 
 # The image that the last line names.
 main_image() { attribute "image-$MAIN" none; }
@@ -144,7 +143,9 @@ fingerprint() {
 
 # Without the containers' output nobody could tell what is wrong; their settings are named in it, not their values.
 last_lines() {
-  journalctl --quiet --no-pager --output cat --lines 3 "CONTAINER_NAME=odin-$1" + "_SYSTEMD_UNIT=odin-$1.service" 2>/dev/null || true
+  local lines
+  lines="$(journalctl --quiet --no-pager --output cat --lines 3 "CONTAINER_NAME=odin-$1" + "_SYSTEMD_UNIT=odin-$1.service" 2>/dev/null)" || true
+  printf '%s' "${lines:-(nothing)}"
 }
 
 # await_200 NAME URL: until the container answers; its restarts are counted so that one that cannot run is told at once.

@@ -22,14 +22,19 @@ mount_data_disk() {
       type=ext4
     fi
     [ "$type" = ext4 ] || fail "$device holds $type, not ext4: it is left alone"
-    e2fsck -p "$device" >&2 || status=$?
+    e2fsck -f -p "$device" >&2 || status=$? # in full, as growing asks for it
     [ "$status" -lt 2 ] || fail "the file system of $device is damaged (e2fsck -p: $status): run e2fsck by hand, or restore a snapshot"
+    grow "$device"
     mkdir -p "$DATA"
     mount -t ext4 -o nosuid,nodev,noexec,discard "$device" "$DATA" || fail "$device cannot be mounted"
     chmod 0755 "$DATA"
+  else
+    grow "$device"
   fi
-  resize2fs "$device" >&2 2>"$RUN/resize-error" || fail "$device cannot grow: $(cat "$RUN/resize-error")"
 }
+
+# To the size of the disk, mounted or not. Too small is no reason to have none.
+grow() { resize2fs "$1" >&2 2>"$RUN/resize-error" || log "$1 could not grow: $(one_line "$(cat "$RUN/resize-error")")"; }
 
 # A disk that cannot be read is not blank.
 is_blank() {

@@ -12,12 +12,13 @@ MEMORY_LIMIT=7516192768 # bytes, the gateway's own default of WS_MEMORY_LIMIT
 
 role_steps() {
   local drain memory
+  need image-gateway
+  drain="$(whole_number drain-seconds 60)"
   step kernel
   set_kernel net.ipv4.tcp_max_syn_backlog=8192 net.core.somaxconn=8192 net.ipv4.tcp_syncookies=1
   raise_file_limit
   step inputs
   install_inputs
-  drain="$(whole_number drain-seconds 60)"
   memory=$(($(total_memory) - RESERVED_MEMORY))
   # On a smaller machine the gateway would be killed before it felt full.
   [ -e "$RUN/env/WS_MEMORY_LIMIT" ] || [ "$memory" -ge "$MEMORY_LIMIT" ] || printf '%s' "$memory" >"$RUN/env/WS_MEMORY_LIMIT"

@@ -42,6 +42,7 @@ main() {
 
 command_start() {
   trap on_exit EXIT
+  trap 'fail "stopped by a signal"' HUP INT TERM
   trap 'on_error "$LINENO" "$BASH_COMMAND" "$?"' ERR
   install -d -m 0711 "$RUN" "$RUN/secrets" # containers look up their own files in it, and cannot list it
   install -d -m 0755 "$STATE" "$RUN/files"
@@ -66,7 +67,7 @@ step() {
 
 log() { echo "odin-startup[$$]: $*" >&2; }
 
-# fail REASON: ends the run. No secret in it. Also from within $(…), whose failure ends the run too.
+# fail REASON: ends the run. No secret in it. Within $(…) it ends that, and so the run only where $(…) is all of an assignment.
 fail() {
   printf '%s' "$*" >"$REASON"
   exit 1
@@ -83,7 +84,7 @@ on_exit() {
   [ "$READY" = no ] || return 0
   reason="$(cat "$REASON" 2>/dev/null)" || true
   : >"$RUN/failed" # the watch tries again
-  tell "odin-startup: failed role=$ROLE step=$STEP: $(one_line "${reason:-stopped}")$(revision)"
+  tell "odin-startup: failed role=$ROLE step=$STEP: $(one_line "${reason:-unknown}")$(revision)"
   exit 1
 }
 
@@ -172,7 +173,8 @@ read_attributes() {
   mv "$RUN/startup.new" "$RUN/startup.sh" # a unit that reads the old one goes on reading that
   rm -rf "$RUN/attributes"
   mv "$folder" "$RUN/attributes"
-  [ "$(required role)" = "$ROLE" ] || fail "metadata attribute odin-role is '$(required role)', but this is the script of $ROLE"
+  need role
+  [ "$(attribute role "")" = "$ROLE" ] || fail "metadata attribute odin-role is '$(attribute role "")', but this is the script of $ROLE"
 }
 
 etag() { sed -n 's/^[Ee][Tt][Aa][Gg]:[[:space:]]*\([^[:space:]]*\).*/\1/p' "$1"; }
@@ -182,12 +184,12 @@ attribute() {
   if [ -e "$RUN/attributes/odin-$1" ]; then cat "$RUN/attributes/odin-$1"; else printf '%s' "$2"; fi
 }
 
-# required NAME: the value of odin-NAME, which must not be empty.
-required() {
-  local value
-  value="$(attribute "$1" "")"
-  [ -n "$value" ] || fail "metadata attribute odin-$1 is missing"
-  printf '%s' "$value"
+# need NAME…: ends the run unless every odin-NAME has a value.
+need() {
+  local name
+  for name in "$@"; do
+    [ -n "$(attribute "$name" "")" ] || fail "metadata attribute odin-$name is missing"
+  done
 }
 
 # whole_number NAME DEFAULT

@@ -14,7 +14,7 @@ STACK=(prometheus alertmanager loki grafana)
 start_stack() {
   local name
   for name in "${STACK[@]}"; do
-    [ -n "$(attribute "image-$name" "")" ] || continue
+    [ -n "$(image "$name")" ] || continue
     "start_$name" "$1/$name"
   done
 }
@@ -22,7 +22,7 @@ start_stack() {
 pull_stack() {
   local name
   for name in "${STACK[@]}"; do
-    [ -z "$(attribute "image-$name" "")" ] || pull "$(image "$name")"
+    [ -z "$(image "$name")" ] || pull "$(image "$name")"
   done
 }
 
@@ -80,6 +80,6 @@ await_stack() {
 }
 
 await_part() {
-  [ -n "$(attribute "image-$1" "")" ] && [ -e "$CONFIG/current/$2" ] || return 0
+  [ -n "$(image "$1")" ] && [ -e "$CONFIG/current/$2" ] || return 0
   await_200 "$1" "http://127.0.0.1:$3"
 }

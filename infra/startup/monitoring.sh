@@ -6,6 +6,7 @@ MAIN=grafana
 SHIPPER_CONFIG=alloy/monitoring.alloy
 
 role_steps() {
+  need data-device config-bucket
   step watch
   install_watch
   step inputs
@@ -13,7 +14,7 @@ role_steps() {
   step firewall
   open_ports 3010 9090 9093 3100
   step disk
-  mount_data_disk "$(required data-device)"
+  mount_data_disk "$(attribute data-device "")"
   step config
   sync_now
   step docker

@@ -10,6 +10,7 @@ NATS_HEALTH=http://127.0.0.1:8222/healthz
 # start_nats IMAGE MEMORY DATA_FOLDER
 start_nats() {
   local image="$1" memory="$2" store="$3"
+  NATS_ORDINAL="$(whole_number nats-ordinal 0)"
   install -d -m 0700 -o "$NATS_UID" -g "$NATS_UID" "$RUN/nats"
   nats_config "$store" >"$RUN/nats/nats.new"
   chown "$NATS_UID:$NATS_UID" "$RUN/nats/nats.new"
@@ -30,7 +31,7 @@ nats_config() {
   publisher="$(password nats-publisher-password)"
   size="$(df --output=size --block-size=1 "$1" | tail -n 1)"
   cat <<CONF
-server_name: "$(required nats-name)"
+server_name: "$(attribute nats-name "")"
 port: 4222
 http_port: 8222
 max_payload: 1MB
@@ -82,10 +83,9 @@ password() {
 
 # The addresses of the other servers' monitoring.
 other_servers() {
-  local peers own peer
+  local peers peer
   read -r -a peers <<<"$(attribute nats-peers "")"
-  own="$(whole_number nats-ordinal 0)"
-  unset "peers[$own]"
+  unset "peers[$NATS_ORDINAL]"
   for peer in "${peers[@]}"; do printf 'http://%s:8222\n' "${peer%:*}"; done
 }
 
@@ -94,7 +94,7 @@ before_restart_nats() {
   local end others
   others="$(other_servers)"
   [ -n "$others" ] || return 0
-  sleep $(($(whole_number nats-ordinal 0) * STAGGER))
+  sleep $((NATS_ORDINAL * STAGGER))
   end=$((SECONDS + PEER_SECONDS))
   until all_healthy "$others" && sleep 2 && all_healthy "$others"; do
     [ "$SECONDS" -lt "$end" ] || fail "not restarted: $UNHEALTHY is not healthy ($(http_problem /dev/null)) and the cluster cannot spare two"

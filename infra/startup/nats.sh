@@ -6,6 +6,7 @@ MAIN=nats
 RESERVED_MEMORY=$((384 * 1024 * 1024)) # for the system and docker
 
 role_steps() {
+  need image-nats nats-name data-device
   step watch
   install_watch
   step inputs
@@ -14,7 +15,7 @@ role_steps() {
   open_ports 4222 8222
   [ -z "$(attribute nats-peers "")" ] || open_ports 6222
   step disk
-  mount_data_disk "$(required data-device)"
+  mount_data_disk "$(attribute data-device "")"
   data_folder nats "$NATS_UID"
   step docker
   await_docker

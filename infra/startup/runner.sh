@@ -18,7 +18,7 @@ role_steps() {
   raise_file_limit
   step inputs
   install_inputs
-  if [ -n "$(attribute image-loadtest "")" ]; then
+  if [ -n "$(image loadtest)" ]; then
     step docker
     await_docker
     log_in_to_registries

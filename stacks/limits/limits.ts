@@ -55,8 +55,10 @@ export async function limits(options: LimitsOptions, source?: StackSource): Prom
   return [report(stack, fleet, own, given), "", ...paths, ""].join("\n");
 }
 
+/** The answer, and a line for each moment. */
 function json(stack: string, { scenario, moments, ...rest }: Answer): string {
-  return `${JSON.stringify({ stack, ...rest, scenario, moments }, null, 1)}\n`;
+  const head = JSON.stringify({ stack, ...rest, scenario }, null, 2).replace(/\n}$/, "");
+  return `${head},\n  "moments": [\n${moments.map((moment) => `    ${JSON.stringify(moment)}`).join(",\n")}\n  ]\n}\n`;
 }
 
 function write(path: string, content: string): void {

@@ -64,7 +64,15 @@ export function plotSvg(stack: string, given: Answer): string {
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return svg;
+  return still(svg);
+}
+
+/** Without what only a page with a mouse needs, whose names count the plots of this process. */
+function still(svg: string): string {
+  return svg
+    .replace(/<style[^>]*>[\s\S]*?<\/style>/, "")
+    .replaceAll(/ (class="zr\d+-cls-\d+"|pointer-events="visible")/g, "")
+    .replaceAll(/\bzr\d+-/g, "");
 }
 
 const AFTERWARDS = 600; // seconds that are shown after the last change

@@ -1,0 +1,54 @@
+/** Google's Compute API as far as the checks use it, on this machine. */
+
+import { createServer, type IncomingMessage } from "node:http";
+import { json } from "node:stream/consumers";
+import type { Owner } from "../harness/owner.ts";
+import { freePort } from "../harness/ports.ts";
+
+export interface Asked {
+  method: string;
+  /** Path and query. */
+  path: string;
+  body: unknown;
+  /** The header `authorization`. */
+  authorization: string | undefined;
+}
+
+export interface Reply {
+  status?: number;
+  body: unknown;
+}
+
+export interface FakeCompute {
+  /** For ODIN_COMPUTE_URL. */
+  url: string;
+  asked: Asked[];
+}
+
+/** Serves what `reply` returns; it is given the request and how many came before. */
+export async function fakeCompute(
+  owner: Owner,
+  reply: (asked: Asked, before: number) => Reply,
+): Promise<FakeCompute> {
+  const asked: Asked[] = [];
+  const server = createServer(async (request, response) => {
+    const one = await read(request);
+    const { status = 200, body } = reply(one, asked.length);
+    asked.push(one);
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(typeof body === "string" ? body : JSON.stringify(body));
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  owner.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${port}`, asked };
+}
+
+async function read(request: IncomingMessage): Promise<Asked> {
+  const body = request.method === "POST" ? await json(request) : undefined;
+  const { method = "", url = "" } = request;
+  return { method, path: url, body, authorization: request.headers.authorization };
+}

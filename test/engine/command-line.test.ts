@@ -1,0 +1,118 @@
+/** The program as the `pulumi` command runs it: package.json's `main` in a process of its own, and sources that change. */
+
+import assert from "node:assert/strict";
+import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, beforeEach, describe, test } from "node:test";
+import { suiteOwner } from "../harness/owner.ts";
+import { withoutEngine } from "./engine.ts";
+import {
+  assertInOrder,
+  inWords,
+  type RepositoryStack,
+  repositoryStack,
+  TEMPLATE,
+} from "./repository-stack.ts";
+import { copyWorkspace } from "./workspace-copy.ts";
+
+const VERSIONED = [
+  "create InstanceTemplate gateway-template",
+  "update RegionInstanceGroupManager gateway-group",
+];
+
+/** One file has another content than before. */
+const MONITORING = `
+import { monitoringFiles as filesBefore } from "./index-before.ts";
+export * from "./index-before.ts";
+export function monitoringFiles(args) {
+  const files = filesBefore(args);
+  return { ...files, "prometheus/prometheus.yml": files["prometheus/prometheus.yml"] + "\\n# changed\\n" };
+}
+`;
+
+describe("command line", { skip: withoutEngine() }, () => {
+  const owner = suiteOwner();
+  let folder: string;
+  let staging: RepositoryStack;
+  before(async () => {
+    folder = await copyWorkspace(owner);
+    staging = await repositoryStack(owner, "staging", {}, { folder });
+  });
+  beforeEach(() => {
+    staging.cloud.takeOperations();
+  });
+
+  const settings = () => readFile(join(staging.stack.folder, "Pulumi.staging.yaml"), "utf8");
+
+  test("a wrong value is told by name before anything is done", async () => {
+    const { stack, cloud } = staging;
+    await stack.configure({ minInstances: "9" });
+    const run = await stack.run("up", "--yes");
+    assert.notEqual(run.exitCode, 0);
+    assert.match(run.output, /minInstances is 9: at most maxInstances, which is 2/);
+    assert.doesNotMatch(run.output, /node:internal|\.ts:\d+/, "no stack trace");
+    assert.deepEqual(cloud.operations, []);
+    await stack.configure({ minInstances: "1" });
+  });
+
+  test("up, with the defaults of Pulumi.yaml", async () => {
+    const { stack, cloud } = staging;
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.match(
+      String(cloud.one("docker:index/image:Image", "gateway-image").inputs.imageName),
+      /\/gateway:[0-9a-f]{12}$/,
+    );
+    const again = await stack.preview("--expect-no-changes");
+    assert.deepEqual([again.exitCode, again.steps], [0, []]);
+    assert.match(await stack.pulumi("stack", "output", "url"), /^ws:\/\/[\d.]+:3004\/ws$/m);
+  });
+
+  test("a changed source of the gateway is a new image and a rollout", async () => {
+    const { stack, cloud } = staging;
+    const before = cloud.one(TEMPLATE).inputs.metadata as Record<string, string>;
+    await appendFile(join(folder, "server/src/main.ts"), "\n// another version\n");
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    const done = inWords(cloud.takeOperations());
+    assertInOrder(done, ["update Image gateway-image", ...VERSIONED, "create Command rollout-test"]);
+    assertInOrder(done, [VERSIONED[1] ?? "", "delete InstanceTemplate gateway-template"]);
+    assert.equal(done.length, 6, done.join("\n"));
+    const after = cloud.one(TEMPLATE).inputs.metadata as Record<string, string>;
+    const changed = Object.keys({ ...before, ...after }).filter((key) => before[key] !== after[key]);
+    assert.deepEqual(changed, ["odin-image-gateway"]);
+  });
+
+  test("a changed file that is not in the image is none", async () => {
+    await appendFile(join(folder, "server/src/main.test.ts"), "\n// a test\n");
+    const { exitCode, steps } = await staging.stack.preview("--expect-no-changes");
+    assert.deepEqual([exitCode, steps], [0, []]);
+  });
+
+  test("changed monitoring is another object in the bucket, and no VM", async () => {
+    const { stack, cloud } = staging;
+    const bucketObject = "gcp:storage/bucketObject:BucketObject";
+    await rename(join(folder, "monitoring/index.ts"), join(folder, "monitoring/index-before.ts"));
+    await writeFile(join(folder, "monitoring/index.ts"), MONITORING);
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    const operations = cloud.takeOperations();
+    assert.ok(operations.length >= 2, "the file and the manifest");
+    assert.deepEqual(
+      operations.filter(({ type }) => type !== bucketObject),
+      [],
+    );
+    assert.ok(operations.some(({ name }) => name.endsWith("-manifest")));
+  });
+
+  test("`pulumi config set` changes its line and no other", async () => {
+    const { stack } = staging;
+    const before = (await settings()).split("\n");
+    await stack.pulumi("config", "set", "maxInstances", "8");
+    const after = (await settings()).split("\n");
+    assert.equal(after.length, before.length);
+    const changed = after.flatMap((line, index) => (line === before[index] ? [] : [line.trim()]));
+    assert.equal(changed.length, 1, changed.join("\n"));
+    assert.match(changed[0] ?? "", /^odin-ws:maxInstances: "?8"?$/);
+  });
+});

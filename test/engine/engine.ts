@@ -1,0 +1,215 @@
+/** The real Pulumi engine on a project of a test's own, with a cloud that is none. */
+
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findProgram, howToGet } from "../../tools/programs.ts";
+import type { Owner } from "../harness/owner.ts";
+import { ProcessGroup } from "../harness/process-group.ts";
+import { within } from "../harness/wait.ts";
+import { guardFolder } from "../harness/watchdog.ts";
+import { FakeCloud } from "./fake-cloud.ts";
+import { type Program, serveLanguage } from "./language-host.ts";
+import { serveProvider } from "./provider-server.ts";
+
+const RUN_LIMIT = 120_000; // 2 min for one run of the engine on a busy machine
+
+const PACKAGES = ["gcp", "command", "docker", "random", "tls"];
+
+/** The engine's decision about one resource: `create`, `update`, `create-replacement`, `delete-replaced`, `delete`, … */
+export interface Step {
+  op: string;
+  type: string;
+  /** Logical name. */
+  name: string;
+}
+
+/** What one run of the engine came to. */
+export interface Run {
+  exitCode: number;
+  /** All that it printed, without colours. */
+  output: string;
+  /** What it did, or would do in a preview, with resources; without those that stay the same, and without components. */
+  steps: Step[];
+  /** How many resources stay as they are. */
+  same: number;
+  /** Errors and warnings that the engine, the program or a provider reported. */
+  messages: string[];
+}
+
+/** What a stack is made of. */
+export interface StackOptions {
+  program: Program;
+  stack: string;
+  /** Files of the project, for example `Pulumi.yaml`, by name. */
+  files: Record<string, string>;
+  cloud?: FakeCloud;
+}
+
+/** The `skip` of a suite that needs the engine; under CI nothing goes untested, so there it is a failure. */
+export function withoutEngine(): string | false {
+  if (findProgram("pulumi") !== undefined) return false;
+  if (process.env.CI === "true") throw new Error(howToGet("pulumi"));
+  return howToGet("pulumi");
+}
+
+/** A stack in a project of its own, with state and settings of its own. Nothing is written to or read from the user's home. */
+export class Stack {
+  readonly cloud: FakeCloud;
+  readonly name: string;
+  /** Where Pulumi.yaml is. */
+  readonly folder: string;
+  program: Program;
+  readonly #engine: string;
+  readonly #env: Record<string, string>;
+  #runs = 0;
+
+  constructor(
+    options: StackOptions,
+    engine: string,
+    folder: string,
+    ports: { cloud: number; program: number },
+    cloud: FakeCloud,
+  ) {
+    this.cloud = cloud;
+    this.name = options.stack;
+    this.program = options.program;
+    this.folder = join(folder, "project");
+    this.#engine = engine;
+    this.#env = {
+      PATH: process.env.PATH ?? "",
+      HOME: join(folder, "home"),
+      PULUMI_HOME: join(folder, "home"),
+      PULUMI_BACKEND_URL: `file://${folder}/state`,
+      PULUMI_CONFIG_PASSPHRASE: "test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      PULUMI_DEBUG_COMMANDS: "true", // has --event-log
+      PULUMI_DISABLE_CI_DETECTION: "true",
+      PULUMI_DEBUG_PROVIDERS: PACKAGES.map((name) => `${name}:${ports.cloud}`).join(","),
+      PULUMI_DEBUG_LANGUAGES: `nodejs:${ports.program}`,
+    };
+  }
+
+  up(...args: string[]): Promise<Run> {
+    return this.run("up", "--yes", "--skip-preview", ...args);
+  }
+
+  preview(...args: string[]): Promise<Run> {
+    return this.run("preview", ...args);
+  }
+
+  destroy(...args: string[]): Promise<Run> {
+    return this.run("destroy", "--yes", "--skip-preview", ...args);
+  }
+
+  refresh(...args: string[]): Promise<Run> {
+    return this.run("refresh", "--yes", "--skip-preview", ...args);
+  }
+
+  /** Sets keys of the configuration; `zones[0]` and `gateway.WS_DRAIN_SECONDS` go into lists and maps. */
+  async configure(plain: Record<string, string>, secret: Record<string, string> = {}): Promise<void> {
+    const named = (option: string, values: Record<string, string>) =>
+      Object.entries(values).flatMap(([key, value]) => [option, `${key}=${value}`]);
+    await this.pulumi(
+      "config",
+      "set-all",
+      "--path",
+      ...named("--plaintext", plain),
+      ...named("--secret", secret),
+    );
+  }
+
+  /** The stack's state as it is stored: secrets are encrypted in it. */
+  async state(): Promise<string> {
+    return readFile(
+      join(this.folder, "..", "state", ".pulumi", "stacks", "odin-ws", `${this.name}.json`),
+      "utf8",
+    );
+  }
+
+  /** Runs any command of the engine's program. @throws Error with its output when it fails */
+  async pulumi(...args: string[]): Promise<string> {
+    const { exitCode, output } = await this.#spawn(args);
+    if (exitCode !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${exitCode}:\n${output}`);
+    return output;
+  }
+
+  /** Runs a command that works on resources. */
+  async run(command: string, ...args: string[]): Promise<Run> {
+    const log = join(this.folder, "..", `events-${++this.#runs}.json`);
+    const all = [
+      command,
+      "--stack",
+      this.name,
+      "--color",
+      "never",
+      "--non-interactive",
+      "--event-log",
+      log,
+      ...args,
+    ];
+    const { exitCode, output } = await this.#spawn(all);
+    const lines = existsSync(log) ? (await readFile(log, "utf8")).split("\n").filter(Boolean) : [];
+    return { exitCode, output, ...summary(lines.map((line) => JSON.parse(line) as EngineEvent)) };
+  }
+
+  async #spawn(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
+    const child = new ProcessGroup(this.#engine, ["--cwd", this.folder, ...args], this.#env);
+    try {
+      const { code } = await within(
+        () => `pulumi ${args.join(" ")}:\n${child.tail()}`,
+        child.exited,
+        RUN_LIMIT,
+      );
+      return { exitCode: code ?? -1, output: child.output };
+    } finally {
+      await child.dispose();
+    }
+  }
+}
+
+interface EngineEvent {
+  resourcePreEvent?: { metadata: { op: string; type: string; urn: string; provider?: string } };
+  diagnosticEvent?: { severity: string; message: string };
+}
+
+function summary(events: readonly EngineEvent[]): Pick<Run, "steps" | "same" | "messages"> {
+  const all = events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? []);
+  // Components and the stack have no provider.
+  const resources = all.filter(
+    ({ op, provider, type }) => op !== "refresh" && provider && !type.startsWith("pulumi:"),
+  );
+  const isSame = (op: string) => op === "same";
+  return {
+    steps: resources
+      .filter(({ op }) => !isSame(op))
+      .map(({ op, type, urn }) => ({ op, type, name: urn.split("::").at(-1) ?? "" })),
+    same: resources.filter(({ op }) => isSame(op)).length,
+    messages: events
+      .flatMap(({ diagnosticEvent }) => diagnosticEvent ?? [])
+      .filter(({ severity }) => severity === "error" || severity === "warning")
+      .map(({ message }) => message),
+  };
+}
+
+/** Makes a stack that has nothing yet; it and all its files end with `owner`. */
+export async function newStack(owner: Owner, options: StackOptions): Promise<Stack> {
+  const engine = findProgram("pulumi");
+  if (engine === undefined) throw new Error(howToGet("pulumi"));
+  const folder = await mkdtemp(join(tmpdir(), "odin-engine-"));
+  guardFolder(folder);
+  owner.after(() => rm(folder, { recursive: true, force: true }));
+  for (const name of ["project", "home", "state"]) await mkdir(join(folder, name));
+  for (const [name, content] of Object.entries(options.files))
+    await writeFile(join(folder, "project", name), content);
+  const cloud = options.cloud ?? new FakeCloud();
+  const provider = await serveProvider(cloud);
+  owner.after(() => provider.stop());
+  const host = await serveLanguage(() => stack.program);
+  owner.after(() => host.stop());
+  const stack = new Stack(options, engine, folder, { cloud: provider.port, program: host.port }, cloud);
+  await stack.pulumi("stack", "init", options.stack);
+  return stack;
+}

@@ -1,0 +1,243 @@
+/** A cloud that remembers what was done to it and refuses what the real one refuses. */
+
+import { randomBytes } from "node:crypto";
+import { assumedCall } from "../../infra/assumed-outputs.ts";
+import { type CommandRunner, runShell } from "./commands.ts";
+import { cloudId, refersTo, stateOf } from "./live-state.ts";
+import {
+  changedKeys,
+  isAutoNamed,
+  ofUrn,
+  type Properties,
+  ResourceFailed,
+  replacedBy,
+} from "./resource-type.ts";
+
+/** A resource that exists. */
+export interface Live {
+  type: string;
+  /** Logical name. */
+  name: string;
+  urn: string;
+  id: string;
+  inputs: Properties;
+  state: Properties;
+}
+
+/** Something that was done, in the order in which it was finished. */
+export interface Operation {
+  action: "create" | "update" | "delete";
+  type: string;
+  name: string;
+  id: string;
+  /** The inputs it was done with; of a deletion those that it had. */
+  inputs: Properties;
+  /** Inputs that an update changed. */
+  changed: string[];
+  /** How long the engine would wait, in seconds; 0 for the provider's own limit. */
+  timeout: number;
+  /** Why it failed; undefined where it did not. */
+  error: string | undefined;
+}
+
+/** A failure to come. */
+export interface Fault {
+  action: Operation["action"];
+  type: string;
+  /** Logical name; any where it is not given. */
+  name?: string;
+  message: string;
+  /** It exists, or has the new values, all the same, and the cloud says that it is not well. */
+  partial?: boolean;
+  /** How often it fails. Default: always, until `mend`. */
+  times?: number;
+}
+
+/** One place for all providers: what a test's stacks create in it, they find in it. */
+export class FakeCloud {
+  readonly operations: Operation[] = [];
+  /** Runs the commands of `command:local:Command`; a test may put in one of its own. */
+  runCommand: CommandRunner = runShell;
+  readonly #live = new Map<string, Live>();
+  #faults: Fault[] = [];
+  #serial = 0;
+
+  /** Everything that exists, in the order of its creation. */
+  get resources(): Live[] {
+    return [...this.#live.values()];
+  }
+
+  all(type: string): Live[] {
+    return this.resources.filter((live) => live.type === type);
+  }
+
+  /** The only resource of a type, or the one with that logical name. @throws Error that says what there is */
+  one(type: string, name?: string): Live {
+    const found = this.all(type).filter((live) => name === undefined || live.name === name);
+    if (found.length === 1 && found[0]) return found[0];
+    const known = this.resources.map((live) => `${live.type} ${live.name}`).join("\n  ");
+    throw new Error(
+      `${found.length} of type ${type}${name ? ` named ${name}` : ""}, not one, among\n  ${known}`,
+    );
+  }
+
+  /** The operations since the last time this was asked. */
+  takeOperations(): Operation[] {
+    return this.operations.splice(0);
+  }
+
+  /** From now on this goes wrong. */
+  breakNext(fault: Fault): void {
+    this.#faults.push({ ...fault });
+  }
+
+  /** From now on nothing goes wrong. */
+  mend(): void {
+    this.#faults = [];
+  }
+
+  /** What the engine asks first: the inputs with a name made up where there is none, as the real provider does. */
+  check(urn: string, olds: Properties, news: Properties) {
+    const { type, name } = ofUrn(urn);
+    const { __defaults: _, ...given } = news;
+    const inputs: Properties = { ...given, __defaults: [] };
+    if (isAutoNamed(type) && given.name === undefined) {
+      const keeps = (olds.__defaults as string[] | undefined)?.includes("name");
+      inputs.name = keeps ? olds.name : `${name}-${randomBytes(4).toString("hex").slice(1)}`;
+      inputs.__defaults = ["name"];
+    }
+    return { inputs, failures: [] as { property: string; reason: string }[] };
+  }
+
+  diff(urn: string, olds: Properties, news: Properties) {
+    const { type } = ofUrn(urn);
+    const replaces = replacedBy(type, olds, news);
+    // The bridge of the real provider: a fixed name cannot be there twice, so the old one must go first, and with it all that
+    // would have to be replaced because of it (pulumi-gcp issue 680).
+    const isFixed = isAutoNamed(type) && !(news.__defaults as string[] | undefined)?.includes("name");
+    const renamed = olds.name !== news.name;
+    return {
+      changed: changedKeys(olds, news),
+      replaces,
+      deleteBeforeReplace: replaces.length > 0 && isFixed && !renamed,
+    };
+  }
+
+  async create(urn: string, inputs: Properties, timeout: number): Promise<Live> {
+    const { type, name } = ofUrn(urn);
+    return this.#do(
+      { action: "create", type, name, id: "", inputs, changed: [], timeout },
+      async (operation) => {
+        const given = withoutMarks(inputs);
+        const serial = ++this.#serial;
+        const id = cloudId(type, name, given, serial);
+        operation.id = id;
+        const clash = this.#live.get(id);
+        if (clash)
+          throw new Error(`googleapi: Error 409: The resource '${id}' already exists, alreadyExists`);
+        const fault = this.#fault("create", type, name);
+        if (fault && !fault.partial) throw new Error(fault.message);
+        const state = await stateOf(type, name, given, id, { serial, runCommand: this.runCommand });
+        const live = { type, name, urn, id, inputs, state };
+        this.#live.set(id, live);
+        if (fault) throw new ResourceFailed(fault.message, live);
+        return live;
+      },
+    );
+  }
+
+  read(_urn: string, id: string): Live | undefined {
+    return this.#live.get(id);
+  }
+
+  /** What an update would make of it, as far as that is known before. */
+  previewUpdate(urn: string, state: Properties, inputs: Properties): Properties {
+    const computes = ["command:local:Command", "docker:index/image:Image"].includes(ofUrn(urn).type);
+    return computes ? inputs : { ...state, ...withoutMarks(inputs) };
+  }
+
+  async update(urn: string, id: string, inputs: Properties, timeout: number): Promise<Properties> {
+    const { type, name } = ofUrn(urn);
+    const live = this.#existing(id);
+    const changed = changedKeys(live.inputs, inputs);
+    return this.#do({ action: "update", type, name, id, inputs, changed, timeout }, async () => {
+      const fault = this.#fault("update", type, name);
+      if (fault && !fault.partial) throw new Error(fault.message);
+      const making = { serial: this.#serial, runCommand: this.runCommand, before: live.state };
+      const state = await stateOf(type, name, withoutMarks(inputs), id, making);
+      Object.assign(live, { inputs, state });
+      if (fault) throw new ResourceFailed(fault.message, live);
+      return state;
+    });
+  }
+
+  async delete(urn: string, id: string, timeout: number): Promise<void> {
+    const { type, name } = ofUrn(urn);
+    const live = this.#live.get(id);
+    if (live === undefined) return; // the real provider takes "not found" for done
+    const { inputs } = live;
+    const about: Omit<Operation, "error"> = {
+      action: "delete",
+      type,
+      name,
+      id,
+      inputs,
+      changed: [],
+      timeout,
+    };
+    await this.#do(about, async () => {
+      const fault = this.#fault("delete", type, name);
+      if (fault) throw new Error(fault.message);
+      if (live.inputs.deletionProtection === true)
+        throw new Error(`googleapi: Error 412: '${id}' has deletion protection`);
+      const user = this.resources.find((other) => other.id !== id && refersTo(other, live));
+      if (user)
+        throw new Error(
+          `googleapi: Error 400: The resource '${id}' is already being used by '${user.id}', resourceInUseByAnotherResource`,
+        );
+      this.#live.delete(id);
+    });
+  }
+
+  call(token: string, args: Properties): Properties {
+    return assumedCall(token, args);
+  }
+
+  async #do<Result>(
+    about: Omit<Operation, "error">,
+    work: (operation: Operation) => Promise<Result>,
+  ): Promise<Result> {
+    const operation: Operation = { ...about, inputs: withoutMarks(about.inputs), error: undefined };
+    try {
+      return await work(operation);
+    } catch (error) {
+      operation.error = error instanceof Error ? error.message : String(error);
+      throw error;
+    } finally {
+      this.operations.push(operation);
+    }
+  }
+
+  #existing(id: string): Live {
+    const live = this.#live.get(id);
+    if (live === undefined)
+      throw new Error(`googleapi: Error 404: The resource '${id}' was not found, notFound`);
+    return live;
+  }
+
+  #fault(action: Operation["action"], type: string, name: string): Fault | undefined {
+    const found = this.#faults.find(
+      (fault) => fault.action === action && fault.type === type && (fault.name ?? name) === name,
+    );
+    if (found?.times !== undefined) {
+      found.times--;
+      if (found.times === 0) this.#faults = this.#faults.filter((fault) => fault !== found);
+    }
+    return found;
+  }
+}
+
+/** Without what only the provider keeps in the inputs. */
+function withoutMarks({ __defaults: _, ...inputs }: Properties): Properties {
+  return inputs;
+}

@@ -1,0 +1,120 @@
+/** Runs Pulumi programs for the engine, in the place of the language plugin that comes with Pulumi's own packages. */
+
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
+import automation from "@pulumi/pulumi/automation/server.js";
+import type { PulumiFn } from "@pulumi/pulumi/automation/workspace.js";
+import service from "@pulumi/pulumi/proto/language_grpc_pb.js";
+import language from "@pulumi/pulumi/proto/language_pb.js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+
+/** What is run: a function in this process, or the `main` of the package.json in a folder in a process of its own, as Pulumi does it. */
+export type Program = PulumiFn | { folder: string };
+
+/** A server that the engine attaches to by PULUMI_DEBUG_LANGUAGES. */
+export interface LanguageHost {
+  port: number;
+  stop(): void;
+}
+
+/** Serves on a port of its own on this machine's loopback; `program` is asked for at each run. */
+export async function serveLanguage(program: () => Program): Promise<LanguageHost> {
+  const server = new Server();
+  let engine = ""; // where logs and errors go, another address in each run
+  server.addService(service.LanguageRuntimeService, {
+    handshake({ request }: HandshakeCall, callback: sendUnaryData<HandshakeResponse>) {
+      engine = request.getEngineAddress();
+      callback(null, new language.LanguageHandshakeResponse());
+    },
+    getPluginInfo: answer(() => new plugin.PluginInfo()),
+    getRequiredPackages: answer(() => new language.GetRequiredPackagesResponse()),
+    getProgramDependencies: answer(() => new language.GetProgramDependenciesResponse()),
+    cancel: answer(() => new empty.Empty()),
+    run(call: RunCall, callback: sendUnaryData<RunResponse>) {
+      const what = program();
+      call.request.setArgsList([engine]); // where the SDK's server looks for it
+      if (typeof what === "function") new LanguageServer(what).run(call, once(callback));
+      else runPackage(what.folder, call.request).then((response) => callback(null, response), callback);
+    },
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => {
+      if (error) reject(error);
+      else resolve(bound);
+    });
+  });
+  return { port, stop: () => server.forceShutdown() };
+}
+
+/** What runs the inline programs of the Automation API; the SDK's declarations leave it out. */
+const { LanguageServer } = automation as unknown as {
+  LanguageServer: new (
+    program: PulumiFn,
+  ) => { run(call: RunCall, callback: sendUnaryData<RunResponse>): void };
+};
+
+type RunResponse = InstanceType<typeof language.RunResponse>;
+type HandshakeResponse = InstanceType<typeof language.LanguageHandshakeResponse>;
+type HandshakeCall = ServerUnaryCall<
+  InstanceType<typeof language.LanguageHandshakeRequest>,
+  HandshakeResponse
+>;
+type RunCall = ServerUnaryCall<InstanceType<typeof language.RunRequest>, RunResponse>;
+
+const answer =
+  <Response>(make: () => Response) =>
+  (_call: unknown, callback: sendUnaryData<Response>) =>
+    callback(null, make());
+
+/** The SDK's server answers a failed run twice. */
+function once<Value>(callback: sendUnaryData<Value>): sendUnaryData<Value> {
+  let isAnswered = false;
+  return (...answers) => {
+    if (isAnswered) return;
+    isAnswered = true;
+    callback(...answers);
+  };
+}
+
+const LOGGED = 32; // exit code of a program that has told the engine what was wrong
+
+/** As pulumi-language-nodejs: the SDK's runner with the settings as arguments and the configuration in the environment. */
+async function runPackage(folder: string, request: RunCall["request"]): Promise<RunResponse> {
+  const runner = fileURLToPath(import.meta.resolve("@pulumi/pulumi/cmd/run/index.js"));
+  const args = Object.entries({
+    monitor: request.getMonitorAddress(),
+    engine: request.getArgsList()[0] ?? "",
+    organization: request.getOrganization(),
+    project: request.getProject(),
+    stack: request.getStack(),
+    pwd: folder,
+    "root-directory": folder,
+    parallel: String(request.getParallel()),
+  }).flatMap(([name, value]) => [`--${name}`, value]);
+  if (request.getDryrun()) args.push("--dry-run");
+  const child = spawn(process.execPath, [runner, ...args, "."], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().entries())),
+      PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
+    },
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      output += chunk;
+    });
+  }
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  const response = new language.RunResponse();
+  response.setBail(code === LOGGED);
+  if (code !== 0 && code !== LOGGED) response.setError(`the program ended with ${code}:\n${output}`);
+  return response;
+}

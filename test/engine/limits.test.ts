@@ -1,0 +1,87 @@
+/** What a person on call does most: another limit or target. It must touch the autoscaler and nothing else. */
+
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { record } from "../../infra/offline.ts";
+import { readStack } from "../../stacks/preview/stack-config.ts";
+import { suiteOwner } from "../harness/owner.ts";
+import { withoutEngine } from "./engine.ts";
+import { repository } from "./repository.ts";
+import { AUTOSCALER, inWords, type RepositoryStack, repositoryStack, SECRET } from "./repository-stack.ts";
+
+describe("limits of staging", { skip: withoutEngine() }, () => {
+  const owner = suiteOwner();
+  let staging: RepositoryStack;
+  before(async () => {
+    staging = await repositoryStack(owner, "staging");
+  });
+
+  test("the first up creates what the offline preview shows, and checks each VM and the whole", async () => {
+    const { stack, cloud, takeCommands } = staging;
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(run.messages, []);
+
+    const { project, config, secretKeys } = readStack(repository, "staging");
+    const { default: program } = await import("../../stacks/index.ts");
+    const { resources } = await record(program, {
+      project,
+      stack: "staging",
+      config: { ...config, "odin-ws:jwtSecret": SECRET },
+      secretKeys: [...secretKeys, "odin-ws:jwtSecret"],
+    });
+    const names = (all: readonly { type: string; name: string }[]) =>
+      all.map(({ type, name }) => `${type} ${name}`).sort();
+    assert.deepEqual(names(cloud.resources), names(resources.filter(({ custom }) => custom)));
+    assert.ok(cloud.resources.length > 80, `${cloud.resources.length}`);
+
+    const commands = takeCommands().map(({ command, environment }) => [
+      command,
+      environment.INSTANCE ?? "all",
+    ]);
+    assert.deepEqual(commands.slice(0, -1).sort(), [
+      ["npm run --silent await-startup", "odin-staging-monitoring"],
+      ["npm run --silent await-startup", "odin-staging-nats"],
+    ]);
+    assert.deepEqual(commands.at(-1), ["npm run --silent smoke", "all"], "last, when all is there");
+    cloud.takeOperations();
+  });
+
+  test("without a change nothing changes", async () => {
+    const { stack, cloud } = staging;
+    const { steps, same, exitCode } = await stack.preview("--expect-no-changes");
+    assert.deepEqual([exitCode, steps, same], [0, [], cloud.resources.length]);
+    const refreshed = await stack.preview("--refresh", "--expect-no-changes");
+    assert.deepEqual([refreshed.exitCode, refreshed.steps], [0, []], refreshed.output);
+    assert.deepEqual(cloud.takeOperations(), []);
+  });
+
+  const changes: [key: string, value: string, expected: unknown][] = [
+    ["maxInstances", "8", { maxReplicas: 8 }],
+    ["minInstances", "2", { minReplicas: 2 }],
+    ["cpuTarget", "45", { cpuUtilization: { target: 0.45 } }],
+    ["connectionsTarget", "6500", { metrics: [{ target: 6500 }] }],
+    ["scaleInMinutes", "20", { stabilizationPeriod: 1200, scaleInControl: { timeWindowSec: 1200 } }],
+  ];
+  for (const [key, value, expected] of changes) {
+    test(`${key} is one update of the autoscaler`, async () => {
+      const { stack, cloud, takeCommands } = staging;
+      await stack.configure({ [key]: value });
+      const preview = await stack.preview();
+      assert.deepEqual(preview.steps, [{ op: "update", type: AUTOSCALER, name: "gateway-autoscaler" }]);
+      assert.deepEqual(cloud.takeOperations(), []);
+      const run = await stack.up();
+      assert.equal(run.exitCode, 0, run.output);
+      assert.deepEqual(inWords(cloud.takeOperations()), ["update RegionAutoscaler gateway-autoscaler"]);
+      assert.deepEqual(takeCommands(), []);
+      assert.partialDeepStrictEqual(cloud.one(AUTOSCALER).inputs, { autoscalingPolicy: expected });
+    });
+  }
+
+  test("destroy leaves nothing", async () => {
+    const { stack, cloud } = staging;
+    const run = await stack.run("destroy", "--yes");
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(cloud.resources, []);
+  });
+});

@@ -1,0 +1,176 @@
+/** What the cloud makes of a resource's inputs: its id, what it computes, and what it uses. */
+
+import { createHash, randomBytes } from "node:crypto";
+import { assumedOutputs } from "../../infra/assumed-outputs.ts";
+import type { CommandRunner } from "./commands.ts";
+import type { Live } from "./fake-cloud.ts";
+import type { Properties } from "./resource-type.ts";
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+
+/** Ids of types whose names alone do not say what cannot exist twice. */
+const IDS: Record<string, (inputs: Properties, serial: number) => string> = {
+  "gcp:secretmanager/secretVersion:SecretVersion": ({ secret }, serial) => `${secret}/versions/${serial}`,
+  "gcp:serviceaccount/account:Account": ({ project, accountId }) =>
+    `projects/${project}/serviceAccounts/${accountId}@${project}.iam.gserviceaccount.com`,
+  "gcp:storage/bucket:Bucket": ({ name }) => `buckets/${name}`,
+  "gcp:storage/bucketObject:BucketObject": ({ bucket, name }) => `${bucket}-${name}`,
+  "gcp:dns/recordSet:RecordSet": ({ managedZone, name, type }) =>
+    `managedZones/${managedZone}/${name}/${type}`,
+  "gcp:projects/service:Service": ({ project, service }) => `${project}/${service}`,
+};
+
+/** Types of which there may be any number with the same inputs. */
+const UNNAMED = ["command:", "random:", "tls:", "docker:", "gcp:monitoring/", "gcp:billing/"];
+
+/** The id of a new resource; another one with the same id is the same thing in the cloud. */
+export function cloudId(type: string, name: string, inputs: Properties, serial: number): string {
+  const own = IDS[type];
+  if (own) return own(inputs, serial);
+  if (UNNAMED.some((prefix) => type.startsWith(prefix))) return `${name}-${serial}`;
+  if (/I[Aa][Mm]Member$/.test(type)) {
+    const { role, member, ...target } = inputs;
+    return `${type.split(":")[2]}/${Object.values(target).map(String).join("/")}/${role}/${member}`;
+  }
+  const { id } = assumedOutputs(type, name, inputs);
+  const kind = type.split(":")[2];
+  // Types that have no collection in the assumptions: by their own name and where they are.
+  return id === `${name}-id`
+    ? `${kind}/${text(inputs.region ?? inputs.location)}/${text(inputs.name) || name}`
+    : id;
+}
+
+/** How a state comes about. */
+interface Making {
+  /** Another one for each creation. */
+  serial: number;
+  runCommand: CommandRunner;
+  /** The state until now, of an update. */
+  before?: Properties;
+}
+
+/** State after a creation, or after an update where `before` is given. */
+export async function stateOf(
+  type: string,
+  name: string,
+  inputs: Properties,
+  id: string,
+  { serial, runCommand, before }: Making,
+): Promise<Properties> {
+  const assumed = assumedOutputs(type, name, inputs).state;
+  switch (type) {
+    case "command:local:Command":
+      return { ...inputs, ...(await commandOutputs(inputs, runCommand, before)) };
+    case "docker:index/image:Image": {
+      const repository = text(inputs.imageName).replace(/:[^:/]*$/, "");
+      const digest = sha256(JSON.stringify([inputs.imageName, inputs.build]));
+      return { ...assumed, repoDigest: `${repository}@sha256:${digest}` };
+    }
+    case "gcp:secretmanager/secretVersion:SecretVersion":
+      return { ...assumed, name: id, version: id.split("/").at(-1) };
+    case "gcp:storage/bucketObject:BucketObject":
+      return { ...assumed, outputName: inputs.name, md5hash: sha256(text(inputs.content)).slice(0, 22) };
+    case "random:index/randomPassword:RandomPassword":
+      return { ...assumed, result: before?.result ?? randomText(Number(inputs.length)), bcryptHash: "" };
+    case "random:index/randomId:RandomId":
+      return { ...assumed, hex: before?.hex ?? randomBytes(Number(inputs.byteLength)).toString("hex") };
+    case "random:index/randomString:RandomString":
+      return { ...assumed, result: before?.result ?? randomText(Number(inputs.length)) };
+    default:
+      return {
+        ...before,
+        ...assumed,
+        ...pems(PEMS[type] ?? [], before),
+        ...addressOf(type, inputs, serial, before),
+      };
+  }
+}
+
+/** Every address is another one, from ranges that are reserved for documentation or private. */
+function addressOf(
+  type: string,
+  inputs: Properties,
+  serial: number,
+  before: Properties | undefined,
+): Properties {
+  if (!/:(Global)?Address$/.test(type)) return {};
+  const range = inputs.addressType === "INTERNAL" ? "10.10.0" : "203.0.113";
+  return { address: before?.address ?? (text(inputs.address) || `${range}.${(serial % 250) + 2}`) };
+}
+
+async function commandOutputs(inputs: Properties, run: CommandRunner, before: Properties | undefined) {
+  const command = before === undefined ? inputs.create : (inputs.update ?? inputs.create);
+  if (typeof command !== "string") return { stdout: "", stderr: "" };
+  const previous =
+    before === undefined
+      ? {}
+      : { PULUMI_COMMAND_STDOUT: text(before.stdout), PULUMI_COMMAND_STDERR: text(before.stderr) };
+  const environment = { ...previous, ...(inputs.environment as Record<string, string> | undefined) };
+  return run(command, {
+    environment,
+    dir: inputs.dir as string | undefined,
+    stdin: inputs.stdin as string | undefined,
+  });
+}
+
+const PEMS: Record<string, string[]> = {
+  "tls:index/privateKey:PrivateKey": ["privateKeyPem", "publicKeyPem"],
+  "tls:index/certRequest:CertRequest": ["certRequestPem"],
+  "tls:index/selfSignedCert:SelfSignedCert": ["certPem"],
+  "tls:index/locallySignedCert:LocallySignedCert": ["certPem"],
+};
+
+/** Keys and certificates, made once: noise in the place of their bytes, so that a test can find where each one goes. */
+function pems(fields: readonly string[], before: Properties | undefined): Properties {
+  const pem = (field: string) => `-----BEGIN ${field}-----\n${randomText(40)}\n-----END ${field}-----\n`;
+  return Object.fromEntries(fields.map((field) => [field, before?.[field] ?? pem(field)]));
+}
+
+const sha256 = (value: string) => createHash("sha256").update(value).digest("hex");
+
+/** Letters and digits, as the real one without special characters. */
+function randomText(length: number): string {
+  return randomBytes(length * 2)
+    .toString("base64")
+    .replaceAll(/[^a-zA-Z0-9]/g, "")
+    .slice(0, length);
+}
+
+/**
+ * What cannot be deleted while somebody uses it. A grant, a rule or a name does not hold what it speaks of. The real cloud would delete
+ * the version of a secret that a VM still reads; the VM would then not boot again, so here it is refused.
+ */
+const HELD =
+  /^gcp:(compute\/|certificatemanager\/|monitoring\/notificationChannel|secretmanager\/secretVersion)/;
+
+/** Whether `user` uses `used` in a way for which the cloud refuses to delete `used`. */
+export function refersTo(user: Live, used: Live): boolean {
+  if (!HELD.test(used.type) || !user.type.startsWith("gcp:")) return false;
+  const attached = /^gcp:compute\/(\w*[fF]orwardingRule|instance|routerNat):/.test(user.type);
+  const names = [
+    used.id,
+    used.state.selfLink,
+    used.state.selfLinkUnique,
+    used.state.instanceGroup,
+    used.state.name,
+  ]
+    .filter((name) => typeof name === "string" && name.includes("/"))
+    .map((name) => withoutHost(String(name)));
+  // A NAT or a route names its router, and a forwarding rule the number of its address.
+  const numbers = attached && /Address$/.test(used.type) ? [used.state.address] : [];
+  const byName = user.type === "gcp:compute/routerNat:RouterNat" && used.type === "gcp:compute/router:Router";
+  return someValue(user.inputs, (value) => {
+    const plain = withoutHost(value);
+    return names.includes(plain) || numbers.includes(value) || (byName && value === used.state.name);
+  });
+}
+
+/** `https://www.googleapis.com/compute/v1/projects/…?uniqueId=1` and `projects/…` name the same. */
+const withoutHost = (name: string) =>
+  name.replace(/^https:\/\/[^/]+\/(\w+\/v\w+\/)?/, "").replace(/\?.*$/, "");
+
+function someValue(value: unknown, test: (value: string) => boolean): boolean {
+  if (typeof value === "string") return test(value);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.values(value).some((item) => someValue(item, test));
+}

@@ -1,0 +1,120 @@
+/** Prod with all that can be switched on, and the capacity test: from nothing and back to nothing. */
+
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { suiteOwner } from "../harness/owner.ts";
+import { withoutEngine } from "./engine.ts";
+import { inWords, type RepositoryStack, repositoryStack, SECRET } from "./repository-stack.ts";
+
+const EVERYTHING = {
+  domain: "live.example.com",
+  dnsZone: "example-com",
+  alertEmail: "ops@example.com",
+  monthlyBudget: "400",
+  "allowedOrigins[0]": "https://app.example.com",
+};
+const WEBHOOK = "https://alerts.example.com/token-that-nobody-may-see";
+
+describe("prod", { skip: withoutEngine() }, () => {
+  const owner = suiteOwner();
+  let prod: RepositoryStack;
+  before(async () => {
+    prod = await repositoryStack(owner, "prod", EVERYTHING);
+    await prod.stack.configure({}, { alertWebhook: WEBHOOK });
+  });
+
+  test("is created at once, and then nothing changes", async () => {
+    const { stack, cloud } = prod;
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(run.messages, []);
+    assert.deepEqual(
+      cloud.operations.filter(({ error }) => error !== undefined),
+      [],
+    );
+    const again = await stack.up();
+    assert.deepEqual([again.exitCode, again.steps, again.same], [0, [], cloud.resources.length]);
+  });
+
+  test("no secret is in the clear but where it is used", async () => {
+    const { stack, cloud } = prod;
+    const made = (type: string, field: string) =>
+      cloud.all(type).map(({ state }) => String(state[field]).trim());
+    const secrets = [
+      SECRET,
+      WEBHOOK,
+      ...made("random:index/randomPassword:RandomPassword", "result"),
+      ...made("tls:index/privateKey:PrivateKey", "privateKeyPem").map((pem) => pem.split("\n")[1] ?? ""),
+    ];
+    assert.ok(
+      secrets.length > 6 && secrets.every((secret) => secret.length >= 16),
+      "there are secrets to look for",
+    );
+    const state = await stack.state();
+    const outputs = await stack.pulumi("stack", "output", "--json");
+    for (const secret of secrets) {
+      assert.ok(
+        !state.includes(secret) && !outputs.includes(secret),
+        `in the state or the outputs: ${secret}`,
+      );
+      const holders = cloud.resources.filter(({ inputs }) => JSON.stringify(inputs).includes(secret));
+      // A certificate is signed with a key that never leaves the state; the smoke test gets its secret in its environment.
+      const allowed =
+        /:(SecretVersion|Command|CertRequest|SelfSignedCert|LocallySignedCert|NotificationChannel)$/;
+      assert.deepEqual(
+        holders.map(({ type }) => type).filter((type) => !allowed.test(type)),
+        [],
+        secret,
+      );
+    }
+  });
+
+  test("destroy refuses before it has touched anything", async () => {
+    const { stack, cloud } = prod;
+    cloud.takeOperations();
+    const run = await stack.run("destroy", "--yes");
+    assert.notEqual(run.exitCode, 0);
+    assert.match(run.messages.join("\n"), /gateway-group" cannot be deleted\s+because it is protected/);
+    assert.match(run.messages.join("\n"), /load-balancer-address" cannot be deleted/);
+    assert.deepEqual(cloud.operations, []);
+  });
+
+  test("so do other zones, which would replace the group", async () => {
+    const { stack, cloud } = prod;
+    await stack.configure({ "zones[2]": "us-central1-f" });
+    const run = await stack.run("up", "--yes");
+    assert.notEqual(run.exitCode, 0);
+    assert.match(run.messages.join("\n"), /gateway-group"\s*as it is currently marked for protection/);
+    assert.deepEqual(inWords(cloud.operations), []);
+    await stack.configure({ "zones[2]": "us-central1-c" });
+  });
+
+  test("unprotected, it goes without a rest", async () => {
+    const { stack, cloud } = prod;
+    await stack.pulumi("state", "unprotect", "--all", "--yes");
+    const run = await stack.destroy();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(cloud.resources, []);
+  });
+});
+
+describe("capacity test", { skip: withoutEngine() }, () => {
+  const owner = suiteOwner();
+
+  test("comes and goes without a rest", async () => {
+    const { stack, cloud, takeCommands } = await repositoryStack(owner, "capacity");
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(run.messages, []);
+    assert.deepEqual(
+      takeCommands()
+        .map(({ environment }) => environment.INSTANCE)
+        .sort(),
+      ["odin-capacity-backend", "odin-capacity-gateway", "odin-capacity-runner"],
+    );
+    assert.deepEqual((await stack.preview()).steps, []);
+    const destroyed = await stack.run("destroy", "--yes");
+    assert.equal(destroyed.exitCode, 0, destroyed.output);
+    assert.deepEqual(cloud.resources, []);
+  });
+});

@@ -1,0 +1,193 @@
+/** Rollouts and what can go wrong in them. */
+
+import assert from "node:assert/strict";
+import { before, beforeEach, describe, test } from "node:test";
+import { suiteOwner } from "../harness/owner.ts";
+import { withoutEngine } from "./engine.ts";
+import {
+  assertInOrder,
+  GROUP,
+  IMAGE,
+  inWords,
+  type RepositoryStack,
+  repositoryStack,
+  SECRET,
+  TEMPLATE,
+} from "./repository-stack.ts";
+
+const ROLLOUT = [
+  "create InstanceTemplate gateway-template",
+  "update RegionInstanceGroupManager gateway-group",
+  "create Command rollout-test",
+  "delete Command rollout-test",
+  "delete InstanceTemplate gateway-template",
+];
+const SMOKE = "npm run --silent smoke";
+const VERSION = "gcp:secretmanager/secretVersion:SecretVersion";
+
+describe("rollout", { skip: withoutEngine() }, () => {
+  const owner = suiteOwner();
+  let staging: RepositoryStack;
+  before(async () => {
+    staging = await repositoryStack(owner, "staging", { serverImage: IMAGE("a") });
+  });
+  beforeEach(() => {
+    staging.cloud.mend();
+    staging.cloud.takeOperations();
+    staging.takeCommands();
+  });
+
+  /** What the gateways run, as their template says. */
+  const running = () =>
+    (staging.cloud.one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-image-gateway"];
+  const rollOut = async (image: string) => {
+    await staging.stack.configure({ serverImage: image });
+    return staging.stack.up();
+  };
+  const assertAtRest = async () => {
+    const { exitCode, steps } = await staging.stack.preview("--expect-no-changes");
+    assert.deepEqual([exitCode, steps], [0, []]);
+    for (const type of [GROUP, TEMPLATE]) assert.equal(staging.cloud.all(type).length, 1, type);
+    assert.equal(staging.cloud.all(VERSION).filter(({ name }) => name === "jwt-secret-version").length, 1);
+  };
+
+  test("a group that does not come up fails the first up; the second completes it", async () => {
+    const { stack, cloud, takeCommands } = staging;
+    cloud.breakNext({
+      action: "create",
+      type: GROUP,
+      message: "timeout while waiting for instances",
+      partial: true,
+    });
+    const failed = await stack.up();
+    assert.notEqual(failed.exitCode, 0);
+    assert.match(failed.messages.join("\n"), /timeout while waiting for instances/);
+    assert.ok(!takeCommands().some(({ command }) => command === SMOKE), "there is nothing to test yet");
+    cloud.mend();
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.equal(takeCommands().filter(({ command }) => command === SMOKE).length, 1);
+    await assertAtRest();
+  });
+
+  test("another image: new template, group, smoke test, and only then the old template goes", async () => {
+    const { cloud, takeCommands } = staging;
+    await staging.stack.configure({ serverImage: IMAGE("b") });
+    const preview = await staging.stack.preview();
+    assert.deepEqual(
+      [...new Set(preview.steps.map(({ name }) => name))].sort(),
+      ["gateway-group", "gateway-template", "rollout-test"],
+      "a preview shows no more than that",
+    );
+    const run = await staging.stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    const done = inWords(cloud.takeOperations());
+    assert.deepEqual([...done].sort(), [...ROLLOUT].sort());
+    assertInOrder(done, ROLLOUT.slice(0, 3));
+    assertInOrder(done, [ROLLOUT[1] ?? "", ROLLOUT[4] ?? ""]);
+    assert.deepEqual(
+      takeCommands().map(({ command }) => command),
+      [SMOKE],
+    );
+    assert.equal(running(), IMAGE("b"));
+    await assertAtRest();
+  });
+
+  test("the rollback is the same with the earlier digest", async () => {
+    const run = await rollOut(IMAGE("a"));
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(inWords(staging.cloud.takeOperations()).sort(), [...ROLLOUT].sort());
+    assert.equal(running(), IMAGE("a"));
+  });
+
+  test("a smoke test that fails fails the up and says why; the next up tests again", async (t) => {
+    const { stack, cloud } = staging;
+    const asBefore = cloud.runCommand;
+    t.after(() => {
+      cloud.runCommand = asBefore;
+    });
+    cloud.runCommand = async () => {
+      throw new Error("exit status 1: running npm run smoke:\nsmoke: 1 of 2 gateways is not healthy");
+    };
+    const failed = await rollOut(IMAGE("c"));
+    assert.notEqual(failed.exitCode, 0);
+    assert.match(failed.messages.join("\n"), /smoke: 1 of 2 gateways is not healthy/);
+    assert.equal(cloud.all(TEMPLATE).length, 2, "the old template is there until the rollout is proved");
+    const again = await stack.up();
+    assert.notEqual(again.exitCode, 0);
+    assert.match(again.messages.join("\n"), /1 of 2 gateways is not healthy/);
+    cloud.takeOperations();
+    cloud.runCommand = asBefore;
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(inWords(cloud.takeOperations()).sort(), [
+      "create Command rollout-test",
+      "delete Command rollout-test",
+      "delete InstanceTemplate gateway-template",
+    ]);
+    assert.equal(running(), IMAGE("c"));
+    await assertAtRest();
+  });
+
+  test("a group that does not take the new image: rolled back, or completed by the next up", async () => {
+    const { stack, cloud, takeCommands } = staging;
+    const broken = {
+      action: "update",
+      type: GROUP,
+      message: "instances are not healthy",
+      partial: true,
+    } as const;
+    cloud.breakNext(broken);
+    const failed = await rollOut(IMAGE("d"));
+    assert.notEqual(failed.exitCode, 0);
+    assert.match(failed.messages.join("\n"), /instances are not healthy/);
+    assert.deepEqual(takeCommands(), [], "no smoke test of what is known to be broken");
+    cloud.mend();
+    const back = await rollOut(IMAGE("c"));
+    assert.equal(back.exitCode, 0, back.output);
+    assert.equal(running(), IMAGE("c"));
+    await assertAtRest();
+
+    cloud.breakNext(broken);
+    assert.notEqual((await rollOut(IMAGE("d"))).exitCode, 0);
+    cloud.mend();
+    const on = await stack.up();
+    assert.equal(on.exitCode, 0, on.output);
+    assert.equal(running(), IMAGE("d"));
+    await assertAtRest();
+  });
+
+  test("another secret: new version, rollout, and the old version goes when nobody reads it", async () => {
+    const { stack, cloud } = staging;
+    const next = "another-key-of-the-clients-tokens-6789";
+    await stack.configure({}, { jwtSecret: next });
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    const done = inWords(cloud.takeOperations());
+    const version = "SecretVersion jwt-secret-version";
+    assert.deepEqual([...done].sort(), [...ROLLOUT, `create ${version}`, `delete ${version}`].sort());
+    assertInOrder(done, [`create ${version}`, ...ROLLOUT.slice(0, 2), `delete ${version}`]);
+    const { inputs, id } = cloud.one(VERSION, "jwt-secret-version");
+    assert.equal(inputs.secretData, next);
+    assert.match(JSON.stringify(cloud.one(TEMPLATE).inputs), new RegExp(`"${id}"`));
+    await assertAtRest();
+
+    const state = await stack.state();
+    for (const plain of [SECRET, next]) assert.ok(!state.includes(plain), "state");
+  });
+
+  test("other zones: the new group takes over before the old one goes", async () => {
+    const { stack, cloud } = staging;
+    await stack.configure({ "zones[1]": "us-central1-b" });
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    const done = inWords(cloud.takeOperations());
+    assertInOrder(done, [
+      "create RegionInstanceGroupManager gateway-group",
+      "update RegionBackendService load-balancer-service",
+      "update Command rollout-test",
+      "delete RegionInstanceGroupManager gateway-group",
+    ]);
+    await assertAtRest();
+  });
+});

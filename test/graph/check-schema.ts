@@ -1,0 +1,93 @@
+/** Holds what a program registered against the declared arguments of its providers. */
+
+import { argumentsOf, deprecationOf, type Fields, objectOf, type Type } from "./typings.ts";
+import type { Given } from "./watch-arguments.ts";
+
+/** What of a recorded resource is checked; infra/offline.ts records them. */
+export interface Checked {
+  type: string;
+  name: string;
+  /** False for components, which have no schema. */
+  custom: boolean;
+  inputs: Record<string, unknown>;
+}
+
+/**
+ * A line for each argument that the provider does not know, that is deprecated, that is required and missing, or whose value has
+ * another type, at any depth: `gcp:compute/disk:Disk data: snapshots is not an argument`.
+ */
+export function schemaProblems(resources: readonly Checked[]): string[] {
+  return resources
+    .filter(({ custom }) => custom)
+    .flatMap(({ type, name, inputs }) => {
+      const fields = argumentsOf(type);
+      const problems = fields
+        ? objectProblems(type.split(":")[0] ?? "", fields, inputs, "")
+        : ["is of a type that no installed SDK has"];
+      const deprecation = deprecationOf(type);
+      if (deprecation !== undefined) problems.push(`is deprecated: ${deprecation}`);
+      return problems.map((problem) => `${type} ${name}: ${problem}`);
+    });
+}
+
+/** A line for each argument that a program gave and the SDK drops because it does not know it; watch-arguments.ts sees them. */
+export function droppedArguments(given: readonly Given[]): string[] {
+  return given.flatMap(({ type, name, keys }) => {
+    const fields = argumentsOf(type);
+    const dropped = keys.filter((key) => fields !== undefined && !fields.has(key));
+    return dropped.map((key) => `${type} ${name}: ${key} is not an argument`);
+  });
+}
+
+function objectProblems(sdk: string, fields: Fields, value: object, path: string): string[] {
+  const given = Object.entries(value).filter(([, item]) => item !== undefined && item !== null);
+  const names = new Set(given.map(([name]) => name));
+  const missing = [...fields].filter(([name, { required }]) => required && !names.has(name));
+  return [
+    ...missing.map(([name]) => `${path}${name} is required and missing`),
+    ...given.flatMap(([name, item]) => {
+      const field = fields.get(name);
+      if (field === undefined) return [`${path}${name} is not an argument`];
+      if (field.deprecated !== undefined) return [`${path}${name} is deprecated: ${field.deprecated}`];
+      return valueProblems(sdk, field.type, item, `${path}${name}`);
+    }),
+  ];
+}
+
+function valueProblems(sdk: string, type: Type, value: unknown, path: string): string[] {
+  switch (type.kind) {
+    case "any":
+      return [];
+    case "value":
+      return typeof value === type.of ? [] : [`${path} is ${describe(value)} and must be a ${type.of}`];
+    case "list":
+      if (!Array.isArray(value)) return [`${path} is ${describe(value)} and must be a list`];
+      return value.flatMap((item, index) => valueProblems(sdk, type.of, item, `${path}[${index}]`));
+    case "map":
+      if (!isObject(value)) return [`${path} is ${describe(value)} and must be a map`];
+      return Object.entries(value).flatMap(([key, item]) =>
+        valueProblems(sdk, type.of, item, `${path}.${key}`),
+      );
+    case "object": {
+      if (!isObject(value)) return [`${path} is ${describe(value)} and must be an object`];
+      const fields = objectOf(sdk, type.name);
+      return fields
+        ? objectProblems(sdk, fields, value, `${path}.`)
+        : [`${path}: ${type.name} is declared nowhere`];
+    }
+    case "union": {
+      const attempts = type.of.map((one) => valueProblems(sdk, one, value, path));
+      return attempts.some((problems) => problems.length === 0) ? [] : (attempts[0] ?? []);
+    }
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const describe = (value: unknown) =>
+  Array.isArray(value)
+    ? "a list"
+    : isObject(value)
+      ? "an object"
+      : `the ${typeof value} ${JSON.stringify(value)}`;

@@ -1,0 +1,166 @@
+/** The arguments of resources as the SDKs of the providers declare them: their .d.ts files are generated, one declaration looks like all. */
+
+import { existsSync, readFileSync } from "node:fs";
+
+/** The type of an argument. */
+export type Type =
+  | { kind: "any" }
+  | { kind: "value"; of: "string" | "number" | "boolean" }
+  | { kind: "list" | "map"; of: Type }
+  /** `name` as declared, for example `inputs.compute.InstanceTemplateDisk`. */
+  | { kind: "object"; name: string }
+  | { kind: "union"; of: Type[] };
+
+export interface Field {
+  required: boolean;
+  /** What the SDK says about its end; undefined for one that stays. */
+  deprecated: string | undefined;
+  type: Type;
+}
+
+export type Fields = Map<string, Field>;
+
+const SDKS = new URL("../../node_modules/@pulumi/", import.meta.url);
+
+/** The arguments of a resource type, for example `gcp:compute/disk:Disk`; undefined where no SDK here has such a type. */
+export function argumentsOf(type: string): Fields | undefined {
+  return declared(fileOf(type), `${type.split(":").at(-1)}Args`);
+}
+
+/**
+ * Where the SDKs declare a type: `gcp:compute/disk:Disk` in gcp/compute/disk.d.ts, `gcp:compute/uRLMap:URLMap` in
+ * gcp/compute/urlmap.d.ts, `docker:index/image:Image` in docker/image.d.ts, `command:local:Command` in command/local/command.d.ts.
+ */
+function fileOf(type: string): string {
+  const [sdk = "", module = "", name = ""] = type.split(":");
+  const folder = module.split("/")[0] ?? "";
+  const file = name.replace(/^[A-Z]+/, (capitals) => capitals.toLowerCase());
+  return [sdk, ...(folder === "index" ? [] : [folder]), `${file}.d.ts`].join("/");
+}
+
+/** Why a resource type as a whole should not be used any more; undefined for one that stays. */
+export function deprecationOf(type: string): string | undefined {
+  const name = type.split(":").at(-1) ?? "";
+  const source = sourceOf(fileOf(type));
+  const before = source.slice(0, Math.max(0, source.indexOf(`export declare class ${name} `)));
+  return /@deprecated ([^\n]+)\s*\n? *\*\/\s*$/.exec(before)?.[1];
+}
+
+/** The fields of a nested object, by the name that a field's type has. */
+export function objectOf(sdk: string, name: string): Fields | undefined {
+  return declared(`${sdk}/types/input.d.ts`, name.replace(/^inputs\./, ""));
+}
+
+const sources = new Map<string, string>();
+const interfaces = new Map<string, Fields | undefined>();
+
+/** The interface in a file; its name may start with its namespaces. */
+function declared(path: string, name: string): Fields | undefined {
+  const key = `${path} ${name}`;
+  if (!interfaces.has(key)) interfaces.set(key, read(path, name));
+  return interfaces.get(key);
+}
+
+function read(path: string, name: string): Fields | undefined {
+  const source = sourceOf(path);
+  const steps = name.split(".");
+  let start = 0;
+  for (const [depth, step] of steps.entries()) {
+    const indent = " ".repeat(4 * depth);
+    const word = depth === steps.length - 1 ? "interface" : "namespace";
+    const found = new RegExp(`^${indent}(export )?(declare )?${word} ${step} \\{`, "m").exec(
+      source.slice(start),
+    );
+    if (found === null) return undefined;
+    start += found.index + found[0].length;
+  }
+  const indent = " ".repeat(4 * (steps.length - 1));
+  const body = source.slice(start, source.indexOf(`\n${indent}}`, start));
+  return fieldsOf(body, `${indent}    `);
+}
+
+function sourceOf(path: string): string {
+  const known = sources.get(path);
+  if (known !== undefined) return known;
+  const file = new URL(path, SDKS);
+  const source = existsSync(file) ? readFileSync(file, "utf8") : "";
+  sources.set(path, source);
+  return source;
+}
+
+function fieldsOf(body: string, indent: string): Fields {
+  const fields: Fields = new Map();
+  const field = new RegExp(
+    `^${indent}(?:/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*)?(\\w+)(\\??): ((?:[^;{]|\\{[^}]*\\})*);$`,
+    "gm",
+  );
+  for (const [, comment = "", name = "", optional, type = ""] of body.matchAll(field)) {
+    const deprecated = /@deprecated\s+([\s\S]*)/
+      .exec(comment)?.[1]
+      ?.replaceAll(/\s*\n\s*\*\s*/g, " ")
+      .trim();
+    fields.set(name, { required: optional === "", deprecated, type: parseType(type) });
+  }
+  return fields;
+}
+
+/** Reads a type expression. `pulumi.Input<T>` is T, and what is not known here is any. */
+export function parseType(text: string): Type {
+  const tokens = text.match(/[\w.]+|"[^"]*"|[^\s\w]/g) ?? [];
+  let next = 0;
+  const eat = (token: string) => {
+    if (tokens[next] !== token)
+      throw new Error(`expected ${token} at ${tokens.slice(next).join(" ")} in ${text}`);
+    next++;
+  };
+
+  function union(): Type {
+    const parts = [suffixed()];
+    while (tokens[next] === "|") {
+      next++;
+      parts.push(suffixed());
+    }
+    const [first, ...others] = parts.filter((part) => !(part.kind === "object" && part.name === "undefined"));
+    if (first === undefined) return { kind: "any" };
+    return others.length === 0 ? first : { kind: "union", of: [first, ...others] };
+  }
+
+  function suffixed(): Type {
+    let type = primary();
+    while (tokens[next] === "[") {
+      eat("[");
+      eat("]");
+      type = { kind: "list", of: type };
+    }
+    return type;
+  }
+
+  function primary(): Type {
+    const token = tokens[next++] ?? "";
+    if (token === "pulumi.Input") {
+      eat("<");
+      const inside = union();
+      eat(">");
+      return inside;
+    }
+    if (token === "{") {
+      next += tokens.slice(next).indexOf("]") + 1; // [key: string]
+      eat(":");
+      const of = union();
+      if (tokens[next] === ";") next++;
+      eat("}");
+      return { kind: "map", of };
+    }
+    if (token === "(") {
+      const inside = union();
+      eat(")");
+      return inside;
+    }
+    if (token === "string" || token === "number" || token === "boolean") return { kind: "value", of: token };
+    if (token.startsWith('"') || token.startsWith("enums.")) return { kind: "value", of: "string" };
+    if (token.startsWith("inputs.") || token === "undefined") return { kind: "object", name: token };
+    return { kind: "any" };
+  }
+
+  return union();
+}

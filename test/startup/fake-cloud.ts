@@ -1,0 +1,140 @@
+/**
+ * Metadata server, Secret Manager and Cloud Storage, and the ports of the containers that stand-ins run, as one process in the network
+ * namespace of the machine under test: `node fake-cloud.ts FOLDER`. Settings: FOLDER/cloud.json ({@link Cloud}). Requests: FOLDER/requests.
+ */
+
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cloud, Request } from "./cloud.ts";
+
+const folder = process.argv[2] ?? "";
+const SECRETS_PORT = 8001;
+const STORAGE_PORT = 8002;
+/** Ports that containers answer at, with the container that has to run. */
+const CONTAINER_PORTS: Record<number, string> = {
+  3002: "odin-gateway",
+  8222: "odin-nats",
+  9090: "odin-prometheus",
+  9093: "odin-alertmanager",
+  3100: "odin-loki",
+  3010: "odin-grafana",
+  12345: "odin-log-shipper",
+};
+const METADATA = "/computeMetadata/v1/instance/";
+
+interface Answer {
+  status: number;
+  body?: string;
+  headers?: Record<string, string>;
+}
+
+const cloud = () => JSON.parse(readFileSync(join(folder, "cloud.json"), "utf8")) as Cloud;
+const etag = () => createHash("sha256").update(JSON.stringify(cloud().attributes)).digest("hex").slice(0, 16);
+const spent = new Map<string, number>();
+
+/** The answer that a fault gives, if one is to be given now. */
+function faulty(where: string): Answer | undefined {
+  for (const fault of cloud().faults) {
+    if (!new RegExp(fault.at).test(where)) continue;
+    const key = JSON.stringify(fault);
+    const count = spent.get(key) ?? 0;
+    if (count >= (fault.times ?? Number.POSITIVE_INFINITY)) continue;
+    spent.set(key, count + 1);
+    return { status: fault.status, body: fault.body ?? '{"error": {"message": "as the test wants it"}}' };
+  }
+  return undefined;
+}
+
+async function metadata({ pathname, searchParams }: URL, request: IncomingMessage): Promise<Answer> {
+  if (request.headers["metadata-flavor"] !== "Google")
+    return { status: 403, body: "Missing Metadata-Flavor" };
+  const { attributes, token } = cloud();
+  const path = pathname.slice(METADATA.length);
+  if (path === "name") return { status: 200, body: "machine-under-test" };
+  if (path === "service-accounts/default/token") {
+    if (token === undefined) return { status: 404 };
+    return {
+      status: 200,
+      body: JSON.stringify({ access_token: token, expires_in: 3599, token_type: "Bearer" }),
+    };
+  }
+  if (path === "attributes/") {
+    if (searchParams.get("wait_for_change") === "true") {
+      const end = Date.now() + Number(searchParams.get("timeout_sec")) * 1000;
+      while (etag() === searchParams.get("last_etag") && Date.now() < end) await sleep(20);
+    }
+    const names = Object.keys(attributes).sort();
+    const body =
+      searchParams.get("recursive") === "true" ? JSON.stringify(attributes) : `${names.join("\n")}\n`;
+    return { status: 200, body, headers: { ETag: etag() } };
+  }
+  const value = attributes[path.replace(/^attributes\//, "")];
+  return value === undefined ? { status: 404 } : { status: 200, body: value };
+}
+
+function authorized(request: IncomingMessage): boolean {
+  return request.headers.authorization === `Bearer ${cloud().token}`;
+}
+
+function secretManager({ pathname }: URL, request: IncomingMessage): Answer {
+  if (!authorized(request)) return { status: 401, body: '{"error": {"message": "no valid token"}}' };
+  const name = pathname.slice("/v1/".length).replace(/:access$/, "");
+  const value = cloud().secrets[name];
+  if (value === undefined)
+    return { status: 404, body: '{\n "error": {\n  "message": "Secret not found"\n }\n}' };
+  const payload = { data: Buffer.from(value).toString("base64"), dataCrc32c: "1" };
+  return { status: 200, body: JSON.stringify({ name, payload }, undefined, 2) };
+}
+
+function storage({ pathname }: URL, request: IncomingMessage): Answer {
+  if (!authorized(request)) return { status: 401 };
+  const body = cloud().objects[pathname.slice(1)];
+  return body === undefined ? { status: 404 } : { status: 200, body };
+}
+
+/** The other servers of a cluster are well unless a fault says otherwise; containers of this machine are well while they run. */
+function container(port: number, request: IncomingMessage): Answer {
+  const peer = /^nats-[23]:/.test(request.headers.host ?? "");
+  const name = CONTAINER_PORTS[port] ?? "";
+  return { status: peer || existsSync(join(folder, "running", name)) ? 200 : 503 };
+}
+
+function listen(
+  to: string,
+  port: number,
+  address: string,
+  answer: (url: URL, request: IncomingMessage) => Answer | Promise<Answer>,
+) {
+  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+    const host = request.headers.host ?? "";
+    const url = new URL(request.url ?? "/", "http://machine");
+    const line: Request = {
+      method: request.method ?? "",
+      to,
+      path: request.url ?? "",
+      authorization: request.headers.authorization ?? "",
+      flavor: String(request.headers["metadata-flavor"] ?? ""),
+    };
+    appendFileSync(join(folder, "requests"), `${JSON.stringify(line)}\n`);
+    const where = to === String(port) ? `${host}${request.url}` : `${to}${request.url}`;
+    const { status, body = "", headers = {} } = faulty(where) ?? (await answer(url, request));
+    if (status === 0) return; // silence
+    response.writeHead(status, headers).end(body);
+  });
+  return new Promise<void>((resolve) => server.listen({ port, host: address }, resolve));
+}
+
+const ports = process.argv.slice(3).map(Number); // of containers that are real programs: not ours
+await Promise.all([
+  listen("metadata", 80, "169.254.169.254", metadata),
+  listen("secrets", SECRETS_PORT, "127.0.0.1", secretManager),
+  listen("storage", STORAGE_PORT, "127.0.0.1", storage),
+  ...Object.keys(CONTAINER_PORTS)
+    .map(Number)
+    .filter((port) => !ports.includes(port))
+    .map((port) => listen(String(port), port, "0.0.0.0", (_url, request) => container(port, request))),
+]);
+writeFileSync(join(folder, "cloud-ready"), "");

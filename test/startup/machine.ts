@@ -1,0 +1,259 @@
+/** A machine for start-up scripts: namespaces that look like Container-Optimized OS (machine-setup.sh), with a cloud around it. */
+
+import { execFile, execFileSync } from "node:child_process";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Role, startupScript } from "../../infra/boot.ts";
+import type { Owner } from "../harness/owner.ts";
+import { ProcessGroup } from "../harness/process-group.ts";
+import { eventually } from "../harness/wait.ts";
+import { guardFolder } from "../harness/watchdog.ts";
+import type { Cloud, Request } from "./cloud.ts";
+
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+/** ms for the tests of a suite together. */
+export const SUITE = 600_000;
+const RUN = 60_000; // ms for one run of a script on a busy machine
+const NEEDED = "unshare nsenter ip iptables curl flock setpriv mkfs.ext4 losetup sysctl awk".split(" ");
+
+/** Why no such machine can be made here, and what to do about it; false when one can: the `skip` of its tests. */
+export function whyNoMachine(): string | false {
+  if (process.platform !== "linux") return "needs Linux, for namespaces";
+  if (process.getuid?.() !== 0) return "needs root, for namespaces: run it with sudo";
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  const missing = NEEDED.filter((program) => !folders.some((folder) => isExecutable(join(folder, program))));
+  if (missing.length === 0) return false;
+  return `needs ${missing.join(", ")}: apt-get install curl e2fsprogs iproute2 iptables mawk mount procps util-linux`;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How a start ended. */
+export interface Outcome {
+  code: number;
+  stderr: string;
+  stdout: string;
+  /** What the run wrote to the serial console. */
+  serial: string[];
+}
+
+export class Machine {
+  /** Holds everything of it; inside and outside it has the same path. */
+  readonly folder = mkdtempSync(join(tmpdir(), "odin-machine-"));
+  readonly role: Role;
+  readonly cloud: Cloud;
+  /** Of the scripts: short patience, so that failures come soon. */
+  readonly env: Record<string, string>;
+  readonly #realPorts: number[];
+  #holder: ProcessGroup | undefined;
+  #server: ProcessGroup | undefined;
+  #pid = 0;
+
+  /**
+   * @param attributes metadata beside the role and the script, without `odin-`
+   * @param realPorts ports of containers that tests run as real programs
+   */
+  constructor(role: Role, attributes: Record<string, string>, realPorts: number[] = []) {
+    this.role = role;
+    this.#realPorts = realPorts;
+    const named = Object.entries(attributes).map(([name, value]) => [`odin-${name}`, value]);
+    this.cloud = {
+      attributes: { "odin-role": role, "startup-script": startupScript(role), ...Object.fromEntries(named) },
+      token: "ya29.token-of-the-vm",
+      secrets: {},
+      objects: {},
+      faults: [],
+    };
+    this.env = {
+      PATH: "/mnt/bin",
+      ODIN_TEST: this.folder,
+      ODIN_SERIAL: join(this.folder, "serial"),
+      ODIN_SECRETS_URL: "http://127.0.0.1:8001",
+      ODIN_STORAGE_URL: "http://127.0.0.1:8002",
+      ODIN_ATTEMPTS: "3",
+      ODIN_PAUSE: "0",
+      ODIN_HTTP_SECONDS: "2",
+      ODIN_LIVE_SECONDS: "4",
+      ODIN_DEVICE_SECONDS: "1",
+      ODIN_STAGGER: "0",
+      ODIN_PEER_SECONDS: "4",
+      ODIN_ALONE_SECONDS: "1",
+      ODIN_WATCH_SECONDS: "2",
+    };
+  }
+
+  /** Makes it and the cloud around it. Nothing has run on it yet. */
+  async build(): Promise<void> {
+    guardFolder(this.folder);
+    for (const name of ["faults", "images", "journal", "programs", "running", "units"])
+      mkdirSync(join(this.folder, name));
+    execFileSync("chmod", ["0755", this.folder]);
+    for (const name of ["serial", "commands", "requests"]) this.write(name, "");
+    this.tell();
+    const holder = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
+    const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+    const setup = new ProcessGroup("unshare", [...holder, here("machine-setup.sh"), this.folder], env);
+    this.#holder = setup;
+    await eventually(
+      () => `machine:\n${setup.tail()}`,
+      () => setup.exit !== undefined || existsSync(join(this.folder, "ready")),
+    );
+    if (setup.exit !== undefined) throw new Error(`no machine:\n${setup.tail()}`);
+    const [child] = readFileSync(`/proc/${setup.pid}/task/${setup.pid}/children`, "utf8").trim().split(" ");
+    this.#pid = Number(child);
+    const server = new ProcessGroup(
+      "nsenter",
+      [
+        `--net=/proc/${child}/ns/net`,
+        "--",
+        process.execPath,
+        here("fake-cloud.ts"),
+        this.folder,
+        ...this.#realPorts.map(String),
+      ],
+      { PATH: process.env.PATH ?? "" },
+    );
+    this.#server = server;
+    await eventually(
+      () => `cloud:\n${server.tail()}`,
+      () => server.exit !== undefined || existsSync(join(this.folder, "cloud-ready")),
+      30_000,
+    );
+    if (server.exit !== undefined) throw new Error(`no cloud:\n${server.tail()}`);
+  }
+
+  /** Lets the cloud know what has changed in `cloud`. */
+  tell(): void {
+    writeFileSync(join(this.folder, "cloud.json.new"), JSON.stringify(this.cloud));
+    execFileSync("mv", [join(this.folder, "cloud.json.new"), join(this.folder, "cloud.json")]);
+  }
+
+  /** Runs a program on it. */
+  run(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+    const before = this.read("serial").length;
+    const inside = ["--target", String(this.#pid), "--mount", "--net", "--pid", "--", program, ...args];
+    return new Promise((resolve) => {
+      const options = { env: { ...this.env, ...env }, timeout: RUN, killSignal: "SIGKILL" as const };
+      execFile("/usr/bin/nsenter", inside, options, (error, stdout, stderr) => {
+        const serial = this.read("serial").slice(before).split("\n").filter(Boolean);
+        const code = typeof error?.code === "number" ? error.code : error ? -1 : 0;
+        resolve({ code, stdout, stderr, serial });
+      });
+    });
+  }
+
+  /** A line of shell with all programs of the test's own machine at hand. */
+  async shell(line: string): Promise<string> {
+    const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+    const { code, stdout, stderr } = await this.run("/bin/sh", ["-c", line], env);
+    if (code !== 0) throw new Error(`${line} failed (${code}): ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Starts it up, as Google's agent does: the script of its metadata from a file, no argument. */
+  async start(env: Record<string, string> = {}): Promise<Outcome> {
+    this.tell();
+    this.write("startup-script", this.cloud.attributes["startup-script"] ?? "");
+    return this.run("/bin/bash", [join(this.folder, "startup-script")], env);
+  }
+
+  /** Everything that a reboot ends and empties. */
+  async reboot(): Promise<void> {
+    const units = globSync("*.running", { cwd: join(this.folder, "units") });
+    for (const unit of units) await this.systemctl("stop", unit.replace(/\.running$/, ""));
+    for (const file of globSync("*", { cwd: join(this.folder, "units") }))
+      rmSync(join(this.folder, "units", file));
+    await this.shell("! mountpoint -q /mnt/disks/data || umount /mnt/disks/data");
+    await this.shell("rm -rf /run/odin /etc/systemd/system/* /etc/security/limits.d /mnt/disks/*");
+    await this.shell(
+      "iptables -F INPUT && iptables -A INPUT -i lo -j ACCEPT && iptables -A INPUT -p tcp --dport 22 -j ACCEPT",
+    );
+  }
+
+  systemctl(...args: string[]): Promise<Outcome> {
+    return this.run("/mnt/bin/systemctl", args);
+  }
+
+  /** A file of the test's folder. */
+  read(name: string): string {
+    return readFileSync(join(this.folder, name), "utf8");
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(join(this.folder, name), text);
+  }
+
+  /** Makes a stand-in fail; its file says how. */
+  fault(name: string, text = ""): void {
+    this.write(join("faults", name), text);
+  }
+
+  mend(name: string): void {
+    rmSync(join(this.folder, "faults", name), { force: true });
+  }
+
+  /** Calls of a program so far, or those that match. */
+  calls(program: string, matching = /^/): string[] {
+    return this.read("commands")
+      .split("\n")
+      .filter((line) => line.startsWith(`${program} `) && matching.test(line));
+  }
+
+  requests(): Request[] {
+    return this.read("requests")
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Request);
+  }
+
+  /** Whether the container `odin-NAME` runs. */
+  runs(name: string): boolean {
+    return existsSync(join(this.folder, "running", `odin-${name}`));
+  }
+
+  /** The environment that a container was given. */
+  environment(name: string): Record<string, string> {
+    const entries = this.read(`environment-odin-${name}`).split("\0").filter(Boolean);
+    return Object.fromEntries(
+      entries.map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]),
+    );
+  }
+
+  async dispose(): Promise<void> {
+    await this.#server?.dispose();
+    await this.#holder?.dispose();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Makes a machine for a test; disposed of with its owner. */
+export async function buildMachine(
+  owner: Owner,
+  role: Role,
+  attributes: Record<string, string>,
+  realPorts: number[] = [],
+): Promise<Machine> {
+  const machine = new Machine(role, attributes, realPorts);
+  owner.after(() => machine.dispose());
+  await machine.build();
+  return machine;
+}

@@ -1,0 +1,251 @@
+/** The monitoring VM and its configuration from the bucket. */
+
+import { strict as assert } from "node:assert";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+import type { Owner } from "../harness/owner.ts";
+import { eventually } from "../harness/wait.ts";
+import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
+
+const BUCKET = "odin-config";
+const CURRENT = "/var/lib/odin/config/current";
+const REGISTRY = "us-central1-docker.pkg.dev/project/mirror";
+const DEVICE = "/mnt/device"; // only looked at
+const PASSWORD = "projects/1/secrets/grafana/versions/1";
+
+const FILES: Record<string, string> = {
+  "prometheus/prometheus.yml": "global: {}\n",
+  "prometheus/rules/alerts.yml": "groups: []\n",
+  "alertmanager/alertmanager.yml": "route: {}\n",
+  "loki/loki.yml": "server: {}\n",
+  "grafana/provisioning/datasources/all.yml": "apiVersion: 1\n",
+  "grafana/dashboards/overview.json": "{}\n",
+  "empty.txt": "",
+};
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+/** Puts the files and their manifest into the bucket, as far as they differ from it. */
+function upload({ cloud }: Machine, files: Record<string, string>, wrong: Record<string, string> = {}): void {
+  cloud.objects = {};
+  for (const [path, text] of Object.entries(files)) cloud.objects[`${BUCKET}/${path}`] = text;
+  const lines = Object.entries(files).map(([path, text]) => `${wrong[path] ?? sha256(text)}  ${path}\n`);
+  cloud.objects[`${BUCKET}/manifest`] = lines.join("");
+}
+
+async function buildMonitoring(owner: Owner): Promise<Machine> {
+  const machine = await buildMachine(owner, "monitoring", {
+    "image-prometheus": `${REGISTRY}/prom/prometheus:v3`,
+    "image-alertmanager": `${REGISTRY}/prom/alertmanager:v0`,
+    "image-loki": `${REGISTRY}/grafana/loki:3`,
+    "image-grafana": `${REGISTRY}/grafana/grafana:13`,
+    "secret-file-grafana-admin-password": PASSWORD,
+    "config-bucket": BUCKET,
+    "data-device": DEVICE,
+  });
+  machine.cloud.secrets[PASSWORD] = "gr4fana-adm1n";
+  upload(machine, FILES);
+  // The disk has tests of its own.
+  await machine.shell(
+    "mknod /mnt/device b 7 250 && mkdir -p /mnt/disks/data && mount -t tmpfs data /mnt/disks/data",
+  );
+  await machine.shell(
+    "rm /mnt/bin/mountpoint && printf '#!/bin/sh\\n' > /mnt/bin/mountpoint && chmod 755 /mnt/bin/mountpoint",
+  );
+  await machine.shell("rm /mnt/bin/resize2fs && cp /mnt/bin/mountpoint /mnt/bin/resize2fs");
+  return machine;
+}
+
+const ready = ({ serial, stderr }: Outcome) =>
+  assert.match(serial.at(-1) ?? stderr, /^odin-startup: ready role=monitoring /);
+const sync = (machine: Machine) => {
+  machine.tell();
+  return machine.systemctl("start", "odin-config-sync.service");
+};
+const current = async (machine: Machine, path: string) => machine.shell(`cat ${CURRENT}/${path}`);
+const reloads = (machine: Machine) =>
+  machine
+    .requests()
+    .filter(({ method }) => method === "POST")
+    .map(({ to, path }) => to + path);
+const runs = (machine: Machine, name: string) =>
+  machine.calls("docker", new RegExp(`^docker run .*--name odin-${name} `));
+
+describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
+  test("starts all four with their data, their share of the memory and no rights", async (t) => {
+    const machine = await buildMonitoring(t);
+    ready(await machine.start());
+    const total = Number((await machine.shell("awk '/MemTotal/ {print $2}' /proc/meminfo")).trim()) * 1024;
+    let sum = 0;
+    for (const [name, uid] of Object.entries({
+      prometheus: 65534,
+      alertmanager: 65534,
+      loki: 10001,
+      grafana: 472,
+    })) {
+      const [run = "", ...more] = runs(machine, name);
+      assert.deepEqual(more, []);
+      assert.match(
+        run,
+        new RegExp(
+          `--cap-drop ALL .*--user ${uid}:${uid} .*--volume /mnt/disks/data/${name}:/mnt/disks/data/${name} `,
+        ),
+      );
+      assert.match(run, /--volume \/var\/lib\/odin\/config:\/var\/lib\/odin\/config:ro /);
+      sum += Number(run.match(/--memory (\d+) /)?.[1]);
+      assert.equal((await machine.shell(`stat -c %u:%a /mnt/disks/data/${name}`)).trim(), `${uid}:700`);
+    }
+    assert.ok(
+      sum > total * 0.6 && sum < total * 0.75,
+      `${sum} of ${total}: the system and the log shipper need the rest`,
+    );
+    const [prometheus = ""] = runs(machine, "prometheus");
+    assert.match(prometheus, /--web\.enable-lifecycle/);
+    assert.match(prometheus, /--storage\.tsdb\.retention\.size=\d+MB/);
+    const grafana = machine.environment("grafana");
+    assert.equal(grafana.GF_SERVER_HTTP_PORT, "3010");
+    assert.equal(grafana.GF_SECURITY_ADMIN_PASSWORD__FILE, "/run/odin/secrets/grafana-admin-password");
+    assert.equal(await machine.shell("stat -c %u:%a /run/odin/secrets/grafana-admin-password"), "472:600\n");
+    const open = await machine.shell("iptables -S INPUT");
+    for (const port of [3010, 9090, 9093, 3100]) assert.ok(open.includes(`--dport ${port} `), String(port));
+    assert.equal(open.split("\n").filter((rule) => rule.startsWith("-A")).length, 2 + 4);
+    for (const [path, text] of Object.entries(FILES)) assert.equal(await current(machine, path), text);
+    const read = `setpriv --reuid 65534 --regid 65534 --clear-groups cat ${CURRENT}/prometheus/rules/alerts.yml`;
+    assert.equal(await machine.shell(read), FILES["prometheus/rules/alerts.yml"]);
+    ready(await machine.start());
+    assert.equal(machine.calls("docker", /^docker run /).length, 4);
+  });
+
+  test("what has no configuration yet waits for it; what has no image is not there", async (t) => {
+    const machine = await buildMonitoring(t);
+    upload(machine, { "prometheus/prometheus.yml": "global: {}\n" });
+    delete machine.cloud.attributes["odin-image-alertmanager"];
+    ready(await machine.start());
+    assert.deepEqual(
+      ["prometheus", "alertmanager", "loki", "grafana"].map((name) => machine.runs(name)),
+      [true, false, false, true],
+    );
+    upload(machine, FILES);
+    assert.equal((await sync(machine)).code, 0);
+    await eventually("loki", () => machine.runs("loki"));
+    assert.equal(machine.runs("alertmanager"), false);
+  });
+
+  test("a minute's look takes only what has changed and tells only whom it concerns", async (t) => {
+    const machine = await buildMonitoring(t);
+    ready(await machine.start());
+    const timer = await machine.shell("cat /etc/systemd/system/odin-config-sync.timer");
+    assert.match(timer, /^OnCalendar=minutely$/m);
+    const asked = () =>
+      machine
+        .requests()
+        .filter(({ to }) => to === "storage")
+        .map(({ path }) => path.slice(BUCKET.length + 2));
+    const before = asked().length;
+    assert.equal((await sync(machine)).code, 0);
+    assert.deepEqual(asked().slice(before), ["manifest"]);
+    assert.deepEqual(reloads(machine), []);
+
+    upload(machine, {
+      ...FILES,
+      "prometheus/rules/alerts.yml": "groups: [{}]\n",
+      "grafana/dashboards/overview.json": "{ }\n",
+    });
+    assert.equal((await sync(machine)).code, 0);
+    assert.deepEqual(asked().slice(before + 1), [
+      "manifest",
+      "prometheus/rules/alerts.yml",
+      "grafana/dashboards/overview.json",
+    ]);
+    assert.deepEqual(reloads(machine), ["9090/-/reload"]);
+    assert.equal(await current(machine, "prometheus/rules/alerts.yml"), "groups: [{}]\n");
+    assert.equal(await current(machine, "grafana/dashboards/overview.json"), "{ }\n");
+    assert.equal(machine.calls("docker", /^docker run /).length, 4, "Grafana looks for dashboards itself");
+
+    const { "alertmanager/alertmanager.yml": _, ...without } = FILES;
+    upload(machine, {
+      ...without,
+      "loki/loki.yml": "server: {a: 1}\n",
+      "alertmanager/alertmanager.yml": "route: {b: 1}\n",
+    });
+    assert.equal((await sync(machine)).code, 0);
+    assert.deepEqual(reloads(machine).slice(1).sort(), ["9090/-/reload", "9093/-/reload"]);
+    await eventually("restart of Loki, which cannot reload", () => runs(machine, "loki").length === 2);
+    assert.equal(
+      (await machine.shell("ls /var/lib/odin/config")).trim().split("\n").length,
+      3,
+      "old sets are removed",
+    );
+  });
+
+  test("a file that is not what the manifest says: the old configuration stays, all of it", async (t) => {
+    const machine = await buildMonitoring(t);
+    ready(await machine.start());
+    const changed = {
+      ...FILES,
+      "prometheus/prometheus.yml": "global: {x: 1}\n",
+      "loki/loki.yml": "server: {x: 1}\n",
+    };
+    upload(machine, changed, { "loki/loki.yml": sha256("something else") });
+    assert.notEqual((await sync(machine)).code, 0);
+    assert.match(
+      machine.read("journal/odin-config-sync.service.log"),
+      /^odin-config-sync: failed: not what the manifest says, so the old configuration stays: loki\/loki\.yml: FAILED$/m,
+    );
+    for (const [path, text] of Object.entries(FILES)) assert.equal(await current(machine, path), text);
+    assert.deepEqual(reloads(machine), []);
+    ready(await machine.start()); // neither is it a reason not to start
+    upload(machine, changed);
+    assert.equal((await sync(machine)).code, 0);
+    assert.equal(await current(machine, "loki/loki.yml"), "server: {x: 1}\n");
+  });
+
+  test("a path that leads elsewhere is refused", async (t) => {
+    const machine = await buildMonitoring(t);
+    ready(await machine.start());
+    for (const path of ["../../../etc/passwd", "/etc/passwd", "a/../../b", "a b", "a//b", "-rf"]) {
+      upload(machine, { ...FILES, [path]: "x" });
+      assert.notEqual((await sync(machine)).code, 0, path);
+    }
+    assert.equal(await current(machine, "loki/loki.yml"), FILES["loki/loki.yml"]);
+    assert.ok(machine.requests().every(({ path }) => !path.includes("passwd")));
+  });
+
+  test("a configuration that Prometheus refuses is told each minute until it takes it", async (t) => {
+    const machine = await buildMonitoring(t);
+    ready(await machine.start());
+    machine.cloud.faults.push({
+      at: ":9090/-/reload",
+      status: 500,
+      body: "failed to reload config: yaml: line 1",
+      times: 2,
+    });
+    upload(machine, { ...FILES, "prometheus/prometheus.yml": "global: {x: 1}\n" });
+    for (let minute = 0; minute < 2; minute++) assert.notEqual((await sync(machine)).code, 0);
+    assert.match(
+      machine.read("journal/odin-config-sync.service.log"),
+      /failed: not reloaded: prometheus: HTTP 500 failed to reload config: yaml: line 1$/m,
+    );
+    assert.equal((await sync(machine)).code, 0);
+    assert.equal((await sync(machine)).code, 0);
+    assert.deepEqual(reloads(machine), Array(3).fill("9090/-/reload"));
+  });
+
+  test("without the bucket a first boot fails, a later one uses what it had", async (t) => {
+    const machine = await buildMonitoring(t);
+    machine.cloud.faults.push({ at: "^storage", status: 403 });
+    const { serial, code } = await machine.start();
+    assert.equal(code, 1);
+    assert.deepEqual(serial, [
+      "odin-startup: failed role=monitoring step=config: manifest in bucket odin-config: HTTP 403",
+    ]);
+    machine.cloud.faults.pop();
+    ready(await machine.start());
+    machine.cloud.faults.push({ at: "^storage", status: 503 });
+    await machine.shell("umount /mnt/disks/data");
+    await machine.reboot();
+    await machine.shell("mkdir -p /mnt/disks/data");
+    ready(await machine.start());
+    assert.equal(runs(machine, "prometheus").length, 2);
+  });
+});
