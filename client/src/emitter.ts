@@ -1,0 +1,50 @@
+/** Tells listeners of events, and keeps the status that one of them tells of. */
+
+import { report } from "./environment.ts";
+import type { Events, Status } from "./types.ts";
+
+export class Emitter {
+  status: Status = {
+    state: "connecting",
+    reason: "",
+    code: 0,
+    retryAt: undefined,
+    gateway: undefined,
+    latencyMs: undefined,
+    throttle: 0,
+  };
+  readonly #listeners = new Set<(name: keyof Events, event: never) => void>();
+
+  on<Name extends keyof Events>(wanted: Name, listener: (event: Events[Name]) => void): () => void {
+    const own = (name: keyof Events, event: never) => {
+      if (name === wanted) listener(event);
+    };
+    this.#listeners.add(own);
+    return () => {
+      this.#listeners.delete(own);
+    };
+  }
+
+  emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(name, event as never);
+      } catch (error) {
+        report(error);
+      }
+    }
+  }
+
+  /** Takes on a changed status, and tells of it if it differs. */
+  set(change: Partial<Status>): void {
+    const before = this.status;
+    this.status = { ...before, ...change };
+    const keys = Object.keys(change) as (keyof Status)[];
+    if (keys.some((key) => change[key] !== before[key])) this.emit("status", this.status);
+    else this.status = before;
+  }
+
+  clear(): void {
+    this.#listeners.clear();
+  }
+}

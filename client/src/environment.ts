@@ -1,0 +1,32 @@
+/** The surroundings that browsers and Node have. */
+
+import type { Environment, Socket, Watchable } from "./types.ts";
+
+/** What may be among the globals. */
+interface Globals {
+  addEventListener?: unknown;
+  WebSocket: new (url: string) => Socket;
+  navigator?: { readonly onLine?: boolean };
+  document?: Watchable & { readonly hidden: boolean };
+}
+
+export function defaultEnvironment(): Environment {
+  const globals = globalThis as unknown as Globals;
+  return {
+    open: (url) => new globals.WebSocket(url),
+    now: () => performance.now(),
+    setTimeout: (callback, ms) => setTimeout(callback, ms),
+    clearTimeout: (timer) => clearTimeout(timer as number),
+    random: Math.random,
+    window: globals.addEventListener === undefined ? undefined : (globalThis as unknown as Watchable),
+    navigator: globals.navigator,
+    document: globals.document,
+  };
+}
+
+/** Throws later, as an uncaught error: a listener's mistake is the application's, and must not stop the others. */
+export function report(error: unknown): void {
+  setTimeout(() => {
+    throw error;
+  });
+}

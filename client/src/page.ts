@@ -1,0 +1,60 @@
+/** Whether the surroundings let the client be connected: the application, the network, and whether somebody looks at the page. */
+
+import type { Environment, State } from "./types.ts";
+
+interface Timers {
+  set(name: "hidden", ms: number, callback: () => void): void;
+  stop(name: "hidden"): void;
+}
+
+const HIDDEN = 300_000; // 5 min: after that, browsers run a hidden page's timers once a minute
+const LONGEST = 2 ** 31 - 1; // what setTimeout takes
+
+export class Page {
+  readonly #environment: Environment;
+  readonly #timers: Timers;
+  readonly #changed: () => void;
+  readonly #hideAfter: number;
+  #left = false;
+  /** The application wants it to stay away. */
+  paused = false;
+
+  /** `changed`: `away` may be another one, or the network another one. */
+  constructor(environment: Environment, timers: Timers, hideAfter: number | undefined, changed: () => void) {
+    this.#environment = environment;
+    this.#timers = timers;
+    this.#hideAfter = hideAfter ?? HIDDEN;
+    this.#changed = changed;
+    environment.window?.addEventListener("online", changed);
+    environment.window?.addEventListener("offline", changed);
+    environment.document?.addEventListener("visibilitychange", this.#look);
+    if (environment.document?.hidden) this.#look();
+  }
+
+  /** Why not to be connected now: a state and the reason for it. */
+  get away(): [State, string] | undefined {
+    if (this.paused) return ["paused", "paused by the application"];
+    if (this.#left) return ["paused", "the page is hidden"];
+    return this.#environment.navigator?.onLine === false ? ["offline", "no network"] : undefined;
+  }
+
+  end(): void {
+    const { window, document } = this.#environment;
+    window?.removeEventListener("online", this.#changed);
+    window?.removeEventListener("offline", this.#changed);
+    document?.removeEventListener("visibilitychange", this.#look);
+  }
+
+  readonly #look = (): void => {
+    if (!this.#environment.document?.hidden) {
+      this.#left = false;
+      this.#timers.stop("hidden");
+      this.#changed();
+    } else if (this.#hideAfter <= LONGEST) {
+      this.#timers.set("hidden", this.#hideAfter, () => {
+        this.#left = true;
+        this.#changed();
+      });
+    }
+  };
+}

@@ -1,0 +1,114 @@
+import { useCallback, useMemo } from "react";
+import type { Envelope } from "../types.ts";
+import type { FeedDefinition, Received } from "./feed.ts";
+import { useHub } from "./provider.ts";
+import { useSelection } from "./use-feed.ts";
+
+/** The latest message of each channel, by its name (`BTC.trade`). */
+export type Latest<Data = unknown> = ReadonlyMap<string, Envelope<Data>>;
+/** Messages, the newest first. */
+export type Recent<Data = unknown> = readonly Envelope<Data>[];
+
+export interface Selecting<Value, Selection> {
+  /** What of it the component needs; it renders only when that is another. May be another function at each rendering. */
+  select: (value: Value) => Selection;
+  /** When two selections are the same. Default `Object.is`. */
+  isEqual?: (a: Selection, b: Selection) => boolean;
+}
+export interface Listing {
+  /** How many messages to keep. */
+  list: number;
+}
+
+type Value = Envelope | Latest | Recent | undefined;
+type Options = Partial<Selecting<never, unknown> & Listing>;
+
+/** A pattern can bring channels without end: beyond this the ones that have been silent longest go. */
+const MAX_CHANNELS = 4_096;
+
+/**
+ * What a channel brings.
+ *
+ * - `useChannel("BTC.trade")`: its latest message, undefined until there is one. A pattern's: of all that match.
+ * - `useChannel(["BTC.trade", "*.liquidity"])`: a map with the latest of each.
+ * - `{ list: 50 }`: the last 50 messages, the newest first.
+ * - `{ select }`: only what this takes out of it.
+ *
+ * Components that name the same channels share one subscription. It ends when the last of them is gone.
+ */
+export function useChannel<Data, Selection>(
+  channels: string | readonly string[],
+  options: Listing & Selecting<Recent<Data>, Selection>,
+): Selection;
+export function useChannel<Data = unknown>(
+  channels: string | readonly string[],
+  options: Listing,
+): Recent<Data>;
+export function useChannel<Data, Selection>(
+  channel: string,
+  options: Selecting<Envelope<Data> | undefined, Selection>,
+): Selection;
+export function useChannel<Data = unknown>(channel: string): Envelope<Data> | undefined;
+export function useChannel<Data, Selection>(
+  channels: readonly string[],
+  options: Selecting<Latest<Data>, Selection>,
+): Selection;
+export function useChannel<Data = unknown>(channels: readonly string[]): Latest<Data>;
+export function useChannel(channels: string | readonly string[], options: Options = {}): unknown {
+  const hub = useHub();
+  const { list, isEqual } = options;
+  const name = nameOf(channels, list);
+  const feed = useMemo(() => hub.named<Value, unknown>(name, () => definitionOf(name)), [hub, name]);
+  const { select } = options as Partial<Selecting<Value, unknown>>;
+  const all = useCallback((value: Value): unknown => value, []);
+  return useSelection(feed, select ?? all, isEqual as ((a: unknown, b: unknown) => boolean) | undefined);
+}
+
+// The same text for the same wish, whoever has it: components that spell their channels in another order share.
+function nameOf(channels: string | readonly string[], list: number | undefined): string {
+  const names = typeof channels === "string" ? channels : [...new Set(channels)].sort();
+  return JSON.stringify(list === undefined ? [names] : [names, list]);
+}
+
+function definitionOf(name: string): FeedDefinition<Value> {
+  const [names, list] = JSON.parse(name) as [string | string[], number | undefined];
+  const channels = typeof names === "string" ? [names] : names;
+  if (list !== undefined) return { channels, initial: [], fold: recent(list) } as FeedDefinition<Value>;
+  if (typeof names !== "string")
+    return { channels, initial: new Map(), fold: byChannel } as FeedDefinition<Value>;
+  return { channels, initial: undefined, fold: latest } as FeedDefinition<Value>;
+}
+
+function latest(state: Envelope | undefined, batch: readonly Received[]): Envelope | undefined {
+  return batch.findLast(({ late }) => !late)?.message ?? state;
+}
+
+function byChannel(state: Latest, batch: readonly Received[]): Latest {
+  const next = new Map(state);
+  for (const { message, late } of batch) {
+    if (late) continue;
+    // Taken out first, so that it goes to the end: the first one is the one that was silent longest.
+    next.delete(message.channel);
+    next.set(message.channel, message);
+  }
+  for (const channel of next.keys()) {
+    if (next.size <= MAX_CHANNELS) break;
+    next.delete(channel);
+  }
+  return next;
+}
+
+function recent(count: number): (state: Recent, batch: readonly Received[]) => Recent {
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new RangeError(`list is how many messages to keep, a whole number of at least 1, not ${count}`);
+  }
+  return (state, batch) => {
+    const next = [...state];
+    for (const { message, late } of batch) {
+      // What comes late goes where it belongs.
+      const place = late ? next.findIndex(({ offset }) => offset < message.offset) : 0;
+      next.splice(place === -1 ? next.length : place, 0, message);
+    }
+    return next.slice(0, count);
+  };
+}

@@ -1,0 +1,78 @@
+/** Who listens to what: counts the listeners of each channel and finds those of a message. */
+
+import { type Envelope, parseChannel, patternsOf } from "@odin-ws/protocol";
+import type { Listener } from "./types.ts";
+
+interface Entry {
+  listener: Listener;
+  /** Offset up to which nothing is expected. */
+  from: number;
+  active: boolean;
+}
+
+export class Registry {
+  readonly #entries = new Map<string, Set<Entry>>();
+
+  /** Every channel that has a listener. */
+  get channels(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  has(channel: string): boolean {
+    return this.#entries.has(channel);
+  }
+
+  /** Adds one listener of several channels; returns what takes it away again. Throws TypeError for what is no channel. */
+  add(names: readonly string[], listener: Listener, from: number, changed: () => void): () => void {
+    const channels = names.map((name) => {
+      const channel = parseChannel(name);
+      if (channel === undefined)
+        throw new TypeError(`${JSON.stringify(name)} is no channel: BTC.trade, BTC.*`);
+      return channel;
+    });
+    const entry: Entry = { listener, from, active: true };
+    for (const channel of channels) {
+      const entries = this.#entries.get(channel) ?? new Set();
+      this.#entries.set(channel, entries.add(entry));
+    }
+    changed();
+    return () => {
+      if (!entry.active) return;
+      entry.active = false;
+      for (const channel of channels) {
+        const entries = this.#entries.get(channel);
+        if (entries?.delete(entry) && entries.size === 0) this.#entries.delete(channel);
+      }
+      changed();
+    };
+  }
+
+  /** Calls every listener of a message once, however many of its channels match. What one throws, `failed` gets. */
+  deliver(envelope: Envelope, late: boolean, failed: (error: unknown) => void): void {
+    const { channel, offset } = envelope;
+    const found = new Set<Entry>();
+    for (const name of [channel, ...patternsOf(channel)]) {
+      for (const entry of this.#entries.get(name) ?? []) found.add(entry);
+    }
+    for (const entry of found) {
+      // One that is called may end another.
+      if (!entry.active || offset <= entry.from) continue;
+      try {
+        entry.listener(envelope, { late });
+      } catch (error) {
+        failed(error);
+      }
+    }
+  }
+
+  /** Another stream begins: offsets count anew. */
+  begin(): void {
+    for (const entries of this.#entries.values()) for (const entry of entries) entry.from = -1;
+  }
+
+  /** Ends them all. */
+  clear(): void {
+    for (const entries of this.#entries.values()) for (const entry of entries) entry.active = false;
+    this.#entries.clear();
+  }
+}

@@ -1,0 +1,38 @@
+/** One timer of each name: setting it again replaces it. */
+
+import type { Environment } from "./types.ts";
+
+export class Timers<Name extends string> {
+  readonly #environment: Environment;
+  readonly #running = new Map<Name, unknown>();
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  has(name: Name): boolean {
+    return this.#running.has(name);
+  }
+
+  set(name: Name, ms: number, callback: () => void): void {
+    this.stop(name);
+    const { setTimeout } = this.#environment; // A browser's own wants no `this`.
+    const fire = () => {
+      this.#running.delete(name);
+      callback();
+    };
+    this.#running.set(name, setTimeout(fire, ms));
+  }
+
+  stop(...names: Name[]): void {
+    const { clearTimeout } = this.#environment;
+    for (const name of names) {
+      clearTimeout(this.#running.get(name));
+      this.#running.delete(name);
+    }
+  }
+
+  stopAll(): void {
+    this.stop(...this.#running.keys());
+  }
+}

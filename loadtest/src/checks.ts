@@ -1,0 +1,166 @@
+/** Judges a run: every check says what it found, and a check that could not be made says why. */
+
+import { type Balance, FAULTS, type FaultName } from "./control.ts";
+import type { Options } from "./options.ts";
+import type { Check, Result } from "./result.ts";
+
+/** What the checks need to know beside the result. */
+export interface Evidence {
+  options: Options;
+  result: Omit<Result, "checks" | "outcome">;
+  balance: Balance | undefined;
+  ledgerConflicts: readonly string[];
+  unsettled: number;
+  feedFailures: { count: number; first: string };
+  /** Own count around the gateway's last one; undefined when these cannot be compared. */
+  counts: { gateway: number; least: number; most: number } | string;
+}
+
+const number = (value: number): string => value.toLocaleString("en-US", { maximumFractionDigits: 2 });
+
+function check(name: string, ok: boolean, text: string): Check {
+  return { name, outcome: ok ? "passed" : "failed", text };
+}
+const skipped = (name: string, why: string): Check => ({ name, outcome: "skipped", text: why });
+
+function served({ options, result }: Evidence): Check {
+  const share = (100 * result.open) / options.connections;
+  const refusals = Object.entries(result.refused).map(([reason, count]) => `${number(count)} × ${reason}`);
+  return check(
+    "Connections served to the end",
+    share >= options.minSuccess,
+    `${number(result.open)} of ${number(options.connections)} (at least ${options.minSuccess} %)` +
+      (refusals.length > 0 ? `; refused on the way: ${refusals.join(", ")}` : ""),
+  );
+}
+
+function latency({ options, result }: Evidence): Check {
+  const name = "Latency, 99th percentile";
+  if (options.scenario === "connection-rate") {
+    const { p99, samples } = result.connect;
+    if (samples === 0) return check("Time to connect, 99th percentile", false, "no connection was made");
+    return check(
+      "Time to connect, 99th percentile",
+      p99 <= options.maxP99Ms,
+      `${number(p99)} ms from when each was due (at most ${options.maxP99Ms} ms)`,
+    );
+  }
+  const worst = result.stages.toSorted((a, b) => b.latency.p99 - a.latency.p99)[0];
+  if (worst === undefined || result.latency.samples === 0)
+    return check(name, false, "no live message arrived: is anything published?");
+  const where = result.stages.length > 1 ? ` in the stage ${worst.name}` : "";
+  return check(
+    name,
+    worst.latency.p99 <= options.maxP99Ms,
+    `${number(worst.latency.p99)} ms${where} (at most ${options.maxP99Ms} ms)`,
+  );
+}
+
+function loss({ result, balance, unsettled }: Evidence): Check[] {
+  const name = "Every message to every subscriber";
+  if (balance === undefined) return [check(name, false, "the run ended before it could be counted")];
+  const found =
+    result.published > 0
+      ? `${number(result.published)} messages published, from the stream to each subscriber`
+      : `${number(result.messages)} messages, each of them owed to all of its subscribers once one has it`;
+  const checks = [
+    check(
+      name,
+      balance.lost === 0 && unsettled === 0,
+      balance.lost === 0
+        ? unsettled === 0
+          ? found
+          : `${number(unsettled)} clients were still waiting for what they had asked for`
+        : `${number(balance.lost)} deliveries lost by ${number(balance.losers)} clients, without a word of the gateway`,
+    ),
+    check(
+      "Nothing left out with notice",
+      balance.announced === 0 && result.notRecovered === 0,
+      `${number(balance.announced)} deliveries left out under throttling or overload, ${number(result.notRecovered)} resumes not recovered`,
+    ),
+    check(
+      "Nothing that was not asked for",
+      balance.unexpected === 0,
+      `${number(balance.unexpected)} deliveries on channels without a subscription`,
+    ),
+  ];
+  return checks;
+}
+
+const FAULT_CHECKS: readonly [FaultName, string, string][] = [
+  ["duplicate", "No message twice", "deliveries came twice"],
+  ["reorder", "Order on each channel", "deliveries came out of order"],
+  ["ended", "No connection ended by itself", "connections ended"],
+  ["error", "No error message", "error messages"],
+  ["epoch", "One stream throughout", "connections were told of another stream"],
+];
+
+function content({ options, result, ledgerConflicts }: Evidence): Check[] {
+  const wrong = (result.faults.content ?? 0) + ledgerConflicts.length;
+  const hash = "Hash of each message as published";
+  return [
+    check(
+      "The same content for all",
+      wrong === 0,
+      wrong === 0
+        ? `${number(result.deliveries)} deliveries compared byte for byte, ${number(result.messages)} messages read as JSON`
+        : `${number(wrong)} deliveries or messages: ${FAULTS.content}`,
+    ),
+    options.nats === undefined
+      ? skipped(hash, "the feed is not the load test's own (--nats): what was published is not known")
+      : check(hash, wrong === 0, `number, moment and SHA-256 of ${number(result.messages)} messages`),
+  ];
+}
+
+function ownPublishing({ options, result, feedFailures }: Evidence): Check {
+  const name = "All messages stored by NATS";
+  if (options.nats === undefined) return skipped(name, "the load test did not publish");
+  const { count, first } = feedFailures;
+  return check(name, count === 0 && result.published > 0, count === 0 ? number(result.published) : `${count} were not: ${first}`);
+}
+
+function counts({ counts: seen }: Evidence): Check {
+  const name = "Own count agrees with the gateway's";
+  if (typeof seen === "string") return skipped(name, seen);
+  const ok = seen.gateway >= seen.least && seen.gateway <= seen.most;
+  const own = seen.least === seen.most ? number(seen.most) : `${number(seen.least)} to ${number(seen.most)}`;
+  return check(name, ok, `the gateway has sent ${number(seen.gateway)}, ${own} arrived`);
+}
+
+function reconnect({ options, result }: Evidence): Check[] {
+  if (options.scenario !== "reconnect") return [];
+  const breaks = result.marks.length;
+  const expected = breaks * options.connections * (options.minSuccess / 100);
+  return [
+    check(
+      "Resumed after every break",
+      breaks > 0 && result.resumed >= expected,
+      `${number(result.resumed)} resumes after ${breaks} breaks, half of them within ${number(result.resume.p50)} ms, 99 % within ${number(result.resume.p99)} ms`,
+    ),
+  ];
+}
+
+function slow({ options, balance }: Evidence): Check[] {
+  if (options.scenario !== "slow-clients" || balance === undefined) return [];
+  const { slowTold, slowClosed, slowAnnounced } = balance;
+  return [
+    check(
+      "Slow clients noticed",
+      slowTold + slowClosed > 0,
+      slowTold + slowClosed > 0
+        ? `${number(slowTold)} throttled with notice, ${number(slowClosed)} closed with 1008, ${number(slowAnnounced)} of their deliveries left out with notice`
+        : "no slow client's buffers filled: raise --rate or --duration",
+    ),
+  ];
+}
+
+export function judge(evidence: Evidence): Check[] {
+  const { options, result } = evidence;
+  const all = [served(evidence), latency(evidence), ...loss(evidence), ...content(evidence)];
+  for (const [fault, name, what] of FAULT_CHECKS) {
+    const found = result.faults[fault] ?? 0;
+    if (fault === "ended" && options.scenario === "reconnect") continue;
+    all.push(check(name, found === 0, `${number(found)} ${what}`));
+  }
+  return [...all, ...reconnect(evidence), ...slow(evidence), ownPublishing(evidence), counts(evidence)];
+}

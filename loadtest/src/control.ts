@@ -1,0 +1,121 @@
+/** What the load test's first process and its workers say to each other. */
+
+import type { Entry } from "./book.ts";
+import type { Plan } from "./plan.ts";
+
+/** What a worker is to do, fixed at its start. */
+export interface Assignment {
+  plan: Plan;
+  urls: string[];
+  /** Connections of this worker: `index % workers === worker`. */
+  worker: number;
+  workers: number;
+  sources: string[];
+  compression: boolean;
+  jwtSecret: string | undefined;
+  atOnce: boolean;
+  breaksWanted: boolean;
+  /** The first so many connections stop reading when they are told to. */
+  slow: number;
+}
+
+export type Command =
+  | { kind: "assign"; assignment: Assignment }
+  /** Opens all connections, so many a second. */
+  | { kind: "connect"; perSecond: number }
+  /** New entries of the ledger; everything up to `cutoff` is known. */
+  | { kind: "audit"; entries: Entry[]; cutoff: number }
+  /** Breaks all connections at once. */
+  | { kind: "cut" }
+  | { kind: "read"; slowClientsRead: boolean }
+  /** Waits until nothing is under way any more. */
+  | { kind: "finish"; timeoutMs: number }
+  | { kind: "balance" }
+  | { kind: "close"; timeoutMs: number };
+
+/** How often each value came. Values are microseconds, to three digits. */
+export type Times = Map<number, number>;
+
+/** Names that count what is wrong; each may be checked on its own. */
+export const FAULTS = {
+  content: "an envelope was broken, altered, or differed between clients",
+  duplicate: "a message came twice",
+  reorder: "a message of a channel came after a later one",
+  error: "the gateway answered with an error",
+  ended: "a connection ended that nobody wanted to end",
+  epoch: "the stream was replaced",
+} as const;
+export type FaultName = keyof typeof FAULTS;
+
+/** What happened in a worker since its last sample. */
+export interface Sample {
+  /** Now. */
+  open: number;
+  waiting: number;
+  /** Since the last sample. */
+  served: number;
+  deliveries: number;
+  /** Of them: sent again on request. */
+  caughtUp: number;
+  bytes: number;
+  gaps: number;
+  replays: number;
+  resumed: number;
+  notRecovered: number;
+  throttled: number;
+  refused: Record<string, number>;
+  ended: Record<string, number>;
+  faults: Partial<Record<FaultName, number>>;
+  examples: string[];
+  /** From publishing to reading, live messages of clients that are not slow on purpose. */
+  latency: Times;
+  /** From when a connection was due to its subscription. */
+  connect: Times;
+  /** From the break to the subscription that resumed. */
+  resume: Times;
+  /** From a heartbeat to its answer. */
+  roundTrip: Times;
+  /** The quickest of them, with what to add to the own clock to get the gateway's, ms. */
+  clock: { roundTripMs: number; offsetMs: number } | undefined;
+  entries: Entry[];
+  epoch: string | undefined;
+  /** How long the worker itself was held up, ms. */
+  heldUpMs: number;
+}
+
+export interface Finished {
+  /** Everything up to here has come to every open connection. */
+  position: number;
+  /** Connections that did not come to rest. */
+  unsettled: number;
+  open: number;
+}
+
+export interface Balance {
+  /** Deliveries that never came, and by how many clients they are missed. */
+  lost: number;
+  losers: number;
+  /** Left out with notice: to clients that read as they should, and to those that did not on purpose. */
+  announced: number;
+  slowAnnounced: number;
+  unexpected: number;
+  examples: string[];
+  /** Clients whose level was raised, and whose connection was closed for being slow. */
+  slowTold: number;
+  slowClosed: number;
+}
+
+export interface Answers {
+  assign: null;
+  connect: null;
+  audit: null;
+  cut: null;
+  read: null;
+  finish: Finished;
+  balance: Balance;
+  close: null;
+}
+
+export type Report =
+  | { kind: "sample"; sample: Sample }
+  | { kind: "answer"; to: Command["kind"]; result: Answers[Command["kind"]] };

@@ -1,0 +1,75 @@
+/** Where the messages of a run come from. */
+
+import type { Options } from "./options.ts";
+import { OwnFeed } from "./own-feed.ts";
+import type { FeedKind, Plan } from "./plan.ts";
+
+export interface Feed {
+  kind: FeedKind;
+  /** For the report. */
+  description: string;
+  /** Whether the rate is the load test's to choose. */
+  controlled: boolean;
+  /** From now on so many messages a second; `seconds` is how long they are wanted at most. */
+  setRate(perSecond: number, seconds: number): Promise<void>;
+  /** Ends the publishing; resolves when everything is stored. */
+  stop(): Promise<void>;
+  /** Messages that were published and not stored, and why. */
+  readonly failures: { count: number; first: string };
+}
+
+/** Learns what has been stored. */
+export type OnStored = (offset: number, channel: string) => void;
+
+const NO_FAILURES = { count: 0, first: "" };
+/** After the load test the service returns to its own rate by itself, also when the load test is killed. */
+const MARGIN = 30; // seconds
+const TIMEOUT = 5000; // ms
+
+class ServiceFeed implements Feed {
+  readonly kind = "market";
+  readonly controlled = true;
+  readonly failures = NO_FAILURES;
+  readonly description: string;
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = new URL("/rate", url).href;
+    this.description = `publisher service at ${url}`;
+  }
+
+  async setRate(rate: number, seconds: number): Promise<void> {
+    await this.#put({ rate, seconds: Math.min(86_400, seconds + MARGIN) });
+  }
+
+  // What has no end holds again.
+  stop(): Promise<void> {
+    return this.#put({ rate: 0, seconds: 0.1 });
+  }
+
+  async #put(body: object): Promise<void> {
+    try {
+      const signal = AbortSignal.timeout(TIMEOUT);
+      const response = await fetch(this.#url, { method: "PUT", body: JSON.stringify(body), signal });
+      if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    } catch (error) {
+      const { message, cause } = error as Error;
+      const why = cause instanceof Error ? cause.message || message : message;
+      throw new Error(`the publisher at ${this.#url} does not take a rate: ${why}`);
+    }
+  }
+}
+
+class ForeignFeed implements Feed {
+  readonly kind = "market";
+  readonly controlled = false;
+  readonly failures = NO_FAILURES;
+  readonly description = "whatever is published, for instance by the gateway's simulator; its rate is not set here";
+  async setRate(): Promise<void> {}
+  async stop(): Promise<void> {}
+}
+
+export function createFeed(options: Options, plan: Plan, slow: number, onStored: OnStored): Feed {
+  if (options.nats !== undefined) return new OwnFeed(options.nats, plan, slow, onStored);
+  return options.publisher === undefined ? new ForeignFeed() : new ServiceFeed(options.publisher);
+}

@@ -1,0 +1,308 @@
+/** One client as PROTOCOL.md wants it: it subscribes, asks for what it missed, comes back and resumes. */
+
+import { type ControlMessage, CLOSE } from "@odin-ws/protocol";
+import { Account, type Gap, type Lookup } from "./account.ts";
+import { type Book, BrokenContent, looksLikeEnvelope } from "./book.ts";
+import { wallMicros } from "./clock.ts";
+import { Link, type LinkEnd, type LinkOptions } from "./link.ts";
+import type { Tally } from "./tally.ts";
+
+/** What the clients of a worker share. */
+export interface Crowd {
+  readonly book: Book;
+  readonly tally: Tally;
+  readonly atOnce: boolean;
+  /** Connections that break are what this run is about. */
+  readonly breaksWanted: boolean;
+  /** False for an epoch that is not the crowd's: the stream was replaced. */
+  accepts(epoch: string): boolean;
+}
+
+export interface SubscriberOptions extends LinkOptions {
+  channels: string[];
+  lookup: Lookup;
+  /** Stops reading on purpose. */
+  slow: boolean;
+}
+
+const MAX_WINDOW = 30_000; // 30 s
+const FIRST_WINDOW = { min_ms: 500, max_ms: 5000 };
+
+/** Why `subscribe` was sent, for the answer. */
+interface Request {
+  why: "first" | "resume" | "refill" | "makeGood";
+  /** Offset that it asked for. */
+  since: number;
+}
+
+export class Subscriber {
+  readonly options: SubscriberOptions;
+  readonly account = new Account();
+  readonly #crowd: Crowd;
+  #link: Link | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  state: "away" | "opening" | "ready" | "stopped" = "away";
+  /** When it should have been ready, or lost its connection; µs. */
+  #dueAt = 0;
+  #epoch = "";
+  #window = FIRST_WINDOW;
+  #failures = 0;
+  #requests: Request[] = [];
+  #gaps: Gap[] = [];
+  #asking = false;
+  /** Envelopes that come now because they were asked for. */
+  #backlog = 0;
+  #probedAt = 0;
+  /** The gateway could not give what came after this offset; undefined: it could. */
+  #goneFrom: number | undefined;
+  /** Up to here all has come, as of the last heartbeat. */
+  restedAt: number | undefined;
+  told = false;
+  closedAsSlow = false;
+
+  constructor(options: SubscriberOptions, crowd: Crowd) {
+    this.options = options;
+    this.#crowd = crowd;
+  }
+
+  /** @param dueAt when the schedule wanted it, µs: what it waits for its turn counts as time to connect */
+  connect(dueAt: number): void {
+    this.#dueAt = dueAt;
+    this.#dial();
+  }
+
+  #dial(): void {
+    this.state = "opening";
+    const link: Link = new Link(this.options, {
+      opened: () => {},
+      text: (bytes, start, end) => this.#onText(bytes, start, end),
+      ended: (end) => this.#onEnded(end),
+    });
+    this.#link = link;
+  }
+
+  /** Breaks the connection; it comes back as after any break. */
+  cut(): void {
+    if (this.state !== "ready") return;
+    this.#link?.cut();
+    this.#comeBack();
+  }
+
+  set reading(reading: boolean) {
+    if (this.#link !== undefined) this.#link.reading = reading;
+  }
+
+  /** Asks for the gateway's time and the last number that it gave out. */
+  probe(): void {
+    if (this.state !== "ready" || this.#probedAt !== 0) return;
+    this.#probedAt = wallMicros();
+    this.#link?.send({ type: "heartbeat" });
+  }
+
+  /** Nothing is under way: a heartbeat was answered and no gap is open. */
+  rest(): void {
+    this.restedAt = undefined;
+    this.probe();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    if (this.state === "opening") this.#link?.cut();
+    else this.#link?.close();
+    this.state = "stopped";
+  }
+
+  drop(): void {
+    this.#link?.cut();
+  }
+
+  #onText(bytes: Buffer, start: number, end: number): void {
+    const { tally } = this.#crowd;
+    try {
+      if (looksLikeEnvelope(bytes, start)) this.#onEnvelope(bytes, start, end);
+      else this.#onControl(JSON.parse(bytes.toString("utf8", start, end)) as ControlMessage);
+    } catch (error) {
+      const text = error instanceof BrokenContent ? error.message : `unreadable: ${(error as Error).message}`;
+      tally.fault("content", text);
+    }
+  }
+
+  #onEnvelope(bytes: Buffer, start: number, end: number): void {
+    const { book, tally } = this.#crowd;
+    const now = wallMicros();
+    tally.count("deliveries");
+    tally.count("bytes", end - start);
+    const { seq, offset, known } = book.read(bytes, start, end, now / 1000);
+    if (this.#backlog > 0) {
+      this.#backlog--;
+      tally.count("caughtUp");
+    } else if (!this.options.slow) tally.time("latency", now - known.sinceMicros);
+    const outcome = this.account.take(seq, offset, this.options.lookup);
+    if (outcome === undefined) return;
+    if ("kind" in outcome) tally.fault(outcome.kind, outcome.text);
+    else this.#onGap(outcome);
+  }
+
+  #onGap(gap: Gap): void {
+    this.#crowd.tally.count("gaps", gap.to - gap.from + 1);
+    this.#gaps.push(gap);
+    this.#ask();
+  }
+
+  // One request at a time: a gateway reads 20 messages a second of a client.
+  #ask(): void {
+    const [gap] = this.#gaps;
+    if (gap === undefined || this.#asking) return;
+    this.#asking = true;
+    this.#crowd.tally.count("replays");
+    this.#link?.send({ type: "replay", from_seq: gap.from, to_seq: gap.to });
+  }
+
+  #subscribe(why: Request["why"], since?: number): void {
+    this.#requests.push({ why, since: since ?? 0 });
+    const position = since === undefined ? {} : { since: { epoch: this.#epoch, offset: since } };
+    this.#link?.send({ type: "subscribe", channels: this.options.channels, ...position });
+  }
+
+  #onControl(message: ControlMessage): void {
+    const { tally } = this.#crowd;
+    switch (message.type) {
+      case "welcome":
+        return this.#onWelcome(message);
+      case "subscription_ack":
+        return this.#onAck(message.recovered, message.replayed ?? 0);
+      case "heartbeat_ack":
+        return this.#onHeartbeat(message);
+      case "replay_end": {
+        const position = this.account.position;
+        this.#asking = false;
+        const gap = this.#gaps.shift();
+        if (message.missing > 0 && gap !== undefined) {
+          this.account.giveUp(gap);
+          this.account.refill(position);
+          this.#subscribe("refill", position);
+        }
+        return this.#ask();
+      }
+      case "throttle_update":
+        tally.count("throttled");
+        return this.#onThrottle(message);
+      case "reconnect":
+        this.#window = { min_ms: message.in_ms, max_ms: message.in_ms };
+        return undefined;
+      case "error":
+        return tally.fault("error", `${message.code}: ${message.message}`);
+      default:
+        return tally.fault("content", `a message of no known type: ${JSON.stringify(message).slice(0, 120)}`);
+    }
+  }
+
+  #onWelcome({ epoch, reconnect }: Extract<ControlMessage, { type: "welcome" }>): void {
+    if (!this.#crowd.accepts(epoch) || (this.#epoch !== "" && this.#epoch !== epoch)) this.#replaced(epoch);
+    this.#epoch = epoch;
+    this.#window = reconnect;
+    if (this.account.begun) {
+      const { position } = this.account;
+      this.account.reconnected();
+      this.#subscribe("resume", position);
+    } else this.#subscribe("first");
+    this.#probedAt = wallMicros();
+    // Its answer has the place in the stream behind which everything is due.
+    this.#link?.send({ type: "heartbeat" });
+  }
+
+  #replaced(epoch: string): void {
+    this.#crowd.tally.fault("epoch", `the stream was replaced: epoch ${epoch} in place of ${this.#epoch || "another"}`);
+    this.account.restart();
+  }
+
+  #onAck(recovered: boolean | undefined, replayed: number): void {
+    const request = this.#requests.shift();
+    this.#backlog += replayed;
+    if (request === undefined || request.why === "first") return;
+    const { why, since } = request;
+    if (why !== "refill") this.account.madeGood(recovered === true);
+    if (recovered === true) {
+      if (why === "resume") this.#crowd.tally.count("resumed");
+      return;
+    }
+    if (!this.options.slow) this.#crowd.tally.count("notRecovered");
+    if (why === "resume") this.#goneFrom = since;
+    else this.account.excuse(since);
+  }
+
+  #onHeartbeat({ ts, seq, offset }: Extract<ControlMessage, { type: "heartbeat_ack" }>): void {
+    const { tally } = this.#crowd;
+    const now = wallMicros();
+    const roundTrip = now - this.#probedAt;
+    this.#probedAt = 0;
+    if (this.state === "opening") this.#onReady(offset, now);
+    else if (!this.options.slow) {
+      tally.time("roundTrip", roundTrip);
+      tally.clock(roundTrip / 1000, ts - (now - roundTrip / 2) / 1000);
+    }
+    const gap = this.account.given(seq);
+    if (gap !== undefined) this.#onGap(gap);
+    if (this.account.open === 0 && this.#requests.length === 0) this.restedAt = offset;
+  }
+
+  #onReady(offset: number, now: number): void {
+    const { tally } = this.#crowd;
+    const resumed = this.account.begun;
+    this.state = "ready";
+    this.#failures = 0;
+    this.account.begin(offset);
+    if (this.#goneFrom !== undefined) this.account.excuse(this.#goneFrom, offset);
+    this.#goneFrom = undefined;
+    tally.count("served");
+    tally.time(resumed ? "resume" : "connect", now - this.#dueAt);
+  }
+
+  #onThrottle({ level, since, dropped }: Extract<ControlMessage, { type: "throttle_update" }>): void {
+    if (since.epoch !== this.#epoch) {
+      this.#replaced(since.epoch);
+      this.#crowd.accepts(since.epoch);
+      this.#epoch = since.epoch;
+      this.account.begin(since.offset);
+      return;
+    }
+    if (level > 0) {
+      this.told = true;
+      this.account.leftOut(since.offset);
+    } else if (dropped > 0) {
+      this.account.refill(since.offset);
+      this.#subscribe("makeGood", since.offset);
+    } else this.account.madeGood(true);
+  }
+
+  #onEnded({ code, reason, retryAfterMs }: LinkEnd): void {
+    const { tally } = this.#crowd;
+    if (this.state === "stopped") return;
+    if (this.state === "opening") {
+      tally.refused(reason);
+      this.#failures++;
+      const window = Math.min(MAX_WINDOW, this.#window.max_ms * 2 ** Math.min(this.#failures - 1, 10));
+      return this.#dialIn(Math.max(retryAfterMs ?? 0, Math.random() * window));
+    }
+    tally.ended(reason);
+    if (this.options.slow) this.closedAsSlow ||= code === CLOSE.policy;
+    else if (!this.#crowd.breaksWanted) tally.fault("ended", reason);
+    this.#comeBack();
+  }
+
+  #comeBack(): void {
+    const { min_ms, max_ms } = this.#window;
+    this.#dueAt = wallMicros();
+    this.#dialIn(this.#crowd.atOnce ? 0 : min_ms + Math.random() * (max_ms - min_ms));
+  }
+
+  #dialIn(ms: number): void {
+    this.state = "away";
+    this.#requests = [];
+    this.#gaps = [];
+    this.#asking = false;
+    this.#backlog = 0;
+    this.#probedAt = 0;
+    this.#timer = setTimeout(() => this.#dial(), ms);
+  }
+}

@@ -1,0 +1,230 @@
+/** A process that holds a share of the connections. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Lookup } from "./account.ts";
+import { Book } from "./book.ts";
+import { followClock, wallMicros } from "./clock.ts";
+import type { Answers, Assignment, Balance, Command, Finished, Report } from "./control.ts";
+import { channelsOf, matcher } from "./plan.ts";
+import { type Crowd, Subscriber } from "./subscriber.ts";
+import { Tally } from "./tally.ts";
+import { tokenFor } from "./token.ts";
+
+const SAMPLE_MS = 1000;
+const OPEN_TICK = 10; // ms
+/** Round trips that are measured each second. */
+const PROBES = 5;
+const REST_TICK = 50; // ms
+const REST_AGAIN = 1000; // ms until a client that is not at rest is asked again
+/** Audits that a message which comes twice is still known for: about 2 min. */
+const REMEMBERED = 120;
+const MAX_EXAMPLES = 5;
+
+/** Clients with the same channels: the same messages are due to them. */
+interface Group {
+  matches: (channel: string) => boolean;
+  members: Subscriber[];
+  /** Offsets of the last audits, the oldest first. */
+  audits: Set<number>[];
+}
+
+export class Worker {
+  readonly #assignment: Assignment;
+  readonly #subscribers: Subscriber[] = [];
+  readonly #groups = new Map<string, Group>();
+  readonly #book: Book;
+  readonly #tally = new Tally();
+  readonly #sampler: NodeJS.Timeout;
+  #opener: NodeJS.Timeout | undefined;
+  #epoch: string | undefined;
+  #nextSample = performance.now() + SAMPLE_MS;
+
+  constructor(assignment: Assignment, report: (report: Report) => void) {
+    this.#assignment = assignment;
+    this.#book = new Book(assignment.plan.kind);
+    const { plan, worker, workers } = assignment;
+    for (let index = worker; index < plan.connections; index += workers) this.#add(index);
+    this.#sampler = setInterval(() => {
+      followClock();
+      this.#tally.heldUp(Math.max(0, performance.now() - this.#nextSample));
+      this.#nextSample = performance.now() + SAMPLE_MS;
+      this.#probe();
+      report({ kind: "sample", sample: this.#sample() });
+    }, SAMPLE_MS);
+  }
+
+  #add(index: number): void {
+    const { plan, urls, sources, compression, jwtSecret, atOnce, breaksWanted, slow: slowOnes } = this.#assignment;
+    const slow = index < slowOnes;
+    const channels = channelsOf(plan, index, slow);
+    const key = channels.join();
+    const group = this.#groups.get(key) ?? { matches: matcher(channels), members: [], audits: [] };
+    this.#groups.set(key, group);
+    const url = new URL(urls[index % urls.length] as string);
+    if (jwtSecret !== undefined) url.searchParams.set("auth", tokenFor(jwtSecret, index));
+    const lookup: Lookup = {
+      channelOf: (offset) => this.#book.channelOf(offset),
+      audited: (offset) => group.audits.some((offsets) => offsets.has(offset)),
+    };
+    const localAddress = sources[Math.floor(index / plan.connections * sources.length)];
+    const crowd: Crowd = {
+      book: this.#book,
+      tally: this.#tally,
+      atOnce,
+      breaksWanted,
+      accepts: (epoch) => this.#accepts(epoch),
+    };
+    const path = `${url.pathname}${url.search}`;
+    const subscriber = new Subscriber({ url, path, localAddress, compression, channels, lookup, slow }, crowd);
+    group.members.push(subscriber);
+    this.#subscribers.push(subscriber);
+  }
+
+  #accepts(epoch: string): boolean {
+    if (this.#epoch === epoch) return true;
+    const first = this.#epoch === undefined;
+    this.#epoch = epoch;
+    this.#book.clear();
+    return first;
+  }
+
+  #sample() {
+    const count = (state: Subscriber["state"]) => this.#subscribers.filter((one) => one.state === state).length;
+    return this.#tally.take({
+      open: count("ready"),
+      waiting: count("away"),
+      entries: this.#book.takeNews(wallMicros() / 1000),
+      epoch: this.#epoch,
+    });
+  }
+
+  #probe(): void {
+    for (let n = 0; n < PROBES; n++) {
+      const one = this.#subscribers[Math.floor(Math.random() * this.#subscribers.length)];
+      if (one !== undefined && !one.options.slow) one.probe();
+    }
+  }
+
+  #connect(perSecond: number): null {
+    const begin = wallMicros();
+    let next = 0;
+    this.#opener = setInterval(() => {
+      const due = ((wallMicros() - begin) / 1e6) * perSecond;
+      for (; next < due; next++) {
+        const one = this.#subscribers[next];
+        if (one === undefined) return clearInterval(this.#opener);
+        // Its own moment of the schedule, not the one at which this process came to it.
+        one.connect(begin + (next / perSecond) * 1e6);
+      }
+    }, OPEN_TICK);
+    return null;
+  }
+
+  #audit({ entries, cutoff }: Extract<Command, { kind: "audit" }>): null {
+    for (const group of this.#groups.values()) {
+      const expected = entries.filter(({ channel }) => group.matches(channel)).map(({ offset }) => offset);
+      expected.sort((a, b) => a - b);
+      group.audits.push(new Set(expected));
+      if (group.audits.length > REMEMBERED) group.audits.shift();
+      for (const { account } of group.members) account.audit(expected, cutoff);
+    }
+    return null;
+  }
+
+  async #finish(timeoutMs: number): Promise<Finished> {
+    const deadline = performance.now() + timeoutMs;
+    const open = this.#subscribers.filter(({ state }) => state === "ready");
+    for (const one of open) one.rest();
+    let unsettled = open;
+    let again = performance.now() + REST_AGAIN;
+    while (unsettled.length > 0 && performance.now() < deadline) {
+      await sleep(REST_TICK);
+      unsettled = unsettled.filter((one) => one.state === "ready" && one.restedAt === undefined);
+      if (performance.now() < again) continue;
+      again = performance.now() + REST_AGAIN;
+      for (const one of unsettled) one.probe();
+    }
+    const positions = open.flatMap(({ state, restedAt }) => (state === "ready" ? (restedAt ?? []) : []));
+    return {
+      position: positions.reduce((least, position) => Math.min(least, position), Number.POSITIVE_INFINITY),
+      unsettled: unsettled.length,
+      open: this.#subscribers.filter(({ state }) => state === "ready").length,
+    };
+  }
+
+  #balance(): Balance {
+    const balance: Balance = {
+      ...{ lost: 0, losers: 0, announced: 0, slowAnnounced: 0, unexpected: 0 },
+      ...{ examples: [], slowTold: 0, slowClosed: 0 },
+    };
+    for (const { account, state, options, told, closedAsSlow } of this.#subscribers) {
+      const { lost, announced, unexpected } = account.balance(state !== "ready");
+      balance.lost += lost.length;
+      balance.losers += lost.length > 0 ? 1 : 0;
+      balance[options.slow ? "slowAnnounced" : "announced"] += announced;
+      balance.unexpected += unexpected.length;
+      balance.slowTold += options.slow && told ? 1 : 0;
+      balance.slowClosed += closedAsSlow ? 1 : 0;
+      if (balance.examples.length >= MAX_EXAMPLES) continue;
+      const name = (offset: number | undefined) =>
+        `offset ${offset}${offset === undefined ? "" : ` of ${this.#book.channelOf(offset) ?? "a channel"}`}`;
+      if (lost.length > 0) balance.examples.push(`a client never got ${name(lost[0])} (${lost.length} in all)`);
+      if (unexpected.length > 0) balance.examples.push(`a client got ${name(unexpected[0])} without asking for it`);
+    }
+    return balance;
+  }
+
+  #cut(): null {
+    for (const one of this.#subscribers) one.cut();
+    return null;
+  }
+
+  #read(slowClientsRead: boolean): null {
+    for (const one of this.#subscribers) if (one.options.slow) one.reading = slowClientsRead;
+    return null;
+  }
+
+  async #close(timeoutMs: number): Promise<null> {
+    clearInterval(this.#opener);
+    clearInterval(this.#sampler);
+    for (const one of this.#subscribers) one.stop();
+    // The gateway's end of the closing handshake; what is left is cut.
+    await sleep(timeoutMs);
+    for (const one of this.#subscribers) one.drop();
+    return null;
+  }
+
+  obey(command: Exclude<Command, { kind: "assign" }>): Answers[Command["kind"]] | Promise<Answers[Command["kind"]]> {
+    switch (command.kind) {
+      case "connect":
+        return this.#connect(command.perSecond);
+      case "audit":
+        return this.#audit(command);
+      case "cut":
+        return this.#cut();
+      case "read":
+        return this.#read(command.slowClientsRead);
+      case "finish":
+        return this.#finish(command.timeoutMs);
+      case "balance":
+        return this.#balance();
+      case "close":
+        return this.#close(command.timeoutMs);
+    }
+  }
+}
+
+/** Runs this process as a worker of the one that forked it. */
+export function runWorker(): void {
+  const report = (message: Report) => void process.send?.(message);
+  let worker: Worker | undefined;
+  process.on("message", async (command: Command) => {
+    if (command.kind === "assign") worker = new Worker(command.assignment, report);
+    const result = command.kind === "assign" ? null : ((await worker?.obey(command)) ?? null);
+    report({ kind: "answer", to: command.kind, result });
+  });
+  // Ctrl-C reaches the whole group; the first process decides.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => {});
+  process.on("disconnect", () => process.exit());
+}
