@@ -1,0 +1,308 @@
+#!/usr/bin/env bash
+# Prepares a Google Cloud project for Pulumi and GitHub: what has to be there before the first `pulumi up`.
+#   tools/bootstrap.sh [options] PROJECT [OWNER/REPO]
+#     --stack NAME             a stack that lives in this project; again for another one (default: staging and prod)
+#     --region REGION          of the state and of its key (default: us-central1)
+#     --promote-from PROJECT   the project whose images are copied here: staging's, where prod has a project of its own
+#     --repository-id N        numeric id of the repository; with it nobody who gets its name later is let in
+#     --dry-run                prints the commands and runs none
+# Run it as an owner of the project (gcloud auth login). It makes only what is missing, so it can be run again at any time: after a
+# failure, or to add a repository. Without OWNER/REPO it leaves GitHub out.
+#
+# It makes: the APIs that Pulumi needs before it can enable others; a bucket for the state, with all earlier versions, and a key that
+# encrypts the secrets in it; and for GitHub three service accounts without keys, which only this repository's workflows can act as:
+#   odin-deployer   creates and changes everything; only jobs of main in the environment that is called like the stack
+#   odin-previewer  reads the state, for pull requests; all jobs of the repository (GitHub gives forks no identity)
+#   odin-drift      reads the whole project, for the nightly comparison; all jobs of main
+set -euo pipefail
+
+region=us-central1
+ring=odin-pulumi
+key=state
+pool=odin-github
+provider=github
+apis=(cloudresourcemanager cloudkms compute iam iamcredentials serviceusage storage sts)
+
+# What the deployer needs in the project, by what the stacks consist of.
+deployer_roles=(
+  roles/artifactregistry.admin          # repositories, their readers, pushing
+  roles/certificatemanager.owner        # the certificate of wss://
+  roles/compute.instanceAdmin.v1        # VMs, templates, the group and its autoscaler, disks and snapshots
+  roles/compute.networkAdmin            # network, NAT, addresses, load balancers, health checks
+  roles/compute.securityAdmin           # firewall rules, the TLS and rate limit policies of wss://
+  roles/dns.admin                       # records of wss://
+  roles/iam.serviceAccountAdmin         # an account for each role of machines
+  roles/iam.serviceAccountUser          # starting VMs that run as them
+  roles/monitoring.editor               # metrics, uptime checks, alerts
+  roles/secretmanager.admin             # secrets, their versions and readers
+  roles/serviceusage.serviceUsageAdmin  # enabling APIs
+  roles/storage.admin                   # the bucket of the monitoring VM's configuration
+)
+# The deployer may grant these in the project and no others, so that it cannot make itself an owner.
+granted_roles=(
+  roles/compute.viewer
+  roles/logging.logWriter
+  roles/monitoring.metricWriter
+)
+previewer_roles=(
+  roles/browser        # which project this is
+  roles/compute.viewer # images and templates that a preview looks up
+)
+# What a refresh of every resource reads. It includes the payloads of secrets, which the state has too.
+drift_roles=(
+  roles/iam.securityReviewer
+  roles/secretmanager.secretAccessor
+  roles/storage.bucketViewer
+  roles/storage.objectViewer
+  roles/viewer
+)
+
+usage() {
+  sed -n '2,/^set -euo/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"
+}
+
+die() {
+  echo "bootstrap: $*" >&2
+  exit 1
+}
+
+wrong() {
+  echo "bootstrap: $*" >&2
+  usage >&2
+  exit 2
+}
+
+say() { echo "== $*"; }
+
+# shown COMMAND…: as it could be typed.
+shown() {
+  printf '%q ' "$@"
+  echo
+}
+
+# run COMMAND…: says it and does it. The first that fails ends everything.
+run() {
+  echo "+ $(shown "$@")"
+  [ "$dry" = no ] || return 0
+  "$@" || die "this command failed, and nothing after it was done. Mend what it complains of and run the same again: what is there is left alone.
+  $(shown "$@")"
+}
+
+# bind COMMAND…: as run, for a grant. An account that was made a moment ago is not known everywhere yet.
+bind() {
+  local attempt
+  if [ "$dry" = no ]; then
+    for attempt in 1 2 3 4 5; do
+      echo "+ $(shown "$@")"
+      "$@" && return 0
+      echo "attempt $attempt of 6 failed"
+      sleep "${ODIN_BOOTSTRAP_PAUSE:-5}" # s
+    done
+  fi
+  run "$@"
+}
+
+# there COMMAND…: whether something exists already; in a dry run nothing does.
+there() { [ "$dry" = no ] && "$@" >/dev/null 2>&1; }
+
+# bound BINDING COMMAND…: whether the policy that COMMAND prints has the binding "ROLE,MEMBER,TITLE OF ITS CONDITION".
+bound() {
+  local binding="$1" policy
+  shift
+  [ "$dry" = no ] || return 1
+  policy="$("$@" --flatten="bindings[].members" \
+    --format="csv[no-heading](bindings.role,bindings.members,bindings.condition.title)" 2>/dev/null)" || return 1
+  grep -qxF -- "$binding" <<<"$policy"
+}
+
+enable_apis() {
+  say "APIs"
+  local api enabled="" missing=()
+  [ "$dry" = yes ] || enabled="$(gcloud services list --enabled --project="$project" --format="value(config.name)")" ||
+    die "cannot list the APIs of $project: see above"
+  for api in "${apis[@]}"; do
+    grep -qx "$api.googleapis.com" <<<"$enabled" || missing+=("$api.googleapis.com")
+  done
+  [ ${#missing[@]} -eq 0 ] || run gcloud services enable "${missing[@]}" --project="$project"
+}
+
+make_state() {
+  say "State: gs://$bucket, its secrets encrypted with $key_path"
+  there gcloud storage buckets describe "gs://$bucket" ||
+    run gcloud storage buckets create "gs://$bucket" --project="$project" --location="$region" \
+      --uniform-bucket-level-access --public-access-prevention
+  local versions=""
+  [ "$dry" = yes ] || versions="$(gcloud storage buckets describe "gs://$bucket" --format="value(versioning_enabled)")"
+  [ "$versions" = True ] || run gcloud storage buckets update "gs://$bucket" --versioning
+  there gcloud kms keyrings describe "$ring" --location="$region" --project="$project" ||
+    run gcloud kms keyrings create "$ring" --location="$region" --project="$project"
+  there gcloud kms keys describe "$key" --keyring="$ring" --location="$region" --project="$project" ||
+    run gcloud kms keys create "$key" --keyring="$ring" --location="$region" --project="$project" --purpose=encryption
+}
+
+# make_account NAME DESCRIPTION
+make_account() {
+  there gcloud iam service-accounts describe "$(email "$1")" --project="$project" ||
+    run gcloud iam service-accounts create "$1" --project="$project" --display-name="$1" --description="$2"
+}
+
+email() { echo "$1@$project.iam.gserviceaccount.com"; }
+
+# grant_project PROJECT ACCOUNT ROLE…
+grant_project() {
+  local where="$1" member role
+  member="serviceAccount:$(email "$2")"
+  shift 2
+  for role in "$@"; do
+    # --condition=None: once a policy has a condition, gcloud asks which one is meant.
+    bound "$role,$member," gcloud projects get-iam-policy "$where" ||
+      bind gcloud projects add-iam-policy-binding "$where" --member="$member" --role="$role" --condition=None --format=none
+  done
+}
+
+# The roles that may be granted are part of the condition's title: when they change, another binding is made.
+grant_granting() {
+  local member role=roles/resourcemanager.projectIamAdmin list title file
+  member="serviceAccount:$(email odin-deployer)"
+  list="$(printf "'%s'," "${granted_roles[@]}")"
+  title="grants-$(printf '%s\n' "${granted_roles[@]}" | cksum | cut -d ' ' -f 1)"
+  if bound "$role,$member,$title" gcloud projects get-iam-policy "$project"; then return; fi
+  file="$scratch/condition.yaml"
+  printf 'title: %s\ndescription: only these roles\nexpression: "api.getAttribute('\''iam.googleapis.com/modifiedGrantsByRole'\'', []).hasOnly([%s])"\n' \
+    "$title" "${list%,}" >"$file"
+  echo "# condition.yaml:" && cat "$file"
+  bind gcloud projects add-iam-policy-binding "$project" --member="$member" --role="$role" --condition-from-file="$file" --format=none
+}
+
+# grant_state ACCOUNT BUCKET_ROLE KEY_ROLE
+grant_state() {
+  local member
+  member="serviceAccount:$(email "$1")"
+  bound "$2,$member," gcloud storage buckets get-iam-policy "gs://$bucket" ||
+    bind gcloud storage buckets add-iam-policy-binding "gs://$bucket" --member="$member" --role="$2" --format=none
+  bound "$3,$member," gcloud kms keys get-iam-policy "$key" --keyring="$ring" --location="$region" --project="$project" ||
+    bind gcloud kms keys add-iam-policy-binding "$key" --keyring="$ring" --location="$region" --project="$project" \
+      --member="$member" --role="$3" --format=none
+}
+
+# Without keys: Google believes GitHub's tokens, of this repository only. The attributes are of claims with fixed names and not of the
+# subject, whose form GitHub is changing (it gets the repository's number).
+make_federation() {
+  local where=(--location=global --project="$project") in_pool condition mapping state=""
+  in_pool=("${where[@]}" --workload-identity-pool="$pool")
+  condition="assertion.repository == '$repository'"
+  [ -z "$repository_id" ] || condition+=" && assertion.repository_id == '$repository_id'"
+  mapping="google.subject=assertion.sub,attribute.repository=assertion.repository,attribute.ref=assertion.ref"
+  mapping+=",attribute.main_environment=assertion.ref == 'refs/heads/main' && has(assertion.environment) ? assertion.environment : 'none'"
+  [ "$dry" = yes ] || state="$(gcloud iam workload-identity-pools describe "$pool" "${where[@]}" --format="value(state)" 2>/dev/null)" || true
+  case "$state" in
+  ACTIVE) ;;
+  DELETED) run gcloud iam workload-identity-pools undelete "$pool" "${where[@]}" ;; # for 30 days its name stays taken
+  *) run gcloud iam workload-identity-pools create "$pool" "${where[@]}" --display-name="GitHub" ;;
+  esac
+  local verb=create-oidc now
+  if there gcloud iam workload-identity-pools providers describe "$provider" "${in_pool[@]}"; then
+    now="$(gcloud iam workload-identity-pools providers describe "$provider" "${in_pool[@]}" --format="value(attributeCondition)")"
+    [ "$now" != "$condition" ] || return 0
+    verb=update-oidc
+  fi
+  run gcloud iam workload-identity-pools providers "$verb" "$provider" "${in_pool[@]}" \
+    --issuer-uri=https://token.actions.githubusercontent.com --attribute-mapping="$mapping" --attribute-condition="$condition"
+}
+
+# let_in ACCOUNT ATTRIBUTE/VALUE: jobs whose token has this attribute may act as the account.
+let_in() {
+  local member role=roles/iam.workloadIdentityUser
+  member="principalSet://iam.googleapis.com/projects/$number/locations/global/workloadIdentityPools/$pool/attribute.$2"
+  bound "$role,$member," gcloud iam service-accounts get-iam-policy "$(email "$1")" --project="$project" ||
+    bind gcloud iam service-accounts add-iam-policy-binding "$(email "$1")" --project="$project" --member="$member" --role="$role" --format=none
+}
+
+make_identities() {
+  say "Accounts that the workflows of $repository act as"
+  make_account odin-deployer "Deploys stacks from the main branch"
+  make_account odin-previewer "Previews pull requests"
+  make_account odin-drift "Compares the project with the program every night"
+  grant_project "$project" odin-deployer "${deployer_roles[@]}"
+  grant_granting
+  grant_project "$project" odin-previewer "${previewer_roles[@]}"
+  grant_project "$project" odin-drift "${drift_roles[@]}"
+  [ -z "$promote_from" ] || grant_project "$promote_from" odin-deployer roles/artifactregistry.reader
+  grant_state odin-deployer roles/storage.objectAdmin roles/cloudkms.cryptoKeyEncrypterDecrypter
+  grant_state odin-previewer roles/storage.objectViewer roles/cloudkms.cryptoKeyDecrypter
+  grant_state odin-drift roles/storage.objectViewer roles/cloudkms.cryptoKeyDecrypter
+  make_federation
+  local stack
+  for stack in "${stacks[@]}"; do let_in odin-deployer "main_environment/$stack"; done
+  let_in odin-previewer "repository/$repository"
+  let_in odin-drift ref/refs/heads/main
+}
+
+next_steps() {
+  local stack upper
+  say "Next, in the repository"
+  echo "gcloud auth application-default login"
+  echo "pulumi login gs://$bucket"
+  for stack in "${stacks[@]}"; do
+    echo "pulumi stack init $stack --secrets-provider=gcpkms://$key_path"
+    echo "pulumi config set gcp:project $project --stack $stack"
+  done
+  echo "git add Pulumi.*.yaml && git commit    # they now name the key and hold what it encrypted"
+  [ -n "$repository" ] || return 0
+  say "Next, on GitHub"
+  for stack in "${stacks[@]}"; do
+    upper="$(tr '[:lower:]-' '[:upper:]_' <<<"$stack")"
+    echo "gh variable set ${upper}_GCP_PROJECT --repo $repository --body $project"
+    echo "gh variable set ${upper}_GCP_PROJECT_NUMBER --repo $repository --body $number"
+    echo "gh api --method PUT repos/$repository/environments/$stack"
+  done
+  echo "Then give the environment prod its required reviewers, and both only the branch main: Settings, Environments."
+  echo "For a budget: roles/billing.costsManager on the billing account for $(email odin-deployer)."
+}
+
+project="" repository="" repository_id="" promote_from="" dry=no stacks=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+  --dry-run) dry=yes ;;
+  --help | -h) usage && exit 0 ;;
+  --stack | --region | --promote-from | --repository-id)
+    [ -n "${2:-}" ] || wrong "$1 needs a value"
+    case "$1" in
+    --stack) stacks+=("$2") ;;
+    --region) region="$2" ;;
+    --promote-from) promote_from="$2" ;;
+    --repository-id) repository_id="$2" ;;
+    esac
+    shift
+    ;;
+  -*) wrong "no option '$1' here" ;;
+  *)
+    if [ -z "$project" ]; then project="$1"; elif [ -z "$repository" ]; then repository="$1"; else wrong "'$1' is too much"; fi
+    ;;
+  esac
+  shift
+done
+id='^[a-z][a-z0-9-]{4,28}[a-z0-9]$'
+[[ "$project" =~ $id ]] || wrong "'$project' is no project id"
+[[ -z "$promote_from" || "$promote_from" =~ $id ]] || wrong "--promote-from '$promote_from' is no project id"
+[[ -z "$repository" || "$repository" =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ ]] || wrong "'$repository' is no OWNER/REPO"
+[[ -z "$repository_id" || "$repository_id" =~ ^[0-9]+$ ]] || wrong "--repository-id '$repository_id' is no number"
+[[ "$region" =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || wrong "--region '$region' is no region, for example us-central1"
+[ ${#stacks[@]} -gt 0 ] || stacks=(staging prod)
+for stack in "${stacks[@]}"; do [[ "$stack" =~ ^[a-z][a-z0-9-]*$ ]] || wrong "--stack '$stack' is no stack's name"; done
+bucket="$project-odin-pulumi"
+key_path="projects/$project/locations/$region/keyRings/$ring/cryptoKeys/$key"
+
+scratch="$(mktemp -d)"
+trap 'rm -rf "$scratch"' EXIT
+
+number=PROJECT_NUMBER
+if [ "$dry" = no ]; then
+  command -v gcloud >/dev/null || die "gcloud is not installed: https://cloud.google.com/sdk/docs/install"
+  number="$(gcloud projects describe "$project" --format="value(projectNumber)")" ||
+    die "cannot see the project $project: is the id right, and are you logged in (gcloud auth login)?"
+fi
+enable_apis
+make_state
+[ -z "$repository" ] || make_identities
+next_steps
