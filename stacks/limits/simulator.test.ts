@@ -77,6 +77,9 @@ describe("worked examples", () => {
     const moments = simulate(scenario(curve));
     const removal = moments.find(({ reconnects }) => reconnects > 0);
     assert.ok(removal && removal.at > 1200 + 600, "before the stabilization was over");
+    // 10,000, 10,000 and 4,000 have become 3,750, 3,750 and 1,500: one of the fullest goes, and all its clients stay connected.
+    assert.equal(removal.reconnects, 3750);
+    assert.ok(removal.loads.some(({ gateway }) => gateway === 3));
     assert.equal(removal.connected, 9000);
     assert.equal(removal.refused, 0);
     assert.equal(last(moments).size, 2);

@@ -129,7 +129,7 @@ function services(graph: Graph): Node[] {
       id: "nat",
       kind: "service",
       title: "Cloud NAT",
-      lines: ["the only way out to the internet"],
+      lines: ["the way out to the internet"],
       members: nats,
     },
     {

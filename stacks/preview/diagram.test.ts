@@ -55,6 +55,19 @@ test("what a stack does not have is not drawn", async () => {
   assert.match(await renderDiagram(dot), /a &quot;bucket&quot; \{of\|files\}/);
 });
 
+test("the network's label says when nothing in it has a public address", async () => {
+  assert.match(diagramDot(await sampleGraph(), "sample"), /10\.10\.0\.0\/20 {2}· {2}no public addresses/);
+  const { resources } = await record(() => {
+    const network = new gcp.compute.Network("network", { name: "open" });
+    new gcp.compute.InstanceTemplate("vm", {
+      machineType: "e2-small",
+      disks: [{}],
+      networkInterfaces: [{ network: network.id, accessConfigs: [{}] }],
+    });
+  });
+  assert.match(diagramDot(graphOf(resources), "open"), /label="network open"/);
+});
+
 test("the SVG has its own ground, and is the same each time", async () => {
   const svg = async () => renderDiagram(diagramDot(await sampleGraph(), "stack sample"));
   const first = await svg();

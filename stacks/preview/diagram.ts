@@ -1,7 +1,7 @@
 import { instance } from "@viz-js/viz";
 import { type Edge, edgesOf } from "./diagram-edges.ts";
 import { type Node, nodesOf } from "./diagram-nodes.ts";
-import type { Graph } from "./graph.ts";
+import { type Graph, listAt } from "./graph.ts";
 
 /** Boxes are measured with Courier, which is wider than what the SVG is shown with: text fits whatever font a machine has. */
 const MEASURED = "Courier";
@@ -78,9 +78,18 @@ function networkLabel(graph: Graph): string {
     .all("gcp:compute/subnetwork:Subnetwork")
     .map(({ inputs }) => String(inputs.ipCidrRange));
   if (!network) return "network";
-  return [`network ${String(network.inputs.name ?? network.name)}`, ...ranges, "no public addresses"].join(
-    "  ·  ",
-  );
+  return [
+    `network ${String(network.inputs.name ?? network.name)}`,
+    ...ranges,
+    ...(hasPublicAddress(graph) ? [] : ["no public addresses"]),
+  ].join("  ·  ");
+}
+
+function hasPublicAddress(graph: Graph): boolean {
+  return graph
+    .all("gcp:compute/instance:Instance", "gcp:compute/instanceTemplate:InstanceTemplate")
+    .flatMap(({ inputs }) => listAt(inputs, "networkInterfaces"))
+    .some((network) => listAt(network, "accessConfigs").length > 0);
 }
 
 function quote(text: string): string {

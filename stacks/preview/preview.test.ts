@@ -64,8 +64,10 @@ describe("a sample program", () => {
     for (const content of [text, written, readFileSync(svg, "utf8")])
       assert.ok(!content.includes("the-secret-itself"));
     const { resources } = JSON.parse(written) as {
-      resources: { type: string; inputs: { secretData?: string } }[];
+      resources: { urn: string; type: string; inputs: { secretData?: string } }[];
     };
+    const urns = resources.map(({ urn }) => urn);
+    assert.deepEqual(urns, urns.toSorted()); // whatever order the program registered them in
     const version = resources.find(({ type }) => type === "gcp:secretmanager/secretVersion:SecretVersion");
     assert.equal(version?.inputs.secretData, "[secret]");
     assert.ok(!existsSync(join(folder, "diagram.svg")));
