@@ -24,9 +24,9 @@ export interface BootArgs {
 
 /** Files of ./startup that a role's script is made of, in this order; the role's own file comes last and starts it. */
 const PARTS: Record<Role, string[]> = {
-  gateway: ["config-sync"],
+  gateway: ["watch", "config-sync"],
   nats: ["data-disk", "watch", "nats-server"],
-  monitoring: ["data-disk", "watch", "config-sync", "monitoring-stack"],
+  monitoring: ["data-disk", "watch", "config-sync", "monitoring-stack", "heartbeat"],
   backend: ["data-disk", "watch", "config-sync", "nats-server", "monitoring-stack"],
   runner: ["watch"],
 };

@@ -1,4 +1,4 @@
-/** Objectives over 30 days, and how fast their budget may burn before somebody hears of it. */
+/** An objective over 30 days. */
 export interface Slo {
   /** Part of events that must be good, for example 0.999. */
   objective: number;
@@ -7,10 +7,10 @@ export interface Slo {
 }
 
 export const SLOS = {
-  /** Of all attempts that the client made rightly, those that got a connection. */
+  /** Of all attempts that the client made rightly, those that got a connection. A gateway that drains counts against it. */
   connections: { objective: 0.999, promise: "99.9 % of connection attempts are accepted" },
   /** Of all messages, those that are in every subscriber's socket in time. */
-  latency: { objective: 0.99, promise: "99 % of messages reach the sockets within 50 ms" },
+  latency: { objective: 0.99, promise: "99 % of deliveries are in the socket within 50 ms" },
 } as const satisfies Record<string, Slo>;
 
 export type SloName = keyof typeof SLOS;
@@ -35,5 +35,10 @@ export const BURN_RATES: readonly BurnRate[] = [
   { factor: 1, long: "3d", short: "6h", for: "3h", severity: "warning" },
 ];
 
-/** Windows for which error ratios are recorded. */
-export const SLO_WINDOWS = [...new Set(BURN_RATES.flatMap(({ long, short }) => [long, short]))];
+/** Windows for which error ratios are recorded, the shortest first. */
+export const SLO_WINDOWS = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"] as const;
+
+/** Recorded name of the part of bad events. @param window one of {@link SLO_WINDOWS} */
+export function errorRatio(slo: SloName, window: string): string {
+  return `slo:${slo}_errors:ratio_rate${window}`;
+}

@@ -57,9 +57,7 @@ drift_roles=(
   roles/viewer
 )
 
-usage() {
-  sed -n '2,/^set -euo/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"
-}
+usage() { sed -n '2,/^set -euo/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"; }
 
 die() {
   echo "bootstrap: $*" >&2
@@ -73,12 +71,10 @@ wrong() {
 }
 
 say() { echo "== $*"; }
+email() { echo "$1@$project.iam.gserviceaccount.com"; }
 
 # shown COMMAND…: as it could be typed.
-shown() {
-  printf '%q ' "$@"
-  echo
-}
+shown() { printf '%q ' "$@"; }
 
 # run COMMAND…: says it and does it. The first that fails ends everything.
 run() {
@@ -145,8 +141,6 @@ make_account() {
   there gcloud iam service-accounts describe "$(email "$1")" --project="$project" ||
     run gcloud iam service-accounts create "$1" --project="$project" --display-name="$1" --description="$2"
 }
-
-email() { echo "$1@$project.iam.gserviceaccount.com"; }
 
 # grant_project PROJECT ACCOUNT ROLE…
 grant_project() {
@@ -277,7 +271,8 @@ while [ $# -gt 0 ]; do
     ;;
   -*) wrong "no option '$1' here" ;;
   *)
-    if [ -z "$project" ]; then project="$1"; elif [ -z "$repository" ]; then repository="$1"; else wrong "'$1' is too much"; fi
+    [ -z "$repository" ] || wrong "'$1' is too much"
+    if [ -z "$project" ]; then project="$1"; else repository="$1"; fi
     ;;
   esac
   shift

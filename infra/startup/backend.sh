@@ -12,11 +12,12 @@ GRAFANA_SHARE=13
 
 role_steps() {
   local folder="$STATE/data" device
-  need image-nats image-publisher nats-name
+  need image-nats image-publisher
   step watch
   install_watch
   step inputs
   install_inputs
+  [ -e "$RUN/env/NATS_URL" ] || printf 'nats://127.0.0.1:4222' >"$RUN/env/NATS_URL"
   step firewall
   open_ports 4222 8222 3003 3010 9090 9093 3100
   step disk

@@ -14,6 +14,8 @@ role_steps() {
   local drain memory
   need image-gateway
   drain="$(whole_number drain-seconds 60)"
+  # A VM of a group gets other metadata as another VM. One that stands alone has a revision, and changes in place.
+  [ -z "$(attribute revision "")" ] || install_watch
   step kernel
   set_kernel net.ipv4.tcp_max_syn_backlog=8192 net.core.somaxconn=8192 net.ipv4.tcp_syncookies=1
   raise_file_limit

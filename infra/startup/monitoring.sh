@@ -26,7 +26,8 @@ role_steps() {
   start_stack "$DATA"
   step live
   await_stack
-  step log-shipper
+  step timers
+  install_heartbeat
   install_log_shipper
   install_config_sync
 }

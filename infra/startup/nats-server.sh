@@ -24,18 +24,30 @@ start_nats() {
   start_container nats
 }
 
-# Gateways read the stream and make it when it is missing; publishers write to it. Neither may do the other's work, nor delete the stream.
+# nats_config STORE
 nats_config() {
-  local gateway publisher size
-  gateway="$(password nats-gateway-password)"
-  publisher="$(password nats-publisher-password)"
+  local size
   size="$(df --output=size --block-size=1 "$1" | tail -n 1)"
   cat <<CONF
-server_name: "$(attribute nats-name "")"
+server_name: "$(attribute nats-name "$ROLE")"
 port: 4222
 http_port: 8222
 max_payload: 1MB
 jetstream { store_dir: "$1", max_memory_store: 32MB, max_file_store: $((size * 8 / 10)) }
+CONF
+  nats_users
+  nats_tls ""
+  nats_cluster
+}
+
+# Gateways read the stream and make it when it is missing; publishers write to it. Neither may do the other's work, nor delete the stream.
+# The capacity test has a network of its own and no passwords in it.
+nats_users() {
+  local gateway publisher
+  [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
+  gateway="$(password nats-gateway-password)"
+  publisher="$(password nats-publisher-password)"
+  cat <<CONF
 authorization {
   users: [
     { user: gateway, password: "$gateway", permissions: {
@@ -49,11 +61,9 @@ authorization {
   ]
 }
 CONF
-  nats_tls ""
-  nats_cluster
 }
 
-# nats_tls LINE: none without a certificate, which the nets of the capacity test do without.
+# nats_tls MORE: none without a certificate, as in the capacity test.
 nats_tls() {
   [ -e "$RUN/files/nats-server-cert" ] || return 0
   [ -e "$RUN/secrets/nats-server-key" ] || fail "file nats-server-cert is given, but not the secret nats-server-key"

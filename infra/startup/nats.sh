@@ -6,7 +6,7 @@ MAIN=nats
 RESERVED_MEMORY=$((384 * 1024 * 1024)) # for the system and docker
 
 role_steps() {
-  need image-nats nats-name data-device
+  need image-nats nats-name data-device secret-file-nats-gateway-password secret-file-nats-publisher-password
   step watch
   install_watch
   step inputs

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# A change of the metadata reaches a single VM while it runs: this waits for it and starts again. Gateways have no watch, theirs come with
-# new VMs.
+# A change of the metadata reaches a single VM while it runs: this waits for it and starts again.
 
 WATCH_SECONDS="${ODIN_WATCH_SECONDS:-300}" # for one question, and from a failed start to the next
 

@@ -76,6 +76,14 @@ test("a value of another type", () => {
   ]);
 });
 
+test("a value that is not among the possible ones", () => {
+  const address = "gcp:compute/address:Address";
+  assert.deepEqual(problems(address, { addressType: "INTERNAL" }), []);
+  assert.deepEqual(problems(address, { addressType: "PRIVATE" }), [
+    'addressType is "PRIVATE" and must be one of INTERNAL, EXTERNAL',
+  ]);
+});
+
 test("a type that there is not, and components", () => {
   assert.deepEqual(problems("gcp:compute/disk:Disc", {}), ["is of a type that no installed SDK has"]);
   const component = { type: "odin-ws:index:Network", name: "n", custom: false, inputs: { x: 1 } };

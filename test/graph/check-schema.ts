@@ -1,6 +1,6 @@
 /** Holds what a program registered against the declared arguments of its providers. */
 
-import { argumentsOf, deprecationOf, type Fields, objectOf, type Type } from "./typings.ts";
+import { argumentsOf, deprecationOf, type Field, type Fields, objectOf, type Type } from "./typings.ts";
 import type { Given } from "./watch-arguments.ts";
 
 /** What of a recorded resource is checked; infra/offline.ts records them. */
@@ -13,8 +13,8 @@ export interface Checked {
 }
 
 /**
- * A line for each argument that the provider does not know, that is deprecated, that is required and missing, or whose value has
- * another type, at any depth: `gcp:compute/disk:Disk data: snapshots is not an argument`.
+ * A line for each argument that the provider does not know, that is deprecated, that is required and missing, or whose value is not one
+ * that it takes, at any depth: `gcp:compute/disk:Disk data: snapshots is not an argument`.
  */
 export function schemaProblems(resources: readonly Checked[]): string[] {
   return resources
@@ -49,9 +49,18 @@ function objectProblems(sdk: string, fields: Fields, value: object, path: string
       const field = fields.get(name);
       if (field === undefined) return [`${path}${name} is not an argument`];
       if (field.deprecated !== undefined) return [`${path}${name} is deprecated: ${field.deprecated}`];
-      return valueProblems(sdk, field.type, item, `${path}${name}`);
+      const problems = valueProblems(sdk, field.type, item, `${path}${name}`);
+      return problems.length > 0 ? problems : choiceProblems(field, item, `${path}${name}`);
     }),
   ];
+}
+
+function choiceProblems({ values }: Field, value: unknown, path: string): string[] {
+  if (values === undefined) return [];
+  return [value]
+    .flat()
+    .filter((item) => typeof item === "string" && !values.includes(item))
+    .map((item) => `${path} is ${JSON.stringify(item)} and must be one of ${values.join(", ")}`);
 }
 
 function valueProblems(sdk: string, type: Type, value: unknown, path: string): string[] {

@@ -49,7 +49,7 @@ for (const [name, stack, values] of VARIANTS) {
   const resources = await resourcesOf(stack, values); // one after the other: the SDK runs one program at a time
   const arguments_ = [...given];
   describe(name, () => {
-    test("no argument is unknown, deprecated, missing or of another type", () => {
+    test("no argument is unknown, deprecated, missing or of a value that it cannot have", () => {
       assert.ok(resources.length > 40, `${resources.length} resources`);
       assert.deepEqual(schemaProblems(resources), []);
     });

@@ -15,6 +15,8 @@ export interface Field {
   required: boolean;
   /** What the SDK says about its end; undefined for one that stays. */
   deprecated: string | undefined;
+  /** The texts that the provider takes, or takes in a list; undefined where any will do. */
+  values: string[] | undefined;
   type: Type;
 }
 
@@ -95,11 +97,14 @@ function fieldsOf(body: string, indent: string): Fields {
     "gm",
   );
   for (const [, comment = "", name = "", optional, type = ""] of body.matchAll(field)) {
-    const deprecated = /@deprecated\s+([\s\S]*)/
-      .exec(comment)?.[1]
-      ?.replaceAll(/\s*\n\s*\*\s*/g, " ")
-      .trim();
-    fields.set(name, { required: optional === "", deprecated, type: parseType(type) });
+    const text = comment.replaceAll(/\s*\n\s*\*\s*/g, " ");
+    const deprecated = /@deprecated (.*)/.exec(text)?.[1]?.trim();
+    // Written by the generator from what the provider validates, always in these words.
+    const listed = /(?:Possible values are|Each value may be one of): ((?:`[^`]+`(?:, )?)+)\./.exec(
+      text,
+    )?.[1];
+    const values = listed?.match(/[^`, ]+/g) ?? undefined;
+    fields.set(name, { required: optional === "", deprecated, values, type: parseType(type) });
   }
   return fields;
 }

@@ -25,10 +25,11 @@ export interface Fault {
 /** One request as it came in. */
 export interface Request {
   method: string;
-  /** `metadata`, `secrets`, `storage`, or the port of a container. */
+  /** `metadata`, `secrets`, `storage`, `monitoring`, or the port of a container. */
   to: string;
   path: string;
   authorization: string;
+  body: string;
   /** Of a metadata request: the header that proves that it was meant. */
   flavor: string;
 }

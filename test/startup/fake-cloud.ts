@@ -1,5 +1,5 @@
 /**
- * Metadata server, Secret Manager and Cloud Storage, and the ports of the containers that stand-ins run, as one process in the network
+ * Metadata server, Secret Manager, Cloud Storage and Cloud Monitoring, and the ports of the containers that stand-ins run, as one process in the network
  * namespace of the machine under test: `node fake-cloud.ts FOLDER`. Settings: FOLDER/cloud.json ({@link Cloud}). Requests: FOLDER/requests.
  */
 
@@ -7,12 +7,14 @@ import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cloud, Request } from "./cloud.ts";
 
 const folder = process.argv[2] ?? "";
 const SECRETS_PORT = 8001;
 const STORAGE_PORT = 8002;
+const MONITORING_PORT = 8003;
 /** Ports that containers answer at, with the container that has to run. */
 const CONTAINER_PORTS: Record<number, string> = {
   3002: "odin-gateway",
@@ -23,7 +25,14 @@ const CONTAINER_PORTS: Record<number, string> = {
   3010: "odin-grafana",
   12345: "odin-log-shipper",
 };
-const METADATA = "/computeMetadata/v1/instance/";
+const METADATA = "/computeMetadata/v1/";
+/** What the metadata server knows of the machine itself. */
+const MACHINE: Record<string, string> = {
+  "instance/name": "machine-under-test",
+  "instance/id": "1234567890123456789",
+  "instance/zone": "projects/42/zones/us-central1-a",
+  "project/project-id": "test-project",
+};
 
 interface Answer {
   status: number;
@@ -53,15 +62,16 @@ async function metadata({ pathname, searchParams }: URL, request: IncomingMessag
     return { status: 403, body: "Missing Metadata-Flavor" };
   const { attributes, token } = cloud();
   const path = pathname.slice(METADATA.length);
-  if (path === "name") return { status: 200, body: "machine-under-test" };
-  if (path === "service-accounts/default/token") {
+  const own = MACHINE[path];
+  if (own !== undefined) return { status: 200, body: own };
+  if (path === "instance/service-accounts/default/token") {
     if (token === undefined) return { status: 404 };
     return {
       status: 200,
       body: JSON.stringify({ access_token: token, expires_in: 3599, token_type: "Bearer" }),
     };
   }
-  if (path === "attributes/") {
+  if (path === "instance/attributes/") {
     if (searchParams.get("wait_for_change") === "true") {
       const end = Date.now() + Number(searchParams.get("timeout_sec")) * 1000;
       while (etag() === searchParams.get("last_etag") && Date.now() < end) await sleep(20);
@@ -71,7 +81,7 @@ async function metadata({ pathname, searchParams }: URL, request: IncomingMessag
       searchParams.get("recursive") === "true" ? JSON.stringify(attributes) : `${names.join("\n")}\n`;
     return { status: 200, body, headers: { ETag: etag() } };
   }
-  const value = attributes[path.replace(/^attributes\//, "")];
+  const value = attributes[path.replace(/^instance\/attributes\//, "")];
   return value === undefined ? { status: 404 } : { status: 200, body: value };
 }
 
@@ -115,6 +125,7 @@ function listen(
       method: request.method ?? "",
       to,
       path: request.url ?? "",
+      body: await text(request),
       authorization: request.headers.authorization ?? "",
       flavor: String(request.headers["metadata-flavor"] ?? ""),
     };
@@ -132,6 +143,10 @@ await Promise.all([
   listen("metadata", 80, "169.254.169.254", metadata),
   listen("secrets", SECRETS_PORT, "127.0.0.1", secretManager),
   listen("storage", STORAGE_PORT, "127.0.0.1", storage),
+  listen("monitoring", MONITORING_PORT, "127.0.0.1", (_url, request) => ({
+    status: authorized(request) ? 200 : 401,
+    body: "{}",
+  })),
   ...Object.keys(CONTAINER_PORTS)
     .map(Number)
     .filter((port) => !ports.includes(port))

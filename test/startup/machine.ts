@@ -89,6 +89,7 @@ export class Machine {
       ODIN_SERIAL: join(this.folder, "serial"),
       ODIN_SECRETS_URL: "http://127.0.0.1:8001",
       ODIN_STORAGE_URL: "http://127.0.0.1:8002",
+      ODIN_MONITORING_URL: "http://127.0.0.1:8003",
       ODIN_ATTEMPTS: "3",
       ODIN_PAUSE: "0",
       ODIN_HTTP_SECONDS: "2",
@@ -120,18 +121,8 @@ export class Machine {
     if (setup.exit !== undefined) throw new Error(`no machine:\n${setup.tail()}`);
     const [child] = readFileSync(`/proc/${setup.pid}/task/${setup.pid}/children`, "utf8").trim().split(" ");
     this.#pid = Number(child);
-    const server = new ProcessGroup(
-      "nsenter",
-      [
-        `--net=/proc/${child}/ns/net`,
-        "--",
-        process.execPath,
-        here("fake-cloud.ts"),
-        this.folder,
-        ...this.#realPorts.map(String),
-      ],
-      { PATH: process.env.PATH ?? "" },
-    );
+    const ports = this.#realPorts.map(String);
+    const server = this.near(process.execPath, [here("fake-cloud.ts"), this.folder, ...ports]);
     this.#server = server;
     await eventually(
       () => `cloud:\n${server.tail()}`,
@@ -159,6 +150,12 @@ export class Machine {
         resolve({ code, stdout, stderr, serial });
       });
     });
+  }
+
+  /** Runs a program of the test's own machine that sees nothing of this one but its network. */
+  near(program: string, args: readonly string[], env: Record<string, string> = {}): ProcessGroup {
+    const inside = [`--net=/proc/${this.#pid}/ns/net`, "--", program, ...args];
+    return new ProcessGroup("nsenter", inside, { PATH: process.env.PATH ?? "", ...env });
   }
 
   /** A line of shell with all programs of the test's own machine at hand. */

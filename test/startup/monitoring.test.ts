@@ -41,8 +41,10 @@ async function buildMonitoring(owner: Owner): Promise<Machine> {
     "image-grafana": `${REGISTRY}/grafana/grafana:13`,
     "secret-file-grafana-admin-password": PASSWORD,
     "config-bucket": BUCKET,
+    "heartbeat-metric": "custom.googleapis.com/odin_ws/monitoring_heartbeat",
     "data-device": DEVICE,
   });
+  machine.fault("ignore-odin-watch.service"); // a test starts it itself
   machine.cloud.secrets[PASSWORD] = "gr4fana-adm1n";
   upload(machine, FILES);
   // The disk has tests of its own.
@@ -66,7 +68,7 @@ const current = async (machine: Machine, path: string) => machine.shell(`cat ${C
 const reloads = (machine: Machine) =>
   machine
     .requests()
-    .filter(({ method }) => method === "POST")
+    .filter(({ method, to }) => method === "POST" && to !== "monitoring")
     .map(({ to, path }) => to + path);
 const runs = (machine: Machine, name: string) =>
   machine.calls("docker", new RegExp(`^docker run .*--name odin-${name} `));
@@ -229,6 +231,48 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal((await sync(machine)).code, 0);
     assert.equal((await sync(machine)).code, 0);
     assert.deepEqual(reloads(machine), Array(3).fill("9090/-/reload"));
+  });
+
+  test("its heart beats while Prometheus and Alertmanager answer", async (t) => {
+    const machine = await buildMonitoring(t);
+    ready(await machine.start());
+    assert.match(
+      await machine.shell("cat /etc/systemd/system/odin-heartbeat.timer"),
+      /^OnCalendar=minutely$/m,
+    );
+    const beats = () => machine.requests().filter(({ to }) => to === "monitoring");
+    const beat = () => machine.systemctl("start", "odin-heartbeat.service");
+    assert.equal((await beat()).code, 0);
+    const [request] = beats();
+    assert.ok(request, "no beat");
+    assert.deepEqual(
+      [request.method, request.path, request.authorization],
+      ["POST", "/v3/projects/test-project/timeSeries", "Bearer ya29.token-of-the-vm"],
+    );
+    const endTime = request.body.match(/"endTime": "([^"]+)"/)?.[1] ?? "";
+    assert.ok(Math.abs(Date.parse(endTime) - Date.now()) < 60_000, request.body);
+    assert.deepEqual(JSON.parse(request.body), {
+      timeSeries: [
+        {
+          metric: { type: "custom.googleapis.com/odin_ws/monitoring_heartbeat" },
+          resource: {
+            type: "gce_instance",
+            labels: { project_id: "test-project", instance_id: "1234567890123456789", zone: "us-central1-a" },
+          },
+          metricKind: "GAUGE",
+          valueType: "INT64",
+          points: [{ interval: { endTime }, value: { int64Value: "1" } }],
+        },
+      ],
+    });
+    machine.cloud.faults.push({ at: ":9093/-/ready", status: 503 });
+    machine.tell();
+    assert.notEqual((await beat()).code, 0);
+    assert.equal(beats().length, 1);
+    assert.match(
+      machine.read("journal/odin-heartbeat.service.log"),
+      /^odin-heartbeat: failed: Alertmanager does not answer at \S+: HTTP 503$/m,
+    );
   });
 
   test("without the bucket a first boot fails, a later one uses what it had", async (t) => {

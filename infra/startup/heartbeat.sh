@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# Who watches the watchmen: while Prometheus and Alertmanager answer, Cloud Monitoring gets a 1 each minute, and raises an alert when it does
+# not.
+
+MONITORING="${ODIN_MONITORING_URL:-https://monitoring.googleapis.com}"
+
+install_heartbeat() {
+  [ -n "$(attribute heartbeat-metric "")" ] || return 0
+  write_file "$UNITS/odin-heartbeat.service" <<UNIT
+[Unit]
+Description=odin-ws heartbeat of the monitoring
+[Service]
+Type=oneshot
+Environment=ODIN_ATTEMPTS=2 ODIN_MONITORING_URL=$MONITORING ODIN_METADATA_URL=${METADATA%/computeMetadata/v1}
+ExecStart=/bin/bash $RUN/startup.sh heartbeat
+TimeoutStartSec=50
+UNIT
+  write_file "$UNITS/odin-heartbeat.timer" <<UNIT
+[Unit]
+Description=odin-ws heartbeat of the monitoring, every minute
+[Timer]
+OnCalendar=minutely
+AccuracySec=1s
+UNIT
+  systemctl daemon-reload
+  systemctl start odin-heartbeat.timer
+}
+
+command_heartbeat() {
+  local project instance zone
+  REASON="$RUN/heartbeat-reason"
+  trap on_heartbeat_exit EXIT
+  trap 'on_error "$LINENO" "$BASH_COMMAND" "$?"' ERR
+  : >"$REASON"
+  answers Prometheus http://127.0.0.1:9090/-/ready
+  answers Alertmanager http://127.0.0.1:9093/-/ready
+  project="$(own project/project-id)"
+  instance="$(own instance/id)"
+  zone="$(own instance/zone)" # projects/123/zones/us-central1-a
+  fetch_token
+  printf '{"timeSeries": [{"metric": {"type": "%s"}, "resource": {"type": "gce_instance", "labels": {"project_id": "%s", "instance_id": "%s", "zone": "%s"}}, "metricKind": "GAUGE", "valueType": "INT64", "points": [{"interval": {"endTime": "%s"}, "value": {"int64Value": "1"}}]}]}' \
+    "$(attribute heartbeat-metric "")" "$project" "$instance" "${zone##*/}" "$(date --utc +%Y-%m-%dT%H:%M:%SZ)" >"$RUN/heartbeat.json"
+  fetch "$MONITORING/v3/projects/$project/timeSeries" "$RUN/heartbeat-answer" --header "@$RUN/token-$$" \
+    --header 'Content-Type: application/json' --data "@$RUN/heartbeat.json" ||
+    fail "Cloud Monitoring does not take it: $(http_problem "$RUN/heartbeat-answer")"
+  READY=yes
+}
+
+on_heartbeat_exit() {
+  rm -f "$RUN/token-$$"
+  [ "$READY" = yes ] || echo "odin-heartbeat: failed: $(one_line "$(cat "$REASON")")" >&2
+}
+
+# answers NAME URL
+answers() {
+  request "$2" /dev/null
+  [ "$HTTP_STATUS" = 200 ] || fail "$1 does not answer at $2: $(http_problem /dev/null)"
+}
+
+# own PATH: what the metadata server says of this VM.
+own() {
+  from_metadata "$1" "$RUN/heartbeat-metadata" || fail "no $1 from the metadata server ($(http_problem /dev/null))"
+  cat "$RUN/heartbeat-metadata"
+}

@@ -1,0 +1,38 @@
+import type { DashboardName } from "./dashboards-uids.ts";
+import type { Severity } from "./thresholds.ts";
+
+/** An alert without its links. */
+export interface Alert {
+  /** In words, camel case: the runbook's section has the same words. */
+  name: string;
+  expr: string;
+  /** How long it has to be so, for example `2m`. */
+  for: string;
+  severity: Severity;
+  /** Further labels. */
+  labels?: Record<string, string>;
+  /** One line: what is the case. */
+  summary: string;
+  /** With the value, and what it means. */
+  description: string;
+  /** Where to look. */
+  dashboard: DashboardName;
+}
+
+/** Templates of Prometheus, filled in when an alert is sent. */
+export const TEXT = {
+  value: "{{ $value | humanize }}",
+  percentage: "{{ $value | humanizePercentage }}",
+  duration: "{{ $value | humanizeDuration }}",
+  gateway: "{{ $labels.instance }}",
+} as const;
+
+/** A part in percent, for a person: 0.9 is `90 %`. */
+export function percent(ratio: number): string {
+  return `${Number((ratio * 100).toFixed(2))} %`;
+}
+
+/** Time and severity of a row of the table. */
+export function due(row: { for: string; severity: Severity }): Pick<Alert, "for" | "severity"> {
+  return { for: row.for, severity: row.severity };
+}

@@ -1,0 +1,87 @@
+import { type Alert, due, percent, TEXT } from "./alert.ts";
+import { DISKS, JOB, OTHERS } from "./metrics.ts";
+import type { MonitoringOptions } from "./options.ts";
+import { THRESHOLDS as T } from "./thresholds.ts";
+
+/** Alerts on what watches: its disks, its targets, its own configuration and messages; and on the certificate. */
+export function monitoringAlerts(options: MonitoringOptions): Alert[] {
+  return [...machineAlerts(options), ...ownAlerts()];
+}
+
+function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
+  const onDisks = `{job="${JOB.machine}",mountpoint=~"${DISKS}"}`;
+  const disk = "{{ $labels.mountpoint }} of {{ $labels.instance }}";
+  const tomorrow = `predict_linear(${OTHERS.diskAvailable}${onDisks}[${T.diskFull.window}], ${24 * 3600})`;
+  return [
+    ...(kind === "local"
+      ? []
+      : [
+          {
+            name: "DiskFillingUp",
+            expr: `${tomorrow} < ${T.diskFull.value}`,
+            ...due(T.diskFull),
+            summary: `Disk ${disk} will be full within a day`,
+            description: `In 24 h ${disk} would have {{ $value | humanize1024 }}B left, if it goes on like in the last ${T.diskFull.window}.`,
+            dashboard: "operations" as const,
+          },
+          {
+            name: "DiskNearlyFull",
+            expr: `${OTHERS.diskAvailable}${onDisks} / ${OTHERS.diskSize}${onDisks} < ${T.diskLeft.value}`,
+            ...due(T.diskLeft),
+            summary: `Disk ${disk} is nearly full`,
+            description: `${TEXT.percentage} of ${disk} is left (limit of the alert: ${percent(T.diskLeft.value)}). Without room neither metrics nor logs are kept, and alerts end.`,
+            dashboard: "operations" as const,
+          },
+        ]),
+    ...(domain === undefined
+      ? []
+      : [
+          {
+            name: "CertificateExpiring",
+            expr: `${OTHERS.certificateEnd}{job="${JOB.entrance}"} - time() < ${T.certificate.value}`,
+            ...due(T.certificate),
+            summary: `The certificate of ${domain} has not been renewed`,
+            description: `It ends in ${TEXT.duration}. Then no browser connects by wss://${domain} any more.`,
+            dashboard: "operations" as const,
+          },
+        ]),
+  ];
+}
+
+function ownAlerts(): Alert[] {
+  return [
+    {
+      name: "TargetDown",
+      expr: `${OTHERS.up}{job!="${JOB.gateway}"} == ${T.targetDown.value}`,
+      ...due(T.targetDown),
+      summary: "Prometheus gets nothing from {{ $labels.job }} {{ $labels.instance }}",
+      description: `up is ${TEXT.value} for {{ $labels.job }} {{ $labels.instance }}: what alerts and dashboards take from it is missing.`,
+      dashboard: "operations",
+    },
+    {
+      name: "ConfigurationRefused",
+      expr: `{__name__=~"${OTHERS.prometheusReloaded}|${OTHERS.alertmanagerReloaded}"} == ${T.configReload.value}`,
+      ...due(T.configReload),
+      summary: "{{ $labels.job }} does not take its configuration",
+      description: `The last reload of {{ $labels.job }} gave ${TEXT.value}: it goes on with what it had, and changes have no effect.`,
+      dashboard: "logs",
+    },
+    {
+      name: "NotificationsFailing",
+      expr: `sum by (integration) (rate(${OTHERS.notificationsFailed}[${T.notifications.window}])) > ${T.notifications.value}`,
+      ...due(T.notifications),
+      summary: "Alerts do not get through by {{ $labels.integration }}",
+      description: `${TEXT.value} notifications a second by {{ $labels.integration }} fail.`,
+      dashboard: "logs",
+    },
+    {
+      name: "Watchdog",
+      expr: "vector(1)",
+      for: "0s",
+      severity: "info",
+      summary: "Alerting works",
+      description: `Always firing (${TEXT.value}): when it stops to arrive, no other alert arrives either.`,
+      dashboard: "operations",
+    },
+  ];
+}

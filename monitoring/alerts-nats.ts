@@ -1,0 +1,74 @@
+import { type Alert, due, percent, TEXT } from "./alert.ts";
+import { METRIC, OTHERS } from "./metrics.ts";
+import type { MonitoringOptions } from "./options.ts";
+import { RECORD } from "./recording-rules.ts";
+import { THRESHOLDS as T } from "./thresholds.ts";
+
+/** Alerts on NATS: what the gateways see of it, and on its servers where they are ours. */
+export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
+  const servers = natsMonitoring.length;
+  const server = "{{ $labels.server_id }}";
+  return [
+    {
+      name: "NatsUnreachable",
+      expr: `${RECORD.gatewaysWithoutNats} > ${T.natsUnreachable.value}`,
+      ...due(T.natsUnreachable),
+      summary: "Gateways cannot reach NATS",
+      description: `${TEXT.value} gateways have no connection to NATS: their clients get no messages.`,
+      dashboard: "nats",
+    },
+    {
+      name: "NatsLag",
+      expr: `${METRIC.natsLag} > ${T.natsLag.value}`,
+      ...due(T.natsLag),
+      summary: `Gateway ${TEXT.gateway} is behind the stream`,
+      description: `${TEXT.value} messages of the stream are still to be read by ${TEXT.gateway} (limit of the alert: ${T.natsLag.value}).`,
+      dashboard: "nats",
+    },
+    {
+      name: "NatsPaused",
+      expr: `${METRIC.natsPaused} > ${T.natsPaused.value}`,
+      ...due(T.natsPaused),
+      summary: `Gateway ${TEXT.gateway} has stopped reading`,
+      description: `ws_nats_paused is ${TEXT.value} on ${TEXT.gateway} for ${T.natsPaused.for}: it is short of CPU, and its clients are behind.`,
+      dashboard: "nats",
+    },
+    {
+      name: "StreamSilent",
+      expr: `sum(rate(${METRIC.streamMessages}[${T.streamRate.window}])) <= ${T.streamRate.value}`,
+      ...due(T.streamRate),
+      summary: "Nothing is published",
+      description: `Gateways read ${TEXT.value} messages a second for ${T.streamRate.for}: NATS is there, the publishers are not.`,
+      dashboard: "nats",
+    },
+    ...(servers === 0
+      ? []
+      : [
+          {
+            name: "NatsServerDown",
+            // The exporter has no such line for a server that does not answer.
+            expr: `${servers} - (count(${OTHERS.natsHealth} == 0) or vector(0)) > ${T.natsServersDown.value}`,
+            ...due(T.natsServersDown),
+            summary: "A NATS server is not healthy",
+            description: `${TEXT.value} of ${servers} NATS servers do not answer or are not healthy.`,
+            dashboard: "nats" as const,
+          },
+          {
+            name: "JetstreamNearlyFull",
+            expr: `${OTHERS.jetstreamBytes} / (${OTHERS.jetstreamMaxBytes} > 0) > ${T.jetstreamStorage.value}`,
+            ...due(T.jetstreamStorage),
+            summary: `JetStream of ${server} is nearly full`,
+            description: `${TEXT.percentage} of JetStream's storage of ${server} is taken (limit of the alert: ${percent(T.jetstreamStorage.value)}). When it is full nothing can be published.`,
+            dashboard: "nats" as const,
+          },
+          {
+            name: "NatsSlowConsumer",
+            expr: `increase(${OTHERS.natsSlowConsumers}[${T.natsSlowConsumers.window}]) > ${T.natsSlowConsumers.value}`,
+            ...due(T.natsSlowConsumers),
+            summary: `NATS server ${server} has cut off a slow client`,
+            description: `${TEXT.value} times in ${T.natsSlowConsumers.window} a client of ${server} did not keep up and was cut off.`,
+            dashboard: "nats" as const,
+          },
+        ]),
+  ];
+}

@@ -1,0 +1,25 @@
+import { type Alert, percent, TEXT } from "./alert.ts";
+import { BURN_RATES, errorRatio, SLOS, type SloName } from "./slos.ts";
+
+/** Alerts on the error budgets, one for each rate at which they may burn. */
+export function sloAlerts(): Alert[] {
+  return [...burnAlerts("connections", "ConnectionSloBurn"), ...burnAlerts("latency", "LatencySloBurn")];
+}
+
+/** Both windows have to burn: the long one so that it matters, the short one so that it still goes on. */
+function burnAlerts(slo: SloName, name: string): Alert[] {
+  const { objective, promise } = SLOS[slo];
+  return BURN_RATES.map(({ factor, long, short, for: time, severity }) => {
+    const limit = Number((factor * (1 - objective)).toFixed(6));
+    return {
+      name,
+      expr: `${errorRatio(slo, long)} > ${limit} and ${errorRatio(slo, short)} > ${limit}`,
+      for: time,
+      severity,
+      labels: { window: long },
+      summary: `Too much of the month's error budget goes: ${promise}`,
+      description: `${TEXT.percentage} were not within ${long} (limit of the alert: ${percent(limit)}, ${factor} times what the objective allows).`,
+      dashboard: "operations",
+    };
+  });
+}

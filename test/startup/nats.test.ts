@@ -1,0 +1,217 @@
+/** A NATS VM: the server that its script starts, and how it behaves in a cluster. */
+
+import { strict as assert } from "node:assert";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { withoutNats } from "../harness/nats.ts";
+import { eventually, within } from "../harness/wait.ts";
+import { type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
+import { buildNats, makeAuthority, NATS_IMAGE, PASSWORDS } from "./nats-machine.ts";
+
+const ATTEMPTS = fileURLToPath(new URL("./nats-attempts.ts", import.meta.url));
+const GATEWAY = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url));
+const PEERS = "nats-1:6222 nats-2:6222 nats-3:6222";
+const STREAM = JSON.stringify({
+  name: "ODIN_TOKENS",
+  subjects: ["odin.token.>", "odin.global.>"],
+  storage: "file",
+});
+
+const ready = ({ serial, stderr }: Outcome) =>
+  assert.match(serial.at(-1) ?? stderr, /^odin-startup: ready role=nats /);
+const failed = ({ code, serial }: Outcome, line: RegExp) => {
+  assert.equal(code, 1);
+  assert.equal(serial.length, 1);
+  assert.match(serial[0] ?? "", line);
+};
+const starts = (machine: Machine) => machine.calls("docker", /^docker run /).length;
+
+/** What came of the attempts as that user, in their order. */
+async function attempt(machine: Machine, user: string, ca: string, attempts: string[]): Promise<unknown[]> {
+  const url = `tls://${user}:${PASSWORDS[`nats-${user}-password`]}@10.9.0.1:4222`;
+  const client = machine.near(process.execPath, [ATTEMPTS, url, ...attempts], { NODE_EXTRA_CA_CERTS: ca });
+  const { code } = await within(() => `attempts:\n${client.tail()}`, client.exited, 30_000);
+  assert.equal(code, 0, client.tail());
+  return client.output
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+describe("the real nats-server of a NATS VM", {
+  skip: whyNoMachine() || withoutNats(),
+  timeout: SUITE,
+}, () => {
+  test("serves TLS and lets each user do its work and nothing else", async (t) => {
+    const authority = makeAuthority(t);
+    const machine = await buildNats(t, authority, { real: true });
+    ready(await machine.start());
+    const create = "$JS.API.STREAM.CREATE.ODIN_TOKENS";
+    const info = "$JS.API.STREAM.INFO.ODIN_TOKENS=";
+    const consumer =
+      '$JS.API.CONSUMER.CREATE.ODIN_TOKENS.one={"stream_name":"ODIN_TOKENS","config":{"name":"one"}}';
+    const forbidden = (outcome: unknown) => assert.match(String(outcome), /permission|timeout|responders/i);
+
+    const gateway = await attempt(machine, "gateway", authority.caFile, [
+      `${create}=${STREAM}`,
+      info,
+      consumer,
+      'odin.token.BTC.trade={"price":1}',
+      "$JS.API.STREAM.DELETE.ODIN_TOKENS=",
+      "$JS.API.STREAM.PURGE.ODIN_TOKENS=",
+    ]);
+    assert.deepEqual(gateway.slice(0, 3), [true, true, true]);
+    gateway.slice(3).forEach(forbidden);
+
+    const publisher = await attempt(machine, "publisher", authority.caFile, [
+      info,
+      'odin.token.BTC.trade={"price":1}',
+      'odin.global.trending={"list":[]}',
+      consumer,
+      "$JS.API.STREAM.DELETE.ODIN_TOKENS=",
+      "other.subject=1",
+    ]);
+    assert.deepEqual(publisher.slice(0, 3), [true, true, true]);
+    publisher.slice(3).forEach(forbidden);
+    await assert.rejects(attempt(machine, "cluster", authority.caFile, [info]), /uthoriz/);
+    await assert.rejects(attempt(machine, "gateway", "/dev/null", [info]), /certificate/);
+
+    assert.equal(
+      await machine.shell("stat -c '%a %u' /run/odin/nats/nats.conf /run/odin/secrets/*"),
+      "600 65532\n".repeat(5),
+    );
+    const [line = ""] = machine.calls("docker", /^docker run /);
+    assert.match(line, /--user 65532:65532 .* --config \/run\/odin\/nats\/nats\.conf$/);
+    for (const password of Object.values(PASSWORDS)) assert.ok(!machine.read("commands").includes(password));
+    const open = await machine.shell("iptables -S INPUT");
+    assert.deepEqual(
+      [...open.matchAll(/--dport (\d+) /g)].map(([, port]) => port),
+      ["22", "4222", "8222"],
+    );
+  });
+
+  test("a gateway reads what a publisher sends, and the messages outlast a reboot", async (t) => {
+    const authority = makeAuthority(t);
+    const machine = await buildNats(t, authority, { real: true });
+    ready(await machine.start());
+    const env = {
+      NATS_URL: `tls://gateway:${PASSWORDS["nats-gateway-password"]}@10.9.0.1:4222`,
+      NODE_EXTRA_CA_CERTS: authority.caFile,
+      AUTH_MODE: "none",
+      GCP_METRICS: "off",
+      WS_WORKER_POOL_SIZE: "1",
+      WS_CPU_LIMIT: "64",
+      WS_DRAIN_SECONDS: "0",
+      JS_STREAM_MAX_AGE: "10m",
+    };
+    const gateway = machine.near(process.execPath, [GATEWAY], env);
+    t.after(() => gateway.dispose());
+    const stats = async () =>
+      JSON.parse(await machine.shell("curl -s http://127.0.0.1:3002/stats || echo '{}'")) as {
+        messages_in?: number;
+      };
+    const healthy = () =>
+      machine.shell("curl -sf http://127.0.0.1:3002/health > /dev/null && echo yes || echo no");
+    await eventually(
+      () => `health:\n${gateway.tail()}`,
+      async () => (await healthy()) === "yes\n",
+      30_000,
+    );
+    const publish = ['odin.token.BTC.trade={"price":1}', 'odin.token.ETH.trade={"price":2}'];
+    assert.deepEqual(await attempt(machine, "publisher", authority.caFile, publish), [true, true]);
+    await eventually("messages", async () => (await stats()).messages_in === 2);
+
+    await machine.systemctl("stop", "odin-nats.service");
+    await machine.shell("rm -rf /run/odin");
+    ready(await machine.start());
+    const before = (await stats()).messages_in;
+    assert.deepEqual(await attempt(machine, "publisher", authority.caFile, publish), [true, true]);
+    await eventually(
+      "messages after the reboot",
+      async () => ((await stats()).messages_in ?? 0) > (before ?? 0),
+      30_000,
+    );
+  });
+});
+
+describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
+  test("whose secrets are missing or would mean something in a configuration does not start", async (t) => {
+    const machine = await buildNats(t, makeAuthority(t));
+    const { attributes, secrets } = machine.cloud;
+    const version = "projects/1/secrets/nats-gateway-password/versions/1";
+    for (const password of ['a" }', "a b", "", "a$b", "a\nb"]) {
+      secrets[version] = password;
+      const reason =
+        password === ""
+          ? /step=secrets: \S+: has no payload$/
+          : /step=start: secret nats-gateway-password is empty or has other/;
+      failed(await machine.start(), reason);
+    }
+    secrets[version] = "good";
+    delete attributes["odin-secret-file-nats-server-key"];
+    failed(
+      await machine.start(),
+      /step=start: file nats-server-cert is given, but not the secret nats-server-key$/,
+    );
+    delete attributes["odin-secret-file-nats-gateway-password"];
+    failed(
+      await machine.start(),
+      /step=metadata: metadata attribute odin-secret-file-nats-gateway-password is missing$/,
+    );
+    assert.equal(starts(machine), 0);
+  });
+
+  test("of a cluster restarts only while all others are well", async (t) => {
+    const machine = await buildNats(t, makeAuthority(t), { ordinal: 0, peers: PEERS });
+    ready(await machine.start());
+    assert.match(await machine.shell("iptables -S INPUT"), /--dport 6222 /);
+    const configuration = await machine.shell("cat /run/odin/nats/nats.conf");
+    assert.match(configuration, /nats-route:\/\/cluster:clusterPassword3@nats-3:6222/);
+    assert.match(configuration, /verify: true/);
+
+    machine.cloud.attributes["odin-image-nats"] = `${NATS_IMAGE}-other`;
+    for (const status of [503, 0]) {
+      machine.cloud.faults = [{ at: "^nats-2:8222/healthz", status }];
+      failed(
+        await machine.start(),
+        /step=start: not restarted: http:\/\/nats-2:8222 is not healthy \(.*\) and the cluster cannot spare two$/,
+      );
+      assert.equal(starts(machine), 1);
+      assert.ok(machine.runs("nats"));
+    }
+    machine.cloud.faults = [{ at: "^nats-2:8222/healthz", status: 503, times: 1 }];
+    ready(await machine.start());
+    assert.equal(starts(machine), 2);
+    assert.match(machine.calls("docker", /^docker run /).at(-1) ?? "", /nats:2\.15\.1-other --config/);
+    ready(await machine.start());
+    assert.equal(starts(machine), 2);
+  });
+
+  test("of a cluster waits its turn before it restarts, and not before it starts", async (t) => {
+    const machine = await buildNats(t, makeAuthority(t), { ordinal: 2, peers: PEERS });
+    const sleeps = () => machine.calls("sleep", /^sleep 14$/).length;
+    await machine.shell(
+      "rm /mnt/bin/sleep && printf '#!/bin/sh\\necho sleep $1 >> $ODIN_TEST/commands\\n' > /mnt/bin/sleep && chmod 755 /mnt/bin/sleep",
+    );
+    machine.env.ODIN_STAGGER = "7";
+    ready(await machine.start());
+    assert.equal(sleeps(), 0);
+    machine.cloud.attributes["odin-image-nats"] = `${NATS_IMAGE}-other`;
+    ready(await machine.start());
+    assert.equal(sleeps(), 1);
+  });
+
+  test("that is the first of its cluster is ready before the others are there, and not while they are", async (t) => {
+    const machine = await buildNats(t, makeAuthority(t), { ordinal: 0, peers: PEERS });
+    const notAgreed = { at: "^127\\.0\\.0\\.1:8222/healthz$", status: 503 };
+    machine.cloud.faults = [notAgreed, { at: "^nats-[23]:8222", status: 0 }];
+    const first = await machine.start();
+    ready(first);
+    assert.match(first.stderr, /ready without its cluster/);
+    machine.cloud.faults = [notAgreed];
+    failed(
+      await machine.start(),
+      /step=live: odin-nats: HTTP 503 at http:\/\/127\.0\.0\.1:8222\/healthz for \d+ s; last of its log: /,
+    );
+  });
+});
