@@ -22,14 +22,16 @@ export interface Alert {
 /** Templates of Prometheus, filled in when an alert is sent. */
 export const TEXT = {
   value: "{{ $value | humanize }}",
+  /** A rate may be small: 0.1 and not `100m`. */
+  rate: '{{ $value | printf "%.2f" }}',
   percentage: "{{ $value | humanizePercentage }}",
   duration: "{{ $value | humanizeDuration }}",
   gateway: "{{ $labels.instance }}",
 } as const;
 
-/** A part in percent, for a person: 0.9 is `90 %`. */
+/** A part in percent, as `humanizePercentage` writes it: 0.9 is `90%`. */
 export function percent(ratio: number): string {
-  return `${Number((ratio * 100).toFixed(2))} %`;
+  return `${Number((ratio * 100).toFixed(2))}%`;
 }
 
 /** Time and severity of a row of the table. */

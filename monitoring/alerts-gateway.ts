@@ -70,7 +70,7 @@ function loadAlerts(): Alert[] {
       expr: `${METRIC.cpuUsage} > ${T.cpu.value}`,
       ...due(T.cpu),
       summary: `Gateway ${TEXT.gateway} is short of CPU`,
-      description: `${TEXT.gateway} uses ${TEXT.value} % of its CPU limit (limit of the alert: ${T.cpu.value} %). It refuses clients, and reads the stream slower.`,
+      description: `${TEXT.gateway} uses ${TEXT.value}% of its CPU limit (limit of the alert: ${T.cpu.value}%). It refuses clients, and reads the stream slower.`,
       dashboard: "operations",
     },
     {
@@ -94,7 +94,7 @@ function loadAlerts(): Alert[] {
       expr: `sum by (${LABEL.refusal}) (rate(${METRIC.connectionsRejected}{${LABEL.refusal}=~"${REFUSALS.ours.join("|")}"}[${T.rejections.window}])) > ${T.rejections.value}`,
       ...due(T.rejections),
       summary: "Clients are refused because of us ({{ $labels.reason }})",
-      description: `${TEXT.value} connections a second are refused for the reason {{ $labels.reason }}.`,
+      description: `${TEXT.rate} connections a second are refused for the reason {{ $labels.reason }}.`,
       dashboard: "operations",
     },
     {

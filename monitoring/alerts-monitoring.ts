@@ -71,7 +71,7 @@ function ownAlerts(): Alert[] {
       expr: `sum by (integration) (rate(${OTHERS.notificationsFailed}[${T.notifications.window}])) > ${T.notifications.value}`,
       ...due(T.notifications),
       summary: "Alerts do not get through by {{ $labels.integration }}",
-      description: `${TEXT.value} notifications a second by {{ $labels.integration }} fail.`,
+      description: `${TEXT.rate} notifications a second by {{ $labels.integration }} fail.`,
       dashboard: "logs",
     },
     {

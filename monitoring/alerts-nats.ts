@@ -38,7 +38,7 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
       expr: `sum(rate(${METRIC.streamMessages}[${T.streamRate.window}])) <= ${T.streamRate.value}`,
       ...due(T.streamRate),
       summary: "Nothing is published",
-      description: `Gateways read ${TEXT.value} messages a second for ${T.streamRate.for}: NATS is there, the publishers are not.`,
+      description: `Gateways read ${TEXT.rate} messages a second for ${T.streamRate.for}: NATS is there, the publishers are not.`,
       dashboard: "nats",
     },
     ...(servers === 0
@@ -66,7 +66,7 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
             expr: `increase(${OTHERS.natsSlowConsumers}[${T.natsSlowConsumers.window}]) > ${T.natsSlowConsumers.value}`,
             ...due(T.natsSlowConsumers),
             summary: `NATS server ${server} has cut off a slow client`,
-            description: `${TEXT.value} times in ${T.natsSlowConsumers.window} a client of ${server} did not keep up and was cut off.`,
+            description: `Clients that ${server} has cut off in ${T.natsSlowConsumers.window} because they did not keep up: ${TEXT.value}.`,
             dashboard: "nats" as const,
           },
         ]),

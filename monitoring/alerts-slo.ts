@@ -8,7 +8,7 @@ export function sloAlerts(): Alert[] {
 
 /** Both windows have to burn: the long one so that it matters, the short one so that it still goes on. */
 function burnAlerts(slo: SloName, name: string): Alert[] {
-  const { objective, promise } = SLOS[slo];
+  const { objective, promise, failure } = SLOS[slo];
   return BURN_RATES.map(({ factor, long, short, for: time, severity }) => {
     const limit = Number((factor * (1 - objective)).toFixed(6));
     return {
@@ -18,7 +18,7 @@ function burnAlerts(slo: SloName, name: string): Alert[] {
       severity,
       labels: { window: long },
       summary: `Too much of the month's error budget goes: ${promise}`,
-      description: `${TEXT.percentage} were not within ${long} (limit of the alert: ${percent(limit)}, ${factor} times what the objective allows).`,
+      description: `${TEXT.percentage} of all ${failure} in the last ${long} (limit of the alert: ${percent(limit)}, ${factor} times what the objective allows).`,
       dashboard: "operations",
     };
   });

@@ -4,13 +4,23 @@ export interface Slo {
   objective: number;
   /** What is promised, in words. */
   promise: string;
+  /** What breaks it, after a number of events: `2% of …`. */
+  failure: string;
 }
 
 export const SLOS = {
   /** Of all attempts that the client made rightly, those that got a connection. A gateway that drains counts against it. */
-  connections: { objective: 0.999, promise: "99.9 % of connection attempts are accepted" },
+  connections: {
+    objective: 0.999,
+    promise: "99.9 % of connection attempts are accepted",
+    failure: "connection attempts were refused",
+  },
   /** Of all messages, those that are in every subscriber's socket in time. */
-  latency: { objective: 0.99, promise: "99 % of deliveries are in the socket within 50 ms" },
+  latency: {
+    objective: 0.99,
+    promise: "99 % of deliveries are in the socket within 50 ms",
+    failure: "deliveries were late",
+  },
 } as const satisfies Record<string, Slo>;
 
 export type SloName = keyof typeof SLOS;

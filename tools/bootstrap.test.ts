@@ -1,22 +1,33 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fakeScript } from "./fake-machine.ts";
 
 const SCRIPT = join(import.meta.dirname, "bootstrap.sh");
-const FAKE = join(import.meta.dirname, "fake-gcloud.ts");
+const FAKE = join(import.meta.dirname, "fake-gcloud.sh");
 
-/** A machine with a fake gcloud, whose project is empty at first. */
+/** A machine with a fake gcloud, whose two projects are empty at first. */
 function machine(t: TestContext) {
   const root = mkdtempSync(join(tmpdir(), "odin-bootstrap-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const bin = join(root, "bin");
-  fakeScript(bin, "gcloud", `exec "${process.execPath}" "${FAKE}" "$@"`);
+  fakeScript(bin, "gcloud", `exec bash "${FAKE}" "$@"`);
   const log = join(root, "log");
-  const state = join(root, "state.json");
+  const state = join(root, "state");
+  mkdirSync(state);
+  for (const project of ["my-project", "staging-project"])
+    writeFileSync(join(state, ` projects ${project}`), "");
   return {
     state,
     /** Commands that changed something since the last look. */
@@ -168,13 +179,7 @@ test("a deleted pool is brought back: its name stays taken", (t) => {
   const { run, changes, state } = machine(t);
   run(["my-project", "acme/odin"]);
   changes();
-  writeFileSync(
-    state,
-    readFileSync(state, "utf8").replace(
-      /("iam workload-identity-pools odin-github":\{"state":")ACTIVE/,
-      "$1DELETED",
-    ),
-  );
+  writeFileSync(join(state, " iam workload-identity-pools odin-github"), "state DELETED\n");
   assert.equal(run(["my-project", "acme/odin"]).code, 0);
   one(changes(), /^iam workload-identity-pools undelete odin-github/);
 });
@@ -218,7 +223,7 @@ test("a dry run prints every command, as it could be typed, and asks gcloud noth
   const { run, changes, state } = machine(t);
   const dry = run(["--dry-run", "my-project", "acme/odin"]);
   assert.equal(dry.code, 0, dry.err);
-  assert.ok(!existsSync(state), "gcloud was never started");
+  assert.equal(readdirSync(state).length, 2, "gcloud was never started");
   const commands = dry.out.split("\n").filter((line) => line.startsWith("+ gcloud "));
   const real = run(["my-project", "acme/odin"]);
   assert.equal(changes().length, commands.length);

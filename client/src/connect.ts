@@ -46,7 +46,7 @@ class Connection implements Client {
   readonly #url: string;
   readonly #token: ConnectOptions["token"];
   readonly #environment: Environment;
-  readonly #timers: Timers<"connect" | "welcome" | "beat" | "renew" | "pump" | "retry" | "hidden">;
+  readonly #timers: Timers<"connect" | "welcome" | "beat" | "renew" | "pump" | "retry">;
   readonly #emitter = new Emitter();
   readonly #registry = new Registry();
   readonly #page: Page;
@@ -87,7 +87,7 @@ class Connection implements Client {
       subscribed: (channels) => this.#emitter.emit("subscribed", { channels }),
       failed: (error) => this.#emitter.emit("error", error),
     });
-    this.#page = new Page(this.#environment, this.#timers, pauseHiddenAfter, () => this.#look());
+    this.#page = new Page(this.#environment, pauseHiddenAfter, () => this.#look());
     // Not at once: whoever calls connect() wants to add listeners first.
     this.#timers.set("connect", 0, () => this.#start());
   }
@@ -97,7 +97,7 @@ class Connection implements Client {
   }
 
   subscribe<Data>(channels: string | readonly string[], listener: Listener<Data>): () => void {
-    if (this.#closed) throw new Error("this client is closed: connect() makes another one");
+    if (this.#closed) throw new Error("the client is closed");
     return this.#registry.add([channels].flat(), listener as Listener, this.#course.top, () => {
       if (!this.#timers.has("pump")) this.#pumpAfter(0); // Once for all calls of this tick.
     });
@@ -118,7 +118,7 @@ class Connection implements Client {
   }
 
   close(): void {
-    if (!this.#closed) this.#end("closed by the application");
+    if (!this.#closed) this.#end("closed");
   }
 
   get #closed(): boolean {
@@ -131,29 +131,34 @@ class Connection implements Client {
   #look(): void {
     if (this.#closed) return;
     const { away } = this.#page;
-    if (away !== undefined) this.#leave(...away);
-    else if (this.#pulse !== undefined) this.#pulse.check();
+    if (away) this.#leave(...away);
+    else if (this.#pulse) this.#pulse.check();
     else if (this.status.state !== "connecting") this.#start();
   }
 
   #start(): void {
     const { away } = this.#page;
     this.#leave(...(away ?? (["connecting", this.status.reason] as const)));
-    if (away === undefined) void this.#open(this.#attempt);
+    // Whoever was told of it may have closed the client or paused it.
+    if (this.status.state === "connecting") void this.#open(this.#attempt);
   }
 
   async #open(attempt: number): Promise<void> {
+    this.#timers.set("welcome", PATIENCE, () => this.#lose("no welcome"));
     const token = await this.#ask(attempt);
     if (attempt !== this.#attempt) return;
     if (token === undefined) return this.#lose("no token");
     const query = token && `${this.#url.includes("?") ? "&" : "?"}auth=${encodeURIComponent(token)}`;
-    const socket = this.#environment.open(this.#url + query);
+    let socket: Socket;
+    try {
+      socket = this.#environment.open(this.#url + query);
+    } catch (error) {
+      return this.#end(`${error}`); // The address is none, or not allowed here.
+    }
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#receive(data as string);
     // A connection that never opened was refused, or there was nobody: a browser does not tell.
-    socket.onclose = ({ code, reason }) =>
-      this.#lose(reason || (this.#pulse ? "the connection was lost" : "refused"), code);
-    this.#timers.set("welcome", PATIENCE, () => this.#lose("no welcome"));
+    socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : "refused"), code);
     this.#renewLater(token);
   }
 
@@ -164,10 +169,9 @@ class Connection implements Client {
     this.#pulse = undefined;
     this.#attempt++;
     this.#requests.closed();
-    this.#timers.stop("connect", "welcome", "beat", "renew", "pump", "retry");
-    if (socket !== undefined) {
-      socket.onmessage = null;
-      socket.onclose = null;
+    this.#timers.clear();
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
       socket.close();
     }
     this.#emitter.set({ retryAt: undefined, throttle: 0, ...change, state, reason });
@@ -175,10 +179,10 @@ class Connection implements Client {
 
   #lose(reason: string, code = 1006): void {
     const lived = this.#environment.now() - this.#welcomedAt;
-    if (this.#pulse !== undefined && lived > PROVEN) this.#backoff.succeeded();
-    if (HOPELESS.includes(code)) return this.#end(`the gateway did not understand: ${reason}`, code);
+    if (this.#pulse && lived > PROVEN) this.#backoff.succeeded();
+    if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") {
-      return this.#end("the token has expired, and there is no function to ask for a fresh one", code);
+      return this.#end("token expired", code);
     }
     const wait = this.#backoff.next(this.#environment.random());
     this.#leave("waiting", reason, { code, retryAt: Date.now() + wait });
@@ -190,7 +194,6 @@ class Connection implements Client {
     this.#page.end();
     this.#registry.clear();
     this.#leave("closed", reason, { code });
-    this.#timers.stopAll();
     this.#emitter.clear();
   }
 
@@ -202,7 +205,7 @@ class Connection implements Client {
     try {
       message = JSON.parse(text);
     } catch {
-      return this.#lose("a message is not JSON");
+      return this.#lose("not JSON");
     }
     if ("channel" in message) return this.#course.envelope(message);
     switch (message.type) {
@@ -212,7 +215,7 @@ class Connection implements Client {
         return this.#requests.acknowledged(message);
       case "heartbeat_ack": {
         const beat = this.#pulse?.answered();
-        if (beat === undefined) return;
+        if (!beat) return;
         this.#course.heartbeatAck(message, beat.round);
         return this.#emitter.set({ latencyMs: beat.ms });
       }
@@ -225,7 +228,10 @@ class Connection implements Client {
         return this.#backoff.plan(message.in_ms);
       case "error":
         if (message.code !== "rate_limited") this.#requests.refused(message);
-        else this.#timers.set("retry", RETRY, () => this.#course.askAgain());
+        else {
+          // A gateway that is busy with an answer refuses a replay. Anything else that it did not read, a new connection makes good.
+          this.#timers.set("retry", RETRY, () => this.#course.askAgain() || this.#lose(message.code));
+        }
     }
   }
 
@@ -239,7 +245,6 @@ class Connection implements Client {
       now,
       beat: () => this.#send({ type: "heartbeat" }),
       later: (ms: number, callback: () => void) => this.#timers.set("beat", ms, callback),
-      waiting: () => this.#course.replaying ?? this.#requests.flight,
       lose: (reason: string) => this.#lose(reason),
     };
     this.#requests.opened(since);
@@ -263,7 +268,7 @@ class Connection implements Client {
     try {
       return typeof token === "function" ? await token() : (token ?? "");
     } catch (error) {
-      const message = `the token function failed: ${error}`;
+      const message = `${error}`;
       if (attempt === this.#attempt) this.#emitter.emit("error", { code: "token", message, channels: [] });
       return undefined;
     }
@@ -271,20 +276,13 @@ class Connection implements Client {
 
   #renewLater(token: string): void {
     const expiry = typeof this.#token === "function" ? expiryOf(token) : undefined;
-    if (expiry !== undefined) {
-      this.#timers.set("renew", renewIn(expiry, Date.now()), () => void this.#renew(token));
-    }
-  }
-
-  async #renew(old: string): Promise<void> {
+    if (expiry === undefined) return;
     const attempt = this.#attempt;
-    const token = await this.#ask(attempt);
-    if (attempt !== this.#attempt) return;
-    if (token === undefined || token === old) {
-      this.#timers.set("renew", PATIENCE, () => void this.#renew(old));
-      return;
-    }
-    this.#requests.authenticate(token);
-    this.#renewLater(token);
+    this.#timers.set("renew", renewIn(expiry, Date.now()), async () => {
+      const fresh = await this.#ask(attempt);
+      if (attempt !== this.#attempt) return;
+      if (fresh && fresh !== token) this.#requests.authenticate(fresh);
+      this.#renewLater(fresh || token);
+    });
   }
 }

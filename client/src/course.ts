@@ -34,7 +34,7 @@ export interface Effects {
 export class Course {
   readonly #effects: Effects;
   readonly #maxHeld: number;
-  readonly #newSeen: () => Seen;
+  readonly #generation: number | undefined;
 
   // What outlives a connection.
   #epoch: string | undefined;
@@ -42,7 +42,7 @@ export class Course {
   #top = 0;
   /** Everything up to here was: above it, something was left out on purpose or is still on its way. */
   #owed: number | undefined;
-  #seen: Seen;
+  #seen = new Seen();
   /** Offset of each channel's newest message. */
   #newest = new Map<string, number>();
 
@@ -55,7 +55,6 @@ export class Course {
   #filling: number | undefined;
   /** Counts what was asked for `since` something on this connection; the resume is number 0. */
   #round = 0;
-  #lost = false;
   #again = false;
   /** The answer to the resume is not complete. */
   #resuming = false;
@@ -65,14 +64,11 @@ export class Course {
   /** The gateway has said that it left something out. */
   #leftOut = false;
 
-  constructor(
-    effects: Effects,
-    options: { maxHeld?: number | undefined; generation?: number | undefined } = {},
-  ) {
+  /** `generation`: see Seen. */
+  constructor(effects: Effects, maxHeld: number = MAX_HELD, generation?: number) {
     this.#effects = effects;
-    this.#maxHeld = options.maxHeld ?? MAX_HELD;
-    this.#newSeen = () => new Seen(options.generation);
-    this.#seen = this.#newSeen();
+    this.#maxHeld = maxHeld;
+    this.#generation = generation;
   }
 
   /** Highest offset heard of: what a listener that begins now does not expect. */
@@ -85,28 +81,18 @@ export class Course {
    * Returns where these have to be resumed from; undefined: nowhere, they are subscribed like new ones.
    */
   welcome({ epoch, offset }: Position, live: boolean): Position | undefined {
+    const known = this.#epoch === epoch;
+    const since = live && known ? { epoch, offset: this.#complete } : undefined;
+    this.#forget(0);
     this.#next = 1;
-    this.#highest = 0;
+    this.#highest = this.#round = this.#reached = 0;
     this.#held = new Map();
-    this.#replaying = undefined;
-    this.#filling = undefined;
-    this.#again = false;
-    this.#round = 0;
-    this.#lost = false;
-    this.#reached = 0;
-    this.#level = 0;
-    this.#leftOut = false;
-    this.#resuming = live && this.#epoch === epoch;
-    if (this.#resuming) {
-      this.#owed ??= this.#top;
-      return { epoch, offset: this.#owed };
-    }
-    const replaced = this.#epoch !== epoch;
-    if (replaced) this.#begin(epoch, offset);
-    else this.#top = Math.max(this.#top, offset);
-    this.#owed = undefined;
-    if (replaced && live) this.#effects.refetch("epoch");
-    return undefined;
+    this.#owed = since?.offset;
+    this.#resuming = since !== undefined;
+    if (!known) this.#begin(epoch, offset);
+    else if (!live) this.#top = Math.max(this.#top, offset);
+    if (!known && live) this.#effects.refetch("epoch");
+    return since;
   }
 
   envelope(envelope: Envelope): void {
@@ -115,7 +101,7 @@ export class Course {
     this.#highest = Math.max(this.#highest, seq);
     this.#held.set(seq, envelope);
     this.#drain();
-    if (this.#held.size > this.#maxHeld) this.#effects.restart("too much waits behind a gap");
+    if (this.#held.size > this.#maxHeld) this.#effects.restart("gap too long");
   }
 
   replayEnd({ from_seq, to_seq }: ReplayEnd): void {
@@ -125,30 +111,20 @@ export class Course {
     else this.#drain();
   }
 
-  /** The replay that is awaited. */
-  get replaying(): object | undefined {
-    return this.#replaying;
-  }
-
-  /** Asks for the replay once more: the gateway was too busy for it. */
-  askAgain(): void {
-    if (this.#replaying !== undefined) this.#effects.replay(this.#replaying.from, this.#replaying.to);
+  /** Asks for a replay once more that the gateway was too busy for; false when none is awaited. */
+  askAgain(): boolean {
+    if (this.#replaying) this.#effects.replay(this.#replaying.from, this.#replaying.to);
+    return this.#replaying !== undefined;
   }
 
   throttled({ level, dropped, since }: ThrottleUpdate): void {
     if (since.epoch !== this.#epoch) {
       // What waits behind a gap is of the old stream, and what would fill it is gone.
       this.#passHeld();
-      this.#replaying = undefined;
-      this.#filling = undefined;
-      this.#again = false;
-      this.#resuming = false;
-      this.#owed = undefined;
-      this.#leftOut = false;
-      this.#level = level;
+      this.#forget(level);
+      this.#owed = level > 0 ? since.offset : undefined;
       this.#begin(since.epoch, since.offset);
-      this.#effects.refetch("epoch");
-      return;
+      return this.#effects.refetch("epoch");
     }
     this.#level = level;
     if (dropped > 0) this.#leftOut = true;
@@ -160,9 +136,7 @@ export class Course {
 
   /** The last acknowledgement of what `refill` or a resume asked for has come. */
   refilled(recovered: boolean, round: number): void {
-    if (recovered || this.#lost || round !== this.#round) return;
-    this.#lost = true; // Told once, however many rounds it takes.
-    this.#effects.refetch("history");
+    if (!recovered && round === this.#round) this.#effects.refetch("history");
   }
 
   /** `round`: the heartbeat was sent behind this refill or resume, so that all of its envelopes came before this. */
@@ -180,13 +154,11 @@ export class Course {
       this.#passHeld();
       this.#next = Math.max(this.#next, ack.seq + 1);
     }
-    if (settles) {
-      this.#resuming = false;
-      this.#lost = false;
-    }
+    if (settles) this.#resuming = false;
     this.#highest = Math.max(this.#highest, ack.seq);
-    if (this.#replaying === undefined && this.#next <= ack.seq) return this.#ask(ack.seq);
-    if (this.#replaying === undefined && !this.#resuming) this.#stand(ack.offset);
+    if (this.#replaying) return;
+    if (this.#next <= ack.seq) this.#ask(ack.seq);
+    else if (!this.#resuming) this.#stand(ack.offset);
   }
 
   /** Everything was seen that the gateway has sent, and it has given everything up to this offset. */
@@ -201,6 +173,11 @@ export class Course {
     this.#top = Math.max(this.#top, offset);
   }
 
+  /** Nothing up to here is missing. A notice may name a place behind a gap that is still open. */
+  get #complete(): number {
+    return Math.min(this.#owed ?? this.#top, this.#top);
+  }
+
   #hasAll(from: number, to: number): boolean {
     for (let seq = from; seq <= to; seq++) if (!this.#held.has(seq)) return false;
     return true;
@@ -212,7 +189,7 @@ export class Course {
       this.#held.delete(this.#next++);
       this.#pass(envelope);
     }
-    if (this.#held.size > 0 && this.#replaying === undefined) this.#ask(Math.min(...this.#held.keys()) - 1);
+    if (this.#held.size > 0 && !this.#replaying) this.#ask(Math.min(...this.#held.keys()) - 1);
   }
 
   #ask(to: number): void {
@@ -228,7 +205,7 @@ export class Course {
     this.#again = false;
     this.#replaying = undefined;
     this.#filling = this.#highest;
-    const since = { epoch: this.#epoch ?? "", offset: this.#owed ?? this.#top };
+    const since = { epoch: this.#epoch ?? "", offset: this.#complete };
     this.#effects.refill(since, ++this.#round);
   }
 
@@ -248,8 +225,7 @@ export class Course {
     if (this.#owed !== undefined && this.#seen.forgotten > this.#owed) {
       // From there on it could not be told any more what is new: asking again would repeat messages.
       this.#owed = undefined;
-      this.#resuming = false;
-      this.#leftOut = false;
+      this.#resuming = this.#leftOut = false;
       this.#effects.refetch("overflow");
     }
     const newest = this.#newest.get(channel) ?? -1;
@@ -260,11 +236,17 @@ export class Course {
     this.#effects.deliver(envelope, offset < newest);
   }
 
+  /** Lets go of what was asked for. */
+  #forget(level: number): void {
+    this.#replaying = this.#filling = undefined;
+    this.#again = this.#resuming = this.#leftOut = false;
+    this.#level = level;
+  }
+
   #begin(epoch: string, offset: number): void {
     this.#epoch = epoch;
-    this.#top = offset;
-    this.#reached = offset;
-    this.#seen = this.#newSeen();
+    this.#top = this.#reached = offset;
+    this.#seen = new Seen(this.#generation);
     this.#newest = new Map();
     this.#effects.begin();
   }

@@ -15,8 +15,8 @@ export function defaultEnvironment(): Environment {
   return {
     open: (url) => new globals.WebSocket(url),
     now: () => performance.now(),
-    setTimeout: (callback, ms) => setTimeout(callback, ms),
-    clearTimeout: (timer) => clearTimeout(timer as number),
+    setTimeout,
+    clearTimeout: clearTimeout as Environment["clearTimeout"],
     random: Math.random,
     window: globals.addEventListener === undefined ? undefined : (globalThis as unknown as Watchable),
     navigator: globals.navigator,

@@ -1,11 +1,6 @@
 /** Whether the surroundings let the client be connected: the application, the network, and whether somebody looks at the page. */
 
-import type { Environment, State } from "./types.ts";
-
-interface Timers {
-  set(name: "hidden", ms: number, callback: () => void): void;
-  stop(name: "hidden"): void;
-}
+import type { Environment, State, Watchable } from "./types.ts";
 
 const HIDDEN = 300_000; // 5 min: after that, browsers run a hidden page's timers once a minute
 const LONGEST = 2 ** 31 - 1; // what setTimeout takes
@@ -25,24 +20,25 @@ export class Page {
     this.#timers = timers;
     this.#hideAfter = hideAfter ?? HIDDEN;
     this.#changed = changed;
-    environment.window?.addEventListener("online", changed);
-    environment.window?.addEventListener("offline", changed);
-    environment.document?.addEventListener("visibilitychange", this.#look);
+    this.#watch("addEventListener");
     if (environment.document?.hidden) this.#look();
   }
 
   /** Why not to be connected now: a state and the reason for it. */
   get away(): [State, string] | undefined {
-    if (this.paused) return ["paused", "paused by the application"];
-    if (this.#left) return ["paused", "the page is hidden"];
+    if (this.paused) return ["paused", "paused"];
+    if (this.#left) return ["paused", "hidden"];
     return this.#environment.navigator?.onLine === false ? ["offline", "no network"] : undefined;
   }
 
   end(): void {
+    this.#watch("removeEventListener");
+  }
+
+  #watch(method: keyof Watchable): void {
     const { window, document } = this.#environment;
-    window?.removeEventListener("online", this.#changed);
-    window?.removeEventListener("offline", this.#changed);
-    document?.removeEventListener("visibilitychange", this.#look);
+    for (const type of ["online", "offline"]) window?.[method](type, this.#changed);
+    document?.[method]("visibilitychange", this.#look);
   }
 
   readonly #look = (): void => {

@@ -7,8 +7,6 @@
 const SHARE = 0.4;
 /** So long a check waits for an answer. */
 const PATIENCE = 5_000; // 5 s
-/** Beats after which a request without an answer is taken for lost. */
-const STUCK = 3;
 
 export interface Line {
   now(): number;
@@ -16,8 +14,6 @@ export interface Line {
   beat(): void;
   /** Calls back after so many milliseconds, unless it is called again or the line is lost before. */
   later(ms: number, callback: () => void): void;
-  /** The request that waits for an answer. */
-  waiting(): object | undefined;
   lose(reason: string): void;
 }
 
@@ -27,8 +23,6 @@ export class Pulse {
   readonly #sent: { at: number; round: number | undefined }[] = [];
   readonly #interval: number;
   #heardAt = 0;
-  #waiting: object | undefined;
-  #beats = 0;
 
   constructor(line: Line, serverSeconds: number) {
     this.#line = line;
@@ -62,12 +56,8 @@ export class Pulse {
     const at = this.#line.now();
     this.beat();
     this.#line.later(ms, () => {
-      if (this.#heardAt < at) return this.#line.lose("the line is silent");
-      const waiting = this.#line.waiting();
-      this.#beats = waiting !== undefined && waiting === this.#waiting ? this.#beats + 1 : 0;
-      this.#waiting = waiting;
-      if (this.#beats >= STUCK) this.#line.lose("a request was not answered");
-      else this.#turn(this.#interval);
+      if (this.#heardAt < at) return this.#line.lose("silent");
+      this.#turn(this.#interval);
     });
   }
 }

@@ -26,8 +26,7 @@ export class Registry {
   add(names: readonly string[], listener: Listener, from: number, changed: () => void): () => void {
     const channels = names.map((name) => {
       const channel = parseChannel(name);
-      if (channel === undefined)
-        throw new TypeError(`${JSON.stringify(name)} is no channel: BTC.trade, BTC.*`);
+      if (channel === undefined) throw new TypeError(`${name} is no channel like BTC.trade or BTC.*`);
       return channel;
     });
     const entry: Entry = { listener, from, active: true };
@@ -72,6 +71,7 @@ export class Registry {
 
   /** Ends them all. */
   clear(): void {
+    // What is being delivered just now must stop too.
     for (const entries of this.#entries.values()) for (const entry of entries) entry.active = false;
     this.#entries.clear();
   }

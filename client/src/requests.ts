@@ -10,9 +10,8 @@ import type { ClientError } from "./types.ts";
 /** Bytes of the names in one message: 4 KiB are allowed, the rest of it takes less than 200. */
 const MAX_NAME_BYTES = 3_800;
 const MAX_CHANNELS = 256;
-/** Below the gateway's 20 a second and 40 at once: heartbeats and replays come on top. */
-const RATE = 12;
-const BURST = 16;
+/** Between two requests: the gateway takes 20 a second, and heartbeats and replays come on top. */
+const SPACING = 80; // ms
 
 export interface Wire {
   send(message: ClientMessage): void;
@@ -37,10 +36,10 @@ export class Requests {
   readonly #registry: Registry;
   readonly #wire: Wire;
   /** Channels that were acknowledged once: they are resumed, the others begin. */
-  readonly #live = new Set<string>();
+  #live = new Set<string>();
   readonly #refused = new Set<string>();
-  /** Channels beyond the limit, of which the application was told. */
-  #excess = new Set<string>();
+  /** The application was told that there are channels beyond the limit. */
+  #toldExcess = false;
   #open = false;
   /** What the gateway has. */
   #there: ReadonlySet<string> = new Set();
@@ -49,8 +48,7 @@ export class Requests {
   /** Parts of a request that failed as a whole. */
   #parts: string[][] = [];
   #token: string | undefined;
-  #allowance = BURST;
-  #filledAt = 0;
+  #sentAt = Number.NEGATIVE_INFINITY;
 
   constructor(registry: Registry, wire: Wire) {
     this.#registry = registry;
@@ -59,11 +57,7 @@ export class Requests {
 
   /** Channels that were live and still have a listener. */
   get live(): string[] {
-    return [...this.#live].filter((channel) => this.#registry.has(channel));
-  }
-  /** The request that waits for its answer. */
-  get flight(): object | undefined {
-    return this.#flight;
+    return this.#wanted([...this.#live]);
   }
 
   /** A connection is open. `since`: where the live channels go on. */
@@ -83,7 +77,6 @@ export class Requests {
     this.#catchUp = undefined;
     this.#parts = [];
     this.#token = undefined;
-    this.#allowance = BURST;
   }
 
   /** Asks for what the live channels carried after a position. Replaces an earlier such question. */
@@ -99,15 +92,14 @@ export class Requests {
 
   /** Sends the next request, if there is one and it may be sent. */
   pump(): void {
-    if (!this.#open || this.#flight !== undefined) return;
-    for (const channel of this.#live) if (!this.#registry.has(channel)) this.#live.delete(channel);
+    if (!this.#open || this.#flight) return;
+    this.#live = new Set(this.live);
     const request = this.#next();
-    if (request === undefined) return;
+    if (!request) return;
     const now = this.#wire.now();
-    this.#allowance = Math.min(BURST, this.#allowance + ((now - this.#filledAt) * RATE) / 1000);
-    this.#filledAt = now;
-    if (this.#allowance < 1) return this.#wire.later(((1 - this.#allowance) * 1000) / RATE);
-    this.#allowance--;
+    const wait = this.#sentAt + SPACING - now;
+    if (wait > 0) return this.#wire.later(wait);
+    this.#sentAt = now;
     this.#took(request);
     this.#flight = request;
     this.#wire.send(request);
@@ -117,8 +109,8 @@ export class Requests {
     const request = this.#flight;
     this.#flight = undefined;
     this.#there = new Set(subscribed);
-    if (recovered === false && this.#catchUp !== undefined) this.#catchUp.whole = false;
-    const begun = subscribed.filter((channel) => this.#registry.has(channel) && !this.#live.has(channel));
+    if (recovered === false && this.#catchUp) this.#catchUp.whole = false;
+    const begun = this.#wanted(subscribed).filter((channel) => !this.#live.has(channel));
     for (const channel of begun) this.#live.add(channel);
     if (request?.type === "subscribe") this.#afterPart();
     if (begun.length > 0) this.#wire.subscribed(begun);
@@ -133,7 +125,7 @@ export class Requests {
     } else if (request.channels.length > 1) {
       // One of them is to blame: halves find it.
       const middle = request.channels.length >> 1;
-      const parts = request.since === undefined ? this.#parts : (this.#catchUp?.parts ?? this.#parts);
+      const parts = (request.since && this.#catchUp?.parts) ?? this.#parts;
       parts.unshift(request.channels.slice(0, middle), request.channels.slice(middle));
     } else {
       for (const channel of request.channels) {
@@ -148,7 +140,7 @@ export class Requests {
 
   #afterPart(): void {
     const done = this.#catchUp;
-    if (done === undefined || done.parts.length > 0) return;
+    if (!done || done.parts.length > 0) return;
     this.#catchUp = undefined;
     this.#wire.caughtUp(done.round, done.whole);
   }
@@ -156,44 +148,52 @@ export class Requests {
   /** The most urgent request; it stays the most urgent one until `#took`. */
   #next(): Request | undefined {
     const catchUp = this.#catchUp;
-    if (catchUp !== undefined) {
-      while (catchUp.parts.length > 0) {
-        const channels = (catchUp.parts[0] ?? []).filter((channel) => this.#registry.has(channel));
-        if (channels.length > 0) return { type: "subscribe", channels, since: catchUp.since };
-        catchUp.parts.shift();
-      }
+    if (catchUp) {
+      const channels = this.#first(catchUp.parts);
+      if (channels) return { type: "subscribe", channels, since: catchUp.since };
       this.#afterPart();
     }
     if (this.#token !== undefined) return { type: "auth", token: this.#token };
     const there = [...this.#there];
     const [removed] = parted(there.filter((channel) => !this.#registry.has(channel)));
-    if (removed !== undefined) return { type: "unsubscribe", channels: removed };
-    for (; this.#parts.length > 0; this.#parts.shift()) {
-      const channels = (this.#parts[0] ?? []).filter((channel) => this.#registry.has(channel));
-      if (channels.length > 0) return { type: "subscribe", channels };
-    }
+    if (removed) return { type: "unsubscribe", channels: removed };
+    const part = this.#first(this.#parts);
+    if (part) return { type: "subscribe", channels: part };
     const missing = [...this.#registry.channels].filter(
       (channel) => !this.#there.has(channel) && !this.#refused.has(channel),
     );
     const room = Math.max(0, MAX_CHANNELS - there.length);
-    this.#tellExcess(missing.slice(room));
+    this.#tell(missing.slice(room));
     const [added] = parted(missing.slice(0, room));
     return added && { type: "subscribe", channels: added };
+  }
+
+  #wanted(channels: readonly string[]): string[] {
+    return channels.filter((channel) => this.#registry.has(channel));
+  }
+
+  /** The first part of which something is still wanted; those before it are let go. */
+  #first(parts: string[][]): string[] | undefined {
+    for (; parts.length > 0; parts.shift()) {
+      const channels = this.#wanted(parts[0] ?? []);
+      if (channels.length > 0) return channels;
+    }
+    return undefined;
   }
 
   #took(request: Request): void {
     if (request.type === "auth") this.#token = undefined;
     if (request.type !== "subscribe") return;
-    if (request.since !== undefined) this.#catchUp?.parts.shift();
+    if (request.since) this.#catchUp?.parts.shift();
     else this.#parts.shift();
   }
 
-  #tellExcess(excess: readonly string[]): void {
-    const channels = excess.filter((channel) => !this.#excess.has(channel));
-    this.#excess = new Set(excess);
-    if (channels.length === 0) return;
-    const message = `a connection holds ${MAX_CHANNELS} channels: these wait until others are given up`;
-    this.#wire.failed({ code: "too_many_channels", message, channels });
+  #tell(excess: readonly string[]): void {
+    const told = this.#toldExcess;
+    this.#toldExcess = excess.length > 0;
+    const message = `more than ${MAX_CHANNELS} channels: these wait`;
+    if (this.#toldExcess && !told)
+      this.#wire.failed({ code: "too_many_channels", message, channels: excess });
   }
 }
 

@@ -24,15 +24,14 @@ export class Timers<Name extends string> {
     this.#running.set(name, setTimeout(fire, ms));
   }
 
-  stop(...names: Name[]): void {
+  stop(name: Name): void {
     const { clearTimeout } = this.#environment;
-    for (const name of names) {
-      clearTimeout(this.#running.get(name));
-      this.#running.delete(name);
-    }
+    clearTimeout(this.#running.get(name));
+    this.#running.delete(name);
   }
 
-  stopAll(): void {
-    this.stop(...this.#running.keys());
+  /** Stops them all. */
+  clear(): void {
+    for (const name of this.#running.keys()) this.stop(name);
   }
 }

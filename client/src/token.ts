@@ -15,8 +15,8 @@ export function expiryOf(token: string): number | undefined {
 /** The longest time that setTimeout takes. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Milliseconds until a token should be replaced: a fifth of what is left of it before its end, at most 30 s. */
+/** Milliseconds until a token should be replaced: a fifth of what is left of it before its end, at most 30 s; at least 1 s from now. */
 export function renewIn(expiry: number, nowMs: number): number {
   const left = expiry * 1000 - nowMs;
-  return Math.min(LONGEST, Math.max(0, left - Math.min(30_000, left / 5)));
+  return Math.min(LONGEST, Math.max(1000, left - Math.min(30_000, left / 5)));
 }

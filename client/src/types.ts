@@ -41,7 +41,7 @@ export interface Refetch {
 
 /** Something that the application or its token has to mend; the connection goes on without it. */
 export interface ClientError {
-  /** A code of the gateway, or `token`: the application's token function failed. */
+  /** A code of the gateway, or `token`: the application's token function threw `message`. */
   readonly code: ErrorCode | "token";
   readonly message: string;
   /** The channels that are not subscribed because of it. */

@@ -128,7 +128,8 @@ export class Account {
     if (!filled) this.#seq = seq;
     if (offset > this.#last) {
       this.#last = offset;
-      this.#received.push(offset);
+      // A client that was away has what an audit missed only now.
+      if (this.#missing.size === 0 || !this.#missing.delete(offset)) this.#received.push(offset);
       return gap;
     }
     return this.#takeLate(offset, filled, lookup) ?? gap;

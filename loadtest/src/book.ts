@@ -1,7 +1,7 @@
 /** Every message that reached this process, by its offset: the first copy is read and checked, every other one compared with it. */
 
-import type { FeedKind } from "./plan.ts";
 import { digest, unseal } from "./payload.ts";
+import type { FeedKind } from "./plan.ts";
 
 /** A message of the stream. */
 export interface Entry {
@@ -72,10 +72,13 @@ export class Book {
   read(bytes: Buffer, start: number, end: number, now: number): Sighting {
     const seq = numberAt(bytes, start + SEQ.length);
     const body = seq.end + 1;
-    const marked = bytes[seq.end] === COMMA && bytes.compare(OFFSET, 0, OFFSET.length, body, body + OFFSET.length) === 0;
+    const marked =
+      bytes[seq.end] === COMMA && bytes.compare(OFFSET, 0, OFFSET.length, body, body + OFFSET.length) === 0;
     const offset = marked ? numberAt(bytes, body + OFFSET.length).value : Number.NaN;
     if (!(seq.value >= 1) || Number.isNaN(offset))
-      throw new BrokenContent(`an envelope without seq and offset at its begin: ${glimpse(bytes, start, end)}`);
+      throw new BrokenContent(
+        `an envelope without seq and offset at its begin: ${glimpse(bytes, start, end)}`,
+      );
     const known = this.#known.get(offset);
     if (known === undefined) return { seq: seq.value, offset, known: this.#add(bytes, body, end, now) };
     if (known.body.compare(bytes, body, end) !== 0)
@@ -95,7 +98,12 @@ export class Book {
       throw new BrokenContent(`an envelope that is no JSON: ${glimpse(body, 0, 120)}`);
     }
     const { offset, ts, channel, data, type } = envelope;
-    if (typeof channel !== "string" || typeof type !== "string" || !Number.isSafeInteger(ts) || data === undefined)
+    if (
+      typeof channel !== "string" ||
+      typeof type !== "string" ||
+      !Number.isSafeInteger(ts) ||
+      data === undefined
+    )
       throw new BrokenContent(`an envelope without channel, type, ts or data: ${glimpse(body, 0, 120)}`);
     let sinceMicros = ts * 1000;
     if (this.#kind === "own") {

@@ -3,6 +3,9 @@
 import type { Entry } from "./book.ts";
 import type { Plan } from "./plan.ts";
 
+/** Set in the environment of a worker. */
+export const WORKER_VARIABLE = "ODIN_LOADTEST_WORKER";
+
 /** What a worker is to do, fixed at its start. */
 export interface Assignment {
   plan: Plan;
@@ -100,7 +103,7 @@ export interface Balance {
   slowAnnounced: number;
   unexpected: number;
   examples: string[];
-  /** Clients whose level was raised, and whose connection was closed for being slow. */
+  /** Clients whose level was raised, and whose connection the gateway ended. */
   slowTold: number;
   slowClosed: number;
 }

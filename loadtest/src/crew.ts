@@ -2,9 +2,15 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import type { Answers, Assignment, Command, Report, Sample } from "./control.ts";
+import {
+  type Answers,
+  type Assignment,
+  type Command,
+  type Report,
+  type Sample,
+  WORKER_VARIABLE,
+} from "./control.ts";
 
-export const WORKER_VARIABLE = "ODIN_LOADTEST_WORKER";
 const CLOSE_MS = 1500; // time for closing handshakes
 
 type Common = Omit<Assignment, "worker" | "workers">;
@@ -77,9 +83,13 @@ export class Crew {
   /** Closes all connections and ends the workers. */
   async close(): Promise<void> {
     this.#closing = true;
-    const alive = this.#children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+    const alive = this.#children.filter(
+      ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+    );
     const gone = alive.map((child) => once(child, "exit"));
-    const closed = Promise.all(alive.map((child) => this.#ask(child, { kind: "close", timeoutMs: CLOSE_MS })));
+    const closed = Promise.all(
+      alive.map((child) => this.#ask(child, { kind: "close", timeoutMs: CLOSE_MS })),
+    );
     await Promise.race([closed, ...gone, new Promise((resolve) => setTimeout(resolve, 4 * CLOSE_MS))]);
     for (const child of alive) child.kill("SIGKILL");
     await Promise.all(gone);

@@ -64,7 +64,8 @@ class ForeignFeed implements Feed {
   readonly kind = "market";
   readonly controlled = false;
   readonly failures = NO_FAILURES;
-  readonly description = "whatever is published, for instance by the gateway's simulator; its rate is not set here";
+  readonly description =
+    "whatever is published, for instance by the gateway's simulator; its rate is not set here";
   async setRate(): Promise<void> {}
   async stop(): Promise<void> {}
 }

@@ -38,7 +38,14 @@ export class Distribution {
     const of = (percent: number) => rounded(this.#histogram.getValueAtPercentile(percent));
     const samples = this.#histogram.totalCount;
     if (samples === 0) return { samples, p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
-    return { samples, p50: of(50), p90: of(90), p99: of(99), p999: of(99.9), max: rounded(this.#histogram.maxValue) };
+    return {
+      samples,
+      p50: of(50),
+      p90: of(90),
+      p99: of(99),
+      p999: of(99.9),
+      max: rounded(this.#histogram.maxValue),
+    };
   }
 
   /** Points of the cumulative distribution for a plot: milliseconds at each share. */
@@ -53,4 +60,6 @@ export class Distribution {
 }
 
 // Half of what is left, each time: 50, 75, 87.5, … as HDR plots have it, four steps in between.
-const CURVE = Array.from({ length: 68 }, (_, step) => 100 - 100 * 2 ** (-step / 4)).filter((p) => p <= 99.999);
+const CURVE = Array.from({ length: 68 }, (_, step) => 100 - 100 * 2 ** (-step / 4)).filter(
+  (p) => p <= 99.999,
+);

@@ -31,7 +31,9 @@ export class Ledger {
       return;
     }
     if (known.channel !== entry.channel || (known.seen && seen && known.hash !== entry.hash))
-      this.conflicts.push(`offset ${entry.offset} is of ${known.channel} and ${entry.channel}, or differs in content`);
+      this.conflicts.push(
+        `offset ${entry.offset} is of ${known.channel} and ${entry.channel}, or differs in content`,
+      );
     if (seen && !known.seen) Object.assign(known, { seen, hash: entry.hash });
   }
 

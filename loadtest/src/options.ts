@@ -68,17 +68,37 @@ const text: Reader<string> = (value) => value;
 /** One row a setting; the flag wins over the variable. */
 const ROWS = {
   connections: row("connections", "TARGET_CONNECTIONS", whole(1, 1_000_000), "connections to hold (10000)"),
-  seconds: row("duration", "DURATION", duration, "of the traffic: 60, 60s, 5m or 1h (60s; connection-rate 10s)"),
+  seconds: row(
+    "duration",
+    "DURATION",
+    duration,
+    "of the traffic: 60, 60s, 5m or 1h (60s; connection-rate 10s)",
+  ),
   urls: row(
     "url",
     "WS_URL",
     urls("ws", "wss"),
     `gateway, several in turn (ws://127.0.0.1:${WS_PORT}${WS_PATH})`,
   ),
-  rates: row("rate", "RATE", rates, "messages a second (12; throughput 12,30); connection-rate: connections a second (500)"),
+  rates: row(
+    "rate",
+    "RATE",
+    rates,
+    "messages a second (12; throughput 12,30); connection-rate: connections a second (500)",
+  ),
   connectRate: row("connect-rate", "CONNECT_RATE", bounded(1, 100_000), "new connections a second (500)"),
-  nats: row("nats", "LOADTEST_NATS_URL", url("nats", "tls"), "publish into this NATS: loss and content are checked end to end"),
-  publisher: row("publisher", "PUBLISHER_URL", url("http", "https"), "publisher service, http://HOST:3003: its rate is set"),
+  nats: row(
+    "nats",
+    "LOADTEST_NATS_URL",
+    url("nats", "tls"),
+    "publish into this NATS: loss and content are checked end to end",
+  ),
+  publisher: row(
+    "publisher",
+    "PUBLISHER_URL",
+    url("http", "https"),
+    "publisher service, http://HOST:3003: its rate is set",
+  ),
   metrics: row(
     "metrics",
     "METRICS_URL",
@@ -86,12 +106,37 @@ const ROWS = {
     `/metrics of the gateways (port ${OPS_PORT} of the host in WS_URL)`,
   ),
   workers: row("workers", "WORKERS", whole(1, 64), "processes that hold connections (1 for each 2,500)"),
-  sources: row("source-addresses", "SOURCE_ADDRESSES", list, "local addresses, in turn (127.0.0.10 and on, on loopback)"),
-  maxP99Ms: row("max-p99", "MAX_P99", bounded(1, 600_000), "latency, 99th percentile, that still passes, ms (500)"),
-  minSuccess: row("min-success", "MIN_SUCCESS", bounded(0, 100), "percent of connections that must be served to the end (99.9)"),
-  jwtSecret: row("jwt-secret", "JWT_SECRET", text, "signs a token for each connection; better in the environment"),
+  sources: row(
+    "source-addresses",
+    "SOURCE_ADDRESSES",
+    list,
+    "local addresses, in turn (127.0.0.10 and on, on loopback)",
+  ),
+  maxP99Ms: row(
+    "max-p99",
+    "MAX_P99",
+    bounded(1, 600_000),
+    "latency, 99th percentile, that still passes, ms (500)",
+  ),
+  minSuccess: row(
+    "min-success",
+    "MIN_SUCCESS",
+    bounded(0, 100),
+    "percent of connections that must be served to the end (99.9)",
+  ),
+  jwtSecret: row(
+    "jwt-secret",
+    "JWT_SECRET",
+    text,
+    "signs a token for each connection; better in the environment",
+  ),
   rounds: row("rounds", "ROUNDS", whole(1, 100), "reconnect: how often (2)"),
-  kill: row("kill", "KILL_COMMAND", text, "reconnect: shell command that breaks the connections, in place of closing them here"),
+  kill: row(
+    "kill",
+    "KILL_COMMAND",
+    text,
+    "reconnect: shell command that breaks the connections, in place of closing them here",
+  ),
   slowPercent: row("slow", "SLOW", bounded(0.1, 90), "slow-clients: percent that stop reading (1)"),
   out: row("out", "LOADTEST_OUT", text, "folder of the reports (dist/loadtest)"),
 } satisfies Record<string, Row>;
@@ -148,7 +193,9 @@ function flagsOf(args: readonly string[], problems: string[]) {
   }
   const [scenario = "", ...more] = positionals;
   if (!Object.hasOwn(SCENARIOS, scenario))
-    problems.push(`${JSON.stringify(scenario)} is no scenario: name one of ${Object.keys(SCENARIOS).join(", ")}`);
+    problems.push(
+      `${JSON.stringify(scenario)} is no scenario: name one of ${Object.keys(SCENARIOS).join(", ")}`,
+    );
   for (const extra of more) problems.push(`${JSON.stringify(extra)}: one scenario at a time`);
   return { scenario: scenario as Scenario, values: values as Record<string, string | boolean | undefined> };
 }
@@ -170,14 +217,18 @@ export function readOptions(
     const result = typeof value === "string" ? reader(value) : "needs a value";
     if (typeof result !== "string" || result === value || !/^(must|needs) /.test(result)) return result as T;
     // What stands in a secret's place is not shown.
-    problems.push(`${source}: ${result}${name === "jwtSecret" || name === "nats" ? "" : `, not ${JSON.stringify(value)}`}`);
+    problems.push(
+      `${source}: ${result}${name === "jwtSecret" || name === "nats" ? "" : `, not ${JSON.stringify(value)}`}`,
+    );
     return undefined;
   }
   const connections = read("connections", ROWS.connections.read) ?? 10_000;
   const urlList = read("urls", ROWS.urls.read) ?? [`ws://127.0.0.1:${WS_PORT}${WS_PATH}`];
   const hosts = [...new Set(urlList.map((address) => new URL(address).hostname))];
   const workers = read("workers", ROWS.workers.read) ?? workersFor(connections);
-  const fallbackRates = { throughput: [12, 30], "connection-rate": [500] } as Partial<Record<Scenario, number[]>>;
+  const fallbackRates = { throughput: [12, 30], "connection-rate": [500] } as Partial<
+    Record<Scenario, number[]>
+  >;
   const options: Options = {
     scenario,
     connections,

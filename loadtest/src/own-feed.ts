@@ -1,8 +1,8 @@
 /** The load test's own publisher: an even rate into NATS, every message with number, moment and hash. */
 
+import { subjectOf } from "@odin-ws/protocol";
 import { connectPublisher, type Publisher } from "@odin-ws/publisher";
 import { Market } from "@odin-ws/publisher/market";
-import { subjectOf } from "@odin-ws/protocol";
 import { wallMicros } from "./clock.ts";
 import type { Feed, OnStored } from "./feed.ts";
 import { sealed } from "./payload.ts";

@@ -5,7 +5,9 @@ export const bounded =
   (min: number, max: number): Reader<number> =>
   (text) => {
     const value = Number(text);
-    return text.trim() !== "" && value >= min && value <= max ? value : `must be a number from ${min} to ${max}`;
+    return text.trim() !== "" && value >= min && value <= max
+      ? value
+      : `must be a number from ${min} to ${max}`;
   };
 
 export const whole =

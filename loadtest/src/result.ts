@@ -64,7 +64,11 @@ export interface Result {
   refused: Record<string, number>;
   ended: Record<string, number>;
   examples: string[];
-  gateway: { before: GatewayFigures | undefined; after: GatewayFigures | undefined; trouble: string | undefined };
+  gateway: {
+    before: GatewayFigures | undefined;
+    after: GatewayFigures | undefined;
+    trouble: string | undefined;
+  };
   timeline: Point[];
 }
 

@@ -2,11 +2,13 @@
 
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { addBalances } from "./balance.ts";
 import { type Evidence, judge } from "./checks.ts";
-import type { Balance, Finished, Sample } from "./control.ts";
+import type { Balance, Finished } from "./control.ts";
 import { Crew } from "./crew.ts";
 import { createFeed, type Feed } from "./feed.ts";
 import { type GatewayFigures, GatewayWatch } from "./gateway-watch.ts";
+import { type Clocks, describeLatency, shiftMicros } from "./latency-basis.ts";
 import { Ledger } from "./ledger.ts";
 import type { Options } from "./options.ts";
 import { type Plan, planFor } from "./plan.ts";
@@ -47,6 +49,7 @@ export class Run {
   readonly #marks: Result["marks"] = [];
   #phaseBegin = performance.now();
   #mostOpen = 0;
+  #finishing = false;
   #secondsToConnect = 0;
 
   /** @param stop Ctrl-C: ends the load and reports */
@@ -61,19 +64,15 @@ export class Run {
     this.#feed = createFeed(options, this.#plan, this.#slow, (offset, channel) =>
       this.#ledger.stored(offset, channel, performance.now()),
     );
-    this.#totals = new Totals((clock) => this.#shift(clock));
+    this.#totals = new Totals((clock) => shiftMicros(this.#clocks, clock));
     this.#crew = new Crew(entry, options.workers, (sample, worker) => {
       this.#ledger.saw(sample.entries, sample.epoch, performance.now());
       this.#totals.add(sample, worker);
     });
   }
 
-  // `ts` is of the gateways' side; a moment that the load test has written itself is of its own clock.
-  #shift(clock: Sample["clock"]): number {
-    const { sameMachine } = this.#options;
-    if (sameMachine || this.#feed.kind === "own" || clock === undefined) return 0;
-    const { offsetMs, roundTripMs } = clock;
-    return Math.abs(offsetMs) > roundTripMs / 2 ? offsetMs * 1000 : 0;
+  get #clocks(): Clocks {
+    return { feed: this.#feed.kind, sameMachine: this.#options.sameMachine };
   }
 
   #phase(name: string, seconds: number): void {
@@ -89,6 +88,8 @@ export class Run {
       wanted: this.#options.connections,
       faults: faultsOf(this.#totals),
     });
+    // The last audit is made of what all clients have for certain, not of time.
+    if (this.#finishing) return;
     const now = performance.now();
     const audit = this.#ledger.take(now - AUDIT_AFTER, now);
     if (audit !== undefined) void this.#crew.ask<"audit">({ kind: "audit", ...audit }).catch(() => {});
@@ -122,7 +123,8 @@ export class Run {
     const stages = scenario === "connection-rate" ? [0] : this.#feed.controlled ? rates : [0];
     for (const rate of stages) {
       if (this.#stop.aborted) return;
-      const name = rate === 0 ? (scenario === "connection-rate" ? "holding" : "as published") : `${rate} msg/s`;
+      const name =
+        rate === 0 ? (scenario === "connection-rate" ? "holding" : "as published") : `${rate} msg/s`;
       if (rate > 0) await this.#feed.setRate(rate, seconds);
       this.#totals.beginStage(name);
       this.#phase(name, seconds);
@@ -170,11 +172,13 @@ export class Run {
 
   /** Waits until every client has what was sent to it, and counts. */
   async #finish(): Promise<{ finished: Finished[]; balance: Balance }> {
+    this.#finishing = true;
     this.#phase("finishing", FINISH_MS / 1000);
     await this.#crew.ask<"read">({ kind: "read", slowClientsRead: true });
     if (this.#feed.kind === "own") await this.#feed.stop();
     const back = performance.now() + FINISH_MS;
-    while (this.#totals.open < this.#mostOpen && performance.now() < back && !this.#stop.aborted) await this.#wait(200);
+    while (this.#totals.open < this.#mostOpen && performance.now() < back && !this.#stop.aborted)
+      await this.#wait(200);
     const finished = await this.#crew.ask<"finish">({ kind: "finish", timeoutMs: FINISH_MS });
     // The last sample of each worker brings what its clients have seen.
     await this.#rounds(SAMPLES_TO_SETTLE);
@@ -184,7 +188,7 @@ export class Run {
       await this.#crew.ask<"audit">({ kind: "audit", ...audit });
     }
     const parts = await this.#crew.ask<"balance">({ kind: "balance" });
-    const balance = parts.reduce((sum, part) => add(sum, part));
+    const balance = addBalances(parts);
     return { finished, balance };
   }
 
@@ -196,7 +200,9 @@ export class Run {
   }
 
   /** Compares the own count with the gateways'. */
-  async #compare(before: GatewayFigures | undefined): Promise<[GatewayFigures | undefined, Evidence["counts"]]> {
+  async #compare(
+    before: GatewayFigures | undefined,
+  ): Promise<[GatewayFigures | undefined, Evidence["counts"]]> {
     const least = this.#totals.counts.deliveries;
     const after = await this.#watch.look();
     if (before === undefined || after === undefined)
@@ -207,7 +213,8 @@ export class Run {
       return [after, "what is written to a connection that breaks may never arrive"];
     if (before.connections > 0 || after.connections > connections)
       return [after, `${before.connections} other clients were connected`];
-    if (Object.keys(this.#totals.ended).length > 0) return [after, "connections ended while messages were under way"];
+    if (Object.keys(this.#totals.ended).length > 0)
+      return [after, "connections ended while messages were under way"];
     return [after, { gateway: after.sent - before.sent, least, most: this.#totals.counts.deliveries }];
   }
 
@@ -243,9 +250,15 @@ export class Run {
     this.#crew.kill();
   }
 
-  #result(finished: Finished[], balance: Balance, gateway: Result["gateway"], counts: Evidence["counts"]): Result {
+  #result(
+    finished: Finished[],
+    balance: Balance,
+    gateway: Result["gateway"],
+    counts: Evidence["counts"],
+  ): Result {
     const totals = this.#totals;
-    const { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess } = this.#options;
+    const { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess } =
+      this.#options;
     const result: Omit<Result, "checks" | "outcome"> = {
       scenario: this.#options.scenario,
       startedAt: this.#startedAt.toISOString(),
@@ -253,7 +266,7 @@ export class Run {
       command: { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess },
       machine: machine(),
       feed: this.#feed.description,
-      latencyBasis: this.#latencyBasis(),
+      latencyBasis: describeLatency(this.#clocks, totals.clock),
       open: finished.reduce((sum, { open }) => sum + open, 0),
       mostOpen: this.#mostOpen,
       secondsToConnect: Math.round(this.#secondsToConnect * 10) / 10,
@@ -284,31 +297,4 @@ export class Run {
     const failed = checks.some(({ outcome }) => outcome === "failed");
     return { ...result, checks, outcome: this.#stop.aborted ? "stopped" : failed ? "failed" : "passed" };
   }
-
-  #latencyBasis(): string {
-    const { clock } = this.#totals;
-    if (this.#feed.kind === "own")
-      return "From the moment at which the schedule wanted a message published (so that a publisher that was held up makes it worse, not better) to its reading, on one clock.";
-    const from = "From `ts`, when the message was stored in the stream, to its reading.";
-    if (this.#options.sameMachine)
-      return `${from} Both on one machine's clock, \`ts\` to the millisecond. A source that is held up itself publishes late, which this cannot show; with --nats it does.`;
-    if (clock === undefined) return `${from} On two clocks whose difference could not be estimated.`;
-    const estimate = `${clock.offsetMs.toFixed(2)} ms ± ${(clock.roundTripMs / 2).toFixed(2)} ms, by the quickest heartbeat`;
-    return this.#shift(clock) === 0
-      ? `${from} On two clocks: the gateway's is ahead by ${estimate}; too little to be known, so nothing is added.`
-      : `${from} On two clocks: the gateway's is ahead by ${estimate}; that was added. The stream's clock is taken to be the gateway's.`;
-  }
-}
-
-function add(a: Balance, b: Balance): Balance {
-  return {
-    lost: a.lost + b.lost,
-    losers: a.losers + b.losers,
-    announced: a.announced + b.announced,
-    slowAnnounced: a.slowAnnounced + b.slowAnnounced,
-    unexpected: a.unexpected + b.unexpected,
-    slowTold: a.slowTold + b.slowTold,
-    slowClosed: a.slowClosed + b.slowClosed,
-    examples: [...a.examples, ...b.examples].slice(0, 10),
-  };
 }

@@ -1,6 +1,6 @@
 /** One client as PROTOCOL.md wants it: it subscribes, asks for what it missed, comes back and resumes. */
 
-import { type ControlMessage, CLOSE } from "@odin-ws/protocol";
+import type { ControlMessage } from "@odin-ws/protocol";
 import { Account, type Gap, type Lookup } from "./account.ts";
 import { type Book, BrokenContent, looksLikeEnvelope } from "./book.ts";
 import { wallMicros } from "./clock.ts";
@@ -57,6 +57,7 @@ export class Subscriber {
   #goneFrom: number | undefined;
   /** Up to here all has come, as of the last heartbeat. */
   restedAt: number | undefined;
+  #resting = false;
   told = false;
   closedAsSlow = false;
 
@@ -102,6 +103,7 @@ export class Subscriber {
   /** Nothing is under way: a heartbeat was answered and no gap is open. */
   rest(): void {
     this.restedAt = undefined;
+    this.#resting = true;
     this.probe();
   }
 
@@ -212,7 +214,10 @@ export class Subscriber {
   }
 
   #replaced(epoch: string): void {
-    this.#crowd.tally.fault("epoch", `the stream was replaced: epoch ${epoch} in place of ${this.#epoch || "another"}`);
+    this.#crowd.tally.fault(
+      "epoch",
+      `the stream was replaced: epoch ${epoch} in place of ${this.#epoch || "another"}`,
+    );
     this.account.restart();
   }
 
@@ -237,7 +242,8 @@ export class Subscriber {
     const roundTrip = now - this.#probedAt;
     this.#probedAt = 0;
     if (this.state === "opening") this.#onReady(offset, now);
-    else if (!this.options.slow) {
+    // All clients at once, at the end of a run, measure nothing but each other.
+    else if (!this.options.slow && !this.#resting) {
       tally.time("roundTrip", roundTrip);
       tally.clock(roundTrip / 1000, ts - (now - roundTrip / 2) / 1000);
     }
@@ -275,7 +281,7 @@ export class Subscriber {
     } else this.account.madeGood(true);
   }
 
-  #onEnded({ code, reason, retryAfterMs }: LinkEnd): void {
+  #onEnded({ reason, retryAfterMs }: LinkEnd): void {
     const { tally } = this.#crowd;
     if (this.state === "stopped") return;
     if (this.state === "opening") {
@@ -285,7 +291,8 @@ export class Subscriber {
       return this.#dialIn(Math.max(retryAfterMs ?? 0, Math.random() * window));
     }
     tally.ended(reason);
-    if (this.options.slow) this.closedAsSlow ||= code === CLOSE.policy;
+    // With 1008, or without a word: its close frame waits behind what is not read.
+    if (this.options.slow) this.closedAsSlow = true;
     else if (!this.#crowd.breaksWanted) tally.fault("ended", reason);
     this.#comeBack();
   }

@@ -2,8 +2,8 @@
 
 import type { FaultName, Sample } from "./control.ts";
 import { Distribution } from "./figures.ts";
-import { type Point, type Stage, Timeline } from "./timeline.ts";
 import type { GatewayFigures } from "./gateway-watch.ts";
+import { type Point, type Stage, Timeline } from "./timeline.ts";
 
 const MAX_EXAMPLES = 20;
 const COUNTS = [
@@ -24,7 +24,10 @@ function addTo(counts: Record<string, number>, more: Record<string, number | und
 
 export class Totals {
   readonly timeline = new Timeline();
-  readonly counts = Object.fromEntries(COUNTS.map((name) => [name, 0])) as Record<(typeof COUNTS)[number], number>;
+  readonly counts = Object.fromEntries(COUNTS.map((name) => [name, 0])) as Record<
+    (typeof COUNTS)[number],
+    number
+  >;
   readonly faults: Partial<Record<FaultName, number>> = {};
   readonly refused: Record<string, number> = {};
   readonly ended: Record<string, number> = {};

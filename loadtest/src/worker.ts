@@ -54,7 +54,16 @@ export class Worker {
   }
 
   #add(index: number): void {
-    const { plan, urls, sources, compression, jwtSecret, atOnce, breaksWanted, slow: slowOnes } = this.#assignment;
+    const {
+      plan,
+      urls,
+      sources,
+      compression,
+      jwtSecret,
+      atOnce,
+      breaksWanted,
+      slow: slowOnes,
+    } = this.#assignment;
     const slow = index < slowOnes;
     const channels = channelsOf(plan, index, slow);
     const key = channels.join();
@@ -66,7 +75,7 @@ export class Worker {
       channelOf: (offset) => this.#book.channelOf(offset),
       audited: (offset) => group.audits.some((offsets) => offsets.has(offset)),
     };
-    const localAddress = sources[Math.floor(index / plan.connections * sources.length)];
+    const localAddress = sources[Math.floor((index / plan.connections) * sources.length)];
     const crowd: Crowd = {
       book: this.#book,
       tally: this.#tally,
@@ -75,7 +84,10 @@ export class Worker {
       accepts: (epoch) => this.#accepts(epoch),
     };
     const path = `${url.pathname}${url.search}`;
-    const subscriber = new Subscriber({ url, path, localAddress, compression, channels, lookup, slow }, crowd);
+    const subscriber = new Subscriber(
+      { url, path, localAddress, compression, channels, lookup, slow },
+      crowd,
+    );
     group.members.push(subscriber);
     this.#subscribers.push(subscriber);
   }
@@ -89,7 +101,8 @@ export class Worker {
   }
 
   #sample() {
-    const count = (state: Subscriber["state"]) => this.#subscribers.filter((one) => one.state === state).length;
+    const count = (state: Subscriber["state"]) =>
+      this.#subscribers.filter((one) => one.state === state).length;
     return this.#tally.take({
       open: count("ready"),
       waiting: count("away"),
@@ -168,8 +181,10 @@ export class Worker {
       if (balance.examples.length >= MAX_EXAMPLES) continue;
       const name = (offset: number | undefined) =>
         `offset ${offset}${offset === undefined ? "" : ` of ${this.#book.channelOf(offset) ?? "a channel"}`}`;
-      if (lost.length > 0) balance.examples.push(`a client never got ${name(lost[0])} (${lost.length} in all)`);
-      if (unexpected.length > 0) balance.examples.push(`a client got ${name(unexpected[0])} without asking for it`);
+      if (lost.length > 0)
+        balance.examples.push(`a client never got ${name(lost[0])} (${lost.length} in all)`);
+      if (unexpected.length > 0)
+        balance.examples.push(`a client got ${name(unexpected[0])} without asking for it`);
     }
     return balance;
   }
@@ -194,7 +209,9 @@ export class Worker {
     return null;
   }
 
-  obey(command: Exclude<Command, { kind: "assign" }>): Answers[Command["kind"]] | Promise<Answers[Command["kind"]]> {
+  obey(
+    command: Exclude<Command, { kind: "assign" }>,
+  ): Answers[Command["kind"]] | Promise<Answers[Command["kind"]]> {
     switch (command.kind) {
       case "connect":
         return this.#connect(command.perSecond);

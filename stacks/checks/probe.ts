@@ -71,6 +71,7 @@ export class Probe {
     wait: number,
   ): Promise<T> {
     const late = AbortSignal.timeout(wait);
+    late.addEventListener("abort", () => this.#wake(), { once: true });
     for (;;) {
       for (let message = this.#arrived.shift(); message; message = this.#arrived.shift()) {
         if (fits(message)) return message;
@@ -82,7 +83,6 @@ export class Probe {
         throw new Error(`expected ${what} within ${Math.round(wait / 1000)} s, ${this.#came()}`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        late.addEventListener("abort", () => resolve(), { once: true });
       });
     }
   }

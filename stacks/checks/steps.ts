@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const PAUSE = 2_000; // 2 s between two attempts
 const LONGEST_WAIT = 10_000; // 10 s for one answer
-const SHORTEST_WAIT = 1_000; // 1 s, also where the deadline is nearer: the last attempt must be able to say what is wrong
+const SHORTEST_WAIT = 3_000; // 3 s, also where the deadline is nearer: the last attempt must be able to say what is wrong
 
 /** A step that failed: what came, what was expected, and where to look. */
 export class StepError extends Error {

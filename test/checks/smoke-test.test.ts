@@ -250,10 +250,10 @@ test("servers that answer wrongly: no welcome, no acknowledgement, a close, a we
     assert.equal(code, 1, output);
     has(output, expected);
   };
-  await wrong(/^FAILED welcome: expected welcome within 1 s, nothing came\. Look at what answers/m, () => {});
+  await wrong(/^FAILED welcome: expected welcome within 3 s, nothing came\. Look at what answers/m, () => {});
   await wrong(/^FAILED welcome: .*came: 1 × not JSON text/m, (socket) => socket.send("hello"));
   await wrong(
-    /^FAILED subscribe: expected subscription_ack within 1 s, came: 2 × envelope\. Look at the log/m,
+    /^FAILED subscribe: expected subscription_ack within 3 s, came: 2 × envelope\. Look at the log/m,
     (socket) => {
       socket.send(welcome);
       for (const seq of [1, 2]) socket.send(JSON.stringify({ seq, channel: "a.trade", type: "welcome" }));

@@ -2,8 +2,12 @@
 
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, test } from "node:test";
+import { fakeCompute } from "../checks/fake-compute.ts";
+import { startGateway } from "../harness/gateway.ts";
 import { suiteOwner } from "../harness/owner.ts";
+import { runShell } from "./commands.ts";
 import { withoutEngine } from "./engine.ts";
+import { repository } from "./repository.ts";
 import {
   assertInOrder,
   GROUP,
@@ -100,26 +104,43 @@ describe("rollout", { skip: withoutEngine() }, () => {
     assert.equal(running(), IMAGE("a"));
   });
 
-  test("a smoke test that fails fails the up and says why; the next up tests again", async (t) => {
+  test("the real smoke test: fails the up and says why; once all is well the next up proves it", async (t) => {
     const { stack, cloud } = staging;
-    const asBefore = cloud.runCommand;
-    t.after(() => {
-      cloud.runCommand = asBefore;
-    });
-    cloud.runCommand = async () => {
-      throw new Error("exit status 1: running npm run smoke:\nsmoke: 1 of 2 gateways is not healthy");
+    let health = "UNHEALTHY";
+    const compute = await fakeCompute(t, () => ({
+      body: { healthStatus: [{ instance: "zones/z/instances/odin-1", healthState: health }] },
+    }));
+    const gateway = await startGateway(t, { env: { AUTH_MODE: "jwt", JWT_SECRET: SECRET } });
+    const here = {
+      ODIN_COMPUTE_URL: compute.url,
+      ODIN_SMOKE_URL: gateway.url,
+      ODIN_SMOKE_DEADLINE_SECONDS: "1",
     };
+    const onlyNoted = cloud.runCommand;
+    t.after(() => {
+      cloud.runCommand = onlyNoted;
+    });
+    cloud.runCommand = (command, { environment }) =>
+      runShell(command, { dir: repository, environment: { ...environment, ...here } });
+
     const failed = await rollOut(IMAGE("c"));
     assert.notEqual(failed.exitCode, 0);
-    assert.match(failed.messages.join("\n"), /smoke: 1 of 2 gateways is not healthy/);
+    assert.match(failed.messages.join("\n"), /FAILED health: 1 of 1 instances: odin-1 is UNHEALTHY/);
+    assert.doesNotMatch(failed.output, /FAILED (connect|subscribe|message)/);
     assert.equal(cloud.all(TEMPLATE).length, 2, "the old template is there until the rollout is proved");
     const again = await stack.up();
     assert.notEqual(again.exitCode, 0);
-    assert.match(again.messages.join("\n"), /1 of 2 gateways is not healthy/);
+    assert.match(again.messages.join("\n"), /odin-1 is UNHEALTHY/);
+    assert.ok(!`${failed.output}${again.output}`.includes(SECRET));
+
+    health = "HEALTHY";
+    Object.assign(here, { ODIN_SMOKE_DEADLINE_SECONDS: "30" });
     cloud.takeOperations();
-    cloud.runCommand = asBefore;
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
+    const service = cloud.one("gcp:compute/regionBackendService:RegionBackendService");
+    assert.equal(compute.asked.at(-1)?.path, `/compute/v1/${service.id}/getHealth`);
+    assert.deepEqual(compute.asked.at(-1)?.body, { group: cloud.one(GROUP).state.instanceGroup });
     assert.deepEqual(inWords(cloud.takeOperations()).sort(), [
       "create Command rollout-test",
       "delete Command rollout-test",

@@ -36,6 +36,7 @@ for server in 1 2 3; do
   echo "10.9.0.$server nats-$server" >>/etc/hosts
 done
 iptables --policy INPUT DROP
+iptables --append INPUT --match conntrack --ctstate RELATED,ESTABLISHED --jump ACCEPT
 iptables --append INPUT --in-interface lo --jump ACCEPT
 iptables --append INPUT --protocol tcp --dport 22 --jump ACCEPT
 

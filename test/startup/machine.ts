@@ -132,6 +132,11 @@ export class Machine {
     if (server.exit !== undefined) throw new Error(`no cloud:\n${server.tail()}`);
   }
 
+  /** Id of its first process. */
+  get pid(): number {
+    return this.#pid;
+  }
+
   /** Lets the cloud know what has changed in `cloud`. */
   tell(): void {
     writeFileSync(join(this.folder, "cloud.json.new"), JSON.stringify(this.cloud));

@@ -1,15 +1,16 @@
 /**
- * Tries, at a NATS server, what a user may and may not do: `node nats-attempts.ts tls://USER:PASSWORD@HOST:PORT ATTEMPT…`, with an ATTEMPT of the form `SUBJECT=BODY`.
- * Prints one line of JSON each: true for an answer of JetStream without an error, else what was wrong.
+ * Tries, at a NATS server, what a user may and may not do: `node nats-attempts.ts URL ATTEMPT…`, with an ATTEMPT of the form
+ * `SUBJECT=BODY`. Prints one line of JSON each: true for an answer of JetStream without an error, else what was wrong.
  */
 
 import { connect } from "@nats-io/transport-node";
+import { connectionOptions, readNatsServers } from "../../publisher/src/nats-servers.ts";
 
 const TIMEOUT = 2_000; // ms for an answer; what is not permitted has none
 
 const [url = "", ...attempts] = process.argv.slice(2);
-const { host, username: user, password: pass } = new URL(url);
-const connection = await connect({ servers: host, user, pass, tls: {}, reconnect: false, timeout: 5_000 });
+const options = connectionOptions(readNatsServers(url));
+const connection = await connect({ ...options, reconnect: false, timeout: 5_000 });
 for (const attempt of attempts) {
   const at = attempt.indexOf("=");
   const answer = connection.request(attempt.slice(0, at), attempt.slice(at + 1), { timeout: TIMEOUT });

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { HELP, type Options, readOptions, SCENARIOS } from "./options.ts";
+
+function read(args: string[], env: NodeJS.ProcessEnv = {}): Options {
+  const options = readOptions(args, env);
+  assert.ok(typeof options === "object" && "scenario" in options, JSON.stringify(options));
+  return options;
+}
+
+describe("options of the load test", () => {
+  test("defaults are the capacity plan's, against a gateway on this machine", () => {
+    const options = read(["sustained"]);
+    assert.deepEqual(
+      [
+        options.connections,
+        options.seconds,
+        options.rates,
+        options.urls,
+        options.metrics,
+        options.sameMachine,
+      ],
+      [10_000, 60, [12], ["ws://127.0.0.1:3004/ws"], ["http://127.0.0.1:3002/metrics"], true],
+    );
+    assert.equal(options.sources.length, options.workers);
+    assert.deepEqual(read(["throughput"]).rates, [12, 30]);
+    assert.deepEqual(read(["connection-rate"]).rates, [500]);
+  });
+
+  test("no process has to hold more than 15,000 connections", () => {
+    for (const connections of [1, 10_000, 40_000, 100_000]) {
+      const { workers } = read(["sustained", "--connections", String(connections)]);
+      assert.ok(connections / workers <= 15_000 && workers <= connections, `${connections}: ${workers}`);
+    }
+  });
+
+  test("variables, and flags above them", () => {
+    const env = {
+      TARGET_CONNECTIONS: "2000",
+      DURATION: "5m",
+      WS_URL: "ws://10.0.0.5:3004/ws",
+      RATE: "30",
+      PUBLISHER_URL: "",
+    };
+    const options = read(["sustained", "--rate", "12.5"], env);
+    assert.deepEqual([options.connections, options.seconds, options.rates], [2000, 300, [12.5]]);
+    assert.deepEqual(
+      [options.metrics, options.sources, options.publisher],
+      [["http://10.0.0.5:3002/metrics"], [], undefined],
+    );
+    assert.equal(options.sameMachine, false);
+    assert.deepEqual(read(["throughput", "--rate", "12, 30,100"]).rates, [12, 30, 100]);
+    assert.deepEqual(read(["sustained", "--url", "ws://127.0.0.1:1/ws,ws://127.0.0.1:2/ws"]).urls.length, 2);
+  });
+
+  test("all mistakes at once, each under the name it was given", () => {
+    const args = [
+      "soak",
+      "--duration",
+      "1 day",
+      "--rate=0",
+      "--foo",
+      "--url",
+      "http://x",
+      "--nats=nats://me:secret@a",
+      "--publisher=http://b",
+    ];
+    const options = readOptions(args, { TARGET_CONNECTIONS: "many" });
+    assert.ok(typeof options === "object" && "problems" in options);
+    assert.deepEqual(options.problems.map((problem) => problem.split(": ")[0]).toSorted(), [
+      '"soak" is no scenario',
+      "--duration",
+      "--foo",
+      "--nats and --publisher",
+      "--rate",
+      "--url",
+      "TARGET_CONNECTIONS",
+    ]);
+    assert.doesNotMatch(options.problems.join(), /secret/);
+  });
+
+  test("--help names every scenario and setting", () => {
+    assert.equal(readOptions(["--help"], {}), "help");
+    for (const name of [...Object.keys(SCENARIOS), "TARGET_CONNECTIONS", "WS_URL", "--max-p99", "--at-once"])
+      assert.ok(HELP.includes(name), name);
+  });
+});

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMetrics } from "@odin-ws/server/metrics";
+import { Registry } from "prom-client";
+import { alertRules } from "./alert-rules.ts";
+import { METRIC, OTHERS, REFUSALS } from "./metrics.ts";
+import { RECORD, recordingRules } from "./recording-rules.ts";
+import { SAMPLE } from "./sample-options.fixture.ts";
+import { errorRatio, IN_TIME_SECONDS, SLO_WINDOWS } from "./slos.ts";
+
+const registry = new Registry();
+createMetrics(registry);
+const exported = await registry.metrics();
+
+test("every metric of the gateway that is named here is in its /metrics", () => {
+  const defaults = [OTHERS.eventLoopLag, OTHERS.eventLoopLagMax, OTHERS.cpuSeconds, OTHERS.heapUsed];
+  for (const name of [...Object.values(METRIC), ...defaults])
+    assert.match(exported, new RegExp(`^# TYPE ${name} `, "m"), name);
+});
+
+test("every reason for which the gateway refuses a connection is one of ours, planned, or the client's", () => {
+  const reasons = [
+    ...exported.matchAll(new RegExp(`^${METRIC.connectionsRejected}{reason="(\\w+)"}`, "gm")),
+  ].map(([, reason]) => reason);
+  assert.ok(reasons.length > 5);
+  assert.deepEqual(Object.values(REFUSALS).flat().sort(), reasons.sort());
+});
+
+test("a message in time is one of the histogram's buckets", () => {
+  assert.ok(exported.includes(`${METRIC.messageLatency}_bucket{le="${IN_TIME_SECONDS}"}`));
+});
+
+test("rules name no metric that is not listed", () => {
+  const known = new Set<string>([
+    ...Object.values(METRIC),
+    ...["_bucket", "_count", "_sum"].map((part) => METRIC.messageLatency + part),
+    ...Object.values(OTHERS),
+    ...Object.values(RECORD),
+    ...SLO_WINDOWS.flatMap((window) => [errorRatio("connections", window), errorRatio("latency", window)]),
+  ]);
+  const expressions = [...recordingRules(SAMPLE), ...alertRules(SAMPLE)].flatMap(({ rules }) =>
+    rules.map(({ expr }) => expr),
+  );
+  const named = expressions.flatMap((expr) => expr.match(/\b(\w+:[\w:]+|[a-z]+_[a-z_]*(?=[{[ )]))/g) ?? []);
+  assert.ok(named.length > 60);
+  const functions = new Set(["label_replace", "predict_linear", "histogram_quantile", "max_over_time"]);
+  assert.deepEqual(
+    named.filter((name) => !known.has(name) && !functions.has(name)),
+    [],
+  );
+});
