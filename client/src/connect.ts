@@ -201,12 +201,7 @@ class Connection implements Client {
 
   #receive(text: string): void {
     this.#pulse?.heard();
-    let message: ServerMessage;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      return this.#lose("not JSON");
-    }
+    const message: ServerMessage = JSON.parse(text);
     if ("channel" in message) return this.#course.envelope(message);
     switch (message.type) {
       case "welcome":
@@ -228,8 +223,8 @@ class Connection implements Client {
         return this.#backoff.plan(message.in_ms);
       case "error":
         if (message.code !== "rate_limited") this.#requests.refused(message);
+        // A gateway that is busy with an answer refuses a replay. Anything else that it did not read, a new connection makes good.
         else {
-          // A gateway that is busy with an answer refuses a replay. Anything else that it did not read, a new connection makes good.
           this.#timers.set("retry", RETRY, () => this.#course.askAgain() || this.#lose(message.code));
         }
     }

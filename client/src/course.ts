@@ -165,10 +165,8 @@ export class Course {
   #stand(offset: number): void {
     if (this.#level === 0 && !this.#leftOut) {
       // Below what it has sent already: something was left out there. Below what another gateway sent: it lags behind that one.
-      if (offset < this.#reached) this.#owed = offset;
-      else if (offset < this.#top && this.#owed !== undefined && this.#owed < this.#top) {
-        this.#owed = Math.max(this.#owed, offset);
-      } else this.#owed = undefined;
+      const filling = Math.max(this.#complete, offset);
+      this.#owed = offset < this.#reached ? offset : filling < this.#top ? filling : undefined;
     }
     this.#top = Math.max(this.#top, offset);
   }
@@ -229,10 +227,8 @@ export class Course {
       this.#effects.refetch("overflow");
     }
     const newest = this.#newest.get(channel) ?? -1;
-    if (offset > newest) {
-      if (newest < 0 && this.#newest.size >= MAX_CHANNELS) this.#newest.clear();
-      this.#newest.set(channel, offset);
-    }
+    if (this.#newest.size > MAX_CHANNELS) this.#newest.clear();
+    if (offset > newest) this.#newest.set(channel, offset);
     this.#effects.deliver(envelope, offset < newest);
   }
 

@@ -8,9 +8,6 @@ export class Emitter {
     state: "connecting",
     reason: "",
     code: 0,
-    retryAt: undefined,
-    gateway: undefined,
-    latencyMs: undefined,
     throttle: 0,
   };
   readonly #listeners = new Set<(name: keyof Events, event: never) => void>();

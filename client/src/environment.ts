@@ -4,7 +4,7 @@ import type { Environment, Socket, Watchable } from "./types.ts";
 
 /** What may be among the globals. */
 interface Globals {
-  addEventListener?: unknown;
+  addEventListener?: Watchable["addEventListener"];
   WebSocket: new (url: string) => Socket;
   navigator?: { readonly onLine?: boolean };
   document?: Watchable & { readonly hidden: boolean };
@@ -18,7 +18,7 @@ export function defaultEnvironment(): Environment {
     setTimeout,
     clearTimeout: clearTimeout as Environment["clearTimeout"],
     random: Math.random,
-    window: globals.addEventListener === undefined ? undefined : (globalThis as unknown as Watchable),
+    window: globals.addEventListener && (globals as unknown as Watchable),
     navigator: globals.navigator,
     document: globals.document,
   };

@@ -7,17 +7,16 @@ const LONGEST = 2 ** 31 - 1; // what setTimeout takes
 
 export class Page {
   readonly #environment: Environment;
-  readonly #timers: Timers;
   readonly #changed: () => void;
   readonly #hideAfter: number;
+  #timer: unknown;
   #left = false;
   /** The application wants it to stay away. */
   paused = false;
 
   /** `changed`: `away` may be another one, or the network another one. */
-  constructor(environment: Environment, timers: Timers, hideAfter: number | undefined, changed: () => void) {
+  constructor(environment: Environment, hideAfter: number | undefined, changed: () => void) {
     this.#environment = environment;
-    this.#timers = timers;
     this.#hideAfter = hideAfter ?? HIDDEN;
     this.#changed = changed;
     this.#watch("addEventListener");
@@ -32,6 +31,7 @@ export class Page {
   }
 
   end(): void {
+    this.#stop();
     this.#watch("removeEventListener");
   }
 
@@ -41,16 +41,22 @@ export class Page {
     document?.[method]("visibilitychange", this.#look);
   }
 
+  #stop(): void {
+    const { clearTimeout } = this.#environment; // A browser's own wants no `this`.
+    clearTimeout(this.#timer);
+  }
+
   readonly #look = (): void => {
-    if (!this.#environment.document?.hidden) {
+    const { document, setTimeout } = this.#environment;
+    this.#stop();
+    if (!document?.hidden) {
       this.#left = false;
-      this.#timers.stop("hidden");
       this.#changed();
     } else if (this.#hideAfter <= LONGEST) {
-      this.#timers.set("hidden", this.#hideAfter, () => {
+      this.#timer = setTimeout(() => {
         this.#left = true;
         this.#changed();
-      });
+      }, this.#hideAfter);
     }
   };
 }

@@ -22,11 +22,11 @@ export interface Status {
   /** Close code of the last connection that ended, 0 when none has. */
   readonly code: number;
   /** Date.now() of the next attempt, while `waiting`. */
-  readonly retryAt: number | undefined;
+  readonly retryAt?: number | undefined;
   /** Instance name of the gateway that answered last. */
-  readonly gateway: string | undefined;
+  readonly gateway?: string | undefined;
   /** Round trip of the last heartbeat, in milliseconds. */
-  readonly latencyMs: number | undefined;
+  readonly latencyMs?: number | undefined;
   /** 0: everything is sent. Above: this client reads too slowly, and less is sent. */
   readonly throttle: ThrottleLevel;
 }

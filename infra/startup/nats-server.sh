@@ -135,13 +135,13 @@ await_nats() {
 }
 
 is_alone() {
-  local url total=0 silent=0
+  local url total=1 present=1
   for url in $(other_servers); do
     total=$((total + 1))
     request "$url/healthz" /dev/null --max-time 3
-    [ "$HTTP_STATUS" != 000 ] || silent=$((silent + 1))
+    [ "$HTTP_STATUS" = 000 ] || present=$((present + 1))
   done
-  [ "$total" -gt 0 ] && [ $((silent * 2)) -ge "$total" ] || return 1
+  [ "$present" -le $((total / 2)) ] || return 1 # enough to agree
   request "$NATS_HEALTH?js-enabled-only=true" /dev/null --max-time 3
   [ "$HTTP_STATUS" = 200 ]
 }

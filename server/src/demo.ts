@@ -1,16 +1,47 @@
 /**
  * `npm start`: the gateway with the demo page, open to everybody on this machine, with a simulated market unless NATS_URL or SOURCE say otherwise.
- * Every setting can still be given in the environment.
+ * The page is built first when its sources have changed. Every setting can still be given in the environment.
  */
 
+import { spawn } from "node:child_process";
+import cluster from "node:cluster";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
+const BUILD = fileURLToPath(new URL("../../client/demo/build.ts", import.meta.url));
 const DEFAULTS = {
   AUTH_MODE: (process.env.JWT_SECRET ?? process.env.JWT_PUBLIC_KEY ?? process.env.JWKS_URL) ? "jwt" : "none",
   LOG_FORMAT: "pretty",
   WS_DRAIN_SECONDS: "0",
-  DEMO_PAGE: fileURLToPath(new URL("../../client/demo", import.meta.url)),
+  // A market that is worth looking at.
+  SIMULATOR_RATE: "80",
+  // So small that a page that reads slowly is throttled within a minute.
+  WS_SEND_BUFFER_BYTES: "65536",
 };
 for (const [variable, value] of Object.entries(DEFAULTS)) process.env[variable] ??= value;
+// Workers start here too, with what their primary has set.
+if (cluster.isPrimary) process.env.DEMO_PAGE ??= await buildPage();
 
 await import("./main.ts");
+
+/** Returns the folder with the page. In a process of its own: what bundles must not stay in the gateway's memory. */
+async function buildPage(): Promise<string> {
+  const child = spawn(process.execPath, [BUILD], { stdio: ["ignore", "pipe", "inherit"] });
+  const end = () => child.kill();
+  process.once("exit", end);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stopped);
+  const [folder, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  process.off("exit", end);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stopped);
+  if (code === 0) return folder;
+  process.stderr.write(
+    "odin-ws: the demo page could not be built (see above). Run npm ci, or set DEMO_PAGE to a folder with a page that is built\n",
+  );
+  process.exit(1);
+}
+
+// Nothing serves yet, so there is nothing to drain.
+function stopped(): void {
+  process.exit(0);
+}

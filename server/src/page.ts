@@ -1,8 +1,9 @@
-/** Serves the demo page: a few static files, read once at the start. */
+/** Serves the demo page: a few static files, read and compressed once at the start. */
 
 import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { extname, join } from "node:path";
+import { extname, join, posix, relative, sep } from "node:path";
+import { gzipSync } from "node:zlib";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -10,37 +11,82 @@ const TYPES: Record<string, string> = {
   ".js": "text/javascript; charset=utf-8",
   ".svg": "image/svg+xml",
 };
+/** Nothing from elsewhere, nothing inline, no eval. `'self'` of connect-src includes the WebSocket of this very port. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join("; ");
 const HEADERS = {
-  "Content-Security-Policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:",
+  "Content-Security-Policy": POLICY,
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
-  "Cache-Control": "no-cache",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+  Vary: "Accept-Encoding",
 };
+/** Files in here have a hash of their content in their name. */
+const ASSETS = "/assets/";
 
-/** A handler for GET requests of the files in a folder; `/` is `index.html`. Returns false when the request is not for one of them. */
+interface File {
+  type: string;
+  cache: string;
+  plain: Buffer;
+  gzip: Buffer;
+}
+
+/**
+ * A handler for GET and HEAD requests of the files in a folder and in its `assets`; `/` is `index.html`. Returns false when the request is not
+ * for one of them.
+ *
+ * @throws Error when the folder cannot be read or has no index.html
+ */
 export function servePage(folder: string): (request: IncomingMessage, response: ServerResponse) => boolean {
-  const files = new Map<string, { type: string; body: Buffer }>();
-  for (const entry of entriesOf(folder)) {
-    const type = TYPES[extname(entry.name)];
-    if (!entry.isFile() || type === undefined) continue;
-    files.set(`/${entry.name}`, { type, body: readFileSync(join(folder, entry.name)) });
-  }
+  const files = readFiles(folder);
   const index = files.get("/index.html");
   if (index === undefined) throw new Error(`DEMO_PAGE ${folder} has no index.html`);
   files.set("/", index);
-  return (request, response) => {
-    const file = files.get((request.url ?? "").split("?")[0] as string);
-    if (file === undefined || (request.method !== "GET" && request.method !== "HEAD")) return false;
-    response.writeHead(200, { ...HEADERS, "Content-Type": file.type, "Content-Length": file.body.length });
-    response.end(request.method === "HEAD" ? undefined : file.body);
+  return ({ url = "", method, headers }, response) => {
+    const file = files.get(url.split("?")[0] as string);
+    if (file === undefined || (method !== "GET" && method !== "HEAD")) return false;
+    const zipped = /\bgzip\b/.test(String(headers["accept-encoding"] ?? ""));
+    const body = zipped ? file.gzip : file.plain;
+    response.writeHead(200, {
+      ...HEADERS,
+      ...(zipped ? { "Content-Encoding": "gzip" } : {}),
+      "Cache-Control": file.cache,
+      "Content-Type": file.type,
+      "Content-Length": body.length,
+    });
+    response.end(method === "HEAD" ? undefined : body);
     return true;
   };
 }
 
+function readFiles(folder: string): Map<string, File> {
+  const files = new Map<string, File>();
+  for (const entry of entriesOf(folder)) {
+    const type = TYPES[extname(entry.name)];
+    const path = join(entry.parentPath, entry.name);
+    const name = `/${relative(folder, path).replaceAll(sep, posix.sep)}`;
+    if (!entry.isFile() || type === undefined || (name.lastIndexOf("/") > 0 && !name.startsWith(ASSETS)))
+      continue;
+    const plain = readFileSync(path);
+    const cache = name.startsWith(ASSETS) ? "public, max-age=31536000, immutable" : "no-cache";
+    files.set(name, { type, cache, plain, gzip: gzipSync(plain) });
+  }
+  return files;
+}
+
 function entriesOf(folder: string): Dirent[] {
   try {
-    return readdirSync(folder, { withFileTypes: true });
+    return readdirSync(folder, { withFileTypes: true, recursive: true });
   } catch (error) {
     throw new Error(`DEMO_PAGE cannot be read: ${(error as Error).message}`);
   }

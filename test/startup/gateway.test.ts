@@ -32,6 +32,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.equal(kernel, "8192\n8192\n1\n* - nofile 200000\nroot - nofile 200000\n");
     assert.deepEqual(await rules(machine), [
       "-P INPUT DROP",
+      "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
       "-A INPUT -i lo -j ACCEPT",
       "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",
       "-A INPUT -p tcp -m tcp --dport 3004 -j ACCEPT",

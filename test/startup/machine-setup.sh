@@ -39,6 +39,7 @@ iptables --policy INPUT DROP
 iptables --append INPUT --match conntrack --ctstate RELATED,ESTABLISHED --jump ACCEPT
 iptables --append INPUT --in-interface lo --jump ACCEPT
 iptables --append INPUT --protocol tcp --dport 22 --jump ACCEPT
+iptables-save >/mnt/firewall
 
 : >"$test/ready"
 # The shell stays: the first process of the namespace has to take note of the end of those that nobody else waits for.

@@ -186,9 +186,7 @@ export class Machine {
       rmSync(join(this.folder, "units", file));
     await this.shell("! mountpoint -q /mnt/disks/data || umount /mnt/disks/data");
     await this.shell("rm -rf /run/odin /etc/systemd/system/* /etc/security/limits.d /mnt/disks/*");
-    await this.shell(
-      "iptables -F INPUT && iptables -A INPUT -i lo -j ACCEPT && iptables -A INPUT -p tcp --dport 22 -j ACCEPT",
-    );
+    await this.shell("iptables-restore < /mnt/firewall");
   }
 
   systemctl(...args: string[]): Promise<Outcome> {

@@ -110,7 +110,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(await machine.shell("stat -c %u:%a /run/odin/secrets/grafana-admin-password"), "472:600\n");
     const open = await machine.shell("iptables -S INPUT");
     for (const port of [3010, 9090, 9093, 3100]) assert.ok(open.includes(`--dport ${port} `), String(port));
-    assert.equal(open.split("\n").filter((rule) => rule.startsWith("-A")).length, 2 + 4);
+    assert.equal(open.split("\n").filter((rule) => rule.startsWith("-A")).length, 3 + 4);
     for (const [path, text] of Object.entries(FILES)) assert.equal(await current(machine, path), text);
     const read = `setpriv --reuid 65534 --regid 65534 --clear-groups cat ${CURRENT}/prometheus/rules/alerts.yml`;
     assert.equal(await machine.shell(read), FILES["prometheus/rules/alerts.yml"]);

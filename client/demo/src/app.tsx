@@ -1,0 +1,67 @@
+import { useEffect, useRef, useState } from "react";
+import { useConnection, useFeed, useRefetch } from "../../src/react/index.ts";
+import { ConnectionPanel } from "./connection-panel.tsx";
+import { Header } from "./header.tsx";
+import { LineIcon, MarketIcon } from "./icons.tsx";
+import type { JournalKeeper } from "./journal.ts";
+import type { Line } from "./line.ts";
+import { market } from "./market.ts";
+import { readRoute, useHash } from "./route.ts";
+import { stateOf } from "./state.ts";
+import { TokenTable } from "./token-table.tsx";
+import { TokenView } from "./token-view.tsx";
+
+/** Three regions: beside each other on a wide screen, one at a time on a phone. */
+export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
+  const route = readRoute(useHash());
+  const connection = useConnection();
+  const leader = useFeed(market, ({ trending }) => trending[0]);
+  // Whoever leads when the page opens is shown beside the table until another token is chosen.
+  const [first, setFirst] = useState<string>();
+  if (first === undefined && leader !== undefined) setFirst(leader);
+  const chosen = route.view === "token" ? route.symbol : undefined;
+  const last = useRef(chosen);
+  if (chosen !== undefined) last.current = chosen;
+  const symbol = chosen ?? last.current ?? first;
+
+  useEffect(() => journal.status(connection), [journal, connection]);
+  useRefetch((lost) => journal.refetch(lost));
+  useEffect(() => {
+    document.title = chosen === undefined ? "Odin Markets" : `${chosen} · Odin Markets`;
+  }, [chosen]);
+
+  return (
+    <div className="app" data-view={route.view}>
+      <button type="button" className="skip" onClick={focusTable}>
+        Skip to the tokens
+      </button>
+      <Header />
+      <main>
+        <TokenTable selected={symbol} />
+        <div className="rail">
+          {symbol === undefined ? (
+            <section className="card token-view waiting" aria-label="Token">
+              <p>Prices appear with the first trades.</p>
+            </section>
+          ) : (
+            <TokenView key={symbol} symbol={symbol} />
+          )}
+          <ConnectionPanel journal={journal} line={line} />
+        </div>
+      </main>
+      <nav className="tabs" aria-label="Views">
+        <a href="#/" aria-current={route.view === "connection" ? undefined : "page"}>
+          <MarketIcon /> Market
+        </a>
+        <a href="#/connection" aria-current={route.view === "connection" ? "page" : undefined}>
+          <LineIcon /> Connection
+          <i className="dot" data-tone={stateOf(connection).tone} aria-hidden="true" />
+        </a>
+      </nav>
+    </div>
+  );
+}
+
+function focusTable(): void {
+  document.querySelector<HTMLElement>("#tokens a[tabindex='0']")?.focus();
+}

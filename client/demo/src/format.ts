@@ -1,0 +1,65 @@
+/** Numbers and times as the page writes them. A value that is not known is a dash. */
+
+export const NONE = "–";
+
+type Maybe = number | undefined;
+
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 4 });
+const figures = new Intl.NumberFormat("en-US", {
+  notation: "compact",
+  minimumSignificantDigits: 3,
+  maximumSignificantDigits: 3,
+});
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+// Five digits that say something, however many zeros stand before them.
+const digits = new Intl.NumberFormat("en-US", { minimumSignificantDigits: 5, maximumSignificantDigits: 5 });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+const LEADING_ZEROS = /^(-?)0\.(0{3,})/;
+const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
+const subscript = (count: number): string =>
+  [...String(count)].map((digit) => SUBSCRIPTS[Number(digit)]).join("");
+
+/** Dollars. A millionth is a common price: 0.0000098 is written 0.0₅98, as traders do. */
+export function price(value: Maybe): string {
+  if (value === undefined) return NONE;
+  const text = (Math.abs(value) >= 1_000 ? cents : digits).format(value);
+  return text.replace(
+    LEADING_ZEROS,
+    (_, sign: string, zeros: string) => `${sign}0.0${subscript(zeros.length)}`,
+  );
+}
+
+/** Dollars, short: $1.23M. */
+export function money(value: Maybe): string {
+  if (value === undefined) return NONE;
+  return `${value < 0 ? "−" : ""}$${(Math.abs(value) >= 1_000 ? figures : cents).format(Math.abs(value))}`;
+}
+
+/** A number of tokens. */
+export const amount = (value: Maybe): string => (value === undefined ? NONE : compact.format(value));
+
+export const count = (value: Maybe): string => (value === undefined ? NONE : whole.format(value));
+
+/** Percent, signed. */
+export function percent(value: Maybe): string {
+  if (value === undefined) return NONE;
+  return `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(Math.abs(value) >= 100 ? 0 : 2)}%`;
+}
+
+export function duration(ms: Maybe): string {
+  if (ms === undefined) return NONE;
+  if (ms < 1) return "<1 ms";
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** `ms` since 1970. */
+export const time = (ms: number): string => clock.format(ms);
+
+export const plural = (number: number, noun: string): string =>
+  `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Wallets are long. */
+export const short = (name: string): string =>
+  name.length > 12 ? `${name.slice(0, 4)}…${name.slice(-4)}` : name;

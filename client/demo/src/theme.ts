@@ -1,0 +1,51 @@
+/** Light or dark: as the system says, until somebody chooses. */
+
+import { useEffect, useSyncExternalStore } from "react";
+
+export type Theme = "light" | "dark";
+
+const KEY = "theme";
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const listeners = new Set<() => void>();
+
+// A browser may forbid storage: then the choice lasts as long as the page.
+function stored(): string | null {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+let chosen = stored();
+export const currentTheme = (): Theme => {
+  if (chosen === "light" || chosen === "dark") return chosen;
+  return dark.matches ? "dark" : "light";
+};
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  dark.addEventListener("change", listener);
+  return () => {
+    listeners.delete(listener);
+    dark.removeEventListener("change", listener);
+  };
+}
+
+function choose(theme: Theme): void {
+  chosen = theme;
+  try {
+    localStorage.setItem(KEY, theme);
+  } catch {
+    // See above.
+  }
+  for (const listener of listeners) listener();
+}
+
+export function useTheme(): [Theme, (theme: Theme) => void] {
+  const theme = useSyncExternalStore(subscribe, currentTheme);
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
+  return [theme, choose];
+}

@@ -1,0 +1,60 @@
+import { memo } from "react";
+import { useFeed } from "../../src/react/index.ts";
+import { Avatar } from "./avatar.tsx";
+import * as format from "./format.ts";
+import { market } from "./market.ts";
+import { tokenPath } from "./route.ts";
+import { Sparkline } from "./sparkline.tsx";
+
+const turnOf = (value: number | undefined): "up" | "down" | "flat" =>
+  value === undefined || value === 0 ? "flat" : value > 0 ? "up" : "down";
+
+interface RowProps {
+  symbol: string;
+  /** From 0. */
+  index: number;
+  top: number;
+  selected: boolean;
+  /** The one row that the Tab key reaches. */
+  reachable: boolean;
+}
+
+/** Subscribes to its own token: a trade of another one does not touch it. */
+export const TokenRow = memo(function TokenRow({ symbol, index, top, selected, reachable }: RowProps) {
+  const token = useFeed(market, ({ tokens }) => tokens.get(symbol));
+  if (token === undefined) return null;
+  return (
+    <tr
+      className="row"
+      aria-rowindex={index + 2}
+      aria-selected={selected}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <td className="rank">{index + 1}</td>
+      <th scope="row" className="token">
+        <a href={tokenPath(symbol)} data-index={index} tabIndex={reachable ? 0 : -1}>
+          <Avatar symbol={symbol} />
+          <span className="names">
+            <b>{symbol}</b>
+            <small>{token.name}</small>
+          </span>
+        </a>
+      </th>
+      <td className="number price">
+        {/* Another key starts the flash anew. */}
+        <span key={token.moves} data-flash={token.moves === 0 ? undefined : turnOf(token.direction)}>
+          {format.price(token.price)}
+        </span>
+      </td>
+      <td className="number change" data-turn={turnOf(token.change)}>
+        {format.percent(token.change)}
+      </td>
+      <td className="trend">
+        <Sparkline points={token.points} />
+      </td>
+      <td className="number volume">{format.money(token.volume)}</td>
+      <td className="number cap">{format.money(token.marketCap)}</td>
+      <td className="number liquidity">{format.money(token.liquidity)}</td>
+    </tr>
+  );
+});
