@@ -1,22 +1,6 @@
+import type { AlertCase } from "./alert-case.fixture.ts";
 import { grown, held } from "./series.fixture.ts";
-import { BURN_RATES, IN_TIME_SECONDS } from "./slos.ts";
-
-/** What makes one alert fire, and end. Times in seconds from the first sample. */
-export interface AlertCase {
-  alert: string;
-  /** From one sample to the next, and from one evaluation to the next. */
-  step: number;
-  /** Values by series. */
-  series: Record<string, string>;
-  /** The first evaluation at which the alert's condition holds. */
-  beyond: number;
-  /** An evaluation at which it is over. */
-  over: number;
-  /** Labels besides severity. */
-  labels?: Record<string, string>;
-  /** As it is sent when it begins to fire. */
-  description: string;
-}
+import { SLO_CASES } from "./slo-cases.fixture.ts";
 
 const STEP = 15;
 const gauge = (...parts: Parameters<typeof held> extends [number, ...infer Rest] ? Rest : never) =>
@@ -125,7 +109,7 @@ const CASES: AlertCase[] = [
     "ws_memory_usage_bytes",
     [900_000_000, 910_000_000, 1_000_000],
     120,
-    "g1 uses 91% of its memory limit (limit of the alert: 90%). It refuses clients; at 100 % the system ends it.",
+    "g1 uses 91% of its memory limit (limit of the alert: 90%). It refuses clients; not far above 100 % the system ends it.",
   ),
   gaugeCase(
     "EventLoopLag",
@@ -346,55 +330,8 @@ const CASES: AlertCase[] = [
     labels: { integration: "email" },
     description: "0.10 notifications a second by email fail.",
   },
-  ...burnCases("ConnectionSloBurn", 0.001, "connection attempts were refused", (bad) => ({
-    [of("ws_connections_total", G1)]: bad((part) => 1 - part),
-    [of("ws_connections_rejected_total", { ...G1, reason: "memory" })]: bad((part) => part),
-  })),
-  ...burnCases("LatencySloBurn", 0.01, "deliveries were late", (bad) => ({
-    [of("ws_message_latency_seconds_count", G1)]: bad(() => 1),
-    [of("ws_message_latency_seconds_bucket", { ...G1, le: String(IN_TIME_SECONDS) })]: bad(
-      (part) => 1 - part,
-    ),
-  })),
+  ...SLO_CASES,
 ];
 
 /** What makes each alert fire; several for one alert where it has several reasons. The dead man's switch has none. */
 export const ALERT_CASES: readonly AlertCase[] = CASES;
-
-/**
- * A part of events is bad from the beginning, more than the alert's limit and less than the limit of the next faster one, so that it alone
- * fires; after a while none is bad.
- *
- * @param series makes the series from the rate of a kind of event, by the part that is bad
- */
-function burnCases(
-  alert: string,
-  budget: number,
-  failure: string,
-  series: (values: (rate: (badPart: number) => number) => string) => Record<string, string>,
-): AlertCase[] {
-  const step = 60;
-  // Factor by which the budget burns, minutes of it, minute at which the short window's ratio is below the limit again.
-  const courses = [
-    { burns: 20, bad: 8, over: 14 },
-    { burns: 10, bad: 20, over: 55 },
-    { burns: 5, bad: 70, over: 125 },
-    { burns: 2, bad: 200, over: 400 },
-  ];
-  return BURN_RATES.flatMap(({ factor, long }, index) => {
-    const course = courses[index];
-    if (course === undefined) return [];
-    const part = course.burns * budget;
-    return {
-      alert,
-      step,
-      series: series((rate) =>
-        grown(step, [rate(part), course.bad * 60], [rate(0), (course.over - course.bad + 1) * 60]),
-      ),
-      beyond: step,
-      over: course.over * 60,
-      labels: { window: long },
-      description: `${Number((part * 100).toFixed(2))}% of all ${failure} in the last ${long} (limit of the alert: ${Number((factor * budget * 100).toFixed(2))}%, ${factor} times what the objective allows).`,
-    };
-  });
-}

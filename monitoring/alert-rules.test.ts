@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ALERT_CASES, type AlertCase } from "./alert-cases.fixture.ts";
+import type { AlertCase } from "./alert-case.fixture.ts";
+import { ALERT_CASES } from "./alert-cases.fixture.ts";
 import { type AlertRule, alertRules, INHIBITIONS, runbookAnchor, WATCHDOG } from "./alert-rules.ts";
 import { DASHBOARD_UIDS } from "./dashboards-uids.ts";
 import type { MonitoringOptions } from "./options.ts";

@@ -78,7 +78,7 @@ function loadAlerts(): Alert[] {
       expr: `${RECORD.instanceMemory} > ${T.memory.value}`,
       ...due(T.memory),
       summary: `Gateway ${TEXT.gateway} is short of memory`,
-      description: `${TEXT.gateway} uses ${TEXT.percentage} of its memory limit (limit of the alert: ${percent(T.memory.value)}). It refuses clients; at 100 % the system ends it.`,
+      description: `${TEXT.gateway} uses ${TEXT.percentage} of its memory limit (limit of the alert: ${percent(T.memory.value)}). It refuses clients; not far above 100 % the system ends it.`,
       dashboard: "operations",
     },
     {

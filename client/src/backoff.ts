@@ -11,26 +11,18 @@ export interface Window {
 
 export class Backoff {
   window: Window = FIRST_WINDOW;
-  #failures = 0;
-  #planned: number | undefined;
-
-  /** A connection has lasted: the next wait is a short one. */
-  succeeded(): void {
-    this.#failures = 0;
-  }
-
-  /** The gateway has said when to come back. */
-  plan(ms: number): void {
-    this.#planned = ms;
-  }
+  /** Attempts since a connection lasted. */
+  failures = 0;
+  /** When to come back, in milliseconds, as the gateway has said. */
+  planned: number | undefined;
 
   /** Milliseconds to wait now; `random` is 0 to 1. */
   next(random: number): number {
-    const planned = this.#planned;
-    this.#planned = undefined;
-    if (planned !== undefined) return planned;
     const { min_ms, max_ms } = this.window;
-    const end = Math.min(max_ms * 2 ** this.#failures++, Math.max(LONGEST, min_ms));
-    return min_ms + random * Math.max(0, end - min_ms);
+    const end = Math.max(min_ms, Math.min(LONGEST, max_ms * 2 ** this.failures));
+    const wait = this.planned ?? min_ms + random * (end - min_ms);
+    if (this.planned === undefined) this.failures++;
+    this.planned = undefined;
+    return wait;
   }
 }

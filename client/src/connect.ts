@@ -10,7 +10,7 @@ import { Pulse } from "./pulse.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { Timers } from "./timers.ts";
-import { expiryOf, renewIn } from "./token.ts";
+import { renewIn } from "./token.ts";
 import type {
   Client,
   ConnectOptions,
@@ -69,14 +69,14 @@ class Connection implements Client {
       deliver: (envelope, late) => this.#registry.deliver(envelope, late, report),
       replay: (from_seq, to_seq) => this.#send({ type: "replay", from_seq, to_seq }),
       refill: (since, round) => this.#requests.catchUp(since, round),
-      begin: () => this.#registry.begin(),
+      begin: () => this.#registry.begin(-1),
       refetch: (reason) => {
         const channels = this.#requests.live;
         if (channels.length > 0) this.#emitter.emit("refetch", { channels, reason });
       },
       restart: (reason) => this.#lose(reason),
     });
-    this.#requests = new Requests(this.#registry, {
+    this.#requests = new Requests(this.#registry, this.#emitter, {
       send: (message) => this.#send(message),
       later: (ms) => this.#pumpAfter(ms),
       now: this.#environment.now,
@@ -84,8 +84,6 @@ class Connection implements Client {
         this.#course.refilled(whole, round);
         this.#pulse?.beat(round);
       },
-      subscribed: (channels) => this.#emitter.emit("subscribed", { channels }),
-      failed: (error) => this.#emitter.emit("error", error),
     });
     this.#page = new Page(this.#environment, pauseHiddenAfter, () => this.#look());
     // Not at once: whoever calls connect() wants to add listeners first.
@@ -99,7 +97,7 @@ class Connection implements Client {
   subscribe<Data>(channels: string | readonly string[], listener: Listener<Data>): () => void {
     if (this.#closed) throw new Error("the client is closed");
     return this.#registry.add([channels].flat(), listener as Listener, this.#course.top, () => {
-      if (!this.#timers.has("pump")) this.#pumpAfter(0); // Once for all calls of this tick.
+      this.#pumpAfter(0); // Once for all calls of this tick.
     });
   }
 
@@ -179,7 +177,7 @@ class Connection implements Client {
 
   #lose(reason: string, code = 1006): void {
     const lived = this.#environment.now() - this.#welcomedAt;
-    if (this.#pulse && lived > PROVEN) this.#backoff.succeeded();
+    if (this.#pulse && lived > PROVEN) this.#backoff.failures = 0;
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") {
       return this.#end("token expired", code);
@@ -220,7 +218,8 @@ class Connection implements Client {
         this.#emitter.set({ throttle: message.level });
         return this.#course.throttled(message);
       case "reconnect":
-        return this.#backoff.plan(message.in_ms);
+        this.#backoff.planned = message.in_ms;
+        return;
       case "error":
         if (message.code !== "rate_limited") this.#requests.refused(message);
         // A gateway that is busy with an answer refuses a replay. Anything else that it did not read, a new connection makes good.
@@ -270,10 +269,10 @@ class Connection implements Client {
   }
 
   #renewLater(token: string): void {
-    const expiry = typeof this.#token === "function" ? expiryOf(token) : undefined;
-    if (expiry === undefined) return;
+    const wait = renewIn(token, Date.now());
+    if (wait === undefined || typeof this.#token !== "function") return;
     const attempt = this.#attempt;
-    this.#timers.set("renew", renewIn(expiry, Date.now()), async () => {
+    this.#timers.set("renew", wait, async () => {
       const fresh = await this.#ask(attempt);
       if (attempt !== this.#attempt) return;
       if (fresh && fresh !== token) this.#requests.authenticate(fresh);

@@ -3,11 +3,12 @@
 import { type Envelope, parseChannel, patternsOf } from "@odin-ws/protocol";
 import type { Listener } from "./types.ts";
 
+const ENDED = Number.POSITIVE_INFINITY;
+
 interface Entry {
   listener: Listener;
-  /** Offset up to which nothing is expected. */
+  /** Offset up to which nothing is expected; infinite when the listener was ended. */
   from: number;
-  active: boolean;
 }
 
 export class Registry {
@@ -29,15 +30,15 @@ export class Registry {
       if (channel === undefined) throw new TypeError(`${name} is no channel like BTC.trade or BTC.*`);
       return channel;
     });
-    const entry: Entry = { listener, from, active: true };
+    const entry: Entry = { listener, from };
     for (const channel of channels) {
       const entries = this.#entries.get(channel) ?? new Set();
       this.#entries.set(channel, entries.add(entry));
     }
     changed();
     return () => {
-      if (!entry.active) return;
-      entry.active = false;
+      if (entry.from === ENDED) return;
+      entry.from = ENDED;
       for (const channel of channels) {
         const entries = this.#entries.get(channel);
         if (entries?.delete(entry) && entries.size === 0) this.#entries.delete(channel);
@@ -55,7 +56,7 @@ export class Registry {
     }
     for (const entry of found) {
       // One that is called may end another.
-      if (!entry.active || offset <= entry.from) continue;
+      if (offset <= entry.from) continue;
       try {
         entry.listener(envelope, { late });
       } catch (error) {
@@ -64,15 +65,14 @@ export class Registry {
     }
   }
 
-  /** Another stream begins: offsets count anew. */
-  begin(): void {
-    for (const entries of this.#entries.values()) for (const entry of entries) entry.from = -1;
+  /** From now on what is above an offset is expected: another stream begins. */
+  begin(from: number): void {
+    for (const entries of this.#entries.values()) for (const entry of entries) entry.from = from;
   }
 
   /** Ends them all. */
   clear(): void {
-    // What is being delivered just now must stop too.
-    for (const entries of this.#entries.values()) for (const entry of entries) entry.active = false;
+    this.begin(ENDED); // What is being delivered just now must stop too.
     this.#entries.clear();
   }
 }

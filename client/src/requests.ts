@@ -4,8 +4,8 @@
  */
 
 import type { ClientMessage, ErrorMessage, Position, SubscriptionAck } from "@odin-ws/protocol";
+import type { Emitter } from "./emitter.ts";
 import type { Registry } from "./registry.ts";
-import type { ClientError } from "./types.ts";
 
 /** Bytes of the names in one message: 4 KiB are allowed, the rest of it takes less than 200. */
 const MAX_NAME_BYTES = 3_800;
@@ -20,8 +20,6 @@ export interface Wire {
   now(): number;
   /** All that was asked for `since` something is acknowledged; `whole`: the gateway had all of it. */
   caughtUp(round: number, whole: boolean): void;
-  subscribed(channels: readonly string[]): void;
-  failed(error: ClientError): void;
 }
 
 interface CatchUp {
@@ -34,6 +32,7 @@ type Request = Extract<ClientMessage, { type: "subscribe" | "unsubscribe" | "aut
 
 export class Requests {
   readonly #registry: Registry;
+  readonly #emitter: Emitter;
   readonly #wire: Wire;
   /** Channels that were acknowledged once: they are resumed, the others begin. */
   #live = new Set<string>();
@@ -50,8 +49,9 @@ export class Requests {
   #token: string | undefined;
   #sentAt = Number.NEGATIVE_INFINITY;
 
-  constructor(registry: Registry, wire: Wire) {
+  constructor(registry: Registry, emitter: Emitter, wire: Wire) {
     this.#registry = registry;
+    this.#emitter = emitter;
     this.#wire = wire;
   }
 
@@ -113,7 +113,7 @@ export class Requests {
     const begun = this.#wanted(subscribed).filter((channel) => !this.#live.has(channel));
     for (const channel of begun) this.#live.add(channel);
     if (request?.type === "subscribe") this.#afterPart();
-    if (begun.length > 0) this.#wire.subscribed(begun);
+    if (begun.length > 0) this.#emitter.emit("subscribed", { channels: begun });
     this.pump();
   }
 
@@ -121,7 +121,7 @@ export class Requests {
     const request = this.#flight;
     this.#flight = undefined;
     if (request?.type !== "subscribe") {
-      this.#wire.failed({ code, message, channels: [] });
+      this.#emitter.emit("error", { code, message, channels: [] });
     } else if (request.channels.length > 1) {
       // One of them is to blame: halves find it.
       const middle = request.channels.length >> 1;
@@ -133,7 +133,7 @@ export class Requests {
         this.#live.delete(channel);
       }
       this.#afterPart();
-      this.#wire.failed({ code, message, channels: request.channels });
+      this.#emitter.emit("error", { code, message, channels: request.channels });
     }
     this.pump();
   }
@@ -193,7 +193,7 @@ export class Requests {
     this.#toldExcess = excess.length > 0;
     const message = `more than ${MAX_CHANNELS} channels: these wait`;
     if (this.#toldExcess && !told)
-      this.#wire.failed({ code: "too_many_channels", message, channels: excess });
+      this.#emitter.emit("error", { code: "too_many_channels", message, channels: excess });
   }
 }
 

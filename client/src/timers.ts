@@ -10,10 +10,6 @@ export class Timers<Name extends string> {
     this.#environment = environment;
   }
 
-  has(name: Name): boolean {
-    return this.#running.has(name);
-  }
-
   set(name: Name, ms: number, callback: () => void): void {
     this.stop(name);
     const { setTimeout } = this.#environment; // A browser's own wants no `this`.

@@ -59,7 +59,11 @@ function latency({ options, result }: Evidence): Check {
 function loss({ result, balance, unsettled }: Evidence): Check[] {
   const name = "Every message to every subscriber";
   if (balance === undefined) return [check(name, false, "the run ended before it could be counted")];
-  if (result.messages === 0) return [skipped(name, NOTHING)];
+  if (result.deliveries === 0) {
+    return result.published > 0
+      ? [check(name, false, `${number(result.published)} messages were published, and none arrived`)]
+      : [skipped(name, NOTHING)];
+  }
   const found =
     result.published > 0
       ? `${number(result.published)} messages published, from the stream to each subscriber`
@@ -102,7 +106,7 @@ function content({ options, result, ledgerConflicts }: Evidence): Check[] {
   const wrong = (result.faults.content ?? 0) + ledgerConflicts.length;
   const same = "The same content for all";
   const hash = "Hash of each message as published";
-  if (result.messages === 0 && wrong === 0) return [skipped(same, NOTHING)];
+  if (result.deliveries === 0 && wrong === 0) return [skipped(same, NOTHING)];
   return [
     check(
       same,
@@ -171,7 +175,7 @@ export function judge(evidence: Evidence): Check[] {
   for (const [fault, name, what] of FAULT_CHECKS) {
     const found = result.faults[fault] ?? 0;
     if (fault === "ended" && options.scenario === "reconnect") continue;
-    const idle = found === 0 && result.messages === 0 && (fault === "duplicate" || fault === "reorder");
+    const idle = found === 0 && result.deliveries === 0 && (fault === "duplicate" || fault === "reorder");
     all.push(idle ? skipped(name, NOTHING) : check(name, found === 0, `${number(found)} ${what}`));
   }
   return [...all, ...reconnect(evidence), ...slow(evidence), ownPublishing(evidence), counts(evidence)];

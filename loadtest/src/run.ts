@@ -232,7 +232,8 @@ export class Run {
         slow: this.#slow,
       });
       await this.#connect();
-      if (!this.#stop.aborted) await this.#traffic();
+      // With nobody there, traffic would tell nothing.
+      if (!this.#stop.aborted && this.#mostOpen + this.#totals.open > 0) await this.#traffic();
       this.#totals.endStage();
       const { finished, balance } = await this.#finish();
       const [after, counts] = await this.#compare(before);
