@@ -246,7 +246,6 @@ export class Run {
     }
   }
 
-  /** Ends the workers at once. */
   kill(): void {
     this.#crew.kill();
   }

@@ -1,29 +1,11 @@
 /** One client as PROTOCOL.md wants it: it subscribes, asks for what it missed, comes back and resumes. */
 
 import type { ControlMessage } from "@odin-ws/protocol";
-import { Account, type Gap, type Lookup } from "./account.ts";
-import { type Book, BrokenContent, looksLikeEnvelope } from "./book.ts";
+import { Account, type Gap } from "./account.ts";
+import { BrokenContent, looksLikeEnvelope } from "./book.ts";
 import { wallMicros } from "./clock.ts";
-import { Link, type LinkEnd, type LinkOptions } from "./link.ts";
-import type { Tally } from "./tally.ts";
-
-/** What the clients of a worker share. */
-export interface Crowd {
-  readonly book: Book;
-  readonly tally: Tally;
-  readonly atOnce: boolean;
-  /** Connections that break are what this run is about. */
-  readonly breaksWanted: boolean;
-  /** False for an epoch that is not the crowd's: the stream was replaced. */
-  accepts(epoch: string): boolean;
-}
-
-export interface SubscriberOptions extends LinkOptions {
-  channels: string[];
-  lookup: Lookup;
-  /** Stops reading on purpose. */
-  slow: boolean;
-}
+import type { Crowd, SubscriberOptions } from "./crowd.ts";
+import { Link, type LinkEnd } from "./link.ts";
 
 const MAX_WINDOW = 30_000; // 30 s
 const FIRST_WINDOW = { min_ms: 500, max_ms: 5000 };

@@ -5,8 +5,9 @@ import type { Lookup } from "./account.ts";
 import { Book } from "./book.ts";
 import { followClock, wallMicros } from "./clock.ts";
 import type { Answers, Assignment, Balance, Command, Finished, Report } from "./control.ts";
+import type { Crowd } from "./crowd.ts";
 import { channelsOf, matcher } from "./plan.ts";
-import { type Crowd, Subscriber } from "./subscriber.ts";
+import { Subscriber } from "./subscriber.ts";
 import { Tally } from "./tally.ts";
 import { tokenFor } from "./token.ts";
 

@@ -57,12 +57,18 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
     for (const machine of machines) {
       machine.mend("ignore-odin-watch.service");
       machine.cloud.attributes["odin-revision"] = "a1";
-      Object.assign(machine.env, { ODIN_LIVE_SECONDS: "60", ODIN_PEER_SECONDS: "120", ODIN_STAGGER: "5", ODIN_WATCH_SECONDS: "60" });
+      Object.assign(machine.env, {
+        ODIN_LIVE_SECONDS: "60",
+        ODIN_PEER_SECONDS: "120",
+        ODIN_STAGGER: "5",
+        ODIN_WATCH_SECONDS: "60",
+      });
       const { serial, stderr } = await machine.start();
       assert.match(serial[0] ?? stderr, /^odin-startup: ready role=nats .* revision=a1$/);
       assert.equal(stderr.includes("ready without its cluster"), machine === first);
     }
-    for (const machine of machines) await eventually("health", async () => (await health(machine)) === 200, 30_000);
+    for (const machine of machines)
+      await eventually("health", async () => (await health(machine)) === 200, 30_000);
 
     const attempt = async (user: string, attempts: string[]): Promise<unknown[]> => {
       const login = `${user}:${PASSWORDS[`nats-${user}-password`]}`;
@@ -72,7 +78,10 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
       });
       await within(() => `attempt:\n${client.tail()}`, client.exited, 30_000);
       return client.exit?.code === 0
-        ? client.output.trim().split("\n").map((line) => JSON.parse(line) as unknown)
+        ? client.output
+            .trim()
+            .split("\n")
+            .map((line) => JSON.parse(line) as unknown)
         : [client.tail()];
     };
     const config = { name: "ODIN_TOKENS", subjects: ["odin.token.>"], storage: "file", num_replicas: 3 };
@@ -90,7 +99,8 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
     let stored = 0;
     let lost = 0;
     const away = new Set<number>();
-    const done = () => machines.every((machine) => /^odin-startup: ready .* revision=b2$/.test(lastLine(machine)));
+    const done = () =>
+      machines.every((machine) => /^odin-startup: ready .* revision=b2$/.test(lastLine(machine)));
     while (!done()) {
       assert.ok(Date.now() < end, machines.map(lastLine).join("\n"));
       const states = await Promise.all(machines.map(health));
@@ -102,7 +112,9 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
       else lost += 1;
       await pause(50);
     }
-    t.diagnostic(`${stored} messages stored, ${lost} refused, ${[...away].length} of 3 seen away, ${most} at once`);
+    t.diagnostic(
+      `${stored} messages stored, ${lost} refused, ${[...away].length} of 3 seen away, ${most} at once`,
+    );
     assert.ok(most <= 1, `${most} servers were away at the same time`);
     assert.ok(stored > lost, `${stored} messages stored, ${lost} refused`);
     for (const machine of machines) {

@@ -80,7 +80,11 @@ describe("capacity test", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(await machine.shell(kernel), "1024\t65535\n1\n15\n");
     assert.equal(machine.calls("sysctl", /net\.netfilter\.nf_conntrack_max=200000$/).length, 1);
     assert.match(await machine.shell("cat /etc/security/limits.d/*"), /^\* - nofile 200000$/m);
-    assert.equal((await machine.shell("iptables -S INPUT | grep -c -- --dport")).trim(), "1", "it serves nobody");
+    assert.equal(
+      (await machine.shell("iptables -S INPUT | grep -c -- --dport")).trim(),
+      "1",
+      "it serves nobody",
+    );
 
     const wrapper = "/mnt/disks/odin/bin/odin-loadtest";
     assert.equal(
