@@ -121,7 +121,8 @@ all_healthy() {
   done
 }
 
-# Healthy is who agrees with the cluster. While that is being made there may be too few servers for it: the first is as ready as it can be.
+# Healthy is who agrees with the cluster. While that is being made there may be too few servers for it: those that are there are as ready as
+# they can be.
 await_nats() {
   local begin="$SECONDS"
   until request "$NATS_HEALTH" /dev/null --max-time 3 && [ "$HTTP_STATUS" = 200 ]; do
@@ -132,16 +133,21 @@ await_nats() {
     [ $((SECONDS - begin)) -lt "$LIVE_SECONDS" ] || await_200 nats "$NATS_HEALTH"
     sleep 1
   done
+  : >"$DATA/nats-agreed"
 }
 
+# Whether so many other servers are away that this one cannot agree with anybody. Most of them are enough for it, but the first time, when nobody
+# has anything to agree on, a leader needs the votes of all.
 is_alone() {
-  local url total=1 present=1
+  local url total=1 present=1 enough
   for url in $(other_servers); do
     total=$((total + 1))
     request "$url/healthz" /dev/null --max-time 3
     [ "$HTTP_STATUS" = 000 ] || present=$((present + 1))
   done
-  [ "$present" -le $((total / 2)) ] || return 1 # enough to agree
+  enough="$total"
+  [ ! -e "$DATA/nats-agreed" ] || enough=$((total / 2 + 1))
+  [ "$present" -lt "$enough" ] || return 1
   request "$NATS_HEALTH?js-enabled-only=true" /dev/null --max-time 3
   [ "$HTTP_STATUS" = 200 ]
 }
