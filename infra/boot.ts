@@ -24,7 +24,7 @@ export interface BootArgs {
 
 /** Files of ./startup that a role's script is made of, in this order; the role's own file comes last and starts it. */
 const PARTS: Record<Role, string[]> = {
-  gateway: ["watch", "config-sync"],
+  gateway: ["watch", "config-sync", "leaving"],
   nats: ["data-disk", "watch", "nats-server"],
   monitoring: ["data-disk", "watch", "config-sync", "monitoring-stack", "heartbeat"],
   backend: ["data-disk", "watch", "config-sync", "nats-server", "monitoring-stack"],

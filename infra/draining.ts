@@ -6,7 +6,8 @@ const SECONDS_TO_NOTICE = 60;
  *
  * A gateway leaves in this order: no new connections; this time, in which packets of the old ones still reach it; then the load
  * balancer forgets them and another gateway answers them with a reset; only then, within 60 s, the VM's power button. So whoever
- * leaves must have sent its clients away before this time is over: its drain, and 60 s to notice that it has to go.
+ * leaves must have sent its clients away before this time is over: its drain, and 60 s to notice that it has to go, for which it asks
+ * its group (startup/leaving.sh).
  * Source: cloud.google.com/load-balancing/docs/enabling-connection-draining
  * @param drainSeconds how long the gateway takes to send its clients away
  */

@@ -10,6 +10,16 @@ import { roleLabels, type Site } from "./site.ts";
 /** What proxy load balancers call the clients' port of the group. Passthrough ones keep the port of the packet. */
 export const CLIENT_PORT_NAME = "ws";
 
+/**
+ * What a gateway may do in the project: write its log and its metric, and ask its group whether it is to leave. A role of our own would
+ * be narrower than the viewer's, see docs/decisions.md.
+ */
+export const GATEWAY_ROLES = [
+  "roles/logging.logWriter",
+  "roles/monitoring.metricWriter",
+  "roles/compute.viewer",
+];
+
 /** Arguments of {@link GatewayFleet}. */
 export interface GatewayFleetArgs {
   site: Site;

@@ -12,7 +12,7 @@ export {
   type ServiceRoles,
   serviceRules,
 } from "./firewall-rules.ts";
-export { GatewayFleet, type GatewayFleetArgs } from "./gateway-fleet.ts";
+export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./gateway-fleet.ts";
 export { Identity, type IdentityArgs } from "./identity.ts";
 export { contentVersion, type ImageSource, type ImageSourceArgs, prepareContext } from "./image-context.ts";
 export { BUILD_IMAGES, IMAGES } from "./images.ts";

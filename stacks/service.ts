@@ -3,6 +3,7 @@ import {
   after,
   Budget,
   Firewall,
+  GATEWAY_ROLES,
   GatewayFleet,
   HEARTBEAT_METRIC,
   Identity,
@@ -52,11 +53,7 @@ export function service(config: StackConfig): Record<string, unknown> {
   const { first } = apis;
   const selfHosted = config.nats !== "synadia";
 
-  const gateway = new Identity(
-    "gateway",
-    { site, description: "Gateways", roles: ["roles/logging.logWriter", "roles/monitoring.metricWriter"] },
-    first,
-  );
+  const gateway = new Identity("gateway", { site, description: "Gateways", roles: GATEWAY_ROLES }, first);
   const monitoring = new Identity(
     "monitoring",
     { site, description: "Monitoring VM", roles: MONITORING_ROLES },

@@ -39,6 +39,8 @@ role_steps() {
   start_container gateway
   step live
   await_200 gateway http://127.0.0.1:3002/live
+  step leaving
+  install_leaving odin-gateway.service
   step log-shipper
   install_log_shipper
   install_config_sync

@@ -8,8 +8,17 @@ export interface Cloud {
   secrets: Record<string, string>;
   /** Contents by `BUCKET/PATH`. */
   objects: Record<string, string>;
+  /** What Compute Engine tells of the VMs of a group, by the group's `projects/…`. */
+  groups: Record<string, ManagedInstance[]>;
   /** Answers that differ from these. */
   faults: Fault[];
+}
+
+export interface ManagedInstance {
+  /** URL. */
+  instance: string;
+  /** `NONE`, `DELETING`… */
+  currentAction: string;
 }
 
 export interface Fault {
@@ -25,7 +34,7 @@ export interface Fault {
 /** One request as it came in. */
 export interface Request {
   method: string;
-  /** `metadata`, `secrets`, `storage`, `monitoring`, or the port of a container. */
+  /** `metadata`, `secrets`, `storage`, `monitoring`, `compute`, or the port of a container. */
   to: string;
   path: string;
   authorization: string;

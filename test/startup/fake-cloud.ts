@@ -1,5 +1,5 @@
 /**
- * Metadata server, Secret Manager, Cloud Storage and Cloud Monitoring, and the ports of the containers that stand-ins run, as one process in the network
+ * Metadata server, Secret Manager, Cloud Storage, Cloud Monitoring and Compute Engine, and the ports of the containers that stand-ins run, as one process in the network
  * namespace of the machine under test: `node fake-cloud.ts FOLDER`. Settings: FOLDER/cloud.json ({@link Cloud}). Requests: FOLDER/requests.
  */
 
@@ -15,6 +15,7 @@ const folder = process.argv[2] ?? "";
 const SECRETS_PORT = 8001;
 const STORAGE_PORT = 8002;
 const MONITORING_PORT = 8003;
+const COMPUTE_PORT = 8004;
 /** Ports that containers answer at, with the container that has to run. */
 const CONTAINER_PORTS: Record<number, string> = {
   3002: "odin-gateway",
@@ -105,6 +106,15 @@ function storage({ pathname }: URL, request: IncomingMessage): Answer {
   return body === undefined ? { status: 404 } : { status: 200, body };
 }
 
+/** As Google prints it: over many lines, with spaces. */
+function compute({ pathname }: URL, request: IncomingMessage): Answer {
+  if (!authorized(request)) return { status: 401 };
+  const group = /^\/compute\/v1\/(.*)\/listManagedInstances$/.exec(decodeURIComponent(pathname))?.[1] ?? "";
+  const managedInstances = cloud().groups[group];
+  if (managedInstances === undefined || request.method !== "POST") return { status: 404 };
+  return { status: 200, body: JSON.stringify({ managedInstances }, undefined, 2) };
+}
+
 /** The other servers of a cluster are well unless a fault says otherwise; containers of this machine are well while they run. */
 function container(port: number, request: IncomingMessage): Answer {
   const peer = /^nats-[23]:/.test(request.headers.host ?? "");
@@ -147,6 +157,7 @@ await Promise.all([
     status: authorized(request) ? 200 : 401,
     body: "{}",
   })),
+  listen("compute", COMPUTE_PORT, "127.0.0.1", compute),
   ...Object.keys(CONTAINER_PORTS)
     .map(Number)
     .filter((port) => !ports.includes(port))

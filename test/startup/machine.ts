@@ -81,6 +81,7 @@ export class Machine {
       token: "ya29.token-of-the-vm",
       secrets: {},
       objects: {},
+      groups: {},
       faults: [],
     };
     this.env = {
@@ -90,6 +91,8 @@ export class Machine {
       ODIN_SECRETS_URL: "http://127.0.0.1:8001",
       ODIN_STORAGE_URL: "http://127.0.0.1:8002",
       ODIN_MONITORING_URL: "http://127.0.0.1:8003",
+      ODIN_COMPUTE_URL: "http://127.0.0.1:8004",
+      ODIN_LEAVING_SECONDS: "0.1",
       ODIN_ATTEMPTS: "3",
       ODIN_PAUSE: "0",
       ODIN_HTTP_SECONDS: "2",
