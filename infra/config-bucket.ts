@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type Mistake, refuse } from "./argument-mistakes.ts";
+import { MANIFEST, manifest } from "./manifest.ts";
 import { roleLabels, type Site } from "./site.ts";
 
 const KEPT_VERSIONS = 10; // of a file, to go back to by hand
@@ -77,16 +77,6 @@ export class ConfigBucket extends pulumi.ComponentResource {
     put(MANIFEST, pulumi.output(files).apply(manifest), objects);
     this.registerOutputs({ bucket: this.bucket });
   }
-}
-
-const MANIFEST = "manifest";
-
-/** One line for each file, sorted by path. */
-function manifest(files: Record<string, string>): string {
-  return Object.entries(files)
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([path, content]) => `${createHash("sha256").update(content).digest("hex")}  ${path}\n`)
-    .join("");
 }
 
 function mistakes(files: ConfigBucketArgs["files"]): Mistake[] {

@@ -8,6 +8,8 @@
 export const IMAGES = {
   /** From scratch: no shell in it. Its entry point is `/nats-server`. */
   nats: "docker.io/library/nats:2.15.0@sha256:cd3fcd4ecdda44e3a66728a5334af0a959bc3979b32810e033d1c547241cd0f4",
+  "nats-exporter":
+    "docker.io/natsio/prometheus-nats-exporter:0.11.0@sha256:31c02aac089a0e9bc5cd9bd1726064f8c6bfa771acbef85a8be88a687e87daba",
   prometheus:
     "docker.io/prom/prometheus:v3.8.1@sha256:2b6f734e372c1b4717008f7d0a0152316aedd4d13ae17ef1e3268dbfaf68041b",
   alertmanager:

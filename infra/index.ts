@@ -18,6 +18,7 @@ export { contentVersion, type ImageSource, type ImageSourceArgs, prepareContext 
 export { BUILD_IMAGES, IMAGES } from "./images.ts";
 export { LoadBalancer, type LoadBalancerArgs } from "./load-balancer.ts";
 export type { DnsRecord } from "./managed-certificate.ts";
+export { MANIFEST, manifest } from "./manifest.ts";
 export { CONNECTIONS_METRIC } from "./metric-descriptor.ts";
 export { HEARTBEAT_METRIC, MONITORING_ROLES, MonitoringVm, type MonitoringVmArgs } from "./monitoring-vm.ts";
 export { Nats, type NatsArgs, type NatsConnection } from "./nats.ts";

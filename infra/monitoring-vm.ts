@@ -27,12 +27,14 @@ export interface MonitoringVmArgs {
   cosImage: string;
   /** The VM's service account; it needs {@link MONITORING_ROLES}. */
   account: { email: pulumi.Input<string>; member: pulumi.Input<string> };
-  /** Container images by name: prometheus, alertmanager, loki, grafana, alloy. What has none does not run. */
+  /** Container images by name: prometheus, alertmanager, loki, grafana, alloy, nats-exporter. What has none does not run. */
   images: Record<string, pulumi.Input<string>>;
   /** Files by path; pulled within two minutes of a change, which touches no VM. */
   files: Record<string, pulumi.Input<string>>;
   /** IAM members besides the VM that read the files, by a name for each: the gateways, for their log shipper. Default: none. */
   readers?: Record<string, pulumi.Input<string>>;
+  /** Our own NATS servers, whose state the exporter reads: what metrics call them, and `ADDRESS:8222`. Default: none. */
+  natsServers?: { name: string; address: pulumi.Input<string> }[];
   /** More secrets than Grafana's password, as {@link BootArgs.secrets} takes them. Default: none. */
   secrets?: Record<string, pulumi.Input<string>>;
   /** GB for metrics and logs. */
@@ -59,7 +61,7 @@ export class MonitoringVm extends pulumi.ComponentResource {
 
   constructor(name: string, args: MonitoringVmArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:MonitoringVm", name, {}, opts);
-    const { site, account, files, readers } = args;
+    const { site, account, files, readers, natsServers = [] } = args;
     const { result } = new random.RandomPassword(
       `${name}-grafana`,
       { length: 24, special: false },
@@ -95,6 +97,7 @@ export class MonitoringVm extends pulumi.ComponentResource {
             "config-bucket": bucket.bucket,
             "loki-url": `http://127.0.0.1:${PORTS.loki}`, // for its own log shipper
             "heartbeat-metric": HEARTBEAT_METRIC,
+            ...(natsServers.length > 0 ? { "nats-monitoring": exporterArguments(natsServers) } : {}),
           },
         },
       },
@@ -112,4 +115,10 @@ export class MonitoringVm extends pulumi.ComponentResource {
       grafanaPassword: this.grafanaPassword,
     });
   }
+}
+
+/** As the exporter takes them: `NAME,http://ADDRESS:8222`, a space between two. */
+function exporterArguments(servers: NonNullable<MonitoringVmArgs["natsServers"]>): pulumi.Output<string> {
+  const all = servers.map(({ name, address }) => pulumi.interpolate`${name},http://${address}`);
+  return pulumi.all(all).apply((known) => known.join(" "));
 }

@@ -6,6 +6,7 @@ STORAGE="${ODIN_STORAGE_URL:-https://storage.googleapis.com}"
 CONFIG="$STATE/config"
 CONFIG_PREFIX="" # paths that this role takes; none: all
 SHIPPER_CONFIG="" # of the log shipper, where the role has one
+SHIPPER_OPTIONS=() # more options of docker for it
 
 # Asks the bucket every minute from now on. Without a bucket there is nothing to ask.
 install_config_sync() {
@@ -152,6 +153,7 @@ install_log_shipper() {
     --env "LOKI_URL=$loki" --env "ODIN_ROLE=$ROLE" --env "ODIN_INSTANCE=$instance" \
     --volume /var/log/journal:/var/log/journal:ro --volume /run/log/journal:/run/log/journal:ro \
     --volume /etc/machine-id:/etc/machine-id:ro --volume "$CONFIG:$CONFIG:ro" --volume "$STATE/alloy:/var/lib/alloy/data" \
+    "${SHIPPER_OPTIONS[@]}" \
     -- run --server.http.listen-addr=127.0.0.1:12345 --storage.path=/var/lib/alloy/data --disable-reporting \
     "$CONFIG/current/$SHIPPER_CONFIG"
   start_container log-shipper --no-block

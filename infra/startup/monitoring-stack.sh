@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # Prometheus, Alertmanager, Loki and Grafana, each with a part of the machine's memory, its data in a folder of its own and its configuration
-# in the folder of its name in the bucket. What has no image or no configuration yet does not run.
+# in the folder of its name in the bucket. What has no image or no configuration yet does not run. And the exporter of NATS, whose servers
+# are in an attribute.
 
 PROMETHEUS_SHARE=32 # percent of the machine's memory
 LOKI_SHARE=20
 GRAFANA_SHARE=15
 ALERTMANAGER_SHARE=4
+NATS_EXPORTER_SHARE=3
 RETENTION_TIME=15d
 RETENTION_SHARE=50 # percent of the data's disk, for Prometheus
 STACK=(prometheus alertmanager loki grafana)
@@ -17,11 +19,12 @@ start_stack() {
     [ -n "$(image "$name")" ] || continue
     "start_$name" "$1/$name"
   done
+  start_nats_exporter
 }
 
 pull_stack() {
   local name
-  for name in "${STACK[@]}"; do
+  for name in "${STACK[@]}" nats-exporter; do
     [ -z "$(image "$name")" ] || pull "$(image "$name")"
   done
 }
@@ -69,6 +72,22 @@ start_grafana() {
     settings+=(--env "GF_$setting")
   done
   stack_container grafana 472 "$GRAFANA_SHARE" "$1" "" "${settings[@]}" --
+}
+
+# It asks the servers whenever it is asked, and is asked by Prometheus alone. Attribute nats-monitoring: `NAME,http://HOST:8222` of each server.
+start_nats_exporter() {
+  local servers
+  read -r -a servers <<<"$(attribute nats-monitoring "")"
+  [ -n "$(image nats-exporter)" ] && [ "${#servers[@]}" -gt 0 ] || return 0
+  container nats-exporter "$(image nats-exporter)" $(($(total_memory) * NATS_EXPORTER_SHARE / 100)) 10 \
+    --user 65532:65532 -- -addr 127.0.0.1 -port 7777 -varz -healthz -jsz=streams "${servers[@]}"
+  start_container nats-exporter
+}
+
+# Disks of the machine that the node exporter in the log shipper watches, where that has its root.
+watched_disks() {
+  local disk
+  for disk in /mnt/stateful_partition "$DATA"; do SHIPPER_OPTIONS+=(--volume "$disk:/host$disk:ro"); done
 }
 
 # Where each tells that it is up; only those that can run.

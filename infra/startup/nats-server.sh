@@ -133,7 +133,7 @@ await_nats() {
     [ $((SECONDS - begin)) -lt "$LIVE_SECONDS" ] || await_200 nats "$NATS_HEALTH"
     sleep 1
   done
-  : >"$DATA/nats-agreed"
+  [ -z "$(attribute nats-peers "")" ] || : >"$DATA/nats-agreed"
 }
 
 # Whether so many other servers are away that this one cannot agree with anybody. Most of them are enough for it, but the first time, when nobody

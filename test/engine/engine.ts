@@ -131,7 +131,7 @@ export class Stack {
 
   /** Runs any command of the engine's program. @throws Error with its output when it fails */
   async pulumi(...args: string[]): Promise<string> {
-    const { exitCode, output } = await this.#spawn(args);
+    const { exitCode, output } = await this.#spawn(this.#engine, ["--cwd", this.folder, ...args]);
     if (exitCode !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${exitCode}:\n${output}`);
     return output;
   }
@@ -150,16 +150,37 @@ export class Stack {
       log,
       ...args,
     ];
-    const { exitCode, output } = await this.#spawn(all);
+    const { exitCode, output } = await this.#spawn(this.#engine, ["--cwd", this.folder, ...all]);
     const lines = existsSync(log) ? (await readFile(log, "utf8")).split("\n").filter(Boolean) : [];
     return { exitCode, output, ...summary(lines.map((line) => JSON.parse(line) as EngineEvent)) };
   }
 
-  async #spawn(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
-    const child = new ProcessGroup(this.#engine, ["--cwd", this.folder, ...args], this.#env);
+  /**
+   * Runs lines of bash as a person types them, in the project's folder; `pulumi` is this engine, which takes every question as answered.
+   * @throws Error with all output when the last line fails
+   */
+  async shell(lines: string, env: Record<string, string> = {}): Promise<string> {
+    const bin = join(this.folder, "..", "bin");
+    await mkdir(bin, { recursive: true });
+    const confirmed = '[ "$1" != up ] || set -- "$@" --yes';
+    const call = `exec '${this.#engine}' --non-interactive --color never "$@"`;
+    await writeFile(join(bin, "pulumi"), `#!/bin/sh\n${confirmed}\n${call}\n`, { mode: 0o755 });
+    const path = `${bin}:${this.#env.PATH}`;
+    const all = ["-euo", "pipefail", "-c", `cd '${this.folder}'\n${lines}`];
+    const { exitCode, output } = await this.#spawn("bash", all, { ...env, PATH: path });
+    if (exitCode !== 0) throw new Error(`${lines}\nended with ${exitCode}:\n${output}`);
+    return output;
+  }
+
+  async #spawn(
+    program: string,
+    args: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<{ exitCode: number; output: string }> {
+    const child = new ProcessGroup(program, args, { ...this.#env, ...env });
     try {
       const { code } = await within(
-        () => `pulumi ${args.join(" ")}:\n${child.tail()}`,
+        () => `${program} ${args.join(" ")}:\n${child.tail()}`,
         child.exited,
         RUN_LIMIT,
       );

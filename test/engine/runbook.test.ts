@@ -1,0 +1,210 @@
+/** What docs/runbook.md tells people to type, typed into the real engine. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { suiteOwner } from "../harness/owner.ts";
+import { withoutEngine } from "./engine.ts";
+import { repository } from "./repository.ts";
+import {
+  GROUP,
+  IMAGE,
+  inWords,
+  type RepositoryStack,
+  repositoryStack,
+  TEMPLATE,
+} from "./repository-stack.ts";
+
+const runbook = readFileSync(join(repository, "docs/runbook.md"), "utf8");
+const VERSION = "gcp:secretmanager/secretVersion:SecretVersion";
+
+/** Mentioned, not to be typed as they stand. */
+const MENTIONS = ["pulumi config set", "pulumi up --replace", "pulumi up --refresh"];
+
+/** Commands of `pulumi` in a text: lines of its shell blocks without their comments, and code within sentences. */
+function pulumiCommands(text: string): string[] {
+  const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, block = ""]) =>
+    block.split("\n"),
+  );
+  const inline = [...text.replaceAll(/^```[\s\S]*?^```/gm, "").matchAll(/`(pulumi [^`]+)`/g)];
+  const lines = blocks.map((line) => line.replace(/\s+#.*$/, "").trim());
+  return [...lines.filter((line) => /\bpulumi /.test(line)), ...inline.map(([, code = ""]) => code)];
+}
+
+/** The part below a heading. */
+function section(title: string): string {
+  const [, text] = runbook.split(new RegExp(`^#+ ${title}\n`, "m"));
+  assert.ok(text !== undefined, `no section '${title}'`);
+  return text.split(/^#{2,3} /m)[0] ?? "";
+}
+
+describe("runbook", { skip: withoutEngine() }, () => {
+  const owner = suiteOwner();
+  const typed = new Set<string>();
+  let prod: RepositoryStack;
+
+  before(async () => {
+    const domain = { domain: "live.example.com", dnsZone: "example-com" };
+    prod = await repositoryStack(owner, "prod", { ...domain, serverImage: IMAGE("a") });
+    await prod.stack.configure({}, { alertWebhook: "https://alerts.example.com/one" });
+    const run = await prod.stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+  });
+  beforeEach(() => {
+    prod.cloud.takeOperations();
+  });
+
+  /** Types a command of a section, which must have it; `change` puts in what stands in it as …, or gives it something to read. */
+  async function type(title: string, command: string, change = (text: string) => text): Promise<string> {
+    assert.ok(pulumiCommands(section(title)).includes(command), `'${title}' has no command '${command}'`);
+    typed.add(command);
+    const names = ["export STACK=prod PREFIX=odin-prod PROJECT=test-project REGION=us-central1"];
+    return prod.stack.shell([...names, change(command)].join("\n"));
+  }
+  const did = () => inWords(prod.cloud.takeOperations());
+  const running = () =>
+    (prod.cloud.one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-image-gateway"];
+  const typedIn = (text: string) => (command: string) => `${command} <<< '${text}'`;
+  const UP = "pulumi up --stack $STACK";
+
+  test("what comes before anything", async () => {
+    const title = "Before anything";
+    const [project = "", group = ""] = pulumiCommands(section(title));
+    const show = (names: string) => (command: string) => `${command}\necho ${names}`;
+    assert.match(await type(title, project, show("$PROJECT $REGION")), /^test-project us-central1$/m);
+    const name = String(prod.cloud.one(GROUP).state.name);
+    assert.match(await type(title, group, show("$GROUP")), new RegExp(`^${name}$`, "m"));
+    assert.match(await type(title, "pulumi stack output grafana --stack $STACK"), /start-iap-tunnel|ssh/);
+    const url = /pulumi stack output url --stack \$STACK/.exec(section(title))?.[0] ?? "";
+    assert.match(await prod.stack.shell(`export STACK=prod\n${url}`), /^ws:\/\/[\d.]+:3004\/ws$/m);
+  });
+
+  test("the limit is raised as one update, printed as the page shows it", async () => {
+    const title = "Autoscaler at its maximum";
+    await type(title, "pulumi config set maxInstances 8 --stack $STACK");
+    const output = await type(title, UP);
+    assert.deepEqual(did(), ["update RegionAutoscaler gateway-autoscaler"]);
+    const [, excerpt = ""] = /^```\n(.*RegionAutoscaler.*)$/m.exec(section(title)) ?? [];
+    const squeezed = (text: string) => text.trim().replaceAll(/\s+/g, " ");
+    assert.ok(squeezed(output).includes("gcp:compute:RegionAutoscaler gateway-autoscaler update"), output);
+    assert.match(squeezed(excerpt), /^~ gcp:compute:RegionAutoscaler gateway-autoscaler update/);
+  });
+
+  test("back to an earlier image, and forward again", async () => {
+    const title = "Roll back";
+    const [set = ""] = pulumiCommands(section(title));
+    const digest = `sha256:${"b".repeat(64)}`;
+    await type(title, set, (command) => command.replace("sha256:…", digest));
+    const output = await type(title, UP);
+    assert.equal(running(), `us-central1-docker.pkg.dev/test-project/odin-prod-images/gateway@${digest}`);
+    assert.match(output, /gateway-template/);
+    await type(title, "pulumi config rm serverImage --stack $STACK");
+    await type(title, "pulumi up");
+    assert.notEqual(running(), `us-central1-docker.pkg.dev/test-project/odin-prod-images/gateway@${digest}`);
+    assert.ok(did().includes("create Image gateway-image"));
+  });
+
+  test("the key of the clients' tokens, and the webhook, from a prompt", async () => {
+    const title = "Rotate a secret";
+    const key = "the-next-key-of-the-clients-tokens-456";
+    await type(title, "pulumi config set --secret jwtSecret --stack $STACK", typedIn(key));
+    await type(
+      title,
+      "pulumi config set --secret alertWebhook --stack $STACK",
+      typedIn("https://alerts.example.com/two"),
+    );
+    await type(title, "pulumi up");
+    assert.equal(prod.cloud.one(VERSION, "jwt-secret-version").inputs.secretData, key);
+    assert.ok(JSON.stringify(prod.cloud.resources.map(({ inputs }) => inputs)).includes("example.com/two"));
+    assert.ok(did().includes("update RegionInstanceGroupManager gateway-group"));
+  });
+
+  test("a password of our own NATS", async () => {
+    const title = "Rotate a secret";
+    const password = () =>
+      String(prod.cloud.one("random:index/randomPassword:RandomPassword", "nats-gateway").state.result);
+    const before = password();
+    const [find = "", replace = ""] = pulumiCommands(section(title)).filter((text) => /urn/.test(text));
+    const urn = /urn:pulumi:\S+::nats-gateway\b/.exec(await type(title, find))?.[0] ?? "";
+    assert.ok(urn, "the URN");
+    await type(title, replace, (command) => command.replace(/'urn:[^']*'/, `'${urn}'`));
+    assert.notEqual(password(), before);
+    const done = did();
+    for (const step of ["update Instance nats-0", "update RegionInstanceGroupManager gateway-group"])
+      assert.ok(done.includes(step), done.join("\n"));
+    assert.match(
+      await type(title, "pulumi stack output natsUrl --show-secrets --stack $STACK"),
+      /^(nats|tls):\/\/publisher:\w+@/m,
+    );
+  });
+
+  test("credentials of somebody else's NATS, from a file", async () => {
+    const title = "Rotate a secret";
+    await writeFile(join(prod.stack.folder, "new.creds"), "-----BEGIN NATS USER JWT-----\nnew\n");
+    await type(title, "pulumi config set --secret natsCredentials --stack $STACK < new.creds");
+    assert.match(await prod.stack.pulumi("config", "get", "natsCredentials"), /NATS USER JWT-----\nnew/);
+    await prod.stack.pulumi("config", "rm", "natsCredentials");
+  });
+
+  test("another type of machine when there are none of the first", async () => {
+    const title = "No machines to be had";
+    await type(title, "pulumi config set machineType n2-standard-2 --stack $STACK");
+    await type(title, "pulumi up");
+    assert.equal(prod.cloud.one(TEMPLATE).inputs.machineType, "n2-standard-2");
+  });
+
+  test("a VM of its own that is beyond repair is replaced, and its disk stays", async () => {
+    const title = "Monitoring itself down";
+    const [list = ""] = pulumiCommands(section(title)).filter((text) => /--show-urns/.test(text));
+    const urns = await type(title, list);
+    const urn = /urn:pulumi:\S+instance:Instance::monitoring\b/.exec(urns)?.[0] ?? "";
+    assert.ok(urn, urns);
+    await prod.stack.shell(`pulumi up --replace '${urn}'`);
+    const done = did();
+    assert.ok(
+      done.includes("create Instance monitoring") && done.includes("delete Instance monitoring"),
+      done.join("\n"),
+    );
+    assert.deepEqual(
+      done.filter((step) => / (Disk|AttachedDisk) /.test(step) && step.startsWith("delete Disk")),
+      [],
+    );
+  });
+
+  test("what only asks, and what compares with the cloud", async () => {
+    const history = "pulumi stack history --stack $STACK --page-size 3";
+    for (const title of ["All gateways down", "Restart loop", "Clients rejected"])
+      assert.match(await type(title, history), /succeeded/i);
+    await type("Certificate expiring", "pulumi stack output dnsRecords --json --stack $STACK");
+    await type("All gateways down", "pulumi up --refresh --stack $STACK");
+    await type("NATS unreachable", UP);
+    await type("Configuration refused", UP);
+    did();
+    await type("Restore a data disk from a snapshot", "pulumi preview --stack $STACK");
+    assert.deepEqual(did(), []);
+    await type("The region is down", "pulumi stack init prod-b");
+    await prod.stack.pulumi("stack", "select", "prod");
+  });
+
+  test("the names that it builds from the prefix are names of the cloud", () => {
+    const { cloud } = prod;
+    const names = new Set(
+      cloud.resources.flatMap(({ inputs, state }) =>
+        [inputs.name, state.name, inputs.secretId, inputs.repositoryId].map(String),
+      ),
+    );
+    for (const [, name = ""] of runbook.matchAll(/(?:\$PREFIX|NATS=odin-prod)-([a-z][a-z0-9-]*)(?![a-z0-9"-])/g))
+      assert.ok(names.has(`odin-prod-${name}`), `odin-prod-${name}`);
+  });
+
+  after(() => {
+    const all = pulumiCommands(runbook).filter((command) => !MENTIONS.includes(command));
+    assert.deepEqual(
+      all.filter((command) => !typed.has(command)),
+      [],
+      "commands that no test has typed",
+    );
+  });
+});
