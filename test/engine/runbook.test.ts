@@ -195,7 +195,9 @@ describe("runbook", { skip: withoutEngine() }, () => {
         [inputs.name, state.name, inputs.secretId, inputs.repositoryId].map(String),
       ),
     );
-    for (const [, name = ""] of runbook.matchAll(/(?:\$PREFIX|NATS=odin-prod)-([a-z][a-z0-9-]*)(?![a-z0-9"-])/g))
+    for (const [, name = ""] of runbook.matchAll(
+      /(?:\$PREFIX|NATS=odin-prod)-([a-z][a-z0-9-]*)(?![a-z0-9"-])/g,
+    ))
       assert.ok(names.has(`odin-prod-${name}`), `odin-prod-${name}`);
   });
 
