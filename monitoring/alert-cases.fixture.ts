@@ -178,11 +178,11 @@ const CASES: AlertCase[] = [
     alert: "NatsUnreachable",
     step: STEP,
     series: {
-      [of("ws_nats_connected", G1)]: gauge([1, 120], [0, 90], [1, 60]),
-      [of("ws_nats_connected", { ...G1, instance: "g2" })]: gauge([1, 270]),
+      [of("ws_nats_connected", G1)]: gauge([1, 120], [0, 90], [1, 180]),
+      [of("ws_nats_connected", { ...G1, instance: "g2" })]: gauge([1, 390]),
     },
     beyond: 120,
-    over: 210,
+    over: 345, // connected again at 210, and two minutes
     description: "1 gateways have no connection to NATS: their clients get no messages.",
   },
   gaugeCase(

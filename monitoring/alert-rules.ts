@@ -12,6 +12,7 @@ export interface AlertRule {
   alert: string;
   expr: string;
   for: string;
+  keep_firing_for?: string;
   labels: Record<string, string>;
   annotations: { summary: string; description: string; dashboard_url: string; runbook_url: string };
 }
@@ -89,11 +90,12 @@ function ruleOf(
   alert: Alert,
   { grafanaUrl, runbookUrl }: Pick<MonitoringOptions, "grafanaUrl" | "runbookUrl">,
 ): AlertRule {
-  const { name, expr, severity, labels, summary, description, dashboard } = alert;
+  const { name, expr, keepFiring, severity, labels, summary, description, dashboard } = alert;
   return {
     alert: name,
     expr,
     for: alert.for,
+    ...(keepFiring === undefined ? {} : { keep_firing_for: keepFiring }),
     labels: { severity, ...labels },
     annotations: {
       summary,

@@ -8,6 +8,8 @@ export interface Alert {
   expr: string;
   /** How long it has to be so, for example `2m`. */
   for: string;
+  /** How long it goes on when it is over. Default: not at all. */
+  keepFiring?: string;
   severity: Severity;
   /** Further labels. */
   labels?: Record<string, string>;
@@ -34,7 +36,11 @@ export function percent(ratio: number): string {
   return `${Number((ratio * 100).toFixed(2))}%`;
 }
 
-/** Time and severity of a row of the table. */
-export function due(row: { for: string; severity: Severity }): Pick<Alert, "for" | "severity"> {
-  return { for: row.for, severity: row.severity };
+/** Times and severity of a row of the table. */
+export function due({
+  for: time,
+  keepFiring,
+  severity,
+}: Pick<Alert, "for" | "keepFiring" | "severity">): Pick<Alert, "for" | "keepFiring" | "severity"> {
+  return { for: time, ...(keepFiring === undefined ? {} : { keepFiring }), severity };
 }

@@ -1,24 +1,29 @@
+import type { Ports } from "./ports.ts";
+
 /** What differs from one deployment to the next. Nothing of the autoscaler is in it: a changed limit changes no file. */
 export interface MonitoringOptions {
   /**
    * - `service`: gateways are found in Google Cloud, by the labels of their VMs
-   * - `capacity-test`: one gateway and its backend, at fixed addresses
+   * - `capacity-test`: so is the one gateway; NATS and the publisher run beside Prometheus
    * - `local`: a gateway on this machine
    */
   kind: "service" | "capacity-test" | "local";
   /** Name of the deployment, for example `prod`: value of the label `stack` of its VMs, and of everything that is stored. */
   stack: string;
-  /** Google Cloud project in which Prometheus looks for gateways. Only for `service`. */
+  /** Google Cloud project in which Prometheus looks for gateways. Not for `local`. */
   project?: string;
-  /** For example `us-central1`. Only for `service`. */
+  /** For example `us-central1`. Not for `local`. */
   region?: string;
-  /** Zones of the gateways, for example `us-central1-a`. Only for `service`. */
+  /** Zones of the gateways, for example `us-central1-a`. Not for `local`. */
   zones?: readonly string[];
-  /** `host:3002` of the gateways; not for `service`. */
+  /** `host:3002` of the gateways; only for `local`. */
   gatewayTargets?: readonly string[];
-  /** `host:8222` of our own NATS servers. Empty: NATS is somebody else's, and only the gateways tell whether it is there. */
+  /**
+   * Our own NATS servers, as the exporter beside Prometheus calls them; it is told their addresses by who starts it. Empty: NATS is
+   * somebody else's, and only the gateways tell whether it is there.
+   */
   natsMonitoring: readonly string[];
-  /** Where log shippers send to and Grafana asks, for example `http://127.0.0.1:3100`. */
+  /** Where Grafana asks, for example `http://127.0.0.1:3100`. Log shippers are told by who starts them. */
   lokiUrl: string;
   /** WS_MEMORY_LIMIT of the gateways. */
   memoryLimitBytes: number;
@@ -32,8 +37,10 @@ export interface MonitoringOptions {
   grafanaUrl: string;
   /** Host name of the TLS entrance, whose certificate is watched then. */
   domain?: string;
-  /** File with the URL that the dead man's switch calls. Default: nobody outside is told that alerting works. */
+  /** File with a URL that is called every minute while alerting works. Default: Google Cloud's own watch is all there is. */
   watchdogWebhookFile?: string;
+  /** Where the programs listen, as far as not as on the monitoring VM. Only for `local`. */
+  ports?: Partial<Ports>;
 }
 
 /** US dollars an hour. */

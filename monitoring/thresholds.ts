@@ -6,6 +6,8 @@ export interface Threshold {
   unit: "percent" | "percentunit" | "s" | "bytes" | "short";
   /** How long it has to be beyond the value before it is an alert, for example `2m`. */
   for: string;
+  /** How long the alert goes on when it is over, for example `2m`. Default: not at all. */
+  keepFiring?: string;
   /** Over how much time a rate, quantile or prediction is taken, where it is one. */
   window?: string;
   /** Events a second below which a ratio says nothing. */
@@ -21,8 +23,8 @@ export const THRESHOLDS = {
   gatewaysUp: { value: 0, unit: "short", for: "1m", severity: "critical" },
   /** A single gateway that does not answer. Autohealing replaces it within minutes, and then it is no target any more. */
   gatewayDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** Gateways without NATS. A restart of it takes seconds. */
-  natsUnreachable: { value: 0, unit: "short", for: "30s", severity: "critical" },
+  /** Gateways without NATS. A restart of it takes seconds. It goes on until its consequences are over, so that they never are news. */
+  natsUnreachable: { value: 0, unit: "short", for: "30s", keepFiring: "2m", severity: "critical" },
   /** Connections a second refused because of us. One alone is over before the alert is due. */
   rejections: { value: 0, unit: "short", for: "1m", window: "1m", severity: "critical" },
   /** Part of all attempts refused for what the client did: a broken page or wrong keys. A scanner alone is below `least`. */

@@ -2,7 +2,7 @@
  * `npm run build`: bundles the gateway with everything that it imports into one file, `server/dist/gateway.mjs`,
  * which is all that the image holds beside Node. Workers run the same file again (node:cluster forks
  * `process.argv[1]`), so it may not lean on anything beside it. `npm run build publisher` does the same with the
- * publisher's service.
+ * publisher's service, `npm run build loadtest` with the load test.
  *
  * The version that /stats shows is fixed here: `process.env.ODIN_VERSION` in the sources becomes the version of
  * package.json, followed by the commit when the environment variable `ODIN_COMMIT` names one: `0.1.0+3f2a9c1`.
@@ -19,12 +19,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const BUNDLES = {
   gateway: { entry: "server/src/main.ts", outfile: "server/dist/gateway.mjs" },
   publisher: { entry: "publisher/src/service.ts", outfile: "publisher/dist/publisher.mjs" },
+  loadtest: { entry: "loadtest/src/cli.ts", outfile: "loadtest/dist/loadtest.mjs" },
 };
 
 export interface BuildOptions {
   /** Default: the gateway. */
   bundle?: keyof typeof BUNDLES;
-  /** Default: `server/dist/gateway.mjs` or `publisher/dist/publisher.mjs`. Its source map is written beside it. */
+  /** Default: as in BUNDLES. Its source map is written beside it. */
   outfile?: string;
   /** Commit that is built, any length. Default: none. */
   commit?: string | undefined;

@@ -18,12 +18,11 @@ import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config.ts";
 import { drainSeconds, gatewayEnvironment } from "./gateway-settings.ts";
 import { gatewayImage, loadtestImage, publisherImage } from "./images.ts";
+import { MACHINES } from "./machines.ts";
+import { monitoringOptions, natsNames, OWN_LOKI } from "./monitoring-options.ts";
 
 const CIDR = "10.20.0.0/20"; // another one than the service's, in case the two networks are ever joined
 const AWAIT_STARTUP = "npm run --silent await-startup";
-const BACKEND_MACHINE = "e2-small";
-const RUNNER_MACHINE = "e2-standard-4";
-const BACKEND_DISK_GB = 20;
 
 /**
  * One gateway as it runs in prod, a backend (NATS, publisher, monitoring) and a load generator, in a network of their own that nobody
@@ -64,7 +63,7 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     "config",
     {
       site,
-      files: monitoringFiles({ stack: config.stack, project: site.project, zones }),
+      files: monitoringFiles(monitoringOptions(config)),
       readers: { backend: backend.member, gateway: gateway.member },
     },
     first,
@@ -73,16 +72,22 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     "backend",
     {
       ...vm,
-      machineType: BACKEND_MACHINE,
+      machineType: MACHINES.backend.type,
       account: backend.email,
-      dataDisk: { sizeGb: BACKEND_DISK_GB, snapshots: false },
+      dataDisk: { sizeGb: MACHINES.backend.dataGib, snapshots: false },
       boot: {
         role: "backend",
         images: {
           publisher: publisherImage(registry, first),
-          ...mirrored("nats", "prometheus", "alertmanager", "loki", "grafana"),
+          ...mirrored("nats", "nats-exporter", "prometheus", "alertmanager", "loki", "grafana", "alloy"),
         },
-        settings: { "config-bucket": bucket.bucket },
+        settings: {
+          "config-bucket": bucket.bucket,
+          "loki-url": OWN_LOKI,
+          "nats-monitoring": natsNames(config)
+            .map((name) => `${name},http://127.0.0.1:${PORTS.natsMonitoring}`)
+            .join(" "),
+        },
       },
     },
     connected,
@@ -118,7 +123,7 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     "runner",
     {
       ...vm,
-      machineType: RUNNER_MACHINE,
+      machineType: MACHINES.runner.type,
       account: runner.email,
       boot: {
         role: "runner",

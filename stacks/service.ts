@@ -27,14 +27,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config.ts";
 import { drainSeconds as drainOf, gatewayEnvironment } from "./gateway-settings.ts";
 import { gatewayImage } from "./images.ts";
+import { MACHINES } from "./machines.ts";
+import { monitoringOptions, natsNames } from "./monitoring-options.ts";
 
 const CIDR = "10.10.0.0/20";
 const AWAIT_STARTUP = "npm run --silent await-startup";
 const SMOKE_TEST = "npm run --silent smoke";
-const NATS_MACHINE = "e2-small";
-const NATS_DISK_GB = 10;
-const MONITORING_MACHINE = "e2-small";
-const MONITORING_DISK_GB = 30;
 /** New connections that one address may make through the TLS entrance in a minute: a whole office may be behind it. */
 const CONNECTS_PER_MINUTE = 600;
 
@@ -110,9 +108,9 @@ export function service(config: StackConfig): Record<string, unknown> {
           subnet: network.subnetId,
           account: nats,
           image: registry.mirror(IMAGES.nats),
-          machineType: NATS_MACHINE,
+          machineType: MACHINES.nats.type,
           cosImage,
-          diskGb: NATS_DISK_GB,
+          diskGb: MACHINES.nats.dataGib,
           snapshots: site.production,
           startupCheck: AWAIT_STARTUP,
         }
@@ -126,6 +124,15 @@ export function service(config: StackConfig): Record<string, unknown> {
     connected,
   );
 
+  const webhook =
+    config.alertWebhook === undefined
+      ? undefined
+      : new Secret(
+          "alert-webhook",
+          { site, value: pulumi.secret(config.alertWebhook), accessors: { monitoring: monitoring.member } },
+          first,
+        );
+  const servers = natsNames(config);
   const watcher = new MonitoringVm(
     "monitoring",
     {
@@ -133,12 +140,21 @@ export function service(config: StackConfig): Record<string, unknown> {
       zone: firstZone,
       subnet: network.subnetId,
       account: monitoring,
-      machineType: MONITORING_MACHINE,
+      machineType: MACHINES.monitoring.type,
       cosImage,
-      images: mirrored("prometheus", "alertmanager", "loki", "grafana", "alloy"),
-      files: monitoringFiles({ stack: config.stack, project: site.project, zones }),
+      images: mirrored(
+        "prometheus",
+        "alertmanager",
+        "loki",
+        "grafana",
+        "alloy",
+        ...(nats ? (["nats-exporter"] as const) : []),
+      ),
+      files: monitoringFiles(monitoringOptions(config)),
       readers: { gateway: gateway.member },
-      diskGb: MONITORING_DISK_GB,
+      ...(webhook ? { secrets: { "file-alertmanager-webhook": webhook.version } } : {}),
+      natsServers: messages.monitoring.map((address, index) => ({ name: servers[index] ?? "", address })),
+      diskGb: MACHINES.monitoring.dataGib,
       snapshots: site.production,
       startupCheck: AWAIT_STARTUP,
     },

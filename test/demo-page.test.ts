@@ -2,86 +2,117 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { WebSocket } from "ws";
+import * as format from "../client/demo/src/format.ts";
 import { openPage, withoutBrowser } from "./harness/browser.ts";
-import { get } from "./harness/http.ts";
+import { end, npm, PATIENCE, ROW, startDemo } from "./harness/demo.ts";
 import { startNats, withoutNats } from "./harness/nats.ts";
 import type { Owner } from "./harness/owner.ts";
-import { freePort } from "./harness/ports.ts";
-import { ProcessGroup } from "./harness/process-group.ts";
-import { eventually, within } from "./harness/wait.ts";
+import { eventually } from "./harness/wait.ts";
 
-const START_MS = 60_000;
+interface Trade {
+  side: "buy" | "sell";
+  price: number;
+  amount: number;
+  value: number;
+}
 
-/** Runs a script of package.json as a person would. */
-function npm(owner: Owner, args: readonly string[], env: Record<string, string>): ProcessGroup {
-  const inherited = Object.fromEntries(
-    Object.entries(process.env).filter(([, value]) => value !== undefined),
+/** Everything that is traded of a token, oldest first and as the page writes it, by a connection of its own. */
+async function watchTrades(owner: Owner, url: string, symbol: string): Promise<string[]> {
+  const trades: string[] = [];
+  const socket = new WebSocket(url);
+  owner.after(() => socket.terminate());
+  socket.on("open", () =>
+    socket.send(JSON.stringify({ type: "subscribe", channels: [`${symbol}.trade`] })),
   );
-  const script = new ProcessGroup("npm", args, { ...(inherited as Record<string, string>), ...env });
-  owner.after(() => script.dispose());
-  return script;
+  const subscribed = Promise.withResolvers<void>();
+  socket.on("message", (text) => {
+    const message = JSON.parse(String(text)) as { type?: string; ts: number; data: Trade };
+    if (message.type === "subscription_ack") subscribed.resolve();
+    if (message.type !== undefined) return;
+    const { side, price, amount, value } = message.data;
+    const name = side === "buy" ? "Buy" : "Sell";
+    const cells = [format.time(message.ts), name, format.price(price), format.amount(amount)];
+    trades.push([...cells, format.money(value)].join("|"));
+  });
+  await subscribed.promise;
+  return trades;
 }
 
-/** Ends it as npm's own Ctrl-C does: it must leave nothing, and without complaint. */
-async function end(script: ProcessGroup): Promise<void> {
-  script.signal("SIGINT");
-  const { code } = await within("the end of a script", script.exited, START_MS);
-  assert.equal(code, 0, script.output);
-  assert.deepEqual(script.processes(), []);
+/** The list of trades on the page, oldest first. */
+const shownTrades = async (page: Page): Promise<string[]> =>
+  (
+    await page
+      .locator(".activity li")
+      .evaluateAll((items) =>
+        items.map((item) => [...item.children].map((cell) => cell.textContent).join("|")),
+      )
+  ).reverse();
+
+const journal = (page: Page, wanted: RegExp) =>
+  page.locator(".journal li", { hasText: wanted }).first().waitFor({ timeout: PATIENCE });
+
+/** Every trade between the first and the last that is shown is shown, each once and in order. */
+async function assertNoGap(page: Page, trades: readonly string[]): Promise<string[]> {
+  const shown = await shownTrades(page);
+  assert.ok(shown.length > 0, "no trade is shown");
+  const last = shown.at(-1) as string;
+  await eventually("the last trade that is shown", () => trades.includes(last));
+  const to = trades.lastIndexOf(last) + 1;
+  assert.deepEqual(shown.slice(-to), trades.slice(Math.max(0, to - shown.length), to));
+  return shown;
 }
 
-async function start(
-  owner: Owner,
-  env: Record<string, string> = {},
-): Promise<{ url: string; gateway: ProcessGroup }> {
-  const [port, ops] = [await freePort(), await freePort()];
-  const gateway = npm(owner, ["start"], { WS_PORT: String(port), OPS_PORT: String(ops), ...env });
-  await eventually(
-    "a healthy gateway",
-    async () => {
-      assert.equal(gateway.exit, undefined, gateway.output);
-      return (await get(`http://127.0.0.1:${ops}/health`).catch(() => undefined))?.status === 200;
-    },
-    START_MS,
-  );
-  return { url: `http://127.0.0.1:${port}/`, gateway };
-}
+describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
+  test("npm start shows live prices, and recovers from a cut line and from reading slowly without a gap", async (t) => {
+    const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600", WS_SEND_BUFFER_BYTES: "16384" });
+    const trades = await watchTrades(t, ws, "BTC");
+    const { page, errors } = await openPage(t, `${url}#/token/BTC`);
+    await page.waitForSelector(ROW, { timeout: PATIENCE });
+    assert.equal(await page.getByRole("status").innerText(), "Live");
+    const quote = page.locator(".quote b");
+    const before = await quote.innerText();
+    assert.match(before, /^\$[\d,.]+$/);
+    await eventually("a price that moves", async () => (await quote.innerText()) !== before, PATIENCE);
+    await eventually("some trades", async () => (await shownTrades(page)).length >= 5, PATIENCE);
+    await page.locator(".chart canvas").first().waitFor();
 
-describe("demo page", { skip: withoutBrowser() || withoutNats(), timeout: 180_000 }, () => {
-  test("npm start shows live prices, and a cut connection resumes", async (t) => {
-    const { url, gateway } = await start(t, { SIMULATOR_RATE: "40" });
-    const { page, errors } = await openPage(t, url);
-    await page.waitForSelector("#tokens tr", { timeout: START_MS });
-    assert.match((await page.textContent("#state")) ?? "", /live/i);
-    const prices = () => page.locator("#tokens").innerText();
-    const before = await prices();
-    await eventually("prices that move", async () => (await prices()) !== before, START_MS);
-    await page.click("#cut");
-    await eventually(
-      "a resume",
-      async () => /recovered/i.test((await page.textContent("#resume")) ?? ""),
-      START_MS,
-    );
-    await page.click("#skip");
-    await eventually(
-      "a repaired gap",
-      async () => /^[1-9]\d* · [1-9]\d* · 0$/.test((await page.textContent("#gaps")) ?? ""),
-      START_MS,
-    );
+    // The last trade before the cut must still be followed by all that came meanwhile.
+    const edge = (await shownTrades(page)).at(-1) as string;
+    await page.getByRole("button", { name: "Cut the line" }).click();
+    await journal(page, /^.*Back on /);
+    await journal(page, /Caught up on [1-9][\d,]* messages?, nothing lost/);
+    const after = await assertNoGap(page, trades);
+    assert.ok(after.includes(edge), `${edge} is no more among ${after.join("\n")}`);
+    assert.notEqual(after.at(-1), edge);
+
+    await page.getByRole("button", { name: "Read slowly" }).click();
+    await page.locator(".throttle:not([data-level='0'])").waitFor({ timeout: PATIENCE });
+    await page.getByRole("img", { name: /Throttle level [123] of 3/ }).waitFor({ timeout: PATIENCE });
+    await page.getByText("Throttled", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByRole("button", { name: "Read slowly" }).click();
+    await journal(page, /Throttle level 0: everything is sent again/);
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await eventually("no gap after reading slowly", () => assertNoGap(page, trades), PATIENCE);
+
     assert.deepEqual(errors, []);
-    await end(gateway);
+    await end(script);
+    await page.getByText("No gateway answers.").or(page.getByText("The connection is lost.")).waitFor();
+    assert.ok(await page.getByRole("button", { name: "Try now" }).isVisible());
   });
 
-  test("with NATS_URL it shows what npm run publish publishes", async (t) => {
+  test("with NATS_URL it shows what npm run publish publishes", { skip: withoutNats() }, async (t) => {
     const nats = await startNats(t);
-    const { url, gateway } = await start(t, { NATS_URL: nats.url });
+    const { url, script } = await startDemo(t, { NATS_URL: nats.url });
     const { page, errors } = await openPage(t, url);
-    await page.waitForSelector("#state");
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    assert.equal(await page.locator(ROW).count(), 0);
     const publisher = npm(t, ["run", "publish", "--", "--rate", "30"], { NATS_URL: nats.url });
-    await page.waitForSelector("#tokens tr", { timeout: START_MS });
-    await page.waitForSelector("#feed li", { timeout: START_MS });
+    await page.waitForSelector(ROW, { timeout: PATIENCE });
+    await page.waitForSelector(".activity li", { timeout: PATIENCE });
     assert.deepEqual(errors, []);
     await end(publisher);
-    await end(gateway);
+    await end(script);
   });
 });

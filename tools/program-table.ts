@@ -26,6 +26,8 @@ export interface GoBuild {
   package: string;
   /** What the linker writes into the program, beside `-s -w`: without it a program that is built like this knows no version. */
   ldflags?: string;
+  /** The module's version without its `v`, where it counts otherwise than the program. */
+  moduleVersion?: string;
 }
 
 /** Where a program comes from. */
@@ -49,6 +51,10 @@ export interface ProgramRow {
 
 const actionlintRelease = "https://github.com/rhysd/actionlint/releases";
 const natsRelease = "https://github.com/nats-io/nats-server/releases";
+
+// Prometheus and Alertmanager write their version where this library has it.
+const promVersion = (version: string) => `-X github.com/prometheus/common/version.Version=${version}`;
+const prometheusDownloads = "https://prometheus.io/download/";
 
 /** Every program that the tests of this repository run against. */
 export const PROGRAMS = [
@@ -152,6 +158,83 @@ export const PROGRAMS = [
       },
     ],
     byHand: "apt install shellcheck, or brew install shellcheck",
+  },
+  {
+    name: "prometheus",
+    minimum: "3.8",
+    version: "3.8.0",
+    versionArguments: ["--version"],
+    sources: [
+      {
+        kind: "go",
+        module: "prometheus",
+        package: "github.com/prometheus/prometheus/cmd/prometheus",
+        ldflags: promVersion("3.8.0"),
+        moduleVersion: "0.308.0",
+      },
+    ],
+    byHand: `brew install prometheus, or see ${prometheusDownloads}`,
+  },
+  {
+    name: "promtool",
+    minimum: "3.8",
+    version: "3.8.0",
+    versionArguments: ["--version"],
+    sources: [
+      {
+        kind: "go",
+        module: "prometheus",
+        package: "github.com/prometheus/prometheus/cmd/promtool",
+        ldflags: promVersion("3.8.0"),
+        moduleVersion: "0.308.0",
+      },
+    ],
+    byHand: `it comes with Prometheus: brew install prometheus, or see ${prometheusDownloads}`,
+  },
+  {
+    name: "alertmanager",
+    minimum: "0.28",
+    version: "0.28.0",
+    versionArguments: ["--version"],
+    sources: [
+      {
+        kind: "go",
+        module: "alertmanager",
+        package: "github.com/prometheus/alertmanager/cmd/alertmanager",
+        ldflags: promVersion("0.28.0"),
+      },
+    ],
+    byHand: `brew install alertmanager, or see ${prometheusDownloads}`,
+  },
+  {
+    name: "amtool",
+    minimum: "0.28",
+    version: "0.28.0",
+    versionArguments: ["--version"],
+    sources: [
+      {
+        kind: "go",
+        module: "alertmanager",
+        package: "github.com/prometheus/alertmanager/cmd/amtool",
+        ldflags: promVersion("0.28.0"),
+      },
+    ],
+    byHand: `it comes with Alertmanager: brew install alertmanager, or see ${prometheusDownloads}`,
+  },
+  {
+    name: "loki",
+    minimum: "3.5",
+    version: "3.5.0",
+    versionArguments: ["--version"],
+    sources: [
+      {
+        kind: "go",
+        module: "loki",
+        package: "github.com/grafana/loki/v3/cmd/loki",
+        ldflags: "-X github.com/grafana/loki/v3/pkg/util/build.Version=3.5.0",
+      },
+    ],
+    byHand: "brew install loki, or see https://grafana.com/docs/loki/latest/setup/install/local/",
   },
 ] as const satisfies readonly ProgramRow[];
 

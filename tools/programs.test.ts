@@ -215,13 +215,13 @@ test("the table pins everything it gets, at a version that will do", () => {
     assert.ok(row.version.localeCompare(row.minimum, "en", { numeric: true }) >= 0, row.name);
     assert.ok(row.sources.length > 0, row.name);
     for (const source of row.sources)
-      for (const where of pinsOf(source)) assert.ok(where.includes(row.version), where);
+      for (const where of pinsOf(source, row.version)) assert.ok(where.includes(row.version), where);
   }
 });
 
 /** Asserts that each file of a source is pinned by a whole digest, and returns what names its version. */
-function pinsOf(source: Source): string[] {
-  if (source.kind === "go") return pinsOfModule(source);
+function pinsOf(source: Source, version: string): string[] {
+  if (source.kind === "go") return pinsOfModule(source, version);
   const archives = source.kind === "release" ? Object.values(source.archives) : [];
   const digests = source.kind === "wheel" ? source.sha256 : archives.map(({ sha256 }) => sha256);
   assert.ok(digests.length > 0);
@@ -229,14 +229,16 @@ function pinsOf(source: Source): string[] {
   return source.kind === "wheel" ? [source.requirement] : archives.map(({ url }) => url);
 }
 
-function pinsOfModule({ module, package: path, ldflags }: GoBuild): string[] {
+function pinsOfModule(build: GoBuild, programVersion: string): string[] {
+  const { module, package: path, ldflags, moduleVersion = programVersion } = build;
   const read = (name: string) => readFileSync(join(import.meta.dirname, "modules", module, name), "utf8");
   const required = [...read("go.mod").matchAll(/^(?:require )?\s*(\S+) (v\S+)$/gm)];
   const found = required.find(([, name]) => path === name || path.startsWith(`${name}/`));
   assert.ok(found, `go.mod of ${module} requires no module that holds ${path}`);
   const [, name, version] = found;
   assert.match(read("go.sum"), new RegExp(`^${name} ${version} h1:\\S{44}$`, "m"));
-  return [String(version), ldflags ?? ""];
+  assert.equal(version, `v${moduleVersion}`, path);
+  return [ldflags ?? ""];
 }
 
 // A Go that only copies: it fails where it is not asked as it should be.

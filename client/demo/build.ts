@@ -1,10 +1,10 @@
 /**
  * Builds the demo page when its sources have changed since, and prints the folder that it is in: `dist/<hash of the sources>`. Takes a few
- * seconds then, and next to no time otherwise.
+ * seconds then, and next to no time otherwise. Several may run at once; one that is interrupted leaves nothing.
  */
 
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,6 +20,8 @@ const SOURCES = [
   "protocol/src",
   "package-lock.json",
 ];
+/** A gateway that runs may read its page again, for a worker that it starts anew: pages stay for so long, in milliseconds. */
+const KEPT = 24 * 60 * 60_000; // 1 day
 
 /** A name for the content of these files and folders, tests and what was built left out. Paths are below `root`. */
 export function hashOf(root: string, sources: readonly string[]): string {
@@ -34,9 +36,9 @@ export function hashOf(root: string, sources: readonly string[]): string {
 }
 
 function filesOf(path: string): string[] {
-  if (!existsSync(path)) return [];
-  const entries = readdirSync(dirname(path), { withFileTypes: true });
-  if (entries.find((entry) => join(entry.parentPath, entry.name) === path)?.isFile()) return [path];
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return [];
+  if (found.isFile()) return [path];
   return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
     if (entry.name === "dist" || entry.name === "node_modules" || entry.name.includes(".test.")) return [];
     return entry.isDirectory() ? filesOf(join(path, entry.name)) : [join(path, entry.name)];
@@ -49,9 +51,12 @@ async function build(): Promise<string> {
   if (existsSync(join(folder, "index.html"))) return folder;
   const started = performance.now();
   process.stderr.write("building the demo page …\n");
-  const { build: bundle } = await import("vite");
   // Somebody else may be building too: whoever is done first puts it in its place.
   const mine = `${folder}.${process.pid}`;
+  const clear = () => rmSync(mine, { recursive: true, force: true });
+  process.once("exit", clear);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+  const { build: bundle } = await import("vite");
   await bundle({
     configFile: join(DEMO, "../vite.config.ts"),
     logLevel: "warn",
@@ -61,15 +66,19 @@ async function build(): Promise<string> {
     renameSync(mine, folder);
   } catch (error) {
     if (!existsSync(join(folder, "index.html"))) throw error;
-    rmSync(mine, { recursive: true });
   }
-  for (const name of readdirSync(DIST)) {
-    // A gateway has read its page long since; only what others are building stays.
-    if (/^[0-9a-f]{16}$/.test(name) && join(DIST, name) !== folder)
-      rmSync(join(DIST, name), { recursive: true, force: true });
-  }
+  tidy(folder);
   process.stderr.write(`built the demo page in ${((performance.now() - started) / 1_000).toFixed(1)} s\n`);
   return folder;
+}
+
+/** Removes pages of old sources, and what was left by those who were killed. */
+function tidy(current: string): void {
+  for (const name of readdirSync(DIST)) {
+    const path = join(DIST, name);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN);
+    if (path !== current && age > KEPT) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 if (import.meta.main) process.stdout.write(await build());

@@ -1,10 +1,10 @@
 /** The life of a client: its sockets, its timers, its token. What to ask and what to pass on, others decide. */
 
 import type { ClientMessage, ServerMessage, Welcome } from "@odin-ws/protocol";
-import { Backoff } from "./backoff.ts";
+import { backoff, FIRST_WINDOW } from "./backoff.ts";
 import { Course } from "./course.ts";
 import { Emitter } from "./emitter.ts";
-import { defaultEnvironment, report } from "./environment.ts";
+import { defaultEnvironment } from "./environment.ts";
 import { Page } from "./page.ts";
 import { Pulse } from "./pulse.ts";
 import { Registry } from "./registry.ts";
@@ -26,11 +26,10 @@ import type {
 const PATIENCE = 10_000; // 10 s
 /** A connection that has lasted so long was a good one: the next wait is a short one. */
 const PROVEN = 10_000; // 10 s
-/** Before a replay is asked for again that the gateway was too busy for. */
-const RETRY = 500; // 0.5 s
 /** Close codes that say that this client has broken the protocol: coming back would not help. */
 const HOPELESS: readonly number[] = [1002, 1007, 1009];
 const TOKEN_EXPIRED = 4401;
+const LOOPBACK = /^wss?:..(localhost[:/]|127\.|\[::1)/i;
 
 /**
  * Connects to a gateway, and again whenever the connection is lost, until `close()`.
@@ -46,13 +45,17 @@ class Connection implements Client {
   readonly #url: string;
   readonly #token: ConnectOptions["token"];
   readonly #environment: Environment;
-  readonly #timers: Timers<"connect" | "welcome" | "beat" | "renew" | "pump" | "retry">;
+  readonly #timers: Timers;
   readonly #emitter = new Emitter();
   readonly #registry = new Registry();
   readonly #page: Page;
   readonly #course: Course;
   readonly #requests: Requests;
-  readonly #backoff = new Backoff();
+  #window = FIRST_WINDOW;
+  /** Attempts since a connection lasted. */
+  #failures = 0;
+  /** When to come back, in milliseconds, as the gateway has said. */
+  #planned: number | undefined;
   #socket: Socket | undefined;
   /** From the welcome on. */
   #pulse: Pulse | undefined;
@@ -66,9 +69,9 @@ class Connection implements Client {
     this.#environment = { ...defaultEnvironment(), ...environment };
     this.#timers = new Timers(this.#environment);
     this.#course = new Course({
-      deliver: (envelope, late) => this.#registry.deliver(envelope, late, report),
-      replay: (from_seq, to_seq) => this.#send({ type: "replay", from_seq, to_seq }),
-      refill: (since, round) => this.#requests.catchUp(since, round),
+      deliver: (envelope, late) => this.#registry.deliver(envelope, late),
+      replay: (from_seq, to_seq) => this.#requests.replay({ type: "replay", from_seq, to_seq }),
+      refill: (since, round) => this.#requests.refill(since, round),
       begin: () => this.#registry.begin(-1),
       refetch: (reason) => {
         const channels = this.#requests.live;
@@ -77,15 +80,17 @@ class Connection implements Client {
       restart: (reason) => this.#lose(reason),
     });
     this.#requests = new Requests(this.#registry, this.#emitter, {
-      send: (message) => this.#send(message),
-      later: (ms) => this.#pumpAfter(ms),
+      timers: this.#timers,
       now: this.#environment.now,
-      caughtUp: (round, whole) => {
+      send: (message) => this.#send(message),
+      refilled: (round, whole) => {
         this.#course.refilled(whole, round);
         this.#pulse?.beat(round);
       },
     });
-    this.#page = new Page(this.#environment, pauseHiddenAfter, () => this.#look());
+    // This machine can be reached without a network too.
+    const around = LOOPBACK.test(url) ? { ...this.#environment, navigator: undefined } : this.#environment;
+    this.#page = new Page(around, pauseHiddenAfter, () => this.#look());
     // Not at once: whoever calls connect() wants to add listeners first.
     this.#timers.set("connect", 0, () => this.#start());
   }
@@ -95,9 +100,8 @@ class Connection implements Client {
   }
 
   subscribe<Data>(channels: string | readonly string[], listener: Listener<Data>): () => void {
-    if (this.#closed) throw new Error("the client is closed");
     return this.#registry.add([channels].flat(), listener as Listener, this.#course.top, () => {
-      this.#pumpAfter(0); // Once for all calls of this tick.
+      this.#requests.pumpAfter(0); // Once for all calls of this tick.
     });
   }
 
@@ -116,18 +120,14 @@ class Connection implements Client {
   }
 
   close(): void {
-    if (!this.#closed) this.#end("closed");
-  }
-
-  get #closed(): boolean {
-    return this.status.state === "closed";
+    this.#end("closed");
   }
 
   // ——— coming and going ———
 
   /** Something around the client has changed. */
   #look(): void {
-    if (this.#closed) return;
+    if (this.status.state === "closed") return;
     const { away } = this.#page;
     if (away) this.#leave(...away);
     else if (this.#pulse) this.#pulse.check();
@@ -137,8 +137,8 @@ class Connection implements Client {
   #start(): void {
     const { away } = this.#page;
     this.#leave(...(away ?? (["connecting", this.status.reason] as const)));
-    // Whoever was told of it may have closed the client or paused it.
-    if (this.status.state === "connecting") void this.#open(this.#attempt);
+    // Whoever was told of it may have closed the client, paused it, or begun another attempt, which ends here.
+    if (this.status.state === "connecting") void this.#open(++this.#attempt);
   }
 
   async #open(attempt: number): Promise<void> {
@@ -154,7 +154,8 @@ class Connection implements Client {
       return this.#end(`${error}`); // The address is none, or not allowed here.
     }
     this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#receive(data as string);
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onerror = () => {}; // A close follows.
     // A connection that never opened was refused, or there was nobody: a browser does not tell.
     socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : "refused"), code);
     this.#renewLater(token);
@@ -166,7 +167,7 @@ class Connection implements Client {
     this.#socket = undefined;
     this.#pulse = undefined;
     this.#attempt++;
-    this.#requests.closed();
+    this.#requests.close();
     this.#timers.clear();
     if (socket) {
       socket.onmessage = socket.onclose = null;
@@ -177,12 +178,13 @@ class Connection implements Client {
 
   #lose(reason: string, code = 1006): void {
     const lived = this.#environment.now() - this.#welcomedAt;
-    if (this.#pulse && lived > PROVEN) this.#backoff.failures = 0;
+    if (this.#pulse && lived > PROVEN) this.#failures = 0;
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") {
       return this.#end("token expired", code);
     }
-    const wait = this.#backoff.next(this.#environment.random());
+    const wait = this.#planned ?? backoff(this.#window, this.#failures++, this.#environment.random());
+    this.#planned = undefined;
     this.#leave("waiting", reason, { code, retryAt: Date.now() + wait });
     // Whoever was told of it may have closed the client or hurried it on.
     if (this.status.state === "waiting") this.#timers.set("connect", wait, () => this.#start());
@@ -197,20 +199,31 @@ class Connection implements Client {
 
   // ——— what the gateway says ———
 
-  #receive(text: string): void {
+  #receive(text: unknown): void {
     this.#pulse?.heard();
-    const message: ServerMessage = JSON.parse(text);
+    let message: ServerMessage;
+    try {
+      message = JSON.parse(text as string);
+    } catch {
+      return this.#lose("not understood"); // Something in between has answered.
+    }
     if ("channel" in message) return this.#course.envelope(message);
     switch (message.type) {
       case "welcome":
         return this.#welcome(message);
       case "subscription_ack":
-        return this.#requests.acknowledged(message);
+        return this.#requests.answered(message);
       case "heartbeat_ack": {
         const beat = this.#pulse?.answered();
         if (!beat) return;
-        this.#course.heartbeatAck(message, beat.round);
-        return this.#emitter.set({ latencyMs: beat.ms });
+        const latencyMs = this.#environment.now() - beat.at;
+        if (this.#requests.idle(beat.at)) {
+          // Answers come in the order of the questions. What was asked before and has none was not read.
+          if (this.#requests.waits) return this.#lose("rate_limited");
+          this.#course.again();
+        }
+        this.#course.heartbeat(message, beat.round);
+        return this.#emitter.set({ latencyMs });
       }
       case "replay_end":
         return this.#course.replayEnd(message);
@@ -218,14 +231,12 @@ class Connection implements Client {
         this.#emitter.set({ throttle: message.level });
         return this.#course.throttled(message);
       case "reconnect":
-        this.#backoff.planned = message.in_ms;
+        this.#planned = message.in_ms;
         return;
       case "error":
         if (message.code !== "rate_limited") this.#requests.refused(message);
-        // A gateway that is busy with an answer refuses a replay. Anything else that it did not read, a new connection makes good.
-        else {
-          this.#timers.set("retry", RETRY, () => this.#course.askAgain() || this.#lose(message.code));
-        }
+        // Most often a gateway that is busy with an answer and refuses a replay. The answer to this will show what is to be done.
+        else this.#pulse?.beat();
     }
   }
 
@@ -233,25 +244,25 @@ class Connection implements Client {
     const { now } = this.#environment;
     this.#timers.stop("welcome");
     this.#welcomedAt = now();
-    this.#backoff.window = welcome.reconnect;
+    this.#window = welcome.reconnect;
+    this.#planned = undefined;
+    const attempt = this.#attempt;
     const since = this.#course.welcome(welcome, this.#requests.live.length > 0);
-    const line = {
+    // Whoever was told of something may have closed the client or paused it; also below.
+    if (attempt !== this.#attempt) return;
+    this.#pulse = new Pulse(
+      welcome.heartbeat_seconds,
+      this.#timers,
       now,
-      beat: () => this.#send({ type: "heartbeat" }),
-      later: (ms: number, callback: () => void) => this.#timers.set("beat", ms, callback),
-      lose: (reason: string) => this.#lose(reason),
-    };
-    this.#requests.opened(since);
-    this.#pulse = new Pulse(line, welcome.heartbeat_seconds);
+      () => this.#send({ type: "heartbeat" }),
+      (reason) => this.#lose(reason),
+    );
     this.#emitter.set({ state: "open", reason: "", gateway: welcome.instance });
+    if (attempt === this.#attempt) this.#requests.open(since);
   }
 
   #send(message: ClientMessage): void {
     this.#socket?.send(JSON.stringify(message));
-  }
-
-  #pumpAfter(ms: number): void {
-    this.#timers.set("pump", ms, () => this.#requests.pump());
   }
 
   // ——— the token ———
@@ -275,7 +286,7 @@ class Connection implements Client {
     this.#timers.set("renew", wait, async () => {
       const fresh = await this.#ask(attempt);
       if (attempt !== this.#attempt) return;
-      if (fresh && fresh !== token) this.#requests.authenticate(fresh);
+      if (fresh && fresh !== token) this.#requests.renew(fresh);
       this.#renewLater(fresh || token);
     });
   }

@@ -143,7 +143,7 @@ class World {
       const { message, round } = next;
       if ("channel" in message) this.course.envelope(message);
       else if (message.type === "replay_end") this.course.replayEnd(message);
-      else if (message.type === "heartbeat_ack") this.course.heartbeatAck(message, round);
+      else if (message.type === "heartbeat_ack") this.course.heartbeat(message, round);
       else if (message.type === "throttle_update") this.course.throttled(message);
       else if (message.type === "subscription_ack") {
         this.#live = true;
@@ -161,7 +161,8 @@ class World {
       this.serve(100);
       this.flow(1000);
     }
-    assert.equal(this.course.askAgain(), false, "it still waits for a replay");
+    this.course.again();
+    assert.deepEqual(this.#up, [], "it still waits for a replay");
   }
 
   #number(item: Item): number {

@@ -15,6 +15,7 @@ import type { Refetch } from "./types.ts";
 const MAX_HELD = 10_000;
 /** Channels whose last offset is remembered. */
 const MAX_CHANNELS = 50_000;
+const NOTHING = Infinity;
 
 export interface Effects {
   /** `late`: the channel brought a newer one before. */
@@ -40,17 +41,20 @@ export class Course {
   #epoch: string | undefined;
   /** Everything up to here was passed on or given up, but for what `#owed` says. */
   #top = 0;
-  /** Everything up to here was: above it, something was left out on purpose or is still on its way. */
-  #owed: number | undefined;
+  /** Everything up to here was: above it, something was left out on purpose or is still on its way. Infinite when nothing is. */
+  #owed = NOTHING;
   #seen = new Seen();
   /** Offset of each channel's newest message. */
   #newest = new Map<string, number>();
 
   // What belongs to one connection.
+  /** Offset that it began with. */
+  #welcomed = 0;
   #next = 1;
   #highest = 0;
   #held = new Map<number, Envelope>();
-  #replaying: { from: number; to: number } | undefined;
+  /** Last seq of the replay that is awaited. */
+  #replaying: number | undefined;
   /** The seq up to which the answer to `refill` closes gaps; undefined when none is awaited. */
   #filling: number | undefined;
   /** Counts what was asked for `since` something on this connection; the resume is number 0. */
@@ -86,8 +90,9 @@ export class Course {
     this.#forget(0);
     this.#next = 1;
     this.#highest = this.#round = this.#reached = 0;
+    this.#welcomed = offset;
     this.#held = new Map();
-    this.#owed = since?.offset;
+    this.#owed = since?.offset ?? NOTHING;
     this.#resuming = since !== undefined;
     if (!known) this.#begin(epoch, offset);
     else if (!live) this.#top = Math.max(this.#top, offset);
@@ -104,17 +109,16 @@ export class Course {
     if (this.#held.size > this.#maxHeld) this.#effects.restart("gap too long");
   }
 
-  replayEnd({ from_seq, to_seq }: ReplayEnd): void {
-    if (this.#replaying?.from !== from_seq || this.#replaying.to !== to_seq) return;
+  replayEnd({ to_seq }: ReplayEnd): void {
+    if (this.#replaying !== to_seq) return;
     this.#replaying = undefined;
     if (this.#next <= to_seq) this.#refill();
     else this.#drain();
   }
 
-  /** Asks for a replay once more that the gateway was too busy for; false when none is awaited. */
-  askAgain(): boolean {
-    if (this.#replaying) this.#effects.replay(this.#replaying.from, this.#replaying.to);
-    return this.#replaying !== undefined;
+  /** A replay that is still awaited was not read: asks for it once more. */
+  again(): void {
+    if (this.#replaying) this.#ask(this.#replaying);
   }
 
   throttled({ level, dropped, since }: ThrottleUpdate): void {
@@ -122,25 +126,31 @@ export class Course {
       // What waits behind a gap is of the old stream, and what would fill it is gone.
       this.#passHeld();
       this.#forget(level);
-      this.#owed = level > 0 ? since.offset : undefined;
+      this.#owed = level > 0 ? since.offset : NOTHING;
       this.#begin(since.epoch, since.offset);
       return this.#effects.refetch("epoch");
     }
     this.#level = level;
     if (dropped > 0) this.#leftOut = true;
-    if (level > 0 || dropped > 0) this.#owed = Math.min(this.#owed ?? since.offset, since.offset);
+    if (level > 0 || dropped > 0) this.#owed = Math.min(this.#owed, since.offset);
     if (level > 0) return;
     if (this.#leftOut) this.#refill();
-    else if (!this.#resuming) this.#owed = undefined;
+    else if (!this.#resuming) this.#owed = NOTHING;
   }
 
   /** The last acknowledgement of what `refill` or a resume asked for has come. */
   refilled(recovered: boolean, round: number): void {
-    if (!recovered && round === this.#round) this.#effects.refetch("history");
+    if (recovered || round !== this.#round) return;
+    if (round === 0) {
+      // What is fetched now has everything up to here. Should this connection end early, the next one must not tell the same again.
+      this.#owed = this.#welcomed;
+      this.#top = Math.max(this.#top, this.#welcomed);
+    }
+    this.#effects.refetch("history");
   }
 
   /** `round`: the heartbeat was sent behind this refill or resume, so that all of its envelopes came before this. */
-  heartbeatAck(ack: HeartbeatAck, round?: number): void {
+  heartbeat(ack: HeartbeatAck, round?: number): void {
     const settles = round === this.#round;
     if (this.#filling !== undefined) {
       if (!settles) return;
@@ -166,14 +176,14 @@ export class Course {
     if (this.#level === 0 && !this.#leftOut) {
       // Below what it has sent already: something was left out there. Below what another gateway sent: it lags behind that one.
       const filling = Math.max(this.#complete, offset);
-      this.#owed = offset < this.#reached ? offset : filling < this.#top ? filling : undefined;
+      this.#owed = offset < this.#reached ? offset : filling < this.#top ? filling : NOTHING;
     }
     this.#top = Math.max(this.#top, offset);
   }
 
   /** Nothing up to here is missing. A notice may name a place behind a gap that is still open. */
   get #complete(): number {
-    return Math.min(this.#owed ?? this.#top, this.#top);
+    return Math.min(this.#owed, this.#top);
   }
 
   #hasAll(from: number, to: number): boolean {
@@ -191,7 +201,7 @@ export class Course {
   }
 
   #ask(to: number): void {
-    this.#replaying = { from: this.#next, to };
+    this.#replaying = to;
     this.#effects.replay(this.#next, to);
   }
 
@@ -220,9 +230,9 @@ export class Course {
     this.#reached = Math.max(this.#reached, offset);
     if (!this.#seen.add(offset)) return;
     this.#top = Math.max(this.#top, offset);
-    if (this.#owed !== undefined && this.#seen.forgotten > this.#owed) {
+    if (this.#seen.forgotten > this.#owed) {
       // From there on it could not be told any more what is new: asking again would repeat messages.
-      this.#owed = undefined;
+      this.#owed = NOTHING;
       this.#resuming = this.#leftOut = false;
       this.#effects.refetch("overflow");
     }
@@ -241,7 +251,7 @@ export class Course {
 
   #begin(epoch: string, offset: number): void {
     this.#epoch = epoch;
-    this.#top = this.#reached = offset;
+    this.#top = this.#reached = this.#welcomed = offset;
     this.#seen = new Seen(this.#generation);
     this.#newest = new Map();
     this.#effects.begin();

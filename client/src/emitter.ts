@@ -23,7 +23,9 @@ export class Emitter {
   }
 
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
-    for (const listener of this.#listeners) {
+    for (const listener of [...this.#listeners]) {
+      // One that is called may end another.
+      if (!this.#listeners.has(listener)) continue;
       try {
         listener(name, event as never);
       } catch (error) {
@@ -34,11 +36,10 @@ export class Emitter {
 
   /** Takes on a changed status, and tells of it if it differs. */
   set(change: Partial<Status>): void {
-    const before = this.status;
-    this.status = { ...before, ...change };
     const keys = Object.keys(change) as (keyof Status)[];
-    if (keys.some((key) => change[key] !== before[key])) this.emit("status", this.status);
-    else this.status = before;
+    if (keys.every((key) => change[key] === this.status[key])) return;
+    this.status = { ...this.status, ...change };
+    this.emit("status", this.status);
   }
 
   clear(): void {

@@ -15,8 +15,8 @@ export function defaultEnvironment(): Environment {
   return {
     open: (url) => new globals.WebSocket(url),
     now: () => performance.now(),
-    setTimeout,
-    clearTimeout: clearTimeout as Environment["clearTimeout"],
+    setTimeout: (callback, ms) => setTimeout(callback, ms), // A browser's own wants no `this`.
+    clearTimeout: (timer) => clearTimeout(timer as number),
     random: Math.random,
     window: globals.addEventListener && (globals as unknown as Watchable),
     navigator: globals.navigator,

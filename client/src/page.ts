@@ -1,15 +1,15 @@
 /** Whether the surroundings let the client be connected: the application, the network, and whether somebody looks at the page. */
 
+import { Timers } from "./timers.ts";
 import type { Environment, State, Watchable } from "./types.ts";
 
 const HIDDEN = 300_000; // 5 min: after that, browsers run a hidden page's timers once a minute
-const LONGEST = 2 ** 31 - 1; // what setTimeout takes
 
 export class Page {
   readonly #environment: Environment;
+  readonly #timers: Timers;
   readonly #changed: () => void;
   readonly #hideAfter: number;
-  #timer: unknown;
   #left = false;
   /** The application wants it to stay away. */
   paused = false;
@@ -17,6 +17,7 @@ export class Page {
   /** `changed`: `away` may be another one, or the network another one. */
   constructor(environment: Environment, hideAfter: number | undefined, changed: () => void) {
     this.#environment = environment;
+    this.#timers = new Timers(environment);
     this.#hideAfter = hideAfter ?? HIDDEN;
     this.#changed = changed;
     this.#watch("addEventListener");
@@ -31,7 +32,7 @@ export class Page {
   }
 
   end(): void {
-    this.#stop();
+    this.#timers.clear();
     this.#watch("removeEventListener");
   }
 
@@ -41,22 +42,14 @@ export class Page {
     document?.[method]("visibilitychange", this.#look);
   }
 
-  #stop(): void {
-    const { clearTimeout } = this.#environment; // A browser's own wants no `this`.
-    clearTimeout(this.#timer);
-  }
-
   readonly #look = (): void => {
-    const { document, setTimeout } = this.#environment;
-    this.#stop();
-    if (!document?.hidden) {
-      this.#left = false;
-      this.#changed();
-    } else if (this.#hideAfter <= LONGEST) {
-      this.#timer = setTimeout(() => {
-        this.#left = true;
-        this.#changed();
-      }, this.#hideAfter);
-    }
+    this.#timers.clear();
+    if (this.#environment.document?.hidden) this.#timers.set("hide", this.#hideAfter, () => this.#turn(true));
+    else this.#turn(false);
   };
+
+  #turn(left: boolean): void {
+    this.#left = left;
+    this.#changed();
+  }
 }

@@ -1,5 +1,7 @@
 /** Heartbeats: whether the gateway is still there, how long an answer takes, and which question an answer belongs to. */
 
+import type { Timers } from "./timers.ts";
+
 /**
  * Heartbeats are sent at this share of the server's interval: a dead line is given up within 20 s, and the place in the stream is never
  * older than 10 s, while the gateways remember 30.
@@ -8,56 +10,65 @@ const SHARE = 0.4;
 /** So long a check waits for an answer. */
 const PATIENCE = 5_000; // 5 s
 
-export interface Line {
-  now(): number;
-  /** Sends a heartbeat. */
-  beat(): void;
-  /** Calls back after so many milliseconds, unless it is called again or the line is lost before. */
-  later(ms: number, callback: () => void): void;
-  lose(reason: string): void;
+interface Beat {
+  at: number;
+  round: number | undefined;
 }
 
 export class Pulse {
-  readonly #line: Line;
+  readonly #timers: Timers;
+  readonly #now: () => number;
+  readonly #send: () => void;
+  readonly #lose: (reason: string) => void;
   /** Heartbeats without an answer, oldest first. */
-  readonly #sent: { at: number; round: number | undefined }[] = [];
+  readonly #sent: Beat[] = [];
   readonly #interval: number;
   #heardAt = 0;
 
-  constructor(line: Line, serverSeconds: number) {
-    this.#line = line;
+  /** `send`: sends a heartbeat. `lose`: gives the line up. Begins at once. */
+  constructor(
+    serverSeconds: number,
+    timers: Timers,
+    now: () => number,
+    send: () => void,
+    lose: (reason: string) => void,
+  ) {
     this.#interval = serverSeconds * 1000 * SHARE;
+    this.#timers = timers;
+    this.#now = now;
+    this.#send = send;
+    this.#lose = lose;
     this.#turn(this.#interval);
   }
 
   /** Something came. */
   heard(): void {
-    this.#heardAt = this.#line.now();
+    this.#heardAt = this.#now();
   }
 
   /** Sends one heartbeat more; its answer comes with `round`. */
   beat(round?: number): void {
-    this.#sent.push({ at: this.#line.now(), round });
-    this.#line.beat();
+    this.#sent.push({ at: this.#now(), round });
+    this.#send();
   }
 
-  /** An answer came. */
-  answered(): { ms: number; round: number | undefined } | undefined {
-    const sent = this.#sent.shift();
-    return sent && { ms: this.#line.now() - sent.at, round: sent.round };
+  /** An answer came: to this question. */
+  answered(): Beat | undefined {
+    return this.#sent.shift();
   }
 
   /** After sleep or a change of network nobody knows whether the line still leads anywhere. */
   check(): void {
-    this.#turn(PATIENCE);
+    this.#turn(PATIENCE, this.#sent.length > 0);
   }
 
-  #turn(ms: number): void {
-    const at = this.#line.now();
-    this.beat();
-    this.#line.later(ms, () => {
-      if (this.#heardAt < at) return this.#line.lose("silent");
-      this.#turn(this.#interval);
+  /** `asked`: one answer is awaited already, and many questions in a row are not allowed. */
+  #turn(ms: number, asked = false): void {
+    const at = this.#now();
+    if (!asked) this.beat();
+    this.#timers.set("beat", ms, () => {
+      if (this.#heardAt < at) this.#lose("silent");
+      else this.#turn(this.#interval);
     });
   }
 }

@@ -1,9 +1,10 @@
 /** Who listens to what: counts the listeners of each channel and finds those of a message. */
 
 import { type Envelope, parseChannel, patternsOf } from "@odin-ws/protocol";
+import { report } from "./environment.ts";
 import type { Listener } from "./types.ts";
 
-const ENDED = Number.POSITIVE_INFINITY;
+const ENDED = Infinity;
 
 interface Entry {
   listener: Listener;
@@ -37,7 +38,6 @@ export class Registry {
     }
     changed();
     return () => {
-      if (entry.from === ENDED) return;
       entry.from = ENDED;
       for (const channel of channels) {
         const entries = this.#entries.get(channel);
@@ -47,8 +47,8 @@ export class Registry {
     };
   }
 
-  /** Calls every listener of a message once, however many of its channels match. What one throws, `failed` gets. */
-  deliver(envelope: Envelope, late: boolean, failed: (error: unknown) => void): void {
+  /** Calls every listener of a message once, however many of its channels match. */
+  deliver(envelope: Envelope, late: boolean): void {
     const { channel, offset } = envelope;
     const found = new Set<Entry>();
     for (const name of [channel, ...patternsOf(channel)]) {
@@ -60,7 +60,7 @@ export class Registry {
       try {
         entry.listener(envelope, { late });
       } catch (error) {
-        failed(error);
+        report(error);
       }
     }
   }

@@ -1,25 +1,27 @@
 /**
  * What the client asks of a gateway: it brings the channels that the gateway has in line with those that have listeners, one request at a
- * time, so that each answer has its question, and within the gateway's limits. Knows no socket and no clock.
+ * time, so that each answer has its question, and within the gateway's limits.
  */
 
 import type { ClientMessage, ErrorMessage, Position, SubscriptionAck } from "@odin-ws/protocol";
 import type { Emitter } from "./emitter.ts";
 import type { Registry } from "./registry.ts";
+import type { Timers } from "./timers.ts";
 
 /** Bytes of the names in one message: 4 KiB are allowed, the rest of it takes less than 200. */
 const MAX_NAME_BYTES = 3_800;
 const MAX_CHANNELS = 256;
-/** Between two requests: the gateway takes 20 a second, and heartbeats and replays come on top. */
-const SPACING = 80; // ms
+/** The longest token that fits into one message; for a longer one the connection is made anew, where it goes into the address. */
+const MAX_TOKEN = 4_000;
+/** Between two messages: the gateway takes 20 a second, and heartbeats come on top. */
+const SPACING = 60; // ms
 
 export interface Wire {
-  send(message: ClientMessage): void;
-  /** Calls `pump` again after so many milliseconds. */
-  later(ms: number): void;
+  timers: Timers;
   now(): number;
+  send(message: ClientMessage): void;
   /** All that was asked for `since` something is acknowledged; `whole`: the gateway had all of it. */
-  caughtUp(round: number, whole: boolean): void;
+  refilled(round: number, whole: boolean): void;
 }
 
 interface CatchUp {
@@ -29,6 +31,7 @@ interface CatchUp {
   whole: boolean;
 }
 type Request = Extract<ClientMessage, { type: "subscribe" | "unsubscribe" | "auth" }>;
+type Replay = Extract<ClientMessage, { type: "replay" }>;
 
 export class Requests {
   readonly #registry: Registry;
@@ -47,7 +50,8 @@ export class Requests {
   /** Parts of a request that failed as a whole. */
   #parts: string[][] = [];
   #token: string | undefined;
-  #sentAt = Number.NEGATIVE_INFINITY;
+  #replay: Replay | undefined;
+  #sentAt = -Infinity;
 
   constructor(registry: Registry, emitter: Emitter, wire: Wire) {
     this.#registry = registry;
@@ -61,51 +65,81 @@ export class Requests {
   }
 
   /** A connection is open. `since`: where the live channels go on. */
-  opened(since: Position | undefined): void {
-    this.closed();
+  open(since: Position | undefined): void {
+    this.close();
     this.#open = true;
     this.#refused.clear(); // The token may be another one.
     if (since === undefined) this.#live.clear();
-    else this.catchUp(since, 0);
+    else this.refill(since, 0);
     this.pump();
   }
 
-  closed(): void {
+  close(): void {
     this.#open = false;
     this.#there = new Set();
     this.#flight = undefined;
     this.#catchUp = undefined;
     this.#parts = [];
-    this.#token = undefined;
+    this.#token = this.#replay = undefined;
   }
 
   /** Asks for what the live channels carried after a position. Replaces an earlier such question. */
-  catchUp(since: Position, round: number): void {
+  refill(since: Position, round: number): void {
     this.#catchUp = { round, since, parts: parted(this.live), whole: true };
     this.pump();
   }
 
-  authenticate(token: string): void {
+  renew(token: string): void {
+    if (token.length > MAX_TOKEN) return;
     this.#token = token;
     this.pump();
   }
 
-  /** Sends the next request, if there is one and it may be sent. */
-  pump(): void {
-    if (!this.#open || this.#flight) return;
-    this.#live = new Set(this.live);
-    const request = this.#next();
-    if (!request) return;
-    const now = this.#wire.now();
-    const wait = this.#sentAt + SPACING - now;
-    if (wait > 0) return this.#wire.later(wait);
-    this.#sentAt = now;
-    this.#took(request);
-    this.#flight = request;
-    this.#wire.send(request);
+  /** Asks for envelopes again. Waits for no answer; replaces what has not been asked for yet. */
+  replay(range: Replay): void {
+    this.#replay = range;
+    this.pump();
   }
 
-  acknowledged({ subscribed, recovered }: SubscriptionAck): void {
+  /** True when nothing was sent, or is to be sent, since this time. */
+  idle(since: number): boolean {
+    return this.#sentAt < since && !this.#replay;
+  }
+
+  /** True while an answer is awaited that cannot take long; for a token, a gateway may have to fetch keys. */
+  get waits(): boolean {
+    return this.#flight !== undefined && this.#flight.type !== "auth";
+  }
+
+  /** `pump` in so many milliseconds. */
+  pumpAfter(ms: number): void {
+    this.#wire.timers.set("pump", ms, () => this.pump());
+  }
+
+  /** Sends what is to be sent next, if there is something and it may be sent. */
+  pump(): void {
+    if (!this.#open) return;
+    const wait = this.#sentAt + SPACING - this.#wire.now();
+    if (wait > 0) return this.pumpAfter(wait);
+    if (this.#replay) {
+      this.#send(this.#replay);
+      this.#replay = undefined;
+      return this.pumpAfter(SPACING);
+    }
+    if (this.#flight) return;
+    for (const channel of this.#live) {
+      if (!this.#there.has(channel) && !this.#registry.has(channel)) this.#live.delete(channel);
+    }
+    this.#flight = this.#next();
+    if (this.#flight) this.#send(this.#flight);
+  }
+
+  #send(message: ClientMessage): void {
+    this.#sentAt = this.#wire.now();
+    this.#wire.send(message);
+  }
+
+  answered({ subscribed, recovered }: SubscriptionAck): void {
     const request = this.#flight;
     this.#flight = undefined;
     this.#there = new Set(subscribed);
@@ -113,6 +147,7 @@ export class Requests {
     const begun = this.#wanted(subscribed).filter((channel) => !this.#live.has(channel));
     for (const channel of begun) this.#live.add(channel);
     if (request?.type === "subscribe") this.#afterPart();
+    if (request?.type === "auth") this.#refused.clear(); // The fresh one may allow more.
     if (begun.length > 0) this.#emitter.emit("subscribed", { channels: begun });
     this.pump();
   }
@@ -120,32 +155,32 @@ export class Requests {
   refused({ code, message }: ErrorMessage): void {
     const request = this.#flight;
     this.#flight = undefined;
-    if (request?.type !== "subscribe") {
-      this.#emitter.emit("error", { code, message, channels: [] });
-    } else if (request.channels.length > 1) {
+    const subscribe = request?.type === "subscribe";
+    const channels = subscribe ? request.channels : [];
+    const middle = channels.length >> 1;
+    if (middle > 0) {
       // One of them is to blame: halves find it.
-      const middle = request.channels.length >> 1;
-      const parts = (request.since && this.#catchUp?.parts) ?? this.#parts;
-      parts.unshift(request.channels.slice(0, middle), request.channels.slice(middle));
+      const parts = (subscribe && request.since && this.#catchUp?.parts) || this.#parts;
+      parts.unshift(channels.slice(0, middle), channels.slice(middle));
     } else {
-      for (const channel of request.channels) {
+      for (const channel of channels) {
         this.#refused.add(channel);
         this.#live.delete(channel);
       }
-      this.#afterPart();
-      this.#emitter.emit("error", { code, message, channels: request.channels });
+      if (subscribe) this.#afterPart();
+      this.#emitter.emit("error", { code, message, channels });
     }
     this.pump();
   }
 
   #afterPart(): void {
     const done = this.#catchUp;
-    if (!done || done.parts.length > 0) return;
+    if (done?.parts.length !== 0) return;
     this.#catchUp = undefined;
-    this.#wire.caughtUp(done.round, done.whole);
+    this.#wire.refilled(done.round, done.whole);
   }
 
-  /** The most urgent request; it stays the most urgent one until `#took`. */
+  /** Takes the most urgent request. */
   #next(): Request | undefined {
     const catchUp = this.#catchUp;
     if (catchUp) {
@@ -153,10 +188,17 @@ export class Requests {
       if (channels) return { type: "subscribe", channels, since: catchUp.since };
       this.#afterPart();
     }
-    if (this.#token !== undefined) return { type: "auth", token: this.#token };
+    const token = this.#token;
+    if (token) {
+      this.#token = undefined;
+      return { type: "auth", token };
+    }
     const there = [...this.#there];
     const [removed] = parted(there.filter((channel) => !this.#registry.has(channel)));
-    if (removed) return { type: "unsubscribe", channels: removed };
+    if (removed) {
+      for (const channel of removed) this.#live.delete(channel);
+      return { type: "unsubscribe", channels: removed };
+    }
     const part = this.#first(this.#parts);
     if (part) return { type: "subscribe", channels: part };
     const missing = [...this.#registry.channels].filter(
@@ -172,20 +214,13 @@ export class Requests {
     return channels.filter((channel) => this.#registry.has(channel));
   }
 
-  /** The first part of which something is still wanted; those before it are let go. */
+  /** Takes the first part of which something is still wanted; those before it are let go. */
   #first(parts: string[][]): string[] | undefined {
-    for (; parts.length > 0; parts.shift()) {
-      const channels = this.#wanted(parts[0] ?? []);
+    for (let part = parts.shift(); part; part = parts.shift()) {
+      const channels = this.#wanted(part);
       if (channels.length > 0) return channels;
     }
     return undefined;
-  }
-
-  #took(request: Request): void {
-    if (request.type === "auth") this.#token = undefined;
-    if (request.type !== "subscribe") return;
-    if (request.since) this.#catchUp?.parts.shift();
-    else this.#parts.shift();
   }
 
   #tell(excess: readonly string[]): void {
@@ -200,18 +235,16 @@ export class Requests {
 /** Cuts a list of channels into lists that fit into one message each. */
 function parted(channels: readonly string[]): string[][] {
   const parts: string[][] = [];
-  const encoder = new TextEncoder();
   let room = 0;
   for (const channel of channels) {
-    const bytes = encoder.encode(channel).length + 3; // quotes and comma
-    const last = parts.at(-1);
-    if (last === undefined || bytes > room) {
-      parts.push([channel]);
+    // No less than its bytes in UTF-8, and as many for ASCII; quotes and comma come on top.
+    const bytes = encodeURIComponent(channel).length + 3;
+    room -= bytes;
+    if (room < 0) {
+      parts.push([]);
       room = MAX_NAME_BYTES - bytes;
-    } else {
-      last.push(channel);
-      room -= bytes;
     }
+    parts.at(-1)?.push(channel);
   }
   return parts;
 }

@@ -2,7 +2,11 @@
 
 import type { Environment } from "./types.ts";
 
-export class Timers<Name extends string> {
+const LONGEST = 2 ** 31 - 1; // ms
+
+type Name = "connect" | "welcome" | "beat" | "renew" | "pump" | "hide";
+
+export class Timers {
   readonly #environment: Environment;
   readonly #running = new Map<Name, unknown>();
 
@@ -10,20 +14,14 @@ export class Timers<Name extends string> {
     this.#environment = environment;
   }
 
+  /** After more than 24 days never: nothing here lasts so long, and a longer time would make setTimeout call back at once. */
   set(name: Name, ms: number, callback: () => void): void {
     this.stop(name);
-    const { setTimeout } = this.#environment; // A browser's own wants no `this`.
-    const fire = () => {
-      this.#running.delete(name);
-      callback();
-    };
-    this.#running.set(name, setTimeout(fire, ms));
+    if (ms <= LONGEST) this.#running.set(name, this.#environment.setTimeout(callback, ms));
   }
 
   stop(name: Name): void {
-    const { clearTimeout } = this.#environment;
-    clearTimeout(this.#running.get(name));
-    this.#running.delete(name);
+    this.#environment.clearTimeout(this.#running.get(name));
   }
 
   /** Stops them all. */

@@ -52,7 +52,7 @@ export interface Events {
   /** Something in `client.status` has changed. */
   status: Status;
   refetch: Refetch;
-  /** These channels are live now: what is published from here on comes. */
+  /** These channels have become live: what is published from here on comes. Not told again when one more listener joins a channel. */
   subscribed: { readonly channels: readonly string[] };
   error: ClientError;
 }
@@ -70,7 +70,7 @@ export interface Client {
   /**
    * Calls `listener` with every message of these channels and patterns (`BTC.trade`, `BTC.*`, `*.trade`) from now on, in order
    * for each channel, each message once, also when several of them match it. Calls are independent of each other: a function that is
-   * given to two calls is called by both.
+   * given to two calls is called by both. On a closed client nothing comes.
    *
    * @returns a function that ends it; calling it again does nothing
    * @throws TypeError when a name is neither a channel nor a pattern
@@ -80,7 +80,7 @@ export interface Client {
   on<Name extends keyof Events>(event: Name, listener: (event: Events[Name]) => void): () => void;
   /** Leaves the gateway and stays away until `resume()`, which goes on where it stopped. */
   pause(): void;
-  /** Ends `pause()`; while `waiting` it connects at once. */
+  /** Ends `pause()`; while `waiting` it connects at once, while `open` it checks the line. */
   resume(): void;
   /** Ends the client for good: no timer, no socket and no event listener is left. */
   close(): void;

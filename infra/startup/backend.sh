@@ -46,7 +46,7 @@ role_steps() {
   step live
   await_stack
   step log-shipper
-  watched_disks
+  watched_disks "$folder"
   install_log_shipper
   install_config_sync
 }

@@ -84,10 +84,10 @@ start_nats_exporter() {
   start_container nats-exporter
 }
 
-# Disks of the machine that the node exporter in the log shipper watches, where that has its root.
+# watched_disks DATA_FOLDER: disks that the node exporter in the log shipper watches, below what that takes for the root.
 watched_disks() {
   local disk
-  for disk in /mnt/stateful_partition "$DATA"; do SHIPPER_OPTIONS+=(--volume "$disk:/host$disk:ro"); done
+  for disk in /mnt/stateful_partition "$1"; do SHIPPER_OPTIONS+=(--volume "$disk:/host$disk:ro"); done
 }
 
 # Where each tells that it is up; only those that can run.

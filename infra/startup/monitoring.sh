@@ -28,7 +28,7 @@ role_steps() {
   await_stack
   step timers
   install_heartbeat
-  watched_disks
+  watched_disks "$DATA"
   install_log_shipper
   install_config_sync
 }

@@ -35,7 +35,7 @@ install_command() {
   for file in "$RUN"/env/*; do environment+=(--env "${file##*/}"); done
   install -d -m 0755 "$BIN" /etc/profile.d
   install -d -m 0755 -o 65532 -g 65532 "$RESULTS"
-  set -- "$DOCKER" run --rm --init --network host --pull never --read-only --cap-drop ALL --security-opt no-new-privileges \
+  set -- --rm --init --network host --pull never --read-only --cap-drop ALL --security-opt no-new-privileges \
     --user 65532:65532 --ulimit "nofile=$NOFILE:$NOFILE" --tmpfs /tmp \
     --volume "$RUN/secrets:$RUN/secrets:ro" --volume "$RUN/files:$RUN/files:ro" --volume "$RESULTS:/results" \
     "${environment[@]}" "$(image loadtest)"
@@ -44,7 +44,9 @@ install_command() {
 # Runs the load test. Written by the start-up script.
 set -euo pipefail
 $EXPORTS
-exec$(printf ' %q' "$@") "\$@"
+terminal=()
+if [ -t 0 ] && [ -t 1 ]; then terminal=(--interactive --tty); fi # a bar in place of lines
+exec$(printf ' %q' "$DOCKER") run "\${terminal[@]}"$(printf ' %q' "$@") "\$@"
 SCRIPT
   chmod 0755 "$BIN/odin-loadtest"
   # shellcheck disable=SC2016 # for the shell of whoever logs in

@@ -102,6 +102,16 @@ describe("account of one client", () => {
     assert.deepEqual(account.balance(false), NOTHING);
   });
 
+  test("a client whose channels are silent resumes from where the gateway says it is", () => {
+    const account = started();
+    take(account, [1]);
+    account.reached(50);
+    assert.equal(account.position, 50);
+    account.take(3, 60, lookup); // the second is missing
+    account.reached(70);
+    assert.equal(account.position, 50, "not while something is missing");
+  });
+
   test("left out with notice is announced, not lost; made good it has to come", () => {
     const account = started();
     account.leftOut(1);

@@ -119,6 +119,11 @@ export class Account {
     for (let seq = from; seq <= to; seq++) this.#gaps.delete(seq);
   }
 
+  /** The gateway has given everything up to `offset`, and all of it has come. */
+  reached(offset: number): void {
+    if (this.#gaps.size === 0) this.#last = Math.max(this.#last, offset);
+  }
+
   /** An envelope has come. Returns what is wrong with its place, or the gap before it. */
   take(seq: number, offset: number, lookup: Lookup): Fault | Gap | undefined {
     const filled = seq <= this.#seq;

@@ -1,11 +1,11 @@
 /** Plots as SVG text, drawn without a browser. Colours are the page's variables, so that one drawing fits light and dark. */
 
 import { LineChart, type LineSeriesOption } from "echarts/charts";
-import { GridComponent, LegendComponent, MarkLineComponent } from "echarts/components";
+import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 
-echarts.use([LineChart, GridComponent, LegendComponent, MarkLineComponent, SVGRenderer]);
+echarts.use([LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
 
 /** The drawing library reads colours, so it gets one for each variable, which no other part of a plot has. */
 const COLORS = {
@@ -15,6 +15,7 @@ const COLORS = {
   "--muted": "#010206",
   "--grid": "#010207",
   "--bad": "#010208",
+  "--band": "#010209",
 } as const;
 type ColorName = keyof typeof COLORS;
 
@@ -34,6 +35,8 @@ export interface Line {
 
 export interface Plot {
   lines: Line[];
+  /** Parts of the time with a ground of their own. */
+  bands?: readonly { from: number; to: number }[];
   /** Vertical lines. */
   marks?: readonly { at: number; name: string }[];
   x: { min: number; max: number; label: (value: number) => string; interval?: number };
@@ -53,7 +56,8 @@ function series({ name, color, points, filled, steps }: Line): LineSeriesOption 
   };
 }
 
-export function drawPlot({ lines, marks = [], x, y }: Plot): string {
+/** @param id of the plot, unlike any other on its page */
+export function drawPlot(id: string, { lines, marks = [], bands = [], x, y }: Plot): string {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   const text = { color: COLORS["--muted"], fontFamily: FONT, fontSize: 11 };
   const all = lines.map(series);
@@ -65,6 +69,13 @@ export function drawPlot({ lines, marks = [], x, y }: Plot): string {
       label: { show: false },
       lineStyle: { color: COLORS["--bad"], type: "dashed", width: 1 },
       data: marks.map(({ at }) => ({ xAxis: at })),
+    };
+  if (first !== undefined && bands.length > 0)
+    first.markArea = {
+      silent: true,
+      label: { show: false },
+      itemStyle: { color: COLORS["--band"] },
+      data: bands.map(({ from, to }) => [{ xAxis: from }, { xAxis: to }]),
     };
   chart.setOption({
     animation: false,
@@ -103,15 +114,25 @@ export function drawPlot({ lines, marks = [], x, y }: Plot): string {
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return themed(svg);
+  return themed(svg, id);
 }
 
-/** Puts the page's variables in the place of the colours. */
-function themed(svg: string): string {
+/**
+ * Puts the page's variables in the place of the colours, and what a strict content security policy forbids into attributes: styles inside.
+ * What belongs to the cursor of the drawing library goes; the page has its own. `id` keeps the names of one plot from another's.
+ */
+function themed(svg: string, id: string): string {
   let out = svg;
   for (const [name, color] of Object.entries(COLORS)) {
     const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
     out = out.replaceAll(new RegExp(`${color}|rgb\\(${red}, ?${green}, ?${blue}\\)`, "gi"), `var(${name})`);
   }
-  return out.replace(/ width="\d+" height="\d+"/, "");
+  return out
+    .replaceAll(/<style[^>]*>.*?<\/style>/gs, "")
+    .replaceAll(/ (?:class|pointer-events|xmlns:xlink|baseProfile|version)="[^"]*"/g, "")
+    .replaceAll(/ style="([^"]*)"/g, (_, style: string) =>
+      style.replaceAll(/([\w-]+): ?([^;]*);?/g, (_, name: string, value: string) => ` ${name}="${value}"`),
+    )
+    .replaceAll(/zr\d+-/g, `${id}-`)
+    .replace(/ width="\d+" height="\d+"/, "");
 }

@@ -24,14 +24,27 @@ interface Session {
   end: Promise<Outcome>;
 }
 
-/** Runs the load test with 20 connections against a gateway of the test's own. */
+const CONNECTIONS = 40;
+
+/** Runs the load test with 40 connections against a gateway of the test's own. */
 async function begin(t: TestContext, wrong: Wrong, args: readonly string[]): Promise<Session> {
   const gateway = new FakeGateway(wrong);
   const { url, metrics } = await gateway.start();
   const out = mkdtempSync(join(tmpdir(), "odin-loadtest-"));
   const where = ["--url", url, "--metrics", metrics, "--out", out];
-  // A busy machine must not decide these tests; where latency counts the test says so.
-  const given = ["--connections", "20", "--workers", "2", "--max-p99", "60000", ...where, ...args];
+  // The gateway has 50 messages a second: all of them. A busy machine must not decide these tests; where latency counts the test says so.
+  const given = [
+    "--connections",
+    String(CONNECTIONS),
+    "--workers",
+    "2",
+    "--rate",
+    "100",
+    "--max-p99",
+    "60000",
+    ...where,
+    ...args,
+  ];
   const child = spawn(process.execPath, [CLI, ...given], { env: { PATH: process.env.PATH }, stdio: "pipe" });
   t.after(() => {
     child.kill("SIGKILL");
@@ -73,6 +86,9 @@ const FINDS: readonly [Wrong, string[]][] = [
   ["duplicate", ["No message twice"]],
   ["reorder", ["Order on each channel"]],
   ["alter", ["The same content for all"]],
+  // A message under the name of another channel, and a subscriber that gets nothing any more.
+  ["misdirect", ["The same content for all"]],
+  ["forget", ["Every message to every subscriber"]],
   ["unasked", ["Nothing that was not asked for"]],
   ["close", ["No connection ended by itself"]],
   ["miscount", ["Own count agrees with the gateway's"]],
@@ -84,12 +100,12 @@ describe("load test against a gateway that is right", { concurrency: 2 }, () => 
     const { code, output, result, html } = await session.end;
     assert.deepEqual([code, failed(result)], [0, []], output);
     assert.equal(result.outcome, "passed");
-    assert.equal(result.open, 20);
-    assert.ok(result.messages > 100 && result.deliveries > 500, output);
+    assert.equal(result.open, CONNECTIONS);
+    assert.ok(result.messages > 100 && result.deliveries > 400, output);
     assert.ok(result.latency.samples > 100 && result.latency.p50 < 60_000);
     assert.ok(
       result.timeline.some(
-        ({ open, deliveries, cpuPercent }) => open === 20 && deliveries > 0 && cpuPercent === 1,
+        ({ open, deliveries, cpuPercent }) => open === CONNECTIONS && deliveries > 0 && cpuPercent === 1,
       ),
     );
     assert.match(html, /^<!doctype html>[\s\S]*Sustained load[\s\S]*<svg[\s\S]*<\/html>\n$/);
@@ -109,7 +125,7 @@ describe("load test against a gateway that is right", { concurrency: 2 }, () => 
 });
 
 describe("load test against a gateway that is wrong with one message or one client", {
-  concurrency: 2,
+  concurrency: 3, // mostly they wait
 }, () => {
   for (const [wrong, checks] of FINDS) {
     test(`finds: ${wrong}`, async (t) => {
@@ -123,25 +139,26 @@ describe("load test against a gateway that is wrong with one message or one clie
   }
 });
 
-describe("thresholds and interruption", { concurrency: 2 }, () => {
+describe("thresholds and interruption", { concurrency: 3 }, () => {
   test("--max-p99 sets the exit code", async (t) => {
     const session = await begin(t, "late", ["sustained", "--duration", "3", "--max-p99", "300"]);
     const { code, result } = await session.end;
     assert.equal(code, 1);
     assert.deepEqual(failed(result), ["Latency, 99th percentile"]);
-    assert.ok(result.latency.p50 >= 400, `${result.latency.p50}`);
+    assert.ok(result.latency.p50 >= 395, `${result.latency.p50}`);
   });
 
-  test("Ctrl-C ends the load and reports", async (t) => {
-    const session = await begin(t, "nothing", ["sustained", "--duration", "10m"]);
-    await session.said(/as published, 5 s/);
-    session.signal("SIGINT");
-    const { code, result, output } = await session.end;
-    assert.equal(code, 130, output);
-    assert.equal(result.outcome, "stopped");
-    assert.deepEqual(failed(result), [], output);
-    assert.ok(result.deliveries > 100);
-  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    test(`${signal} ends the load and reports`, async (t) => {
+      const session = await begin(t, "nothing", ["sustained", "--duration", "10m"]);
+      await session.said(/as published, 5 s/);
+      session.signal(signal);
+      const { code, result, output } = await session.end;
+      assert.equal(code, 130, output);
+      assert.equal(result.outcome, "stopped");
+      assert.deepEqual(failed(result), [], output);
+      assert.ok(result.deliveries > 100);
+    });
 
   test("a second Ctrl-C ends it at once", async (t) => {
     const session = await begin(t, "nothing", ["sustained", "--duration", "10m"]);

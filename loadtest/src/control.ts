@@ -30,7 +30,8 @@ export type Command =
   | { kind: "audit"; entries: Entry[]; cutoff: number }
   /** Breaks all connections at once. */
   | { kind: "cut" }
-  | { kind: "read"; slowClientsRead: boolean }
+  /** Slow clients stop or go on; these one after the other within `overMs`, else the load test would be what is slow. */
+  | { kind: "read"; slowClientsRead: boolean; overMs: number }
   /** Waits until nothing is under way any more. */
   | { kind: "finish"; timeoutMs: number }
   | { kind: "balance" }

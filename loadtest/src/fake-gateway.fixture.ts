@@ -13,6 +13,8 @@ export type Wrong =
   | "duplicate"
   | "reorder"
   | "alter"
+  | "misdirect"
+  | "forget"
   | "unasked"
   | "close"
   | "late"
@@ -37,7 +39,8 @@ interface Message {
 const EVERY = 20; // ms between two messages
 const WRONG_AT = 30; // messages after the beginning
 const LATE = 400; // ms
-const CHANNELS = ["BTC.trade", "ETH.trade", "SOL.liquidity", "global.trending"];
+const WRONG_ON = "global.trending";
+const CHANNELS = ["BTC.trade", "ETH.trade", "SOL.liquidity", WRONG_ON];
 
 export class FakeGateway {
   readonly #wrong: Wrong;
@@ -47,6 +50,7 @@ export class FakeGateway {
   #timer: NodeJS.Timeout | undefined;
   #offset = 0;
   #sent = 0;
+  #chosen: Client | undefined;
   #wrongAt = Number.POSITIVE_INFINITY;
   /** How often it went wrong. */
   done = 0;
@@ -89,7 +93,7 @@ export class FakeGateway {
       matches: () => false,
       seq: 0,
       ring: new Map(),
-      wrong: this.#clients.size === 0,
+      wrong: false,
     };
     this.#clients.add(client);
     socket.on("close", () => this.#clients.delete(client));
@@ -104,7 +108,12 @@ export class FakeGateway {
         say({ type: "heartbeat_ack", ts: Date.now(), seq: client.seq, offset: this.#offset });
       } else if (message.type === "subscribe") {
         client.matches = matcher(message.channels);
-        if (client.wrong) this.#wrongAt = this.#offset + WRONG_AT;
+        // The first of the load's own clients with this channel; not the one that has a look before.
+        if (this.#chosen === undefined && !message.channels.includes("*.*") && client.matches(WRONG_ON)) {
+          this.#chosen = client;
+          client.wrong = true;
+          this.#wrongAt = this.#offset + WRONG_AT;
+        }
         const { channels } = message;
         const recovered = message.since === undefined ? {} : { recovered: true, replayed: 0 };
         say({ type: "subscription_ack", subscribed: channels, count: channels.length, ...recovered });
@@ -128,8 +137,8 @@ export class FakeGateway {
     const ts = Date.now() - (this.#wrong === "late" ? LATE : 0);
     const message = { offset, channel, ts, data: { n: offset } };
     for (const client of this.#clients) {
-      // Every client has this channel; what goes wrong goes wrong on it, with one of them.
-      const wrong = client.wrong && offset >= this.#wrongAt && channel === "global.trending";
+      // Several clients have this channel; what goes wrong goes wrong on it, with one of them.
+      const wrong = client.wrong && offset >= this.#wrongAt && channel === WRONG_ON;
       if (!client.matches(channel)) continue;
       if (wrong) this.#goWrong(client, message);
       else this.#deliver(client, message);
@@ -172,14 +181,22 @@ export class FakeGateway {
         this.#deliver(client, message);
         return this.#deliver(client, message);
       case "reorder": {
-        // The others get both in order.
         const next = { ...message, offset: ++this.#offset, data: { n: this.#offset } };
-        for (const other of this.#clients) if (other !== client) this.#deliver(other, next);
+        // The others get both in order: the first one in the course of this turn.
+        queueMicrotask(() => {
+          for (const other of this.#clients)
+            if (other !== client && other.matches(message.channel)) this.#deliver(other, next);
+        });
         this.#deliver(client, next);
         return this.#deliver(client, message);
       }
       case "alter":
         return this.#deliver(client, { ...message, data: { n: -1 } });
+      case "misdirect":
+        return this.#deliver(client, { ...message, channel: "global.new_listing" });
+      case "forget":
+        client.matches = () => false;
+        return;
       case "unasked": {
         this.#deliver(client, message);
         const offset = ++this.#offset;

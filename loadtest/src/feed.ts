@@ -10,6 +10,8 @@ export interface Feed {
   description: string;
   /** Whether the rate is the load test's to choose. */
   controlled: boolean;
+  /** @throws Error when nothing can be published */
+  ready(): Promise<void>;
   /** From now on so many messages a second; `seconds` is how long they are wanted at most. */
   setRate(perSecond: number, seconds: number): Promise<void>;
   /** Ends the publishing; resolves when everything is stored. */
@@ -34,8 +36,12 @@ class ServiceFeed implements Feed {
   readonly #url: string;
 
   constructor(url: string) {
-    this.#url = new URL("/rate", url).href;
+    this.#url = url;
     this.description = `publisher service at ${url}`;
+  }
+
+  ready(): Promise<void> {
+    return this.#ask("/health", {});
   }
 
   async setRate(rate: number, seconds: number): Promise<void> {
@@ -47,15 +53,19 @@ class ServiceFeed implements Feed {
     return this.#put({ rate: 0, seconds: 0.1 });
   }
 
-  async #put(body: object): Promise<void> {
+  #put(body: object): Promise<void> {
+    return this.#ask("/rate", { method: "PUT", body: JSON.stringify(body) });
+  }
+
+  async #ask(path: string, request: RequestInit): Promise<void> {
+    const url = new URL(path, this.#url).href;
     try {
-      const signal = AbortSignal.timeout(TIMEOUT);
-      const response = await fetch(this.#url, { method: "PUT", body: JSON.stringify(body), signal });
+      const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT) });
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
     } catch (error) {
       const { message, cause } = error as Error;
       const why = cause instanceof Error ? cause.message || message : message;
-      throw new Error(`the publisher at ${this.#url} does not take a rate: ${why}`);
+      throw new Error(`the publisher does not do its part, ${url} (--publisher, PUBLISHER_URL): ${why}`);
     }
   }
 }
@@ -65,7 +75,8 @@ class ForeignFeed implements Feed {
   readonly controlled = false;
   readonly failures = NO_FAILURES;
   readonly description =
-    "whatever is published, for instance by the gateway's simulator; its rate is not set here";
+    "what is published anyway, for instance by the gateway's simulator; of what is too much for RATE, the tokens that have it together";
+  async ready(): Promise<void> {}
   async setRate(): Promise<void> {}
   async stop(): Promise<void> {}
 }

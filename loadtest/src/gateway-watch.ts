@@ -1,5 +1,7 @@
 /** Reads the gateways' `/metrics` while the load runs. */
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** Added up over the gateways; CPU is the busiest one's. */
 export interface GatewayFigures {
   connections: number;
@@ -24,6 +26,7 @@ export const GATEWAY_METRICS: Readonly<Record<keyof GatewayFigures, string>> = {
 
 const EVERY = 2000; // ms
 const TIMEOUT = 5000; // ms
+const QUIET_WITHIN = 3000; // 3 s for those of the first look to be gone
 
 /** Sums each metric over its series. */
 export function readFigures(text: string): GatewayFigures {
@@ -69,6 +72,17 @@ export class GatewayWatch {
       this.trouble ??= `${this.#urls.join(", ")}: ${cause instanceof Error ? cause.message || message : message}`;
     }
     return this.now;
+  }
+
+  /** The figures once nobody is connected, or as they are when that takes too long. */
+  async quiet(): Promise<GatewayFigures | undefined> {
+    const deadline = performance.now() + QUIET_WITHIN;
+    let figures = await this.look();
+    while (figures !== undefined && figures.connections > 0 && performance.now() < deadline) {
+      await sleep(QUIET_WITHIN / 10);
+      figures = await this.look();
+    }
+    return figures;
   }
 
   async #ask(url: string): Promise<GatewayFigures> {

@@ -6,7 +6,6 @@ import { constants, inflateRawSync } from "node:zlib";
 import { clientFrame, FrameReader, OPCODE } from "./frame-reader.ts";
 
 export interface LinkEvents {
-  opened(): void;
   /** A text message; `bytes` is reused after the call. */
   text(bytes: Buffer, start: number, end: number): void;
   /** Called once. */
@@ -162,7 +161,6 @@ export class Link {
     }
     this.#open = true;
     this.#socket.setTimeout(0);
-    this.#events.opened();
     if (body !== "" && !this.#ended) this.#reader.push(Buffer.from(body, "latin1"));
   }
 

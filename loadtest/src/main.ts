@@ -1,11 +1,10 @@
 /** The first process of a load test: reads the options, runs, writes the report. */
 
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { beyondLimits, limitsHere } from "./limits.ts";
 import { HELP, type Options, readOptions } from "./options.ts";
+import { prepare } from "./prepare.ts";
 import { Progress } from "./progress.ts";
-import { reportHtml } from "./report-html.ts";
-import type { Result } from "./result.ts";
+import { claimFolder, writeReport } from "./report-files.ts";
 import { Run } from "./run.ts";
 import { summaryText } from "./summary.ts";
 
@@ -30,29 +29,26 @@ function untilSignal(atOnce: () => void): AbortSignal {
   return controller.signal;
 }
 
-function write(result: Result, folder: string): { html: string; json: string } {
-  mkdirSync(folder, { recursive: true });
-  const stamp = result.startedAt.slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-");
-  const path = join(resolve(folder), `${result.scenario}-${stamp}`);
-  const [html, json] = [`${path}.html`, `${path}.json`];
-  writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
-  writeFileSync(html, reportHtml(result));
-  return { html, json };
-}
-
 async function load(options: Options, entry: string): Promise<number> {
-  // Found out now, not after an hour of load.
-  mkdirSync(options.out, { recursive: true });
+  const stages = options.scenario === "throughput" ? options.rates.length : 1;
+  claimFolder(options.out, options.seconds * stages);
   const progress = new Progress();
   let run: Run | undefined;
   const stop = untilSignal(() => {
     progress.end();
     run?.kill();
   });
-  run = new Run(options, entry, progress, stop);
+  const stopped = new Promise<"stopped">((resolve) =>
+    stop.addEventListener("abort", () => resolve("stopped")),
+  );
+  const prepared = await Promise.race([prepare(options), stopped]);
+  if (prepared === "stopped") return EXIT.stopped;
+  run = new Run(options, prepared, entry, progress, stop);
   const result = await run.go().finally(() => progress.end());
-  const { html, json } = write(result, options.out);
-  process.stdout.write(`${summaryText(result)}\n\nReport: ${html}\n        ${json}\n`);
+  process.stdout.write(`${summaryText(result)}\n\n`);
+  const { html, json, trouble } = writeReport(result, options.out);
+  process.stdout.write(`Report: ${html}\n        ${json}\n`);
+  if (trouble !== undefined) process.stderr.write(`${trouble}\n`);
   return EXIT[result.outcome];
 }
 
@@ -68,8 +64,9 @@ export async function main(entry: string): Promise<void> {
     process.stdout.write(`${HELP}\n`);
     return;
   }
-  if ("problems" in options) {
-    for (const problem of options.problems) process.stderr.write(`${problem}\n`);
+  const problems = "problems" in options ? options.problems : beyondLimits(options, limitsHere());
+  if ("problems" in options || problems.length > 0) {
+    for (const problem of problems) process.stderr.write(`${problem}\n`);
     process.exitCode = EXIT.impossible;
     return;
   }

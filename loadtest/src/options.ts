@@ -72,7 +72,7 @@ const ROWS = {
     "duration",
     "DURATION",
     duration,
-    "of the traffic: 60, 60s, 5m or 1h (60s; connection-rate 10s)",
+    "of the traffic: 60, 60s, 5m or 1h (60s; connection-rate 10s, slow-clients 120s)",
   ),
   urls: row(
     "url",
@@ -84,7 +84,7 @@ const ROWS = {
     "rate",
     "RATE",
     rates,
-    "messages a second (12; throughput 12,30); connection-rate: connections a second (500)",
+    "messages a second, each to 12.1 % of the connections (12; throughput 12,30); connection-rate: connections a second (500)",
   ),
   connectRate: row("connect-rate", "CONNECT_RATE", bounded(1, 100_000), "new connections a second (500)"),
   nats: row(
@@ -168,6 +168,8 @@ function isHere(host: string): boolean {
   return isLoopback(host) || own.includes(host.replace(/^\[|\]$/g, ""));
 }
 
+/** Where it is not a minute. Slow clients take a while to fill what the kernels hold for them. */
+const SECONDS: Partial<Record<Scenario, number>> = { "connection-rate": 10, "slow-clients": 120 };
 const PER_WORKER = 2500;
 /** Open files of a process are limited to 20,000 on many machines. */
 const MOST_PER_WORKER = 15_000;
@@ -234,7 +236,7 @@ export function readOptions(
     connections,
     urls: urlList,
     workers: Math.min(workers, connections),
-    seconds: read("seconds", ROWS.seconds.read) ?? (scenario === "connection-rate" ? 10 : 60),
+    seconds: read("seconds", ROWS.seconds.read) ?? SECONDS[scenario] ?? 60,
     rates: read("rates", ROWS.rates.read) ?? fallbackRates[scenario] ?? [12],
     connectRate: read("connectRate", ROWS.connectRate.read) ?? 500,
     nats: read("nats", ROWS.nats.read),
@@ -242,7 +244,8 @@ export function readOptions(
     metrics: read("metrics", ROWS.metrics.read) ?? hosts.map((host) => `http://${host}:${OPS_PORT}/metrics`),
     sources:
       read("sources", ROWS.sources.read) ??
-      (hosts.every((host) => isLoopback(host) && host !== "[::1]")
+      // Elsewhere than on Linux, 127.0.0.1 is the only address of its kind.
+      (process.platform === "linux" && hosts.every((host) => isLoopback(host) && host !== "[::1]")
         ? Array.from({ length: workers }, (_, n) => `127.0.0.${10 + (n % 200)}`)
         : []),
     sameMachine: hosts.every(isHere),

@@ -68,12 +68,18 @@ export class OwnFeed implements Feed {
     });
   }
 
-  async setRate(perSecond: number): Promise<void> {
+  async ready(): Promise<void> {
     const deadline = performance.now() + CONNECT_TIMEOUT;
     while (!this.#publisher.stats().connected) {
-      if (performance.now() > deadline) throw new Error(this.#trouble || "NATS does not answer");
+      if (performance.now() > deadline)
+        throw new Error(
+          `NATS cannot be published to (--nats, LOADTEST_NATS_URL): ${this.#trouble || "no answer"}`,
+        );
       await new Promise((resolve) => setTimeout(resolve, TICK));
     }
+  }
+
+  async setRate(perSecond: number): Promise<void> {
     const now = wallMicros();
     this.#messages = new Schedule(perSecond, now);
     this.#bulk = new Schedule(perSecond === 0 ? 0 : this.#bulkRate, now);

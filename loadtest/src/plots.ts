@@ -21,6 +21,7 @@ export interface Figure {
 const MOST_POINTS = 600;
 const MB = 1024 * 1024;
 
+const idOf = (title: string): string => title.toLowerCase().replaceAll(/[^a-z]+/g, "-");
 const short = (value: number): string =>
   value >= 1e6
     ? `${+(value / 1e6).toFixed(1)}M`
@@ -98,12 +99,13 @@ function overTime(
     // A logarithm has no zero.
     return found === undefined ? null : log === true ? Math.max(found, 0.1) : found;
   };
-  const svg = drawPlot({
+  const svg = drawPlot(idOf(title), {
     lines: present.map(({ of, ...line }) => ({
       ...line,
       points: points.map((point) => [point.at, value(of, point)] as const),
     })),
     marks: result.marks,
+    bands: result.stages,
     x: { min: 0, max, label: time },
     y: { label, ...(log === true && { log }), ...(whole === true && { whole }) },
   });
@@ -137,7 +139,7 @@ function distribution({ latencyCurve, latency }: Result): Figure | undefined {
   return {
     title: "Latency, all deliveries",
     note: `${full(latency.samples)} live deliveries; how many percent were faster`,
-    svg: drawPlot({
+    svg: drawPlot(idOf("curve"), {
       lines: [{ name: "latency", color: "--c1", points: shown, filled: true }],
       x: {
         min: 0,

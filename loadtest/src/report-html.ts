@@ -1,5 +1,6 @@
 /** The result as one HTML file that needs nothing else. */
 
+import { createHash } from "node:crypto";
 import { GRID, HEIGHT, WIDTH } from "./charts.ts";
 import type { Quantiles } from "./figures.ts";
 import { type Figure, figuresOf } from "./plots.ts";
@@ -142,15 +143,20 @@ function about(result: Result): string {
   return `<dl class="facts">${facts.map(([name, text]) => `<dt>${name}</dt><dd>${escaped(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>")}</dd>`).join("")}</dl>`;
 }
 
+const hashOf = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
 export function reportHtml(result: Result): string {
   const title = TITLES[result.scenario];
   const when = result.startedAt.replace("T", " ").slice(0, 19);
   const examples = result.examples.map((example) => `<li>${escaped(example)}</li>`).join("");
-  const grid = JSON.stringify({ ...GRID, width: WIDTH, height: HEIGHT });
+  const script = `const GRID=${JSON.stringify({ ...GRID, width: WIDTH, height: HEIGHT })};${CURSOR_SCRIPT}`;
+  // It needs nothing but itself, and no text of a run can become a script.
+  const policy = `default-src 'none'; style-src ${hashOf(STYLE)}; script-src ${hashOf(script)}; base-uri 'none'; form-action 'none'`;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title}: ${OUTCOMES[result.outcome]}</title>
@@ -163,13 +169,13 @@ export function reportHtml(result: Result): string {
 ${tiles(result)}
 <section><h2>Checks</h2><ul class="checks">${result.checks.map(checkRow).join("")}</ul></section>
 ${examples === "" ? "" : `<section><h2>Examples of what went wrong</h2><ul class="examples">${examples}</ul></section>`}
-<section><h2>Course</h2><div class="figures">${figuresOf(result).map(figure).join("")}</div></section>
+<section><h2>Course</h2><p class="hint">Shaded: the time whose latency is judged</p><div class="figures">${figuresOf(result).map(figure).join("")}</div></section>
 <section><h2>Times</h2>${times(result)}</section>
 ${counted("Refused, then tried again", result.refused)}
 ${counted("Connections that ended", result.ended)}
 <section><h2>About this run</h2>${about(result)}</section>
 </main>
-<script>const GRID=${grid};${CURSOR_SCRIPT}</script>
+<script>${script}</script>
 </body>
 </html>
 `;

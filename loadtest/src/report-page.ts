@@ -1,14 +1,15 @@
 /** Style and script of the report. */
 
 export const STYLE = `
-:root{--bg:#f5f6f8;--card:#fff;--ink:#16191f;--muted:#626a78;--grid:#e3e6eb;--line:#e3e6eb;--c1:#2f6fed;--c2:#0d9488;--c3:#c2620a;--bad:#d12f3c;--good:#12805c;--good-bg:#e2f5ed;--bad-bg:#fdeaea;--warn:#8a5a00;--warn-bg:#fdf3dc;--shadow:0 1px 2px rgb(16 24 40/.06)}
-@media (prefers-color-scheme:dark){:root{--bg:#0e1116;--card:#161a21;--ink:#e8ebf0;--muted:#98a2b3;--grid:#262c36;--line:#262c36;--c1:#6ea0ff;--c2:#35c4b2;--c3:#f0a35a;--bad:#ff7078;--good:#4cd2a0;--good-bg:#12302a;--bad-bg:#3a1a1f;--warn:#f2c46b;--warn-bg:#352a12;--shadow:none}}
+:root{--bg:#f5f6f8;--card:#fff;--ink:#16191f;--muted:#626a78;--grid:#e3e6eb;--line:#e3e6eb;--c1:#2f6fed;--c2:#0d9488;--c3:#c2620a;--bad:#d12f3c;--good:#12805c;--good-bg:#e2f5ed;--bad-bg:#fdeaea;--warn:#8a5a00;--warn-bg:#fdf3dc;--band:#16191f0a;--shadow:0 1px 2px rgb(16 24 40/.06)}
+@media (prefers-color-scheme:dark){:root{--bg:#0e1116;--card:#161a21;--ink:#e8ebf0;--muted:#98a2b3;--grid:#262c36;--line:#262c36;--c1:#6ea0ff;--c2:#35c4b2;--c3:#f0a35a;--bad:#ff7078;--good:#4cd2a0;--good-bg:#12302a;--bad-bg:#3a1a1f;--warn:#f2c46b;--warn-bg:#352a12;--band:#ffffff0a;--shadow:none}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif;font-variant-numeric:tabular-nums}
 header,main{max-width:1240px;margin:0 auto;padding:0 24px}
 header{display:flex;justify-content:space-between;align-items:center;gap:16px;padding-top:32px;padding-bottom:20px}
 h1{font-size:28px;line-height:1.2;letter-spacing:-.02em;margin:0}
 h2{font-size:17px;letter-spacing:-.01em;margin:32px 0 12px}
+.hint{color:var(--muted);font-size:13px;margin:-8px 0 12px}
 h3{font-size:14px;margin:0}
 p{margin:0}
 .kind{color:var(--muted);font-size:13px;margin-bottom:2px}
@@ -45,6 +46,8 @@ figcaption p{color:var(--muted);font-size:13px}
 .cursor{position:absolute;top:0;width:1px;background:var(--muted);opacity:.6;pointer-events:none}
 .tip{position:absolute;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:6px 10px;font-size:12px;line-height:1.45;pointer-events:none;box-shadow:0 4px 14px rgb(0 0 0/.16);white-space:nowrap;z-index:1}
 .tip b{display:block;color:var(--muted);font-weight:500}
+.tip div{display:flex;justify-content:space-between;gap:14px}
+.tip span{font-weight:600}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
 th,td{padding:8px 18px;text-align:right;white-space:nowrap}
@@ -79,7 +82,9 @@ for (const plot of document.querySelectorAll(".plot")) {
     title.textContent = names[at];
     tip.replaceChildren(title, ...lines.map(({ name, texts }) => {
       const row = document.createElement("div");
-      row.textContent = name + "  " + texts[at];
+      const value = document.createElement("span");
+      value.textContent = texts[at];
+      row.append(name, value);
       return row;
     }));
     line.hidden = tip.hidden = false;

@@ -4,14 +4,16 @@ import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { addBalances } from "./balance.ts";
 import { type Evidence, judge } from "./checks.ts";
+import { compareCounts } from "./compare-counts.ts";
 import type { Balance, Finished } from "./control.ts";
 import { Crew } from "./crew.ts";
-import { createFeed, type Feed } from "./feed.ts";
-import { type GatewayFigures, GatewayWatch } from "./gateway-watch.ts";
+import type { Feed } from "./feed.ts";
+import { GatewayWatch } from "./gateway-watch.ts";
 import { type Clocks, describeLatency, shiftMicros } from "./latency-basis.ts";
-import { Ledger } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Options } from "./options.ts";
-import { type Plan, planFor } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import type { Prepared } from "./prepare.ts";
 import { machine, type Result } from "./result.ts";
 import type { Point } from "./timeline.ts";
 import { Totals } from "./totals.ts";
@@ -28,8 +30,8 @@ const AUDIT_AFTER = 3000; // ms
 /** Without a new connection for so long, no more are to come. */
 const STALLED = 45_000; // ms: beyond the longest wait of a client that was refused
 const FINISH_MS = 15_000; // 15 s for the last deliveries
-const MIN_SLOW = 5;
 const SAMPLES_TO_SETTLE = 2;
+const READ_AGAIN = 0.2; // of the traffic's time: slow clients begin to read again one after the other
 
 const faultsOf = (totals: Totals): number =>
   Object.values(totals.faults).reduce<number>((sum, count) => sum + count, 0);
@@ -38,9 +40,10 @@ export class Run {
   readonly #options: Options;
   readonly #plan: Plan;
   readonly #slow: number;
+  readonly #rates: readonly number[];
   readonly #crew: Crew;
   readonly #watch: GatewayWatch;
-  readonly #ledger = new Ledger();
+  readonly #ledger: Ledger;
   readonly #totals: Totals;
   readonly #feed: Feed;
   readonly #watcher: Watcher;
@@ -52,18 +55,20 @@ export class Run {
   #finishing = false;
   #secondsToConnect = 0;
 
-  /** @param stop Ctrl-C: ends the load and reports */
-  constructor(options: Options, entry: string, watcher: Watcher, stop: AbortSignal) {
+  /**
+   * @param entry the file that runs a worker when `ODIN_LOADTEST_WORKER` is set
+   * @param stop Ctrl-C: ends the load and reports
+   */
+  constructor(options: Options, prepared: Prepared, entry: string, watcher: Watcher, stop: AbortSignal) {
     this.#options = options;
     this.#watcher = watcher;
     this.#stop = stop;
-    this.#plan = planFor(options.nats === undefined ? "market" : "own", options.connections);
-    const slow = Math.max(MIN_SLOW, Math.round((options.connections * options.slowPercent) / 100));
-    this.#slow = options.scenario === "slow-clients" ? Math.min(slow, options.connections - 1) : 0;
+    this.#plan = prepared.plan;
+    this.#slow = prepared.slow;
+    this.#rates = prepared.rates;
+    this.#ledger = prepared.ledger;
+    this.#feed = prepared.feed;
     this.#watch = new GatewayWatch(options.metrics);
-    this.#feed = createFeed(options, this.#plan, this.#slow, (offset, channel) =>
-      this.#ledger.stored(offset, channel, performance.now()),
-    );
     this.#totals = new Totals((clock) => shiftMicros(this.#clocks, clock));
     this.#crew = new Crew(entry, options.workers, (sample, worker) => {
       this.#ledger.saw(sample.entries, sample.epoch, performance.now());
@@ -119,8 +124,8 @@ export class Run {
   }
 
   async #traffic(): Promise<void> {
-    const { scenario, rates, seconds } = this.#options;
-    const stages = scenario === "connection-rate" ? [0] : this.#feed.controlled ? rates : [0];
+    const { scenario, seconds } = this.#options;
+    const stages = scenario === "connection-rate" ? [0] : this.#feed.controlled ? this.#rates : [0];
     for (const rate of stages) {
       if (this.#stop.aborted) return;
       const name =
@@ -146,10 +151,10 @@ export class Run {
     } else if (scenario === "slow-clients") {
       await until(0.1);
       this.#mark(`${this.#slow} clients stop reading`);
-      await this.#crew.ask<"read">({ kind: "read", slowClientsRead: false });
+      await this.#crew.ask<"read">({ kind: "read", slowClientsRead: false, overMs: 0 });
       await until(0.6);
       this.#mark("they read again");
-      await this.#crew.ask<"read">({ kind: "read", slowClientsRead: true });
+      await this.#crew.ask<"read">({ kind: "read", slowClientsRead: true, overMs: ms * READ_AGAIN });
     }
     await until(1);
   }
@@ -174,7 +179,7 @@ export class Run {
   async #finish(): Promise<{ finished: Finished[]; balance: Balance }> {
     this.#finishing = true;
     this.#phase("finishing", FINISH_MS / 1000);
-    await this.#crew.ask<"read">({ kind: "read", slowClientsRead: true });
+    await this.#crew.ask<"read">({ kind: "read", slowClientsRead: true, overMs: 0 });
     if (this.#feed.kind === "own") await this.#feed.stop();
     const back = performance.now() + FINISH_MS;
     while (this.#totals.open < this.#mostOpen && performance.now() < back && !this.#stop.aborted)
@@ -199,30 +204,11 @@ export class Run {
       await Promise.race([sleep(50), this.#crew.broken]);
   }
 
-  /** Compares the own count with the gateways'. */
-  async #compare(
-    before: GatewayFigures | undefined,
-  ): Promise<[GatewayFigures | undefined, Evidence["counts"]]> {
-    const least = this.#totals.counts.deliveries;
-    const after = await this.#watch.look();
-    if (before === undefined || after === undefined)
-      return [after, `the gateway's metrics could not be read: ${this.#watch.trouble}`];
-    await this.#rounds(SAMPLES_TO_SETTLE);
-    const { scenario, connections } = this.#options;
-    if (scenario === "reconnect" || scenario === "slow-clients")
-      return [after, "what is written to a connection that breaks may never arrive"];
-    if (before.connections > 0 || after.connections > connections)
-      return [after, `${before.connections} other clients were connected`];
-    if (Object.keys(this.#totals.ended).length > 0)
-      return [after, "connections ended while messages were under way"];
-    return [after, { gateway: after.sent - before.sent, least, most: this.#totals.counts.deliveries }];
-  }
-
   /** Runs to the end, or to Ctrl-C. */
   async go(): Promise<Result> {
     const ticker = setInterval(() => this.#tick(), TICK);
     try {
-      const before = await this.#watch.look();
+      const before = await this.#watch.quiet();
       this.#watch.start();
       const { urls, sources, compression, jwtSecret, atOnce, scenario } = this.#options;
       const breaksWanted = scenario === "reconnect";
@@ -236,7 +222,12 @@ export class Run {
       if (!this.#stop.aborted && this.#mostOpen + this.#totals.open > 0) await this.#traffic();
       this.#totals.endStage();
       const { finished, balance } = await this.#finish();
-      const [after, counts] = await this.#compare(before);
+      const others = {
+        watch: this.#watch,
+        totals: this.#totals,
+        settle: () => this.#rounds(SAMPLES_TO_SETTLE),
+      };
+      const [after, counts] = await compareCounts(this.#options, before, others);
       return this.#result(finished, balance, { before, after, trouble: this.#watch.trouble }, counts);
     } finally {
       clearInterval(ticker);

@@ -6,9 +6,7 @@ import { BrokenContent, looksLikeEnvelope } from "./book.ts";
 import { wallMicros } from "./clock.ts";
 import type { Crowd, SubscriberOptions } from "./crowd.ts";
 import { Link, type LinkEnd } from "./link.ts";
-
-const MAX_WINDOW = 30_000; // 30 s
-const FIRST_WINDOW = { min_ms: 500, max_ms: 5000 };
+import { Patience } from "./patience.ts";
 
 /** Why `subscribe` was sent, for the answer. */
 interface Request {
@@ -27,8 +25,7 @@ export class Subscriber {
   /** When it should have been ready, or lost its connection; µs. */
   #dueAt = 0;
   #epoch = "";
-  #window = FIRST_WINDOW;
-  #failures = 0;
+  readonly #patience = new Patience();
   #requests: Request[] = [];
   #gaps: Gap[] = [];
   #asking = false;
@@ -57,7 +54,6 @@ export class Subscriber {
   #dial(): void {
     this.state = "opening";
     const link: Link = new Link(this.options, {
-      opened: () => {},
       text: (bytes, start, end) => this.#onText(bytes, start, end),
       ended: (end) => this.#onEnded(end),
     });
@@ -87,6 +83,11 @@ export class Subscriber {
     this.restedAt = undefined;
     this.#resting = true;
     this.probe();
+  }
+
+  /** Has all that it is owed up to the end of the run. */
+  get settled(): boolean {
+    return this.state === "ready" && this.restedAt !== undefined;
   }
 
   stop(): void {
@@ -172,7 +173,7 @@ export class Subscriber {
         tally.count("throttled");
         return this.#onThrottle(message);
       case "reconnect":
-        this.#window = { min_ms: message.in_ms, max_ms: message.in_ms };
+        this.#patience.told({ min_ms: message.in_ms, max_ms: message.in_ms });
         return undefined;
       case "error":
         return tally.fault("error", `${message.code}: ${message.message}`);
@@ -184,7 +185,7 @@ export class Subscriber {
   #onWelcome({ epoch, reconnect }: Extract<ControlMessage, { type: "welcome" }>): void {
     if (!this.#crowd.accepts(epoch) || (this.#epoch !== "" && this.#epoch !== epoch)) this.#replaced(epoch);
     this.#epoch = epoch;
-    this.#window = reconnect;
+    this.#patience.told(reconnect);
     if (this.account.begun) {
       const { position } = this.account;
       this.account.reconnected();
@@ -231,14 +232,16 @@ export class Subscriber {
     }
     const gap = this.account.given(seq);
     if (gap !== undefined) this.#onGap(gap);
-    if (this.account.open === 0 && this.#requests.length === 0) this.restedAt = offset;
+    if (this.account.open > 0 || this.#requests.length > 0) return;
+    this.restedAt = offset;
+    this.account.reached(offset);
   }
 
   #onReady(offset: number, now: number): void {
     const { tally } = this.#crowd;
     const resumed = this.account.begun;
     this.state = "ready";
-    this.#failures = 0;
+    this.#patience.succeeded();
     this.account.begin(offset);
     if (this.#goneFrom !== undefined) this.account.excuse(this.#goneFrom, offset);
     this.#goneFrom = undefined;
@@ -268,9 +271,7 @@ export class Subscriber {
     if (this.state === "stopped") return;
     if (this.state === "opening") {
       tally.refused(reason);
-      this.#failures++;
-      const window = Math.min(MAX_WINDOW, this.#window.max_ms * 2 ** Math.min(this.#failures - 1, 10));
-      return this.#dialIn(Math.max(retryAfterMs ?? 0, Math.random() * window));
+      return this.#dialIn(this.#patience.afterRefusal(retryAfterMs));
     }
     tally.ended(reason);
     // With 1008, or without a word: its close frame waits behind what is not read.
@@ -280,9 +281,8 @@ export class Subscriber {
   }
 
   #comeBack(): void {
-    const { min_ms, max_ms } = this.#window;
     this.#dueAt = wallMicros();
-    this.#dialIn(this.#crowd.atOnce ? 0 : min_ms + Math.random() * (max_ms - min_ms));
+    this.#dialIn(this.#crowd.atOnce ? 0 : this.#patience.afterBreak());
   }
 
   #dialIn(ms: number): void {

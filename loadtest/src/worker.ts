@@ -13,8 +13,9 @@ import { tokenFor } from "./token.ts";
 
 const SAMPLE_MS = 1000;
 const OPEN_TICK = 10; // ms
-/** Round trips that are measured each second. */
-const PROBES = 5;
+const BEAT_TICK = 100; // ms
+/** Every client tells that it is there so often, as the client library does; so its place in the stream is never older. */
+const BEAT_EVERY = 10_000; // 10 s
 const REST_TICK = 50; // ms
 const REST_AGAIN = 1000; // ms until a client that is not at rest is asked again
 /** Audits that a message which comes twice is still known for: about 2 min. */
@@ -36,6 +37,11 @@ export class Worker {
   readonly #book: Book;
   readonly #tally = new Tally();
   readonly #sampler: NodeJS.Timeout;
+  readonly #beater: NodeJS.Timeout;
+  /** Heartbeats of parts of the clients so far. */
+  #beats = 0;
+  /** Of slow clients that stop or go on reading. */
+  #turns: NodeJS.Timeout[] = [];
   #opener: NodeJS.Timeout | undefined;
   #epoch: string | undefined;
   #nextSample = performance.now() + SAMPLE_MS;
@@ -49,9 +55,9 @@ export class Worker {
       followClock();
       this.#tally.heldUp(Math.max(0, performance.now() - this.#nextSample));
       this.#nextSample = performance.now() + SAMPLE_MS;
-      this.#probe();
       report({ kind: "sample", sample: this.#sample() });
     }, SAMPLE_MS);
+    this.#beater = setInterval(() => this.#beat(), BEAT_TICK);
   }
 
   #add(index: number): void {
@@ -112,9 +118,11 @@ export class Worker {
     });
   }
 
-  #probe(): void {
-    for (let n = 0; n < PROBES; n++) {
-      const one = this.#subscribers[Math.floor(Math.random() * this.#subscribers.length)];
+  /** One part of the clients after the other, so that their answers do not wait for each other. */
+  #beat(): void {
+    const turns = BEAT_EVERY / BEAT_TICK;
+    for (let index = this.#beats++ % turns; index < this.#subscribers.length; index += turns) {
+      const one = this.#subscribers[index];
       if (one !== undefined && !one.options.slow) one.probe();
     }
   }
@@ -153,7 +161,7 @@ export class Worker {
     let again = performance.now() + REST_AGAIN;
     while (unsettled.length > 0 && performance.now() < deadline) {
       await sleep(REST_TICK);
-      unsettled = unsettled.filter((one) => one.state === "ready" && one.restedAt === undefined);
+      unsettled = unsettled.filter((one) => one.state === "ready" && !one.settled);
       if (performance.now() < again) continue;
       again = performance.now() + REST_AGAIN;
       for (const one of unsettled) one.probe();
@@ -171,8 +179,9 @@ export class Worker {
       ...{ lost: 0, losers: 0, announced: 0, slowAnnounced: 0, unexpected: 0 },
       ...{ examples: [], slowTold: 0, slowClosed: 0 },
     };
-    for (const { account, state, options, told, closedAsSlow } of this.#subscribers) {
-      const { lost, announced, unexpected } = account.balance(state !== "ready");
+    for (const { account, settled, options, told, closedAsSlow } of this.#subscribers) {
+      // One that still waits for what it asked for is told of as that, not as a loss.
+      const { lost, announced, unexpected } = account.balance(!settled);
       balance.lost += lost.length;
       balance.losers += lost.length > 0 ? 1 : 0;
       balance[options.slow ? "slowAnnounced" : "announced"] += announced;
@@ -195,14 +204,25 @@ export class Worker {
     return null;
   }
 
-  #read(slowClientsRead: boolean): null {
-    for (const one of this.#subscribers) if (one.options.slow) one.reading = slowClientsRead;
+  #read({ slowClientsRead, overMs }: Extract<Command, { kind: "read" }>): null {
+    const slow = this.#subscribers.filter(({ options }) => options.slow);
+    for (const turn of this.#turns) clearTimeout(turn);
+    this.#turns = slow.map((one, index) =>
+      setTimeout(
+        () => {
+          one.reading = slowClientsRead;
+        },
+        (overMs * index) / slow.length,
+      ),
+    );
     return null;
   }
 
   async #close(timeoutMs: number): Promise<null> {
     clearInterval(this.#opener);
     clearInterval(this.#sampler);
+    clearInterval(this.#beater);
+    for (const turn of this.#turns) clearTimeout(turn);
     for (const one of this.#subscribers) one.stop();
     // The gateway's end of the closing handshake; what is left is cut.
     await sleep(timeoutMs);
@@ -221,7 +241,7 @@ export class Worker {
       case "cut":
         return this.#cut();
       case "read":
-        return this.#read(command.slowClientsRead);
+        return this.#read(command);
       case "finish":
         return this.#finish(command.timeoutMs);
       case "balance":

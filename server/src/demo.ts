@@ -10,6 +10,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
 const BUILD = fileURLToPath(new URL("../../client/demo/build.ts", import.meta.url));
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const DEFAULTS = {
   AUTH_MODE: (process.env.JWT_SECRET ?? process.env.JWT_PUBLIC_KEY ?? process.env.JWKS_URL) ? "jwt" : "none",
   LOG_FORMAT: "pretty",
@@ -28,20 +29,19 @@ await import("./main.ts");
 /** Returns the folder with the page. In a process of its own: what bundles must not stay in the gateway's memory. */
 async function buildPage(): Promise<string> {
   const child = spawn(process.execPath, [BUILD], { stdio: ["ignore", "pipe", "inherit"] });
-  const end = () => child.kill();
-  process.once("exit", end);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stopped);
+  let stopped = false;
+  // Nothing serves yet, so there is nothing to drain; but the build must be gone first.
+  const stop = () => {
+    stopped = true;
+    child.kill();
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
   const [folder, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
-  process.off("exit", end);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stopped);
+  if (stopped) process.exit(0);
+  for (const signal of SIGNALS) process.off(signal, stop);
   if (code === 0) return folder;
   process.stderr.write(
     "odin-ws: the demo page could not be built (see above). Run npm ci, or set DEMO_PAGE to a folder with a page that is built\n",
   );
   process.exit(1);
-}
-
-// Nothing serves yet, so there is nothing to drain.
-function stopped(): void {
-  process.exit(0);
 }

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import type { Owner } from "./owner.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -30,16 +30,26 @@ export function withoutBrowser(): string | false {
   return "no Chromium or Chrome found: install one (Debian: apt-get install chromium)";
 }
 
-/** Opens a page; `errors` collects what it complained of. */
-export async function openPage(owner: Owner, url: string): Promise<{ page: Page; errors: string[] }> {
+export interface PageOptions extends BrowserContextOptions {
+  /** Scripts that run in the page before its own, whatever its policy says. */
+  scripts?: readonly string[];
+}
+
+/** Opens a page; `errors` collects what it complained of, what its security policy forbade among it. */
+export async function openPage(
+  owner: Owner,
+  url: string,
+  { scripts = [], ...options }: PageOptions = {},
+): Promise<{ page: Page; errors: string[] }> {
   const browser: Browser = await chromium.launch({ executablePath: findBrowser() ?? "", args: ARGS });
   owner.after(() => browser.close());
-  const page = await browser.newPage();
+  const page = await (await browser.newContext(options)).newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());
   });
+  for (const path of scripts) await page.addInitScript({ path });
   await page.goto(url);
   return { page, errors };
 }

@@ -45,10 +45,11 @@ interface Session {
 
 export class Nats {
   readonly url: string;
+  /** Base URL of its monitoring endpoint. */
+  readonly monitoring: string;
   readonly #program: string;
   readonly #args: string[];
   readonly #store: string;
-  readonly #monitor: string;
   readonly #config: string;
   #login: NodeConnectionOptions;
   #process: ProcessGroup | undefined;
@@ -56,7 +57,7 @@ export class Nats {
 
   constructor(program: string, port: number, monitorPort: number, store: string, setup: NatsSetup) {
     this.url = `nats://127.0.0.1:${port}`;
-    this.#monitor = `http://127.0.0.1:${monitorPort}/healthz`;
+    this.monitoring = `http://127.0.0.1:${monitorPort}`;
     this.#program = program;
     this.#config = join(store, "nats.conf");
     const { config = "", login = {} } = setup;
@@ -80,7 +81,7 @@ export class Nats {
       () => `nats-server ready:\n${server.tail()}`,
       async () => {
         if (server.exit !== undefined) return true;
-        return (await get(this.#monitor)).status === 200;
+        return (await get(`${this.monitoring}/healthz`)).status === 200;
       },
     );
     if (server.exit !== undefined) throw new Error(`nats-server ended:\n${server.tail()}`);

@@ -95,7 +95,7 @@ export class BuiltImage {
       User: string;
       Entrypoint: string[];
       Cmd: string[] | null;
-      ExposedPorts: Record<string, object>;
+      ExposedPorts?: Record<string, object>;
       StopSignal: string;
       Env: string[];
       Labels: Record<string, string>;
@@ -104,7 +104,7 @@ export class BuiltImage {
       user: config.User,
       entrypoint: config.Entrypoint,
       command: config.Cmd ?? null,
-      ports: Object.keys(config.ExposedPorts).sort(),
+      ports: Object.keys(config.ExposedPorts ?? {}).sort(),
       stopSignal: config.StopSignal,
       env: config.Env.toSorted(),
       revision: config.Labels["org.opencontainers.image.revision"],

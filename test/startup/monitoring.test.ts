@@ -118,6 +118,33 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(machine.calls("docker", /^docker run /).length, 4);
   });
 
+  test("the exporter of NATS asks the servers it is told of; the log shipper sees the disks", async (t) => {
+    const machine = await buildMonitoring(t);
+    const servers = ["nats-0,http://10.10.0.4:8222", "nats-1,http://10.10.0.5:8222"];
+    Object.assign(machine.cloud.attributes, {
+      "odin-image-nats-exporter": `${REGISTRY}/natsio/prometheus-nats-exporter:0`,
+      "odin-image-alloy": `${REGISTRY}/grafana/alloy:v1`,
+      "odin-loki-url": "http://127.0.0.1:3100",
+    });
+    upload(machine, { ...FILES, "alloy/monitoring.alloy": "// nothing\n" });
+    ready(await machine.start());
+    assert.equal(machine.runs("nats-exporter"), false, "there is no NATS of ours");
+    machine.cloud.attributes["odin-nats-monitoring"] = servers.join(" ");
+    machine.tell();
+    ready(await machine.start());
+    const [exporter = ""] = runs(machine, "nats-exporter");
+    assert.match(exporter, /--cap-drop ALL .*--user 65532:65532 /);
+    assert.ok(
+      exporter.endsWith(`-addr 127.0.0.1 -port 7777 -varz -healthz -jsz=streams ${servers.join(" ")}`),
+      exporter,
+    );
+    await eventually("log shipper", () => machine.runs("log-shipper"));
+    const [shipper = ""] = runs(machine, "log-shipper");
+    for (const disk of ["/mnt/stateful_partition", "/mnt/disks/data"])
+      assert.ok(shipper.includes(` --volume ${disk}:/host${disk}:ro `), shipper);
+    assert.doesNotMatch(shipper, /secrets/);
+  });
+
   test("what has no configuration yet waits for it; what has no image is not there", async (t) => {
     const machine = await buildMonitoring(t);
     upload(machine, { "prometheus/prometheus.yml": "global: {}\n" });

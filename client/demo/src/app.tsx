@@ -5,17 +5,27 @@ import { Header } from "./header.tsx";
 import { LineIcon, MarketIcon } from "./icons.tsx";
 import type { JournalKeeper } from "./journal.ts";
 import type { Line } from "./line.ts";
-import { market } from "./market.ts";
+import { type Market, market } from "./market.ts";
+import { Notice } from "./notice.tsx";
+import { arrange, BY_RANK } from "./order.ts";
 import { readRoute, useHash } from "./route.ts";
 import { stateOf } from "./state.ts";
 import { TokenTable } from "./token-table.tsx";
 import { TokenView } from "./token-view.tsx";
 
+/** Before the first list: of so many tokens that the largest of them is one to show. */
+const ENOUGH = 10;
+
+function leaderOf(state: Market): string | undefined {
+  if (state.trending.length === 0 && state.tokens.size < ENOUGH) return undefined;
+  return arrange(state, BY_RANK, "")[0];
+}
+
 /** Three regions: beside each other on a wide screen, one at a time on a phone. */
 export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
   const route = readRoute(useHash());
   const connection = useConnection();
-  const leader = useFeed(market, ({ trending }) => trending[0]);
+  const leader = useFeed(market, leaderOf);
   // Whoever leads when the page opens is shown beside the table until another token is chosen.
   const [first, setFirst] = useState<string>();
   if (first === undefined && leader !== undefined) setFirst(leader);
@@ -36,6 +46,7 @@ export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
         Skip to the tokens
       </button>
       <Header />
+      <Notice />
       <main>
         <TokenTable selected={symbol} />
         <div className="rail">

@@ -1,6 +1,6 @@
 /** The states of a connection in words. */
 
-import type { State } from "../../src/index.ts";
+import type { State, Status } from "../../src/index.ts";
 
 interface Description {
   label: string;
@@ -15,5 +15,7 @@ const STATES: Record<State, Description> = {
   paused: { label: "Paused", tone: "plain" },
   closed: { label: "Closed", tone: "bad" },
 };
+const THROTTLED: Description = { label: "Throttled", tone: "warn" };
 
-export const stateOf = ({ state }: { state: State }): Description => STATES[state];
+export const stateOf = ({ state, throttle }: Pick<Status, "state" | "throttle">): Description =>
+  state === "open" && throttle > 0 ? THROTTLED : STATES[state];

@@ -36,7 +36,7 @@ export const TokenRow = memo(function TokenRow({ symbol, index, top, selected, r
           <Avatar symbol={symbol} />
           <span className="names">
             <b>{symbol}</b>
-            <small>{token.name}</small>
+            {token.name !== symbol && <small>{token.name}</small>}
           </span>
         </a>
       </th>

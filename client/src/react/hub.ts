@@ -40,7 +40,6 @@ export class Hub implements Supply {
   readonly #named = new Map<string, Feed<unknown>>();
   readonly #defined = new WeakMap<object, Feed<unknown>>();
   readonly #names = new WeakMap<Feed<unknown>, string>();
-  readonly #live = new Set<Feed<unknown>>();
   readonly #changed = new Set<Feed<unknown>>();
   readonly #connectionListeners = new Set<() => void>();
   readonly #refetchListeners = new Set<(refetch: Refetch) => void>();
@@ -97,13 +96,11 @@ export class Hub implements Supply {
   }
 
   adopt(feed: Feed<unknown>): void {
-    this.#live.add(feed);
     const name = this.#names.get(feed);
     if (name !== undefined && !this.#named.has(name)) this.#named.set(name, feed);
   }
 
   drop(feed: Feed<unknown>): void {
-    this.#live.delete(feed);
     this.#changed.delete(feed);
     const name = this.#names.get(feed);
     if (name !== undefined && this.#named.get(name) === feed) this.#named.delete(name);

@@ -1,0 +1,117 @@
+/**
+ * `npm run build -w client`: writes the package that applications install to `client/dist`: one ES module for the library, one for the React
+ * hooks, and their types with those of the protocol in them. `npm pack ./client/dist` makes one file of it.
+ */
+
+import { spawnSync } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const CLIENT = dirname(fileURLToPath(import.meta.url));
+const ROOT = join(CLIENT, "..");
+const ENTRIES = { index: "client/src/index.ts", react: "client/src/react/index.ts" };
+const TARGET = "es2022";
+
+/** Bundles one entry, minified, as applications get it. The hooks import the library: there must be one of it on a page. */
+export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: string; map: string }> {
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: [ENTRIES[entry]],
+    outfile: join(CLIENT, `dist/${entry}.js`),
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: TARGET,
+    sourcemap: "linked",
+    external: ["react"],
+    write: false,
+    plugins: [
+      {
+        name: "library",
+        setup: ({ onResolve }) => {
+          onResolve({ filter: /^\.\.\/connect\.ts$/ }, () => ({ path: "./index.js", external: true }));
+        },
+      },
+    ],
+  });
+  const [map = "", code = ""] = outputFiles.map(({ text }) => text);
+  return { code, map };
+}
+
+/** Writes the package to this folder, which is emptied first. Throws an Error with what the compiler says of wrong types. */
+export async function build(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  for (const entry of ["index", "react"] as const) {
+    const { code, map } = await bundle(entry);
+    await writeFile(join(folder, `${entry}.js`), code);
+    await writeFile(join(folder, `${entry}.js.map`), map);
+  }
+  await writeTypes(join(folder, "types"));
+  await copyFile(join(CLIENT, "README.md"), join(folder, "README.md"));
+  await copyFile(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
+  await writeFile(join(folder, "package.json"), `${JSON.stringify(await manifest(), null, 2)}\n`);
+}
+
+async function manifest(): Promise<object> {
+  const own = JSON.parse(await readFile(join(CLIENT, "package.json"), "utf8")) as Record<string, unknown>;
+  const { name, version, peerDependencies, peerDependenciesMeta } = own;
+  return {
+    name,
+    version,
+    description: "Client for odin-ws gateways, with React hooks",
+    license: "MIT",
+    type: "module",
+    sideEffects: false,
+    exports: {
+      ".": { types: "./types/client/src/index.d.ts", default: "./index.js" },
+      "./react": { types: "./types/client/src/react/index.d.ts", default: "./react.js" },
+    },
+    peerDependencies,
+    peerDependenciesMeta,
+  };
+}
+
+/** The declarations of the library and of what it takes from the protocol, importing each other by paths. */
+async function writeTypes(folder: string): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), "odin-types-"));
+  try {
+    const config = join(scratch, "tsconfig.json");
+    const compilerOptions = {
+      noEmit: false,
+      declaration: true,
+      emitDeclarationOnly: true,
+      rootDir: ROOT,
+      outDir: folder,
+      lib: ["es2024", "dom"],
+      typeRoots: [join(ROOT, "node_modules/@types")],
+    };
+    // The protocol is a package of its own here: what is not named is not written.
+    const files = [...Object.values(ENTRIES), "protocol/src/index.ts"].map((file) => join(ROOT, file));
+    const text = { extends: join(ROOT, "tsconfig.json"), compilerOptions, files, include: [] };
+    await writeFile(config, JSON.stringify(text));
+    const tsc = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", config], { encoding: "utf8" });
+    if (status !== 0) throw new Error(`the types do not compile:\n${stdout}${stderr}`);
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const file = join(folder, name);
+    const protocol = relative(dirname(file), join(folder, "protocol/src/index.js"));
+    const text = (await readFile(file, "utf8"))
+      .replaceAll(/(from|import\() ?"@odin-ws\/protocol"/g, `$1 "${protocol}"`)
+      .replaceAll(/((?:from|import\() ?"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"');
+    await writeFile(file, text);
+  }
+}
+
+if (import.meta.main) {
+  const folder = join(CLIENT, "dist");
+  await build(folder);
+  process.stdout.write(`${relative(process.env.INIT_CWD ?? process.cwd(), folder) || folder}\n`);
+}

@@ -1,0 +1,103 @@
+/** The package as an application gets it: packed, installed in an empty folder, imported and type-checked. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { build } from "./build.ts";
+
+const CLIENT = dirname(fileURLToPath(import.meta.url));
+const ROOT = join(CLIENT, "..");
+const TSC = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
+
+const PLAIN = `
+import { connect, type Client, type Envelope, type Status } from "@odin-ws/client";
+const client: Client = connect("ws://127.0.0.1:9/ws", { token: async () => "t", pauseHiddenAfter: 1000 });
+const leave: () => void = client.subscribe<{ price: number }>(["BTC.trade", "ETH.*"], ({ data, offset }, { late }) => {
+  const price: number = data.price;
+  void [price, offset.toFixed(), late === true];
+});
+client.on("refetch", ({ channels, reason }) => void [channels.join(), reason === "history"]);
+const status: Status = client.status;
+const level: 0 | 1 | 2 | 3 = status.throttle;
+export const latest = (message: Envelope<{ price: number }>): number => message.data.price + level;
+leave();
+client.close();
+// @ts-expect-error: a listener gets what it says, not something else
+client.subscribe<{ price: number }>("BTC.trade", ({ data }) => data.volume);
+// @ts-expect-error: there is no such event
+client.on("closed", () => {});
+// @ts-expect-error: a client is not changed
+client.status.state = "open";
+`;
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
+  assert.equal(status, 0, `${command} ${args.join(" ")}:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+test("packed and installed, it imports in Node and its types hold", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "odin-package-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const [made, app] = [join(folder, "made"), join(folder, "app")];
+  await build(made);
+  const tarball = run("npm", ["pack", made, "--pack-destination", folder, "--silent"], folder).trim();
+  await mkdir(app);
+  await writeFile(join(app, "package.json"), '{ "private": true, "type": "module" }');
+  const install = ["install", join(folder, tarball), "--offline", "--no-audit", "--no-fund"];
+  run("npm", install, app);
+
+  const script = `
+    import * as library from "@odin-ws/client";
+    const client = library.connect("ws://127.0.0.1:9/ws");
+    client.subscribe("A.trade", () => {});
+    client.on("status", ({ state }) => {
+      if (state !== "waiting") return;
+      client.close();
+      console.log(Object.keys(library).join(), client.status.state);
+    });`;
+  await writeFile(join(app, "app.js"), script);
+  assert.equal(run(process.execPath, ["app.js"], app), "connect closed\n");
+
+  // What an application with React has beside it.
+  for (const name of ["react", "@types/react", "csstype"]) {
+    await mkdir(dirname(join(app, "node_modules", name)), { recursive: true });
+    await symlink(join(ROOT, "node_modules", name), join(app, "node_modules", name));
+  }
+  const react =
+    "import * as hooks from '@odin-ws/client/react'; console.log(Object.keys(hooks).sort().join())";
+  await writeFile(join(app, "hooks.js"), react);
+  assert.equal(
+    run(process.execPath, ["hooks.js"], app),
+    "OdinProvider,useChannel,useConnection,useFeed,useRefetch\n",
+  );
+
+  const readme = await readFile(join(CLIENT, "README.md"), "utf8");
+  await writeFile(join(app, "plain.ts"), PLAIN);
+  await writeFile(join(app, "app.tsx"), readme.match(/```tsx\n(.*?)```/s)?.[1] ?? "");
+  for (const [module, resolution] of [
+    ["nodenext", "nodenext"],
+    ["esnext", "bundler"],
+  ]) {
+    // Not skipLibCheck: the package's own declarations are looked at too.
+    const compilerOptions = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      target: "es2022",
+      lib: ["es2022", "dom"],
+      types: [],
+      jsx: "react-jsx",
+      module,
+      moduleResolution: resolution,
+      preserveSymlinks: true,
+    };
+    const config = { compilerOptions, files: ["plain.ts", "app.tsx"] };
+    await writeFile(join(app, "tsconfig.json"), JSON.stringify(config));
+    run(process.execPath, [TSC, "-p", "."], app);
+  }
+});

@@ -1,0 +1,25 @@
+/** What the library weighs on a page. README.md states these numbers. */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { bundle } from "./build.ts";
+
+/** Bytes, minified and gzipped. */
+const LIMITS = { index: 5_000, react: 3_000 };
+
+for (const entry of ["index", "react"] as const) {
+  test(`${entry} is no larger than promised, and README.md says how large`, async () => {
+    const { code } = await bundle(entry);
+    const size = gzipSync(code.replace(/^\/\/# sourceMappingURL=.*$/m, "")).length;
+    assert.ok(size < LIMITS[entry], `${size} bytes, allowed are ${LIMITS[entry]}`);
+    assert.ok(size > LIMITS[entry] / 3, `${size} bytes: is that all of it?`);
+    const readme = await readFile(new URL("README.md", import.meta.url), "utf8");
+    const kilobytes = (size / 1000).toFixed(1);
+    const stated = new RegExp(
+      `\\| \`@odin-ws/client${entry === "react" ? "/react" : ""}\` \\| ${kilobytes} KB \\|`,
+    );
+    assert.match(readme, stated, `README.md must say ${kilobytes} KB`);
+  });
+}

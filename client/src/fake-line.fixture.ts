@@ -1,0 +1,139 @@
+/** For tests: surroundings whose clock, network and page a test moves, and the gateway's end of each socket. */
+
+import type { ClientMessage, ServerMessage } from "@odin-ws/protocol";
+import type { Environment, Socket } from "./types.ts";
+
+export class FakeSocket implements Socket {
+  onmessage: Socket["onmessage"] = null;
+  onclose: Socket["onclose"] = null;
+  onerror: Socket["onerror"] = null;
+  readonly url: string;
+  readonly sent: ClientMessage[] = [];
+  readonly sentAt: number[] = [];
+  closed = false;
+  /** Heartbeats are answered by themselves, with this offset. */
+  offset: number | undefined;
+  seq = 0;
+  readonly #now: () => number;
+
+  constructor(url: string, now: () => number) {
+    this.url = url;
+    this.#now = now;
+  }
+
+  send(text: string): void {
+    const message = JSON.parse(text) as ClientMessage;
+    this.sent.push(message);
+    this.sentAt.push(this.#now());
+    if (message.type !== "heartbeat" || this.offset === undefined) return;
+    const { seq, offset } = this;
+    queueMicrotask(() => this.say({ type: "heartbeat_ack", ts: 0, seq, offset }));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  /** What was sent, without heartbeats. */
+  get asked(): ClientMessage[] {
+    return this.sent.filter(({ type }) => type !== "heartbeat");
+  }
+
+  say(message: ServerMessage | string): void {
+    this.onmessage?.({ data: typeof message === "string" ? message : JSON.stringify(message) });
+  }
+
+  welcome(offset = 0, epoch = "e"): void {
+    this.offset = offset;
+    const reconnect = { min_ms: 500, max_ms: 1000 };
+    const welcome = { connection: "c", instance: "g", epoch, offset, heartbeat_seconds: 25, reconnect };
+    this.say({ type: "welcome", ...welcome });
+  }
+
+  acknowledge(subscribed: string[], resumed?: { recovered: boolean; replayed: number }): void {
+    this.say({ type: "subscription_ack", subscribed, count: subscribed.length, ...resumed });
+  }
+
+  /** The next envelope. */
+  publish(channel: string, offset: number): void {
+    this.offset = offset;
+    this.say({ seq: ++this.seq, offset, ts: 0, type: "t", priority: "high", channel, data: offset });
+  }
+
+  end(code: number): void {
+    this.onclose?.({ code, reason: "" });
+  }
+}
+
+export class FakeLine {
+  readonly sockets: FakeSocket[] = [];
+  readonly page = this.#watchable({ hidden: false });
+  readonly window = this.#watchable({});
+  readonly navigator = { onLine: true };
+  /** What the client draws: 0 to 1. */
+  luck = 0;
+  #now = 0;
+  #timers = new Map<object, { at: number; callback: () => void }>();
+
+  readonly environment: Environment = {
+    open: (url) => {
+      const socket = new FakeSocket(url, () => this.#now);
+      this.sockets.push(socket);
+      return socket;
+    },
+    now: () => this.#now,
+    setTimeout: (callback, ms) => {
+      const timer = {};
+      this.#timers.set(timer, { at: this.#now + Math.max(0, ms), callback });
+      return timer;
+    },
+    clearTimeout: (timer) => {
+      this.#timers.delete(timer as object);
+    },
+    random: () => this.luck,
+    window: this.window,
+    navigator: this.navigator,
+    document: this.page,
+  };
+
+  /** Timers that run, and ears at window and document. */
+  get left(): number {
+    return this.#timers.size + this.page.ears.length + this.window.ears.length;
+  }
+
+  get socket(): FakeSocket {
+    const socket = this.sockets.at(-1);
+    if (socket === undefined) throw new Error("no socket was opened");
+    return socket;
+  }
+
+  /** Lets so many milliseconds pass, and what is due happen in its order. */
+  async pass(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    for (;;) {
+      await new Promise(setImmediate);
+      const [timer, due] = [...this.#timers].sort(([, a], [, b]) => a.at - b.at)[0] ?? [];
+      if (timer === undefined || due === undefined || due.at > end) break;
+      this.#timers.delete(timer);
+      this.#now = Math.max(this.#now, due.at);
+      due.callback();
+    }
+    this.#now = end;
+  }
+
+  #watchable<More extends object>(more: More) {
+    const ears: { type: string; listener: () => void }[] = [];
+    return {
+      ...more,
+      ears,
+      addEventListener: (type: string, listener: () => void) => void ears.push({ type, listener }),
+      removeEventListener: (type: string, listener: () => void) => {
+        const index = ears.findIndex((ear) => ear.type === type && ear.listener === listener);
+        if (index !== -1) ears.splice(index, 1);
+      },
+      tell: () => {
+        for (const { listener } of [...ears]) listener();
+      },
+    };
+  }
+}

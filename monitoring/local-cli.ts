@@ -1,0 +1,121 @@
+/** `npm run monitoring`: Prometheus, Alertmanager and Loki beside `npm start`, from the files that the cloud gets too. */
+
+import { parseArgs } from "node:util";
+import { howToGet } from "../tools/programs.ts";
+import { monitoringFiles } from "./files.ts";
+import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./local.ts";
+import { localOptions } from "./local-options.ts";
+import { LogSender } from "./log-sender.ts";
+import { PORTS, type Ports } from "./ports.ts";
+
+const HELP = `npm run monitoring -- [options]            beside: npm start
+npm start | npm run monitoring [-- options]     with the gateway's logs in Loki
+
+Runs Prometheus, Alertmanager and Loki, those of them that are found, with the files that 'npm run render -- --stack local'
+writes. Ctrl-C ends them and leaves nothing behind.
+
+  --gateway HOST:PORT   operations port of a gateway (127.0.0.1:3002); may be given several times
+  --nats                an exporter of NATS's state listens on port ${PORTS.natsExporter}
+  --port NAME=PORT      where one of them listens: ${LOCAL_PROGRAMS.map((name) => `${name}=${PORTS[name]}`).join(", ")}
+  --help                shows this`;
+
+interface Settings {
+  gateways: string[];
+  nats: boolean;
+  ports: Partial<Ports>;
+}
+
+/** @throws Error that says what is wrong with the arguments */
+function read(args: string[]): Settings | "help" {
+  const { values } = parseArgs({
+    args,
+    options: {
+      gateway: { type: "string", multiple: true },
+      nats: { type: "boolean" },
+      port: { type: "string", multiple: true },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help) return "help";
+  const ports: Partial<Ports> = {};
+  for (const given of values.port ?? []) {
+    const [, name = "", port = ""] = /^(\w+)=(\d{1,5})$/.exec(given) ?? [];
+    if (!(name in PORTS))
+      throw new Error(`--port ${given}: NAME=PORT, with NAME one of ${Object.keys(PORTS).join(", ")}`);
+    ports[name as keyof Ports] = Number(port);
+  }
+  const gateways = values.gateway ?? [`127.0.0.1:${PORTS.gateway}`];
+  for (const gateway of gateways)
+    if (!/^[\w.-]+:\d{1,5}$/.test(gateway))
+      throw new Error(`--gateway ${gateway}: HOST:PORT, for example 127.0.0.1:3002`);
+  return { gateways, nats: values.nats ?? false, ports };
+}
+
+async function main(): Promise<number> {
+  let settings: Settings | "help";
+  try {
+    settings = read(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${HELP}\n`);
+    return 2;
+  }
+  if (settings === "help") {
+    process.stdout.write(`${HELP}\n`);
+    return 0;
+  }
+  const { ports } = settings;
+  const options = localOptions(settings);
+  const stopped = signalled();
+  const monitoring = startLocal(monitoringFiles(options), ports);
+  for (const name of LOCAL_PROGRAMS)
+    if (!monitoring.names.includes(name)) process.stderr.write(`without ${name}: ${howToGet(name)}\n`);
+  if (monitoring.names.length === 0) {
+    await monitoring.stop();
+    return 1;
+  }
+  const [host = ""] = settings.gateways;
+  const sender = shipLogs(new LogSender({ lokiUrl: monitoring.urls.loki, host }), monitoring);
+  const problem = await Promise.race([
+    stopped,
+    monitoring.failed,
+    monitoring.ready.then(
+      () => tell(monitoring, settings.gateways).then(() => stopped),
+      (error: Error) => error.message,
+    ),
+  ]);
+  await sender?.close();
+  await monitoring.stop();
+  if (problem === undefined) return 0;
+  process.stderr.write(`${problem}\n`);
+  return 1;
+}
+
+/** Resolves at the first signal to end. Later ones change nothing: ending takes seconds at most. */
+function signalled(): Promise<undefined> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      process.on(signal, () => resolve(undefined));
+  });
+}
+
+async function tell({ names, urls }: LocalMonitoring, gateways: readonly string[]): Promise<void> {
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => `${name.padEnd(width)}  ${urls[name]}`);
+  process.stdout.write(`${lines.join("\n")}\nwatching ${gateways.join(", ")}; Ctrl-C ends it\n`);
+}
+
+/** What comes in goes on to be read, and to Loki. */
+function shipLogs(sender: LogSender, { names }: LocalMonitoring): LogSender | undefined {
+  if (process.stdin.isTTY || !names.includes("loki")) return undefined;
+  process.stdin.setEncoding("utf8");
+  process.stdin.on("data", (output: string) => {
+    process.stdout.write(output);
+    sender.add(output);
+  });
+  process.stdin.on("error", () => {});
+  return sender;
+}
+
+process.stdout.on("error", () => {}); // `npm run monitoring | head` is no error
+process.exitCode = await main();
+process.exit();

@@ -1,0 +1,150 @@
+/** `npm run monitoring` as a person runs it. */
+
+import { strict as assert } from "node:assert";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { LOCAL_PROGRAMS } from "../../monitoring/local.ts";
+import { findProgram, howToGet } from "../../tools/programs.ts";
+import { get } from "../harness/http.ts";
+import type { Owner } from "../harness/owner.ts";
+import { freePort } from "../harness/ports.ts";
+import { eventually, within } from "../harness/wait.ts";
+import { logql, targets } from "./ask.ts";
+
+const CLI = fileURLToPath(new URL("../../monitoring/local-cli.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const PATIENCE = 60_000; // ms
+
+function withoutPrograms(): string | false {
+  const missing = LOCAL_PROGRAMS.find((name) => findProgram(name) === undefined);
+  if (missing === undefined) return false;
+  if (process.env.CI === "true") throw new Error(howToGet(missing));
+  return howToGet(missing);
+}
+
+/** Runs it with ports of its own and a temporary folder that can be looked into. */
+async function startCli(owner: Owner) {
+  const folder = await mkdtemp(join(tmpdir(), "odin-local-"));
+  const ports = Object.fromEntries(
+    await Promise.all(LOCAL_PROGRAMS.map(async (name) => [name, await freePort()] as const)),
+  );
+  const gateway = `127.0.0.1:${await freePort()}`;
+  const args = Object.entries(ports).flatMap(([name, port]) => ["--port", `${name}=${port}`]);
+  const child = spawn(process.execPath, [CLI, "--gateway", gateway, ...args], {
+    env: { ...process.env, TMPDIR: folder },
+    detached: true, // a group, so that what is left of it can be seen
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  owner.after(async () => {
+    if (child.pid !== undefined && groupLives(child.pid)) process.kill(-child.pid, "SIGKILL");
+    await rm(folder, { recursive: true, force: true });
+  });
+  const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
+  return { child, exited, folder, gateway, url, output: () => output };
+}
+
+function groupLives(pid: number): boolean {
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, () => {
+  test("starts all three, says where they are, takes log lines, and leaves nothing", async (t) => {
+    const { child, exited, folder, gateway, url, output } = await startCli(t);
+    child.stdin.write('{"severity":"WARNING","message":"from a pipe"}\n');
+    await eventually(output, () => output().includes("Ctrl-C ends it"), PATIENCE);
+    for (const name of LOCAL_PROGRAMS) assert.match(output(), new RegExp(`^${name} +${url(name)}$`, "m"));
+    assert.match(output(), /^\{"severity":"WARNING","message":"from a pipe"\}$/m, "lines are shown too");
+    const [line] = await eventually(
+      "the line in Loki",
+      async () => {
+        const found = await logql(url("loki"), '{level="warning"}');
+        return found.length > 0 && found;
+      },
+      PATIENCE,
+    );
+    assert.deepEqual(line?.labels, {
+      container: "gateway",
+      host: gateway,
+      level: "warning",
+      role: "gateway",
+    });
+    const seen = await eventually(
+      "targets",
+      async () => {
+        const found = await targets(url("prometheus"));
+        return Object.keys(found).length === 4 && found.prometheus === "up" && found;
+      },
+      PATIENCE,
+    );
+    assert.match(seen.gateway ?? "", /refused|unknown/);
+    assert.equal((await get(`${url("alertmanager")}/-/ready`)).status, 200);
+
+    child.kill("SIGTERM");
+    assert.equal(await within(output, exited, PATIENCE), 0);
+    await eventually("the end of all", () => !groupLives(child.pid ?? 0));
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test("a port that is taken: it says whose, and leaves nothing", async (t) => {
+    const first = await startCli(t);
+    await eventually(first.output, () => first.output().includes("Ctrl-C ends it"), PATIENCE);
+    const taken = new URL(first.url("alertmanager")).port;
+    const second = spawnSync(
+      process.execPath,
+      [CLI, ...["alertmanager", "prometheus", "loki"].flatMap((name) => ["--port", `${name}=${taken}`])],
+      {
+        encoding: "utf8",
+        timeout: PATIENCE,
+        env: { ...process.env, TMPDIR: first.folder },
+        input: "",
+      },
+    );
+    assert.equal(second.status, 1, second.stderr);
+    assert.match(second.stderr, /^(prometheus|alertmanager|loki) ended with 1; last of what it said:$/m);
+    assert.match(second.stderr, /address already in use/);
+    assert.equal((await readdir(first.folder)).length, 1, "only the first one's");
+  });
+});
+
+test("the command line", () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [CLI, ...args], { encoding: "utf8", cwd: ROOT });
+  const help = run("--help");
+  assert.equal(help.status, 0);
+  assert.match(help.stdout, /npm start \| npm run monitoring/);
+  for (const [args, message] of [
+    [["--gateway", "http://x"], "--gateway http://x: HOST:PORT, for example 127.0.0.1:3002"],
+    [["--port", "grafan=1"], "--port grafan=1: NAME=PORT"],
+    [["--prot", "x"], "Unknown option '--prot'"],
+  ] as const) {
+    const { status, stderr } = run(...args);
+    assert.equal(status, 2, stderr);
+    assert.ok(stderr.startsWith(message), stderr);
+  }
+});
+
+test("without any of the programs it says how to get them", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "odin-local-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const env = { PATH: folder, ODIN_TOOLS: folder, TMPDIR: folder, HOME: folder };
+  const { status, stderr } = spawnSync(process.execPath, [CLI], { encoding: "utf8", env, input: "" });
+  assert.equal(status, 1);
+  for (const name of LOCAL_PROGRAMS)
+    assert.match(stderr, new RegExp(`^without ${name}: needs ${name}: `, "m"));
+  assert.deepEqual(await readdir(folder), []);
+});

@@ -1,0 +1,87 @@
+/** A stand-in for NATS's exporter, which is no package of any registry: the same names and labels, from a real server's numbers. */
+
+import { createServer } from "node:http";
+import { OTHERS } from "../../monitoring/metrics.ts";
+import { get } from "../harness/http.ts";
+import type { Owner } from "../harness/owner.ts";
+import { freePort } from "../harness/ports.ts";
+
+interface Varz {
+  server_name: string;
+  connections: number;
+  slow_consumers: number;
+  in_msgs: number;
+  out_msgs: number;
+  in_bytes: number;
+  out_bytes: number;
+  mem: number;
+  cpu: number;
+}
+
+interface Jsz {
+  bytes: number;
+  config: { max_storage: number };
+  account_details?: {
+    stream_detail?: {
+      name: string;
+      state: { messages: number; bytes: number; last_seq: number; consumer_count: number };
+    }[];
+  }[];
+}
+
+/** Starts it for one server. @param monitoring base URL of the server's monitoring endpoint @returns the port it listens on */
+export async function startNatsExporter(owner: Owner, name: string, monitoring: string): Promise<number> {
+  const port = await freePort();
+  const server = createServer(async (_request, response) => {
+    const text = await exposition(name, monitoring);
+    response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(text);
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  owner.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return port;
+}
+
+async function ask<Answer>(url: string): Promise<Answer | undefined> {
+  const { body } = await get(url).catch(() => ({ body: "" }));
+  return body === "" ? undefined : (JSON.parse(body) as Answer);
+}
+
+/** A server that does not answer has no lines at all. */
+async function exposition(name: string, monitoring: string): Promise<string> {
+  const [varz, jsz, health] = await Promise.all([
+    ask<Varz>(`${monitoring}/varz`),
+    ask<Jsz>(`${monitoring}/jsz?streams=true`),
+    ask<{ status: string }>(`${monitoring}/healthz`),
+  ]);
+  const lines: string[] = [];
+  const add = (metric: string, value: number, labels = "") =>
+    lines.push(`${metric}{server_id="${name}"${labels}} ${value}`);
+  if (health) add(OTHERS.natsHealth, health.status === "ok" ? 0 : 1);
+  if (varz) {
+    add(OTHERS.natsConnections, varz.connections);
+    add(OTHERS.natsSlowConsumers, varz.slow_consumers);
+    add(OTHERS.natsMessagesIn, varz.in_msgs);
+    add(OTHERS.natsMessagesOut, varz.out_msgs);
+    add(OTHERS.natsBytesIn, varz.in_bytes);
+    add(OTHERS.natsBytesOut, varz.out_bytes);
+    add(OTHERS.natsMemory, varz.mem);
+    add(OTHERS.natsCpu, varz.cpu);
+  }
+  if (varz && jsz) {
+    const labels = `,server_name="${varz.server_name}"`;
+    add(OTHERS.jetstreamBytes, jsz.bytes, labels);
+    add(OTHERS.jetstreamMaxBytes, jsz.config.max_storage, labels);
+    for (const { stream_detail: streams = [] } of jsz.account_details ?? [])
+      for (const { name: stream, state } of streams) {
+        const ofStream = `${labels},stream_name="${stream}",is_stream_leader="true"`;
+        add(OTHERS.streamMessages, state.messages, ofStream);
+        add(OTHERS.streamBytes, state.bytes, ofStream);
+        add(OTHERS.streamLastSequence, state.last_seq, ofStream);
+        add(OTHERS.streamConsumers, state.consumer_count, ofStream);
+      }
+  }
+  return `${lines.join("\n")}\n`;
+}
