@@ -1,6 +1,9 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
+import { enableApis } from "./services.ts";
 import type { Site } from "./site.ts";
+
+const BUDGET_APIS = ["billingbudgets.googleapis.com", "cloudbilling.googleapis.com"];
 
 /** Arguments of {@link Budget}. */
 export interface BudgetArgs {
@@ -13,13 +16,33 @@ export interface BudgetArgs {
 
 /**
  * Says when the project's costs of this month reach 50, 90 and 100 % of an amount, and when they are going to reach it. It stops
- * nothing. Who deploys needs roles/billing.costsManager on the billing account.
+ * nothing. Who deploys needs roles/billing.costsManager on the billing account and, with whoever only looks,
+ * roles/serviceusage.serviceUsageConsumer in the project.
  */
 export class Budget extends pulumi.ComponentResource {
   constructor(name: string, args: BudgetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Budget", name, {}, opts);
     const { site, amount, mailChannels } = args;
-    const project = gcp.organizations.getProjectOutput({ projectId: site.project }, { parent: this });
+    // A new project has these APIs off, and who pays for it cannot be asked before. Enabled here rather than with all the others: the
+    // question waits for these only, and an API that is added later does not make the billing account look unknown.
+    const apis = enableApis(name, site, BUDGET_APIS, this);
+    // The budgets API wants to know whose quota a call is, and a person's login does not say it: 403 "requires a quota project".
+    const provider = new gcp.Provider(
+      name,
+      {
+        ...inherited(),
+        project: site.project,
+        region: site.region,
+        userProjectOverride: true,
+        billingProject: site.project,
+      },
+      // Otherwise the SDK's default: what the shell of whoever deploys says.
+      { parent: this, ignoreChanges: ["zone"] },
+    );
+    const project = gcp.organizations.getProjectOutput(
+      { projectId: site.project },
+      { parent: this, provider, dependsOn: apis },
+    );
     new gcp.billing.Budget(
       name,
       {
@@ -41,10 +64,20 @@ export class Budget extends pulumi.ComponentResource {
           ? {}
           : { allUpdatesRule: { monitoringNotificationChannels: mailChannels } }),
       },
-      { parent: this },
+      { parent: this, provider },
     );
     this.registerOutputs({});
   }
+}
+
+/**
+ * The stack's `gcp:` configuration, of which a provider of one's own gets nothing by itself: credentials, impersonation, endpoints. All of
+ * it as secrets, since an access token may be among it.
+ */
+function inherited(): gcp.ProviderArgs {
+  const own = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => /^gcp:\w+$/.test(key));
+  const typed = (text: string): unknown => (/^(true|false|[[{].*)$/s.test(text) ? JSON.parse(text) : text);
+  return Object.fromEntries(own.map(([key, text]) => [key.slice("gcp:".length), pulumi.secret(typed(text))]));
 }
 
 /**

@@ -43,7 +43,6 @@ const NATS = [
   "monitoring > nats:8222",
   "nats > nats:6222",
   "nats > nats:8222",
-  "nats > monitoring:3100",
   `${IAP} > nats:22`,
 ];
 
@@ -69,6 +68,7 @@ test("a capacity test", () => {
       "runner > gateway:3004",
       "runner > gateway:3002",
       "runner > backend:3003",
+      "runner > backend:4222",
       "gateway > backend:4222",
       "gateway > backend:3100",
       "backend > gateway:3002",

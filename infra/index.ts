@@ -33,4 +33,5 @@ export { APIS, Services, type ServicesArgs } from "./services.ts";
 export { roleLabels, type Site } from "./site.ts";
 export { Vm, type VmArgs } from "./vm.ts";
 export { Watchdog, type WatchdogArgs } from "./watchdog.ts";
+export { WssAddress, type WssAddressArgs } from "./wss-address.ts";
 export { WssEntrance, type WssEntranceArgs } from "./wss-entrance.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
 import { MonitoringVm, type MonitoringVmArgs } from "./monitoring-vm.ts";
 import { record } from "./offline.ts";
 import { resolved } from "./resolved.ts";
@@ -94,6 +95,19 @@ test("more secrets, and a start-up check", async () => {
   assert.equal(metadata["odin-secret-file-webhook"], "projects/p/secrets/webhook/versions/2");
   assert.equal(metadata["odin-secret-file-grafana-admin-password"], PASSWORD);
   assert.equal(one("command:local:Command", "monitoring-startup").inputs.create, "await startup");
+});
+
+test("the exporter is told of NATS servers by name and address", async () => {
+  const natsServers = [
+    { name: "odin-test-nats-0", address: "10.10.0.4:8222" },
+    { name: "odin-test-nats-1", address: pulumi.output("10.10.0.5:8222") },
+  ];
+  const { one } = await record(() => new MonitoringVm("monitoring", { ...args, natsServers }));
+  const metadata = one(INSTANCE).inputs.metadata as Record<string, string>;
+  assert.equal(
+    metadata["odin-nats-monitoring"],
+    "odin-test-nats-0,http://10.10.0.4:8222 odin-test-nats-1,http://10.10.0.5:8222",
+  );
 });
 
 async function recorded(files: MonitoringVmArgs["files"]) {

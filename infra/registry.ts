@@ -5,8 +5,10 @@ import { roleLabels, type Site } from "./site.ts";
 /** Arguments of {@link Registry}. */
 export interface RegistryArgs {
   site: Site;
-  /** Who may pull: IAM members (`serviceAccount:…`) by role, for example `{gateway: identity.member}`. */
+  /** Who may pull our own images: IAM members (`serviceAccount:…`) by role, for example `{gateway: identity.member}`. */
   readers: Record<string, pulumi.Input<string>>;
+  /** Who may pull third-party images. */
+  mirrorReaders: Record<string, pulumi.Input<string>>;
 }
 
 const DAY = 86_400; // s
@@ -83,8 +85,8 @@ export class Registry extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.images = this.#readable(`${name}-images`, images, args);
-    this.#cache = this.#readable(`${name}-docker-hub`, cache, args);
+    this.images = this.#readable(`${name}-images`, images, site, args.readers);
+    this.#cache = this.#readable(`${name}-docker-hub`, cache, site, args.mirrorReaders);
     this.registerOutputs({ images: this.images });
   }
 
@@ -94,7 +96,12 @@ export class Registry extends pulumi.ComponentResource {
   }
 
   /** The repository's address, as soon as the readers may pull from it. */
-  #readable(name: string, repository: gcp.artifactregistry.Repository, { site, readers }: RegistryArgs) {
+  #readable(
+    name: string,
+    repository: gcp.artifactregistry.Repository,
+    site: Site,
+    readers: Record<string, pulumi.Input<string>>,
+  ) {
     const { project, location, repositoryId } = repository;
     const grants = Object.entries(readers).map(
       ([role, member]) =>

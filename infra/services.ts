@@ -22,8 +22,8 @@ export const APIS = {
   capacityTest: COMMON_APIS,
   /** Also needed where `domain` is set. */
   domain: ["certificatemanager.googleapis.com", "dns.googleapis.com"],
-  /** Also needed where a budget is set. */
-  budget: ["billingbudgets.googleapis.com", "cloudbilling.googleapis.com"],
+  /** A budget enables its own. */
+  budget: [] as string[],
 };
 
 /** Arguments of {@link Services}. */
@@ -41,13 +41,24 @@ export class Services extends pulumi.ComponentResource {
   constructor(name: string, args: ServicesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Services", name, {}, opts);
     const { site, apis } = args;
-    for (const service of new Set(apis)) {
+    enableApis(name, site, apis, this);
+    this.registerOutputs({});
+  }
+}
+
+/** Enables APIs as children of a component; duplicates count once. */
+export function enableApis(
+  name: string,
+  site: Site,
+  apis: readonly string[],
+  parent: pulumi.Resource,
+): pulumi.Resource[] {
+  return [...new Set(apis)].map(
+    (service) =>
       new gcp.projects.Service(
         `${name}-${service.replace(".googleapis.com", "")}`,
         { project: site.project, service, disableOnDestroy: false, disableDependentServices: false },
-        { parent: this },
-      );
-    }
-    this.registerOutputs({});
-  }
+        { parent },
+      ),
+  );
 }

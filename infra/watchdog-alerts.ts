@@ -41,8 +41,8 @@ export function alerts({ site, checks, group, monitoring }: Watched): Record<str
       documentation: pulumi.interpolate`An entrance does not answer to Google's probes from at least two places of the world.
 
 1. Is any gateway healthy? \`gcloud compute instance-groups managed list-instances ${group} --region ${region} --project ${project}\`
-2. What do they say? \`gcloud compute ssh GATEWAY --project ${project} --tunnel-through-iap -- curl -s localhost:3002/health\`
-3. None starts: \`gcloud compute instances get-serial-port-output GATEWAY --project ${project} | grep odin-startup\`
+2. What do they say? \`gcloud compute ssh GATEWAY --zone ZONE --project ${project} --tunnel-through-iap -- curl -s localhost:3002/health\`
+3. None starts: \`gcloud compute instances get-serial-port-output GATEWAY --zone ZONE --project ${project} | grep odin-startup\`
 4. It began with a rollout: go back with \`pulumi config set serverImage EARLIER_DIGEST && pulumi up\`
 
 docs/runbook.md: all gateways down`,
@@ -76,15 +76,15 @@ docs/runbook.md: monitoring itself down`,
     "autoscaler-limit": {
       severity: "WARNING",
       title: "the autoscaler cannot add gateways",
-      // Both count the metric that asks for most gateways: what the gateways carry, and what they carry at the target. Above it the
-      // autoscaler wants more of them; for ten minutes only when it may not (its maximum) or cannot (quota, no machines in the zone).
+      // What the gateways carry by what they carry at the target. Above 1 the autoscaler wants more of them; for ten minutes only when it
+      // may not (its maximum) or cannot (quota, no machines in the zone). Series by series: CPU and connections are never added up.
       conditions: [
         query(
           "load above the targets for 10 min",
           "600s",
           group.apply((name) => {
             const labels = `{monitored_resource="autoscaler",instance_group_manager_name="${name}"}`;
-            return `sum(${promqlName("autoscaler.googleapis.com/current_utilization")}${labels}) > sum(${promqlName("autoscaler.googleapis.com/capacity")}${labels})`;
+            return `max(${promqlName("autoscaler.googleapis.com/current_utilization")}${labels} / ${promqlName("autoscaler.googleapis.com/capacity")}${labels}) > 1`;
           }),
         ),
       ],
@@ -110,7 +110,7 @@ docs/runbook.md: autoscaler at its maximum`,
       documentation: pulumi.interpolate`No gateway of ${prefix} has written ${CONNECTIONS_METRIC} for 5 min: the autoscaler sees CPU only.
 
 1. Do gateways run? \`gcloud compute instance-groups managed list-instances ${group} --region ${region} --project ${project}\`
-2. What do they complain of? \`gcloud compute ssh GATEWAY --project ${project} --tunnel-through-iap -- journalctl CONTAINER_NAME=odin-gateway -n 50\`
+2. What do they complain of? \`gcloud compute ssh GATEWAY --zone ZONE --project ${project} --tunnel-through-iap -- sudo journalctl CONTAINER_NAME=odin-gateway -n 50\`
 3. May they write? Their service account needs roles/monitoring.metricWriter.
 
 docs/runbook.md: custom metric absent`,

@@ -206,7 +206,7 @@ test("an autoscaler that wants more than it may is told without knowing what it 
     {
       displayName: "load above the targets for 10 min",
       conditionPrometheusQueryLanguage: {
-        query: `sum(autoscaler_googleapis_com:current_utilization${labels}) > sum(autoscaler_googleapis_com:capacity${labels})`,
+        query: `max(autoscaler_googleapis_com:current_utilization${labels} / autoscaler_googleapis_com:capacity${labels}) > 1`,
         duration: "600s",
         evaluationInterval: "60s",
       },

@@ -14,6 +14,8 @@ export interface WssEntranceArgs {
   domain: string;
   /** Name of a Cloud DNS managed zone of the site's project that holds the domain. Default: none, someone enters `dnsRecords` elsewhere. */
   dnsZone?: string;
+  /** Global IPv4 address that clients connect to, see `WssAddress`. */
+  address: pulumi.Input<string>;
   /** URL of the gateways' instance group, which must name its clients' port `ws`. */
   instanceGroup: pulumi.Input<string>;
   /** How long a gateway takes to send its clients away, in seconds. */
@@ -31,12 +33,11 @@ const RECORD_SECONDS = 300;
 /**
  * The entrance for `wss://DOMAIN/ws`: a global external Application Load Balancer.
  *
- * The gateways see connections from Google's proxies (35.191.0.0/16 and 130.211.0.0/22) and the client only in X-Forwarded-For. They
- * must trust that header from there (WS_TRUSTED_PROXIES), or all clients count as a few, and the firewall must let these ranges in.
+ * The gateways see connections from Google's proxies (35.191.0.0/16 and 130.211.0.0/22) and the client only in X-Forwarded-For, which
+ * ends with `CLIENT,ADDRESS`: the last one is this entrance's own. WS_TRUSTED_PROXIES must have these ranges and the address, or all
+ * clients count as a few or as one, and the firewall must let the ranges in.
  */
 export class WssEntrance extends pulumi.ComponentResource {
-  /** IPv4 address. */
-  readonly address: pulumi.Output<string>;
   /** What must be in DNS: first the domain's address, then what proves to Google that the domain is ours. */
   readonly dnsRecords: pulumi.Output<DnsRecord[]>;
 
@@ -47,15 +48,10 @@ export class WssEntrance extends pulumi.ComponentResource {
   constructor(name: string, args: WssEntranceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:WssEntrance", name, {}, opts);
     refuse(`wss entrance "${name}"`, mistakes(args));
-    const { site, domain, dnsZone } = args;
+    const { site, domain, dnsZone, address } = args;
     const child = { parent: this };
     const labels = roleLabels(site, "wss-entrance");
     const common = { project: site.project, name: `${site.prefix}-wss` };
-    const address = new gcp.compute.GlobalAddress(
-      `${name}-address`,
-      { ...common, description: "wss:// clients", addressType: "EXTERNAL", ipVersion: "IPV4", labels },
-      { ...child, protect: site.production },
-    );
     const certificate = new ManagedCertificate(`${name}-certificate`, { site, domain }, child);
     const policy = new gcp.compute.SecurityPolicy(
       `${name}-policy`,
@@ -96,7 +92,7 @@ export class WssEntrance extends pulumi.ComponentResource {
         // RATE wants a rate, for a regional group one per instance. With one group it decides nothing.
         backends: [{ group: args.instanceGroup, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }],
         securityPolicy: policy.id,
-        logConfig: { enable: true, sampleRate: 0.1 }, // enough to see who is refused; gateways count every connect
+        logConfig: { enable: false }, // a request's URL has the client's token in it; gateways count and log every connect
       },
       child,
     );
@@ -130,7 +126,7 @@ export class WssEntrance extends pulumi.ComponentResource {
         description: "wss:// clients",
         loadBalancingScheme: "EXTERNAL_MANAGED",
         ipProtocol: "TCP",
-        ipAddress: address.address,
+        ipAddress: address,
         portRange: "443",
         target: proxy.id,
         labels,
@@ -142,7 +138,7 @@ export class WssEntrance extends pulumi.ComponentResource {
       const { proof } = certificate;
       new gcp.dns.RecordSet(
         `${name}-domain`,
-        { ...zone, name: `${domain}.`, type: "A", rrdatas: [address.address] },
+        { ...zone, name: `${domain}.`, type: "A", rrdatas: [address] },
         child,
       );
       new gcp.dns.RecordSet(
@@ -151,11 +147,10 @@ export class WssEntrance extends pulumi.ComponentResource {
         child,
       );
     }
-    this.address = address.address;
     this.dnsRecords = pulumi
-      .all([address.address, certificate.proof])
+      .all([address, certificate.proof])
       .apply(([data, proof]) => [{ name: `${domain}.`, type: "A", data }, proof]);
-    this.registerOutputs({ address: this.address, dnsRecords: this.dnsRecords });
+    this.registerOutputs({ dnsRecords: this.dnsRecords });
   }
 }
 

@@ -1,5 +1,7 @@
 /** `npm run monitoring`: Prometheus, Alertmanager and Loki beside `npm start`, from the files that the cloud gets too. */
 
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { howToGet } from "../tools/programs.ts";
 import { monitoringFiles } from "./files.ts";
@@ -18,6 +20,12 @@ writes. Ctrl-C ends them and leaves nothing behind.
   --nats                an exporter of NATS's state listens on port ${PORTS.natsExporter}
   --port NAME=PORT      where one of them listens: ${LOCAL_PROGRAMS.map((name) => `${name}=${PORTS[name]}`).join(", ")}
   --help                shows this`;
+
+const LAST_LINES = 3_000; // ms for a gateway to end
+
+interface Signalled {
+  signal: NodeJS.Signals;
+}
 
 interface Settings {
   gateways: string[];
@@ -75,7 +83,7 @@ async function main(): Promise<number> {
   }
   const [host = ""] = settings.gateways;
   const sender = shipLogs(new LogSender({ lokiUrl: monitoring.urls.loki, host }), monitoring);
-  const problem = await Promise.race([
+  const end = await Promise.race<Signalled | string>([
     stopped,
     monitoring.failed,
     monitoring.ready.then(
@@ -83,19 +91,26 @@ async function main(): Promise<number> {
       (error: Error) => error.message,
     ),
   ]);
+  if (typeof end === "object" && end.signal === "SIGINT" && sender) await lastLines();
   await sender?.close();
   await monitoring.stop();
-  if (problem === undefined) return 0;
-  process.stderr.write(`${problem}\n`);
+  if (typeof end === "object") return 0;
+  process.stderr.write(`${end}\n`);
   return 1;
 }
 
-/** Resolves at the first signal to end. Later ones change nothing: ending takes seconds at most. */
-function signalled(): Promise<undefined> {
+/** Resolves with the first signal to end. Later ones change nothing: ending takes seconds at most. */
+function signalled(): Promise<Signalled> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-      process.on(signal, () => resolve(undefined));
+      process.on(signal, () => resolve({ signal }));
   });
+}
+
+/** A Ctrl-C has reached the gateway as well: what it says while it ends is the last of its log. */
+async function lastLines(): Promise<void> {
+  const ended = process.stdin.readableEnded ? undefined : once(process.stdin, "end");
+  await Promise.race([ended, sleep(LAST_LINES, undefined, { ref: false })]);
 }
 
 async function tell({ names, urls }: LocalMonitoring, gateways: readonly string[]): Promise<void> {

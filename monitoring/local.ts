@@ -79,6 +79,8 @@ function argumentsOf(name: LocalProgram, files: string, data: string, port: numb
         `--storage.tsdb.path=${data}`,
         `--web.listen-address=127.0.0.1:${port}`,
         "--web.enable-lifecycle",
+        // Of a minute: what fires when Alertmanager is not up yet is told again soon.
+        "--rules.alert.resend-delay=5s",
         "--log.level=warn",
       ];
     case "alertmanager":

@@ -22,6 +22,8 @@ import { MACHINES } from "./machines.ts";
 import { monitoringOptions, natsNames, OWN_LOKI } from "./monitoring-options.ts";
 
 const CIDR = "10.20.0.0/20"; // another one than the service's, in case the two networks are ever joined
+/** What starts the load test on the runner, as infra/startup/runner.sh installs it: PATH has it in login shells only, and docker is root's. */
+export const LOADTEST = "sudo /mnt/disks/odin/bin/odin-loadtest";
 const AWAIT_STARTUP = "npm run --silent await-startup";
 
 /**
@@ -52,7 +54,11 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
   const connected = after(apis, firewall); // machines look for each other as soon as they start
   const registry = new Registry(
     "images",
-    { site, readers: { gateway: gateway.member, backend: backend.member, runner: runner.member } },
+    {
+      site,
+      readers: { gateway: gateway.member, backend: backend.member, runner: runner.member },
+      mirrorReaders: { gateway: gateway.member, backend: backend.member },
+    },
     first,
   );
   const mirrored = (...names: (keyof typeof IMAGES)[]) =>
@@ -143,7 +149,7 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     url,
     publisherUrl,
     image,
-    run: `${ssh(runnerVm.instance)} -- odin-loadtest sustained`,
+    run: `${ssh(runnerVm.instance)} -- -t ${LOADTEST} sustained`,
     grafana: `${ssh(backendVm.instance)} -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
   };
 }

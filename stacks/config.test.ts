@@ -84,6 +84,11 @@ describe("mistakes name the key, the value and what is allowed", () => {
   const digest = "0".repeat(64);
   const cases: [string, Record<string, unknown>, RegExp, Partial<RawConfig>?][] = [
     ["unknown key", { maxInstance: 8 }, /^maxInstance is not a key \(did you mean maxInstances\?\)/],
+    [
+      "unknown key, mistyped",
+      { maxInstancs: 8 },
+      /^maxInstancs is not a key \(did you mean maxInstances\?\)/,
+    ],
     ["unknown key, nothing like it", { colour: "red" }, /^colour is not a key: remove it/],
     ["min > max", { minInstances: 6 }, /^minInstances is 6: at most maxInstances, which is 5/],
     ["min < 1", { minInstances: 0 }, /^minInstances is 0: allowed is a whole number from 1 to 100/],
@@ -127,6 +132,16 @@ describe("mistakes name the key, the value and what is allowed", () => {
       "gateway, set elsewhere",
       { gateway: { NATS_URL: "nats://h:4222" } },
       /^gateway\.NATS_URL cannot be set here/,
+    ],
+    ["gateway, path", { gateway: { WS_PATH: "/x" } }, /^gateway\.WS_PATH cannot be set here/],
+    ["gateway, metric", { gateway: { GCP_METRICS: "off" } }, /^gateway\.GCP_METRICS cannot be set here/],
+    ["gateway, source", { gateway: { SOURCE: "simulator" } }, /^gateway\.SOURCE cannot be set here/],
+    ["slow pings", { gateway: { WS_PING_SECONDS: 31 } }, /^gateway\.WS_PING_SECONDS is 31: at most 30/],
+    ["long drain", { gateway: { WS_DRAIN_SECONDS: 101 } }, /^gateway\.WS_DRAIN_SECONDS is 101: at most 100,/],
+    [
+      "long drain on spot",
+      { spot: true, gateway: { WS_DRAIN_SECONDS: 21 } },
+      /^gateway\.WS_DRAIN_SECONDS is 21: at most 20 with spot/,
     ],
     ["stack name", {}, /^the stack is called Production_EU: at most 13/, { stack: "Production_EU" }],
     ["no project", {}, /^gcp:project is missing/, { project: undefined }],
@@ -173,6 +188,19 @@ test("a missing key for tokens is told once, with the command", () => {
   }
   assert.deepEqual(mistakesOf({ gateway: { JWKS_URL: "https://id.example/keys" } }), []);
   assert.deepEqual(mistakesOf({ gateway: { AUTH_MODE: "none" } }), []);
+});
+
+test("a capacity test refuses what it would not use, and is open", () => {
+  const kind = "capacity-test";
+  const open = { AUTH_MODE: "none" };
+  assert.deepEqual(mistakesOf({ kind, gateway: open }), []);
+  const idle = { jwtSecret, domain: "live.example.com", alertEmail: "ops@example.com" };
+  const mistakes = mistakesOf({ kind, gateway: open, ...idle });
+  assert.deepEqual(
+    mistakes.map((line) => line.split(":")[0]),
+    ["jwtSecret is set", "domain is set", "alertEmail is set"],
+  );
+  assert.match(mistakesOf({ kind }).join("\n"), /^gateway\.AUTH_MODE is missing: a capacity test needs none/);
 });
 
 test("all mistakes are told at once", () => {

@@ -109,12 +109,34 @@ export function readConfig(): StackConfig {
   });
 }
 
-/** `; did you mean maxInstances?` for a slip of the pen. */
+/** ` (did you mean maxInstances?)` for a slip of the pen. */
 function similar(key: string): string {
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
+  const written = plain(key);
   const found = Object.keys(KEYS).find((known) => {
-    const [a, b] = [plain(known), plain(key)];
-    return a === b || (b.length > 3 && (a.startsWith(b) || b.startsWith(a)));
+    const name = plain(known);
+    if (written.length > 3 && (name.startsWith(written) || written.startsWith(name))) return true;
+    return slips(name, written) <= MAX_SLIPS;
   });
   return found ? ` (did you mean ${found}?)` : "";
+}
+
+const MAX_SLIPS = 2;
+
+/** Letters that are wrong, missing or too many between two words (Levenshtein's distance). */
+function slips(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [line, letter] of [...a].entries()) {
+    const next = [line + 1];
+    for (const [column, other] of [...b].entries())
+      next.push(
+        Math.min(
+          (next[column] ?? 0) + 1,
+          (row[column + 1] ?? 0) + 1,
+          (row[column] ?? 0) + (letter === other ? 0 : 1),
+        ),
+      );
+    row = next;
+  }
+  return row.at(-1) ?? 0;
 }

@@ -1,3 +1,4 @@
+import { maxDrainSeconds } from "@odin-ws/infra";
 import {
   ConfigError as GatewayMistakes,
   readConfig as readGatewaySettings,
@@ -12,30 +13,63 @@ type Values = { [Name in Key]: ReturnType<(typeof KEYS)[Name]> };
 /** Settings of the gateway that follow from the rest of the deployment, and where they are set instead. */
 const SET_ELSEWHERE: Record<string, string> = {
   WS_PORT: "the load balancer's port is fixed",
+  WS_PATH: "clients and checks use /ws",
   OPS_PORT: "health checks and firewall rules expect 3002",
+  SOURCE: "messages come from NATS",
   NATS_URL: "use nats and natsUrl",
   NATS_CREDS_FILE: "use natsCredentials",
   JS_REPLICAS: "it follows from nats",
   JWT_SECRET: "it would be in the clear; use jwtSecret",
   WS_ALLOWED_ORIGINS: "use allowedOrigins",
   WS_TRUSTED_PROXIES: "it follows from domain",
+  GCP_METRICS: "the autoscaler needs it",
   DEMO_PAGE: "the image has no demo page",
 };
+
+/** Seconds: the load balancer forgets a connection after 60 s without a packet of the client, which a ping's answer is. */
+const MAX_PING = 30;
+
+/** Keys that only a service has a use for, as far as they have no default. */
+const OF_SERVICES = [
+  "natsUrl",
+  "natsCredentials",
+  "jwtSecret",
+  "domain",
+  "dnsZone",
+  "alertEmail",
+  "alertWebhook",
+] as const;
 
 /** What is wrong between keys. Keys that are malformed have been named already and are undefined in `values`. */
 export function contradictions(
   values: Partial<Values>,
   { stack, region, production }: { stack: string; region: string | undefined; production: boolean },
 ): Mistake[] {
+  const isCapacityTest = values.kind === "capacity-test";
   return [
+    ...(isCapacityTest ? idleKeys(values) : []),
     ...zoneMistakes(values, region, production),
     ...sizeMistakes(values, production),
     ...natsMistakes(values),
     ...gatewayMistakes(values),
-    ...authMistakes(values, stack, production),
-    ...(values.dnsZone !== undefined && values.kind !== undefined && values.domain === undefined
+    ...(isCapacityTest ? openMistakes(values) : authMistakes(values, stack, production)),
+    ...(values.dnsZone !== undefined && values.kind === "service" && values.domain === undefined
       ? [`dnsZone is ${values.dnsZone}: it needs domain`]
       : []),
+  ];
+}
+
+function idleKeys(values: Partial<Values>): Mistake[] {
+  return OF_SERVICES.filter((key) => values[key] !== undefined).map(
+    (key) => `${key} is set: a capacity test has no use for it, pulumi config rm ${key}`,
+  );
+}
+
+/** Its gateway is reached by the load generator alone, which brings no tokens. */
+function openMistakes({ gateway }: Partial<Values>): Mistake[] {
+  if (gateway === undefined || gateway.AUTH_MODE === "none") return [];
+  return [
+    `gateway.AUTH_MODE is ${gateway.AUTH_MODE ?? "missing"}: a capacity test needs none, pulumi config set --path gateway.AUTH_MODE none`,
   ];
 }
 
@@ -88,7 +122,29 @@ function natsMistakes(values: Partial<Values>): Mistake[] {
   return [];
 }
 
-function gatewayMistakes({ gateway, jwtSecret }: Partial<Values>): Mistake[] {
+/** Times that the gateway takes and the cloud does not. Those that the gateway refuses are named by it. */
+function timeMistakes(gateway: Record<string, string>, spot: boolean): Mistake[] {
+  const mistakes: Mistake[] = [];
+  const seconds = (name: "WS_DRAIN_SECONDS" | "WS_PING_SECONDS") => {
+    try {
+      return gateway[name] === undefined ? 0 : SETTINGS[name].parse(gateway[name]);
+    } catch {
+      return 0;
+    }
+  };
+  const longest = maxDrainSeconds(spot);
+  if (seconds("WS_DRAIN_SECONDS") > longest)
+    mistakes.push(
+      `gateway.WS_DRAIN_SECONDS is ${gateway.WS_DRAIN_SECONDS}: at most ${longest}${spot ? " with spot" : ""}, then Google cuts the power`,
+    );
+  if (seconds("WS_PING_SECONDS") > MAX_PING)
+    mistakes.push(
+      `gateway.WS_PING_SECONDS is ${gateway.WS_PING_SECONDS}: at most ${MAX_PING}, the load balancer forgets connections that are silent for 60 s`,
+    );
+  return mistakes;
+}
+
+function gatewayMistakes({ gateway, jwtSecret, spot }: Partial<Values>): Mistake[] {
   if (gateway === undefined) return [];
   const mistakes: Mistake[] = [];
   for (const [variable, why] of Object.entries(SET_ELSEWHERE)) {
@@ -104,6 +160,7 @@ function gatewayMistakes({ gateway, jwtSecret }: Partial<Values>): Mistake[] {
     Object.entries(gateway).filter(([variable]) => !(variable in SET_ELSEWHERE)),
   );
   const key = jwtSecret === undefined ? {} : { JWT_SECRET: jwtSecret };
+  mistakes.push(...timeMistakes(gateway, spot ?? false));
   try {
     // Where NATS is follows from the stack; authentication is judged by authMistakes.
     readGatewaySettings({ NATS_URL: "tls://nats.invalid:4222", ...standInKey(env, key), ...env, ...key });

@@ -1,20 +1,29 @@
 import { RANGES } from "@odin-ws/infra";
 import { SETTINGS } from "@odin-ws/server/settings";
+import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config.ts";
 
 const SPOT_DRAIN = 15; // s; Google gives a spot VM 30 s
 
-/** The gateway's environment as far as it follows from the stack's configuration. Secrets and NATS come on top. */
+/** The gateway's environment as far as it follows from the stack's configuration. Secrets, NATS and proxies come on top. */
 export function gatewayEnvironment(config: StackConfig): Record<string, string> {
-  const { gateway, allowedOrigins, domain, spot } = config;
+  const { gateway, allowedOrigins, spot } = config;
   return {
     GCP_METRICS: "on",
     ...(allowedOrigins.length > 0 ? { WS_ALLOWED_ORIGINS: allowedOrigins.join(",") } : {}),
-    // Through the TLS entrance every client comes from Google's proxies, which say for whom.
-    ...(domain === undefined ? {} : { WS_TRUSTED_PROXIES: RANGES.proxies.join(",") }),
     ...(spot ? { WS_DRAIN_SECONDS: String(SPOT_DRAIN) } : {}),
     ...gateway,
   };
+}
+
+/**
+ * WS_TRUSTED_PROXIES behind the TLS entrance. Every client comes from Google's proxies, which end X-Forwarded-For with the client's
+ * address and after it the entrance's own.
+ *
+ * @param address the entrance's IPv4 address
+ */
+export function trustedProxies(address: pulumi.Input<string>): pulumi.Output<string> {
+  return pulumi.interpolate`${RANGES.proxies.join(",")},${address}/32`;
 }
 
 /** How long a gateway takes to send its clients away, seconds. */

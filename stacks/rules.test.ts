@@ -97,8 +97,7 @@ for (const [name, stack, values] of VARIANTS) {
       const external = of(resources, "Address", "GlobalAddress").filter(
         ({ inputs }) => inputs.addressType !== "INTERNAL",
       );
-      for (const address of external)
-        assert.match(address.parent, /LoadBalancer|WssEntrance/, label(address));
+      for (const address of external) assert.match(address.parent, /LoadBalancer|WssAddress/, label(address));
       assert.ok(external.length <= 2);
       for (const nat of of(resources, "RouterNat")) assert.equal(nat.inputs.natIpAllocateOption, "AUTO_ONLY");
     });

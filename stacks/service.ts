@@ -20,12 +20,13 @@ import {
   Services,
   serviceRules,
   Watchdog,
+  WssAddress,
   WssEntrance,
 } from "@odin-ws/infra";
 import { monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config.ts";
-import { drainSeconds as drainOf, gatewayEnvironment } from "./gateway-settings.ts";
+import { drainSeconds as drainOf, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
 import { gatewayImage } from "./images.ts";
 import { MACHINES } from "./machines.ts";
 import { monitoringOptions, natsNames } from "./monitoring-options.ts";
@@ -33,6 +34,8 @@ import { monitoringOptions, natsNames } from "./monitoring-options.ts";
 const CIDR = "10.10.0.0/20";
 const AWAIT_STARTUP = "npm run --silent await-startup";
 const SMOKE_TEST = "npm run --silent smoke";
+/** For the smoke test: gateways boot, pull their image, and may wait minutes until grants have reached everywhere. */
+const GATE_SECONDS = "600";
 /** New connections that one address may make through the TLS entrance in a minute: a whole office may be behind it. */
 const CONNECTS_PER_MINUTE = 600;
 
@@ -85,7 +88,8 @@ export function service(config: StackConfig): Record<string, unknown> {
     "images",
     {
       site,
-      readers: {
+      readers: { gateway: gateway.member },
+      mirrorReaders: {
         gateway: gateway.member,
         monitoring: monitoring.member,
         ...(nats ? { nats: nats.member } : {}),
@@ -171,6 +175,8 @@ export function service(config: StackConfig): Record<string, unknown> {
         );
   const environment = gatewayEnvironment(config);
   const drainSeconds = drainOf(environment);
+  // Before the gateways, which must know it; the rest of the TLS entrance comes after them.
+  const secureAddress = domain === undefined ? undefined : new WssAddress("wss-address", { site }, first);
   const fleet = new GatewayFleet(
     "gateway",
     {
@@ -182,7 +188,11 @@ export function service(config: StackConfig): Record<string, unknown> {
       account: gateway.email,
       boot: {
         images: { gateway: image, ...mirrored("alloy") },
-        environment: { ...environment, ...messages.connection.environment },
+        environment: {
+          ...environment,
+          ...(secureAddress ? { WS_TRUSTED_PROXIES: trustedProxies(secureAddress.address) } : {}),
+          ...messages.connection.environment,
+        },
         secrets: { ...messages.connection.secrets, ...(jwt ? { "env-JWT_SECRET": jwt.version } : {}) },
         files: messages.connection.files,
         settings: { "loki-url": watcher.lokiUrl, "config-bucket": watcher.bucket },
@@ -200,7 +210,7 @@ export function service(config: StackConfig): Record<string, unknown> {
   const { instanceGroup } = fleet;
   const entrance = new LoadBalancer("load-balancer", { site, instanceGroup, drainSeconds }, first);
   const secure =
-    domain === undefined
+    domain === undefined || secureAddress === undefined
       ? undefined
       : new WssEntrance(
           "wss",
@@ -208,6 +218,7 @@ export function service(config: StackConfig): Record<string, unknown> {
             site,
             domain,
             ...(dnsZone === undefined ? {} : { dnsZone }),
+            address: secureAddress.address,
             instanceGroup,
             drainSeconds,
             connectsPerMinutePerAddress: CONNECTS_PER_MINUTE,
@@ -217,7 +228,7 @@ export function service(config: StackConfig): Record<string, unknown> {
 
   const url = pulumi.interpolate`ws://${entrance.address}:${PORTS.clients}/ws`;
   const [origin] = config.allowedOrigins;
-  new RolloutGate(
+  const gate = new RolloutGate(
     "rollout",
     {
       command: SMOKE_TEST,
@@ -225,13 +236,15 @@ export function service(config: StackConfig): Record<string, unknown> {
         ODIN_SMOKE_URL: url,
         ODIN_SMOKE_BACKEND_SERVICE: entrance.backendService,
         ODIN_SMOKE_GROUP: instanceGroup,
+        ODIN_SMOKE_DEADLINE_SECONDS: GATE_SECONDS,
         ...(domain === undefined ? {} : { ODIN_SMOKE_SECURE_URL: `wss://${domain}/ws` }),
         ...(origin === undefined ? {} : { ODIN_SMOKE_ORIGIN: origin }),
         ...(config.jwtSecret === undefined ? {} : { ODIN_SMOKE_JWT_SECRET: pulumi.secret(config.jwtSecret) }),
       },
       triggers: [fleet.stable],
     },
-    { ...first, dependsOn: [entrance] },
+    // A new group is stable before its first gateway has begun to boot, and no gateway is healthy before NATS is.
+    after(apis, fleet, messages, watcher, entrance, ...(secure ? [secure] : [])),
   );
 
   const watchdog = new Watchdog(
@@ -245,8 +258,8 @@ export function service(config: StackConfig): Record<string, unknown> {
       ...(config.alertEmail === undefined ? {} : { email: config.alertEmail }),
       ...(config.alertWebhook === undefined ? {} : { webhook: pulumi.secret(config.alertWebhook) }),
     },
-    // Without a gateway's first point the absence of the metric would be news.
-    after(apis, fleet),
+    // Before the first gateway has connections to report and the first heartbeat is there, their absence would be news.
+    after(apis, gate),
   );
   if (config.monthlyBudget > 0)
     new Budget("budget", { site, amount: config.monthlyBudget, mailChannels: watchdog.mailChannels }, first);

@@ -29,7 +29,7 @@ const PROVEN = 10_000; // 10 s
 /** Close codes that say that this client has broken the protocol: coming back would not help. */
 const HOPELESS: readonly number[] = [1002, 1007, 1009];
 const TOKEN_EXPIRED = 4401;
-const LOOPBACK = /^wss?:..(localhost[:/]|127\.|\[::1)/i;
+const LOOPBACK = /^wss?:..(localhost[:/]|127\.|\[::1)/;
 
 /**
  * Connects to a gateway, and again whenever the connection is lost, until `close()`.
@@ -79,15 +79,16 @@ class Connection implements Client {
       },
       restart: (reason) => this.#lose(reason),
     });
-    this.#requests = new Requests(this.#registry, this.#emitter, {
-      timers: this.#timers,
-      now: this.#environment.now,
-      send: (message) => this.#send(message),
-      refilled: (round, whole) => {
+    this.#requests = new Requests(
+      this.#registry,
+      this.#emitter,
+      this.#timers,
+      (message) => this.#send(message),
+      (round, whole) => {
         this.#course.refilled(whole, round);
         this.#pulse?.beat(round);
       },
-    });
+    );
     // This machine can be reached without a network too.
     const around = LOOPBACK.test(url) ? { ...this.#environment, navigator: undefined } : this.#environment;
     this.#page = new Page(around, pauseHiddenAfter, () => this.#look());
@@ -177,7 +178,7 @@ class Connection implements Client {
   }
 
   #lose(reason: string, code = 1006): void {
-    const lived = this.#environment.now() - this.#welcomedAt;
+    const lived = this.#timers.now() - this.#welcomedAt;
     if (this.#pulse && lived > PROVEN) this.#failures = 0;
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") {
@@ -216,7 +217,7 @@ class Connection implements Client {
       case "heartbeat_ack": {
         const beat = this.#pulse?.answered();
         if (!beat) return;
-        const latencyMs = this.#environment.now() - beat.at;
+        const latencyMs = this.#timers.now() - beat.at;
         if (this.#requests.idle(beat.at)) {
           // Answers come in the order of the questions. What was asked before and has none was not read.
           if (this.#requests.waits) return this.#lose("rate_limited");
@@ -241,9 +242,8 @@ class Connection implements Client {
   }
 
   #welcome(welcome: Welcome): void {
-    const { now } = this.#environment;
     this.#timers.stop("welcome");
-    this.#welcomedAt = now();
+    this.#welcomedAt = this.#timers.now();
     this.#window = welcome.reconnect;
     this.#planned = undefined;
     const attempt = this.#attempt;
@@ -253,7 +253,6 @@ class Connection implements Client {
     this.#pulse = new Pulse(
       welcome.heartbeat_seconds,
       this.#timers,
-      now,
       () => this.#send({ type: "heartbeat" }),
       (reason) => this.#lose(reason),
     );

@@ -323,6 +323,22 @@ test("what nobody remembers any more is told, and only that is missing", () => {
   );
 });
 
+test("what was lost is told once, however often the line is cut and the client throttled meanwhile", () => {
+  const steps = fc.array(
+    fc.oneof({ arbitrary: sent, weight: 4 }, left, unsent, serve, flow, beat, cut, level, forget),
+    { maxLength: 60, size: "max" },
+  );
+  fc.assert(
+    fc.property(steps, (some) => {
+      const world = run(some);
+      assertExact(world);
+      const causes = some.filter((one) => String(one) === "forget").length;
+      assert.ok(world.refetched.length <= causes, `${world.refetched.length} times told, ${causes} causes`);
+    }),
+    { numRuns: 1500 },
+  );
+});
+
 test("an absence beyond the history is told once", () => {
   const world = run([]);
   for (let n = 0; n < 5; n++) world.publish(0, "sent");

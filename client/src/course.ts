@@ -43,13 +43,15 @@ export class Course {
   #top = 0;
   /** Everything up to here was: above it, something was left out on purpose or is still on its way. Infinite when nothing is. */
   #owed = NOTHING;
+  /** What was lost up to here was told: whoever fetched the present state then has it all. */
+  #told = 0;
+  /** Something is gone for good. Told with the next answer that settles, because that says up to where. */
+  #lost = false;
   #seen = new Seen();
   /** Offset of each channel's newest message. */
   #newest = new Map<string, number>();
 
   // What belongs to one connection.
-  /** Offset that it began with. */
-  #welcomed = 0;
   #next = 1;
   #highest = 0;
   #held = new Map<number, Envelope>();
@@ -62,7 +64,7 @@ export class Course {
   #again = false;
   /** The answer to the resume is not complete. */
   #resuming = false;
-  /** Highest offset that came on this connection. */
+  /** Highest offset that this connection told of. */
   #reached = 0;
   #level = 0;
   /** The gateway has said that it left something out. */
@@ -89,19 +91,23 @@ export class Course {
     const since = live && known ? { epoch, offset: this.#complete } : undefined;
     this.#forget(0);
     this.#next = 1;
-    this.#highest = this.#round = this.#reached = 0;
-    this.#welcomed = offset;
+    this.#highest = this.#round = 0;
+    this.#reached = offset;
     this.#held = new Map();
     this.#owed = since?.offset ?? NOTHING;
     this.#resuming = since !== undefined;
     if (!known) this.#begin(epoch, offset);
-    else if (!live) this.#top = Math.max(this.#top, offset);
+    else if (!live) {
+      this.#top = Math.max(this.#top, offset);
+      this.#lost = false;
+    }
     if (!known && live) this.#effects.refetch("epoch");
     return since;
   }
 
   envelope(envelope: Envelope): void {
-    const { seq } = envelope;
+    const { seq, offset } = envelope;
+    this.#reached = Math.max(this.#reached, offset);
     if (seq < this.#next) return this.#pass(envelope); // Seldom, and most often known: then it goes no further.
     this.#highest = Math.max(this.#highest, seq);
     this.#held.set(seq, envelope);
@@ -140,18 +146,17 @@ export class Course {
 
   /** The last acknowledgement of what `refill` or a resume asked for has come. */
   refilled(recovered: boolean, round: number): void {
-    if (recovered || round !== this.#round) return;
-    if (round === 0) {
-      // What is fetched now has everything up to here. Should this connection end early, the next one must not tell the same again.
-      this.#owed = this.#welcomed;
-      this.#top = Math.max(this.#top, this.#welcomed);
-    }
-    this.#effects.refetch("history");
+    if (!recovered && round === this.#round) this.#lost = true;
   }
 
   /** `round`: the heartbeat was sent behind this refill or resume, so that all of its envelopes came before this. */
   heartbeat(ack: HeartbeatAck, round?: number): void {
     const settles = round === this.#round;
+    if (settles && this.#lost) {
+      this.#lost = false;
+      this.#told = Math.max(this.#reached, ack.offset);
+      this.#effects.refetch("history");
+    }
     if (this.#filling !== undefined) {
       if (!settles) return;
       if (this.#again || !this.#hasAll(this.#filling + 1, ack.seq)) {
@@ -183,7 +188,7 @@ export class Course {
 
   /** Nothing up to here is missing. A notice may name a place behind a gap that is still open. */
   get #complete(): number {
-    return Math.min(this.#owed, this.#top);
+    return Math.max(this.#told, Math.min(this.#owed, this.#top));
   }
 
   #hasAll(from: number, to: number): boolean {
@@ -227,10 +232,9 @@ export class Course {
 
   #pass(envelope: Envelope): void {
     const { offset, channel } = envelope;
-    this.#reached = Math.max(this.#reached, offset);
     if (!this.#seen.add(offset)) return;
     this.#top = Math.max(this.#top, offset);
-    if (this.#seen.forgotten > this.#owed) {
+    if (this.#seen.forgotten > this.#complete) {
       // From there on it could not be told any more what is new: asking again would repeat messages.
       this.#owed = NOTHING;
       this.#resuming = this.#leftOut = false;
@@ -238,7 +242,7 @@ export class Course {
     }
     const newest = this.#newest.get(channel) ?? -1;
     if (this.#newest.size > MAX_CHANNELS) this.#newest.clear();
-    if (offset > newest) this.#newest.set(channel, offset);
+    this.#newest.set(channel, Math.max(newest, offset));
     this.#effects.deliver(envelope, offset < newest);
   }
 
@@ -251,7 +255,9 @@ export class Course {
 
   #begin(epoch: string, offset: number): void {
     this.#epoch = epoch;
-    this.#top = this.#reached = this.#welcomed = offset;
+    this.#top = this.#reached = offset;
+    this.#told = 0;
+    this.#lost = false;
     this.#seen = new Seen(this.#generation);
     this.#newest = new Map();
     this.#effects.begin();

@@ -10,7 +10,6 @@ function start(line: FakeLine) {
   const pulse = new Pulse(
     25,
     new Timers(environment),
-    environment.now,
     () => told.sent++,
     (reason) => told.lost.push(reason),
   );

@@ -6,7 +6,7 @@ import type { Timers } from "./timers.ts";
  * Heartbeats are sent at this share of the server's interval: a dead line is given up within 20 s, and the place in the stream is never
  * older than 10 s, while the gateways remember 30.
  */
-const SHARE = 0.4;
+const SHARE = 400; // ms of each of its seconds
 /** So long a check waits for an answer. */
 const PATIENCE = 5_000; // 5 s
 
@@ -17,7 +17,6 @@ interface Beat {
 
 export class Pulse {
   readonly #timers: Timers;
-  readonly #now: () => number;
   readonly #send: () => void;
   readonly #lose: (reason: string) => void;
   /** Heartbeats without an answer, oldest first. */
@@ -26,16 +25,9 @@ export class Pulse {
   #heardAt = 0;
 
   /** `send`: sends a heartbeat. `lose`: gives the line up. Begins at once. */
-  constructor(
-    serverSeconds: number,
-    timers: Timers,
-    now: () => number,
-    send: () => void,
-    lose: (reason: string) => void,
-  ) {
-    this.#interval = serverSeconds * 1000 * SHARE;
+  constructor(serverSeconds: number, timers: Timers, send: () => void, lose: (reason: string) => void) {
+    this.#interval = serverSeconds * SHARE;
     this.#timers = timers;
-    this.#now = now;
     this.#send = send;
     this.#lose = lose;
     this.#turn(this.#interval);
@@ -43,12 +35,12 @@ export class Pulse {
 
   /** Something came. */
   heard(): void {
-    this.#heardAt = this.#now();
+    this.#heardAt = this.#timers.now();
   }
 
   /** Sends one heartbeat more; its answer comes with `round`. */
   beat(round?: number): void {
-    this.#sent.push({ at: this.#now(), round });
+    this.#sent.push({ at: this.#timers.now(), round });
     this.#send();
   }
 
@@ -64,7 +56,7 @@ export class Pulse {
 
   /** `asked`: one answer is awaited already, and many questions in a row are not allowed. */
   #turn(ms: number, asked = false): void {
-    const at = this.#now();
+    const at = this.#timers.now();
     if (!asked) this.beat();
     this.#timers.set("beat", ms, () => {
       if (this.#heardAt < at) this.#lose("silent");

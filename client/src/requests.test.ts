@@ -28,14 +28,13 @@ function start(refused: (channel: string) => boolean = () => false, limit = 256)
     const resumed = message.type === "subscribe" && message.since ? { recovered: true } : {};
     requests.answered({ type: "subscription_ack", subscribed: [...there], count: there.size, ...resumed });
   };
-  const requests: Requests = new Requests(registry, emitter, {
-    timers: new Timers(line.environment),
-    now: line.environment.now,
-    send: (message) => {
-      sent.push(message);
-      line.environment.setTimeout(() => answer(message), 5);
-    },
-    refilled: (round, whole) => refilled.push([round, whole]),
+  const timers = new Timers(line.environment);
+  const send = (message: ClientMessage) => {
+    sent.push(message);
+    line.environment.setTimeout(() => answer(message), 5);
+  };
+  const requests: Requests = new Requests(registry, emitter, timers, send, (round, whole) => {
+    refilled.push([round, whole]);
   });
   const add = (channels: readonly string[]) =>
     registry.add(

@@ -16,14 +16,6 @@ const MAX_TOKEN = 4_000;
 /** Between two messages: the gateway takes 20 a second, and heartbeats come on top. */
 const SPACING = 60; // ms
 
-export interface Wire {
-  timers: Timers;
-  now(): number;
-  send(message: ClientMessage): void;
-  /** All that was asked for `since` something is acknowledged; `whole`: the gateway had all of it. */
-  refilled(round: number, whole: boolean): void;
-}
-
 interface CatchUp {
   round: number;
   since: Position;
@@ -36,7 +28,9 @@ type Replay = Extract<ClientMessage, { type: "replay" }>;
 export class Requests {
   readonly #registry: Registry;
   readonly #emitter: Emitter;
-  readonly #wire: Wire;
+  readonly #timers: Timers;
+  readonly #toGateway: (message: ClientMessage) => void;
+  readonly #refilled: (round: number, whole: boolean) => void;
   /** Channels that were acknowledged once: they are resumed, the others begin. */
   #live = new Set<string>();
   readonly #refused = new Set<string>();
@@ -53,10 +47,19 @@ export class Requests {
   #replay: Replay | undefined;
   #sentAt = -Infinity;
 
-  constructor(registry: Registry, emitter: Emitter, wire: Wire) {
+  /** `refilled`: all that was asked for `since` something is acknowledged; `whole`: the gateway had all of it. */
+  constructor(
+    registry: Registry,
+    emitter: Emitter,
+    timers: Timers,
+    send: (message: ClientMessage) => void,
+    refilled: (round: number, whole: boolean) => void,
+  ) {
     this.#registry = registry;
     this.#emitter = emitter;
-    this.#wire = wire;
+    this.#timers = timers;
+    this.#toGateway = send;
+    this.#refilled = refilled;
   }
 
   /** Channels that were live and still have a listener. */
@@ -113,13 +116,13 @@ export class Requests {
 
   /** `pump` in so many milliseconds. */
   pumpAfter(ms: number): void {
-    this.#wire.timers.set("pump", ms, () => this.pump());
+    this.#timers.set("pump", ms, () => this.pump());
   }
 
   /** Sends what is to be sent next, if there is something and it may be sent. */
   pump(): void {
     if (!this.#open) return;
-    const wait = this.#sentAt + SPACING - this.#wire.now();
+    const wait = this.#sentAt + SPACING - this.#timers.now();
     if (wait > 0) return this.pumpAfter(wait);
     if (this.#replay) {
       this.#send(this.#replay);
@@ -135,8 +138,8 @@ export class Requests {
   }
 
   #send(message: ClientMessage): void {
-    this.#sentAt = this.#wire.now();
-    this.#wire.send(message);
+    this.#sentAt = this.#timers.now();
+    this.#toGateway(message);
   }
 
   answered({ subscribed, recovered }: SubscriptionAck): void {
@@ -146,7 +149,7 @@ export class Requests {
     if (recovered === false && this.#catchUp) this.#catchUp.whole = false;
     const begun = this.#wanted(subscribed).filter((channel) => !this.#live.has(channel));
     for (const channel of begun) this.#live.add(channel);
-    if (request?.type === "subscribe") this.#afterPart();
+    this.#afterPart();
     if (request?.type === "auth") this.#refused.clear(); // The fresh one may allow more.
     if (begun.length > 0) this.#emitter.emit("subscribed", { channels: begun });
     this.pump();
@@ -167,7 +170,7 @@ export class Requests {
         this.#refused.add(channel);
         this.#live.delete(channel);
       }
-      if (subscribe) this.#afterPart();
+      this.#afterPart();
       this.#emitter.emit("error", { code, message, channels });
     }
     this.pump();
@@ -177,7 +180,7 @@ export class Requests {
     const done = this.#catchUp;
     if (done?.parts.length !== 0) return;
     this.#catchUp = undefined;
-    this.#wire.refilled(done.round, done.whole);
+    this.#refilled(done.round, done.whole);
   }
 
   /** Takes the most urgent request. */
@@ -199,15 +202,14 @@ export class Requests {
       for (const channel of removed) this.#live.delete(channel);
       return { type: "unsubscribe", channels: removed };
     }
-    const part = this.#first(this.#parts);
-    if (part) return { type: "subscribe", channels: part };
     const missing = [...this.#registry.channels].filter(
       (channel) => !this.#there.has(channel) && !this.#refused.has(channel),
     );
-    const room = Math.max(0, MAX_CHANNELS - there.length);
+    const room = MAX_CHANNELS - there.length;
     this.#tell(missing.slice(room));
     const [added] = parted(missing.slice(0, room));
-    return added && { type: "subscribe", channels: added };
+    const channels = this.#first(this.#parts) ?? added;
+    return channels && { type: "subscribe", channels };
   }
 
   #wanted(channels: readonly string[]): string[] {
@@ -224,11 +226,11 @@ export class Requests {
   }
 
   #tell(excess: readonly string[]): void {
-    const told = this.#toldExcess;
-    this.#toldExcess = excess.length > 0;
+    const some = excess.length > 0;
     const message = `more than ${MAX_CHANNELS} channels: these wait`;
-    if (this.#toldExcess && !told)
+    if (some && !this.#toldExcess)
       this.#emitter.emit("error", { code: "too_many_channels", message, channels: excess });
+    this.#toldExcess = some;
   }
 }
 

@@ -1,4 +1,4 @@
-/** One timer of each name: setting it again replaces it. */
+/** The clock, and one timer of each name: setting it again replaces it. */
 
 import type { Environment } from "./types.ts";
 
@@ -12,6 +12,10 @@ export class Timers {
 
   constructor(environment: Environment) {
     this.#environment = environment;
+  }
+
+  now(): number {
+    return this.#environment.now();
   }
 
   /** After more than 24 days never: nothing here lasts so long, and a longer time would make setTimeout call back at once. */

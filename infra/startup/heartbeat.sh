@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Who watches the watchmen: while Prometheus and Alertmanager answer, Cloud Monitoring gets a 1 each minute, and raises an alert when it does
-# not.
+# Who watches the watchmen: while Prometheus and Alertmanager answer, and the alert that always fires gets from one to the other, Cloud
+# Monitoring gets a 1 each minute, and raises an alert when it does not.
 
 MONITORING="${ODIN_MONITORING_URL:-https://monitoring.googleapis.com}"
 
@@ -34,6 +34,7 @@ command_heartbeat() {
   : >"$REASON"
   answers Prometheus http://127.0.0.1:9090/-/ready
   answers Alertmanager http://127.0.0.1:9093/-/ready
+  alerts_arrive
   project="$(own project/project-id)"
   instance="$(own instance/id)"
   zone="$(own instance/zone)" # projects/123/zones/us-central1-a
@@ -55,6 +56,14 @@ on_heartbeat_exit() {
 answers() {
   request "$2" /dev/null
   [ "$HTTP_STATUS" = 200 ] || fail "$1 does not answer at $2: $(http_problem /dev/null)"
+}
+
+# The dead man's switch: rules are evaluated, and what fires reaches Alertmanager. Before its first configuration there are no rules.
+alerts_arrive() {
+  [ -e "$CONFIG/current/prometheus/rules/alerts.yml" ] || return 0
+  request 'http://127.0.0.1:9093/api/v2/alerts?filter=alertname=Watchdog' "$RUN/heartbeat-alerts"
+  grep --quiet '"Watchdog"' "$RUN/heartbeat-alerts" 2>/dev/null ||
+    fail "Alertmanager has not got the alert that always fires: Prometheus does not evaluate its rules, or does not reach Alertmanager"
 }
 
 # own PATH: what the metadata server says of this VM.

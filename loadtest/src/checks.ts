@@ -18,6 +18,8 @@ export interface Evidence {
 
 const number = (value: number): string => value.toLocaleString("en-US", { maximumFractionDigits: 2 });
 
+const ms = (value: number): string => (value >= 1000 ? `${number(value / 1000)} s` : `${number(value)} ms`);
+
 function check(name: string, ok: boolean, text: string): Check {
   return { name, outcome: ok ? "passed" : "failed", text };
 }
@@ -42,7 +44,7 @@ function latency({ options, result }: Evidence): Check {
     return check(
       "Time to connect, 99th percentile",
       p99 <= options.maxP99Ms,
-      `${number(p99)} ms from when each was due (at most ${options.maxP99Ms} ms)`,
+      `${ms(p99)} from when each was due (at most ${options.maxP99Ms} ms)`,
     );
   }
   const worst = result.stages.toSorted((a, b) => b.latency.p99 - a.latency.p99)[0];
@@ -52,7 +54,7 @@ function latency({ options, result }: Evidence): Check {
   return check(
     name,
     worst.latency.p99 <= options.maxP99Ms,
-    `${number(worst.latency.p99)} ms${where} (at most ${options.maxP99Ms} ms)`,
+    `${ms(worst.latency.p99)}${where} (at most ${options.maxP99Ms} ms)`,
   );
 }
 
@@ -156,7 +158,7 @@ function reconnect({ options, result }: Evidence): Check[] {
       broken > 0 && result.resumed >= broken * (options.minSuccess / 100),
       broken === 0
         ? "no connection broke"
-        : `${number(result.resumed)} of ${number(broken)} broken connections in ${breaks} breaks, half of them within ${number(result.resume.p50)} ms, 99 % within ${number(result.resume.p99)} ms`,
+        : `${number(result.resumed)} of ${number(broken)} broken connections in ${breaks} breaks, half of them within ${ms(result.resume.p50)}, 99 % within ${ms(result.resume.p99)}`,
     ),
   ];
 }

@@ -37,7 +37,7 @@ class ServiceFeed implements Feed {
 
   constructor(url: string) {
     this.#url = url;
-    this.description = `publisher service at ${url}`;
+    this.description = `Publisher service at ${url}`;
   }
 
   ready(): Promise<void> {
@@ -75,7 +75,7 @@ class ForeignFeed implements Feed {
   readonly controlled = false;
   readonly failures = NO_FAILURES;
   readonly description =
-    "what is published anyway, for instance by the gateway's simulator; of what is too much for RATE, the tokens that have it together";
+    "What is published anyway, for instance by the gateway's simulator. Where that is more than RATE, only tokens that have RATE together are subscribed to";
   async ready(): Promise<void> {}
   async setRate(): Promise<void> {}
   async stop(): Promise<void> {}

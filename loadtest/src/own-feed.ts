@@ -54,7 +54,7 @@ export class OwnFeed implements Feed {
   #trouble = "";
 
   constructor(url: string, plan: Plan, slow: number, onStored: OnStored) {
-    this.description = "own publisher into NATS, with number, moment and hash in every message";
+    this.description = "Own publisher into NATS, with number, moment and hash in every message";
     this.#plan = plan;
     this.#onStored = onStored;
     this.#bulkRate = slow === 0 ? 0 : Math.min(MOST_BULK, BULK_BYTES_PER_SECOND / BULK_BYTES / slow);

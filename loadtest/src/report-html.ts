@@ -20,7 +20,7 @@ const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => ENT
 const number = (value: number, digits = 0): string =>
   value.toLocaleString("en-US", { maximumFractionDigits: digits });
 const ms = (value: number): string =>
-  value >= 10_000 ? `${number(value / 1000, 1)} s` : `${number(value, 1)} ms`;
+  value >= 1000 ? `${number(value / 1000, 2)} s` : `${number(value, 1)} ms`;
 
 const TITLES: Readonly<Record<Result["scenario"], string>> = {
   "connection-rate": "Connection rate",

@@ -9,7 +9,8 @@ const short = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, 
 
 /**
  * Finds a client's address: the peer's, or behind a proxy in one of the trusted ranges (CIDR) the last address in X-Forwarded-For that is
- * no trusted proxy. Whatever stands before that one the client may have made up.
+ * no trusted proxy. Whatever stands before that one the client may have made up. A load balancer that adds its own address after the
+ * client's, as Google's does, must have that in the ranges too.
  */
 export function createAddressOf(trusted: readonly string[]): (request: IncomingMessage) => string {
   const proxies = new BlockList();

@@ -79,18 +79,27 @@ export class Entrance {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: 1000,
-      keepAliveTimeout: HEADERS_TIMEOUT_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
     });
     this.server.maxConnections = options.config.WS_MAX_CONNECTIONS + SPARE_SOCKETS;
-    this.server.on("request", (request, response) => this.#onRequest(request, response));
+    const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+      this.#onRequest(request, response);
+    this.server.on("request", onRequest);
+    // An expectation that nobody knows: Node's own answer, 417, would keep the connection.
+    this.server.on("checkExpectation", onRequest);
     this.server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
   }
 
+  /**
+   * Ends the connection after each answer. A proxy would keep it for a later upgrade (Google's: 600 s), which fails when it comes just as
+   * the gateway closes; and to wait for longer than any proxy would let everybody hold idle sockets.
+   */
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { config, page } = this.#options;
+    response.shouldKeepAlive = false;
     if (urlOf(request).pathname === config.WS_PATH) {
-      response.writeHead(426, { Upgrade: "websocket", Connection: "Upgrade", "Content-Type": "text/plain" });
+      const Connection = "close, Upgrade"; // a header of our own is sent as it is
+      response.writeHead(426, { Upgrade: "websocket", Connection, "Content-Type": "text/plain" });
       response.end("This is a WebSocket endpoint: connect with ws:// or wss://\n");
     } else if (page?.(request, response) !== true) {
       response

@@ -1,6 +1,14 @@
 /** Holds what a program registered against the declared arguments of its providers. */
 
-import { argumentsOf, deprecationOf, type Field, type Fields, objectOf, type Type } from "./typings.ts";
+import {
+  argumentsOf,
+  deprecationOf,
+  type Field,
+  type Fields,
+  objectOf,
+  PROVIDER,
+  type Type,
+} from "./typings.ts";
 import type { Given } from "./watch-arguments.ts";
 
 /** What of a recorded resource is checked; infra/offline.ts records them. */
@@ -21,8 +29,11 @@ export function schemaProblems(resources: readonly Checked[]): string[] {
     .filter(({ custom }) => custom)
     .flatMap(({ type, name, inputs }) => {
       const fields = argumentsOf(type);
+      const provider = PROVIDER.exec(type)?.[1];
+      const sdk = provider ?? type.split(":")[0] ?? "";
+      const values = provider === undefined || fields === undefined ? inputs : fromText(fields, inputs);
       const problems = fields
-        ? objectProblems(type.split(":")[0] ?? "", fields, inputs, "")
+        ? objectProblems(sdk, fields, values, "")
         : ["is of a type that no installed SDK has"];
       const deprecation = deprecationOf(type);
       if (deprecation !== undefined) problems.push(`is deprecated: ${deprecation}`);
@@ -37,6 +48,20 @@ export function droppedArguments(given: readonly Given[]): string[] {
     const dropped = keys.filter((key) => fields !== undefined && !fields.has(key));
     return dropped.map((key) => `${type} ${name}: ${key} is not an argument`);
   });
+}
+
+/** Inputs of a provider arrive as text, all but texts as JSON. */
+function fromText(fields: Fields, inputs: Record<string, unknown>): Record<string, unknown> {
+  const isText = (name: string) => {
+    const type = fields.get(name)?.type;
+    return type === undefined || (type.kind === "value" && type.of === "string");
+  };
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => [
+      name,
+      typeof value === "string" && !isText(name) ? (JSON.parse(value) as unknown) : value,
+    ]),
+  );
 }
 
 function objectProblems(sdk: string, fields: Fields, value: object, path: string): string[] {

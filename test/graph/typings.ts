@@ -26,8 +26,13 @@ const SDKS = new URL("../../node_modules/@pulumi/", import.meta.url);
 
 /** The arguments of a resource type, for example `gcp:compute/disk:Disk`; undefined where no SDK here has such a type. */
 export function argumentsOf(type: string): Fields | undefined {
+  const provider = PROVIDER.exec(type)?.[1];
+  if (provider !== undefined) return declared(`${provider}/provider.d.ts`, "ProviderArgs");
   return declared(fileOf(type), `${type.split(":").at(-1)}Args`);
 }
+
+/** The type of a package's provider itself, and the package. */
+export const PROVIDER = /^pulumi:providers:(\w+)$/;
 
 /**
  * Where the SDKs declare a type: `gcp:compute/disk:Disk` in gcp/compute/disk.d.ts, `gcp:compute/uRLMap:URLMap` in

@@ -49,7 +49,7 @@ export function watchArguments(sdks: readonly string[]): { given: Given[]; stop(
     return new Proxy(value, {
       construct(target, args: unknown[], newTarget) {
         const [resource, properties] = args;
-        given.push({ type: target.__pulumiType ?? "", name: String(resource), keys: keysOf(properties) });
+        given.push({ type: typeOf(target), name: String(resource), keys: keysOf(properties) });
         return Reflect.construct(target, args, newTarget) as object;
       },
     });
@@ -66,6 +66,10 @@ export function watchArguments(sdks: readonly string[]): { given: Given[]; stop(
 
 const isResource = (value: unknown): value is Class =>
   typeof value === "function" && typeof (value as Class).__pulumiType === "string";
+
+/** A class of providers has only its package's name, `gcp`, and registers `pulumi:providers:gcp`. */
+const typeOf = ({ __pulumiType: type = "" }: Class) =>
+  type.includes(":") ? type : `pulumi:providers:${type}`;
 
 const isModule = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;

@@ -48,10 +48,11 @@ export async function startDemo(owner: Owner, env: Record<string, string> = {}):
   await eventually(
     () => `a healthy gateway:\n${script.tail()}`,
     async () => {
-      assert.equal(script.exit, undefined, script.output);
+      if (script.exit !== undefined) return true;
       return (await get(`http://127.0.0.1:${ops}/health`).catch(() => undefined))?.status === 200;
     },
     PATIENCE,
   );
+  assert.equal(script.exit, undefined, script.output);
   return { url: `http://127.0.0.1:${port}/`, ws: `ws://127.0.0.1:${port}/ws`, script };
 }

@@ -95,7 +95,7 @@ describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, ()
     assert.equal((await get(`${url("alertmanager")}/-/ready`)).status, 200);
 
     child.kill("SIGTERM");
-    assert.equal(await within(output, exited, PATIENCE), 0);
+    assert.equal(await within(output, exited, PATIENCE), 0, output());
     await eventually("the end of all", () => !groupLives(child.pid ?? 0));
     assert.deepEqual(await readdir(folder), []);
   });
@@ -118,6 +118,13 @@ describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, ()
     assert.match(second.stderr, /^(prometheus|alertmanager|loki) ended with 1; last of what it said:$/m);
     assert.match(second.stderr, /address already in use/);
     assert.equal((await readdir(first.folder)).length, 1, "only the first one's");
+
+    // A Ctrl-C reaches the gateway too, whose last lines are still wanted.
+    first.child.kill("SIGINT");
+    first.child.stdin.end("the last line\n");
+    assert.equal(await within(first.output, first.exited, PATIENCE), 0, first.output());
+    assert.match(first.output(), /^the last line$/m);
+    assert.deepEqual(await readdir(first.folder), []);
   });
 });
 

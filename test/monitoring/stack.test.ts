@@ -1,6 +1,7 @@
 /** The rendered files in real programs, beside a real gateway and a real NATS under load. */
 
 import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
 import { INHIBITIONS } from "../../monitoring/alert-rules.ts";
@@ -16,6 +17,7 @@ import { findProgram, howToGet } from "../../tools/programs.ts";
 import { connect, type TestClient } from "../harness/client.ts";
 import { startFeed } from "../harness/feed.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
+import { get } from "../harness/http.ts";
 import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
 import { type Owner, suiteOwner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
@@ -142,6 +144,17 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
       PATIENCE,
     );
     assert.deepEqual(Object.keys(seen).sort(), ["alertmanager", "gateway", "loki", "nats", "prometheus"]);
+  });
+
+  test("the alert that always fires reaches Alertmanager: the question of the monitoring VM's heartbeat", async () => {
+    const { monitoring } = await stack();
+    const script = readFileSync(new URL("../../infra/startup/heartbeat.sh", import.meta.url), "utf8");
+    const [, path = ""] = /'http:\/\/127\.0\.0\.1:9093(\/api\/v2\/alerts[^']+)'/.exec(script) ?? [];
+    await eventually(
+      path,
+      async () => (await get(monitoring.urls.alertmanager + path)).body.includes('"Watchdog"'),
+      PATIENCE,
+    );
   });
 
   test("every recording rule yields data", async () => {

@@ -119,7 +119,9 @@ function compute({ pathname }: URL, request: IncomingMessage): Answer {
 function container(port: number, request: IncomingMessage): Answer {
   const peer = /^nats-[23]:/.test(request.headers.host ?? "");
   const name = CONTAINER_PORTS[port] ?? "";
-  return { status: peer || existsSync(join(folder, "running", name)) ? 200 : 503 };
+  if (!peer && !existsSync(join(folder, "running", name))) return { status: 503 };
+  if (!request.url?.startsWith("/api/v2/alerts")) return { status: 200 };
+  return { status: 200, body: '[{"labels":{"alertname":"Watchdog","severity":"info"}}]' };
 }
 
 function listen(

@@ -292,6 +292,14 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
         },
       ],
     });
+    machine.cloud.faults.push({ at: ":9093/api/v2/alerts", status: 200, body: "[]", times: 1 });
+    machine.tell();
+    assert.notEqual((await beat()).code, 0);
+    assert.equal(beats().length, 1);
+    assert.match(
+      machine.read("journal/odin-heartbeat.service.log"),
+      /^odin-heartbeat: failed: Alertmanager has not got the alert that always fires: /m,
+    );
     machine.cloud.faults.push({ at: ":9093/-/ready", status: 503 });
     machine.tell();
     assert.notEqual((await beat()).code, 0);

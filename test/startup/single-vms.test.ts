@@ -2,6 +2,7 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
+import { LOADTEST } from "../../stacks/capacity-test.ts";
 import type { Owner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 import { buildGateway, IMAGE } from "./gateway-machine.ts";
@@ -86,7 +87,7 @@ describe("capacity test", { skip: whyNoMachine(), timeout: SUITE }, () => {
       "it serves nobody",
     );
 
-    const wrapper = "/mnt/disks/odin/bin/odin-loadtest";
+    const wrapper = LOADTEST.replace("sudo ", "");
     assert.equal(
       await machine.shell("PATH=; . /etc/profile.d/odin.sh; echo $PATH"),
       ":/mnt/disks/odin/bin\n",

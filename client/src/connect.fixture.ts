@@ -1,0 +1,34 @@
+/** For tests: a client on a line that a test moves, and everything that it told. */
+
+import { connect } from "./connect.ts";
+import { FakeLine } from "./fake-line.fixture.ts";
+import type { ConnectOptions, Refetch, Status } from "./types.ts";
+
+export const URL = "wss://gateway.example/ws";
+
+export function begin(options: ConnectOptions = {}, url = URL) {
+  const line = new FakeLine();
+  const client = connect(url, { ...options, environment: line.environment });
+  const told = { refetches: [] as Refetch[], errors: [] as unknown[], states: [] as Status[] };
+  client.on("refetch", (refetch) => told.refetches.push(refetch));
+  client.on("error", (error) => told.errors.push(error));
+  client.on("status", (status) => told.states.push(status));
+  return { line, client, ...told };
+}
+
+/** A client with these channels live, at offset 10. */
+export async function opened(channels: string[] = ["A.trade"], options?: ConnectOptions) {
+  const all = begin(options);
+  const got: number[] = [];
+  const leave = all.client.subscribe(channels, ({ offset }) => got.push(offset));
+  await all.line.pass(0);
+  all.line.socket.welcome(10);
+  await all.line.pass(0);
+  all.line.socket.acknowledge(channels);
+  await all.line.pass(100);
+  return { ...all, got, leave };
+}
+
+const jwt = (exp: number) => `h.${btoa(JSON.stringify({ exp }))}.s`;
+/** A token that ends in so many seconds. */
+export const inSeconds = (seconds: number) => jwt(Math.floor(Date.now() / 1000) + seconds);
