@@ -55,3 +55,33 @@ test("the budget is the account's that the project names", async () => {
   assert.equal(one(BUDGET).inputs.billingAccount, "account-of-test-project");
   assert.deepEqual((one(BUDGET).inputs.budgetFilter as { projects: string[] }).projects, ["projects/42"]);
 });
+
+test("the API is asked on the project's quota, with the stack's own access, and only once it is enabled", async () => {
+  const { one, all } = await record(
+    () => new Budget("budget", { site: testSite, amount: 400, mailChannels: [] }),
+    {
+      config: {
+        "gcp:accessToken": "token-of-the-stack",
+        "gcp:project": "another-project",
+        "gcp:addPulumiAttributionLabel": "false",
+        "odin-ws:monthlyBudget": "400",
+      },
+    },
+  );
+  const provider = one("pulumi:providers:gcp");
+  assert.deepEqual(provider.inputs, {
+    accessToken: "token-of-the-stack",
+    addPulumiAttributionLabel: "false",
+    billingProject: "test-project",
+    project: "test-project",
+    region: "us-central1",
+    userProjectOverride: "true",
+  });
+  assert.ok(provider.secrets.includes("accessToken"));
+  const apis = all("gcp:projects/service:Service");
+  assert.deepEqual(
+    apis.map(({ inputs }) => inputs.service),
+    ["billingbudgets.googleapis.com", "cloudbilling.googleapis.com"],
+  );
+  for (const { urn } of apis) assert.ok(one(BUDGET).dependencies.includes(urn));
+});

@@ -68,7 +68,15 @@ test("what it calls by name exists: outputs, configuration, units, firewall rule
   const keys = read("stacks/config-keys.ts");
   for (const key of found(/pulumi config (?:set|rm)(?: --secret)? (\w+)/g))
     assert.match(keys, new RegExp(`^  ${key}: `, "m"), key);
-  const startup = ["config-sync", "containers", "heartbeat", "monitoring-stack", "nats-server", "gateway"]
+  const startup = [
+    "config-sync",
+    "containers",
+    "heartbeat",
+    "monitoring-stack",
+    "nats-server",
+    "gateway",
+    "leaving",
+  ]
     .map((file) => read(`infra/startup/${file}.sh`))
     .join("\n");
   const units = found(/(?:CONTAINER_NAME=|-u |systemctl \w+(?:-\w+)? |`)odin-([a-z-]+[a-z])\b/g);

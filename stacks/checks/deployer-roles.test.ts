@@ -38,6 +38,7 @@ const ROLES: [type: RegExp, role: string | null][] = [
   [/^gcp:serviceaccount\/account:/, "roles/iam.serviceAccountAdmin"],
   [/^gcp:storage\//, "roles/storage.admin"],
   [/^(command|docker|random|tls):/, null], // on the machine that deploys
+  [/^pulumi:providers:/, null], // how the program talks to the cloud
 ];
 
 const EVERYTHING = {

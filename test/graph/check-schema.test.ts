@@ -35,6 +35,17 @@ test("an unknown argument", () => {
   );
 });
 
+test("a provider, whose inputs are text", () => {
+  const provider = "pulumi:providers:gcp";
+  const right = { project: "123", userProjectOverride: "true", batching: '{"sendAfter":"3s"}' };
+  assert.deepEqual(problems(provider, right), []);
+  assert.deepEqual(problems(provider, { userProjectOverride: "3", batching: '{"after":"3s"}', quota: "x" }), [
+    "userProjectOverride is the number 3 and must be a boolean",
+    "batching.after is not an argument",
+    "quota is not an argument",
+  ]);
+});
+
 test("a missing one", () => {
   assert.deepEqual(problems(FIREWALL, {}), ["network is required and missing"]);
   assert.deepEqual(problems(FIREWALL, { network: "n", allows: [{ ports: ["1"] }] }), [

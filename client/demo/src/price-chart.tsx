@@ -17,6 +17,8 @@ interface Drawn {
   series: ISeriesApi<"Area">;
   /** Of the last point that it has. */
   time: number;
+  /** The smallest difference of prices that its axis knows. */
+  step: number;
 }
 
 const toData = ({ time, value }: Point) => ({ time: time as UTCTimestamp, value });
@@ -34,9 +36,8 @@ export function PriceChart({ symbol, points }: { symbol: string; points: readonl
       lineWidth: 2,
       lineType: LineType.Simple,
       priceLineVisible: false,
-      priceFormat: { type: "custom", formatter: format.price, minMove: 1e-12 },
     });
-    drawn.current = { chart, series, time: 0 };
+    drawn.current = { chart, series, time: 0, step: 0 };
     return () => {
       drawn.current = undefined;
       chart.remove();
@@ -71,7 +72,19 @@ export function PriceChart({ symbol, points }: { symbol: string; points: readonl
   );
 }
 
+/** The smallest step that is told apart, for a price of this size: one that is far too small, and the chart counts steps for ever. */
+function stepFor(value: number): number {
+  return 10 ** Math.max(-15, Math.floor(Math.log10(Math.max(value, Number.MIN_VALUE))) - 5);
+}
+
 function extend(drawn: Drawn, points: readonly Point[]): void {
+  const last = points.at(-1);
+  if (last === undefined) return;
+  const minMove = stepFor(last.value);
+  if (minMove !== drawn.step) {
+    drawn.series.applyOptions({ priceFormat: { type: "custom", formatter: format.price, minMove } });
+    drawn.step = minMove;
+  }
   const added = points.filter(({ time }) => time >= drawn.time);
   // Much at once is what a new chart, or a page that was in the background, gets.
   if (drawn.time === 0 || added.length > 30) {
@@ -81,7 +94,7 @@ function extend(drawn: Drawn, points: readonly Point[]): void {
     for (const point of added) drawn.series.update(toData(point));
     if (points.length < 240) drawn.chart.timeScale().fitContent();
   }
-  drawn.time = points.at(-1)?.time ?? 0;
+  drawn.time = last.time;
 }
 
 function options() {

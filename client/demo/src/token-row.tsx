@@ -5,9 +5,7 @@ import * as format from "./format.ts";
 import { market } from "./market.ts";
 import { tokenPath } from "./route.ts";
 import { Sparkline } from "./sparkline.tsx";
-
-const turnOf = (value: number | undefined): "up" | "down" | "flat" =>
-  value === undefined || value === 0 ? "flat" : value > 0 ? "up" : "down";
+import { turnOf } from "./turn.ts";
 
 interface RowProps {
   symbol: string;

@@ -5,11 +5,11 @@ import * as format from "./format.ts";
 import { BackIcon } from "./icons.tsx";
 import { market } from "./market.ts";
 import { PriceChart } from "./price-chart.tsx";
+import { turnOf } from "./turn.ts";
 
 /** One token: price, chart, figures, and what is happening to it. */
 export function TokenView({ symbol }: { symbol: string }) {
   const token = useFeed(market, ({ tokens }) => tokens.get(symbol));
-  const turn = (token?.change ?? 0) >= 0 ? "up" : "down";
   return (
     <section className="card token-view" aria-labelledby="token-title">
       <header>
@@ -22,8 +22,8 @@ export function TokenView({ symbol }: { symbol: string }) {
           <p>{token?.name === symbol || token === undefined ? "Token" : token.name}</p>
         </div>
         <p className="quote">
-          <b>${format.price(token?.price)}</b>
-          <span data-turn={turn}>{format.percent(token?.change)}</span>
+          <b>{token?.price === undefined ? format.NONE : `$${format.price(token.price)}`}</b>
+          <span data-turn={turnOf(token?.change)}>{format.percent(token?.change)}</span>
         </p>
       </header>
       <PriceChart symbol={symbol} points={token?.points ?? []} />
