@@ -13,6 +13,7 @@ import * as esbuild from "esbuild";
 const CLIENT = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(CLIENT, "..");
 const ENTRIES = { index: "client/src/index.ts", react: "client/src/react/index.ts" };
+const PROTOCOL = "protocol/src/index.ts";
 const TARGET = "es2022";
 
 /** Bundles one entry, minified, as applications get it. The hooks import the library: there must be one of it on a page. */
@@ -88,9 +89,10 @@ async function writeTypes(folder: string): Promise<void> {
       outDir: folder,
       lib: ["es2024", "dom"],
       typeRoots: [join(ROOT, "node_modules/@types")],
+      // Found through node_modules it would be another package, of which nothing is written.
+      paths: { "@odin-ws/protocol": [join(ROOT, PROTOCOL)] },
     };
-    // The protocol is a package of its own here: what is not named is not written.
-    const files = [...Object.values(ENTRIES), "protocol/src/index.ts"].map((file) => join(ROOT, file));
+    const files = Object.values(ENTRIES).map((entry) => join(ROOT, entry));
     const text = { extends: join(ROOT, "tsconfig.json"), compilerOptions, files, include: [] };
     await writeFile(config, JSON.stringify(text));
     const tsc = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
@@ -102,7 +104,7 @@ async function writeTypes(folder: string): Promise<void> {
   for (const name of await readdir(folder, { recursive: true })) {
     if (!name.endsWith(".d.ts")) continue;
     const file = join(folder, name);
-    const protocol = relative(dirname(file), join(folder, "protocol/src/index.js"));
+    const protocol = relative(dirname(file), join(folder, PROTOCOL.replace(/\.ts$/, ".js")));
     const text = (await readFile(file, "utf8"))
       .replaceAll(/(from|import\() ?"@odin-ws\/protocol"/g, `$1 "${protocol}"`)
       .replaceAll(/((?:from|import\() ?"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"');

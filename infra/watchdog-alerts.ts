@@ -11,6 +11,8 @@ export interface Alert {
   conditions: gcp.types.input.monitoring.AlertPolicyCondition[];
   /** Markdown: what it means and the first things to look at. */
   documentation: pulumi.Input<string>;
+  /** By mail only: who gets the webhook has been told already. */
+  byMail?: boolean;
 }
 
 /** What the alerts are about. */
@@ -24,7 +26,10 @@ export interface Watched {
     /** Name of the VM in the cloud. */
     instance: string;
     zone: string;
-    /** Type of a metric that the VM writes each minute while Prometheus and Alertmanager work. Default: only the VM itself is watched. */
+    /**
+     * Type of a metric that the VM writes each minute while Prometheus and Alertmanager work: how many critical alerts fire. Default: only
+     * the VM itself is watched.
+     */
     heartbeat?: string;
   };
 }
@@ -73,6 +78,7 @@ Data is on a disk of its own: the VM may be replaced at any time.
 
 docs/runbook.md: monitoring itself down`,
     },
+    ...(heartbeat === undefined ? {} : { critical: criticalAlerts(site, zone, instance, heartbeat) }),
     "autoscaler-limit": {
       severity: "WARNING",
       title: "the autoscaler cannot add gateways",
@@ -115,6 +121,21 @@ docs/runbook.md: autoscaler at its maximum`,
 
 docs/runbook.md: custom metric absent`,
     },
+  };
+}
+
+/** What Prometheus found: Alertmanager posts it to the webhook, but has no way to send mail. */
+function criticalAlerts(site: Site, zone: string, instance: string, heartbeat: string): Alert {
+  const series = `${promqlName(heartbeat)}{monitored_resource="gce_instance",${labelsOf(site, "monitoring")}}`;
+  return {
+    severity: "CRITICAL",
+    title: "critical alerts are firing",
+    conditions: [query("critical alerts in Alertmanager", "0s", `max(${series}) > 0`, OWN)],
+    documentation: `Prometheus has found what somebody has to see to now.
+
+1. Which alerts? \`gcloud compute ssh ${instance} --zone ${zone} --project ${site.project} --tunnel-through-iap -- "curl -s 'localhost:9093/api/v2/alerts?filter=severity=critical'"\`, or Grafana's dashboard of operations
+2. Each has a link to its section of docs/runbook.md`,
+    byMail: true,
   };
 }
 

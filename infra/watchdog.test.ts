@@ -196,6 +196,35 @@ test("the monitoring VM is missed when it stops, and when it stops working", asy
   ]);
 });
 
+test("critical alerts of Prometheus go to mail, whose webhook Alertmanager has", async () => {
+  const heartbeat = "custom.googleapis.com/odin_ws/monitoring_heartbeat";
+  const monitoring = { ...args.monitoring, heartbeat };
+  const webhook = "https://alerts.example.com/token";
+  const { one } = await create({ monitoring, webhook });
+  const policy = one(POLICY, "watchdog-critical");
+  assert.deepEqual(policy.inputs.notificationChannels, [
+    "projects/test-project/notificationChannels/watchdog-email",
+  ]);
+  assert.deepEqual(conditionsOf(policy), [
+    {
+      displayName: "critical alerts in Alertmanager",
+      conditionPrometheusQueryLanguage: {
+        query:
+          'max(custom_googleapis_com:odin_ws_monitoring_heartbeat{monitored_resource="gce_instance",metadata_user_app="odin-ws",metadata_user_stack="test",metadata_user_role="monitoring"}) > 0',
+        duration: "0s",
+        evaluationInterval: "60s",
+        disableMetricValidation: true,
+      },
+    },
+  ]);
+  const { email: _email, ...withoutMail } = args;
+  const { all } = await record(() => new Watchdog("watchdog", { ...withoutMail, monitoring, webhook }));
+  assert.deepEqual(
+    all(POLICY).filter(({ name }) => name === "watchdog-critical"),
+    [],
+  );
+});
+
 test("an autoscaler that wants more than it may is told without knowing what it may", async () => {
   const { one } = await create();
   const policy = one(POLICY, "watchdog-autoscaler-limit");

@@ -57,7 +57,8 @@ export class Watchdog extends pulumi.ComponentResource {
     }
     const group = pulumi.output(args.instanceGroup).apply((url) => url.slice(url.lastIndexOf("/") + 1));
     for (const [key, alert] of Object.entries(alerts({ site, checks, group, monitoring }))) {
-      alertPolicy(this, `${name}-${key}`, site, alert, this.channels);
+      const told = alert.byMail ? this.mailChannels : this.channels;
+      if (!alert.byMail || told.length > 0) alertPolicy(this, `${name}-${key}`, site, alert, told);
     }
     this.registerOutputs({ channels: this.channels, mailChannels: this.mailChannels });
   }

@@ -11,6 +11,9 @@ import { startNats, withoutNats } from "./harness/nats.ts";
 import type { Owner } from "./harness/owner.ts";
 import { eventually } from "./harness/wait.ts";
 
+/** Traded so often that a short break misses some, and so seldom that the list still shows what was before it. */
+const TOKEN = "DOT";
+
 interface Trade {
   side: "buy" | "sell";
   price: number;
@@ -23,9 +26,7 @@ async function watchTrades(owner: Owner, url: string, symbol: string): Promise<s
   const trades: string[] = [];
   const socket = new WebSocket(url);
   owner.after(() => socket.terminate());
-  socket.on("open", () =>
-    socket.send(JSON.stringify({ type: "subscribe", channels: [`${symbol}.trade`] })),
-  );
+  socket.on("open", () => socket.send(JSON.stringify({ type: "subscribe", channels: [`${symbol}.trade`] })));
   const subscribed = Promise.withResolvers<void>();
   socket.on("message", (text) => {
     const message = JSON.parse(String(text)) as { type: string; channel?: string; ts: number; data: Trade };
@@ -40,15 +41,13 @@ async function watchTrades(owner: Owner, url: string, symbol: string): Promise<s
   return trades;
 }
 
-/** The list of trades on the page, oldest first. */
-const shownTrades = async (page: Page): Promise<string[]> =>
-  (
-    await page
-      .locator(".activity li")
-      .evaluateAll((items) =>
-        items.map((item) => [...item.children].map((cell) => cell.textContent).join("|")),
-      )
-  ).reverse();
+/** The list of trades on the page, oldest first. All at once: it changes while one looks. */
+const shownTrades = (page: Page): Promise<string[]> =>
+  page.evaluate(`
+    [...document.querySelectorAll(".activity li")]
+      .map((item) => [...item.children].map((cell) => cell.textContent).join("|"))
+      .reverse()
+  `);
 
 const journal = (page: Page, wanted: RegExp) =>
   page.locator(".journal li", { hasText: wanted }).first().waitFor({ timeout: PATIENCE });
@@ -70,8 +69,8 @@ async function assertNoGap(page: Page, trades: readonly string[]): Promise<strin
 describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
   test("npm start shows live prices, and recovers from a cut line and from reading slowly without a gap", async (t) => {
     const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600", WS_SEND_BUFFER_BYTES: "16384" });
-    const trades = await watchTrades(t, ws, "BTC");
-    const { page, errors } = await openPage(t, `${url}#/token/BTC`);
+    const trades = await watchTrades(t, ws, TOKEN);
+    const { page, errors } = await openPage(t, `${url}#/token/${TOKEN}`);
     await page.waitForSelector(ROW, { timeout: PATIENCE });
     assert.equal(await page.getByRole("status").innerText(), "Live");
     const quote = page.locator(".quote b");

@@ -5,6 +5,8 @@
 #     --region REGION          of the state and of its key (default: us-central1)
 #     --promote-from PROJECT   the project whose images are copied here: staging's, where prod has a project of its own
 #     --repository-id N        numeric id of the repository; with it nobody who gets its name later is let in
+#     --on-call MEMBER         who types what docs/runbook.md says, for example group:ops@example.com; again for another one
+#     --budget                 for monthlyBudget: roles on the project's billing account (run it as its administrator)
 #     --dry-run                prints the commands and runs none
 # Run it as an owner of the project (gcloud auth login). It makes only what is missing, so it can be run again at any time: after a
 # failure, or to add a repository. Without OWNER/REPO it leaves GitHub out.
@@ -12,7 +14,8 @@
 # It makes: the APIs that Pulumi needs before it can enable others; a bucket for the state, with all earlier versions, and a key that
 # encrypts the secrets in it; and for GitHub three service accounts without keys, which only this repository's workflows can act as:
 #   odin-deployer   creates and changes everything; only jobs of main in the environment that is called like the stack
-#   odin-previewer  reads the state, for pull requests; all jobs of the repository (GitHub gives forks no identity)
+#   odin-previewer  reads the state with its secrets, for previews. Where only stacks live that are not prod: all jobs of the
+#                   repository, also of pull requests (GitHub gives forks no identity). Where prod or prod-… lives: all jobs of main
 #   odin-drift      reads the whole project, for the nightly comparison; all jobs of main
 set -euo pipefail
 
@@ -21,9 +24,12 @@ ring=odin-pulumi
 key=state
 pool=odin-github
 provider=github
-apis=(cloudresourcemanager cloudkms compute iam iamcredentials serviceusage storage sts)
+apis=(billingbudgets cloudbilling cloudkms cloudresourcemanager compute iam iamcredentials serviceusage storage sts)
 
-# What the deployer needs in the project, by what the stacks consist of.
+# What the deployer needs in the project, by what the stacks consist of. It makes accounts and starts VMs that run as them. These
+# accounts are not there yet, and a condition cannot name them beforehand: so both roles for accounts are for all of the project, and
+# the deployer can act as any account that somebody else has put there. Hence a project of its own, and no rights for the default
+# account of Compute Engine (see the end of this script's output).
 deployer_roles=(
   roles/artifactregistry.admin          # repositories, their readers, pushing
   roles/certificatemanager.owner        # the certificate of wss://
@@ -45,16 +51,24 @@ granted_roles=(
   roles/monitoring.metricWriter
 )
 previewer_roles=(
-  roles/browser        # which project this is
-  roles/compute.viewer # images and templates that a preview looks up
+  roles/browser                           # which project this is and who pays for it
+  roles/compute.viewer                    # images and templates that a preview looks up
+  roles/serviceusage.serviceUsageConsumer # calls that name the project as the one whose quota they use
 )
 # What a refresh of every resource reads. It includes the payloads of secrets, which the state has too.
 drift_roles=(
   roles/iam.securityReviewer
   roles/secretmanager.secretAccessor
+  roles/serviceusage.serviceUsageConsumer
   roles/storage.bucketViewer
   roles/storage.objectViewer
   roles/viewer
+)
+# What people on call need beside what the deployer and the nightly comparison have: `pulumi up --refresh` is among their commands, and may
+# have to mend anything.
+on_call_roles=(
+  roles/compute.osAdminLogin       # a login on the VMs, with sudo
+  roles/iap.tunnelResourceAccessor # the way there: VMs have no public address
 )
 
 usage() { sed -n '2,/^set -euo/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"; }
@@ -142,10 +156,11 @@ make_account() {
     run gcloud iam service-accounts create "$1" --project="$project" --display-name="$1" --description="$2"
 }
 
-# grant_project PROJECT ACCOUNT ROLE…
+account() { echo "serviceAccount:$(email "$1")"; }
+
+# grant_project PROJECT MEMBER ROLE…
 grant_project() {
-  local where="$1" member role
-  member="serviceAccount:$(email "$2")"
+  local where="$1" member="$2" role
   shift 2
   for role in "$@"; do
     # --condition=None: once a policy has a condition, gcloud asks which one is meant.
@@ -154,10 +169,9 @@ grant_project() {
   done
 }
 
-# The roles that may be granted are part of the condition's title: when they change, another binding is made.
+# grant_granting MEMBER: it may grant the machines' roles. They are part of the condition's title: when they change, another binding is made.
 grant_granting() {
-  local member role=roles/resourcemanager.projectIamAdmin list title file
-  member="serviceAccount:$(email odin-deployer)"
+  local member="$1" role=roles/resourcemanager.projectIamAdmin list title file
   list="$(printf "'%s'," "${granted_roles[@]}")"
   title="grants-$(printf '%s\n' "${granted_roles[@]}" | cksum | cut -d ' ' -f 1)"
   if bound "$role,$member,$title" gcloud projects get-iam-policy "$project"; then return; fi
@@ -168,10 +182,9 @@ grant_granting() {
   bind gcloud projects add-iam-policy-binding "$project" --member="$member" --role="$role" --condition-from-file="$file" --format=none
 }
 
-# grant_state ACCOUNT BUCKET_ROLE KEY_ROLE
+# grant_state MEMBER BUCKET_ROLE KEY_ROLE
 grant_state() {
-  local member
-  member="serviceAccount:$(email "$1")"
+  local member="$1"
   bound "$2,$member," gcloud storage buckets get-iam-policy "gs://$bucket" ||
     bind gcloud storage buckets add-iam-policy-binding "gs://$bucket" --member="$member" --role="$2" --format=none
   bound "$3,$member," gcloud kms keys get-iam-policy "$key" --keyring="$ring" --location="$region" --project="$project" ||
@@ -212,23 +225,73 @@ let_in() {
     bind gcloud iam service-accounts add-iam-policy-binding "$(email "$1")" --project="$project" --member="$member" --role="$role" --format=none
 }
 
+# keep_out ACCOUNT ATTRIBUTE/VALUE: they no longer may.
+keep_out() {
+  local member role=roles/iam.workloadIdentityUser
+  member="principalSet://iam.googleapis.com/projects/$number/locations/global/workloadIdentityPools/$pool/attribute.$2"
+  ! bound "$role,$member," gcloud iam service-accounts get-iam-policy "$(email "$1")" --project="$project" ||
+    run gcloud iam service-accounts remove-iam-policy-binding "$(email "$1")" --project="$project" --member="$member" --role="$role" --format=none
+}
+
+# holds_production: whether prod or prod-… lives in this project, now or since an earlier run.
+holds_production() {
+  local stack policy
+  for stack in "${stacks[@]}"; do case "$stack" in prod | prod-*) return 0 ;; esac done
+  [ "$dry" = no ] || return 1
+  policy="$(gcloud iam service-accounts get-iam-policy "$(email odin-deployer)" --project="$project" \
+    --flatten="bindings[].members" --format="csv[no-heading](bindings.role,bindings.members,bindings.condition.title)")"
+  grep -qE '/attribute\.main_environment/prod(-[a-z0-9-]*)?,' <<<"$policy"
+}
+
+# grant_billing: the program makes and changes a budget of the billing account, a comparison reads it.
+grant_billing() {
+  local payer="BILLING_ACCOUNT" member role
+  say "Budget"
+  if [ "$dry" = no ]; then
+    payer="$(gcloud billing projects describe "$project" --format="value(billingAccountName)")" || die "cannot see who pays for $project: see above"
+    payer="${payer#billingAccounts/}"
+    [ -n "$payer" ] || die "$project has no billing account: gcloud billing projects link $project --billing-account=ACCOUNT"
+  fi
+  for member in "${budgeters[@]}"; do
+    role="${member%% *}" member="${member#* }"
+    bound "$role,$member," gcloud billing accounts get-iam-policy "$payer" ||
+      bind gcloud billing accounts add-iam-policy-binding "$payer" --member="$member" --role="$role" --format=none
+  done
+}
+
+# let_on_call MEMBER
+let_on_call() {
+  say "On call: $1"
+  grant_project "$project" "$1" "${deployer_roles[@]}" "${drift_roles[@]}" "${on_call_roles[@]}"
+  grant_granting "$1"
+  grant_state "$1" roles/storage.objectAdmin roles/cloudkms.cryptoKeyEncrypterDecrypter
+  budgeters+=("roles/billing.viewer $1")
+}
+
 make_identities() {
   say "Accounts that the workflows of $repository act as"
   make_account odin-deployer "Deploys stacks from the main branch"
   make_account odin-previewer "Previews pull requests"
   make_account odin-drift "Compares the project with the program every night"
-  grant_project "$project" odin-deployer "${deployer_roles[@]}"
-  grant_granting
-  grant_project "$project" odin-previewer "${previewer_roles[@]}"
-  grant_project "$project" odin-drift "${drift_roles[@]}"
-  [ -z "$promote_from" ] || grant_project "$promote_from" odin-deployer roles/artifactregistry.reader
-  grant_state odin-deployer roles/storage.objectAdmin roles/cloudkms.cryptoKeyEncrypterDecrypter
-  grant_state odin-previewer roles/storage.objectViewer roles/cloudkms.cryptoKeyDecrypter
-  grant_state odin-drift roles/storage.objectViewer roles/cloudkms.cryptoKeyDecrypter
+  grant_project "$project" "$(account odin-deployer)" "${deployer_roles[@]}"
+  grant_granting "$(account odin-deployer)"
+  grant_project "$project" "$(account odin-previewer)" "${previewer_roles[@]}"
+  grant_project "$project" "$(account odin-drift)" "${drift_roles[@]}"
+  [ -z "$promote_from" ] || grant_project "$promote_from" "$(account odin-deployer)" roles/artifactregistry.reader
+  grant_state "$(account odin-deployer)" roles/storage.objectAdmin roles/cloudkms.cryptoKeyEncrypterDecrypter
+  grant_state "$(account odin-previewer)" roles/storage.objectViewer roles/cloudkms.cryptoKeyDecrypter
+  grant_state "$(account odin-drift)" roles/storage.objectViewer roles/cloudkms.cryptoKeyDecrypter
+  budgeters+=("roles/billing.costsManager $(account odin-deployer)" "roles/billing.viewer $(account odin-drift)")
   make_federation
   local stack
   for stack in "${stacks[@]}"; do let_in odin-deployer "main_environment/$stack"; done
-  let_in odin-previewer "repository/$repository"
+  # Any branch can hold a workflow of its own that prints what the account can read.
+  if holds_production; then
+    keep_out odin-previewer "repository/$repository"
+    let_in odin-previewer ref/refs/heads/main
+  else
+    let_in odin-previewer "repository/$repository"
+  fi
   let_in odin-drift ref/refs/heads/main
 }
 
@@ -251,21 +314,31 @@ next_steps() {
     echo "gh api --method PUT repos/$repository/environments/$stack"
   done
   echo "Then give the environment prod its required reviewers, and both only the branch main: Settings, Environments."
-  echo "For a budget: roles/billing.costsManager on the billing account for $(email odin-deployer)."
+  [ "$budget" = yes ] || echo "For a budget (monthlyBudget), as administrator of the billing account: the same command again with --budget."
 }
 
-project="" repository="" repository_id="" promote_from="" dry=no stacks=()
+# The default account of Compute Engine, where Google has made it an editor of the project.
+warn_default_account() {
+  local member="serviceAccount:$number-compute@developer.gserviceaccount.com"
+  bound "roles/editor,$member," gcloud projects get-iam-policy "$project" || return 0
+  say "Not ours, and worth doing where nothing else in $project needs it"
+  echo "gcloud projects remove-iam-policy-binding $project --member=$member --role=roles/editor    # the deployer could act as it"
+}
+
+project="" repository="" repository_id="" promote_from="" dry=no budget=no stacks=() on_call=() budgeters=()
 while [ $# -gt 0 ]; do
   case "$1" in
   --dry-run) dry=yes ;;
+  --budget) budget=yes ;;
   --help | -h) usage && exit 0 ;;
-  --stack | --region | --promote-from | --repository-id)
+  --stack | --region | --promote-from | --repository-id | --on-call)
     [ -n "${2:-}" ] || wrong "$1 needs a value"
     case "$1" in
     --stack) stacks+=("$2") ;;
     --region) region="$2" ;;
     --promote-from) promote_from="$2" ;;
     --repository-id) repository_id="$2" ;;
+    --on-call) on_call+=("$2") ;;
     esac
     shift
     ;;
@@ -283,6 +356,9 @@ id='^[a-z][a-z0-9-]{4,28}[a-z0-9]$'
 [[ -z "$repository" || "$repository" =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ ]] || wrong "'$repository' is no OWNER/REPO"
 [[ -z "$repository_id" || "$repository_id" =~ ^[0-9]+$ ]] || wrong "--repository-id '$repository_id' is no number"
 [[ "$region" =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || wrong "--region '$region' is no region, for example us-central1"
+for member in "${on_call[@]+"${on_call[@]}"}"; do
+  [[ "$member" =~ ^(user|group):[^@[:space:],]+@[^@[:space:],]+$ ]] || wrong "--on-call '$member' is no user:… or group:…, for example group:ops@example.com"
+done
 [ ${#stacks[@]} -gt 0 ] || stacks=(staging prod)
 for stack in "${stacks[@]}"; do [[ "$stack" =~ ^[a-z][a-z0-9-]*$ ]] || wrong "--stack '$stack' is no stack's name"; done
 bucket="$project-odin-pulumi"
@@ -300,4 +376,7 @@ fi
 enable_apis
 make_state
 [ -z "$repository" ] || make_identities
+for member in "${on_call[@]+"${on_call[@]}"}"; do let_on_call "$member"; done
+[ "$budget" = no ] || [ ${#budgeters[@]} -eq 0 ] || grant_billing
 next_steps
+warn_default_account

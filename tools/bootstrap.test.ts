@@ -28,6 +28,8 @@ function machine(t: TestContext) {
   mkdirSync(state);
   for (const project of ["my-project", "staging-project"])
     writeFileSync(join(state, ` projects ${project}`), "");
+  writeFileSync(join(state, " billing projects my-project"), "billingAccountName billingAccounts/0A-0B-0C\n");
+  writeFileSync(join(state, " billing accounts 0A-0B-0C"), "");
   return {
     state,
     /** Commands that changed something since the last look. */
@@ -93,21 +95,44 @@ test("who may act as whom: the deployer only main in the stack's environment, al
     provider,
     /attribute\.main_environment=assertion\.ref == 'refs\/heads\/main' && has\(assertion\.environment\) \? assertion\.environment : 'none'/,
   );
-  const pool =
-    "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/odin-github";
-  const letIn = made.flatMap((line) => {
-    const [, account, member] =
-      line.match(
-        /^iam service-accounts add-iam-policy-binding (\S+)@.* --member=(\S+) --role=roles\/iam\.workloadIdentityUser/,
-      ) ?? [];
-    return account && member ? [[account, member.replace(pool, "")]] : [];
-  });
-  assert.deepEqual(letIn, [
+  assert.deepEqual(letIn(made), [
     ["odin-deployer", "/attribute.main_environment/staging"],
     ["odin-deployer", "/attribute.main_environment/prod"],
-    ["odin-previewer", "/attribute.repository/acme/odin"],
+    ["odin-previewer", "/attribute.ref/refs/heads/main"],
     ["odin-drift", "/attribute.ref/refs/heads/main"],
   ]);
+});
+
+/** Who is let in by these commands: the account, and the attribute of the token. */
+function letIn(lines: string[], verb = "add"): [account: string, attribute: string][] {
+  const pool =
+    "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/odin-github";
+  const binding = new RegExp(
+    `^iam service-accounts ${verb}-iam-policy-binding (\\S+)@.* --member=(\\S+) --role=roles/iam\\.workloadIdentityUser`,
+  );
+  return lines.flatMap((line) => {
+    const [, account, member] = binding.exec(line) ?? [];
+    return account && member ? [[account, member.replace(pool, "")] as [string, string]] : [];
+  });
+}
+
+test("a branch's previews never see prod's secrets, whichever stack came first and wherever it lives", (t) => {
+  const branches = ["odin-previewer", "/attribute.repository/acme/odin"];
+  const main = ["odin-previewer", "/attribute.ref/refs/heads/main"];
+  const previewers = (lines: string[], verb?: string) =>
+    letIn(lines, verb).filter(([account]) => account === "odin-previewer");
+
+  const { run, changes } = machine(t);
+  run(["my-project", "acme/odin", "--stack", "staging", "--stack", "capacity"]);
+  assert.deepEqual(previewers(changes()), [branches], "a project without prod");
+
+  assert.equal(run(["my-project", "acme/odin", "--stack", "prod-eu"]).code, 0);
+  const moved = changes();
+  assert.deepEqual(previewers(moved), [main], "prod comes into the project");
+  assert.deepEqual(previewers(moved, "remove"), [branches]);
+
+  assert.equal(run(["my-project", "acme/odin", "--stack", "staging"]).code, 0);
+  assert.deepEqual(changes(), [], "a later run for staging does not open it again");
 });
 
 test("what they may do: the deployer cannot make itself an owner, the others change nothing", (t) => {
@@ -131,7 +156,11 @@ test("what they may do: the deployer cannot make itself an owner, the others cha
   );
   for (const name of ["odin-previewer", "odin-drift"])
     for (const role of of(name))
-      assert.match(role, /[vV]iewer$|browser$|Decrypter$|securityReviewer$|secretAccessor$/, role);
+      assert.match(
+        role,
+        /[vV]iewer$|browser$|Decrypter$|securityReviewer$|secretAccessor$|serviceUsageConsumer$/,
+        role,
+      );
   assert.ok(!of("odin-previewer").includes("roles/secretmanager.secretAccessor"));
 });
 
@@ -171,8 +200,7 @@ test("without a repository there is nothing for GitHub; with another one later o
   run(["my-project", "acme/new"]);
   const moved = changes();
   one(moved, /providers update-oidc github .*assertion\.repository == 'acme\/new'$/);
-  one(moved, /attribute\.repository\/acme\/new/);
-  assert.equal(moved.length, 2);
+  assert.equal(moved.length, 1, "the accounts let in main, and the provider says whose");
 });
 
 test("a deleted pool is brought back: its name stays taken", (t) => {
@@ -223,7 +251,7 @@ test("a dry run prints every command, as it could be typed, and asks gcloud noth
   const { run, changes, state } = machine(t);
   const dry = run(["--dry-run", "my-project", "acme/odin"]);
   assert.equal(dry.code, 0, dry.err);
-  assert.equal(readdirSync(state).length, 2, "gcloud was never started");
+  assert.equal(readdirSync(state).length, 4, "gcloud was never started");
   const commands = dry.out.split("\n").filter((line) => line.startsWith("+ gcloud "));
   const real = run(["my-project", "acme/odin"]);
   assert.equal(changes().length, commands.length);
@@ -244,6 +272,8 @@ test("wrong arguments are refused, with how it is used", (t) => {
     [["my-project", "--region", "here"], /is no region/],
     [["my-project", "--repository-id", "x"], /is no number/],
     [["my-project", "--promote-from", "X"], /is no project id/],
+    [["my-project", "--on-call", "ops@example.com"], /'ops@example\.com' is no user:… or group:…/],
+    [["my-project", "--on-call", "allUsers"], /'allUsers' is no user:/],
     [["--force", "my-project"], /no option '--force' here/],
   ] as [string[], RegExp][]) {
     const { code, err } = run(args);
@@ -253,4 +283,97 @@ test("wrong arguments are refused, with how it is used", (t) => {
   }
   assert.deepEqual(changes(), []);
   assert.equal(run(["--help"]).code, 0);
+});
+
+test("a budget's roles are on the billing account, and only when they are asked for", (t) => {
+  const { run, changes } = machine(t);
+  const first = run(["my-project", "acme/odin"]);
+  assert.match(first.out, /For a budget \(monthlyBudget\), .* --budget\.$/m);
+  assert.ok(!changes().some((line) => line.startsWith("billing ")));
+  const { code, err } = run(["my-project", "acme/odin", "--budget", "--on-call", "user:me@example.com"]);
+  assert.equal(code, 0, err);
+  const grants = changes().flatMap((line) => {
+    const [, member, role] =
+      /^billing accounts add-iam-policy-binding 0A-0B-0C --member=(\S+) --role=(\S+)/.exec(line) ?? [];
+    return member && role ? [[member, role]] : [];
+  });
+  const account = (name: string) => `serviceAccount:${name}@my-project.iam.gserviceaccount.com`;
+  assert.deepEqual(grants, [
+    [account("odin-deployer"), "roles/billing.costsManager"],
+    [account("odin-drift"), "roles/billing.viewer"],
+    ["user:me@example.com", "roles/billing.viewer"],
+  ]);
+  run(["my-project", "acme/odin", "--budget", "--on-call", "user:me@example.com"]);
+  assert.deepEqual(changes(), []);
+});
+
+test("a budget of a project that nobody pays for", (t) => {
+  const { run, state } = machine(t);
+  writeFileSync(join(state, " billing projects my-project"), "");
+  const { code, err } = run(["my-project", "acme/odin", "--budget"]);
+  assert.equal(code, 1);
+  assert.match(err, /my-project has no billing account: gcloud billing projects link/);
+});
+
+test("the default account's rights are told, not taken", (t) => {
+  const { run, changes, state } = machine(t);
+  const editor = "serviceAccount:123456789012-compute@developer.gserviceaccount.com";
+  writeFileSync(join(state, " projects my-project.policy"), `roles/editor,${editor},\n`);
+  const { out } = run(["my-project"]);
+  assert.ok(
+    out.includes(
+      `\ngcloud projects remove-iam-policy-binding my-project --member=${editor} --role=roles/editor`,
+    ),
+    out,
+  );
+  assert.ok(!changes().some((line) => line.includes("remove-iam-policy-binding")));
+  assert.doesNotMatch(machine(t).run(["my-project"]).out, /remove-iam-policy-binding/);
+});
+
+/** Which role lets people type a command of the runbook; what the commands of Pulumi need is what the deployer and the comparison have. */
+const COMMANDS: [command: RegExp, role: string][] = [
+  [/^gcloud (config|auth)\b/, ""], // on one's own machine
+  [/^gcloud compute ssh\b/, "roles/iap.tunnelResourceAccessor"],
+  [/^gcloud compute ssh\b/, "roles/compute.osAdminLogin"],
+  [/^gcloud compute ssh\b/, "roles/iam.serviceAccountUser"], // of the account that the VM runs as
+  [/^gcloud compute (instances|instance-groups|disks|snapshots|regions)\b/, "roles/compute.instanceAdmin.v1"],
+  [/^gcloud compute firewall-rules\b/, "roles/compute.securityAdmin"],
+  [/^gcloud secrets versions (access|destroy)\b/, "roles/secretmanager.admin"],
+  [/^gcloud artifacts docker images\b/, "roles/artifactregistry.admin"],
+  [/^gcloud certificate-manager\b/, "roles/certificatemanager.owner"],
+  [/^gcloud projects get-iam-policy\b/, "roles/iam.securityReviewer"],
+  [/^pulumi\b/, "roles/storage.objectAdmin"],
+  [/^pulumi\b/, "roles/cloudkms.cryptoKeyEncrypterDecrypter"],
+  [/^pulumi\b/, "roles/resourcemanager.projectIamAdmin"],
+];
+
+test("people on call may do what the runbook says, as the deployer and the comparison may, and not more", (t) => {
+  const { run, changes } = machine(t);
+  run(["my-project", "acme/odin"]);
+  const roles = (lines: string[], member: RegExp) =>
+    lines.flatMap((line) => {
+      const role = / --role=(\S+)/.exec(line)?.[1];
+      return role && member.test(line) ? [role] : [];
+    });
+  const accounts = roles(changes(), /--member=serviceAccount:odin-(deployer|drift)@/);
+  const { code, err } = run(["my-project", "--on-call", "group:ops@example.com"]);
+  assert.equal(code, 0, err);
+  const made = changes();
+  const theirs = roles(made, /--member=group:ops@example\.com /);
+  assert.equal(theirs.length, made.length, made.join("\n"));
+
+  const runbook = readFileSync(join(import.meta.dirname, "../docs/runbook.md"), "utf8");
+  const commands = runbook.match(/\b(?:gcloud|pulumi) [a-z][^`\n|)]*/g) ?? [];
+  assert.ok(commands.length > 50, `${commands.length} commands`);
+  for (const command of commands) {
+    const needed = COMMANDS.filter(([pattern]) => pattern.test(command)).map(([, role]) => role);
+    assert.ok(needed.length > 0, `which role lets people type '${command}'? Add it here and to the script`);
+    for (const role of needed) assert.ok(role === "" || theirs.includes(role), `${role} for '${command}'`);
+  }
+  const known = new Set([...accounts, ...COMMANDS.map(([, role]) => role)]);
+  assert.deepEqual(
+    theirs.filter((role) => !known.has(role)),
+    [],
+  );
+  one(made, /projectIamAdmin --condition-from-file=/);
 });

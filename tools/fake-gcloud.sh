@@ -15,7 +15,7 @@ for arg in "$@"; do
   --attribute-condition=*) values+=("condition ${arg#*=}") ;;
   --versioning) values+=("versioning True") ;;
   --*) ;;
-  describe | list | enable | create | create-oidc | update | update-oidc | undelete | get-iam-policy | add-iam-policy-binding)
+  describe | list | enable | create | create-oidc | update | update-oidc | undelete | get-iam-policy | add-iam-policy-binding | remove-iam-policy-binding)
     verb="$arg" ;;
   *) kind="$kind $arg" ;; # the kind and the name, such as "kms keys state"
   esac
@@ -57,6 +57,7 @@ describe)
   "value(projectNumber)") echo 123456789012 ;;
   "value(versioning_enabled)") value versioning ;;
   "value(state)") value state ;;
+  "value(billingAccountName)") value billingAccountName ;;
   "value(attributeCondition)") value condition ;;
   esac
   ;;
@@ -73,6 +74,11 @@ get-iam-policy) cat "$file.policy" 2>/dev/null || true ;;
 add-iam-policy-binding)
   note old
   echo "$role,$member,$title" >>"$file.policy"
+  ;;
+remove-iam-policy-binding)
+  note old
+  grep -vxF "$role,$member,$title" "$file.policy" >"$file.policy.new" || true
+  mv "$file.policy.new" "$file.policy"
   ;;
 *) problem "no such command: $command" ;;
 esac

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { parse } from "yaml";
 import { PROGRAMS } from "./program-table.ts";
 import { findProgram, howToGet } from "./programs.ts";
 
@@ -25,7 +26,7 @@ test("all the workflows are there, with their jobs", () => {
       ["ci.yml", ["test"]],
       ["deploy.yml", ["test", "staging", "plan", "prod"]],
       ["drift.yml", ["drift", "report"]],
-      ["preview.yml", ["preview", "comment"]],
+      ["preview.yml", ["offline", "online", "comment"]],
     ],
   );
   assert.equal(files.length, workflows.length + 1);
@@ -104,7 +105,7 @@ test("only jobs that talk to the cloud get an identity, only those that write ge
     "deploy.yml plan",
     "deploy.yml prod",
     "drift.yml drift",
-    "preview.yml preview",
+    "preview.yml online",
   ];
   assert.deepEqual(having(/id-token: write/), cloud);
   assert.deepEqual(having(/uses: \.\/\.github\/actions\/pulumi/), cloud);
@@ -113,6 +114,32 @@ test("only jobs that talk to the cloud get an identity, only those that write ge
   assert.deepEqual(having(/contents: write/), []);
   assert.deepEqual(having(/account: odin-deployer/), ["deploy.yml staging", "deploy.yml prod"]);
   assert.deepEqual(having(/environment: (staging|prod)\b/), ["deploy.yml staging", "deploy.yml prod"]);
+});
+
+test("a pull request sees both stacks, and nothing of prod that is not in the repository", () => {
+  const text = read(".github/workflows/preview.yml");
+  const { offline = "", online = "", comment = "" } = Object.fromEntries(
+    jobs(".github/workflows/preview.yml"),
+  );
+  assert.match(offline, /stack: \[staging, prod\]/);
+  assert.match(offline, /preview-offline\.sh "\$STACK" build\/base/);
+  assert.doesNotMatch(text.replaceAll(/^#.*$/gm, ""), /PROD_GCP_PROJECT_NUMBER/);
+  assert.doesNotMatch(text, /--stack prod/);
+  // Staging's previewer could read prod's state where both share a bucket; tools/bootstrap.sh does not let it in there either.
+  assert.match(online, /vars\.STAGING_GCP_PROJECT != vars\.PROD_GCP_PROJECT/);
+  assert.match(online, /head\.repo\.full_name == github\.repository/);
+  assert.match(comment, /needs: \[offline, online\]\n/);
+  const plan = Object.fromEntries(jobs(".github/workflows/deploy.yml")).plan ?? "";
+  assert.match(plan, /account: odin-previewer[\s\S]*pulumi preview --stack prod/);
+  assert.match(read(".github/workflows/deploy.yml"), /^on:\n {2}push:\n {4}branches: \[main\]\n/m);
+});
+
+test("which image runs is the stack's business where it does not build one", () => {
+  const drift = read(".github/workflows/drift.yml");
+  assert.match(drift, /keep-image\.sh "\$STACK"\n[\s\S]*--expect-no-changes/);
+  assert.match(read(".github/workflows/preview.yml"), /keep-image\.sh staging\n\s*pulumi preview --stack staging/);
+  const { staging = "" } = Object.fromEntries(jobs(".github/workflows/deploy.yml"));
+  assert.match(staging, /config rm serverImage --stack staging\n\s*pulumi up --stack staging/);
 });
 
 test("an update is never cut off, and prod gets the image that staging proved", () => {
@@ -146,3 +173,23 @@ function shellLines(text: string): string[] {
   assert.ok(found.length > 0);
   return found;
 }
+
+test("Dependabot looks after every place that pins something", () => {
+  const text = read(".github/dependabot.yml");
+  const { updates } = parse(text) as {
+    updates: { "package-ecosystem": string; directory?: string; directories?: string[] }[];
+  };
+  const of = (ecosystem: string) =>
+    updates
+      .filter((update) => update["package-ecosystem"] === ecosystem)
+      .flatMap(({ directory, directories = [] }) => [...(directory ? [directory] : []), ...directories])
+      .sort();
+  const folders = (pattern: string) =>
+    globSync(pattern, { cwd: ROOT, exclude: ["node_modules/**", "build/**"] })
+      .map((file) => `/${file.split("/").slice(0, -1).join("/")}`)
+      .sort();
+  assert.deepEqual(of("npm"), ["/"]); // one lockfile for all workspaces
+  assert.deepEqual(of("github-actions"), ["/", ...folders(".github/actions/*/action.yml")]);
+  assert.deepEqual(of("docker"), folders("*/Dockerfile"));
+  assert.deepEqual(of("gomod"), folders("tools/modules/*/go.mod"));
+});

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Who watches the watchmen: while Prometheus and Alertmanager answer, and the alert that always fires gets from one to the other, Cloud
-# Monitoring gets a 1 each minute, and raises an alert when it does not.
+# Monitoring gets a number each minute, and raises an alert when it does not. The number says how many critical alerts fire: Google sends
+# mail, which no machine of ours can.
 
 MONITORING="${ODIN_MONITORING_URL:-https://monitoring.googleapis.com}"
 
@@ -27,7 +28,7 @@ UNIT
 }
 
 command_heartbeat() {
-  local project instance zone
+  local project instance zone critical
   REASON="$RUN/heartbeat-reason"
   trap on_heartbeat_exit EXIT
   trap 'on_error "$LINENO" "$BASH_COMMAND" "$?"' ERR
@@ -35,12 +36,13 @@ command_heartbeat() {
   answers Prometheus http://127.0.0.1:9090/-/ready
   answers Alertmanager http://127.0.0.1:9093/-/ready
   alerts_arrive
+  critical="$(critical_alerts)"
   project="$(own project/project-id)"
   instance="$(own instance/id)"
   zone="$(own instance/zone)" # projects/123/zones/us-central1-a
   fetch_token
-  printf '{"timeSeries": [{"metric": {"type": "%s"}, "resource": {"type": "gce_instance", "labels": {"project_id": "%s", "instance_id": "%s", "zone": "%s"}}, "metricKind": "GAUGE", "valueType": "INT64", "points": [{"interval": {"endTime": "%s"}, "value": {"int64Value": "1"}}]}]}' \
-    "$(attribute heartbeat-metric "")" "$project" "$instance" "${zone##*/}" "$(date --utc +%Y-%m-%dT%H:%M:%SZ)" >"$RUN/heartbeat.json"
+  printf '{"timeSeries": [{"metric": {"type": "%s"}, "resource": {"type": "gce_instance", "labels": {"project_id": "%s", "instance_id": "%s", "zone": "%s"}}, "metricKind": "GAUGE", "valueType": "INT64", "points": [{"interval": {"endTime": "%s"}, "value": {"int64Value": "%s"}}]}]}' \
+    "$(attribute heartbeat-metric "")" "$project" "$instance" "${zone##*/}" "$(date --utc +%Y-%m-%dT%H:%M:%SZ)" "$critical" >"$RUN/heartbeat.json"
   fetch "$MONITORING/v3/projects/$project/timeSeries" "$RUN/heartbeat-answer" --header "@$RUN/token-$$" \
     --header 'Content-Type: application/json' --data "@$RUN/heartbeat.json" ||
     fail "Cloud Monitoring does not take it: $(http_problem "$RUN/heartbeat-answer")"
@@ -64,6 +66,13 @@ alerts_arrive() {
   request 'http://127.0.0.1:9093/api/v2/alerts?filter=alertname=Watchdog' "$RUN/heartbeat-alerts"
   grep --quiet '"Watchdog"' "$RUN/heartbeat-alerts" 2>/dev/null ||
     fail "Alertmanager has not got the alert that always fires: Prometheus does not evaluate its rules, or does not reach Alertmanager"
+}
+
+# How many critical alerts would wake somebody now: not those that are silenced, or a consequence of another one.
+critical_alerts() {
+  request 'http://127.0.0.1:9093/api/v2/alerts?active=true&silenced=false&inhibited=false&filter=severity=critical' "$RUN/heartbeat-alerts"
+  [ "$HTTP_STATUS" = 200 ] || fail "Alertmanager does not list its alerts: $(http_problem /dev/null)"
+  { grep --only-matching '"fingerprint"' "$RUN/heartbeat-alerts" || true; } | wc -l
 }
 
 # own PATH: what the metadata server says of this VM.

@@ -35,21 +35,33 @@ export interface PageOptions extends BrowserContextOptions {
   scripts?: readonly string[];
 }
 
-/** Opens a page; `errors` collects what it complained of, what its security policy forbade among it. */
-export async function openPage(
+export interface OpenedPage {
+  page: Page;
+  /** What it complained of, what its security policy forbade among it. */
+  errors: string[];
+}
+
+/** Starts a browser for several pages; each has storage of its own. */
+export async function startBrowser(
   owner: Owner,
-  url: string,
-  { scripts = [], ...options }: PageOptions = {},
-): Promise<{ page: Page; errors: string[] }> {
+): Promise<(url: string, options?: PageOptions) => Promise<OpenedPage>> {
   const browser: Browser = await chromium.launch({ executablePath: findBrowser() ?? "", args: ARGS });
   owner.after(() => browser.close());
-  const page = await (await browser.newContext(options)).newPage();
-  const errors: string[] = [];
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error") errors.push(message.text());
-  });
-  for (const path of scripts) await page.addInitScript({ path });
-  await page.goto(url);
-  return { page, errors };
+  return async (url, { scripts = [], ...options } = {}) => {
+    const page = await (await browser.newContext(options)).newPage();
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(message.text());
+    });
+    for (const path of scripts) await page.addInitScript({ path });
+    await page.goto(url);
+    return { page, errors };
+  };
+}
+
+/** Opens one page in a browser of its own. */
+export async function openPage(owner: Owner, url: string, options: PageOptions = {}): Promise<OpenedPage> {
+  const open = await startBrowser(owner);
+  return open(url, options);
 }

@@ -148,8 +148,7 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
 
   test("the alert that always fires reaches Alertmanager: the question of the monitoring VM's heartbeat", async () => {
     const { monitoring } = await stack();
-    const script = readFileSync(new URL("../../infra/startup/heartbeat.sh", import.meta.url), "utf8");
-    const [, path = ""] = /'http:\/\/127\.0\.0\.1:9093(\/api\/v2\/alerts[^']+)'/.exec(script) ?? [];
+    const [path = ""] = heartbeatQuestions();
     await eventually(
       path,
       async () => (await get(monitoring.urls.alertmanager + path)).body.includes('"Watchdog"'),
@@ -258,6 +257,10 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     assert.equal(firing.status, "firing");
     assert.equal(firing.labels.stack, options.stack);
     assert.match(firing.annotations.runbook_url ?? "", /#nats-unreachable$/);
+    // Which the monitoring VM's heartbeat counts: that is who sends mail.
+    const critical = await get(alertmanager + heartbeatQuestions()[1]);
+    assert.equal(critical.body.match(/"fingerprint"/g)?.length, 1, critical.body);
+    assert.match(critical.body, /"alertname":"NatsUnreachable"/);
     // The consequences do fire: Alertmanager keeps them back.
     for (const name of ["NatsServerDown", "StreamSilent"]) {
       await eventually(
@@ -288,6 +291,13 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     );
   });
 });
+
+/** What the heartbeat asks Alertmanager, in order. */
+function heartbeatQuestions(): string[] {
+  const script = readFileSync(new URL("../../infra/startup/heartbeat.sh", import.meta.url), "utf8");
+  const found = script.matchAll(/'http:\/\/127\.0\.0\.1:9093(\/api\/v2\/alerts[^']+)'/g);
+  return [...found].map(([, path = ""]) => path);
+}
 
 test("the faster files are the rendered ones but for their times", () => {
   const files = monitoringFiles(localOptions({ nats: true }));

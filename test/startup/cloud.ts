@@ -10,6 +10,8 @@ export interface Cloud {
   objects: Record<string, string>;
   /** What Compute Engine tells of the VMs of a group, by the group's `projects/…`. */
   groups: Record<string, ManagedInstance[]>;
+  /** What Alertmanager lists as critical. */
+  critical: { labels: Record<string, string>; fingerprint: string }[];
   /** Answers that differ from these. */
   faults: Fault[];
 }

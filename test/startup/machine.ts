@@ -82,6 +82,7 @@ export class Machine {
       secrets: {},
       objects: {},
       groups: {},
+      critical: [],
       faults: [],
     };
     this.env = {

@@ -288,14 +288,22 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
           },
           metricKind: "GAUGE",
           valueType: "INT64",
-          points: [{ interval: { endTime }, value: { int64Value: "1" } }],
+          points: [{ interval: { endTime }, value: { int64Value: "0" } }],
         },
       ],
     });
+    const critical = ["GatewayDown", "NatsUnreachable"].map((alertname) => ({
+      labels: { alertname },
+      fingerprint: alertname,
+    }));
+    machine.cloud.critical = critical;
+    machine.tell();
+    assert.equal((await beat()).code, 0);
+    assert.match(beats()[1]?.body ?? "", /"value": \{"int64Value": "2"\}/);
     machine.cloud.faults.push({ at: ":9093/api/v2/alerts", status: 200, body: "[]", times: 1 });
     machine.tell();
     assert.notEqual((await beat()).code, 0);
-    assert.equal(beats().length, 1);
+    assert.equal(beats().length, 2);
     assert.match(
       machine.read("journal/odin-heartbeat.service.log"),
       /^odin-heartbeat: failed: Alertmanager has not got the alert that always fires: /m,
@@ -303,7 +311,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     machine.cloud.faults.push({ at: ":9093/-/ready", status: 503 });
     machine.tell();
     assert.notEqual((await beat()).code, 0);
-    assert.equal(beats().length, 1);
+    assert.equal(beats().length, 2);
     assert.match(
       machine.read("journal/odin-heartbeat.service.log"),
       /^odin-heartbeat: failed: Alertmanager does not answer at \S+: HTTP 503$/m,

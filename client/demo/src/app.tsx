@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useConnection, useFeed, useRefetch } from "../../src/react/index.ts";
 import { ConnectionPanel } from "./connection-panel.tsx";
+import { focusTable, useViewFocus } from "./focus.ts";
 import { Header } from "./header.tsx";
 import { LineIcon, MarketIcon } from "./icons.tsx";
 import type { JournalKeeper } from "./journal.ts";
@@ -35,6 +36,7 @@ export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
   const symbol = chosen ?? last.current ?? first;
 
   useEffect(() => journal.status(connection), [journal, connection]);
+  useViewFocus(route.view);
   useRefetch((lost) => journal.refetch(lost));
   useEffect(() => {
     document.title = chosen === undefined ? "Odin Markets" : `${chosen} · Odin Markets`;
@@ -71,8 +73,4 @@ export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
       </nav>
     </div>
   );
-}
-
-function focusTable(): void {
-  document.querySelector<HTMLElement>("#tokens a[tabindex='0']")?.focus();
 }

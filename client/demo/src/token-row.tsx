@@ -30,7 +30,7 @@ export const TokenRow = memo(function TokenRow({ symbol, index, top, selected, r
     >
       <td className="rank">{index + 1}</td>
       <th scope="row" className="token">
-        <a href={tokenPath(symbol)} data-index={index} tabIndex={reachable ? 0 : -1}>
+        <a href={tokenPath(symbol)} data-symbol={symbol} tabIndex={reachable ? 0 : -1}>
           <Avatar symbol={symbol} />
           <span className="names">
             <b>{symbol}</b>

@@ -1,5 +1,6 @@
 import { defaultRangeExtractor, type Range, useVirtualizer } from "@tanstack/react-virtual";
 import {
+  type FocusEvent,
   type KeyboardEvent,
   useCallback,
   useDeferredValue,
@@ -80,9 +81,11 @@ interface GridProps {
 /** Only the rows in sight are there; the one with the keyboard's focus always is. Arrow keys, Home, End and PageUp/Down move between rows. */
 function Grid({ order, sort, onSort, selected, searching }: GridProps) {
   const scroller = useRef<HTMLTableElement>(null);
-  const [active, setActive] = useState(0);
-  const wanted = useRef<number | undefined>(undefined);
-  const current = Math.min(active, Math.max(0, order.length - 1));
+  const [active, setActive] = useState<{ symbol: string; index: number }>();
+  const wanted = useRef<string | undefined>(undefined);
+  // It goes where its token goes; when that is gone, the row in its place takes over.
+  const known = active === undefined ? -1 : order.indexOf(active.symbol);
+  const current = known >= 0 ? known : Math.min(active?.index ?? 0, Math.max(0, order.length - 1));
   const virtualizer = useVirtualizer({
     count: order.length,
     getScrollElement: () => scroller.current,
@@ -97,20 +100,28 @@ function Grid({ order, sort, onSort, selected, searching }: GridProps) {
   // The row to go to may only now have come into being.
   useEffect(() => {
     if (wanted.current === undefined) return;
-    const link = scroller.current?.querySelector<HTMLElement>(`a[data-index="${wanted.current}"]`);
+    const link = scroller.current?.querySelector<HTMLElement>(
+      `a[data-symbol="${CSS.escape(wanted.current)}"]`,
+    );
     if (link === null || link === undefined) return;
     wanted.current = undefined;
     link.focus({ preventScroll: true });
   });
 
   const onKeyDown = (event: KeyboardEvent) => {
-    const index = indexOf(event.target);
-    const next = index === undefined ? undefined : destination(event.key, index, order.length);
-    if (next === undefined) return;
+    const from = symbolOf(event.target);
+    const index = from === undefined ? -1 : order.indexOf(from);
+    const next = index < 0 ? undefined : destination(event.key, index, order.length);
+    const symbol = next === undefined ? undefined : order[next];
+    if (next === undefined || symbol === undefined) return;
     event.preventDefault();
-    wanted.current = next;
-    setActive(next);
+    wanted.current = symbol;
+    setActive({ symbol, index: next });
     virtualizer.scrollToIndex(next);
+  };
+  const onFocus = ({ target }: FocusEvent) => {
+    const symbol = symbolOf(target);
+    if (symbol !== undefined) setActive({ symbol, index: order.indexOf(symbol) });
   };
 
   return (
@@ -124,7 +135,7 @@ function Grid({ order, sort, onSort, selected, searching }: GridProps) {
       aria-colcount={HEADS.length}
       ref={scroller}
       onKeyDown={onKeyDown}
-      onFocus={({ target }) => setActive(indexOf(target) ?? current)}
+      onFocus={onFocus}
     >
       <thead className="head">
         <tr className="row" aria-rowindex={1}>
@@ -207,11 +218,8 @@ function ariaSort(
   return descending ? "descending" : "ascending";
 }
 
-function indexOf(target: EventTarget): number | undefined {
-  const index =
-    target instanceof HTMLElement ? target.closest<HTMLElement>("a[data-index]")?.dataset.index : undefined;
-  return index === undefined ? undefined : Number(index);
-}
+const symbolOf = (target: EventTarget): string | undefined =>
+  target instanceof HTMLElement ? target.closest<HTMLElement>("a[data-symbol]")?.dataset.symbol : undefined;
 
 function destination(key: string, index: number, count: number): number | undefined {
   const steps: Record<string, number> = {
