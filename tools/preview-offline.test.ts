@@ -37,7 +37,10 @@ test("what is different comes first, then what there is", (t) => {
 });
 
 test("nothing different, nothing to compare with, and no base at all", (t) => {
-  assert.match(previewed(t, "one\n", "one\n").out, /^Different from the base branch:\n {2}nothing\n\nStack prod/);
+  assert.match(
+    previewed(t, "one\n", "one\n").out,
+    /^Different from the base branch:\n {2}nothing\n\nStack prod/,
+  );
   const { code, out } = previewed(t, "one\n", null);
   assert.equal(code, 0);
   assert.match(out, /the base's program fails[^\n]*nothing to compare with\n\nStack prod/);

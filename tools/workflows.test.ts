@@ -118,9 +118,11 @@ test("only jobs that talk to the cloud get an identity, only those that write ge
 
 test("a pull request sees both stacks, and nothing of prod that is not in the repository", () => {
   const text = read(".github/workflows/preview.yml");
-  const { offline = "", online = "", comment = "" } = Object.fromEntries(
-    jobs(".github/workflows/preview.yml"),
-  );
+  const {
+    offline = "",
+    online = "",
+    comment = "",
+  } = Object.fromEntries(jobs(".github/workflows/preview.yml"));
   assert.match(offline, /stack: \[staging, prod\]/);
   assert.match(offline, /preview-offline\.sh "\$STACK" build\/base/);
   assert.doesNotMatch(text.replaceAll(/^#.*$/gm, ""), /PROD_GCP_PROJECT_NUMBER/);
@@ -137,7 +139,10 @@ test("a pull request sees both stacks, and nothing of prod that is not in the re
 test("which image runs is the stack's business where it does not build one", () => {
   const drift = read(".github/workflows/drift.yml");
   assert.match(drift, /keep-image\.sh "\$STACK"\n[\s\S]*--expect-no-changes/);
-  assert.match(read(".github/workflows/preview.yml"), /keep-image\.sh staging\n\s*pulumi preview --stack staging/);
+  assert.match(
+    read(".github/workflows/preview.yml"),
+    /keep-image\.sh staging\n\s*pulumi preview --stack staging/,
+  );
   const { staging = "" } = Object.fromEntries(jobs(".github/workflows/deploy.yml"));
   assert.match(staging, /config rm serverImage --stack staging\n\s*pulumi up --stack staging/);
 });

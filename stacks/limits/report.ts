@@ -78,7 +78,14 @@ function commands(stack: string, own: Policy, { remedy, needed }: Answer): strin
   const type = (settings: Record<string, number>) => {
     const changed = Object.entries(settings).filter(([key, value]) => value !== own[OWN[key] ?? "max"]);
     const sets = changed.map(([key, value]) => `pulumi config set ${key} ${value} --stack ${stack}`);
-    return `  ${[...sets, `pulumi up --stack ${stack}`].join(" && ")}`;
+    return [
+      // A deployment chose the image, and the checkout in which this is typed does not know which.
+      `pulumi config set serverImage "$(pulumi stack output image --stack ${stack})" --stack ${stack}`,
+      ...sets,
+      `pulumi up --stack ${stack}`,
+    ]
+      .map((line) => `  ${line}`)
+      .join("\n");
   };
   const { max, ahead, earlier } = remedy;
   if (max !== undefined) return ["To type", type({ maxInstances: max }), ""];

@@ -1,4 +1,4 @@
-/** The code in the client's README, in a browser against a gateway. */
+/** The code in the READMEs, in a browser against a gateway. */
 
 import { strict as assert } from "node:assert";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -18,9 +18,9 @@ const README = join(ROOT, "client/README.md");
 const ADDRESS = "ws://localhost:3004/ws";
 
 /** The first block of code in this language. */
-async function block(language: string): Promise<string> {
+async function block(language: string, file = README): Promise<string> {
   const [, code] =
-    (await readFile(README, "utf8")).match(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s")) ?? [];
+    (await readFile(file, "utf8")).match(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s")) ?? [];
   if (code === undefined) throw new Error(`README.md has no ${language}`);
   return code;
 }
@@ -55,8 +55,8 @@ async function open(t: TestContext, html: string, script: string, name: string) 
   return { nats, gateway, page, errors, connections, subscriptions };
 }
 
-describe("the client's README", { skip: withoutNats() || withoutBrowser() }, () => {
-  test("its plain page shows prices and its state", async (t) => {
+describe("the READMEs", { skip: withoutNats() || withoutBrowser() }, () => {
+  test("the plain page of the client's shows prices and its state", async (t) => {
     const { nats, page, errors, subscriptions } = await open(
       t,
       await block("html"),
@@ -67,6 +67,23 @@ describe("the client's README", { skip: withoutNats() || withoutBrowser() }, () 
     assert.equal(await page.textContent("#state"), "open");
     await nats.publish("odin.token.BTC.trade", { price: 64_000.5 });
     await eventually("a price", async () => (await page.textContent("#price")) === "64000.5");
+    assert.deepEqual(errors, []);
+  });
+
+  test("the page in the repository's README does, in ten lines", async (t) => {
+    const html = await block("html", join(ROOT, "README.md"));
+    assert.ok(html.trim().split("\n").length <= 10);
+    const [, script = ""] = /<script type="module">([\s\S]*)<\/script>/.exec(html) ?? [];
+    const { nats, page, errors, subscriptions } = await open(
+      t,
+      html.replace(/<script[\s\S]*<\/script>/, '<script type="module" src="page.js"></script>'),
+      script.replace("./odin-ws.js", "@odin-ws/client"),
+      "page.js",
+    );
+    await eventually("a subscription", async () => (await subscriptions()) === 1);
+    await nats.publish("odin.token.BTC.trade", { price: 64_000.5 });
+    await eventually("a price", async () => (await page.textContent("#price")) === "64000.5");
+    assert.equal(await page.textContent("#state"), "open");
     assert.deepEqual(errors, []);
   });
 

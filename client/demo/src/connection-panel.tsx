@@ -19,7 +19,7 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
     line.cut();
   };
   const toggleSlow = () => {
-    journal.note("plain", traffic.slow ? "You read at full speed again" : "You read 4 messages a second");
+    journal.note("plain", traffic.slow ? "You read at full speed again" : "You read a quarter of what comes");
     line.slow = !traffic.slow;
   };
 

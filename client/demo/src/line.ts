@@ -22,9 +22,12 @@ interface Watcher {
   caughtUp(catchUp: CatchUp): void;
 }
 
-/** Between two messages that a slow reader takes. */
-const SLOW_MS = 250;
 const SECOND = 1_000;
+/** A slow reader takes this share of what came in the last second before. Still more than a gateway sends of what is critical. */
+const SLOW_SHARE = 1 / 4;
+/** How often a slow reader reads, and at least how much a second. */
+const SLOW_MS = 100;
+const MIN_SLOW = 4;
 
 interface StreamConnection {
   readable: ReadableStream<string>;
@@ -40,14 +43,18 @@ type SocketStreamClass = new (url: string) => SocketStream;
 export class Line {
   readonly #watcher: Watcher;
   readonly #sockets = new Set<LineSocket>();
-  #slow = false;
-  #wake: (() => void) | undefined;
+  /** Messages a second; undefined: as they come. */
+  #pace: number | undefined;
+  #perSecond = 0;
+  #budget = 0;
+  readonly #waiting = new Set<() => void>();
   #count = 0;
   #age: number | undefined;
 
   constructor(watcher: Watcher) {
     this.#watcher = watcher;
-    setInterval(() => this.#tell(), SECOND);
+    setInterval(() => this.#tick(), SECOND);
+    setInterval(() => this.#refill(), SLOW_MS);
   }
 
   readonly open = (url: string): Socket => {
@@ -66,18 +73,34 @@ export class Line {
   }
 
   set slow(slow: boolean) {
-    this.#slow = slow;
-    if (!slow) this.#wake?.();
+    this.#pace = slow ? Math.max(MIN_SLOW, this.#perSecond * SLOW_SHARE) : undefined;
+    this.#budget = 0;
+    if (!slow) this.#wake();
     this.#tell();
   }
 
   /** Resolves when the next message may be read; undefined: at once. */
   turn(): Promise<void> | undefined {
-    if (!this.#slow) return undefined;
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      setTimeout(resolve, SLOW_MS);
-    });
+    if (this.#pace === undefined) return undefined;
+    if (this.#budget >= 1) {
+      this.#budget--;
+      return undefined;
+    }
+    return new Promise((resolve) => this.#waiting.add(resolve));
+  }
+
+  #refill(): void {
+    if (this.#pace === undefined) return;
+    this.#budget = Math.min(this.#pace, this.#budget + (this.#pace * SLOW_MS) / SECOND);
+    if (this.#budget < 1 || this.#waiting.size === 0) return;
+    this.#budget--;
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const resolve of waiting) resolve();
   }
 
   read(text: string): void {
@@ -96,10 +119,15 @@ export class Line {
     this.#sockets.delete(socket);
   }
 
-  #tell(): void {
-    this.#watcher.traffic({ perSecond: this.#count, ageMs: this.#age, slow: this.#slow });
+  #tick(): void {
+    this.#perSecond = this.#count;
+    this.#tell();
     this.#count = 0;
     this.#age = undefined;
+  }
+
+  #tell(): void {
+    this.#watcher.traffic({ perSecond: this.#perSecond, ageMs: this.#age, slow: this.#pace !== undefined });
   }
 }
 
