@@ -2,7 +2,7 @@
  * Third-party images, each by tag, which people read, and by the digest of its list of platforms, which machines go by. Servers that
  * configuration and rules are tested against have the minor version of those tests.
  *
- * To take another version: look up the digest with `docker buildx imagetools inspect IMAGE:TAG` (its line `Digest:`), read the release
+ * To take another version: `node tools/outdated.ts` prints the newer ones with their digests (each week outdated.yml does), read the release
  * notes, change both here, deploy to staging first. Each new value is a new template, and so a rollout of the machines that run it.
  */
 export const IMAGES = {

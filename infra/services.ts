@@ -22,8 +22,6 @@ export const APIS = {
   capacityTest: COMMON_APIS,
   /** Also needed where `domain` is set. */
   domain: ["certificatemanager.googleapis.com", "dns.googleapis.com"],
-  /** A budget enables its own. */
-  budget: [] as string[],
 };
 
 /** Arguments of {@link Services}. */

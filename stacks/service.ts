@@ -45,11 +45,7 @@ export function service(config: StackConfig): Record<string, unknown> {
   const [firstZone = ""] = zones;
   const apis = new Services("apis", {
     site,
-    apis: [
-      ...APIS.service,
-      ...(domain === undefined ? [] : APIS.domain),
-      ...(config.monthlyBudget > 0 ? APIS.budget : []),
-    ],
+    apis: [...APIS.service, ...(domain === undefined ? [] : APIS.domain)],
   });
   const { first } = apis;
   const selfHosted = config.nats !== "synadia";

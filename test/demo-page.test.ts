@@ -1,6 +1,7 @@
 /** What the README promises of `npm start` and `npm run publish`, seen in a browser. */
 
 import { strict as assert } from "node:assert";
+import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { WebSocket } from "ws";
@@ -13,6 +14,9 @@ import { eventually } from "./harness/wait.ts";
 
 /** Traded so often that a short break misses some, and so seldom that the list still shows what was before it. */
 const TOKEN = "DOT";
+
+/** Fills the kernel's buffers, some 10 MB, in about a hundred messages. */
+const BULK = randomBytes(75_000).toString("base64");
 
 interface Trade {
   side: "buy" | "sell";
@@ -68,7 +72,7 @@ async function assertNoGap(page: Page, trades: readonly string[]): Promise<strin
 
 describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
   test("npm start shows live prices, and recovers from a cut line and from reading slowly without a gap", async (t) => {
-    const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600", WS_SEND_BUFFER_BYTES: "16384" });
+    const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600" });
     const trades = await watchTrades(t, ws, TOKEN);
     const { page, errors } = await openPage(t, `${url}#/token/${TOKEN}`);
     await page.waitForSelector(ROW, { timeout: PATIENCE });
@@ -89,19 +93,62 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     assert.ok(after.includes(edge), `${edge} is no more among ${after.join("\n")}`);
     assert.notEqual(after.at(-1), edge);
 
-    await page.getByRole("button", { name: "Read slowly" }).click();
-    await page.locator(".throttle:not([data-level='0'])").waitFor({ timeout: PATIENCE });
-    await page.getByRole("img", { name: /Throttle level [123] of 3/ }).waitFor({ timeout: PATIENCE });
-    await page.getByText("Throttled", { exact: true }).waitFor({ timeout: PATIENCE });
-    await page.getByRole("button", { name: "Read slowly" }).click();
-    await journal(page, /Throttle level 0: everything is sent again/);
-    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
-    await eventually("no gap after reading slowly", () => assertNoGap(page, trades), PATIENCE);
-
+    const slow = page.getByRole("button", { name: "Read slowly" });
+    await slow.click();
+    await page.getByText(/^[2-9]\.\d s$/).waitFor({ timeout: PATIENCE }); // the age of what is read
+    await slow.click();
+    await page
+      .getByText(/^(<1|\d+) ms$/)
+      .nth(1)
+      .waitFor({ timeout: PATIENCE });
+    await assertNoGap(page, trades);
     assert.deepEqual(errors, []);
     await end(script);
     await page.getByText("No gateway answers.").or(page.getByText("The connection is lost.")).waitFor();
     assert.ok(await page.getByRole("button", { name: "Try now" }).isVisible());
+  });
+
+  test("a page that the gateway throttles says so, and gets what it was not given", {
+    skip: withoutNats(),
+  }, async (t) => {
+    const nats = await startNats(t);
+    const { url, script, metrics } = await startDemo(t, {
+      NATS_URL: nats.url,
+      WS_MAX_NATS_RATE: "0",
+      WS_MAX_BROADCAST_RATE: "0",
+      WS_THROTTLE_RECOVERY_SECONDS: "1",
+    });
+    const { page, errors } = await openPage(t, `${url}#/token/BULK`);
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    // Until it has subscribed it gets nothing.
+    await eventually("a first row", async () => {
+      await nats.publish("odin.token.BULK.trade", { price: 1, volume24h: 9 });
+      return (await page.locator(ROW).count()) === 1;
+    });
+    await page.getByRole("button", { name: "Read slowly" }).click();
+    const throttled = async () => (await metrics()).sum("ws_throttle_transitions_total", {}) > 0;
+    let pool = 0;
+    while (!(await throttled())) {
+      assert.ok(pool < 1_000, "the kernel takes everything");
+      await nats.publish("odin.token.BULK.liquidity", { liquidity: ++pool, delta: 1, BULK });
+    }
+    await page.getByRole("button", { name: "Read slowly" }).click();
+    await page.getByText("Throttled", { exact: true }).waitFor({ timeout: PATIENCE });
+    await journal(page, /Throttle level 0: everything is sent again/);
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByRole("tab", { name: "Liquidity" }).click();
+    // The newest first, and none of those that were left out is missing.
+    const expected = Array.from({ length: 50 }, (_, n) => `pool ${format.money(pool - n)}`);
+    await eventually(
+      "all that was left out",
+      async () => {
+        const shown = await page.locator(".activity .amount").allTextContents();
+        return shown.length > 0 && shown.every((text, n) => text === expected[n]);
+      },
+      PATIENCE,
+    );
+    assert.deepEqual(errors, []);
+    await end(script);
   });
 
   test("with NATS_URL it shows what npm run publish publishes", { skip: withoutNats() }, async (t) => {

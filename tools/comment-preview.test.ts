@@ -78,12 +78,14 @@ test("the headline has the sums, or that it failed", () => {
       { stack: "prod", text: UPDATE.trim() },
       { stack: "staging", text: "error: no stack named 'staging' found" },
       { stack: "offline", text: "42 resources, 120 dollars a month" },
+      { stack: "compared", text: "Different from the base branch:\n  3 lines\n  -error: none\n" },
     ],
     "run",
   );
   assert.match(text, /<b>prod<\/b>: 1 to update, 2 to replace, 140 unchanged</);
   assert.match(text, /<b>staging<\/b>: failed</);
   assert.match(text, /<b>offline<\/b>: see below</);
+  assert.match(text, /<b>compared<\/b>: offline, 3 lines different from the base branch</);
   assert.match(renderComment([], "run"), /Nothing was previewed/);
 });
 

@@ -41,7 +41,7 @@ export function renderComment(previews: readonly Preview[], run: string): string
   return `${MARKER}\n### Preview\n\n${sections.join("\n")}\n\n${run}\n`;
 }
 
-/** Pulumi's sums in a line, for example "1 to update, 140 unchanged". */
+/** Pulumi's sums in a line, for example "1 to update, 140 unchanged", or what tools/preview-offline.sh found. */
 function summaryOf(text: string): string {
   const sums =
     text
@@ -53,6 +53,8 @@ function summaryOf(text: string): string {
     ([, count]) => count,
   );
   if (counts.length > 0) return counts.join(", ");
+  const different = /^Different from the base branch:\n {2}(nothing|\d+ lines)\b/m.exec(text)?.[1];
+  if (different !== undefined) return `offline, ${different} different from the base branch`;
   return /^\s*error: /m.test(text) || text === "" ? "failed" : "see below";
 }
 

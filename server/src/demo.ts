@@ -17,8 +17,9 @@ const DEFAULTS = {
   WS_DRAIN_SECONDS: "0",
   // A market that is worth looking at.
   SIMULATOR_RATE: "80",
-  // So small that a page that reads slowly is throttled within a minute.
+  // A page that reads slowly is to be seen recovering.
   WS_SEND_BUFFER_BYTES: "65536",
+  WS_THROTTLE_RECOVERY_SECONDS: "5",
 };
 for (const [variable, value] of Object.entries(DEFAULTS)) process.env[variable] ??= value;
 // Workers start here too, with what their primary has set.

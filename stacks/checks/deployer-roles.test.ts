@@ -8,7 +8,7 @@ import { readStack, stackNames } from "../preview/stack-config.ts";
 
 // What tools/bootstrap.sh lets the deployer do must be enough for everything that the stacks consist of.
 
-const SCRIPT = readFileSync(new URL("../../tools/bootstrap.sh", import.meta.url), "utf8");
+const SCRIPT = readFileSync(new URL("../../tools/bootstrap-roles.sh", import.meta.url), "utf8");
 
 /** The roles of one list of the script. */
 function list(name: string): string[] {
@@ -69,17 +69,20 @@ for (const stack of stackNames(repositoryFolder)) {
       assert.notEqual(
         role,
         undefined,
-        `which role makes ${type} (${name})? Add it here and to tools/bootstrap.sh`,
+        `which role makes ${type} (${name})? Add it here and to tools/bootstrap-roles.sh`,
       );
       if (role)
-        assert.ok(granted.has(role), `${role} for ${type} is not in deployer_roles of tools/bootstrap.sh`);
+        assert.ok(
+          granted.has(role),
+          `${role} for ${type} is not in deployer_roles of tools/bootstrap-roles.sh`,
+        );
     }
     const machines = resources.filter(({ type }) => type === "gcp:projects/iAMMember:IAMMember");
     assert.ok(machines.length > 0);
     for (const { inputs } of machines)
       assert.ok(
         list("granted_roles").includes(String(inputs.role)),
-        `${inputs.role} is not in granted_roles of tools/bootstrap.sh`,
+        `${inputs.role} is not in granted_roles of tools/bootstrap-roles.sh`,
       );
   });
 }

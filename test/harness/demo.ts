@@ -2,6 +2,7 @@
 
 import { strict as assert } from "node:assert";
 import { get } from "./http.ts";
+import { Metrics } from "./metrics.ts";
 import type { Owner } from "./owner.ts";
 import { freePort } from "./ports.ts";
 import { ProcessGroup } from "./process-group.ts";
@@ -19,6 +20,7 @@ export interface Demo {
   /** Of the WebSocket. */
   ws: string;
   script: ProcessGroup;
+  metrics(): Promise<Metrics>;
 }
 
 /** Runs a script of package.json as a person would. */
@@ -45,6 +47,7 @@ export async function startDemo(owner: Owner, env: Record<string, string> = {}):
   // Only the tests of admission may see an overload: the browser and the tests take both cores.
   const quiet = { WS_CPU_LIMIT: "64", WS_PORT: String(port), OPS_PORT: String(ops) };
   const script = npm(owner, ["start"], { ...quiet, ...env });
+  const metrics = async () => new Metrics((await get(`http://127.0.0.1:${ops}/metrics`)).body);
   await eventually(
     () => `a healthy gateway:\n${script.tail()}`,
     async () => {
@@ -54,5 +57,5 @@ export async function startDemo(owner: Owner, env: Record<string, string> = {}):
     PATIENCE,
   );
   assert.equal(script.exit, undefined, script.output);
-  return { url: `http://127.0.0.1:${port}/`, ws: `ws://127.0.0.1:${port}/ws`, script };
+  return { url: `http://127.0.0.1:${port}/`, ws: `ws://127.0.0.1:${port}/ws`, script, metrics };
 }

@@ -44,7 +44,7 @@ export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
 
   return (
     <div className="app" data-view={route.view}>
-      <button type="button" className="skip" onClick={focusTable}>
+      <button type="button" className="skip" onClick={() => focusTable()}>
         Skip to the tokens
       </button>
       <Header />

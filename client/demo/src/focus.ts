@@ -5,9 +5,14 @@ import type { Route } from "./route.ts";
 
 const find = (selector: string): HTMLElement | null => document.querySelector<HTMLElement>(selector);
 
-/** The row that the Tab key reaches: the one that had the focus last. */
-export function focusTable(): void {
-  find("#tokens a[tabindex='0']")?.focus();
+/** A table that was not shown has its rows again only a few frames later. */
+const FRAMES = 20;
+
+/** Goes to the row that the Tab key reaches: the one that had the focus last. */
+export function focusTable(frames = FRAMES): void {
+  const row = find("#tokens a[tabindex='0']");
+  if (row !== null) row.focus();
+  else if (frames > 0) requestAnimationFrame(() => focusTable(frames - 1));
 }
 
 /** Opening a token that covers the table goes to its way back; coming back goes to its row. Escape comes back. */

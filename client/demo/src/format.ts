@@ -24,12 +24,11 @@ const subscript = (count: number): string =>
 /** Dollars. A millionth is a common price: 0.0000098 is written 0.0₅98, as traders do. */
 export function price(value: Maybe): string {
   if (value === undefined) return NONE;
-  const text = (Math.abs(value) >= 1_000 ? cents : digits).format(value);
-  return text.replace(
-    LEADING_ZEROS,
-    (_, sign: string, zeros: string) => `${sign}0.0${subscript(zeros.length)}`,
-  );
+  return shortened((Math.abs(value) >= 1_000 ? cents : digits).format(value));
 }
+
+const shortened = (text: string): string =>
+  text.replace(LEADING_ZEROS, (_, sign: string, zeros: string) => `${sign}0.0${subscript(zeros.length)}`);
 
 /** Dollars, short: $1.23M. */
 export function money(value: Maybe): string {
@@ -38,7 +37,8 @@ export function money(value: Maybe): string {
 }
 
 /** A number of tokens. */
-export const amount = (value: Maybe): string => (value === undefined ? NONE : compact.format(value));
+export const amount = (value: Maybe): string =>
+  value === undefined ? NONE : shortened(compact.format(value));
 
 export const count = (value: Maybe): string => (value === undefined ? NONE : whole.format(value));
 

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { record } from "@odin-ws/infra";
+import * as pulumi from "@pulumi/pulumi";
+import program from "./index.ts";
+import { repositoryFolder } from "./preview/record-stack.ts";
+import { readStack } from "./preview/stack-config.ts";
+
+test("a prod stack that nobody hears from is warned of", async (t) => {
+  const warnings = t.mock.method(pulumi.log, "warn", () => {});
+  const warned = async (stack: string, values: Record<string, string>) => {
+    const { project, config, secretKeys } = readStack(repositoryFolder, stack);
+    const own = { jwtSecret: "jwt-secret-of-the-warning-test-0123456789", ...values };
+    const named = Object.fromEntries(Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]));
+    warnings.mock.resetCalls();
+    await record(() => program(), { project, stack, config: { ...config, ...named }, secretKeys });
+    return warnings.mock.calls.map(({ arguments: [text] }) => String(text));
+  };
+  assert.match((await warned("prod", {})).join("\n"), /^nobody is told when prod is down: .*alertEmail/);
+  assert.deepEqual(await warned("prod", { alertEmail: "ops@example.com" }), []);
+  assert.deepEqual(await warned("prod", { alertWebhook: "https://alerts.example.com/token" }), []);
+  assert.deepEqual(await warned("staging", {}), []);
+});
