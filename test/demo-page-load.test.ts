@@ -30,12 +30,20 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
   const owner = suiteOwner();
 
   test("a thousand messages a second leave the page smooth", async () => {
-    const { url } = await startDemo(owner, { SIMULATOR_RATE: "2000" });
+    const { url } = await startDemo(owner, {
+      SIMULATOR_RATE: "2000",
+      WS_MAX_NATS_RATE: "0",
+      WS_MAX_BROADCAST_RATE: "0",
+    });
     const { page, errors } = await openPage(owner, url);
     const rate = page.locator(".connection .figures div", { hasText: "Messages/s" }).locator("dd");
+    let seen = "";
     await eventually(
-      "a thousand messages a second",
-      async () => Number((await rate.innerText()).replace(",", "")) >= 1_000,
+      () => `a thousand messages a second, but ${seen}`,
+      async () => {
+        seen = await rate.innerText();
+        return Number(seen.replace(",", "")) >= 1_000;
+      },
       PATIENCE,
     );
     const times = await frameTimes(page);
@@ -54,8 +62,8 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
     const first = await openPage(owner, url);
     await first.page.locator(ROW).first().waitFor({ timeout: PATIENCE });
     const { page } = await openPage(owner, url);
-    await page.getByText("No gateway answers.").waitFor({ timeout: PATIENCE });
-    await page.getByText("It is down, restarting or full.").waitFor({ timeout: PATIENCE });
+    await page.getByText("No connection.").waitFor({ timeout: PATIENCE });
+    await page.getByText("The gateway is down, restarting or full.").waitFor({ timeout: PATIENCE });
     assert.match(await page.getByRole("status").innerText(), /Connecting|Reconnecting/);
     assert.equal(await page.locator(ROW).count(), 0);
     await first.page.close();
@@ -70,10 +78,5 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
     );
     await page.locator(ROW).first().waitFor({ timeout: PATIENCE });
     await eventually("no notice", async () => (await page.locator(".notice").count()) === 0);
-
-    await page.context().setOffline(true);
-    await page.getByText("This device is offline.").waitFor({ timeout: PATIENCE });
-    await page.context().setOffline(false);
-    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
   });
 });

@@ -104,7 +104,7 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     await assertNoGap(page, trades);
     assert.deepEqual(errors, []);
     await end(script);
-    await page.getByText("No gateway answers.").or(page.getByText("The connection is lost.")).waitFor();
+    await page.getByText("No connection.").or(page.getByText("The connection is lost.")).waitFor();
     assert.ok(await page.getByRole("button", { name: "Try now" }).isVisible());
   });
 

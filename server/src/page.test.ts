@@ -62,6 +62,24 @@ test("serves the files of its folder, with type and protection", async (t) => {
   assert.deepEqual([head.status, head.body, head.headers["content-length"]], [200, "", "14"]);
 });
 
+test("what has a hash in its name is kept for good, the page itself is asked for each time", async (t) => {
+  const path = folder(t, { "index.html": "x" });
+  mkdirSync(join(path, "assets"));
+  writeFileSync(join(path, "assets/index-Abc123.js"), "1");
+  const get = await ask(t, path);
+  const asset = await get("/assets/index-Abc123.js");
+  assert.equal(asset.headers["cache-control"], "public, max-age=31536000, immutable");
+  for (const target of ["/", "/index.html"])
+    assert.equal((await get(target)).headers["cache-control"], "no-cache");
+  const { headers } = asset;
+  const policy = headers["content-security-policy"] ?? "";
+  assert.doesNotMatch(policy, /unsafe-|\*|data:|blob:/);
+  for (const rule of ["script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"])
+    assert.ok(policy.split("; ").includes(rule), policy);
+  assert.equal(headers["x-content-type-options"], "nosniff");
+  assert.equal(headers["referrer-policy"], "no-referrer");
+});
+
 test("leaves everything else to others", async (t) => {
   const get = await ask(t, folder(t, { "index.html": "x", ".env": "SECRET=1", "notes.txt": "private" }));
   const others = [

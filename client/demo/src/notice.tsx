@@ -53,7 +53,7 @@ interface Description {
 
 /** A browser does not tell a page why it was refused: a gateway that is down and one that is full look the same. */
 export function describe({ state, reason, retryAt, gateway }: Connection, now: number): Description {
-  const title = gateway === undefined ? "No gateway answers." : "The connection is lost.";
+  const title = gateway === undefined ? "No connection." : "The connection is lost.";
   switch (state) {
     case "offline":
       return { title: "This device is offline.", detail: "Prices go on when the network is back." };
@@ -61,8 +61,8 @@ export function describe({ state, reason, retryAt, gateway }: Connection, now: n
       return { title: "The connection has ended.", detail: `${reason}.`, again: "reload" };
     case "waiting": {
       const seconds = Math.ceil(((retryAt ?? now) - now) / SECOND);
-      const next = seconds > 0 ? `Next attempt in ${seconds} s.` : "Trying again …";
-      const why = reason === "refused" ? "It is down, restarting or full. " : "";
+      const next = seconds > 0 ? `Next attempt in ${seconds}\u00a0s.` : "Trying again …";
+      const why = reason === "refused" ? "The gateway is down, restarting or full. " : "";
       return { title, detail: why + next, again: "connect" };
     }
     default:
