@@ -96,7 +96,9 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     const slow = page.getByRole("button", { name: "Read slowly" });
     await slow.click();
     await page.getByText(/^[2-9]\.\d s$/).waitFor({ timeout: PATIENCE }); // the age of what is read
+    await page.getByText("Behind", { exact: true }).waitFor({ timeout: PATIENCE });
     await slow.click();
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
     await page
       .getByText(/^(<1|\d+) ms$/)
       .nth(1)

@@ -1,6 +1,6 @@
 /** The life of a client: its sockets, its timers, its token. What to ask and what to pass on, others decide. */
 
-import type { ClientMessage, ServerMessage, Welcome } from "@odin-ws/protocol";
+import type { ClientMessage, Envelope, ServerMessage, Welcome } from "@odin-ws/protocol";
 import { backoff, FIRST_WINDOW } from "./backoff.ts";
 import { Course } from "./course.ts";
 import { Emitter } from "./emitter.ts";
@@ -29,6 +29,9 @@ const PROVEN = 10_000; // 10 s
 /** Close codes that say that this client has broken the protocol: coming back would not help. */
 const HOPELESS: readonly number[] = [1002, 1007, 1009];
 const TOKEN_EXPIRED = 4401;
+/** Longer advice than this is most likely not meant for a client that somebody looks at. */
+const LONGEST_ADVICE = 300_000; // 5 min
+const REFUSED = "refused";
 const LOOPBACK = /^wss?:..(localhost[:/]|127\.|\[::1)/;
 
 /**
@@ -57,6 +60,8 @@ class Connection implements Client {
   /** When to come back, in milliseconds, as the gateway has said. */
   #planned: number | undefined;
   #socket: Socket | undefined;
+  /** The question why there was no connection. */
+  #probe: AbortController | undefined;
   /** From the welcome on. */
   #pulse: Pulse | undefined;
   #welcomedAt = 0;
@@ -144,7 +149,7 @@ class Connection implements Client {
 
   async #open(attempt: number): Promise<void> {
     this.#timers.set("welcome", PATIENCE, () => this.#lose("no welcome"));
-    const token = await this.#ask(attempt);
+    const token = await this.#newToken(attempt);
     if (attempt !== this.#attempt) return;
     if (token === undefined) return this.#lose("no token");
     const query = token && `${this.#url.includes("?") ? "&" : "?"}auth=${encodeURIComponent(token)}`;
@@ -157,8 +162,8 @@ class Connection implements Client {
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = () => {}; // A close follows.
-    // A connection that never opened was refused, or there was nobody: a browser does not tell.
-    socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : "refused"), code);
+    // A connection that never opened was refused, or there was nobody: the socket does not tell.
+    socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : REFUSED), code);
     this.#renewLater(token);
   }
 
@@ -168,6 +173,7 @@ class Connection implements Client {
     this.#socket = undefined;
     this.#pulse = undefined;
     this.#attempt++;
+    this.#probe?.abort();
     this.#requests.close();
     this.#timers.clear();
     if (socket) {
@@ -186,9 +192,39 @@ class Connection implements Client {
     }
     const wait = this.#planned ?? backoff(this.#window, this.#failures++, this.#environment.random());
     this.#planned = undefined;
-    this.#leave("waiting", reason, { code, retryAt: Date.now() + wait });
+    this.#wait(wait, reason, code);
+    if (reason === REFUSED) void this.#ask(this.#attempt);
+  }
+
+  #wait(ms: number, reason: string, code: number): void {
+    this.#leave("waiting", reason, { code, retryAt: Date.now() + ms });
     // Whoever was told of it may have closed the client or hurried it on.
-    if (this.status.state === "waiting") this.#timers.set("connect", wait, () => this.#start());
+    if (this.status.state === "waiting") this.#timers.set("connect", ms, () => this.#start());
+  }
+
+  /**
+   * A gateway that lets nobody in says in an answer to a plain request how long to stay away. That is waited for at least, and at most twice
+   * as long, so that not all come back at once. The question has as long as the wait lasts.
+   */
+  async #ask(attempt: number): Promise<void> {
+    const { fetch, random } = this.#environment;
+    if (!fetch || this.status.state !== "waiting") return;
+    this.#probe = new AbortController();
+    try {
+      const { signal } = this.#probe;
+      // Without the token: it is not needed.
+      const { headers } = await fetch(this.#url.replace("ws", "http"), {
+        method: "HEAD",
+        cache: "no-store",
+        signal,
+      });
+      const seconds = Number(headers.get("Retry-After")); // NaN for a date, which gateways do not send
+      const wait = Math.min(LONGEST_ADVICE, seconds * 1000) * (1 + random());
+      const { retryAt = 0, reason, code } = this.status;
+      if (attempt === this.#attempt && Date.now() + wait > retryAt) this.#wait(wait, reason, code);
+    } catch {
+      // Nobody is there, or what answers is not for this page to read.
+    }
   }
 
   #end(reason: string, code = this.status.code): void {
@@ -203,12 +239,14 @@ class Connection implements Client {
   #receive(text: unknown): void {
     this.#pulse?.heard();
     let message: ServerMessage;
+    let envelope: boolean;
     try {
       message = JSON.parse(text as string);
+      envelope = "channel" in message; // Throws for what is no object.
     } catch {
       return this.#lose("not understood"); // Something in between has answered.
     }
-    if ("channel" in message) return this.#course.envelope(message);
+    if (envelope) return this.#course.envelope(message as Envelope);
     switch (message.type) {
       case "welcome":
         return this.#welcome(message);
@@ -267,7 +305,7 @@ class Connection implements Client {
   // ——— the token ———
 
   /** Asks for a token: "" when none is needed, undefined when there is none now. */
-  async #ask(attempt: number): Promise<string | undefined> {
+  async #newToken(attempt: number): Promise<string | undefined> {
     const token = this.#token;
     try {
       return typeof token === "function" ? await token() : (token ?? "");
@@ -283,7 +321,7 @@ class Connection implements Client {
     if (wait === undefined || typeof this.#token !== "function") return;
     const attempt = this.#attempt;
     this.#timers.set("renew", wait, async () => {
-      const fresh = await this.#ask(attempt);
+      const fresh = await this.#newToken(attempt);
       if (attempt !== this.#attempt) return;
       if (fresh && fresh !== token) this.#requests.renew(fresh);
       this.#renewLater(fresh || token);

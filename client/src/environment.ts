@@ -14,6 +14,7 @@ export function defaultEnvironment(): Environment {
   const globals = globalThis as unknown as Globals;
   return {
     open: (url) => new globals.WebSocket(url),
+    fetch: (url, init) => fetch(url, init),
     now: () => performance.now(),
     setTimeout: (callback, ms) => setTimeout(callback, ms), // A browser's own wants no `this`.
     clearTimeout: (timer) => clearTimeout(timer as number),

@@ -72,6 +72,9 @@ export class FakeLine {
   readonly navigator = { onLine: true };
   /** What the client draws: 0 to 1. */
   luck = 0;
+  /** Plain requests, and what they are answered with: a value of `Retry-After`, or undefined when nobody answers. */
+  readonly questions: { url: string; signal: AbortSignal }[] = [];
+  advice: string | null | undefined;
   #now = 0;
   #timers = new Map<object, { at: number; callback: () => void }>();
 
@@ -80,6 +83,12 @@ export class FakeLine {
       const socket = new FakeSocket(url, () => this.#now);
       this.sockets.push(socket);
       return socket;
+    },
+    fetch: async (url, { signal }) => {
+      this.questions.push({ url, signal });
+      const { advice } = this;
+      if (advice === undefined) throw new TypeError("fetch failed");
+      return { headers: { get: (name) => (name.toLowerCase() === "retry-after" ? advice : null) } };
     },
     now: () => this.#now,
     setTimeout: (callback, ms) => {

@@ -13,6 +13,7 @@ export type {
   Events,
   Listener,
   MessageInfo,
+  Question,
   Refetch,
   Socket,
   State,

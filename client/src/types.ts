@@ -113,9 +113,20 @@ export interface Watchable {
   removeEventListener(type: string, listener: () => void): void;
 }
 
+/** The part of a request's options that is used. */
+export interface Question {
+  method: "HEAD";
+  cache: "no-store";
+  signal: AbortSignal;
+}
+
 /** Everything outside the client. Every default is the global of the same name, as browsers and Node 22 and later have it. */
 export interface Environment {
   open(url: string): Socket;
+  /** Asks why a connection was refused, and for how long; undefined: that is not asked. */
+  fetch:
+    | ((url: string, init: Question) => Promise<{ headers: { get(name: string): string | null } }>)
+    | undefined;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
   setTimeout(callback: () => void, ms: number): unknown;

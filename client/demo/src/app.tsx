@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useConnection, useFeed, useRefetch } from "../../src/react/index.ts";
 import { ConnectionPanel } from "./connection-panel.tsx";
 import { focusTable, useViewFocus } from "./focus.ts";
@@ -26,6 +26,7 @@ function leaderOf(state: Market): string | undefined {
 export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
   const route = readRoute(useHash());
   const connection = useConnection();
+  const behind = useSyncExternalStore(journal.subscribe, () => journal.get().behind);
   const leader = useFeed(market, leaderOf);
   // Whoever leads when the page opens is shown beside the table until another token is chosen.
   const [first, setFirst] = useState<string>();
@@ -47,7 +48,7 @@ export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
       <button type="button" className="skip" onClick={() => focusTable()}>
         Skip to the tokens
       </button>
-      <Header />
+      <Header behind={behind} />
       <Notice />
       <main>
         <TokenTable selected={symbol} />
@@ -68,7 +69,7 @@ export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
         </a>
         <a href="#/connection" aria-current={route.view === "connection" ? "page" : undefined}>
           <LineIcon /> Connection
-          <i className="dot" data-tone={stateOf(connection).tone} aria-hidden="true" />
+          <i className="dot" data-tone={stateOf(connection, behind).tone} aria-hidden="true" />
         </a>
       </nav>
     </div>

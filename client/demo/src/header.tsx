@@ -3,9 +3,10 @@ import { Mark, MoonIcon, SunIcon } from "./icons.tsx";
 import { stateOf } from "./state.ts";
 import { useTheme } from "./theme.ts";
 
-export function Header() {
+/** @param props.behind whether what comes is old */
+export function Header({ behind }: { behind: boolean }) {
   const [theme, choose] = useTheme();
-  const { label, tone } = stateOf(useConnection());
+  const { label, tone } = stateOf(useConnection(), behind);
   const other = theme === "dark" ? "light" : "dark";
   return (
     <header className="bar">

@@ -16,9 +16,14 @@ export interface Entry {
 export interface Journal {
   readonly entries: readonly Entry[];
   readonly traffic: Traffic;
+  /** What comes is too old to be called live. */
+  readonly behind: boolean;
 }
 
 const MAX_ENTRIES = 30;
+/** ms of age from which data is behind, and below which it is live again. */
+const BEHIND = 5_000;
+const LIVE = 2_000;
 const LEVELS = [
   "everything is sent again",
   "low priority is left out",
@@ -27,7 +32,11 @@ const LEVELS = [
 ];
 
 export class JournalKeeper {
-  #journal: Journal = { entries: [], traffic: { perSecond: 0, ageMs: undefined, slow: false } };
+  #journal: Journal = {
+    entries: [],
+    traffic: { perSecond: 0, ageMs: undefined, slow: false },
+    behind: false,
+  };
   readonly #listeners = new Set<() => void>();
   readonly #now: () => number;
   #ids = 0;
@@ -52,6 +61,15 @@ export class JournalKeeper {
 
   traffic(traffic: Traffic): void {
     this.#set({ traffic });
+    const { ageMs } = traffic;
+    if (ageMs === undefined) return; // nothing came
+    if (!this.#journal.behind && ageMs > BEHIND) {
+      this.#set({ behind: true });
+      this.note("warn", "Behind: the gateway is faster than this page reads");
+    } else if (this.#journal.behind && ageMs < LIVE) {
+      this.#set({ behind: false });
+      this.note("good", "Up to date again");
+    }
   }
 
   caughtUp({ whole, messages }: CatchUp): void {

@@ -16,6 +16,14 @@ const STATES: Record<State, Description> = {
   closed: { label: "Closed", tone: "bad" },
 };
 const THROTTLED: Description = { label: "Throttled", tone: "warn" };
+const BEHIND: Description = { label: "Behind", tone: "warn" };
 
-export const stateOf = ({ state, throttle }: Pick<Status, "state" | "throttle">): Description =>
-  state === "open" && throttle > 0 ? THROTTLED : STATES[state];
+/** @param behind whether what comes is old */
+export function stateOf(
+  { state, throttle }: Pick<Status, "state" | "throttle">,
+  behind: boolean,
+): Description {
+  if (state !== "open") return STATES[state];
+  if (throttle > 0) return THROTTLED;
+  return behind ? BEHIND : STATES.open;
+}
