@@ -8,12 +8,14 @@ import { bundle } from "./build.ts";
 
 /** Bytes, minified and gzipped. */
 const LIMITS = { index: 5_000, react: 3_000 };
+/** So much stays free: another gzip, or another version of it, makes a few more. */
+const MARGIN = 100;
 
 for (const entry of ["index", "react"] as const) {
   test(`${entry} is no larger than promised, and README.md says how large`, async () => {
     const { code } = await bundle(entry);
-    const size = gzipSync(code.replace(/^\/\/# sourceMappingURL=.*$/m, "")).length;
-    assert.ok(size < LIMITS[entry], `${size} bytes, allowed are ${LIMITS[entry]}`);
+    const size = gzipSync(code).length;
+    assert.ok(size <= LIMITS[entry] - MARGIN, `${size} bytes, allowed are ${LIMITS[entry]} less ${MARGIN}`);
     assert.ok(size > LIMITS[entry] / 3, `${size} bytes: is that all of it?`);
     const readme = await readFile(new URL("README.md", import.meta.url), "utf8");
     const kilobytes = (size / 1000).toFixed(1);

@@ -8,34 +8,13 @@ import { DASHBOARD_UIDS } from "./dashboards-uids.ts";
 import type { MonitoringOptions } from "./options.ts";
 import { promtool, WITHOUT_PROMTOOL } from "./promtool.ts";
 import { recordingRules } from "./recording-rules.ts";
+import { checkRules } from "./rule-test.fixture.ts";
 import { SAMPLE } from "./sample-options.fixture.ts";
-import { grown } from "./series.fixture.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
-const recorded = recordingRules(SAMPLE);
 const groups = alertRules(SAMPLE);
 const rules = groups.flatMap((group) => group.rules);
 const skip = WITHOUT_PROMTOOL;
-
-/** A file of promtool's. Groups run in the order of the rules' files: alerts see what was recorded at the same time. */
-function testFile(step: number, tests: object): object {
-  return {
-    rule_files: ["recording.yml", "alerts.yml"],
-    evaluation_interval: `${step}s`,
-    group_eval_order: [...recorded, ...groups].map(({ name }) => name),
-    tests: [{ interval: `${step}s`, ...tests }],
-  };
-}
-
-/** Runs promtool's test of our rules; all of what it prints is in the error. */
-async function check(file: object): Promise<void> {
-  const files = { "recording.yml": { groups: recorded }, "alerts.yml": { groups }, "test.yml": file };
-  const { ok, output } = await promtool("test rules", files, ["test.yml"]);
-  assert.ok(ok, output);
-}
-
-const inputs = (series: Record<string, string>) =>
-  Object.entries(series).map(([name, values]) => ({ series: name, values }));
 
 /** Seconds of `2m`. */
 function seconds(time: string): number {
@@ -75,7 +54,7 @@ for (const [index, row] of ALERT_CASES.entries()) {
       exp_alerts: expected,
     });
     const alert_rule_test = [at(fires - row.step, []), at(fires, [firing]), at(row.over, [])];
-    await check(testFile(row.step, { input_series: inputs(row.series), alert_rule_test }));
+    await checkRules(row.step, row.series, { alert_rule_test });
   });
 }
 
@@ -100,51 +79,8 @@ test("the dead man's switch fires from the start, without any data", { skip }, a
     alertname: WATCHDOG,
     exp_alerts: [firing],
   }));
-  await check(testFile(60, { input_series: [], alert_rule_test }));
+  await checkRules(60, {}, { alert_rule_test });
 });
-
-const rejected = (reason: string) => `ws_connections_rejected_total{instance="g1",reason="${reason}"}`;
-const ALWAYS: [number, number] = [1, 1800];
-
-for (const [title, alert, series] of [
-  [
-    "wrong tokens, scanners and drains wake nobody",
-    "ConnectionsRejected",
-    Object.fromEntries(
-      ["token", "origin", "path", "handshake", "per_ip", "per_user", "draining"].map((reason) => [
-        rejected(reason),
-        grown(15, ALWAYS),
-      ]),
-    ),
-  ],
-  [
-    "a single refused connection wakes nobody",
-    "ConnectionsRejected",
-    { [rejected("connections")]: grown(15, [0, 300], [1 / 15, 15], [0, 1500]) },
-  ],
-  [
-    "a scanner on a quiet gateway is nothing",
-    "ClientsRejected",
-    {
-      'ws_connections_total{instance="g1"}': grown(15, [0.01, 1800]),
-      [rejected("path")]: grown(15, [0.05, 1800]),
-    },
-  ],
-  [
-    "messages in time burn nothing",
-    "LatencySloBurn",
-    {
-      'ws_message_latency_seconds_count{instance="g1"}': grown(15, ALWAYS),
-      'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': grown(15, ALWAYS),
-    },
-  ],
-] as const) {
-  test(title, { skip }, async () => {
-    const fired = `count_over_time(ALERTS{alertname="${alert}",alertstate="firing"}[30m])`;
-    const promql_expr_test = [{ expr: fired, eval_time: "30m", exp_samples: [] }];
-    await check(testFile(15, { input_series: inputs(series), promql_expr_test }));
-  });
-}
 
 test("promtool finds nothing wrong, for any kind of deployment", { skip }, async () => {
   const { domain, ...noDomain } = SAMPLE;
@@ -186,8 +122,12 @@ test("alerts are left out where nothing could raise them", () => {
     new Set(alertRules(options).flatMap((group) => group.rules.map(({ alert }) => alert)));
   const all = names(SAMPLE);
   const missing = (options: MonitoringOptions) => [...all].filter((name) => !names(options).has(name)).sort();
-  assert.deepEqual(missing(noDomain), ["CertificateExpiring"]);
-  assert.deepEqual(missing({ ...SAMPLE, kind: "local" }), ["DiskFillingUp", "DiskNearlyFull"]);
+  assert.deepEqual(missing(noDomain), ["CertificateExpiring", "EntranceBroken"]);
+  assert.deepEqual(missing({ ...SAMPLE, kind: "local" }), [
+    "DiscoveryFailing",
+    "DiskFillingUp",
+    "DiskNearlyFull",
+  ]);
   assert.deepEqual(missing({ ...SAMPLE, natsMonitoring: [] }), [
     "JetstreamNearlyFull",
     "NatsServerDown",
@@ -209,6 +149,21 @@ test("inhibitions name alerts that exist, and a consequence is never due before 
       assert.ok(due.length > 0, name);
       // What is cut off at once (0 s) is counted over a window, and comes when NATS is back.
       if (Math.min(...due) > 0) assert.ok(Math.min(...due) >= begins, `${name} after ${source.alertname}`);
+    }
+  }
+});
+
+test("what is told of one gateway is silenced by that gateway's trouble only", () => {
+  const ofOne = rules
+    .filter(({ annotations }) => annotations.summary.includes("Gateway {{ $labels.instance }}"))
+    .map(({ alert }) => alert)
+    .concat("HighLatency");
+  assert.ok(ofOne.includes("NatsUnreachable") && ofOne.includes("HighDropRate"));
+  for (const { source, targets, equal } of INHIBITIONS.filter((row) =>
+    ofOne.includes(row.source.alertname),
+  )) {
+    for (const name of targets.alertnames.filter((each) => ofOne.includes(each))) {
+      assert.ok(equal.includes("instance"), `${name} by ${source.alertname}`);
     }
   }
 });

@@ -29,21 +29,25 @@ export interface Inhibition {
 export const WATCHDOG = "Watchdog";
 
 export const INHIBITIONS: readonly Inhibition[] = [
+  // Of all gateways together, and of the servers: a server that is down is the usual cause, and the source's runbook begins with it.
   {
     source: { alertname: "NatsUnreachable" },
     targets: {
       alertnames: [
         "NatsServerDown",
-        "NatsLag",
         "NatsSlowConsumer",
         "JetstreamNearlyFull",
         "StreamSilent",
-        "HighLatency",
-        "HighDropRate",
         "LatencySloBurn",
       ],
     },
     equal: ["stack"],
+  },
+  // Of that gateway: others may have a trouble of their own.
+  {
+    source: { alertname: "NatsUnreachable" },
+    targets: { alertnames: ["NatsLag", "HighLatency", "HighDropRate"] },
+    equal: ["stack", "instance"],
   },
   {
     source: { alertname: "AllGatewaysDown" },

@@ -42,6 +42,7 @@ test("amtool takes every configuration", { skip }, async () => {
     { receivers: EVERYONE, watchdogWebhookFile: "/run/odin/secrets/alertmanager-watchdog" },
     ...Object.entries(EVERYONE).map(([name, value]) => ({ receivers: { [name]: value } })),
     { receivers: { webhook: { value: "https://alerts.example.com/a" } } },
+    { receivers: { slack: { url: { file: "/run/odin/secrets/alertmanager-slack" } } } },
   ];
   for (const changes of cases) {
     const { ok, output } = await runOnFiles("amtool", ["check-config", FILE], { [FILE]: render(changes) });
@@ -83,6 +84,7 @@ test("a secret is read from its file, or stands in the configuration where it wa
   const files: Receivers = { pagerduty: { file: "/a" }, slack: { url: { file: "/b" }, channel: "#c" } };
   assert.equal(only(files, "pagerduty_configs").routing_key_file, "/a");
   assert.equal(only(files, "slack_configs").api_url_file, "/b");
+  assert.ok(!("channel" in only({ slack: { url: { file: "/b" } } }, "slack_configs")), "the webhook has one");
 });
 
 test("everyone is told of the end too, and a pager only of what cannot wait", () => {
@@ -100,6 +102,57 @@ test("everyone is told of the end too, and a pager only of what cannot wait", ()
     for (const kind of kinds(name))
       for (const config of (all[name]?.[kind] ?? []) as { send_resolved?: boolean }[])
         assert.equal(config.send_resolved, true, `${name} ${kind}`);
+});
+
+/** What a person reads in Slack of alerts, each firing or over: title and text. */
+async function message(...statuses: ("firing" | "resolved")[]): Promise<string[]> {
+  const { "on-call": told } = receiversOf({ receivers: EVERYONE });
+  const [slack] = (told?.slack_configs ?? []) as Record<string, string>[];
+  const alerts = statuses.map((status, index) => ({
+    status,
+    labels: { instance: `gateway-${index}` },
+    annotations: {
+      summary: `summary ${index}`,
+      description: `It is 9${index} %.`,
+      runbook_url: `https://example.com/runbook.md#${index}`,
+      dashboard_url: `http://localhost:3010/d/${index}`,
+    },
+  }));
+  const status = statuses.includes("firing") ? "firing" : "resolved";
+  const data = JSON.stringify({ status, alerts, commonLabels: { stack: "prod" } });
+  const rendered = [slack?.title ?? "", slack?.text ?? ""].map(async (text) => {
+    const files = { "any.tmpl": '{{ define "any" }}{{ end }}', "data.json": data };
+    const args = [
+      "template",
+      "render",
+      "--template.glob=any.tmpl",
+      "--template.data=data.json",
+      `--template.text=${text}`,
+    ];
+    const { ok, output } = await runOnFiles("amtool", args, files);
+    assert.ok(ok, output);
+    return output.trimEnd();
+  });
+  return Promise.all(rendered);
+}
+
+test("what is over is told as over, and what fires with its value and its links", { skip }, async () => {
+  assert.deepEqual(await message("firing"), [
+    "[FIRING] prod: summary 0",
+    "It is 90 %.\nhttps://example.com/runbook.md#0\nhttp://localhost:3010/d/0",
+  ]);
+  assert.deepEqual(await message("resolved", "firing", "firing"), [
+    "[FIRING] prod: summary 1 (2)",
+    [
+      "It is 91 %.\nhttps://example.com/runbook.md#1\nhttp://localhost:3010/d/1",
+      "It is 92 %.\nhttps://example.com/runbook.md#2\nhttp://localhost:3010/d/2",
+      "Resolved: summary 0 (gateway-0)",
+    ].join("\n"),
+  ]);
+  assert.deepEqual(await message("resolved", "resolved"), [
+    "[RESOLVED] prod: summary 0 (2)",
+    "Resolved: summary 0 (gateway-0)\nResolved: summary 1 (gateway-1)",
+  ]);
 });
 
 test("nobody is named: alerts are shown, and nothing is sent", () => {

@@ -82,11 +82,15 @@ function secret(name: string, confidential: Confidential): Record<string, string
 }
 
 // Templates of Alertmanager.
-const SUMMARY =
-  "{{ (index .Alerts 0).Annotations.summary }}{{ if gt (len .Alerts) 1 }} ({{ len .Alerts }}){{ end }}";
+const FIRST = "{{ (index $told 0).Annotations.summary }}{{ if gt (len $told) 1 }} ({{ len $told }}){{ end }}";
+// What has ended is news only when nothing of the group fires any more.
+const SUMMARY = `{{ $told := .Alerts.Firing }}{{ if eq .Status "resolved" }}{{ $told = .Alerts.Resolved }}{{ end }}${FIRST}`;
 const TITLE = `[{{ .Status | toUpper }}] {{ .CommonLabels.stack }}: ${SUMMARY}`;
-const LINES =
-  "{{ range .Alerts }}{{ .Annotations.description }}\n{{ .Annotations.runbook_url }}\n{{ .Annotations.dashboard_url }}\n{{ end }}";
+// A description has the value of when it was written: of what is over it would read as if it still were so.
+const LINES = [
+  "{{ range .Alerts.Firing }}{{ .Annotations.description }}\n{{ .Annotations.runbook_url }}\n{{ .Annotations.dashboard_url }}\n{{ end }}",
+  "{{ range .Alerts.Resolved }}Resolved: {{ .Annotations.summary }}{{ with .Labels.instance }} ({{ . }}){{ end }}\n{{ end }}",
+].join("");
 
 /** A receiver that tells everyone who is named, also of the end. */
 function receiver(name: string, { email, webhook, pagerduty, slack }: Receivers): object {
@@ -111,7 +115,7 @@ function receiver(name: string, { email, webhook, pagerduty, slack }: Receivers)
         {
           send_resolved,
           ...secret("api_url", slack.url),
-          channel: slack.channel,
+          ...(slack.channel !== undefined && { channel: slack.channel }),
           title: TITLE,
           text: LINES,
         },

@@ -4,6 +4,9 @@ import type { MonitoringOptions } from "./options.ts";
 import { RECORD } from "./recording-rules.ts";
 import { THRESHOLDS as T } from "./thresholds.ts";
 
+/** Part of the time that a gateway answers which now and then is too slow to. */
+const MOSTLY_UP = 0.8;
+
 /** Alerts on the gateways: whether they are there, their load, who gets in, what they deliver. */
 export function gatewayAlerts(options: MonitoringOptions): Alert[] {
   return [...fleetAlerts(options), ...loadAlerts(), ...deliveryAlerts()];
@@ -14,10 +17,19 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
   return [
     {
       name: "AllGatewaysDown",
-      expr: `${RECORD.gatewaysUp} <= ${T.gatewaysUp.value}`,
+      expr: `${RECORD.gatewaysUp} <= ${T.gatewaysUp.value} and on() ${RECORD.gateways} > ${T.gatewaysKnown.value}`,
       ...due(T.gatewaysUp),
       summary: "No gateway answers: nobody can connect",
       description: `${TEXT.value} gateways answer Prometheus. Clients get no connection and no messages.`,
+      dashboard: "operations",
+    },
+    {
+      name: "NoGatewaysFound",
+      // A deployment's first minutes are not news.
+      expr: `${RECORD.gateways} <= ${T.gatewaysKnown.value} and on() max_over_time(${RECORD.gateways}[${T.gatewaysKnown.window}]) > ${T.gatewaysKnown.value}`,
+      ...due(T.gatewaysKnown),
+      summary: "There are no gateways, or Prometheus does not find them",
+      description: `${TEXT.value} gateways are known for ${T.gatewaysKnown.for}: their group is empty, or Google Cloud does not tell. Every alert on a gateway is blind.`,
       dashboard: "operations",
     },
     {
@@ -30,7 +42,7 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
     },
     {
       name: "RestartLoop",
-      expr: `resets(${OTHERS.cpuSeconds}{job="${JOB.gateway}"}[${T.restarts.window}]) > ${T.restarts.value}`,
+      expr: restarts(up),
       ...due(T.restarts),
       summary: `Gateway ${TEXT.gateway} keeps starting anew`,
       description: `${TEXT.gateway} has started ${TEXT.value} times in ${T.restarts.window}; each time its clients were cut off.`,
@@ -61,6 +73,14 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
       dashboard: "capacity",
     },
   ];
+}
+
+/** A process that lives for seconds may be seen as often away as there: its counters tell nothing, going up and down does. */
+function restarts(up: string): string {
+  const { value, window } = T.restarts;
+  const seen = `resets(${OTHERS.cpuSeconds}{job="${JOB.gateway}"}[${window}]) > ${value}`;
+  const away = `avg_over_time(${up}[${window}]) < ${MOSTLY_UP}`;
+  return `${seen} or ceil(changes(${up}[${window}]) / 2) > ${value} and ${away}`;
 }
 
 function loadAlerts(): Alert[] {

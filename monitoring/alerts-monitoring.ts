@@ -5,20 +5,22 @@ import { THRESHOLDS as T } from "./thresholds.ts";
 
 /** Alerts on what watches: its disks, its targets, its own configuration and messages; and on the certificate. */
 export function monitoringAlerts(options: MonitoringOptions): Alert[] {
-  return [...machineAlerts(options), ...ownAlerts()];
+  return [...machineAlerts(options), ...ownAlerts(options)];
 }
 
 function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
   const onDisks = `{job="${JOB.machine}",mountpoint=~"${DISKS}"}`;
   const disk = "{{ $labels.mountpoint }} of {{ $labels.instance }}";
-  const tomorrow = `predict_linear(${OTHERS.diskAvailable}${onDisks}[${T.diskFull.window}], ${24 * 3600})`;
+  const available = `${OTHERS.diskAvailable}${onDisks}`;
+  const left = `${available} / ${OTHERS.diskSize}${onDisks}`;
+  const tomorrow = `predict_linear(${available}[${T.diskFull.window}], ${24 * 3600})`;
   return [
     ...(kind === "local"
       ? []
       : [
           {
             name: "DiskFillingUp",
-            expr: `${tomorrow} < ${T.diskFull.value}`,
+            expr: `${tomorrow} < ${T.diskFull.value} and ${left} < ${T.diskFull.room} and ${available} offset ${T.diskFull.history}`,
             ...due(T.diskFull),
             summary: `Disk ${disk} will be full within a day`,
             description: `In 24 h ${disk} would have {{ $value | humanize1024 }}B left, if it goes on like in the last ${T.diskFull.window}.`,
@@ -26,7 +28,7 @@ function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
           },
           {
             name: "DiskNearlyFull",
-            expr: `${OTHERS.diskAvailable}${onDisks} / ${OTHERS.diskSize}${onDisks} < ${T.diskLeft.value}`,
+            expr: `${left} < ${T.diskLeft.value}`,
             ...due(T.diskLeft),
             summary: `Disk ${disk} is nearly full`,
             description: `${TEXT.percentage} of ${disk} is left (limit of the alert: ${percent(T.diskLeft.value)}). Without room neither metrics nor logs are kept, and alerts end.`,
@@ -44,12 +46,35 @@ function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
             description: `It ends in ${TEXT.duration}. Then no browser connects by wss://${domain} any more.`,
             dashboard: "operations" as const,
           },
+          entranceBroken(domain),
         ]),
   ];
 }
 
-function ownAlerts(): Alert[] {
+function entranceBroken(domain: string): Alert {
+  const probes = `${OTHERS.probeSuccess}{job="${JOB.entrance}"}`;
+  return {
+    name: "EntranceBroken",
+    expr: `${probes} <= ${T.entrance.value} and max_over_time(${probes}[${T.entrance.window}]) > ${T.entrance.value}`,
+    ...due(T.entrance),
+    summary: `No browser connects by wss://${domain}`,
+    description: `probe_success is ${TEXT.value} for ${T.entrance.for}: no TLS handshake with ${domain} succeeds; its certificate has ended or is not valid, or nothing answers.`,
+    dashboard: "operations",
+  };
+}
+
+/** On what decides and tells. */
+function ownAlerts({ kind }: MonitoringOptions): Alert[] {
   return [
+    ...(kind === "local" ? [] : [discoveryFailing()]),
+    {
+      name: "RulesFailing",
+      expr: `sum by (rule_group) (increase(${OTHERS.ruleFailures}[${T.rules.window}])) > ${T.rules.value}`,
+      ...due(T.rules),
+      summary: "Rules of {{ $labels.rule_group }} cannot be evaluated",
+      description: `${TEXT.value} evaluations of {{ $labels.rule_group }} have failed in ${T.rules.window}: its alerts cannot fire.`,
+      dashboard: "logs",
+    },
     {
       name: "TargetDown",
       expr: `${OTHERS.up}{job!="${JOB.gateway}"} == ${T.targetDown.value}`,
@@ -84,4 +109,16 @@ function ownAlerts(): Alert[] {
       dashboard: "operations",
     },
   ];
+}
+
+/** Only where Google Cloud is asked for gateways. */
+function discoveryFailing(): Alert {
+  return {
+    name: "DiscoveryFailing",
+    expr: `sum by (mechanism) (increase(${OTHERS.discoveryFailures}[${T.discovery.window}])) > ${T.discovery.value}`,
+    ...due(T.discovery),
+    summary: "Prometheus cannot ask for gateways",
+    description: `${TEXT.value} questions to Google Cloud ({{ $labels.mechanism }}) have failed in ${T.discovery.window}: new gateways are not watched, and those that are gone count as down.`,
+    dashboard: "logs",
+  };
 }

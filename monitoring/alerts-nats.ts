@@ -1,5 +1,6 @@
 import { type Alert, due, percent, TEXT } from "./alert.ts";
 import { METRIC, OTHERS } from "./metrics.ts";
+import { unhealthyServers } from "./nats-health.ts";
 import type { MonitoringOptions } from "./options.ts";
 import { RECORD } from "./recording-rules.ts";
 import { THRESHOLDS as T } from "./thresholds.ts";
@@ -11,10 +12,11 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
   return [
     {
       name: "NatsUnreachable",
-      expr: `${RECORD.gatewaysWithoutNats} > ${T.natsUnreachable.value}`,
+      // One for each, so that it silences the consequences of that gateway and not those of others.
+      expr: `${METRIC.natsConnected} <= ${T.natsUnreachable.value}`,
       ...due(T.natsUnreachable),
-      summary: "Gateways cannot reach NATS",
-      description: `${TEXT.value} gateways have no connection to NATS: their clients get no messages.`,
+      summary: `Gateway ${TEXT.gateway} cannot reach NATS`,
+      description: `ws_nats_connected is ${TEXT.value} on ${TEXT.gateway}: its clients get no messages.`,
       dashboard: "nats",
     },
     {
@@ -35,7 +37,8 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
     },
     {
       name: "StreamSilent",
-      expr: `sum(rate(${METRIC.streamMessages}[${T.streamRate.window}])) <= ${T.streamRate.value}`,
+      // Gateways that have read nothing since their start have no such line.
+      expr: `(sum(rate(${METRIC.streamMessages}[${T.streamRate.window}])) or vector(0)) <= ${T.streamRate.value} and on() ${RECORD.gatewaysUp} > ${T.gatewaysUp.value}`,
       ...due(T.streamRate),
       summary: "Nothing is published",
       description: `Gateways read ${TEXT.rate} messages a second for ${T.streamRate.for}: NATS is there, the publishers are not.`,
@@ -46,8 +49,7 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
       : [
           {
             name: "NatsServerDown",
-            // The exporter has no such line for a server that does not answer.
-            expr: `${servers} - (count(${OTHERS.natsHealth} == 0) or vector(0)) > ${T.natsServersDown.value}`,
+            expr: `${unhealthyServers(servers)} > ${T.natsServersDown.value}`,
             ...due(T.natsServersDown),
             summary: "A NATS server is not healthy",
             description: `${TEXT.value} of ${servers} NATS servers do not answer or are not healthy.`,

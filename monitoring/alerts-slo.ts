@@ -1,19 +1,21 @@
 import { type Alert, percent, TEXT } from "./alert.ts";
-import { BURN_RATES, errorRatio, SLOS, type SloName } from "./slos.ts";
+import { BURN_RATES, counted, errorCount, errorRatio, SLOS, type SloName } from "./slos.ts";
 
 /** Alerts on the error budgets, one for each rate at which they may burn. */
 export function sloAlerts(): Alert[] {
   return [...burnAlerts("connections", "ConnectionSloBurn"), ...burnAlerts("latency", "LatencySloBurn")];
 }
 
-/** Both windows have to burn: the long one so that it matters, the short one so that it still goes on. */
+/** Both windows have to burn, the long one so that it matters, the short one so that it still goes on; and by more than a few events. */
 function burnAlerts(slo: SloName, name: string): Alert[] {
   const { objective, promise, failure } = SLOS[slo];
-  return BURN_RATES.map(({ factor, long, short, for: time, severity }) => {
+  return BURN_RATES.map(({ factor, long, short, for: time, least, severity }) => {
     const limit = Number((factor * (1 - objective)).toFixed(6));
+    const bad = counted(slo, severity);
+    const burns = (window: string) => `${errorRatio(slo, window, bad)} > ${limit}`;
     return {
       name,
-      expr: `${errorRatio(slo, long)} > ${limit} and ${errorRatio(slo, short)} > ${limit}`,
+      expr: `${burns(long)} and ${burns(short)} and ${errorCount(slo, long, bad)} > ${least}`,
       for: time,
       severity,
       labels: { window: long },

@@ -8,16 +8,36 @@ import { CONFIG_FOLDER } from "./grafana.ts";
 import { localOptions } from "./local-options.ts";
 import { PORTS } from "./ports.ts";
 
+interface Volume {
+  type: string;
+  source: string;
+  target: string;
+  read_only: boolean;
+  bind: { create_host_path: boolean };
+}
+
 interface Service {
   image: string;
   network_mode: string;
   command?: string[];
   environment?: Record<string, string>;
-  volumes: string[];
+  volumes: Volume[];
 }
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
-const { services }: { services: Record<string, Service> } = parse(read("./compose.yml"));
+const text = read("./compose.yml");
+const { services }: { services: Record<string, Service> } = parse(text);
+/** What `npm run render -- --stack local` makes, in the repository. */
+const RENDERED_FOLDERS = ["build/monitoring/local", "build/monitoring/logs"];
+
+/** A folder that is there already, or nothing starts. */
+const mounted = (folder: string, target: string): Volume => ({
+  type: "bind",
+  source: `../build/monitoring/${folder}`,
+  target,
+  read_only: true,
+  bind: { create_host_path: false },
+});
 
 test("the images are those of the monitoring VM", () => {
   const images = read("../infra/images.ts");
@@ -27,7 +47,7 @@ test("the images are those of the monitoring VM", () => {
 test("the configuration of each is one of the rendered files, at the place where the VM has it", () => {
   const files = monitoringFiles(localOptions());
   for (const [name, { command = [], volumes, network_mode }] of Object.entries(services)) {
-    assert.ok(volumes.includes(`../build/monitoring/local:${CONFIG_FOLDER}:ro`), name);
+    assert.deepEqual(volumes[0], mounted("local", CONFIG_FOLDER), name);
     assert.equal(network_mode, "host", `${name}: the files say 127.0.0.1`);
     const [, path = ""] = new RegExp(`${CONFIG_FOLDER}/(\\S+)$`, "m").exec(command.join("\n")) ?? [];
     if (name === "grafana") continue;
@@ -48,5 +68,14 @@ test("they listen where the files say, and on this machine only", () => {
 });
 
 test("the log shipper sees the folder that its file names", () => {
-  assert.ok(services.alloy?.volumes.includes(`../build/monitoring/logs:${LOCAL_LOGS}:ro`));
+  assert.deepEqual(services.alloy?.volumes[1], mounted("logs", LOCAL_LOGS));
+});
+
+test("every folder that is mounted is made before, by the command that stands first", () => {
+  const commands = [...text.matchAll(/^# {3}(\S.*)$/gm)].map(([, command = ""]) => command);
+  assert.match(commands[0] ?? "", /^npm run render -- --stack local$/);
+  assert.match(commands.at(-1) ?? "", /^docker compose -f monitoring\/compose\.yml up\b/);
+  const folders = Object.values(services).flatMap(({ volumes }) => volumes.map(({ source }) => source));
+  const made = RENDERED_FOLDERS.map((folder) => `../${folder}`);
+  assert.deepEqual([...new Set(folders)].sort(), [...made].sort());
 });

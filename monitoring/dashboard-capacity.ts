@@ -28,7 +28,7 @@ export function capacityTopic(options: MonitoringOptions): Topic {
         "max_gateways",
         "Maximum of gateways",
         "The autoscaler's maxInstances: what `pulumi config get maxInstances` prints",
-        "5",
+        String(fleetMaximum(options)),
       ),
       choiceVariable("growth_window", "Growth over", "Time from which growth is taken", [
         "7d",
@@ -44,6 +44,12 @@ export function capacityTopic(options: MonitoringOptions): Topic {
       { title: "Cost", panels: costPanels(options) },
     ],
   };
+}
+
+/** What is typed in at the start: the default of the key maxInstances. Elsewhere nothing makes more gateways than there are. */
+function fleetMaximum({ kind, gatewayTargets = [] }: MonitoringOptions): number {
+  if (kind === "capacity-test") return 1;
+  return kind === "local" ? Math.max(gatewayTargets.length, 1) : 5;
 }
 
 /** Connections of the largest fleet that may run. */
@@ -217,12 +223,13 @@ function costPanels(options: MonitoringOptions) {
     cost("Largest fleet, a month", "What it costs at most.", month("vector($max_gateways)")),
     graph({
       title: "Cost a month",
-      description: `Of the fleet as it was at that time, and as projected four weeks ahead. ${prices}`,
+      description: `Of the fleet as it was at that time, as projected four weeks ahead, and of the largest that may run: it cannot cost more. ${prices}`,
       unit: "currencyUSD",
       line: "cost",
       queries: [
         { expr: month(RECORD.gateways), legend: "fleet of then" },
         { expr: month(projected), legend: "four weeks later" },
+        { expr: month("vector($max_gateways)"), legend: "largest fleet" },
       ],
       width: 12,
     }),

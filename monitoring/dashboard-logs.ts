@@ -17,7 +17,7 @@ export function logsTopic(): Topic {
   return {
     name: "logs",
     description:
-      "Log lines of gateways, NATS and monitoring. Type in a part of an instance's name, or a connection's id as the client was told it in `welcome`.",
+      "Log lines of gateways and monitoring; in a capacity test of its NATS and publisher too. The NATS VMs keep theirs in their journal. Type in a part of an instance's name, or a connection's id as the client was told it in `welcome`.",
     from: "now-1h",
     variables: [
       textVariable("instance", "Instance", "Part of a VM's name, for example gateway-3x7k. Empty: all", ""),
@@ -101,7 +101,7 @@ function linePanels() {
     }),
     logLines({
       title: "All lines",
-      description: "As they were written: gateways, NATS, monitoring, start-up scripts and the kernel.",
+      description: "As they were written: gateways, monitoring, start-up scripts and the kernel.",
       queries: [{ expr: `${STREAMS} ${CONTAINS}` }],
     }),
   ];

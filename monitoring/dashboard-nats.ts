@@ -2,6 +2,7 @@ import type { Topic } from "./dashboard-frame.ts";
 import { sourcePanels } from "./dashboard-gateways.ts";
 import { CHOSEN, fleetAnnotations, gatewayVariable } from "./dashboard-variables.ts";
 import { METRIC, OTHERS } from "./metrics.ts";
+import { unhealthyServers } from "./nats-health.ts";
 import type { MonitoringOptions } from "./options.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
 import { RECORD } from "./recording-rules.ts";
@@ -36,10 +37,10 @@ function numbers(servers: number) {
   const ours = number({
     title: "Unhealthy servers",
     description:
-      "Our NATS servers that do not answer or are not healthy. A cluster of three works on without one.",
+      "Our NATS servers that do not answer or are not healthy. A cluster of three works on without one. No number: their exporter is away.",
     unit: "short",
     line: { limit: "natsServersDown", bad: "above" },
-    queries: [{ expr: `${servers} - (count(${OTHERS.natsHealth} == 0) or vector(0))` }],
+    queries: [{ expr: unhealthyServers(servers) }],
     width: 6,
   });
   return [

@@ -6,13 +6,14 @@ import { DISKS, JOB, LABEL, OTHERS, REFUSALS } from "./metrics.ts";
 import type { MonitoringOptions } from "./options.ts";
 import { graph, list, number } from "./panels.ts";
 import { RECORD } from "./recording-rules.ts";
-import { errorRatio, SLO_WINDOWS, SLOS, type SloName } from "./slos.ts";
+import { eventRate, SLOS, type SloName } from "./slos.ts";
 import { THRESHOLDS as T } from "./thresholds.ts";
 
 /** Prometheus's own series of alerts that wait or fire. */
 const ALERTS = "ALERTS";
 const DAY = 24 * 3600;
-const [SHORTEST] = SLO_WINDOWS;
+/** Events a second, so that a budget of which nothing is used is no division by nothing. */
+const FEWEST = 1e-9;
 
 /** What goes on now: whether users are served, what fires, and where the trouble is. */
 export function operationsTopic(options: MonitoringOptions): Topic {
@@ -117,12 +118,14 @@ function servedPanels() {
 function budgetPanel(slo: SloName, title: string) {
   const { objective, promise } = SLOS[slo];
   const allowed = Number((1 - objective).toFixed(6));
+  // Events are added up, not ratios: a minute of the busiest hour counts for more than one of the night.
+  const sum = (which: "errors" | "events") => `sum_over_time(${eventRate(slo, which)}[30d])`;
   return number({
     title,
-    description: `What is left of the budget of 30 days, or of as many as metrics are kept: ${promise}. Below 0 the promise is broken.`,
+    description: `What is left of the budget of 30 days, or of as many as the disk has room for: ${promise}. Below 0 the promise is broken.`,
     unit: "percentunit",
     line: { limit: "budgetLeft", bad: "below" },
-    queries: [{ expr: `1 - avg_over_time(${errorRatio(slo, SHORTEST)}[30d]) / ${allowed}` }],
+    queries: [{ expr: `1 - ${sum("errors")} / clamp_min(${sum("events")}, ${FEWEST}) / ${allowed}` }],
   });
 }
 
@@ -173,7 +176,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
     }),
     graph({
       title: "Disk left in 24 h",
-      description: `Bytes that will be free in a day if it goes on like in the last ${T.diskFull.window}.`,
+      description: `Bytes that will be free in a day if it goes on like in the last ${T.diskFull.window}. An alert only with less than ${T.diskFull.room * 100} % left.`,
       unit: "bytes",
       line: { limit: "diskFull", bad: "below" },
       queries: [
@@ -184,13 +187,22 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
       ],
     }),
   ];
+  const entrance = number({
+    title: "Entrance",
+    description: `1 while a TLS handshake with ${domain} succeeds, as a browser makes it.`,
+    unit: "short",
+    line: { limit: "entrance", bad: "below" },
+    queries: [{ expr: `${OTHERS.probeSuccess}{job="${JOB.entrance}"}` }],
+    width: 4,
+    height: 8,
+  });
   const certificate = number({
     title: "Certificate",
     description: `Time until the certificate of ${domain} ends. Google renews it a month before.`,
     unit: "s",
     line: { limit: "certificate", bad: "below" },
     queries: [{ expr: `${OTHERS.certificateEnd}{job="${JOB.entrance}"} - time()` }],
-    width: 8,
+    width: 4,
     height: 8,
   });
   return [
@@ -215,6 +227,6 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
       ],
     }),
     ...(kind === "local" ? [] : machine),
-    ...(domain === undefined ? [] : [certificate]),
+    ...(domain === undefined ? [] : [entrance, certificate]),
   ];
 }

@@ -6,7 +6,7 @@ import { dashboardQueries } from "./queries.ts";
 import { RECORD } from "./recording-rules.ts";
 import { SAMPLE } from "./sample-options.fixture.ts";
 import { grown, held } from "./series.fixture.ts";
-import { errorRatio } from "./slos.ts";
+import { eventRate } from "./slos.ts";
 
 const files = dashboards(SAMPLE);
 const skip = WITHOUT_PROMTOOL;
@@ -136,8 +136,11 @@ test("budgets, parts and costs of a run", { skip }, async () => {
   const END = 1800;
   const label = 'instance="g1"';
   const series = {
-    [errorRatio("connections", "5m")]: held(STEP, [0.0005, END]),
-    [errorRatio("latency", "5m")]: held(STEP, [0.02, END]),
+    // Ten minutes in which half of 20 fail, then 20 minutes of 1000 without a fault: few by events, a sixth by time.
+    [eventRate("connections", "errors")]: held(STEP, [10, 600], [0, END - 600]),
+    [eventRate("connections", "events")]: held(STEP, [20, 600], [1000, END - 600]),
+    [eventRate("latency", "errors")]: held(STEP, [2, END]),
+    [eventRate("latency", "events")]: held(STEP, [100, END]),
     [`${RECORD.rejections}{reason="token"}`]: held(STEP, [1, END]),
     [`${RECORD.rejections}{reason="cpu"}`]: held(STEP, [5, END]),
     [RECORD.connects]: held(STEP, [4, END]),
@@ -156,7 +159,12 @@ test("budgets, parts and costs of a run", { skip }, async () => {
     'ALERTS{alertstate="pending",severity="warning",alertname="B"}': held(STEP, [1, END]),
   };
   await check(STEP, series, [
-    ['panel "Error budget: connections" A', "operations", "29m", { "": 0.5 }],
+    [
+      'panel "Error budget: connections" A',
+      "operations",
+      "29m",
+      { "": 1 - (40 * 10) / (40 * 20 + 77 * 1000) / 0.001 },
+    ],
     ['panel "Error budget: latency" A', "operations", "29m", { "": -1 }],
     ['panel "Refused for what clients do" A', "operations", "29m", { 'reason="token"': 0.1 }],
     ['panel "Refused because of us" A', "operations", "29m", { "": 5 }],
@@ -170,4 +178,19 @@ test("budgets, parts and costs of a run", { skip }, async () => {
     ['panel "CPU of a delivery" A', "capacity-test", "29m", { "": 0.00001 }],
     ['panel "Most deliveries" A', "capacity-test", "29m", { "": 50_000 }],
   ]);
+});
+
+test("a budget of which nothing was used is whole, also without any event", { skip }, async () => {
+  const none = { [eventRate("latency", "errors")]: "0x20", [eventRate("latency", "events")]: "0x20" };
+  await check(15, none, [['panel "Error budget: latency" A', "operations", "5m", { "": 1 }]]);
+});
+
+test("servers of NATS are counted while their exporter answers", { skip }, async () => {
+  const series = (exporter: number) => ({
+    'up{job="nats",instance="monitoring"}': `${exporter}x20`,
+    'gnatsd_healthz_status{job="nats",server_id="a"}': "0x20",
+    'gnatsd_healthz_status{job="nats",server_id="b"}': "1x20",
+  });
+  await check(15, series(1), [['panel "Unhealthy servers" A', "nats", "5m", { "": 1 }]]);
+  await check(15, series(0), [['panel "Unhealthy servers" A', "nats", "5m", {}]]);
 });

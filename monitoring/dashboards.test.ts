@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { dashboards } from "./dashboards.ts";
 import { DASHBOARD_UIDS } from "./dashboards-uids.ts";
 import { LIMITS } from "./guides.ts";
-import { METRIC, OTHERS } from "./metrics.ts";
+import { OTHERS } from "./metrics.ts";
+import { KNOWN_METRICS, metricsIn } from "./metrics-in.fixture.ts";
+import type { MonitoringOptions } from "./options.ts";
 import { WITHOUT_LINE } from "./panels.ts";
 import { promtool, WITHOUT_PROMTOOL } from "./promtool.ts";
 import { dashboardQueries } from "./queries.ts";
 import { RECORD } from "./recording-rules.ts";
 import { SAMPLE } from "./sample-options.fixture.ts";
-import { errorRatio, SLO_WINDOWS } from "./slos.ts";
+import { eventRate } from "./slos.ts";
 
 interface Panel {
   id: number;
@@ -148,20 +151,12 @@ test("lines are at values of the tables, and are drawn", () => {
 });
 
 test("queries name no metric that is not listed", () => {
-  const known = new Set<string>([
-    ...Object.values(METRIC),
-    ...[METRIC.messageLatency, METRIC.broadcastDuration].map((name) => `${name}_bucket`),
-    ...Object.values(OTHERS),
-    ...Object.values(RECORD),
-    ...SLO_WINDOWS.flatMap((window) => [errorRatio("connections", window), errorRatio("latency", window)]),
-    "ALERTS", // Prometheus's own
-  ]);
   const named = dashboardQueries(files)
     .filter(({ source }) => source === "prometheus")
-    .flatMap(({ expr }) => metricsOf(expr));
+    .flatMap(({ expr }) => metricsIn(expr));
   assert.ok(named.length > 150);
   assert.deepEqual(
-    named.filter((name) => !known.has(name)),
+    named.filter((name) => !KNOWN_METRICS.has(name)),
     [],
   );
 });
@@ -222,8 +217,8 @@ test("whether users are served is answered on the first screen", () => {
     RECORD.latency,
     RECORD.dropRatio,
     RECORD.gatewaysWithoutNats,
-    errorRatio("connections", "5m"),
-    errorRatio("latency", "5m"),
+    eventRate("connections", "errors"),
+    eventRate("latency", "errors"),
     "ALERTS",
   ])
     assert.ok(text.includes(part), part);
@@ -233,7 +228,13 @@ test("a part of the deployment that does not exist has no panels", () => {
   const { domain: _, ...rest } = SAMPLE;
   const without = Object.values(dashboards({ ...rest, kind: "local", natsMonitoring: [] })).join("");
   const all = Object.values(files).join("");
-  for (const name of [OTHERS.natsHealth, OTHERS.streamBytes, OTHERS.diskAvailable, OTHERS.certificateEnd]) {
+  for (const name of [
+    OTHERS.natsHealth,
+    OTHERS.streamBytes,
+    OTHERS.diskAvailable,
+    OTHERS.certificateEnd,
+    OTHERS.probeSuccess,
+  ]) {
     assert.ok(!without.includes(name), name);
   }
   for (const name of [OTHERS.natsHealth, OTHERS.diskAvailable, OTHERS.certificateEnd]) {
@@ -249,13 +250,26 @@ test("costs are those of the given prices", () => {
   assert.deepEqual(cost(2, 3), ["(3 + vector(5) * 2) * 730"]);
 });
 
-/** Names in a query that are neither functions nor labels nor words of PromQL. */
-function metricsOf(expr: string): string[] {
-  const bare = expr
-    .replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
-    .replaceAll(/\{[^}]*\}|\[[^\]]*\]|\b(?:by|on|ignoring)\s*\([^)]*\)/g, " ")
-    .replaceAll(/\boffset\s+\w+|\b\d[\w.-]*/g, " ");
-  return [...bare.matchAll(/[a-zA-Z_][\w:]*(?!\s*\(|[\w:])/g)]
-    .map(([name]) => name)
-    .filter((name) => !["or", "and", "unless", "bool", "group_left"].includes(name));
-}
+test("what is asked of the past is kept as long", () => {
+  const script = readFileSync(new URL("../infra/startup/monitoring-stack.sh", import.meta.url), "utf8");
+  const [, kept = "0"] = script.match(/^RETENTION_TIME=(\d+)d/m) ?? [];
+  const asked = [
+    ...Object.values(files)
+      .join("")
+      .matchAll(/\b(\d+)d\b/g),
+  ].map(([, days]) => Number(days));
+  assert.equal(Math.max(...asked), 30);
+  assert.ok(Number(kept) > 30, kept);
+});
+
+test("at the start the largest fleet is the default of the deployment's own key, or what there is", () => {
+  const script = readFileSync(new URL("../Pulumi.yaml", import.meta.url), "utf8");
+  const [, most] = script.match(/^ {2}maxInstances:\n.*\n {4}default: (\d+)$/m) ?? [];
+  const typed = (options: Partial<MonitoringOptions>) =>
+    dashboardQueries(dashboards({ ...SAMPLE, ...options }))
+      .filter(({ where }) => where.startsWith('panel "Gateways of the maximum"'))
+      .map(({ expr }) => expr.split(" / ")[1]);
+  assert.deepEqual(typed({}), [most]);
+  assert.deepEqual(typed({ kind: "capacity-test" }), ["1"]);
+  assert.deepEqual(typed({ kind: "local", gatewayTargets: ["a:1", "b:1"] }), ["2"]);
+});

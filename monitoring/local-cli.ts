@@ -10,6 +10,9 @@ import { localOptions } from "./local-options.ts";
 import { LogSender } from "./log-sender.ts";
 import { PORTS, type Ports } from "./ports.ts";
 
+/** What --port takes. */
+const MOVABLE = [...LOCAL_PROGRAMS, "natsExporter", "grafana"] as const satisfies (keyof Ports)[];
+
 const HELP = `npm run monitoring -- [options]            beside: npm start
 npm start | npm run monitoring [-- options]     with the gateway's logs in Loki
 
@@ -18,7 +21,8 @@ writes. Ctrl-C ends them and leaves nothing behind.
 
   --gateway HOST:PORT   operations port of a gateway (127.0.0.1:3002); may be given several times
   --nats                an exporter of NATS's state listens on port ${PORTS.natsExporter}
-  --port NAME=PORT      where one of them listens: ${LOCAL_PROGRAMS.map((name) => `${name}=${PORTS[name]}`).join(", ")}
+  --port NAME=PORT      where one listens: ${MOVABLE.map((name) => `${name}=${PORTS[name]}`).join(", ")};
+                        the last two are started by you, if at all
   --help                shows this`;
 
 const LAST_LINES = 3_000; // ms for a gateway to end
@@ -48,15 +52,25 @@ function read(args: string[]): Settings | "help" {
   const ports: Partial<Ports> = {};
   for (const given of values.port ?? []) {
     const [, name = "", port = ""] = /^(\w+)=(\d{1,5})$/.exec(given) ?? [];
-    if (!(name in PORTS))
-      throw new Error(`--port ${given}: NAME=PORT, with NAME one of ${Object.keys(PORTS).join(", ")}`);
-    ports[name as keyof Ports] = Number(port);
+    const known = MOVABLE.find((movable) => movable === name);
+    if (known === undefined)
+      throw new Error(`--port ${given}: NAME=PORT, with NAME one of ${MOVABLE.join(", ")}`);
+    ports[known] = portNumber(port, `--port ${given}`);
   }
   const gateways = values.gateway ?? [`127.0.0.1:${PORTS.gateway}`];
-  for (const gateway of gateways)
-    if (!/^[\w.-]+:\d{1,5}$/.test(gateway))
-      throw new Error(`--gateway ${gateway}: HOST:PORT, for example 127.0.0.1:3002`);
+  for (const gateway of gateways) {
+    const [, port] = /^[\w.-]+:(\d{1,5})$/.exec(gateway) ?? [];
+    if (port === undefined)
+      throw new Error(`--gateway ${gateway}: HOST:PORT, for example 127.0.0.1:${PORTS.gateway}`);
+    portNumber(port, `--gateway ${gateway}`);
+  }
   return { gateways, nats: values.nats ?? false, ports };
+}
+
+function portNumber(text: string, where: string): number {
+  const port = Number(text);
+  if (port < 1 || port > 65_535) throw new Error(`${where}: a port is a number from 1 to 65535`);
+  return port;
 }
 
 async function main(): Promise<number> {

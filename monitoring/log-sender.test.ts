@@ -49,6 +49,47 @@ test("lines arrive whole, in their order, with the labels of the log shipper", a
   for (const time of times) assert.ok(Math.abs(Number(time) / 1e6 - Date.now()) < 60_000, time);
 });
 
+test("indented lines belong to the one before, also when they come in pieces around a push", {
+  timeout: 10_000,
+}, async (t) => {
+  // Time stands still for the sender, so that its pushes come when they should.
+  t.mock.timers.enable({ apis: ["setInterval", "Date"], now: Date.now() });
+  const { pushes, sender } = await fakeLoki(t);
+  const [one, two] = [line("INFO", "one"), line("INFO", "two")];
+  const head = "[15:20:01.123] ERROR: failed";
+  const rest = ["    err: {", '      "type": "Error"', "    }"].join("\n");
+  t.mock.timers.tick(450);
+  sender.add(`    of nothing\n${one}\n${head}\n${rest.slice(0, 5)}`);
+  t.mock.timers.tick(50); // a push, of what is whole
+  while (pushes.length < 1 && !t.signal.aborted) await sleep(5);
+  sender.add(`${rest.slice(5)}\n`);
+  t.mock.timers.tick(500); // and of what nothing came after
+  while (pushes.length < 2 && !t.signal.aborted) await sleep(5);
+  sender.add(`${two}\n`);
+  await sender.close();
+  const sent = pushes.map((streams) =>
+    streams.flatMap(({ stream, values }) => values.map(([, text]) => [stream.level, text])),
+  );
+  assert.deepEqual(sent, [
+    [
+      [undefined, "    of nothing"],
+      ["info", one],
+    ],
+    [["error", `${head}\n${rest}`]],
+    [["info", two]],
+  ]);
+});
+
+test("a record that never ends is cut, and nothing of it is lost", async (t) => {
+  const { pushes, sender } = await fakeLoki(t);
+  const more = ` ${"x".repeat(9_999)}`;
+  sender.add(`head\n${`${more}\n`.repeat(20)}`);
+  await sender.close();
+  const texts = pushes.flat().flatMap(({ values }) => values.map(([, text]) => text));
+  assert.ok(texts.length > 3 && texts.every((text) => text.length <= 60_000), `${texts.length} records`);
+  assert.equal(texts.join("\n"), ["head", ...Array(20).fill(more)].join("\n"));
+});
+
 test("what Loki does not take now it gets later; what it never takes is left out", async (t) => {
   const { answer, pushes, sender } = await fakeLoki(t);
   answer.status = 503;

@@ -17,6 +17,8 @@ test("Loki takes the configuration", { skip: without("loki") }, async () => {
   const verify = (content: string) => runOnFiles("loki", args, { [FILE]: content }, { LOKI_DATA: tmpdir() });
   const { ok, output } = await verify(text);
   assert.ok(ok, output);
+  const tooMuch = await verify(text.replace("100MB", "100 lines"));
+  assert.ok(!tooMuch.ok, "the ceiling is read");
   const wrong = await verify(text.replace("retention_period", "retention_perod"));
   assert.ok(!wrong.ok);
   assert.match(wrong.output, /retention_perod/);
@@ -38,6 +40,13 @@ test("it fits into its part of an e2-small, 400 MB", () => {
   const caches = [loki.chunk_store_config.chunk_cache_config, loki.query_range.results_cache.cache];
   const megabytes = caches.map(({ embedded_cache: { max_size_mb } }) => max_size_mb);
   assert.ok(megabytes.reduce((one, other) => one + other) <= 64, "by default one of them takes 1 GB");
+  const { replay_memory_ceiling, flush_on_shutdown } = loki.ingester.wal;
+  assert.equal(
+    replay_memory_ceiling,
+    "100MB",
+    "by default 4 GB: after a crash under load it would never start again",
+  );
+  assert.equal(flush_on_shutdown, true, "what is flushed needs no replay");
   assert.ok(loki.querier.max_concurrent <= 2 && loki.limits_config.max_query_parallelism <= 2);
 });
 

@@ -43,7 +43,12 @@ export function lokiFiles({ ports }: MonitoringOptions): Record<string, string> 
         retention_enabled: true,
         delete_request_store: "filesystem",
       },
-      ingester: { chunk_idle_period: "15m", max_chunk_age: "1h" },
+      ingester: {
+        chunk_idle_period: "15m",
+        max_chunk_age: "1h",
+        // What a crash has left is read in pieces: by default 4 GB of it are held, ten times what the process may have.
+        wal: { replay_memory_ceiling: "100MB", flush_on_shutdown: true },
+      },
       chunk_store_config: cache("chunk_cache_config", 32),
       query_range: cache("results_cache", 16, "cache"),
       querier: { max_concurrent: 2 },

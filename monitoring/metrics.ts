@@ -56,9 +56,15 @@ export const OTHERS = {
   machineCpu: "node_cpu_seconds_total",
   /** Seconds since 1970. */
   certificateEnd: "probe_ssl_earliest_cert_expiry",
+  /** 1 while a probe gets through: a TLS handshake with a certificate that is valid. */
+  probeSuccess: "probe_success",
   prometheusReloaded: "prometheus_config_last_reload_successful",
   alertmanagerReloaded: "alertmanager_config_last_reload_successful",
   notificationsFailed: "alertmanager_notifications_failed_total",
+  /** Label `mechanism`. */
+  discoveryFailures: "prometheus_sd_refresh_failures_total",
+  /** Label `rule_group`: file and group. */
+  ruleFailures: "prometheus_rule_evaluation_failures_total",
 } as const;
 
 /** Values of the label `job`, one for each kind of target. */

@@ -31,7 +31,7 @@ export interface MonitoringOptions {
   maxConnections: number;
   hourlyPrices: HourlyPrices;
   receivers: Receivers;
-  /** The document with a section for each alert, for example `https://example.com/docs/runbook.md`; links add `#section`. */
+  /** The document with a section for each alert, for example `https://example.com/docs/runbook.md`; links add `#section`. A path names it, and is no link. */
   runbookUrl: string;
   /** Without a slash at its end, for example `http://localhost:3010`. */
   grafanaUrl: string;
@@ -68,8 +68,8 @@ export interface Receivers {
   slack?: {
     /** URL of an incoming webhook. */
     url: Confidential;
-    /** For example `#alerts`. */
-    channel: string;
+    /** For example `#alerts`. Default: the one that the webhook was made for; most know no other. */
+    channel?: string;
   };
 }
 

@@ -27,7 +27,7 @@ test("beyond the row's value a number is red, on either side", () => {
 });
 
 test("where the limit is 0, a 0 is good from above and bad from below", () => {
-  const [, above] = stepsOf({ limit: "rejections", bad: "above" }, "cps") ?? [];
+  const [, above] = stepsOf({ limit: "natsPaused", bad: "above" }, "short") ?? [];
   const [, below] = stepsOf({ limit: "gatewaysUp", bad: "below" }, "short") ?? [];
   for (const step of [above, below]) assert.ok(step?.value && step.value > 0 && step.value < 1e-6);
 });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { alertRules } from "./alert-rules.ts";
 import { promtool, WITHOUT_PROMTOOL } from "./promtool.ts";
 import { QUANTILES, RECORD, recordingRules } from "./recording-rules.ts";
 import { SAMPLE } from "./sample-options.fixture.ts";
 import { grown, held } from "./series.fixture.ts";
-import { BURN_RATES, errorRatio, SLO_WINDOWS, SLOS } from "./slos.ts";
+import { BURN_RATES, errorCount, errorRatio, eventRate, SLO_WINDOWS, SLOS } from "./slos.ts";
 
 const groups = recordingRules(SAMPLE);
 const rules = groups.flatMap((group) => group.rules);
@@ -94,6 +95,24 @@ const EXPECTED: Record<string, Record<string, number>> = {
   // A wrong token is not our fault: of 5 attempts a second 1 is.
   ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("connections", window), { "": 0.2 }])),
   ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("latency", window), { "": 0.25 }])),
+  // Nobody is woken for a drain.
+  ...Object.fromEntries(
+    ["5m", "30m", "1h", "6h"].map((window) => [errorRatio("connections", window, "faults"), { "": 0.1 }]),
+  ),
+  // In the 885 s that there are
+  ...Object.fromEntries(
+    ["1h", "6h"].map((window) => [errorCount("connections", window, "faults"), { "": 442.5 }]),
+  ),
+  ...Object.fromEntries(
+    ["1d", "3d"].map((window) => [errorCount("connections", window, "errors"), { "": 885 }]),
+  ),
+  ...Object.fromEntries(
+    ["1h", "6h", "1d", "3d"].map((window) => [errorCount("latency", window, "errors"), { "": 44_250 }]),
+  ),
+  [eventRate("connections", "errors")]: { "": 1 },
+  [eventRate("connections", "events")]: { "": 5 },
+  [eventRate("latency", "errors")]: { "": 50 },
+  [eventRate("latency", "events")]: { "": 200 },
 };
 
 async function check(series: Record<string, string>, expected: [expr: string, samples: object[]][]) {
@@ -148,7 +167,10 @@ test("without events nothing went wrong, and without gateways there are none", {
     ...ratios.map(([name, samples]): [string, object[]] => [name, [...samples]]),
     [RECORD.connectionsUsed, []], // of no capacity
   ]);
-  await check({}, [[RECORD.gateways, [...zero(RECORD.gateways)[1]]]]);
+  await check(
+    {},
+    [RECORD.gateways, RECORD.dropRatio].map((name) => [name, [...zero(name)[1]]]),
+  );
 });
 
 test("every recorded name is tested above, and there is a rule for every name", () => {
@@ -163,7 +185,23 @@ test("names are level:metric:operations", () => {
 
 test("alerts on the budgets use windows that are recorded, and the objectives leave one", () => {
   const windows: readonly string[] = SLO_WINDOWS;
-  for (const { long, short } of BURN_RATES)
+  for (const { long, short, least } of BURN_RATES) {
     assert.ok(windows.includes(long) && windows.includes(short), long);
+    assert.ok(least > 0);
+  }
+  const recorded = new Set(rules.map(({ record }) => record));
+  const asked = alertRules(SAMPLE).flatMap(({ rules: alerts }) =>
+    alerts.flatMap(({ expr }) => expr.match(/\bslo:\w+:\w+/g) ?? []),
+  );
+  assert.equal(asked.length, 2 * BURN_RATES.length * 3);
+  for (const name of asked) assert.ok(recorded.has(name), name);
+});
+
+test("what sums up many samples is evaluated seldom", () => {
+  for (const { name, interval, rules: own } of groups) {
+    const long = own.filter(({ expr }) => /\[(6h|\d+d)\]/.test(expr));
+    assert.ok(long.length === 0 || interval === "3m", name);
+    assert.ok(interval === undefined || long.length === own.length, name);
+  }
   for (const { objective } of Object.values(SLOS)) assert.ok(objective > 0.5 && objective < 1);
 });

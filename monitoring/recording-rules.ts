@@ -1,6 +1,18 @@
 import { JOB, LABEL, METRIC, OTHERS, REFUSALS } from "./metrics.ts";
 import type { MonitoringOptions } from "./options.ts";
-import { errorRatio, IN_TIME_SECONDS, SLO_WINDOWS, type SloName } from "./slos.ts";
+import {
+  type Bad,
+  BURN_RATES,
+  counted,
+  errorCount,
+  errorRatio,
+  eventRate,
+  IN_TIME_SECONDS,
+  LONG_WINDOWS,
+  SHORT_WINDOWS,
+  SLO_NAMES,
+  type SloName,
+} from "./slos.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
 /** A rule of Prometheus that stores a query's result under a name. */
@@ -72,7 +84,7 @@ export function recordingRules(options: MonitoringOptions): RuleGroup<RecordingR
     { name: "odin-fleet", rules: fleet(options) },
     { name: "odin-traffic", rules: traffic() },
     { name: "odin-latency", rules: latency() },
-    { name: "odin-slos", rules: objectives() },
+    ...objectives(),
   ];
 }
 
@@ -119,7 +131,11 @@ function traffic(): RecordingRule[] {
       expr: `${by(LABEL.dropReason, METRIC.messagesDropped)} or label_replace(vector(0), "${LABEL.dropReason}", "throttled", "", "")`,
     },
     { record: RECORD.instanceDropRatio, expr: dropRatio(RECORD.instanceDrops, RECORD.instanceDeliveries) },
-    { record: RECORD.dropRatio, expr: dropRatio(`sum(${RECORD.instanceDrops})`, RECORD.deliveries) },
+    // Before the first message there is no gateway's line.
+    {
+      record: RECORD.dropRatio,
+      expr: `${dropRatio(`sum(${RECORD.instanceDrops})`, RECORD.deliveries)} or vector(0)`,
+    },
     { record: RECORD.instanceBytes, expr: perInstance(METRIC.bytesSent) },
     { record: RECORD.bytes, expr: `sum(${RECORD.instanceBytes})` },
   ];
@@ -149,27 +165,61 @@ function latency(): RecordingRule[] {
   ];
 }
 
-function objectives(): RecordingRule[] {
-  return (["connections", "latency"] as const).flatMap((slo) =>
-    SLO_WINDOWS.map((window) => ({ record: errorRatio(slo, window), expr: errors(slo, window) })),
-  );
+/** For each objective: ratios over all windows, how many events are behind those that alerts look at, and what budgets add up. */
+function objectives(): RuleGroup<RecordingRule>[] {
+  const ofWindows = (windows: readonly string[]) =>
+    SLO_NAMES.flatMap((slo) => windows.flatMap((window) => objective(slo, window)));
+  return [
+    { name: "odin-slos", rules: [...SLO_NAMES.flatMap(budget), ...ofWindows(SHORT_WINDOWS)] },
+    { name: "odin-slos-long", interval: "3m", rules: ofWindows(LONG_WINDOWS) },
+  ];
 }
 
-/** Bad events by all events; 0 while there are none. */
-function errors(slo: SloName, window: string): string {
-  const { bad, all } = EVENTS[slo](window);
-  return `(${bad}) / (${all} > 0) or (${all}) * 0`;
+function budget(slo: SloName): RecordingRule[] {
+  const { errors, events } = EVENTS[slo]("rate", SHORT_WINDOWS[0]);
+  return [
+    { record: eventRate(slo, "errors"), expr: errors },
+    { record: eventRate(slo, "events"), expr: events },
+  ];
 }
 
-const EVENTS: Record<SloName, (window: string) => { bad: string; all: string }> = {
-  connections: (window) => {
-    const reasons = [...REFUSALS.ours, ...REFUSALS.planned].join("|");
-    const refused = `sum(rate(${METRIC.connectionsRejected}{${LABEL.refusal}=~"${reasons}"}[${window}]))`;
-    return { bad: refused, all: `(sum(rate(${METRIC.connectionsTotal}[${window}])) + ${refused})` };
+function objective(slo: SloName, window: string): RecordingRule[] {
+  const rate = EVENTS[slo]("rate", window);
+  const increase = EVENTS[slo]("increase", window);
+  const alerts = BURN_RATES.filter(({ long, short }) => long === window || short === window);
+  const looked = new Set<Bad>(["errors", ...alerts.map(({ severity }) => counted(slo, severity))]);
+  return [
+    ...[...looked].map((bad) => ({
+      record: errorRatio(slo, window, bad),
+      // 0 while there are no events
+      expr: `(${rate[bad]}) / (${rate.events} > 0) or (${rate.events}) * 0`,
+    })),
+    ...alerts
+      .filter(({ long }) => long === window)
+      .map(({ severity }) => counted(slo, severity))
+      .map((bad) => ({ record: errorCount(slo, window, bad), expr: increase[bad] })),
+  ];
+}
+
+type Events = Record<Bad | "events", string>;
+
+/** Bad events and all of them, a second or in a window. */
+const EVENTS: Record<SloName, (over: "rate" | "increase", window: string) => Events> = {
+  connections: (over, window) => {
+    const sum = (metric: string) => `sum(${over}(${metric}[${window}]))`;
+    const refused = (reasons: readonly string[]) =>
+      sum(`${METRIC.connectionsRejected}{${LABEL.refusal}=~"${reasons.join("|")}"}`);
+    const errors = refused([...REFUSALS.ours, ...REFUSALS.planned]);
+    return {
+      errors,
+      faults: refused(REFUSALS.ours),
+      events: `(${sum(METRIC.connectionsTotal)} + ${errors})`,
+    };
   },
-  latency: (window) => {
-    const all = `sum(rate(${METRIC.messageLatency}_count[${window}]))`;
-    const inTime = `sum(rate(${METRIC.messageLatency}_bucket{le="${IN_TIME_SECONDS}"}[${window}]))`;
-    return { bad: `${all} - ${inTime}`, all };
+  latency: (over, window) => {
+    const events = `sum(${over}(${METRIC.messageLatency}_count[${window}]))`;
+    const inTime = `sum(${over}(${METRIC.messageLatency}_bucket{le="${IN_TIME_SECONDS}"}[${window}]))`;
+    const errors = `${events} - ${inTime}`;
+    return { errors, faults: errors, events };
   },
 };

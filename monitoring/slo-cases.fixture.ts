@@ -2,15 +2,20 @@ import type { AlertCase } from "./alert-case.fixture.ts";
 import { grown } from "./series.fixture.ts";
 import { BURN_RATES, IN_TIME_SECONDS } from "./slos.ts";
 
+/** Events a second, so that bad ones are more than a few from the first minute on. */
+const EVENTS = 100;
+
 /** What makes each alert on an error budget fire. */
 export const SLO_CASES: readonly AlertCase[] = [
   ...burnCases("ConnectionSloBurn", 0.001, "connection attempts were refused", (bad) => ({
-    'ws_connections_total{instance="g1"}': bad((part) => 1 - part),
-    'ws_connections_rejected_total{instance="g1",reason="memory"}': bad((part) => part),
+    'ws_connections_total{instance="g1"}': bad((part) => EVENTS * (1 - part)),
+    'ws_connections_rejected_total{instance="g1",reason="memory"}': bad((part) => EVENTS * part),
   })),
   ...burnCases("LatencySloBurn", 0.01, "deliveries were late", (bad) => ({
-    'ws_message_latency_seconds_count{instance="g1"}': bad(() => 1),
-    [`ws_message_latency_seconds_bucket{instance="g1",le="${IN_TIME_SECONDS}"}`]: bad((part) => 1 - part),
+    'ws_message_latency_seconds_count{instance="g1"}': bad(() => EVENTS),
+    [`ws_message_latency_seconds_bucket{instance="g1",le="${IN_TIME_SECONDS}"}`]: bad(
+      (part) => EVENTS * (1 - part),
+    ),
   })),
 ];
 

@@ -12,6 +12,10 @@ export interface Threshold {
   window?: string;
   /** Events a second below which a ratio says nothing. */
   least?: number;
+  /** Part of the whole above which a trend is no matter. */
+  room?: number;
+  /** For how long there has to be data before a trend says something. */
+  history?: string;
   severity: Severity;
 }
 
@@ -19,14 +23,16 @@ export interface Threshold {
 export type Severity = "critical" | "warning" | "info";
 
 export const THRESHOLDS = {
-  /** Gateways that answer Prometheus: none left. */
-  gatewaysUp: { value: 0, unit: "short", for: "1m", severity: "critical" },
+  /** Gateways that answer Prometheus: none of those it knows. It goes on while they are made anew, and are not known meanwhile. */
+  gatewaysUp: { value: 0, unit: "short", for: "1m", keepFiring: "5m", severity: "critical" },
+  /** Gateways that Prometheus knows, answering or not. After its start it finds them within a minute. None within the window: there never were any. */
+  gatewaysKnown: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
   /** A single gateway that does not answer. Autohealing replaces it within minutes, and then it is no target any more. */
   gatewayDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** Gateways without NATS. A restart of it takes seconds. It goes on until its consequences are over, so that they never are news. */
+  /** What ws_nats_connected is without NATS, and how many such gateways are fine. A restart of it takes seconds. It goes on until its consequences are over, so that they never are news. */
   natsUnreachable: { value: 0, unit: "short", for: "30s", keepFiring: "2m", severity: "critical" },
-  /** Connections a second refused because of us. One alone is over before the alert is due. */
-  rejections: { value: 0, unit: "short", for: "1m", window: "1m", severity: "critical" },
+  /** Connections a second refused because of us: nine in five minutes. A few are nobody's night; bursts count like a steady stream. */
+  rejections: { value: 0.03, unit: "short", for: "1m", window: "5m", severity: "critical" },
   /** Part of all attempts refused for what the client did: a broken page or wrong keys. A scanner alone is below `least`. */
   clientRejections: {
     value: 0.2,
@@ -66,18 +72,32 @@ export const THRESHOLDS = {
   jetstreamStorage: { value: 0.9, unit: "percentunit", for: "5m", severity: "warning" },
   /** Clients that NATS cut off because they did not keep up. */
   natsSlowConsumers: { value: 0, unit: "short", for: "0s", window: "10m", severity: "warning" },
-  /** Bytes left on a disk in 24 h if it goes on like that: less than this. */
-  diskFull: { value: 0, unit: "bytes", for: "30m", window: "6h", severity: "warning" },
+  /** Bytes left on a disk in 24 h if it goes on like that: less than this. A machine that has just been set up has written a lot, once. */
+  diskFull: {
+    value: 0,
+    unit: "bytes",
+    for: "1h",
+    window: "6h",
+    history: "3h",
+    room: 0.4,
+    severity: "warning",
+  },
   /** Part of a disk that is left, whatever the trend: less than this. */
   diskLeft: { value: 0.05, unit: "percentunit", for: "5m", severity: "critical" },
-  /** Seconds until the certificate ends: less than 21 days. It is renewed a month before its end. */
-  certificate: { value: 21 * 86_400, unit: "s", for: "1h", severity: "warning" },
+  /** Seconds until the certificate ends: less than 21 days. It is renewed a month before its end. A failed probe does not know its end. */
+  certificate: { value: 21 * 86_400, unit: "s", for: "1h", keepFiring: "1h", severity: "warning" },
+  /** Probes of the TLS entrance that succeed. None within the window: it never worked, and waits for its certificate. */
+  entrance: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
   /** Any target of Prometheus that is not a gateway. */
   targetDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
   /** Prometheus or Alertmanager with an older configuration than it was given. */
   configReload: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** Notifications a second that did not get through. */
-  notifications: { value: 0, unit: "short", for: "5m", window: "5m", severity: "warning" },
+  /** Times that Prometheus could not ask Google Cloud for gateways; it goes on with those it knew. Once is nothing. */
+  discovery: { value: 0, unit: "short", for: "10m", window: "5m", severity: "warning" },
+  /** Rules that could not be evaluated: alerts that cannot fire. */
+  rules: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
+  /** Notifications a second that did not get through. Critical, since Google Cloud mails how many critical alerts there are: another way. */
+  notifications: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
 } as const satisfies Record<string, Threshold>;
 
 export type ThresholdName = keyof typeof THRESHOLDS;

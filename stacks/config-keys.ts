@@ -11,7 +11,11 @@ export const KEYS = {
   cpuTarget: integer(10, 90),
   connectionsTarget: integer(100, 1_000_000),
   scaleInMinutes: integer(1, 60),
-  machineType: required(/^[a-z]\w+-[a-z0-9-]+$/, "a machine type, for example e2-standard-2"),
+  // Images and the system are for x86.
+  machineType: required(
+    /^(?!t2a-|c4a-|n4a-|a4x-)[a-z]\w+-[a-z0-9-]+$/,
+    "a machine type of x86, for example e2-standard-2",
+  ),
   spot: boolean,
   cosImage: required(
     /^cos-(stable-|beta-|dev-)?\d+-\d+-\d+-\d+$/,
@@ -45,6 +49,15 @@ export const KEYS = {
   ),
   alertEmail: optional(/^[^\s@]+@[^\s@]+\.[^\s@]+$/, "an e-mail address"),
   alertWebhook: optional(/^https:\/\/\S+$/, "an https URL"),
+  alertPagerduty: optional(
+    /^[A-Za-z0-9]{32}$/,
+    "the integration key of an Events API v2 integration, 32 letters and digits",
+  ),
+  alertSlack: optional(/^https:\/\/\S+$/, "the https URL of an incoming webhook"),
+  runbookUrl: optional(
+    /^https:\/\/[^\s/#?]+\/[^\s#]+$/,
+    "an https URL without #, for example https://github.com/OWNER/REPOSITORY/blob/main/docs/runbook.md",
+  ),
   monthlyBudget: integer(0, 10_000_000),
   gateway: environment,
 } as const;
@@ -52,4 +65,10 @@ export const KEYS = {
 export type Key = keyof typeof KEYS;
 
 /** What must not be shown, and lies encrypted in the stack's file when set with --secret. */
-export const SECRET_KEYS: readonly Key[] = ["natsCredentials", "jwtSecret", "alertWebhook"];
+export const SECRET_KEYS: readonly Key[] = [
+  "natsCredentials",
+  "jwtSecret",
+  "alertWebhook",
+  "alertPagerduty",
+  "alertSlack",
+];

@@ -107,6 +107,11 @@ describe("mistakes name the key, the value and what is allowed", () => {
     ["not a zone", { zones: ["us-central1"] }, /^zones is \["us-central1"\]: allowed is a list of zones/],
     ["image by tag", { serverImage: "r.example/p/gateway:v1" }, /^serverImage is r\.example.*by digest/],
     ["image by short digest", { serverImage: "r.example/p/g@sha256:00" }, /^serverImage is /],
+    [
+      "machine of another architecture",
+      { machineType: "t2a-standard-2" },
+      /^machineType is t2a-standard-2: allowed is a machine type of x86/,
+    ],
     ["COS family", { cosImage: "cos-stable" }, /^cosImage is cos-stable: allowed is an exact image/],
     ["nats", { nats: "kafka" }, /^nats is kafka: allowed is one of synadia, single, cluster/],
     ["credentials", { nats: "synadia" }, /^natsCredentials is missing: nats synadia needs it/],
@@ -121,6 +126,28 @@ describe("mistakes name the key, the value and what is allowed", () => {
     ["zone without domain", { dnsZone: "example-com" }, /^dnsZone is example-com: it needs domain/],
     ["domain", { domain: "https://live.example.com" }, /^domain is .*: allowed is a host name/],
     ["budget", { monthlyBudget: -1 }, /^monthlyBudget is -1/],
+    ["pager's key", { alertPagerduty: "hunter2" }, /^alertPagerduty is not right: .*Events API v2/],
+    ["Slack without https", { alertSlack: "hunter2" }, /^alertSlack is not right: .*incoming webhook/],
+    [
+      "runbook, a path",
+      { runbookUrl: "docs/runbook.md" },
+      /^runbookUrl is docs\/runbook\.md: allowed is an https/,
+    ],
+    [
+      "runbook, one section of it",
+      { runbookUrl: "https://example.com/runbook.md#nats" },
+      /^runbookUrl is .*without #/,
+    ],
+    [
+      "memory that the machine does not have",
+      { machineType: "e2-medium", gateway: { WS_MEMORY_LIMIT: 4_000_000_000 } },
+      /^gateway\.WS_MEMORY_LIMIT is 4000000000: at most 3\d{9} with machineType e2-medium/,
+    ],
+    [
+      "machine whose memory is not known",
+      { machineType: "x9-standard-2" },
+      /^machineType is x9-standard-2, .*: set gateway\.WS_MEMORY_LIMIT/,
+    ],
     ["gateway is no map", { gateway: ["a"] }, /^gateway is \["a"\]: allowed is a map/],
     [
       "gateway, unknown",
@@ -190,15 +217,34 @@ test("a missing key for tokens is told once, with the command", () => {
   assert.deepEqual(mistakesOf({ gateway: { AUTH_MODE: "none" } }), []);
 });
 
+test("a smaller or an unknown machine is allowed with a limit of its own", () => {
+  const gateway = { WS_MEMORY_LIMIT: 3_000_000_000 };
+  for (const machineType of ["e2-medium", "x9-standard-2"])
+    assert.deepEqual(mistakesOf({ jwtSecret, machineType, gateway }), []);
+  assert.deepEqual(mistakesOf({ jwtSecret, machineType: "e2-small" }), []);
+});
+
+test("a runbook has an address", () => {
+  const runbookUrl = "https://github.com/o/r/blob/main/docs/runbook.md";
+  assert.equal(parseConfig(raw({ jwtSecret, runbookUrl })).runbookUrl, runbookUrl);
+  assert.equal(parseConfig(raw({ jwtSecret })).runbookUrl, undefined);
+});
+
 test("a capacity test refuses what it would not use, and is open", () => {
   const kind = "capacity-test";
   const open = { AUTH_MODE: "none" };
   assert.deepEqual(mistakesOf({ kind, gateway: open }), []);
-  const idle = { jwtSecret, domain: "live.example.com", alertEmail: "ops@example.com" };
+  const idle = {
+    jwtSecret,
+    domain: "live.example.com",
+    alertEmail: "ops@example.com",
+    alertPagerduty: "0123456789abcdef0123456789abcdef",
+    alertSlack: "https://hooks.slack.com/services/T/B/C",
+  };
   const mistakes = mistakesOf({ kind, gateway: open, ...idle });
   assert.deepEqual(
     mistakes.map((line) => line.split(":")[0]),
-    ["jwtSecret is set", "domain is set", "alertEmail is set"],
+    ["jwtSecret is set", "domain is set", "alertEmail is set", "alertPagerduty is set", "alertSlack is set"],
   );
   assert.match(mistakesOf({ kind }).join("\n"), /^gateway\.AUTH_MODE is missing: a capacity test needs none/);
 });

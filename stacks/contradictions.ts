@@ -7,6 +7,7 @@ import {
 import { SETTINGS } from "@odin-ws/server/settings";
 import type { KEYS, Key } from "./config-keys.ts";
 import type { Mistake } from "./config-values.ts";
+import { gatewayMemory, RESERVED_BYTES } from "./gateway-memory.ts";
 
 type Values = { [Name in Key]: ReturnType<(typeof KEYS)[Name]> };
 
@@ -38,6 +39,8 @@ const OF_SERVICES = [
   "dnsZone",
   "alertEmail",
   "alertWebhook",
+  "alertPagerduty",
+  "alertSlack",
 ] as const;
 
 /** What is wrong between keys. Keys that are malformed have been named already and are undefined in `values`. */
@@ -52,6 +55,7 @@ export function contradictions(
     ...sizeMistakes(values, production),
     ...natsMistakes(values),
     ...gatewayMistakes(values),
+    ...memoryMistakes(values),
     ...(isCapacityTest ? openMistakes(values) : authMistakes(values, stack, production)),
     ...(values.dnsZone !== undefined && values.kind === "service" && values.domain === undefined
       ? [`dnsZone is ${values.dnsZone}: it needs domain`]
@@ -120,6 +124,24 @@ function natsMistakes(values: Partial<Values>): Mistake[] {
       "natsCredentials is missing: nats synadia needs it, pulumi config set --secret natsCredentials < user.creds",
     ];
   return [];
+}
+
+/** A limit that the machine cannot hold: the system would end a gateway before it felt full, and no alert would come first. */
+function memoryMistakes({ machineType, gateway }: Partial<Values>): Mistake[] {
+  if (machineType === undefined || gateway === undefined) return [];
+  const memory = gatewayMemory(machineType);
+  const { WS_MEMORY_LIMIT: limit } = gateway;
+  if (limit === undefined)
+    return memory === undefined
+      ? [
+          `machineType is ${machineType}, whose memory is not known here: set gateway.WS_MEMORY_LIMIT, in bytes, at least ${RESERVED_BYTES} below what its VMs show`,
+        ]
+      : [];
+  return memory !== undefined && Number(limit) > memory
+    ? [
+        `gateway.WS_MEMORY_LIMIT is ${limit}: at most ${memory} with machineType ${machineType}, the rest is the system's`,
+      ]
+    : [];
 }
 
 /** Times that the gateway takes and the cloud does not. Those that the gateway refuses are named by it. */

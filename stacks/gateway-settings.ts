@@ -2,16 +2,18 @@ import { RANGES } from "@odin-ws/infra";
 import { SETTINGS } from "@odin-ws/server/settings";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config.ts";
+import { memoryLimit } from "./gateway-memory.ts";
 
 const SPOT_DRAIN = 15; // s; Google gives a spot VM 30 s
 
 /** The gateway's environment as far as it follows from the stack's configuration. Secrets, NATS and proxies come on top. */
 export function gatewayEnvironment(config: StackConfig): Record<string, string> {
-  const { gateway, allowedOrigins, spot } = config;
+  const { gateway, allowedOrigins, spot, machineType } = config;
   return {
     GCP_METRICS: "on",
     ...(allowedOrigins.length > 0 ? { WS_ALLOWED_ORIGINS: allowedOrigins.join(",") } : {}),
     ...(spot ? { WS_DRAIN_SECONDS: String(SPOT_DRAIN) } : {}),
+    ...memoryLimit(machineType),
     ...gateway,
   };
 }

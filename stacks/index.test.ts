@@ -19,5 +19,13 @@ test("a prod stack that nobody hears from is warned of", async (t) => {
   assert.match((await warned("prod", {})).join("\n"), /^nobody is told when prod is down: .*alertEmail/);
   assert.deepEqual(await warned("prod", { alertEmail: "ops@example.com" }), []);
   assert.deepEqual(await warned("prod", { alertWebhook: "https://alerts.example.com/token" }), []);
+  const alertSlack = "https://hooks.slack.com/services/T/B/C";
+  // What Alertmanager tells nobody is told of when Alertmanager is gone.
+  for (const values of [{ alertSlack }, { alertPagerduty: "0123456789abcdef0123456789abcdef" }])
+    assert.match(
+      (await warned("prod", values)).join("\n"),
+      /^nobody is told when monitoring of prod is down/,
+    );
+  assert.deepEqual(await warned("prod", { alertSlack, alertEmail: "ops@example.com" }), []);
   assert.deepEqual(await warned("staging", {}), []);
 });

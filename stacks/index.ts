@@ -1,6 +1,7 @@
 /** The Pulumi program: `pulumi up` calls its default export, and so does `npm run preview`, offline. */
 
 import * as pulumi from "@pulumi/pulumi";
+import { unheard } from "./alert-receivers.ts";
 import { capacityTest } from "./capacity-test.ts";
 import { readConfig } from "./config.ts";
 import { service } from "./service.ts";
@@ -8,9 +9,7 @@ import { service } from "./service.ts";
 /** Creates the stack of the configuration and returns its outputs. */
 export default function program(): Record<string, unknown> {
   const config = readConfig();
-  if (config.kind === "service" && config.site.production && !config.alertEmail && !config.alertWebhook)
-    pulumi.log.warn(
-      `nobody is told when ${config.stack} is down: pulumi config set alertEmail ops@example.com --stack ${config.stack}, or --secret alertWebhook`,
-    );
+  if (config.kind === "service" && config.site.production)
+    for (const line of unheard(config)) pulumi.log.warn(line);
   return config.kind === "service" ? service(config) : capacityTest(config);
 }

@@ -50,6 +50,21 @@ test("limits of a gateway are its settings, or their defaults", () => {
   assert.deepEqual([own.memoryLimitBytes, own.maxConnections], [100_000_000, 9876]);
 });
 
+test("on a machine that is too small for the default the limit is what the gateway gets there", async () => {
+  const { memoryLimitBytes } = optionsOf("staging", { machineType: "e2-medium" });
+  assert.ok(memoryLimitBytes > 3e9 && memoryLimitBytes < 4 * 2 ** 30, `${memoryLimitBytes}`);
+  const { project, config, secretKeys } = readStack(repositoryFolder, "staging");
+  const { all } = await record(() => program(), {
+    project,
+    stack: "staging",
+    config: { ...config, [`${project}:machineType`]: "e2-medium" },
+    secretKeys,
+  });
+  const [template] = all("gcp:compute/instanceTemplate:InstanceTemplate");
+  const metadata = template?.inputs.metadata as Record<string, string>;
+  assert.equal(metadata["odin-env-WS_MEMORY_LIMIT"], String(memoryLimitBytes));
+});
+
 test("NATS servers are called as their VMs; Synadia's are not ours", () => {
   assert.deepEqual(optionsOf("staging").natsMonitoring, ["odin-staging-nats"]);
   assert.deepEqual(optionsOf("prod").natsMonitoring, [
@@ -63,11 +78,17 @@ test("NATS servers are called as their VMs; Synadia's are not ours", () => {
   assert.deepEqual(optionsOf("staging", { nats: "synadia", natsCredentials }).natsMonitoring, []);
 });
 
-test("alerts go to the webhook, which is a secret and in no option; a capacity test tells nobody", () => {
+test("alerts go to the webhook, the pager and Slack, which are secrets and in no option; a capacity test tells nobody", () => {
   const alertWebhook = "https://alerts.example.com/token";
   assert.deepEqual(optionsOf("staging").receivers, {});
   const { receivers } = optionsOf("staging", { alertWebhook });
   assert.deepEqual(receivers, { webhook: { file: "/run/odin/secrets/alertmanager-webhook" } });
+  const alertPagerduty = "0123456789abcdef0123456789abcdef";
+  const alertSlack = "https://hooks.slack.com/services/token";
+  assert.deepEqual(optionsOf("staging", { alertPagerduty, alertSlack }).receivers, {
+    pagerduty: { file: "/run/odin/secrets/alertmanager-pagerduty" },
+    slack: { url: { file: "/run/odin/secrets/alertmanager-slack" } },
+  });
   assert.deepEqual(optionsOf("capacity").receivers, {});
   assert.deepEqual(optionsOf("staging", { alertEmail: "ops@example.com" }).receivers, {});
 });

@@ -1,12 +1,10 @@
 import { type Cost, monthly } from "@odin-ws/infra";
 import type { HourlyPrices, MonitoringOptions } from "@odin-ws/monitoring";
 import { SETTINGS } from "@odin-ws/server/settings";
+import { alertReceivers } from "./alert-receivers.ts";
 import type { StackConfig } from "./config.ts";
 import { gatewayEnvironment } from "./gateway-settings.ts";
 import { MACHINES } from "./machines.ts";
-
-/** Where the monitoring VM finds the URL that Alertmanager posts to; the start-up script puts the secret there. */
-const WEBHOOK_FILE = "/run/odin/secrets/alertmanager-webhook";
 
 /** What the log shipper on a machine with Loki sends to, and what Grafana asks. */
 export const OWN_LOKI = "http://127.0.0.1:3100";
@@ -34,9 +32,8 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     memoryLimitBytes: SETTINGS.WS_MEMORY_LIMIT.parse(environment.WS_MEMORY_LIMIT),
     maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(environment.WS_MAX_CONNECTIONS),
     hourlyPrices: hourlyPrices(config),
-    // Mail is Google Cloud's to send: no machine of ours can.
-    receivers: service && config.alertWebhook !== undefined ? { webhook: { file: WEBHOOK_FILE } } : {},
-    runbookUrl: "docs/runbook.md",
+    receivers: service ? alertReceivers(config) : {},
+    runbookUrl: config.runbookUrl ?? "docs/runbook.md",
     grafanaUrl: "http://localhost:3010", // through the tunnel that `pulumi stack output grafana` prints
     ...(service && domain !== undefined ? { domain } : {}),
   };

@@ -68,12 +68,15 @@ for (const stack of stackNames(repositoryFolder)) {
   });
 }
 
-test("so it has with an entrance, a webhook, and limits of its own", async (t) => {
+test("so it has with an entrance, everyone who is told, a runbook, and limits of its own", async (t) => {
   const folder = changedStacks(
     t,
     "staging",
     `  odin-ws:domain: live.example.com
   odin-ws:alertWebhook: https://alerts.example.com/secret-part
+  odin-ws:alertPagerduty: 0123456789secretpart0123456789ab
+  odin-ws:alertSlack: https://hooks.slack.com/services/secret-part
+  odin-ws:runbookUrl: https://example.com/blob/main/docs/runbook.md
   odin-ws:gateway: { WS_MAX_CONNECTIONS: 9876, WS_MEMORY_LIMIT: 1000000000 }
 `,
   );
@@ -82,11 +85,30 @@ test("so it has with an entrance, a webhook, and limits of its own", async (t) =
   assert.match(files["prometheus/rules/recording.yml"] ?? "", /\* 9876$/m);
   assert.match(files["prometheus/rules/recording.yml"] ?? "", /\/ 1000000000$/m);
   assert.match(files["prometheus/prometheus.yml"] ?? "", /live\.example\.com:443/);
-  assert.match(
-    files["alertmanager/alertmanager.yml"] ?? "",
-    /url_file: \/run\/odin\/secrets\/alertmanager-webhook/,
-  );
-  for (const [path, content] of Object.entries(files)) assert.doesNotMatch(content, /secret-part/, path);
+  for (const line of [
+    /^ +- send_resolved: true\n +url_file: \/run\/odin\/secrets\/alertmanager-webhook$/m,
+    /^ +routing_key_file: \/run\/odin\/secrets\/alertmanager-pagerduty$/m,
+    /^ +api_url_file: \/run\/odin\/secrets\/alertmanager-slack$/m,
+  ])
+    assert.match(files["alertmanager/alertmanager.yml"] ?? "", line);
+  for (const [path, content] of Object.entries(files)) assert.doesNotMatch(content, /secret-?part/, path);
+});
+
+test("with the runbook's address every link to it can be followed, in alerts and dashboards", (t) => {
+  const url = "https://example.com/blob/main/docs/runbook.md";
+  const folder = changedStacks(t, "staging", `  odin-ws:runbookUrl: ${url}\n`);
+  const { files } = renderStack("staging", folder);
+  const links = (path: string, pattern: RegExp) =>
+    [...(files[path] ?? "").matchAll(pattern)].map(([, link = ""]) => link);
+  const alerts = links("prometheus/rules/alerts.yml", /^ +runbook_url: (.*)$/gm);
+  assert.ok(alerts.length > 20, `${alerts.length} alerts`);
+  for (const link of alerts)
+    assert.match(link, /^https:\/\/example\.com\/blob\/main\/docs\/runbook\.md#[a-z-]+$/);
+  const dashboards = Object.keys(files).filter((path) => path.startsWith("grafana/dashboards/"));
+  for (const path of dashboards) assert.ok((files[path] ?? "").includes(`"${url}"`), path);
+  // Nor is the path left anywhere by itself.
+  for (const [path, content] of Object.entries(files))
+    assert.doesNotMatch(content, /(?<!blob\/main\/)docs\/runbook\.md/, path);
 });
 
 test("a limit of the autoscaler is in no file", (t) => {
@@ -116,6 +138,19 @@ test("two renders are alike, and one takes less than two seconds", (t) => {
   render({ stack: "prod", out }, repositoryFolder);
   assert.deepEqual(filesIn(out), first);
   assert.ok(time < 2000, `${time} ms`);
+});
+
+test("for a laptop both folders are made that its containers see, and none elsewhere", (t) => {
+  const folder = changedStacks(t, "staging", "");
+  const made = () => readdirSync(join(folder, "build", "monitoring")).sort();
+  render({ stack: "staging", out: undefined }, folder);
+  assert.deepEqual(made(), ["staging"]);
+  render({ stack: "local", out: undefined }, folder);
+  render({ stack: "local", out: undefined }, folder);
+  assert.deepEqual(made(), ["local", "logs", "staging"]);
+  const out = join(temporaryFolder(t), "files");
+  render({ stack: "local", out }, folder);
+  assert.deepEqual(readdirSync(join(out, "..")), ["files"]);
 });
 
 test("files of before that are no more are removed, and nothing else", (t) => {

@@ -21,11 +21,15 @@ export const HELP = `npm run render -- --stack STACK [--out FOLDER]
 Writes the files of a stack's monitoring as its bucket has them: Prometheus with its rules, Alertmanager, Loki, Grafana
 with its dashboards, the log shippers. Needs no cloud, no login and no secrets, and changes nothing elsewhere.
 
-  --stack STACK   whose Pulumi.STACK.yaml is used, for example staging; local: for monitoring/compose.yml
+  --stack STACK   whose Pulumi.STACK.yaml is used, for example staging; local: for monitoring/compose.yml,
+                  with build/monitoring/logs for the gateway's log
   --out FOLDER    where they are written (build/monitoring/STACK)
   --help          shows this`;
 
 const LOCAL = "local";
+const RENDERED = join("build", "monitoring"); // in the repository's folder
+/** Beside the files of a laptop: `npm start` writes its log there for the log shipper of monitoring/compose.yml. */
+const LOGS = join(RENDERED, "logs");
 
 /**
  * Reads the arguments after the script's name.
@@ -102,13 +106,15 @@ function withManifest(files: Record<string, string>): Record<string, string> {
  */
 export function render({ stack, out }: RenderOptions, folder: string): string {
   const { files, notes } = renderStack(stack, folder);
-  const target = resolve(out ?? join(folder, "build", "monitoring", stack));
+  const target = resolve(out ?? join(folder, RENDERED, stack));
   removeEarlier(target, files);
   for (const [path, content] of Object.entries(files)) {
     const file = join(target, path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
   }
+  // Docker would make it as root when it is not there.
+  if (stack === LOCAL && out === undefined) mkdirSync(join(folder, LOGS), { recursive: true });
   const shown = relative(process.cwd(), target) || ".";
   return [
     ...notes.map((note) => `note: ${note}`),

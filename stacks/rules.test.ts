@@ -9,6 +9,8 @@ import { readStack, stackNames } from "./preview/stack-config.ts";
 
 const SECRET = "jwt-secret-of-the-rules-test-0123456789";
 const WEBHOOK = "https://alerts.example.com/token-of-the-rules-test";
+const PAGER = "0123456789pagerOfTheRulesTest012";
+const SLACK = "https://hooks.slack.com/services/token-of-the-rules-test";
 
 /** Stacks as they are, and with what they do not use by themselves. */
 const VARIANTS: [name: string, stack: string, values: Record<string, string>][] = [
@@ -21,6 +23,9 @@ const VARIANTS: [name: string, stack: string, values: Record<string, string>][] 
       dnsZone: "example-com",
       alertEmail: "ops@example.com",
       alertWebhook: WEBHOOK,
+      alertPagerduty: PAGER,
+      alertSlack: SLACK,
+      runbookUrl: "https://example.com/docs/runbook.md",
       monthlyBudget: "400",
       allowedOrigins: '["https://app.example.com"]',
     },
@@ -109,7 +114,7 @@ for (const [name, stack, values] of VARIANTS) {
       }
       for (const resource of resources)
         for (const [path, value] of leaves(resource.inputs))
-          for (const secret of [SECRET, WEBHOOK, "NKEY SEED", "offline-password"])
+          for (const secret of [SECRET, WEBHOOK, PAGER, SLACK, "NKEY SEED", "offline-password"])
             if (typeof value === "string" && value.includes(secret))
               assert.ok(
                 resource.secrets.some((marked) => path.startsWith(marked)),
@@ -240,6 +245,34 @@ for (const [name, stack, values] of VARIANTS) {
     });
   });
 }
+
+test("Alertmanager's secrets are read by the monitoring VM alone, each from the file that its configuration names", async () => {
+  const values = { alertWebhook: WEBHOOK, alertPagerduty: PAGER, alertSlack: SLACK };
+  const resources = await resourcesOf("prod", values);
+  const vm = of(resources, "Instance").find(({ name }) => name.startsWith("monitoring"));
+  const metadata = (vm?.inputs.metadata ?? {}) as Record<string, string>;
+  const configuration = of(resources, "BucketObject").find(
+    ({ inputs }) => inputs.name === "alertmanager/alertmanager.yml",
+  );
+  for (const [name, value] of [
+    ["webhook", WEBHOOK],
+    ["pagerduty", PAGER],
+    ["slack", SLACK],
+  ] as const) {
+    const [version, ...more] = of(resources, "SecretVersion").filter(
+      ({ inputs }) => inputs.secretData === value,
+    );
+    assert.ok(version && more.length === 0, name);
+    const grants = of(resources, "SecretIamMember").filter(({ parent }) => parent === version.parent);
+    assert.equal(grants.length, 1, name);
+    assert.match(String(grants[0]?.inputs.member), /monitoring/, name);
+    assert.match(metadata[`odin-secret-file-alertmanager-${name}`] ?? "", new RegExp(`alert-${name}`), name);
+    assert.match(
+      String(configuration?.inputs.content),
+      new RegExp(`_file: /run/odin/secrets/alertmanager-${name}$`, "m"),
+    );
+  }
+});
 
 test("limits and targets are inputs of the autoscaler and of nothing else", async () => {
   const before = await resourcesOf("prod");

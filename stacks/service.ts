@@ -25,6 +25,7 @@ import {
 } from "@odin-ws/infra";
 import { monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
+import { alertSecrets } from "./alert-receivers.ts";
 import type { StackConfig } from "./config.ts";
 import { drainSeconds as drainOf, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
 import { gatewayImage } from "./images.ts";
@@ -124,14 +125,6 @@ export function service(config: StackConfig): Record<string, unknown> {
     connected,
   );
 
-  const webhook =
-    config.alertWebhook === undefined
-      ? undefined
-      : new Secret(
-          "alert-webhook",
-          { site, value: pulumi.secret(config.alertWebhook), accessors: { monitoring: monitoring.member } },
-          first,
-        );
   const servers = natsNames(config);
   const watcher = new MonitoringVm(
     "monitoring",
@@ -152,7 +145,7 @@ export function service(config: StackConfig): Record<string, unknown> {
       ),
       files: monitoringFiles(monitoringOptions(config)),
       readers: { gateway: gateway.member },
-      ...(webhook ? { secrets: { "file-alertmanager-webhook": webhook.version } } : {}),
+      secrets: alertSecrets(config, monitoring.member, first),
       natsServers: messages.monitoring.map((address, index) => ({ name: servers[index] ?? "", address })),
       diskGb: MACHINES.monitoring.dataGib,
       snapshots: site.production,

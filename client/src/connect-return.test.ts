@@ -139,10 +139,10 @@ describe("coming back", () => {
     client.close();
   });
 
-  test("an answer that is not JSON ends the connection, not the page", async () => {
+  test("an answer that is no message ends the connection, not the page", async () => {
     const { line, client } = await opened();
-    line.socket.say("<html>");
-    assert.equal(client.status.reason, "not understood");
+    line.socket.say("null");
+    assert.deepEqual([client.status.state, client.status.reason], ["waiting", "not understood"]);
   });
 });
 

@@ -8,7 +8,7 @@ export const URL = "wss://gateway.example/ws";
 
 export function begin(options: ConnectOptions = {}, url = URL) {
   const line = new FakeLine();
-  const client = connect(url, { ...options, environment: line.environment });
+  const client = connect(url, { ...options, environment: { ...line.environment, ...options.environment } });
   const told = { refetches: [] as Refetch[], errors: [] as unknown[], states: [] as Status[] };
   client.on("refetch", (refetch) => told.refetches.push(refetch));
   client.on("error", (error) => told.errors.push(error));

@@ -1,38 +1,24 @@
 /** The life of a client: its sockets, its timers, its token. What to ask and what to pass on, others decide. */
 
-import type { ClientMessage, Envelope, ServerMessage, Welcome } from "@odin-ws/protocol";
+import type { ClientMessage, Welcome } from "@odin-ws/protocol";
 import { backoff, FIRST_WINDOW } from "./backoff.ts";
 import { Course } from "./course.ts";
 import { Emitter } from "./emitter.ts";
-import { defaultEnvironment } from "./environment.ts";
+import { environmentOf } from "./environment.ts";
 import { Page } from "./page.ts";
+import { parsed } from "./parsed.ts";
 import { Pulse } from "./pulse.ts";
 import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { Timers } from "./timers.ts";
 import { renewIn } from "./token.ts";
-import type {
-  Client,
-  ConnectOptions,
-  Environment,
-  Events,
-  Listener,
-  Socket,
-  State,
-  Status,
-} from "./types.ts";
+import type { Client, ConnectOptions, Environment, Events, Listener, Socket, Status } from "./types.ts";
 
-/** How long a gateway may take for its welcome, and the pause before a token function is asked again. */
+/** How long a gateway may take for its welcome; and a connection that has lasted so long was a good one: the next wait is a short one. */
 const PATIENCE = 10_000; // 10 s
-/** A connection that has lasted so long was a good one: the next wait is a short one. */
-const PROVEN = 10_000; // 10 s
 /** Close codes that say that this client has broken the protocol: coming back would not help. */
 const HOPELESS: readonly number[] = [1002, 1007, 1009];
 const TOKEN_EXPIRED = 4401;
-/** Longer advice than this is most likely not meant for a client that somebody looks at. */
-const LONGEST_ADVICE = 300_000; // 5 min
-const REFUSED = "refused";
-const LOOPBACK = /^wss?:..(localhost[:/]|127\.|\[::1)/;
 
 /**
  * Connects to a gateway, and again whenever the connection is lost, until `close()`.
@@ -60,8 +46,8 @@ class Connection implements Client {
   /** When to come back, in milliseconds, as the gateway has said. */
   #planned: number | undefined;
   #socket: Socket | undefined;
-  /** The question why there was no connection. */
-  #probe: AbortController | undefined;
+  /** Ends the question how long to stay away. */
+  #question: AbortController | undefined;
   /** From the welcome on. */
   #pulse: Pulse | undefined;
   #welcomedAt = 0;
@@ -71,7 +57,7 @@ class Connection implements Client {
   constructor(url: string, { token, pauseHiddenAfter, environment }: ConnectOptions) {
     this.#url = url;
     this.#token = token;
-    this.#environment = { ...defaultEnvironment(), ...environment };
+    this.#environment = environmentOf(url, environment);
     this.#timers = new Timers(this.#environment);
     this.#course = new Course({
       deliver: (envelope, late) => this.#registry.deliver(envelope, late),
@@ -94,9 +80,7 @@ class Connection implements Client {
         this.#pulse?.beat(round);
       },
     );
-    // This machine can be reached without a network too.
-    const around = LOOPBACK.test(url) ? { ...this.#environment, navigator: undefined } : this.#environment;
-    this.#page = new Page(around, pauseHiddenAfter, () => this.#look());
+    this.#page = new Page(this.#environment, pauseHiddenAfter, () => this.#look());
     // Not at once: whoever calls connect() wants to add listeners first.
     this.#timers.set("connect", 0, () => this.#start());
   }
@@ -163,17 +147,16 @@ class Connection implements Client {
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = () => {}; // A close follows.
     // A connection that never opened was refused, or there was nobody: the socket does not tell.
-    socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : REFUSED), code);
+    socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : "refused"), code);
     this.#renewLater(token);
   }
 
   /** Lets go of the socket. The place in the stream is kept. */
-  #leave(state: State, reason: string, change: Partial<Status> = {}): void {
+  #leave(state: Status["state"], reason: string, change: Partial<Status> = {}): void {
     const socket = this.#socket;
-    this.#socket = undefined;
-    this.#pulse = undefined;
+    this.#socket = this.#pulse = undefined;
     this.#attempt++;
-    this.#probe?.abort();
+    this.#question?.abort();
     this.#requests.close();
     this.#timers.clear();
     if (socket) {
@@ -184,47 +167,34 @@ class Connection implements Client {
   }
 
   #lose(reason: string, code = 1006): void {
-    const lived = this.#timers.now() - this.#welcomedAt;
-    if (this.#pulse && lived > PROVEN) this.#failures = 0;
+    if (this.#pulse && this.#timers.now() - this.#welcomedAt > PATIENCE) this.#failures = 0;
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
-    if (code === TOKEN_EXPIRED && typeof this.#token !== "function") {
-      return this.#end("token expired", code);
-    }
+    if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
     const wait = this.#planned ?? backoff(this.#window, this.#failures++, this.#environment.random());
     this.#planned = undefined;
-    this.#wait(wait, reason, code);
-    if (reason === REFUSED) void this.#ask(this.#attempt);
-  }
-
-  #wait(ms: number, reason: string, code: number): void {
-    this.#leave("waiting", reason, { code, retryAt: Date.now() + ms });
+    this.#leave("waiting", reason, { code, retryAt: Date.now() + wait });
     // Whoever was told of it may have closed the client or hurried it on.
-    if (this.status.state === "waiting") this.#timers.set("connect", ms, () => this.#start());
+    if (this.status.state !== "waiting") return;
+    this.#timers.set("connect", wait, () => this.#start());
+    if (reason === "refused") void this.#inquire(wait, code);
   }
 
   /**
-   * A gateway that lets nobody in says in an answer to a plain request how long to stay away. That is waited for at least, and at most twice
-   * as long, so that not all come back at once. The question has as long as the wait lasts.
+   * A gateway that lets nobody in says in its answer to a plain request how long to stay away. That is waited for at least, and at most
+   * twice as long, so that not all come back at once. The answer has as long to come as the wait lasts.
    */
-  async #ask(attempt: number): Promise<void> {
-    const { fetch, random } = this.#environment;
-    if (!fetch || this.status.state !== "waiting") return;
-    this.#probe = new AbortController();
+  async #inquire(wait: number, code: number): Promise<void> {
+    const attempt = this.#attempt;
+    this.#question = new AbortController();
     try {
-      const { signal } = this.#probe;
-      // Without the token: it is not needed.
-      const { headers } = await fetch(this.#url.replace("ws", "http"), {
-        method: "HEAD",
-        cache: "no-store",
-        signal,
-      });
-      const seconds = Number(headers.get("Retry-After")); // NaN for a date, which gateways do not send
-      const wait = Math.min(LONGEST_ADVICE, seconds * 1000) * (1 + random());
-      const { retryAt = 0, reason, code } = this.status;
-      if (attempt === this.#attempt && Date.now() + wait > retryAt) this.#wait(wait, reason, code);
-    } catch {
-      // Nobody is there, or what answers is not for this page to read.
-    }
+      // Without the token, which is not asked for. Of the options of a request the controller has the one that is needed: `signal`.
+      const answer = await this.#environment.fetch?.(this.#url.replace(/^ws/, "http"), this.#question);
+      const advice = Number(answer?.headers.get("Retry-After")) * 1000; // NaN for a date, which no gateway sends.
+      if (attempt === this.#attempt && advice > 0) {
+        this.#planned = Math.max(wait, advice * (1 + this.#environment.random()));
+        this.#lose("asked to wait", code);
+      }
+    } catch {} // Nobody is there, or what answers is not for this page to read.
   }
 
   #end(reason: string, code = this.status.code): void {
@@ -238,15 +208,9 @@ class Connection implements Client {
 
   #receive(text: unknown): void {
     this.#pulse?.heard();
-    let message: ServerMessage;
-    let envelope: boolean;
-    try {
-      message = JSON.parse(text as string);
-      envelope = "channel" in message; // Throws for what is no object.
-    } catch {
-      return this.#lose("not understood"); // Something in between has answered.
-    }
-    if (envelope) return this.#course.envelope(message as Envelope);
+    const message = parsed(text);
+    if (!message) return this.#lose("not understood"); // Something in between has answered.
+    if ("channel" in message) return this.#course.envelope(message);
     switch (message.type) {
       case "welcome":
         return this.#welcome(message);

@@ -95,13 +95,14 @@ export class Course {
     this.#reached = offset;
     this.#held = new Map();
     this.#owed = since?.offset ?? NOTHING;
-    this.#resuming = since !== undefined;
-    if (!known) this.#begin(epoch, offset);
-    else if (!live) {
+    this.#resuming = !!since;
+    if (!known) {
+      this.#begin(epoch, offset);
+      if (live) this.#effects.refetch("epoch");
+    } else if (!live) {
       this.#top = Math.max(this.#top, offset);
       this.#lost = false;
     }
-    if (!known && live) this.#effects.refetch("epoch");
     return since;
   }
 

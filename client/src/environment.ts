@@ -10,7 +10,10 @@ interface Globals {
   document?: Watchable & { readonly hidden: boolean };
 }
 
-export function defaultEnvironment(): Environment {
+const LOOPBACK = /^wss?:..(localhost[:/]|127\.|\[::1)/;
+
+/** Those, but for what is given. */
+export function environmentOf(url: string, given?: Partial<Environment>): Environment {
   const globals = globalThis as unknown as Globals;
   return {
     open: (url) => new globals.WebSocket(url),
@@ -22,6 +25,9 @@ export function defaultEnvironment(): Environment {
     window: globals.addEventListener && (globals as unknown as Watchable),
     navigator: globals.navigator,
     document: globals.document,
+    ...given,
+    // This machine can be reached without a network too.
+    ...(LOOPBACK.test(url) && { navigator: undefined }),
   };
 }
 

@@ -72,18 +72,16 @@ export class Requests {
     this.close();
     this.#open = true;
     this.#refused.clear(); // The token may be another one.
-    if (since === undefined) this.#live.clear();
-    else this.refill(since, 0);
+    if (since) this.refill(since, 0);
+    else this.#live.clear();
     this.pump();
   }
 
   close(): void {
     this.#open = false;
     this.#there = new Set();
-    this.#flight = undefined;
-    this.#catchUp = undefined;
     this.#parts = [];
-    this.#token = this.#replay = undefined;
+    this.#flight = this.#catchUp = this.#token = this.#replay = undefined;
   }
 
   /** Asks for what the live channels carried after a position. Replaces an earlier such question. */

@@ -2,7 +2,7 @@
 
 import type { Environment } from "./types.ts";
 
-const LONGEST = 2 ** 31 - 1; // ms
+const LONGEST = 2e9; // 23 days; browsers and Node take up to 2 ** 31 - 1 ms
 
 type Name = "connect" | "welcome" | "beat" | "renew" | "pump" | "hide";
 
@@ -18,7 +18,7 @@ export class Timers {
     return this.#environment.now();
   }
 
-  /** After more than 24 days never: nothing here lasts so long, and a longer time would make setTimeout call back at once. */
+  /** After more than 23 days never: nothing here lasts so long, and a longer time would make setTimeout call back at once. */
   set(name: Name, ms: number, callback: () => void): void {
     this.stop(name);
     if (ms <= LONGEST) this.#running.set(name, this.#environment.setTimeout(callback, ms));

@@ -115,8 +115,6 @@ export interface Watchable {
 
 /** The part of a request's options that is used. */
 export interface Question {
-  method: "HEAD";
-  cache: "no-store";
   signal: AbortSignal;
 }
 

@@ -8,7 +8,7 @@ LOKI_SHARE=20
 GRAFANA_SHARE=15
 ALERTMANAGER_SHARE=4
 NATS_EXPORTER_SHARE=3
-RETENTION_TIME=15d
+RETENTION_TIME=31d # the error budgets are of 30 days; a disk that is too small for it keeps less, below
 RETENTION_SHARE=50 # percent of the data's disk, for Prometheus
 STACK=(prometheus alertmanager loki grafana)
 

@@ -70,6 +70,31 @@ describe("account of one client", () => {
     assert.deepEqual(kinds(take(account, [6, 4])), ["reorder"]);
   });
 
+  test("order counts after an audit that missed the message as well", () => {
+    const account = started(3);
+    take(account, [6]);
+    account.audit([4, 6], 6);
+    assert.deepEqual(kinds(take(account, [4])), ["reorder"]);
+    assert.deepEqual(account.balance(false), NOTHING, "late is not lost");
+  });
+
+  test("order begins anew with a connection, and holds in what a resume brings", () => {
+    const account = started();
+    take(account, [2]);
+    account.take(3, 8, lookup); // the second is missing
+    account.reconnected();
+    assert.deepEqual(take(account, [4, 6], 1), []);
+    assert.deepEqual(kinds(take(account, [10, 8])), ["reorder"]);
+  });
+
+  test("what was asked for on a connection that goes on may come behind newer messages", () => {
+    const account = started();
+    take(account, [2, 8]);
+    account.refill(2);
+    assert.deepEqual(take(account, [10, 4, 6]), []);
+    assert.deepEqual(kinds(take(account, [14, 12])), ["reorder"], "but only that");
+  });
+
   test("a gap is asked for and filled without a fault", () => {
     const account = started();
     take(account, [1]);
@@ -140,7 +165,7 @@ describe("account of one client", () => {
     assert.deepEqual(account.balance(false).unexpected, [2]);
   });
 
-  test("any drops, late arrivals and audits: exactly what was dropped is lost", () => {
+  test("any drops, late arrivals and audits: exactly what was dropped is lost, and what came behind a later one of its channel is told", () => {
     const step = fc.record({
       fate: fc.constantFrom("comes", "comes", "comes", "dropped", "late"),
       audit: fc.boolean(),
@@ -149,18 +174,26 @@ describe("account of one client", () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const account = started();
         const [dropped, late]: number[][] = [[], []];
+        const newest: Record<string, number> = {};
         let expected: number[] = [];
         for (const [index, { fate, audit }] of steps.entries()) {
           const offset = index + 1;
           expected.push(offset);
-          if (fate === "comes") assert.deepEqual(take(account, [offset]), []);
-          else (fate === "late" ? late : dropped)?.push(offset);
+          if (fate === "comes") {
+            assert.deepEqual(take(account, [offset]), []);
+            newest[lookup.channelOf(offset) as string] = offset;
+          } else (fate === "late" ? late : dropped)?.push(offset);
           if (!audit) continue;
           account.audit(expected, offset);
           expected = [];
         }
         account.audit(expected, steps.length);
-        for (const offset of late ?? []) assert.deepEqual(take(account, [offset]), []);
+        for (const offset of late ?? []) {
+          const channel = lookup.channelOf(offset) as string;
+          const early = offset > (newest[channel] ?? 0);
+          assert.deepEqual(kinds(take(account, [offset])), early ? [] : ["reorder"]);
+          if (early) newest[channel] = offset;
+        }
         account.audit([], steps.length + 1);
         assert.deepEqual(account.balance(false), { ...NOTHING, lost: dropped });
       }),

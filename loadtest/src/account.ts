@@ -43,6 +43,10 @@ export class Account {
   #audited = 0;
   /** May come again: asked for by `since`. */
   #again: Range[] = [];
+  /** What was asked for on a connection that goes on may come later than its place. */
+  #late: Range[] = [];
+  /** Of each channel, on this connection. */
+  readonly #newest = new Map<string | undefined, number>();
   /** Left out by the gateway, which said so. */
   #announced: Range[] = [];
 
@@ -77,11 +81,15 @@ export class Account {
     if (this.position < this.#last) this.#again.push({ from: this.position, to: this.#last });
     this.#seq = 0;
     this.#gaps.clear();
+    // What it missed comes before everything new, in order as well.
+    this.#newest.clear();
+    this.#late = [];
   }
 
   /** What comes after `offset` was asked for again on a connection that goes on. */
   refill(offset: number): void {
     this.#again.push({ from: offset, to: this.#last });
+    this.#late.push({ from: offset, to: this.#last });
   }
 
   /** The gateway has said that it leaves things out after `offset`. */
@@ -133,27 +141,33 @@ export class Account {
     if (!filled) this.#seq = seq;
     if (offset > this.#last) {
       this.#last = offset;
+      this.#newest.set(lookup.channelOf(offset), offset);
       // A client that was away has what an audit missed only now.
       if (this.#missing.size === 0 || !this.#missing.delete(offset)) this.#received.push(offset);
       return gap;
     }
-    return this.#takeLate(offset, filled, lookup) ?? gap;
+    return this.#takeLate(offset, lookup) ?? this.#misplaced(offset, filled, lookup) ?? gap;
   }
 
-  #takeLate(offset: number, filled: boolean, lookup: Lookup): Fault | undefined {
+  /** What lies behind the last offset: it may be new all the same. */
+  #takeLate(offset: number, lookup: Lookup): Fault | undefined {
     if (this.#missing.delete(offset)) return undefined;
-    const again = inside(this.#again, offset);
     const known =
       this.#unexpected.has(offset) ||
       this.#received.includes(offset) ||
       (offset <= this.#audited && offset > (this.#start ?? 0) && lookup.audited(offset));
-    if (known) return again ? undefined : { kind: "duplicate", text: `offset ${offset} came again` };
-    this.#received.push(offset);
-    if (filled || again) return undefined;
+    if (!known) this.#received.push(offset);
+    return !known || inside(this.#again, offset)
+      ? undefined
+      : { kind: "duplicate", text: `offset ${offset} came again` };
+  }
+
+  #misplaced(offset: number, filled: boolean, lookup: Lookup): Fault | undefined {
     const channel = lookup.channelOf(offset);
-    const later = this.#received.find((other) => other > offset && lookup.channelOf(other) === channel);
-    if (later === undefined) return undefined;
-    return { kind: "reorder", text: `offset ${offset} of ${channel} came after ${later}` };
+    const newest = this.#newest.get(channel) ?? 0;
+    if (offset > newest) this.#newest.set(channel, offset);
+    if (offset >= newest || filled || inside(this.#late, offset)) return undefined;
+    return { kind: "reorder", text: `offset ${offset} of ${channel} came after ${newest}` };
   }
 
   /**
@@ -200,6 +214,8 @@ export class Account {
     this.#gaps.clear();
     this.#received = [];
     this.#again = [];
+    this.#late = [];
+    this.#newest.clear();
     this.#announced = [];
     this.#missing.clear();
     this.#unexpected.clear();

@@ -11,8 +11,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { claimFolder } from "./claim-folder.ts";
 import { FakeGateway } from "./fake-gateway.fixture.ts";
-import { claimFolder, writeReport } from "./report-files.ts";
+import { writeReport } from "./report-files.ts";
 import type { Result } from "./result.ts";
 
 const CLI = fileURLToPath(new URL("cli.ts", import.meta.url));
@@ -44,7 +45,7 @@ async function refusing(t: TestContext, status: string): Promise<string> {
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws`;
 }
 
-describe("a load test that cannot run", { concurrency: 3 }, () => {
+describe("a load test that cannot run", { concurrency: 8 }, () => {
   test("says so when nothing listens, and what to do", async (t) => {
     const out = folder(t);
     const server = createServer().listen(0, "127.0.0.1");

@@ -20,7 +20,8 @@ interface Outcome {
 interface Session {
   gateway: FakeGateway;
   signal(name: NodeJS.Signals): void;
-  said(pattern: RegExp): Promise<void>;
+  /** The load has begun. */
+  delivered(): Promise<void>;
   end: Promise<Outcome>;
 }
 
@@ -52,11 +53,9 @@ async function begin(t: TestContext, wrong: Wrong, args: readonly string[]): Pro
     rmSync(out, { recursive: true, force: true });
   });
   let output = "";
-  const listeners = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk) => {
       output += chunk;
-      for (const listener of listeners) listener();
     });
   const end = new Promise<Outcome>((resolve, reject) => {
     child.once("close", (code) => {
@@ -69,39 +68,25 @@ async function begin(t: TestContext, wrong: Wrong, args: readonly string[]): Pro
       }
     });
   });
-  const said = (pattern: RegExp) =>
-    new Promise<void>((resolve) => {
-      const look = () => pattern.test(output) && resolve();
-      listeners.add(look);
-      look();
-    });
-  return { gateway, end, said, signal: (name) => child.kill(name) };
+  const delivered = async () => {
+    // The first look has a few messages as well.
+    while (gateway.clients < CONNECTIONS || gateway.sent < 1000)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  return { gateway, end, delivered, signal: (name) => child.kill(name) };
 }
 
 const failed = ({ checks }: Result) =>
   checks.filter(({ outcome }) => outcome === "failed").map(({ name }) => name);
 
-const FINDS: readonly [Wrong, string[]][] = [
-  ["drop", ["Every message to every subscriber"]],
-  ["duplicate", ["No message twice"]],
-  ["reorder", ["Order on each channel"]],
-  ["alter", ["The same content for all"]],
-  // A message under the name of another channel, and a subscriber that gets nothing any more.
-  ["misdirect", ["The same content for all"]],
-  ["forget", ["Every message to every subscriber"]],
-  ["unasked", ["Nothing that was not asked for"]],
-  ["close", ["No connection ended by itself"]],
-  ["miscount", ["Own count agrees with the gateway's"]],
-];
-
-describe("load test against a gateway that is right", { concurrency: 2 }, () => {
+describe("load test on the command line", { concurrency: 8 }, () => {
   test("passes, and reports what it did", async (t) => {
-    const session = await begin(t, "nothing", ["sustained", "--duration", "4"]);
+    const session = await begin(t, "nothing", ["sustained", "--duration", "3"]);
     const { code, output, result, html } = await session.end;
     assert.deepEqual([code, failed(result)], [0, []], output);
     assert.equal(result.outcome, "passed");
     assert.equal(result.open, CONNECTIONS);
-    assert.ok(result.messages > 100 && result.deliveries > 400, output);
+    assert.ok(result.messages > 50 && result.deliveries > 200, output);
     assert.ok(result.latency.samples > 100 && result.latency.p50 < 60_000);
     assert.ok(
       result.timeline.some(
@@ -116,30 +101,6 @@ describe("load test against a gateway that is right", { concurrency: 2 }, () => 
     );
   });
 
-  test("a number that was given out and did not come is asked for, and comes", async (t) => {
-    const session = await begin(t, "drop-with-gap", ["sustained", "--duration", "3"]);
-    const { code, result, output } = await session.end;
-    assert.deepEqual([code, failed(result)], [0, []], output);
-    assert.deepEqual([result.gaps, result.replays, session.gateway.done], [1, 1, 1]);
-  });
-});
-
-describe("load test against a gateway that is wrong with one message or one client", {
-  concurrency: 3, // mostly they wait
-}, () => {
-  for (const [wrong, checks] of FINDS) {
-    test(`finds: ${wrong}`, async (t) => {
-      const session = await begin(t, wrong, ["sustained", "--duration", "3"]);
-      const { code, result, output } = await session.end;
-      if (wrong !== "miscount") assert.equal(session.gateway.done, 1, "the gateway went wrong");
-      // One fault may show in several checks, but never in none.
-      for (const name of checks) assert.ok(failed(result).includes(name), output);
-      assert.deepEqual([code, result.outcome], [1, "failed"]);
-    });
-  }
-});
-
-describe("thresholds and interruption", { concurrency: 3 }, () => {
   test("--max-p99 sets the exit code", async (t) => {
     const session = await begin(t, "late", ["sustained", "--duration", "3", "--max-p99", "300"]);
     const { code, result } = await session.end;
@@ -151,7 +112,7 @@ describe("thresholds and interruption", { concurrency: 3 }, () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     test(`${signal} ends the load and reports`, async (t) => {
       const session = await begin(t, "nothing", ["sustained", "--duration", "10m"]);
-      await session.said(/as published, 5 s/);
+      await session.delivered();
       session.signal(signal);
       const { code, result, output } = await session.end;
       assert.equal(code, 130, output);
@@ -161,8 +122,9 @@ describe("thresholds and interruption", { concurrency: 3 }, () => {
     });
 
   test("a second Ctrl-C ends it at once", async (t) => {
-    const session = await begin(t, "nothing", ["sustained", "--duration", "10m"]);
-    await session.said(/as published, 5 s/);
+    // Without answers the load test would wait a while for what is under way.
+    const session = await begin(t, "mute", ["sustained", "--duration", "10m"]);
+    await session.delivered();
     session.signal("SIGINT");
     await new Promise((resolve) => setTimeout(resolve, 300)); // longer than npm takes to pass the first one on
     session.signal("SIGINT");

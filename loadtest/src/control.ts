@@ -28,17 +28,32 @@ export type Command =
   | { kind: "connect"; perSecond: number }
   /** New entries of the ledger; everything up to `cutoff` is known. */
   | { kind: "audit"; entries: Entry[]; cutoff: number }
+  /** Opens no more; who waits for a place gives up. */
+  | { kind: "halt" }
   /** Breaks all connections at once. */
   | { kind: "cut" }
   /** Slow clients stop or go on; these one after the other within `overMs`, else the load test would be what is slow. */
   | { kind: "read"; slowClientsRead: boolean; overMs: number }
-  /** Waits until nothing is under way any more. */
-  | { kind: "finish"; timeoutMs: number }
+  /** Waits until every connection has everything up to an offset, and nothing is under way any more. */
+  | { kind: "finish"; upTo: number; timeoutMs: number }
+  /** Sends a sample at once; it comes before the answer. */
+  | { kind: "sample" }
   | { kind: "balance" }
+  /** Ends all subscriptions, so that counts come to rest. */
+  | { kind: "unsubscribe" }
   | { kind: "close"; timeoutMs: number };
 
-/** How often each value came. Values are microseconds, to three digits. */
+/** How often each value came. Values are microseconds, to three digits and at most a millisecond off. */
 export type Times = Map<number, number>;
+
+/** Deliveries of messages that were due within 10 ms. */
+export interface Due {
+  deliveries: number;
+  /** From publishing to reading, as the clocks have it: live messages of clients that are not slow on purpose. */
+  latency: Times;
+}
+/** Length of what is told apart by when it was due. */
+export const SLOT = 10_000; // µs
 
 /** Names that count what is wrong; each may be checked on its own. */
 export const FAULTS = {
@@ -71,8 +86,8 @@ export interface Sample {
   ended: Record<string, number>;
   faults: Partial<Record<FaultName, number>>;
   examples: string[];
-  /** From publishing to reading, live messages of clients that are not slow on purpose. */
-  latency: Times;
+  /** By the moment at which a message was due, in whole SLOTs since 1970. */
+  due: Map<number, Due>;
   /** From when a connection was due to its subscription. */
   connect: Times;
   /** From the break to the subscription that resumed. */
@@ -88,9 +103,9 @@ export interface Sample {
 }
 
 export interface Finished {
-  /** Everything up to here has come to every open connection. */
+  /** Everything up to here has come to every connection that came to rest. */
   position: number;
-  /** Connections that did not come to rest. */
+  /** Open connections that did not come to rest, or not with everything that they should have. */
   unsettled: number;
   open: number;
 }
@@ -113,10 +128,13 @@ export interface Answers {
   assign: null;
   connect: null;
   audit: null;
+  halt: null;
   cut: null;
   read: null;
   finish: Finished;
+  sample: null;
   balance: Balance;
+  unsubscribe: null;
   close: null;
 }
 

@@ -15,15 +15,19 @@ const CLOSE_MS = 1500; // time for closing handshakes
 
 type Common = Omit<Assignment, "worker" | "workers">;
 
+/** What a run asks of its workers. */
+export type Team = Pick<Crew, "assign" | "ask" | "broken" | "close" | "kill">;
+export type OnSample = (sample: Sample, worker: number) => void;
+
 export class Crew {
   readonly #children: ChildProcess[];
-  readonly #onSample: (sample: Sample, worker: number) => void;
+  readonly #onSample: OnSample;
   readonly #pending = new Map<ChildProcess, Map<string, (result: unknown) => void>>();
   readonly #broken = Promise.withResolvers<never>();
   #closing = false;
 
   /** @param entry the file that runs a worker when `ODIN_LOADTEST_WORKER` is set */
-  constructor(entry: string, workers: number, onSample: (sample: Sample, worker: number) => void) {
+  constructor(entry: string, workers: number, onSample: OnSample) {
     this.#onSample = onSample;
     this.#broken.promise.catch(() => {});
     this.#children = Array.from({ length: workers }, (_, worker) => this.#start(entry, worker));

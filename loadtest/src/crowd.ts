@@ -20,3 +20,10 @@ export interface SubscriberOptions extends LinkOptions {
   /** Stops reading on purpose. */
   slow: boolean;
 }
+
+/** Why `subscribe` was sent, for the answer. */
+export interface Request {
+  why: "first" | "resume" | "refill" | "makeGood";
+  /** Offset that it asked for. */
+  since: number;
+}

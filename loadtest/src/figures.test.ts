@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Distribution } from "./figures.ts";
+import { Distribution, quantilesOf } from "./figures.ts";
 import { describeLatency, shiftMicros } from "./latency-basis.ts";
 import { Tally } from "./tally.ts";
 import { tokenFor } from "./token.ts";
@@ -8,9 +8,9 @@ import { tokenFor } from "./token.ts";
 describe("distribution of times", () => {
   test("quantiles from what workers counted, to 1 %", () => {
     const tally = new Tally();
-    for (let micros = 1; micros <= 100_000; micros++) tally.time("latency", micros);
+    for (let micros = 1; micros <= 100_000; micros++) tally.time("connect", micros);
     const times = new Distribution();
-    times.add(tally.take({ open: 0, waiting: 0, entries: [], epoch: undefined }).latency);
+    times.add(tally.take({ open: 0, waiting: 0, entries: [], epoch: undefined }).connect);
     const { samples, p50, p99, max } = times.quantiles;
     assert.equal(samples, 100_000);
     for (const [is, should] of [
@@ -35,6 +35,17 @@ describe("distribution of times", () => {
     );
     assert.equal(times.quantiles.samples, 2);
   });
+});
+
+test("quantiles of a few times, also of such before their message, as clocks that differ have it", () => {
+  const tally = new Tally();
+  for (let n = 0; n < 100; n++) tally.delivery(5_000_000, n * 1000 - 40_000);
+  tally.delivery(5_010_000, undefined);
+  const { due } = tally.take({ open: 0, waiting: 0, entries: [], epoch: undefined });
+  assert.deepEqual([...due.keys()], [500, 501]);
+  assert.deepEqual(quantilesOf(due.get(500)?.latency ?? new Map()), { p50: 9, p99: 58, max: 59 });
+  assert.deepEqual(due.get(501), { deliveries: 1, latency: new Map() });
+  assert.equal(quantilesOf(new Map()), undefined);
 });
 
 test("clocks: a difference is added only where it matters and can be known", () => {

@@ -53,10 +53,28 @@ export class Distribution {
     if (this.#histogram.totalCount === 0) return [];
     return CURVE.map((percent) => ({ percent, ms: rounded(this.#histogram.getValueAtPercentile(percent)) }));
   }
+}
 
-  clear(): void {
-    this.#histogram.reset();
-  }
+/** The same of a few times, which may be below nothing; undefined without any. */
+export function quantilesOf(times: Times): { p50: number; p99: number; max: number } | undefined {
+  const values = [...times].toSorted(([one], [other]) => one - other);
+  const total = values.reduce((sum, [, count]) => sum + count, 0);
+  const last = values.at(-1);
+  if (last === undefined) return undefined;
+  const at = (share: number) => {
+    let count = 0;
+    for (const [micros, more] of values) {
+      count += more;
+      if (count >= total * share) return rounded(micros);
+    }
+    return rounded(last[0]);
+  };
+  return { p50: at(0.5), p99: at(0.99), max: rounded(last[0]) };
+}
+
+/** Adds to the counts of `times`. */
+export function addTimes(times: Times, more: Times): void {
+  for (const [micros, count] of more) times.set(micros, (times.get(micros) ?? 0) + count);
 }
 
 // Half of what is left, each time: 50, 75, 87.5, … as HDR plots have it, four steps in between.

@@ -55,6 +55,10 @@ export class GatewayWatch {
   }
 
   async look(): Promise<GatewayFigures | undefined> {
+    if (this.#urls.length === 0) {
+      this.trouble ??= "several gateways on one host: name the /metrics of each with --metrics";
+      return undefined;
+    }
     try {
       const all = await Promise.all(this.#urls.map((url) => this.#ask(url)));
       const total = (key: keyof GatewayFigures) => all.reduce((sum, figures) => sum + figures[key], 0);

@@ -24,7 +24,7 @@ describe("ledger", () => {
     ledger.saw([entry(5)], "e", 0);
     ledger.stored(6, "A.b", 0);
     assert.deepEqual(offsets(ledger.take(0, 0)), [5, 6]);
-    assert.deepEqual([ledger.published, ledger.conflicts], [2, []]);
+    assert.deepEqual([ledger.published, ledger.conflicts, ledger.last], [2, [], 6]);
   });
 
   test("workers that were told different things about an offset", () => {

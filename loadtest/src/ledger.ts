@@ -20,6 +20,8 @@ export class Ledger {
   /** Entries so far. */
   count = 0;
   published = 0;
+  /** The largest offset that anybody has seen or stored. */
+  last = 0;
 
   #add(entry: Entry, seen: boolean, now: number): void {
     const known = this.#lines.get(entry.offset);
@@ -27,6 +29,7 @@ export class Ledger {
       const line = { ...entry, seen, addedAt: now };
       this.#lines.set(entry.offset, line);
       this.#fresh.push(line);
+      this.last = Math.max(this.last, entry.offset);
       this.count++;
       return;
     }
@@ -43,6 +46,7 @@ export class Ledger {
       this.#lines.clear();
       this.#fresh = [];
       this.#audited = [];
+      this.last = 0;
     }
     this.#epoch = epoch ?? this.#epoch;
     for (const entry of entries) this.#add(entry, true, now);

@@ -17,7 +17,7 @@ const PORTS_ELSEWHERE = 16_384; // the range of other systems than Linux: 49152 
 export function limitsHere(): Limits {
   const { report } = process;
   // Else it asks for the name of each address that it finds.
-  report.excludeNetwork = true;
+  Object.assign(report, { excludeNetwork: true });
   const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft: number | string } } };
   const soft = Number(userLimits?.open_files?.soft);
   let ports = PORTS_ELSEWHERE;

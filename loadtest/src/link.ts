@@ -84,6 +84,10 @@ export class Link {
     socket.on("close", () => this.#end(this.#open ? 1006 : 0, "the connection broke"));
   }
 
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   send(message: object): void {
     if (!this.#ended) this.#socket.write(clientFrame(OPCODE.text, Buffer.from(JSON.stringify(message))));
   }

@@ -1,10 +1,11 @@
 /** The first process of a load test: reads the options, runs, writes the report. */
 
+import { claimFolder } from "./claim-folder.ts";
+import { Crew } from "./crew.ts";
 import { beyondLimits, limitsHere } from "./limits.ts";
 import { HELP, type Options, readOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { Progress } from "./progress.ts";
-import { claimFolder, writeReport } from "./report-files.ts";
 import { Run } from "./run.ts";
 import { summaryText } from "./summary.ts";
 
@@ -43,9 +44,11 @@ async function load(options: Options, entry: string): Promise<number> {
   );
   const prepared = await Promise.race([prepare(options), stopped]);
   if (prepared === "stopped") return EXIT.stopped;
-  run = new Run(options, prepared, entry, progress, stop);
+  run = new Run(options, prepared, (onSample) => new Crew(entry, options.workers, onSample), progress, stop);
   const result = await run.go().finally(() => progress.end());
   process.stdout.write(`${summaryText(result)}\n\n`);
+  // Not before: reading what draws plots would delay the load.
+  const { writeReport } = await import("./report-files.ts");
   const { html, json, trouble } = writeReport(result, options.out);
   process.stdout.write(`Report: ${html}\n        ${json}\n`);
   if (trouble !== undefined) process.stderr.write(`${trouble}\n`);

@@ -79,6 +79,17 @@ describe("options of the load test", () => {
     assert.doesNotMatch(options.problems.join(), /secret/);
   });
 
+  test("a command breaks connections once, if nothing else is said", () => {
+    assert.equal(read(["reconnect"]).rounds, 2);
+    assert.equal(read(["reconnect", "--kill", "kill -9 1"]).rounds, 1);
+    assert.equal(read(["reconnect", "--kill", "x", "--rounds", "3"]).rounds, 3);
+  });
+
+  test("lists are not empty", () => {
+    for (const flag of ["--url", "--rate", "--metrics"])
+      assert.match(JSON.stringify(readOptions(["sustained", flag, ","], {})), /: must not be empty/);
+  });
+
   test("--help names every scenario and setting", () => {
     assert.equal(readOptions(["--help"], {}), "help");
     for (const name of [...Object.keys(SCENARIOS), "TARGET_CONNECTIONS", "WS_URL", "--max-p99", "--at-once"])

@@ -1,8 +1,8 @@
 /** What `npm run loadtest` is told by its arguments and by the environment. */
 
 import { availableParallelism, networkInterfaces } from "node:os";
-import { parseArgs } from "node:util";
 import { OPS_PORT, WS_PATH, WS_PORT } from "@odin-ws/protocol";
+import { readFlags } from "./flags.ts";
 import { bounded, duration, list, type Reader, url, whole } from "./readers.ts";
 
 export const SCENARIOS = {
@@ -53,14 +53,16 @@ interface Row {
 
 const rates: Reader<number[]> = (text) => {
   const values = list(text).map(bounded(0.1, 100_000));
-  const wrong = values.find((value) => typeof value === "string");
+  const wrong = values.length === 0 ? "must not be empty" : values.find((value) => typeof value === "string");
   return typeof wrong === "string" ? `${wrong}, several separated by commas` : (values as number[]);
 };
 const urls = (...schemes: string[]): Reader<string[]> => {
   const one = url(...schemes);
   return (text) => {
     const values = list(text).map(one);
-    return values.find((value) => value.startsWith("must ")) ?? values;
+    return values.length === 0
+      ? "must not be empty"
+      : (values.find((value) => value.startsWith("must ")) ?? values);
   };
 };
 const text: Reader<string> = (value) => value;
@@ -103,7 +105,7 @@ const ROWS = {
     "metrics",
     "METRICS_URL",
     urls("http", "https"),
-    `/metrics of the gateways (port ${OPS_PORT} of the host in WS_URL)`,
+    `/metrics of each gateway (port ${OPS_PORT} of the host in WS_URL)`,
   ),
   workers: row("workers", "WORKERS", whole(1, 64), "processes that hold connections (1 for each 2,500)"),
   sources: row(
@@ -130,7 +132,7 @@ const ROWS = {
     text,
     "signs a token for each connection; better in the environment",
   ),
-  rounds: row("rounds", "ROUNDS", whole(1, 100), "reconnect: how often (2)"),
+  rounds: row("rounds", "ROUNDS", whole(1, 100), "reconnect: how often (2; with --kill 1)"),
   kill: row(
     "kill",
     "KILL_COMMAND",
@@ -179,27 +181,23 @@ function workersFor(connections: number): number {
   return Math.max(1, wanted, Math.ceil(connections / MOST_PER_WORKER));
 }
 
-function flagsOf(args: readonly string[], problems: string[]) {
-  const strings = Object.values(ROWS).map(({ flag }) => [flag, { type: "string" as const }]);
-  const booleans = [...Object.keys(SWITCHES), "help"].map((flag) => [flag, { type: "boolean" as const }]);
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries([...strings, ...booleans]),
-    allowPositionals: true,
-    // Else it would stop at the first mistake.
-    strict: false,
-  });
-  const known = new Set([...strings, ...booleans].map(([flag]) => flag));
-  for (const name of Object.keys(values)) {
-    if (!known.has(name)) problems.push(`--${name}: no such option; see --help`);
-  }
-  const [scenario = "", ...more] = positionals;
+function commandLine(args: readonly string[], problems: string[]) {
+  const names = Object.values(ROWS).map(({ flag }) => flag);
+  const { words, values, switches } = readFlags(args, names, [...Object.keys(SWITCHES), "help"], problems);
+  const [scenario = "", ...more] = words;
   if (!Object.hasOwn(SCENARIOS, scenario))
     problems.push(
       `${JSON.stringify(scenario)} is no scenario: name one of ${Object.keys(SCENARIOS).join(", ")}`,
     );
   for (const extra of more) problems.push(`${JSON.stringify(extra)}: one scenario at a time`);
-  return { scenario: scenario as Scenario, values: values as Record<string, string | boolean | undefined> };
+  return { scenario: scenario as Scenario, values, switches };
+}
+
+/** Where the gateways' figures are when nobody says it: of several on one host this cannot be known. */
+function metricsOf(urls: readonly string[]): string[] {
+  const gateways = [...new Set(urls)].map((address) => new URL(address).hostname);
+  const hosts = new Set(gateways);
+  return hosts.size < gateways.length ? [] : [...hosts].map((host) => `http://${host}:${OPS_PORT}/metrics`);
 }
 
 /** Reads arguments and environment; returns one line per mistake when there are any. */
@@ -208,16 +206,16 @@ export function readOptions(
   env: NodeJS.ProcessEnv,
 ): Options | "help" | { problems: string[] } {
   const problems: string[] = [];
-  const { scenario, values } = flagsOf(args, problems);
-  if (values.help === true) return "help";
+  const { scenario, values, switches } = commandLine(args, problems);
+  if (switches.has("help")) return "help";
   function read<T>(name: Name, reader: Reader<T>): T | undefined {
     const { flag, env: variable } = ROWS[name];
     const given = values[flag];
     const source = given === undefined ? variable : `--${flag}`;
     const value = given ?? (env[variable] || undefined);
     if (value === undefined) return undefined;
-    const result = typeof value === "string" ? reader(value) : "needs a value";
-    if (typeof result !== "string" || result === value || !/^(must|needs) /.test(result)) return result as T;
+    const result = reader(value);
+    if (typeof result !== "string" || result === value || !result.startsWith("must ")) return result as T;
     // What stands in a secret's place is not shown.
     problems.push(
       `${source}: ${result}${name === "jwtSecret" || name === "nats" ? "" : `, not ${JSON.stringify(value)}`}`,
@@ -231,6 +229,7 @@ export function readOptions(
   const fallbackRates = { throughput: [12, 30], "connection-rate": [500] } as Partial<
     Record<Scenario, number[]>
   >;
+  const kill = read("kill", ROWS.kill.read);
   const options: Options = {
     scenario,
     connections,
@@ -241,7 +240,7 @@ export function readOptions(
     connectRate: read("connectRate", ROWS.connectRate.read) ?? 500,
     nats: read("nats", ROWS.nats.read),
     publisher: read("publisher", ROWS.publisher.read),
-    metrics: read("metrics", ROWS.metrics.read) ?? hosts.map((host) => `http://${host}:${OPS_PORT}/metrics`),
+    metrics: read("metrics", ROWS.metrics.read) ?? metricsOf(urlList),
     sources:
       read("sources", ROWS.sources.read) ??
       // Elsewhere than on Linux, 127.0.0.1 is the only address of its kind.
@@ -251,11 +250,12 @@ export function readOptions(
     sameMachine: hosts.every(isHere),
     maxP99Ms: read("maxP99Ms", ROWS.maxP99Ms.read) ?? 500,
     minSuccess: read("minSuccess", ROWS.minSuccess.read) ?? 99.9,
-    compression: values.compression === true,
+    compression: switches.has("compression"),
     jwtSecret: read("jwtSecret", ROWS.jwtSecret.read),
-    rounds: read("rounds", ROWS.rounds.read) ?? 2,
-    kill: read("kill", ROWS.kill.read),
-    atOnce: values["at-once"] === true,
+    // A command that ends a process finds it once.
+    rounds: read("rounds", ROWS.rounds.read) ?? (kill === undefined ? 2 : 1),
+    kill,
+    atOnce: switches.has("at-once"),
     slowPercent: read("slowPercent", ROWS.slowPercent.read) ?? 1,
     out: read("out", ROWS.out.read) ?? "dist/loadtest",
   };

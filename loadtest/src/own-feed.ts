@@ -13,7 +13,7 @@ const BULK_BYTES = 65_536; // 64 KiB
 /** Of all bulk messages to all slow clients together: enough to fill buffers, not the machine. */
 const BULK_BYTES_PER_SECOND = 52_428_800; // 50 MiB
 const MOST_BULK = 10; // messages a second
-const CONNECT_TIMEOUT = 10_000; // 10 s
+const CONNECT_TIMEOUT = 5_000; // 5 s
 const CLOSE_TIMEOUT = 10_000; // 10 s
 
 /** A schedule without drift. */
@@ -80,6 +80,7 @@ export class OwnFeed implements Feed {
   }
 
   async setRate(perSecond: number): Promise<void> {
+    this.#tick();
     const now = wallMicros();
     this.#messages = new Schedule(perSecond, now);
     this.#bulk = new Schedule(perSecond === 0 ? 0 : this.#bulkRate, now);
@@ -119,6 +120,9 @@ export class OwnFeed implements Feed {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    // What is due is published, however late this process comes to it.
+    if (this.#timer !== undefined) this.#tick();
+    this.#timer = undefined;
     // What is not stored then has been counted, with its reason, by publish().
     await this.#publisher.close({ timeoutMs: CLOSE_TIMEOUT }).catch(() => {});
   }

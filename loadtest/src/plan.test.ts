@@ -54,8 +54,11 @@ describe("who subscribes to what", () => {
   });
 
   test("few connections work, too", () => {
-    for (const connections of [1, 2, 7]) {
+    for (const connections of [1, 2, 7, 40, 333, 2000]) {
       const plan = ownPlan(connections);
+      // What deliveries are reckoned with.
+      const subscribers = subscribersOf(plan);
+      assert.ok(plan.hot.every((hot) => subscribers.get(hot) === plan.subscribers));
       const channels = Array.from({ length: connections }, (_, n) => channelsOf(plan, n)).flat();
       assert.ok(
         plan.hot.every((hot) => channels.includes(hot)),

@@ -1,20 +1,20 @@
 /** One run from the first connection to the result. */
 
-import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { addBalances } from "./balance.ts";
-import { type Evidence, judge } from "./checks.ts";
+import { buildResult } from "./build-result.ts";
 import { compareCounts } from "./compare-counts.ts";
 import type { Balance, Finished } from "./control.ts";
-import { Crew } from "./crew.ts";
+import type { OnSample, Team } from "./crew.ts";
 import type { Feed } from "./feed.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
-import { type Clocks, describeLatency, shiftMicros } from "./latency-basis.ts";
+import { runCommand } from "./kill-command.ts";
+import { type Clocks, shiftMicros } from "./latency-basis.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Options } from "./options.ts";
 import type { Plan } from "./plan.ts";
 import type { Prepared } from "./prepare.ts";
-import { machine, type Result } from "./result.ts";
+import type { Result } from "./result.ts";
 import type { Point } from "./timeline.ts";
 import { Totals } from "./totals.ts";
 
@@ -29,8 +29,7 @@ const TICK = 1000; // ms
 const AUDIT_AFTER = 3000; // ms
 /** Without a new connection for so long, no more are to come. */
 const STALLED = 45_000; // ms: beyond the longest wait of a client that was refused
-const FINISH_MS = 15_000; // 15 s for the last deliveries
-const SAMPLES_TO_SETTLE = 2;
+const FINISH_MS = 15_000; // 15 s
 const READ_AGAIN = 0.2; // of the traffic's time: slow clients begin to read again one after the other
 
 const faultsOf = (totals: Totals): number =>
@@ -41,25 +40,36 @@ export class Run {
   readonly #plan: Plan;
   readonly #slow: number;
   readonly #rates: readonly number[];
-  readonly #crew: Crew;
+  readonly #crew: Team;
   readonly #watch: GatewayWatch;
   readonly #ledger: Ledger;
   readonly #totals: Totals;
   readonly #feed: Feed;
   readonly #watcher: Watcher;
   readonly #stop: AbortSignal;
+  readonly #finishMs: number;
   readonly #startedAt = new Date();
   readonly #marks: Result["marks"] = [];
+  readonly #commandFailures: string[] = [];
   #phaseBegin = performance.now();
   #mostOpen = 0;
   #finishing = false;
   #secondsToConnect = 0;
 
   /**
-   * @param entry the file that runs a worker when `ODIN_LOADTEST_WORKER` is set
+   * @param hire starts the workers
    * @param stop Ctrl-C: ends the load and reports
+   * @param finishMs time for the last deliveries, and before that for clients to come back
    */
-  constructor(options: Options, prepared: Prepared, entry: string, watcher: Watcher, stop: AbortSignal) {
+  constructor(
+    options: Options,
+    prepared: Prepared,
+    hire: (onSample: OnSample) => Team,
+    watcher: Watcher,
+    stop: AbortSignal,
+    finishMs = FINISH_MS,
+  ) {
+    this.#finishMs = finishMs;
     this.#options = options;
     this.#watcher = watcher;
     this.#stop = stop;
@@ -70,7 +80,7 @@ export class Run {
     this.#feed = prepared.feed;
     this.#watch = new GatewayWatch(options.metrics);
     this.#totals = new Totals((clock) => shiftMicros(this.#clocks, clock));
-    this.#crew = new Crew(entry, options.workers, (sample, worker) => {
+    this.#crew = hire((sample, worker) => {
       this.#ledger.saw(sample.entries, sample.epoch, performance.now());
       this.#totals.add(sample, worker);
     });
@@ -120,6 +130,7 @@ export class Run {
       if (this.#totals.open > best) [best, bestAt] = [this.#totals.open, now];
       else if (now - bestAt > STALLED && now - begin > (connections / perSecond) * 1000 + STALLED) break;
     }
+    if (this.#stop.aborted) await this.#crew.ask<"halt">({ kind: "halt" });
     this.#secondsToConnect = (performance.now() - begin) / 1000;
   }
 
@@ -134,7 +145,6 @@ export class Run {
       this.#totals.beginStage(name);
       this.#phase(name, seconds);
       await this.#during(seconds * 1000);
-      this.#totals.endStage();
     }
   }
 
@@ -146,7 +156,7 @@ export class Run {
     if (scenario === "reconnect") {
       for (let round = 1; round <= rounds && !this.#stop.aborted; round++) {
         await until((round - 0.75) / rounds);
-        if (!this.#stop.aborted) await this.#break(round);
+        if (!this.#stop.aborted) await this.#break(round, begin + ms - performance.now());
       }
     } else if (scenario === "slow-clients") {
       await until(0.1);
@@ -163,45 +173,57 @@ export class Run {
     this.#marks.push({ at: this.#totals.timeline.seconds, name });
   }
 
-  async #break(round: number): Promise<void> {
+  /** @param within how long a command may take, ms */
+  async #break(round: number, within: number): Promise<void> {
     this.#mark(`break ${round}`);
     const { kill } = this.#options;
     if (kill === undefined) {
       await this.#crew.ask<"cut">({ kind: "cut" });
       return;
     }
-    const child = spawn(kill, { shell: true, stdio: ["ignore", "ignore", "inherit"] });
-    const code = await new Promise((resolve) => child.once("close", resolve).once("error", resolve));
-    if (code !== 0) throw new Error(`--kill: ${JSON.stringify(kill)} ended with ${code}`);
+    const failure = await Promise.race([runCommand(kill, within, this.#stop), this.#crew.broken]);
+    if (failure !== undefined) this.#commandFailures.push(`${JSON.stringify(kill)} ${failure}`);
   }
 
   /** Waits until every client has what was sent to it, and counts. */
   async #finish(): Promise<{ finished: Finished[]; balance: Balance }> {
     this.#finishing = true;
-    this.#phase("finishing", FINISH_MS / 1000);
+    this.#phase("finishing", this.#finishMs / 1000);
+    const own = this.#feed.kind === "own";
+    this.#totals.endStage();
+    if (own) await this.#feed.stop();
     await this.#crew.ask<"read">({ kind: "read", slowClientsRead: true, overMs: 0 });
-    if (this.#feed.kind === "own") await this.#feed.stop();
-    const back = performance.now() + FINISH_MS;
+    const back = performance.now() + this.#finishMs;
     while (this.#totals.open < this.#mostOpen && performance.now() < back && !this.#stop.aborted)
       await this.#wait(200);
-    const finished = await this.#crew.ask<"finish">({ kind: "finish", timeoutMs: FINISH_MS });
-    // The last sample of each worker brings what its clients have seen.
-    await this.#rounds(SAMPLES_TO_SETTLE);
-    const position = Math.min(...finished.map((one) => one.position));
-    if (Number.isFinite(position)) {
-      const audit = this.#ledger.takeUpTo(position, performance.now());
-      await this.#crew.ask<"audit">({ kind: "audit", ...audit });
-    }
-    const parts = await this.#crew.ask<"balance">({ kind: "balance" });
-    const balance = addBalances(parts);
+    // What was stored is due to all. Of a feed of others, what any client has.
+    await this.#sample();
+    const upTo = this.#ledger.last;
+    const finished = await this.#crew.ask<"finish">({ kind: "finish", upTo, timeoutMs: this.#finishMs });
+    await this.#sample();
+    const rested = Math.min(...finished.map((one) => one.position));
+    const complete = finished.every(({ unsettled }) => unsettled === 0) && Number.isFinite(rested);
+    // Never what a gateway says it has given out: one that is cut off from the stream does not know what is due.
+    const cutoff = complete ? Math.max(upTo, rested) : upTo;
+    await this.#crew.ask<"audit">({
+      kind: "audit",
+      ...this.#ledger.takeUpTo(cutoff, performance.now()),
+    });
+    const balance = addBalances(await this.#crew.ask<"balance">({ kind: "balance" }));
     return { finished, balance };
   }
 
-  /** Waits for so many more samples of each worker. */
-  async #rounds(count: number): Promise<void> {
-    const wanted = this.#totals.rounds(this.#options.workers) + count;
-    while (this.#totals.rounds(this.#options.workers) < wanted)
-      await Promise.race([sleep(50), this.#crew.broken]);
+  /** Learns all that the workers know by now. */
+  async #sample(): Promise<void> {
+    await this.#crew.ask<"sample">({ kind: "sample" });
+  }
+
+  /** Ends all subscriptions; what has come until then is all there is. */
+  async #unsubscribe(): Promise<void> {
+    await this.#crew.ask<"unsubscribe">({ kind: "unsubscribe" });
+    // An answer to a heartbeat comes behind all that was sent before.
+    await this.#crew.ask<"finish">({ kind: "finish", upTo: 0, timeoutMs: this.#finishMs });
+    await this.#sample();
   }
 
   /** Runs to the end, or to Ctrl-C. */
@@ -220,15 +242,31 @@ export class Run {
       await this.#connect();
       // With nobody there, traffic would tell nothing.
       if (!this.#stop.aborted && this.#mostOpen + this.#totals.open > 0) await this.#traffic();
-      this.#totals.endStage();
       const { finished, balance } = await this.#finish();
-      const others = {
+      const [after, counts] = await compareCounts(this.#options, before, {
         watch: this.#watch,
         totals: this.#totals,
-        settle: () => this.#rounds(SAMPLES_TO_SETTLE),
-      };
-      const [after, counts] = await compareCounts(this.#options, before, others);
-      return this.#result(finished, balance, { before, after, trouble: this.#watch.trouble }, counts);
+        rest: () => this.#unsubscribe(),
+        settle: () => this.#sample(),
+      });
+      return buildResult({
+        options: this.#options,
+        startedAt: this.#startedAt,
+        clocks: this.#clocks,
+        feed: this.#feed,
+        plan,
+        ledger: this.#ledger,
+        totals: this.#totals,
+        marks: this.#marks,
+        mostOpen: this.#mostOpen,
+        secondsToConnect: this.#secondsToConnect,
+        finished,
+        balance,
+        gateway: { before, after, trouble: this.#watch.trouble },
+        counts,
+        commandFailures: this.#commandFailures,
+        stopped: this.#stop.aborted,
+      });
     } finally {
       clearInterval(ticker);
       this.#watch.stop();
@@ -239,53 +277,5 @@ export class Run {
 
   kill(): void {
     this.#crew.kill();
-  }
-
-  #result(
-    finished: Finished[],
-    balance: Balance,
-    gateway: Result["gateway"],
-    counts: Evidence["counts"],
-  ): Result {
-    const totals = this.#totals;
-    const { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess } =
-      this.#options;
-    const result: Omit<Result, "checks" | "outcome"> = {
-      scenario: this.#options.scenario,
-      startedAt: this.#startedAt.toISOString(),
-      seconds: Math.round(totals.timeline.seconds),
-      command: { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess },
-      machine: machine(),
-      feed: this.#feed.description,
-      latencyBasis: describeLatency(this.#clocks, totals.clock),
-      open: finished.reduce((sum, { open }) => sum + open, 0),
-      mostOpen: this.#mostOpen,
-      secondsToConnect: Math.round(this.#secondsToConnect * 10) / 10,
-      ...totals.counts,
-      messages: this.#ledger.count,
-      published: this.#ledger.published,
-      balance,
-      latency: totals.latency.quantiles,
-      latencyCurve: totals.latency.curve(),
-      connect: totals.connect.quantiles,
-      resume: totals.resume.quantiles,
-      roundTrip: totals.roundTrip.quantiles,
-      stages: totals.stages,
-      marks: this.#marks,
-      faults: totals.faults,
-      refused: totals.refused,
-      ended: totals.ended,
-      examples: [...totals.examples, ...this.#ledger.conflicts.slice(0, 5), ...balance.examples],
-      gateway,
-      timeline: totals.timeline.points,
-    };
-    const checks = judge({
-      ...{ options: this.#options, result, balance, counts },
-      ledgerConflicts: this.#ledger.conflicts,
-      unsettled: finished.reduce((sum, { unsettled }) => sum + unsettled, 0),
-      feedFailures: this.#feed.failures,
-    });
-    const failed = checks.some(({ outcome }) => outcome === "failed");
-    return { ...result, checks, outcome: this.#stop.aborted ? "stopped" : failed ? "failed" : "passed" };
   }
 }

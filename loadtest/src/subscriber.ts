@@ -4,16 +4,11 @@ import type { ControlMessage } from "@odin-ws/protocol";
 import { Account, type Gap } from "./account.ts";
 import { BrokenContent, looksLikeEnvelope } from "./book.ts";
 import { wallMicros } from "./clock.ts";
-import type { Crowd, SubscriberOptions } from "./crowd.ts";
+import type { Crowd, Request, SubscriberOptions } from "./crowd.ts";
+import { GapQueue } from "./gap-queue.ts";
 import { Link, type LinkEnd } from "./link.ts";
 import { Patience } from "./patience.ts";
-
-/** Why `subscribe` was sent, for the answer. */
-interface Request {
-  why: "first" | "resume" | "refill" | "makeGood";
-  /** Offset that it asked for. */
-  since: number;
-}
+import { WaitTime } from "./wait-time.ts";
 
 export class Subscriber {
   readonly options: SubscriberOptions;
@@ -22,13 +17,14 @@ export class Subscriber {
   #link: Link | undefined;
   #timer: NodeJS.Timeout | undefined;
   state: "away" | "opening" | "ready" | "stopped" = "away";
-  /** When it should have been ready, or lost its connection; µs. */
-  #dueAt = 0;
+  readonly #wait: WaitTime;
   #epoch = "";
   readonly #patience = new Patience();
   #requests: Request[] = [];
-  #gaps: Gap[] = [];
-  #asking = false;
+  readonly #gaps = new GapQueue(({ from, to }) => {
+    this.#crowd.tally.count("replays");
+    this.#link?.send({ type: "replay", from_seq: from, to_seq: to });
+  });
   /** Envelopes that come now because they were asked for. */
   #backlog = 0;
   #probedAt = 0;
@@ -36,28 +32,29 @@ export class Subscriber {
   #goneFrom: number | undefined;
   /** Up to here all has come, as of the last heartbeat. */
   restedAt: number | undefined;
-  #resting = false;
+  /** Set at the end of a run: up to here all is due. */
+  #owedUpTo: number | undefined;
   told = false;
   closedAsSlow = false;
 
   constructor(options: SubscriberOptions, crowd: Crowd) {
     this.options = options;
     this.#crowd = crowd;
+    this.#wait = new WaitTime(crowd.tally);
   }
 
   /** @param dueAt when the schedule wanted it, µs: what it waits for its turn counts as time to connect */
   connect(dueAt: number): void {
-    this.#dueAt = dueAt;
+    this.#wait.begin(dueAt);
     this.#dial();
   }
 
   #dial(): void {
     this.state = "opening";
-    const link: Link = new Link(this.options, {
+    this.#link = new Link(this.options, {
       text: (bytes, start, end) => this.#onText(bytes, start, end),
       ended: (end) => this.#onEnded(end),
     });
-    this.#link = link;
   }
 
   /** Breaks the connection; it comes back as after any break. */
@@ -78,23 +75,38 @@ export class Subscriber {
     this.#link?.send({ type: "heartbeat" });
   }
 
-  /** Nothing is under way: a heartbeat was answered and no gap is open. */
-  rest(): void {
+  /** The end of the run: `restedAt` is to reach this offset, with no gap open. */
+  rest(upTo: number): void {
     this.restedAt = undefined;
-    this.#resting = true;
+    this.#owedUpTo = upTo;
     this.probe();
   }
 
   /** Has all that it is owed up to the end of the run. */
   get settled(): boolean {
-    return this.state === "ready" && this.restedAt !== undefined;
+    return this.state === "ready" && (this.restedAt ?? -1) >= (this.#owedUpTo ?? 0);
+  }
+
+  /** Nothing more is to come to it. */
+  unsubscribe(): void {
+    if (this.state === "ready") this.#link?.send({ type: "unsubscribe", channels: this.options.channels });
+  }
+
+  /** Counts how long it has waited in vain by now; else only those that were served would tell how long it takes. */
+  countWait(): void {
+    if (this.state !== "ready") this.#wait.end(this.account.begun ? "resume" : "connect");
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    this.#wait.giveUp();
     if (this.state === "opening") this.#link?.cut();
     else this.#link?.close();
     this.state = "stopped";
+  }
+
+  get linked(): boolean {
+    return this.#link?.ended === false;
   }
 
   drop(): void {
@@ -118,10 +130,12 @@ export class Subscriber {
     tally.count("deliveries");
     tally.count("bytes", end - start);
     const { seq, offset, known } = book.read(bytes, start, end, now / 1000);
-    if (this.#backlog > 0) {
+    const asked = this.#backlog > 0;
+    if (asked) {
       this.#backlog--;
       tally.count("caughtUp");
-    } else if (!this.options.slow) tally.time("latency", now - known.sinceMicros);
+    }
+    tally.delivery(known.sinceMicros, asked || this.options.slow ? undefined : now - known.sinceMicros);
     const outcome = this.account.take(seq, offset, this.options.lookup);
     if (outcome === undefined) return;
     if ("kind" in outcome) tally.fault(outcome.kind, outcome.text);
@@ -130,17 +144,7 @@ export class Subscriber {
 
   #onGap(gap: Gap): void {
     this.#crowd.tally.count("gaps", gap.to - gap.from + 1);
-    this.#gaps.push(gap);
-    this.#ask();
-  }
-
-  // One request at a time: a gateway reads 20 messages a second of a client.
-  #ask(): void {
-    const [gap] = this.#gaps;
-    if (gap === undefined || this.#asking) return;
-    this.#asking = true;
-    this.#crowd.tally.count("replays");
-    this.#link?.send({ type: "replay", from_seq: gap.from, to_seq: gap.to });
+    this.#gaps.add(gap);
   }
 
   #subscribe(why: Request["why"], since?: number): void {
@@ -160,14 +164,13 @@ export class Subscriber {
         return this.#onHeartbeat(message);
       case "replay_end": {
         const position = this.account.position;
-        this.#asking = false;
-        const gap = this.#gaps.shift();
+        const gap = this.#gaps.answered();
         if (message.missing > 0 && gap !== undefined) {
           this.account.giveUp(gap);
           this.account.refill(position);
           this.#subscribe("refill", position);
         }
-        return this.#ask();
+        return this.#gaps.ask();
       }
       case "throttle_update":
         tally.count("throttled");
@@ -224,9 +227,9 @@ export class Subscriber {
     const now = wallMicros();
     const roundTrip = now - this.#probedAt;
     this.#probedAt = 0;
-    if (this.state === "opening") this.#onReady(offset, now);
+    if (this.state === "opening") this.#onReady(offset);
     // All clients at once, at the end of a run, measure nothing but each other.
-    else if (!this.options.slow && !this.#resting) {
+    else if (!this.options.slow && this.#owedUpTo === undefined) {
       tally.time("roundTrip", roundTrip);
       tally.clock(roundTrip / 1000, ts - (now - roundTrip / 2) / 1000);
     }
@@ -237,16 +240,15 @@ export class Subscriber {
     this.account.reached(offset);
   }
 
-  #onReady(offset: number, now: number): void {
+  #onReady(offset: number): void {
     const { tally } = this.#crowd;
-    const resumed = this.account.begun;
+    this.#wait.end(this.account.begun ? "resume" : "connect");
     this.state = "ready";
     this.#patience.succeeded();
     this.account.begin(offset);
     if (this.#goneFrom !== undefined) this.account.excuse(this.#goneFrom, offset);
     this.#goneFrom = undefined;
     tally.count("served");
-    tally.time(resumed ? "resume" : "connect", now - this.#dueAt);
   }
 
   #onThrottle({ level, since, dropped }: Extract<ControlMessage, { type: "throttle_update" }>): void {
@@ -281,15 +283,14 @@ export class Subscriber {
   }
 
   #comeBack(): void {
-    this.#dueAt = wallMicros();
+    this.#wait.begin();
     this.#dialIn(this.#crowd.atOnce ? 0 : this.#patience.afterBreak());
   }
 
   #dialIn(ms: number): void {
     this.state = "away";
     this.#requests = [];
-    this.#gaps = [];
-    this.#asking = false;
+    this.#gaps.clear();
     this.#backlog = 0;
     this.#probedAt = 0;
     this.#timer = setTimeout(() => this.#dial(), ms);

@@ -1,7 +1,7 @@
 /** What a run was like, second by second. */
 
-import type { Sample } from "./control.ts";
-import { Distribution, type Quantiles } from "./figures.ts";
+import type { Sample, Times } from "./control.ts";
+import { addTimes, type Quantiles, quantilesOf } from "./figures.ts";
 import type { GatewayFigures } from "./gateway-watch.ts";
 
 export interface Point {
@@ -37,10 +37,18 @@ export interface Stage {
 const sum = (counts: Record<string, number | undefined>): number =>
   Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0);
 
+function shifted(point: Point, shiftMicros: number): Point {
+  const { p50, p99, max } = point;
+  if (p50 === undefined || p99 === undefined || max === undefined) return point;
+  const [least, most, all] = [p50, p99, max].map((ms) => Math.max(0, ms + shiftMicros / 1000));
+  return { ...point, p50: least as number, p99: most as number, max: all as number };
+}
+
 export class Timeline {
   readonly #begin = performance.now();
-  readonly points: Point[] = [];
-  readonly #tick = new Distribution();
+  /** Latency as the clocks have it. */
+  readonly #raw: Point[] = [];
+  #latency: Times = new Map();
   #deliveries = 0;
   #bytes = 0;
   #refused = 0;
@@ -52,8 +60,13 @@ export class Timeline {
     return (performance.now() - this.#begin) / 1000;
   }
 
-  add(sample: Sample, shiftMicros: number): void {
-    this.#tick.add(sample.latency, shiftMicros);
+  /** @param shiftMicros what to add to latency because clocks differ */
+  points(shiftMicros: number): Point[] {
+    return this.#raw.map((point) => shifted(point, shiftMicros));
+  }
+
+  add(sample: Sample): void {
+    for (const { latency } of sample.due.values()) addTimes(this.#latency, latency);
     this.#deliveries += sample.deliveries;
     this.#bytes += sample.bytes;
     this.#refused += sum(sample.refused);
@@ -61,11 +74,10 @@ export class Timeline {
     this.#heldUp = Math.max(this.#heldUp, sample.heldUpMs);
   }
 
-  /** Closes a point; called about once a second. */
-  tick(open: number, gateway: GatewayFigures | undefined): Point {
+  /** Closes a point; called about once a second. Returns it with what is known of the clocks by now. */
+  tick(open: number, gateway: GatewayFigures | undefined, shiftMicros: number): Point {
     const at = this.seconds;
     const elapsed = Math.max(at - this.#lastAt, 0.001);
-    const { samples, p50, p99, max } = this.#tick.quantiles;
     const point: Point = {
       at: Math.round(at * 10) / 10,
       open,
@@ -74,17 +86,17 @@ export class Timeline {
       refused: this.#refused,
       faults: this.#faults,
       heldUpMs: Math.round(this.#heldUp),
-      ...(samples > 0 && { p50, p99, max }),
+      ...quantilesOf(this.#latency),
       ...(gateway !== undefined && {
         cpuPercent: gateway.cpuPercent,
         memoryBytes: gateway.memoryBytes,
         gatewayConnections: gateway.connections,
       }),
     };
-    this.points.push(point);
-    this.#tick.clear();
+    this.#raw.push(point);
+    this.#latency = new Map();
     this.#lastAt = at;
     this.#deliveries = this.#bytes = this.#refused = this.#faults = this.#heldUp = 0;
-    return point;
+    return shifted(point, shiftMicros);
   }
 }

@@ -1,7 +1,8 @@
 /** Adds up the samples of all workers. */
 
-import type { FaultName, Sample } from "./control.ts";
-import { Distribution } from "./figures.ts";
+import { wallMicros } from "./clock.ts";
+import { type FaultName, type Sample, SLOT, type Times } from "./control.ts";
+import { addTimes, Distribution } from "./figures.ts";
 import type { GatewayFigures } from "./gateway-watch.ts";
 import { type Point, type Stage, Timeline } from "./timeline.ts";
 
@@ -22,6 +23,17 @@ function addTo(counts: Record<string, number>, more: Record<string, number | und
   for (const [name, count] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + (count ?? 0);
 }
 
+/** Its deliveries are those of messages that were due in it, whenever they came. */
+interface OpenStage extends Omit<Stage, "latency"> {
+  fromMicros: number;
+  toMicros: number;
+  /** As the clocks have it. */
+  latency: Times;
+}
+
+/** Between two slots, so that what is due by now lies before it. */
+const boundary = (): number => (Math.floor(wallMicros() / SLOT) + 1) * SLOT;
+
 export class Totals {
   readonly timeline = new Timeline();
   readonly counts = Object.fromEntries(COUNTS.map((name) => [name, 0])) as Record<
@@ -32,18 +44,15 @@ export class Totals {
   readonly refused: Record<string, number> = {};
   readonly ended: Record<string, number> = {};
   readonly examples: string[] = [];
-  readonly latency = new Distribution();
   readonly connect = new Distribution();
   readonly resume = new Distribution();
   readonly roundTrip = new Distribution();
-  readonly stages: Stage[] = [];
   /** The clocks' difference as of the quickest round trip. */
   clock: Sample["clock"];
   /** Of each worker, as of its last sample. */
   readonly #open: number[] = [];
-  readonly #samples: number[] = [];
   readonly #shift: () => number;
-  #stage: { stage: Stage; latency: Distribution } | undefined;
+  readonly #stages: OpenStage[] = [];
 
   /** @param shiftMicros what to add to a latency because clocks differ */
   constructor(shiftMicros: (clock: Sample["clock"]) => number) {
@@ -54,14 +63,8 @@ export class Totals {
     return this.#open.reduce((sum, open) => sum + open, 0);
   }
 
-  /** Samples of the worker that has sent the fewest. */
-  rounds(workers: number): number {
-    return Math.min(...Array.from({ length: workers }, (_, worker) => this.#samples[worker] ?? 0));
-  }
-
   add(sample: Sample, worker: number): void {
     this.#open[worker] = sample.open;
-    this.#samples[worker] = (this.#samples[worker] ?? 0) + 1;
     for (const name of COUNTS) this.counts[name] += sample[name];
     addTo(this.faults as Record<string, number>, sample.faults);
     addTo(this.refused, sample.refused);
@@ -74,28 +77,53 @@ export class Totals {
     this.connect.add(sample.connect);
     this.resume.add(sample.resume);
     this.roundTrip.add(sample.roundTrip);
+    this.timeline.add(sample);
     const shift = this.#shift();
-    this.timeline.add(sample, shift);
-    if (this.#stage === undefined) return;
-    this.latency.add(sample.latency, shift);
-    this.#stage.latency.add(sample.latency, shift);
-    this.#stage.stage.deliveries += sample.deliveries;
+    for (const [slot, { deliveries, latency }] of sample.due) {
+      const dueAt = slot * SLOT - shift;
+      const stage = this.#stages.find(({ fromMicros, toMicros }) => dueAt >= fromMicros && dueAt < toMicros);
+      if (stage === undefined) continue;
+      stage.deliveries += deliveries;
+      addTimes(stage.latency, latency);
+    }
   }
 
+  /** Messages that are due from now on belong to it. */
   beginStage(name: string): void {
+    this.endStage();
     const at = this.timeline.seconds;
-    const latency = new Distribution();
-    this.#stage = { latency, stage: { name, from: at, to: at, deliveries: 0, latency: latency.quantiles } };
+    const fromMicros = boundary();
+    this.#stages.push({
+      ...{ name, from: at, to: at, deliveries: 0, latency: new Map() },
+      ...{ fromMicros, toMicros: Number.POSITIVE_INFINITY },
+    });
   }
 
+  /** Messages that are due from now on belong to no stage, or the next; those of before still count when they come. */
   endStage(): void {
-    if (this.#stage === undefined) return;
-    const { stage, latency } = this.#stage;
-    this.stages.push({ ...stage, to: this.timeline.seconds, latency: latency.quantiles });
-    this.#stage = undefined;
+    const last = this.#stages.at(-1);
+    if (last === undefined || last.toMicros < Number.POSITIVE_INFINITY) return;
+    last.to = this.timeline.seconds;
+    last.toMicros = boundary();
+  }
+
+  /** All latency so far, with what is known of the clocks by now. */
+  get latency(): { stages: Stage[]; whole: Distribution } {
+    const whole = new Distribution();
+    const stages = this.#stages.map(({ name, from, to, deliveries, latency }) => {
+      const own = new Distribution();
+      own.add(latency, this.#shift());
+      whole.add(latency, this.#shift());
+      return { name, from, to, deliveries, latency: own.quantiles };
+    });
+    return { stages, whole };
+  }
+
+  get points(): Point[] {
+    return this.timeline.points(this.#shift());
   }
 
   tick(gateway: GatewayFigures | undefined): Point {
-    return this.timeline.tick(this.open, gateway);
+    return this.timeline.tick(this.open, gateway, this.#shift());
   }
 }

@@ -2,9 +2,10 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Lookup } from "./account.ts";
+import { balanceOf } from "./balance.ts";
 import { Book } from "./book.ts";
 import { followClock, wallMicros } from "./clock.ts";
-import type { Answers, Assignment, Balance, Command, Finished, Report } from "./control.ts";
+import type { Answers, Assignment, Command, Finished, Report } from "./control.ts";
 import type { Crowd } from "./crowd.ts";
 import { channelsOf, matcher } from "./plan.ts";
 import { Subscriber } from "./subscriber.ts";
@@ -20,7 +21,6 @@ const REST_TICK = 50; // ms
 const REST_AGAIN = 1000; // ms until a client that is not at rest is asked again
 /** Audits that a message which comes twice is still known for: about 2 min. */
 const REMEMBERED = 120;
-const MAX_EXAMPLES = 5;
 
 /** Clients with the same channels: the same messages are due to them. */
 interface Group {
@@ -36,6 +36,7 @@ export class Worker {
   readonly #groups = new Map<string, Group>();
   readonly #book: Book;
   readonly #tally = new Tally();
+  readonly #report: (report: Report) => void;
   readonly #sampler: NodeJS.Timeout;
   readonly #beater: NodeJS.Timeout;
   /** Heartbeats of parts of the clients so far. */
@@ -48,6 +49,7 @@ export class Worker {
 
   constructor(assignment: Assignment, report: (report: Report) => void) {
     this.#assignment = assignment;
+    this.#report = report;
     this.#book = new Book(assignment.plan.kind);
     const { plan, worker, workers } = assignment;
     for (let index = worker; index < plan.connections; index += workers) this.#add(index);
@@ -55,7 +57,7 @@ export class Worker {
       followClock();
       this.#tally.heldUp(Math.max(0, performance.now() - this.#nextSample));
       this.#nextSample = performance.now() + SAMPLE_MS;
-      report({ kind: "sample", sample: this.#sample() });
+      this.#sample();
     }, SAMPLE_MS);
     this.#beater = setInterval(() => this.#beat(), BEAT_TICK);
   }
@@ -107,15 +109,17 @@ export class Worker {
     return first;
   }
 
-  #sample() {
+  #sample(): null {
     const count = (state: Subscriber["state"]) =>
       this.#subscribers.filter((one) => one.state === state).length;
-    return this.#tally.take({
+    const sample = this.#tally.take({
       open: count("ready"),
       waiting: count("away"),
       entries: this.#book.takeNews(wallMicros() / 1000),
       epoch: this.#epoch,
     });
+    this.#report({ kind: "sample", sample });
+    return null;
   }
 
   /** One part of the clients after the other, so that their answers do not wait for each other. */
@@ -153,50 +157,47 @@ export class Worker {
     return null;
   }
 
-  async #finish(timeoutMs: number): Promise<Finished> {
+  /** Opens no more. Who waits for a first place gives up; who has lost one still comes back. */
+  #halt(): null {
+    clearInterval(this.#opener);
+    for (const one of this.#subscribers) if (!one.account.begun && one.state !== "ready") one.stop();
+    return null;
+  }
+
+  async #finish({ upTo, timeoutMs }: Extract<Command, { kind: "finish" }>): Promise<Finished> {
+    // From now on every heartbeat is one that was sent for this.
+    clearInterval(this.#beater);
     const deadline = performance.now() + timeoutMs;
-    const open = this.#subscribers.filter(({ state }) => state === "ready");
-    for (const one of open) one.rest();
-    let unsettled = open;
-    let again = performance.now() + REST_AGAIN;
-    while (unsettled.length > 0 && performance.now() < deadline) {
+    const told = new Set<Subscriber>();
+    const ready = () => this.#subscribers.filter(({ state }) => state === "ready");
+    let again = 0;
+    for (;;) {
+      for (const one of ready()) {
+        if (told.has(one)) continue;
+        told.add(one);
+        one.rest(upTo);
+      }
+      const unsettled = ready().filter(({ settled }) => !settled);
+      if (unsettled.length === 0 || performance.now() > deadline) break;
+      if (performance.now() > again) {
+        again = performance.now() + REST_AGAIN;
+        for (const one of unsettled) one.probe();
+      }
       await sleep(REST_TICK);
-      unsettled = unsettled.filter((one) => one.state === "ready" && !one.settled);
-      if (performance.now() < again) continue;
-      again = performance.now() + REST_AGAIN;
-      for (const one of unsettled) one.probe();
     }
-    const positions = open.flatMap(({ state, restedAt }) => (state === "ready" ? (restedAt ?? []) : []));
+    for (const one of this.#subscribers) one.countWait();
+    const settled = ready().filter((one) => one.settled);
+    const open = ready().length;
     return {
-      position: positions.reduce((least, position) => Math.min(least, position), Number.POSITIVE_INFINITY),
-      unsettled: unsettled.length,
-      open: this.#subscribers.filter(({ state }) => state === "ready").length,
+      position: Math.min(Number.POSITIVE_INFINITY, ...settled.map(({ restedAt }) => restedAt as number)),
+      unsettled: open - settled.length,
+      open,
     };
   }
 
-  #balance(): Balance {
-    const balance: Balance = {
-      ...{ lost: 0, losers: 0, announced: 0, slowAnnounced: 0, unexpected: 0 },
-      ...{ examples: [], slowTold: 0, slowClosed: 0 },
-    };
-    for (const { account, settled, options, told, closedAsSlow } of this.#subscribers) {
-      // One that still waits for what it asked for is told of as that, not as a loss.
-      const { lost, announced, unexpected } = account.balance(!settled);
-      balance.lost += lost.length;
-      balance.losers += lost.length > 0 ? 1 : 0;
-      balance[options.slow ? "slowAnnounced" : "announced"] += announced;
-      balance.unexpected += unexpected.length;
-      balance.slowTold += options.slow && told ? 1 : 0;
-      balance.slowClosed += closedAsSlow ? 1 : 0;
-      if (balance.examples.length >= MAX_EXAMPLES) continue;
-      const name = (offset: number | undefined) =>
-        `offset ${offset}${offset === undefined ? "" : ` of ${this.#book.channelOf(offset) ?? "a channel"}`}`;
-      if (lost.length > 0)
-        balance.examples.push(`a client never got ${name(lost[0])} (${lost.length} in all)`);
-      if (unexpected.length > 0)
-        balance.examples.push(`a client got ${name(unexpected[0])} without asking for it`);
-    }
-    return balance;
+  #unsubscribe(): null {
+    for (const one of this.#subscribers) one.unsubscribe();
+    return null;
   }
 
   #cut(): null {
@@ -225,7 +226,9 @@ export class Worker {
     for (const turn of this.#turns) clearTimeout(turn);
     for (const one of this.#subscribers) one.stop();
     // The gateway's end of the closing handshake; what is left is cut.
-    await sleep(timeoutMs);
+    const deadline = performance.now() + timeoutMs;
+    while (performance.now() < deadline && this.#subscribers.some(({ linked }) => linked))
+      await sleep(REST_TICK);
     for (const one of this.#subscribers) one.drop();
     return null;
   }
@@ -238,14 +241,20 @@ export class Worker {
         return this.#connect(command.perSecond);
       case "audit":
         return this.#audit(command);
+      case "halt":
+        return this.#halt();
       case "cut":
         return this.#cut();
       case "read":
         return this.#read(command);
       case "finish":
-        return this.#finish(command.timeoutMs);
+        return this.#finish(command);
+      case "sample":
+        return this.#sample();
       case "balance":
-        return this.#balance();
+        return balanceOf(this.#subscribers, (offset) => this.#book.channelOf(offset));
+      case "unsubscribe":
+        return this.#unsubscribe();
       case "close":
         return this.#close(command.timeoutMs);
     }

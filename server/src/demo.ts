@@ -8,6 +8,15 @@ import cluster from "node:cluster";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { readNoArguments } from "./arguments.ts";
+
+const HELP = `npm start
+
+Serves the demo page with its gateway at http://localhost:3004, open to everybody who reaches this machine, with a simulated market. Takes
+no arguments: settings are environment variables, docs/settings.md lists them.
+
+  NATS_URL=nats://localhost:4222 npm start    messages of a NATS server, for example those of 'npm run publish'
+  WS_PORT=8080 OPS_PORT=8081 npm start        other ports`;
 
 const BUILD = fileURLToPath(new URL("../../client/demo/build.ts", import.meta.url));
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -21,6 +30,7 @@ const DEFAULTS = {
   WS_SEND_BUFFER_BYTES: "65536",
   WS_THROTTLE_RECOVERY_SECONDS: "5",
 };
+readNoArguments(process.argv.slice(2), HELP);
 for (const [variable, value] of Object.entries(DEFAULTS)) process.env[variable] ??= value;
 // Workers start here too, with what their primary has set.
 if (cluster.isPrimary) process.env.DEMO_PAGE ??= await buildPage();

@@ -4,9 +4,11 @@ import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { pino } from "pino";
-import { Entrance } from "./entrance.ts";
+import { closed } from "./admission.ts";
+import { KeysUnavailableError } from "./auth.ts";
+import { Entrance, type EntranceOptions } from "./entrance.ts";
 
-const entrance = new Entrance({
+const options: EntranceOptions = {
   config: {
     WS_PATH: "/ws",
     WS_ALLOWED_ORIGINS: [],
@@ -26,24 +28,46 @@ const entrance = new Entrance({
     return true;
   },
   log: pino({ enabled: false }),
+};
+const entrance = new Entrance(options);
+
+let closure: ReturnType<EntranceOptions["closure"]>;
+let hasKeys = true;
+let isFull = false;
+let isValid = false;
+/** For pages of one origin, with tokens. */
+const guarded = new Entrance({
+  ...options,
+  config: { ...options.config, WS_ALLOWED_ORIGINS: ["https://app.example"] },
+  closure: () => closure,
+  verify: async () => {
+    if (!hasKeys) throw new KeysUnavailableError("no keys");
+    if (!isValid) throw new Error("not valid");
+    return { user: "u", expiresAt: 0, channels: undefined };
+  },
+  seats: { ...options.seats, take: async () => (isFull ? closed("connections") : undefined) },
 });
 
 before(async () => {
-  entrance.server.keepAliveTimeout = 0; // none: a connection that is kept stays open, however slow this machine is
-  entrance.server.listen(0, "127.0.0.1");
-  await once(entrance.server, "listening");
+  for (const { server } of [entrance, guarded]) {
+    server.keepAliveTimeout = 0; // none: a connection that is kept stays open, however slow this machine is
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+  }
 });
 after(() => {
-  entrance.server.close();
-  entrance.server.closeAllConnections();
+  for (const { server } of [entrance, guarded]) {
+    server.close();
+    server.closeAllConnections();
+  }
 });
 
 const PATIENCE_MS = 30_000;
 
 /** All that comes until the server ends the connection, which the client leaves open. */
-async function answersTo(requests: string): Promise<string> {
+async function answersTo(requests: string, { server } = entrance): Promise<string> {
   const socket = connect({
-    port: (entrance.server.address() as AddressInfo).port,
+    port: (server.address() as AddressInfo).port,
     host: "127.0.0.1",
     allowHalfOpen: true,
   });
@@ -61,16 +85,17 @@ async function answersTo(requests: string): Promise<string> {
 const get = (path: string, ...headers: string[]) =>
   `${[`GET ${path} HTTP/1.1`, "Host: gateway", "Connection: keep-alive", ...headers].join("\r\n")}\r\n\r\n`;
 
+const upgrade = (path: string, ...headers: string[]) =>
+  get(path, ...headers)
+    .replace("keep-alive", "Upgrade")
+    .replace("\r\n\r\n", "\r\nUpgrade: websocket\r\n\r\n");
+
 const CASES: [what: string, request: string, status: number][] = [
   ["no upgrade", get("/ws"), 426],
   ["another path", get("/nothing"), 404],
   ["a page", get("/"), 200],
   ["an unknown expectation", get("/ws", "Expect: miracles"), 426],
-  [
-    "a refused upgrade",
-    get("/ws").replace("keep-alive", "Upgrade").replace("\r\n\r\n", "\r\nUpgrade: websocket\r\n\r\n"),
-    503,
-  ],
+  ["a refused upgrade", upgrade("/ws"), 503],
   ["what is no HTTP", "hello\r\n\r\n", 400],
 ];
 
@@ -91,4 +116,62 @@ test("an answer without upgrade names the protocol as one that is for this hop a
 test("a second request on the same connection gets no answer", async () => {
   const answers = await answersTo(get("/ws") + get("/ws"));
   assert.equal(answers.match(/HTTP\/1\.1 /g)?.length, 1);
+});
+
+/** What a plain request of a page reads of an answer: undefined when it may not read it, null when there is no such header. */
+function readable(answer: string, origin: string): string | null | undefined {
+  const header = (name: string) =>
+    new RegExp(`\\r\\n${name}: ([^\\r]*)\\r\\n`, "i").exec(answer)?.[1] ?? null;
+  const allowed = header("Access-Control-Allow-Origin");
+  if (allowed !== "*" && allowed !== origin) return undefined;
+  assert.equal(header("Access-Control-Expose-Headers"), "Retry-After");
+  assert.equal(header("Cache-Control"), "no-store");
+  return header("Retry-After");
+}
+
+test("who asks without an upgrade is told for how long everybody is refused", async () => {
+  const app = "https://app.example";
+  const ask = async (path = "/ws") => readable(await answersTo(get(path, `Origin: ${app}`), guarded), app);
+  assert.equal(await ask(), null);
+  for (const reason of ["draining", "connections", "cpu", "memory"] as const) {
+    closure = reason;
+    assert.equal(await ask(), String(closed(reason).retryAfter), reason);
+    assert.equal(await ask("/nothing"), undefined, "another path has nothing to tell");
+  }
+  closure = undefined;
+  assert.equal(await ask(), null);
+});
+
+test("so it is after a refusal for want of a seat or of keys, until its time is over or somebody is let in", async (t) => {
+  const now = t.mock.method(performance, "now", () => 1_000_000);
+  const app = "https://app.example";
+  const ask = async () => readable(await answersTo(get("/ws", `Origin: ${app}`), guarded), app);
+  const come = () => answersTo(upgrade("/ws?auth=token", `Origin: ${app}`), guarded);
+  assert.match(await come(), /^HTTP\/1.1 401 /);
+  assert.equal(await ask(), null, "a token that is not valid is its bearer's affair");
+  hasKeys = false;
+  assert.match(await come(), /^HTTP\/1.1 503 [\s\S]*\r\nRetry-After: 5\r\n/);
+  assert.equal(await ask(), "5");
+  now.mock.mockImplementation(() => 1_005_000);
+  assert.equal(await ask(), null);
+  isValid = hasKeys = isFull = true;
+  assert.match(await come(), /^HTTP\/1.1 503 [\s\S]*\r\nRetry-After: 10\r\n/);
+  assert.equal(await ask(), "10");
+  isFull = false;
+  await come(); // Let in, though this is no WebSocket handshake that could go on.
+  assert.equal(await ask(), null);
+});
+
+test("pages of other origins cannot read it, nor do they need to", async () => {
+  closure = "draining";
+  for (const header of ["Origin: https://evil.example", "Origin: null", "X: y"]) {
+    const answer = await answersTo(get("/ws", header), guarded);
+    assert.doesNotMatch(answer, /Access-Control/i, header);
+  }
+  closure = undefined;
+});
+
+test("where all origins may connect, all may read it", async () => {
+  const answer = await answersTo(get("/ws", "Origin: https://any.example"));
+  assert.equal(readable(answer, "https://any.example"), "5");
 });

@@ -57,6 +57,8 @@ export class Entrance {
   readonly #options: EntranceOptions;
   readonly #upgrader: WebSocketServer;
   readonly #addressOf: (request: IncomingMessage) => string;
+  /** The latest refusal that was for everybody and that no `closure` tells of: no seat was free, or no key. Until somebody is let in. */
+  #lately: { retryAfter: number; until: number } | undefined;
 
   constructor(options: EntranceOptions) {
     this.#options = options;
@@ -98,14 +100,43 @@ export class Entrance {
     const { config, page } = this.#options;
     response.shouldKeepAlive = false;
     if (urlOf(request).pathname === config.WS_PATH) {
-      const Connection = "close, Upgrade"; // a header of our own is sent as it is
-      response.writeHead(426, { Upgrade: "websocket", Connection, "Content-Type": "text/plain" });
+      response.writeHead(426, {
+        Upgrade: "websocket",
+        Connection: "close, Upgrade", // a header of our own is sent as it is
+        "Content-Type": "text/plain",
+        "Cache-Control": "no-store",
+        ...this.#advice(request),
+      });
       response.end("This is a WebSocket endpoint: connect with ws:// or wss://\n");
     } else if (page?.(request, response) !== true) {
       response
         .writeHead(404, { "Content-Type": "text/plain" })
         .end(`Nothing here. The endpoint is ${config.WS_PATH}\n`);
     }
+  }
+
+  /**
+   * A WebSocket does not show its page why it was refused, nor for how long: a plain request does, to those who may connect. The status stays
+   * 426 all the same, which outside probes take for a sign of life.
+   */
+  #advice({ headers: { origin = "" } }: IncomingMessage): Record<string, string | number> {
+    const closure = this.#options.closure();
+    const lately =
+      this.#lately !== undefined && performance.now() < this.#lately.until ? this.#lately : undefined;
+    const { retryAfter } = closure === undefined ? { ...lately } : closed(closure);
+    return {
+      Vary: "Origin",
+      ...(this.#isAllowed(origin) && {
+        "Access-Control-Allow-Origin": this.#options.config.WS_ALLOWED_ORIGINS.length > 0 ? origin : "*",
+        "Access-Control-Expose-Headers": "Retry-After",
+      }),
+      ...(retryAfter !== undefined && { "Retry-After": retryAfter }),
+    };
+  }
+
+  #isAllowed(origin: string): boolean {
+    const { WS_ALLOWED_ORIGINS: allowed } = this.#options.config;
+    return allowed.length === 0 || allowed.includes(origin);
   }
 
   async #onUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
@@ -115,6 +146,7 @@ export class Entrance {
     try {
       const outcome = await this.#examine(request);
       if ("status" in outcome) return this.#refuse(socket, outcome);
+      this.#lately = undefined;
       this.#upgrade(request, socket, head, outcome);
     } catch (error) {
       this.#options.log.error({ err: error }, "an upgrade failed");
@@ -127,10 +159,8 @@ export class Entrance {
     const { config, verify, seats, closure } = this.#options;
     const url = urlOf(request);
     if (url.pathname !== config.WS_PATH) return refusal(404, "path", `the endpoint is ${config.WS_PATH}`);
-    const { origin } = request.headers;
-    if (config.WS_ALLOWED_ORIGINS.length > 0 && !config.WS_ALLOWED_ORIGINS.includes(origin ?? "")) {
+    if (!this.#isAllowed(request.headers.origin ?? ""))
       return refusal(403, "origin", "this origin may not connect");
-    }
     const closedFor = closure();
     if (closedFor !== undefined) return closed(closedFor);
     let identity: Identity | undefined;
@@ -169,6 +199,8 @@ export class Entrance {
 
   #refuse(socket: Socket, { status, reason, message, retryAfter }: Refusal): void {
     this.#options.refused(reason);
+    if (retryAfter !== undefined && (reason === "connections" || reason === "keys"))
+      this.#lately = { retryAfter, until: performance.now() + retryAfter * 1000 };
     const body = `${JSON.stringify({ error: reason, message })}\n`;
     const headers = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -4,6 +4,7 @@ import cluster from "node:cluster";
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import type { Closure } from "./admission.ts";
+import { readNoArguments } from "./arguments.ts";
 import { createVerifier } from "./auth.ts";
 import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
 import type { Seats } from "./entrance.ts";
@@ -15,6 +16,14 @@ import { readVersion, runPrimary } from "./primary.ts";
 import { runWorker } from "./worker.ts";
 
 const MIN_SECRET_BYTES = 32; // RFC 7518 §3.2, for HS256
+
+const HELP = `npm run gateway
+
+Starts the gateway: clients on port 3004, operations on 3002. Takes no arguments: settings are environment variables,
+docs/settings.md lists them.
+
+  NATS_URL=nats://localhost:4222 AUTH_MODE=none npm run gateway    a NATS server, without tokens
+  SOURCE=simulator AUTH_MODE=none npm run gateway                  no NATS: a simulated market`;
 
 async function main(config: Config): Promise<void> {
   const log = createLog({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
@@ -34,6 +43,7 @@ async function main(config: Config): Promise<void> {
   await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, create });
 }
 
+readNoArguments(process.argv.slice(2), HELP);
 try {
   await main(readConfig(process.env));
   // A worker goes on until its primary ends it; the primary has ended all there was.

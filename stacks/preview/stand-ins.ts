@@ -14,6 +14,8 @@ const PLAUSIBLE: Record<string, string> = {
   natsCredentials:
     "-----BEGIN NATS USER JWT-----\npreview\n------END NATS USER JWT------\n-----BEGIN USER NKEY SEED-----\npreview\n------END USER NKEY SEED------\n",
   alertWebhook: "https://alerts.example.com/preview",
+  alertPagerduty: "preview".padEnd(32, "0"),
+  alertSlack: "https://hooks.slack.com/services/preview",
 };
 
 /** Gateway settings with which clients' tokens are checked, or not, without `jwtSecret`. */

@@ -10,17 +10,20 @@ const EVERYTHING = {
   domain: "live.example.com",
   dnsZone: "example-com",
   alertEmail: "ops@example.com",
+  runbookUrl: "https://example.com/docs/runbook.md",
   monthlyBudget: "400",
   "allowedOrigins[0]": "https://app.example.com",
 };
 const WEBHOOK = "https://alerts.example.com/token-that-nobody-may-see";
+const PAGER = "0123456789keyThatNobodyMaySee012";
+const SLACK = "https://hooks.slack.com/services/token-that-nobody-may-see";
 
 describe("prod", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();
   let prod: RepositoryStack;
   before(async () => {
     prod = await repositoryStack(owner, "prod", EVERYTHING);
-    await prod.stack.configure({}, { alertWebhook: WEBHOOK });
+    await prod.stack.configure({}, { alertWebhook: WEBHOOK, alertPagerduty: PAGER, alertSlack: SLACK });
   });
 
   test("is created at once, and then nothing changes", async () => {
@@ -50,6 +53,8 @@ describe("prod", { skip: withoutEngine() }, () => {
     const secrets = [
       SECRET,
       WEBHOOK,
+      PAGER,
+      SLACK,
       ...made("random:index/randomPassword:RandomPassword", "result"),
       ...made("tls:index/privateKey:PrivateKey", "privateKeyPem").map((pem) => pem.split("\n")[1] ?? ""),
     ];

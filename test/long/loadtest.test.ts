@@ -1,7 +1,9 @@
 /** The load test against a real gateway with a real NATS: every scenario, short, with 2,000 connections. */
 
 import { strict as assert } from "node:assert";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, type TestContext, test } from "node:test";
@@ -41,6 +43,18 @@ describe("load test", { skip: withoutNats() }, () => {
     changes: Record<string, string>,
     ...switches: string[]
   ) {
+    const run = await loadAnyhow(t, scenario, changes, ...switches);
+    assert.equal(run.code, 0, run.output);
+    assert.equal(run.result.open, CONNECTIONS, run.output);
+    return run;
+  }
+
+  async function loadAnyhow(
+    t: TestContext,
+    scenario: string,
+    changes: Record<string, string>,
+    ...switches: string[]
+  ) {
     const out = mkdtempSync(join(tmpdir(), "odin-loadtest-"));
     t.after(() => rmSync(out, { recursive: true, force: true }));
     const given: Record<string, string> = {
@@ -49,7 +63,7 @@ describe("load test", { skip: withoutNats() }, () => {
       nats: nats.url,
       connections: String(CONNECTIONS),
       workers: "2",
-      "connect-rate": "500",
+      "connect-rate": "1000",
       // What is slow here are the tests beside this one.
       "max-p99": "60000",
       out,
@@ -68,39 +82,27 @@ describe("load test", { skip: withoutNats() }, () => {
       join(out, readdirSync(out).find((name) => name.endsWith(ending)) ?? ending);
     assert.notEqual(readdirSync(out).length, 0, run.tail());
     const result = JSON.parse(readFileSync(file(".json"), "utf8")) as Result;
-    assert.equal(code, 0, run.tail());
-    assert.equal(result.open, CONNECTIONS, run.tail());
     assert.deepEqual(run.processes(), [], "no process is left");
     return {
+      code,
+      output: run.tail(),
       result,
       page: pathToFileURL(file(".html")).href,
       passed: new Set(result.checks.flatMap(({ name, outcome }) => (outcome === "passed" ? name : []))),
     };
   }
 
-  test("connection-rate", async (t) => {
-    const { result } = await load(t, "connection-rate", { rate: "500", duration: "2" });
-    assert.equal(result.connect.samples, CONNECTIONS);
-  });
-
-  test("sustained: all that was published reached its 242 subscribers, and the gateway counts the same", async (t) => {
-    const { result, passed } = await load(t, "sustained", { duration: "12" });
-    assert.ok(result.published >= 12 * 12 - 2, `${result.published}`);
+  test("sustained: all that was published reached its 242 subscribers, the gateway counts the same, and a browser shows the report", async (t) => {
+    const { result, passed, page } = await load(t, "sustained", { duration: "8" });
+    assert.ok(result.published >= 8 * 12 - 2, `${result.published}`);
     assert.equal(result.deliveries, result.published * 242);
     for (const name of [
       "Own count agrees with the gateway's",
       "Hash of each message as published",
       "Every message to every subscriber",
+      "As many deliveries as published",
     ])
       assert.ok(passed.has(name), name);
-  });
-
-  test("sustained, compressed, with a report that a browser shows without a complaint", async (t) => {
-    const changes = { duration: "8" };
-    const { result, page } = await load(t, "sustained", changes, "--compression");
-    assert.equal(result.deliveries, result.published * 242);
-    const compressed = (await gateway.metrics()).sum(METRIC.bytesSent, { encoding: "deflate" });
-    assert.ok(compressed > 0);
     const missing = withoutBrowser();
     if (missing !== false) return t.skip(missing);
     // Its content security policy forbids everything that is not in it: what it forbids to itself would be an error here.
@@ -117,15 +119,18 @@ describe("load test", { skip: withoutNats() }, () => {
     assert.deepEqual(errors, []);
   });
 
-  test("throughput: a stage for each rate", async (t) => {
-    const { result } = await load(t, "throughput", { rate: "12,30", duration: "8" });
+  test("throughput, compressed: a stage for each rate", async (t) => {
+    const { result } = await load(t, "throughput", { rate: "12,30", duration: "5" }, "--compression");
     const [slow, fast] = result.stages;
     assert.deepEqual([slow?.name, fast?.name], ["12 msg/s", "30 msg/s"]);
     assert.ok((fast?.deliveries ?? 0) > 1.8 * (slow?.deliveries ?? 0));
+    assert.equal(result.deliveries, result.published * 242);
+    const compressed = (await gateway.metrics()).sum(METRIC.bytesSent, { encoding: "deflate" });
+    assert.ok(compressed > 0);
   });
 
   test("reconnect: all connections break twice, and nothing is missing", async (t) => {
-    const { result, passed } = await load(t, "reconnect", { duration: "20" });
+    const { result, passed } = await load(t, "reconnect", { duration: "14" });
     assert.equal(result.resumed, 2 * CONNECTIONS);
     assert.equal(result.notRecovered, 0);
     assert.ok(result.caughtUp > 0, "messages came after a resume");
@@ -135,18 +140,12 @@ describe("load test", { skip: withoutNats() }, () => {
   test("reconnect: a process of the gateway is killed, and its clients come back as a storm", async (t) => {
     const worker = gateway.process.processes().find(({ pid }) => pid !== gateway.process.pid);
     assert.ok(worker !== undefined);
-    const changes = { duration: "12", rounds: "1", kill: `kill -9 ${worker.pid}` };
+    const changes = { duration: "8", kill: `kill -9 ${worker.pid}` };
     const { result, passed } = await load(t, "reconnect", changes, "--at-once");
     const broken = Object.values(result.ended).reduce((sum, count) => sum + count, 0);
     assert.ok(broken > CONNECTIONS / 10 && broken < CONNECTIONS, `${broken} broke`);
     assert.equal(result.resumed, broken);
     assert.ok(passed.has("Resumed after every break") && passed.has("Every message to every subscriber"));
-  });
-
-  test("slow-clients: they are noticed, and the others do not notice", async (t) => {
-    const { result, passed } = await load(t, "slow-clients", { duration: "30", slow: "0.5" });
-    assert.ok(passed.has("Slow clients noticed"));
-    assert.equal(result.balance?.announced, 0);
   });
 
   test("a market of others is checked as far as it can be", async (t) => {
@@ -156,10 +155,85 @@ describe("load test", { skip: withoutNats() }, () => {
       100,
     );
     t.after(() => clearInterval(feed));
-    const { result, passed } = await load(t, "sustained", { duration: "8", nats: "" });
+    const { result, passed } = await load(t, "sustained", { duration: "5", nats: "" });
     assert.equal(result.published, 0);
     assert.ok(result.messages > 20);
     assert.ok(passed.has("Every message to every subscriber"));
     assert.ok(!passed.has("Hash of each message as published"));
   });
+
+  // Mostly they wait.
+  describe("at the same time", { concurrency: 3 }, () => {
+    test("connection-rate", async (t) => {
+      const { result } = await load(t, "connection-rate", { rate: "500", duration: "2" });
+      assert.equal(result.connect.samples, CONNECTIONS);
+    });
+
+    test("slow-clients: they are noticed, and the others do not notice", async (t) => {
+      const { result, passed } = await load(t, "slow-clients", { duration: "30", slow: "0.5" });
+      assert.ok(passed.has("Slow clients noticed"));
+      assert.equal(result.balance?.announced, 0);
+    });
+
+    test("a gateway that no longer hears of the stream, just before the end, does not pass", async (t) => {
+      // Of its own: two load tests on one stream get each other's messages.
+      const stream = await startNats(owner);
+      const line = await lineTo(t, Number(new URL(stream.url).port));
+      const env = { NATS_URL: line.url };
+      const deaf = await startGateway(owner, { env });
+      const changes = {
+        url: deaf.url,
+        metrics: `http://127.0.0.1:${deaf.opsPort}/metrics`,
+        nats: stream.url,
+        connections: "200",
+        workers: "1",
+        duration: "8",
+        rate: "30",
+      };
+      const run = loadAnyhow(t, "sustained", changes);
+      const messages = async () => (await deaf.metrics()).sum(METRIC.messagesSent);
+      // 24 subscribers: 5 s of traffic.
+      while ((await messages()) < 5 * 30 * 24) await new Promise((resolve) => setTimeout(resolve, 100));
+      line.freeze();
+      const { result, code, output } = await run;
+      assert.equal(code, 1, output);
+      const lost = result.published * 24 - result.deliveries;
+      assert.ok(lost > 24 * 30 && result.balance?.lost === lost, `${lost} of ${result.published}\n${output}`);
+      assert.ok(!result.checks.some(({ name, outcome }) => name === LOSS && outcome === "passed"));
+    });
+  });
 });
+
+const LOSS = "Every message to every subscriber";
+
+/** A way to a port of this machine that can be blocked without a word. */
+async function lineTo(t: TestContext, port: number): Promise<{ url: string; freeze(): void }> {
+  const sockets: Socket[] = [];
+  let frozen = false;
+  const server = createServer((near) => {
+    sockets.push(near);
+    near.on("error", () => {});
+    if (frozen) return;
+    const far = connect(port, "127.0.0.1");
+    sockets.push(far);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.pipe(to);
+      from.on("error", () => to.destroy());
+    }
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return {
+    url: `nats://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    freeze: () => {
+      frozen = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+  };
+}

@@ -134,9 +134,18 @@ test("the command line", () => {
   const help = run("--help");
   assert.equal(help.status, 0);
   assert.match(help.stdout, /npm start \| npm run monitoring/);
+  // Every name that is taken stands there.
+  assert.match(
+    help.stdout,
+    /prometheus=9090, alertmanager=9093, loki=3100, natsExporter=7777, grafana=3010;/,
+  );
   for (const [args, message] of [
     [["--gateway", "http://x"], "--gateway http://x: HOST:PORT, for example 127.0.0.1:3002"],
+    [["--gateway", "localhost:65536"], "--gateway localhost:65536: a port is a number from 1 to 65535"],
     [["--port", "grafan=1"], "--port grafan=1: NAME=PORT"],
+    [["--port", "gateway=1"], "--port gateway=1: NAME=PORT, with NAME one of prometheus, "],
+    [["--port", "loki=99999"], "--port loki=99999: a port is a number from 1 to 65535"],
+    [["--port", "loki=0"], "--port loki=0: a port is a number from 1 to 65535"],
     [["--prot", "x"], "Unknown option '--prot'"],
   ] as const) {
     const { status, stderr } = run(...args);

@@ -1,4 +1,7 @@
-/** A stand-in for NATS's exporter, which is no package of any registry: the same names and labels, from a real server's numbers. */
+/**
+ * A stand-in for NATS's exporter, a Go module whose own modules were out of reach when this was written: the same names and labels, from
+ * a real server's numbers.
+ */
 
 import { createServer } from "node:http";
 import { OTHERS } from "../../monitoring/metrics.ts";

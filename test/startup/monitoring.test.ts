@@ -103,7 +103,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     );
     const [prometheus = ""] = runs(machine, "prometheus");
     assert.match(prometheus, /--web\.enable-lifecycle/);
-    assert.match(prometheus, /--storage\.tsdb\.retention\.size=\d+MB/);
+    assert.match(prometheus, /--storage\.tsdb\.retention\.time=31d --storage\.tsdb\.retention\.size=\d+MB/);
     const grafana = machine.environment("grafana");
     assert.equal(grafana.GF_SERVER_HTTP_PORT, "3010");
     assert.equal(grafana.GF_SECURITY_ADMIN_PASSWORD__FILE, "/run/odin/secrets/grafana-admin-password");

@@ -14,7 +14,7 @@ export interface Connection extends Status {
 }
 
 /** A client that somebody else made and will close, or how to make one. */
-export type Origin = { client: Client } | { url: string; options?: ConnectOptions | undefined };
+export type Origin = { client: Client } | { url: string };
 
 const BEFORE: Status = {
   state: "connecting",
@@ -36,6 +36,8 @@ const complain = (error: unknown): void => {
 };
 
 export class Hub implements Supply {
+  /** For a client that is made here, read when it is. */
+  options: ConnectOptions | undefined;
   readonly #origin: Origin;
   readonly #named = new Map<string, Feed<unknown>>();
   readonly #defined = new WeakMap<object, Feed<unknown>>();
@@ -125,7 +127,7 @@ export class Hub implements Supply {
   #connected(): Client {
     if (this.#client !== undefined) return this.#client;
     const origin = this.#origin;
-    const client = "client" in origin ? origin.client : connect(origin.url, origin.options);
+    const client = "client" in origin ? origin.client : connect(origin.url, this.options);
     this.#client = client;
     this.#offs = [
       client.on("status", () => this.#frames.request()),

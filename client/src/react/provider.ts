@@ -1,6 +1,14 @@
 /** Gives the components below it a client. */
 
-import { createContext, createElement, type ReactNode, useContext, useEffect, useMemo, useRef } from "react";
+import {
+  createContext,
+  createElement,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useInsertionEffect,
+  useMemo,
+} from "react";
 import type { Client, ConnectOptions } from "../types.ts";
 import { Hub } from "./hub.ts";
 
@@ -10,21 +18,24 @@ const HubContext = createContext<Hub | undefined>(undefined);
 export type OdinProviderProps = { children?: ReactNode } & (
   | { client: Client; url?: never; options?: never }
   | {
-      /** `wss://HOST/ws`. Connects when the component is mounted, never on a server, and leaves a second after it is gone. */
+      /** `wss://HOST/ws`. Connects when the component is mounted, never on a server, and leaves two seconds after it is gone at the latest. */
       url: string;
-      /** Read when the connection is made: other options for the same `url` change nothing. */
+      /** Those that are given with a `url` when it is connected to: other options for the same `url` change nothing. */
       options?: ConnectOptions;
       client?: never;
     }
 );
 
 export function OdinProvider({ client, url, options, children }: OdinProviderProps): ReactNode {
-  const first = useRef(options);
   const hub = useMemo(() => {
     if (client !== undefined) return new Hub({ client });
     if (url === undefined) throw new Error("OdinProvider needs a url to connect to, or a client");
-    return new Hub({ url, options: first.current });
+    return new Hub({ url });
   }, [client, url]);
+  // Before any component below has its effects, in which it may want to be connected; and only what has been shown.
+  useInsertionEffect(() => {
+    hub.options = options;
+  }, [hub, options]);
   useEffect(() => {
     hub.retain();
     return () => hub.release();
