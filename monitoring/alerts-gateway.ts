@@ -17,7 +17,7 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
   return [
     {
       name: "AllGatewaysDown",
-      expr: `${RECORD.gatewaysUp} <= ${T.gatewaysUp.value} and on() ${RECORD.gateways} > ${T.gatewaysKnown.value}`,
+      expr: `${RECORD.gatewaysUp} <= ${T.gatewaysUp.value} and on() ${RECORD.gateways} > ${T.gatewaysKnown.value} and on() ${ever(RECORD.gatewaysUp, T.gatewaysUp)}`,
       ...due(T.gatewaysUp),
       summary: "No gateway answers: nobody can connect",
       description: `${TEXT.value} gateways answer Prometheus. Clients get no connection and no messages.`,
@@ -25,8 +25,7 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
     },
     {
       name: "NoGatewaysFound",
-      // A deployment's first minutes are not news.
-      expr: `${RECORD.gateways} <= ${T.gatewaysKnown.value} and on() max_over_time(${RECORD.gateways}[${T.gatewaysKnown.window}]) > ${T.gatewaysKnown.value}`,
+      expr: `${RECORD.gateways} <= ${T.gatewaysKnown.value} and on() ${ever(RECORD.gateways, T.gatewaysKnown)}`,
       ...due(T.gatewaysKnown),
       summary: "There are no gateways, or Prometheus does not find them",
       description: `${TEXT.value} gateways are known for ${T.gatewaysKnown.for}: their group is empty, or Google Cloud does not tell. Every alert on a gateway is blind.`,
@@ -73,6 +72,11 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
       dashboard: "capacity",
     },
   ];
+}
+
+/** A deployment's first minutes are not news. */
+function ever(record: string, { value, window }: { value: number; window: string }): string {
+  return `max_over_time(${record}[${window}]) > ${value}`;
 }
 
 /** A process that lives for seconds may be seen as often away as there: its counters tell nothing, going up and down does. */

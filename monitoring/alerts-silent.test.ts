@@ -94,6 +94,10 @@ test("a deployment that has no gateways yet, and no certificate, wakes nobody", 
   await fires(HOUR - STEP, series, {});
 });
 
+test("the first gateways, which take minutes to start, wake nobody", { skip }, async () => {
+  await fires(900 - STEP, { [up("gateway", "g1")]: held(STEP, [0, 600], [1, 300]) }, CRITICAL);
+});
+
 test("gateways that are found anew within minutes, after a restart of Prometheus, are no news", {
   skip,
 }, async () => {

@@ -23,8 +23,18 @@ export interface Threshold {
 export type Severity = "critical" | "warning" | "info";
 
 export const THRESHOLDS = {
-  /** Gateways that answer Prometheus: none of those it knows. It goes on while they are made anew, and are not known meanwhile. */
-  gatewaysUp: { value: 0, unit: "short", for: "1m", keepFiring: "5m", severity: "critical" },
+  /**
+   * Gateways that answer Prometheus: none of those it knows. None within the window either: the first ones are still starting. It goes on
+   * while they are made anew, and are not known meanwhile.
+   */
+  gatewaysUp: {
+    value: 0,
+    unit: "short",
+    for: "1m",
+    keepFiring: "5m",
+    window: "7d",
+    severity: "critical",
+  },
   /** Gateways that Prometheus knows, answering or not. After its start it finds them within a minute. None within the window: there never were any. */
   gatewaysKnown: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
   /** A single gateway that does not answer. Autohealing replaces it within minutes, and then it is no target any more. */
