@@ -70,7 +70,7 @@ async function begin(t: TestContext, wrong: Wrong, args: readonly string[]): Pro
   });
   const delivered = async () => {
     // The first look has a few messages as well.
-    while (gateway.clients < CONNECTIONS || gateway.sent < 1000)
+    while (gateway.clients.size < CONNECTIONS || gateway.sent < 1000)
       await new Promise((resolve) => setTimeout(resolve, 50));
   };
   return { gateway, end, delivered, signal: (name) => child.kill(name) };

@@ -42,6 +42,7 @@ interface Client {
   /** Sent, by seq. */
   ring: Map<number, string>;
   wrong: boolean;
+  greeted?: boolean;
 }
 
 interface Message {
@@ -66,7 +67,7 @@ export class FakeGateway {
   readonly #wrongOn: string;
   readonly #http = createServer();
   readonly #ops = createServer((_request, response) => response.end(this.#metrics()));
-  readonly #clients = new Set<Client>();
+  readonly clients = new Set<Client>();
   readonly #history: Message[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** Of the stream, and of what the gateway has heard of it. */
@@ -105,21 +106,17 @@ export class FakeGateway {
 
   stop(): void {
     clearInterval(this.#timer);
-    for (const { socket } of this.#clients) socket.terminate();
+    for (const { socket } of this.clients) socket.terminate();
     for (const server of [this.#http, this.#ops]) {
       server.closeAllConnections();
       server.close();
     }
   }
 
-  get clients(): number {
-    return this.#clients.size;
-  }
-
   #metrics(): string {
     const factor = this.#wrong === "miscount" ? 2 : 1;
     return [
-      `ws_connections_current ${this.#clients.size}`,
+      `ws_connections_current ${this.clients.size}`,
       "ws_connections_rejected_total 0",
       `ws_messages_sent_total ${this.sent * factor}`,
       "ws_cpu_usage_percent 1",
@@ -129,8 +126,8 @@ export class FakeGateway {
 
   #onConnection(socket: WebSocket): void {
     const client: Client = { socket, matches: () => false, seq: 0, ring: new Map(), wrong: false };
-    this.#clients.add(client);
-    socket.on("close", () => this.#clients.delete(client));
+    this.clients.add(client);
+    socket.on("close", () => this.clients.delete(client));
     const say = (message: object) => socket.send(JSON.stringify(message));
     say({
       ...{ type: "welcome", connection: "c", instance: "fake", epoch: "e", offset: this.#offset },
@@ -139,8 +136,11 @@ export class FakeGateway {
     socket.on("message", (data) => {
       const message = JSON.parse(String(data));
       if (message.type === "heartbeat") {
-        if (this.#wrong !== "mute" || this.#stored < this.#wrongAt)
+        const mute = this.#wrong === "mute" && this.#stored >= this.#wrongAt;
+        // Without the first one nobody would be there.
+        if (client.greeted !== true || !mute)
           say({ type: "heartbeat_ack", ts: Date.now(), seq: client.seq, offset: this.#offset });
+        client.greeted = true;
       } else if (message.type === "subscribe") this.#subscribe(client, message, say);
       else if (message.type === "replay") this.#replay(client, message, say);
       else client.matches = () => false; // unsubscribe
@@ -216,7 +216,7 @@ export class FakeGateway {
       this.done++;
       return;
     }
-    for (const client of this.#clients) {
+    for (const client of this.clients) {
       if (!client.matches(channel)) continue;
       if (client.wrong && due) this.#goWrong(client, message);
       else this.#deliver(client, message);

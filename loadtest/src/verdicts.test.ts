@@ -44,7 +44,13 @@ const CASES: readonly Case[] = [
   { wrong: "close", finds: "No connection ended by itself" },
   { wrong: "miscount", finds: "Own count agrees with the gateway's", done: false },
   // It lasts beyond the end of the traffic: what was due before counts, whenever it comes.
-  { wrong: "stall", finds: LATENCY, args: ["sustained", "--duration", "2", "--max-p99", "1500"] },
+  // A feed of others does not wait for the traffic, so it may be over before.
+  {
+    wrong: "stall",
+    finds: LATENCY,
+    feeds: ["own"],
+    args: ["sustained", "--duration", "2", "--max-p99", "1500"],
+  },
 ];
 
 // Mostly they wait.
@@ -97,7 +103,7 @@ describe("verdict of a run", { concurrency: 100 }, () => {
     const [stage] = result.stages;
     assert.equal(stage?.deliveries, result.deliveries);
     assert.ok((stage?.latency.p99 ?? 0) > 2500, JSON.stringify(stage));
-    assert.ok(Math.abs((stage?.to ?? 0) - (stage?.from ?? 0) - 3) < 0.7, JSON.stringify(stage));
+    assert.ok((stage?.to ?? 0) < result.seconds + 0.5, "it has an end of its own");
   });
 
   test("a command that fails is told in the report", async (t) => {
