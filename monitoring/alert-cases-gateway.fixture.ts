@@ -108,7 +108,7 @@ export const GATEWAY_CASES: readonly AlertCase[] = [
     beyond: 120,
     over: 540,
     labels: { reason: "connections" },
-    description: "0.25 connections a second are refused for the reason connections.",
+    description: "1.00 connections a second are refused for the reason connections.",
   },
   {
     alert: "ClientsRejected",

@@ -115,7 +115,7 @@ function loadAlerts(): Alert[] {
     },
     {
       name: "ConnectionsRejected",
-      expr: `sum by (${LABEL.refusal}) (rate(${METRIC.connectionsRejected}{${LABEL.refusal}=~"${REFUSALS.ours.join("|")}"}[${T.rejections.window}])) > ${T.rejections.value}`,
+      expr: connectionsRejected(),
       ...due(T.rejections),
       summary: "Clients are refused because of us ({{ $labels.reason }})",
       description: `${TEXT.rate} connections a second are refused for the reason {{ $labels.reason }}.`,
@@ -130,6 +130,13 @@ function loadAlerts(): Alert[] {
       dashboard: "operations",
     },
   ];
+}
+
+function connectionsRejected(): string {
+  const { value, window, bursts } = T.rejections;
+  const ours = `${METRIC.connectionsRejected}{${LABEL.refusal}=~"${REFUSALS.ours.join("|")}"}`;
+  const rate = (over: string) => `sum by (${LABEL.refusal}) (rate(${ours}[${over}]))`;
+  return `${rate(window)} > ${value} or ${rate(bursts.window)} > ${bursts.value}`;
 }
 
 function clientsRejected(): string {

@@ -16,6 +16,8 @@ export interface Threshold {
   room?: number;
   /** For how long there has to be data before a trend says something. */
   history?: string;
+  /** What comes again and again counts as if it went on, from this value over this window. */
+  bursts?: { value: number; window: string };
   severity: Severity;
 }
 
@@ -41,8 +43,15 @@ export const THRESHOLDS = {
   gatewayDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
   /** What ws_nats_connected is without NATS, and how many such gateways are fine. A restart of it takes seconds. It goes on until its consequences are over, so that they never are news. */
   natsUnreachable: { value: 0, unit: "short", for: "30s", keepFiring: "2m", severity: "critical" },
-  /** Connections a second refused because of us: nine in five minutes. A few are nobody's night; bursts count like a steady stream. */
-  rejections: { value: 0.03, unit: "short", for: "1m", window: "5m", severity: "critical" },
+  /** Connections a second refused because of us, for as long as it is due. One alone is over before; bursts are nine in five minutes. */
+  rejections: {
+    value: 0,
+    unit: "short",
+    for: "1m",
+    window: "1m",
+    bursts: { value: 0.03, window: "5m" },
+    severity: "critical",
+  },
   /** Part of all attempts refused for what the client did: a broken page or wrong keys. A scanner alone is below `least`. */
   clientRejections: {
     value: 0.2,
