@@ -83,7 +83,8 @@ describe("the stacks of this repository", () => {
       assert.ok(performance.now() - start < 10_000, "slower than 10 s");
       assert.equal(first.code, 0, first.stderr);
       const second = await cli("--stack", stack, "--out", out("b"));
-      assert.equal(second.stdout.replaceAll(out("b"), ""), first.stdout.replaceAll(out("a"), ""));
+      // Paths are printed as is shorter, absolute or from the working folder.
+      assert.equal(second.stdout.replaceAll(join(stack, "b"), join(stack, "a")), first.stdout);
       for (const file of ["diagram.svg", "preview.json"])
         assert.ok(readFileSync(join(out("a"), file)).equals(readFileSync(join(out("b"), file))), file);
       const json = readFileSync(join(out("a"), "preview.json"), "utf8");
