@@ -1,4 +1,4 @@
-/** Full and overloaded gateways: who is refused, and how the load balancer learns of it. CONTRACT §3, §5, §6. */
+/** Full and overloaded gateways: who is refused, and how the load balancer learns of it. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";

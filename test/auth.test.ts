@@ -1,4 +1,4 @@
-/** Who may connect, to what, for how long. CONTRACT §3, §5. */
+/** Who may connect, to what, for how long. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** What a broken or hostile client sends: the answer of the contract, and the process stays up. CONTRACT §3. */
+/** What a broken or hostile client sends: the answer that the protocol gives, and the process stays up. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** Requests that must not become a connection. CONTRACT §3. */
+/** Requests that must not become a connection. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

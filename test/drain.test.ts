@@ -1,4 +1,4 @@
-/** SIGTERM: the gateway leaves without a herd behind it. CONTRACT §3, §6. */
+/** SIGTERM: the gateway leaves without a herd behind it. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";

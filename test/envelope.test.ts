@@ -1,4 +1,4 @@
-/** The envelope: the publisher's bytes as they are, its type and priority, its place in the stream. CONTRACT §2, §3. */
+/** The envelope: the publisher's bytes as they are, its type and priority, its place in the stream. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** /metrics, /stats, /health and /live. CONTRACT §6, §7. */
+/** /metrics, /stats, /health and /live. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

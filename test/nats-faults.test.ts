@@ -1,4 +1,4 @@
-/** NATS goes away, comes back, comes back empty, was never there. CONTRACT §2. */
+/** NATS goes away, comes back, comes back empty, was never there. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** The simulator and the polling source. CONTRACT §2. */
+/** The simulator and the polling source. */
 
 import { strict as assert } from "node:assert";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";

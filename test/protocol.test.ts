@@ -1,4 +1,4 @@
-/** The wire protocol: welcome, subscriptions, patterns, heartbeat. CONTRACT §3. */
+/** The wire protocol: welcome, subscriptions, patterns, heartbeat. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** The publisher as a service: its port, its rate, NATS away and back. CONTRACT §6, port 3003. */
+/** The publisher as a service: its port, its rate, NATS away and back. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** WS_MAX_NATS_RATE slows the reading, WS_MAX_BROADCAST_RATE drops the lowest priority first. CONTRACT §5. */
+/** WS_MAX_NATS_RATE slows the reading, WS_MAX_BROADCAST_RATE drops the lowest priority first. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** Replay: a connection asks again for envelopes that it was sent. CONTRACT §3. */
+/** Replay: a connection asks again for envelopes that it was sent. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** `since` on the same and on another gateway: nothing missing, none twice, order kept. CONTRACT §2, §3. */
+/** `since` on the same and on another gateway: nothing missing, none twice, order kept. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** Settings: a wrong value stops the start with one line per mistake. CONTRACT §2, §5. */
+/** Settings: a wrong value stops the start with one line per mistake. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";

@@ -1,4 +1,4 @@
-/** Clients that stop reading: levels, memory, neighbours, and the way back. CONTRACT §3, §4. */
+/** Clients that stop reading: levels, memory, neighbours, and the way back. */
 
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";

@@ -1,4 +1,4 @@
-/** Several processes on one VM behave as one gateway. DESIGN, CONTRACT §5, §7. */
+/** Several processes on one VM behave as one gateway. DESIGN, */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
