@@ -11,25 +11,7 @@ SHIPPER_OPTIONS=() # more options of docker for it
 # Asks the bucket every minute from now on. Without a bucket there is nothing to ask.
 install_config_sync() {
   [ -n "$(attribute config-bucket "")" ] || return 0
-  write_file "$UNITS/odin-config-sync.service" <<UNIT
-[Unit]
-Description=odin-ws configuration from its bucket
-[Service]
-Type=oneshot
-Environment=ODIN_ATTEMPTS=2 ODIN_STORAGE_URL=$STORAGE ODIN_METADATA_URL=${METADATA%/computeMetadata/v1}
-ExecStart=/bin/bash $RUN/startup.sh sync
-TimeoutStartSec=600
-UNIT
-  write_file "$UNITS/odin-config-sync.timer" <<UNIT
-[Unit]
-Description=odin-ws configuration from its bucket, every minute
-[Timer]
-OnCalendar=minutely
-AccuracySec=5s
-RandomizedDelaySec=10s
-UNIT
-  systemctl daemon-reload
-  systemctl start odin-config-sync.timer
+  each_minute config-sync sync 600 "ODIN_STORAGE_URL=$STORAGE" AccuracySec=5s RandomizedDelaySec=10s
 }
 
 # Gets it now. What an earlier boot got will do where the bucket cannot be had.

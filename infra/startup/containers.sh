@@ -119,6 +119,30 @@ LimitNOFILE=$NOFILE
 UNIT
 }
 
+# each_minute NAME COMMAND SECONDS ENVIRONMENT [TIMER LINE…]: has this script do COMMAND, within SECONDS, as odin-NAME.
+each_minute() {
+  local name="$1" command="$2" seconds="$3" environment="$4"
+  shift 4
+  write_file "$UNITS/odin-$name.service" <<UNIT
+[Unit]
+Description=odin-ws $name
+[Service]
+Type=oneshot
+Environment=ODIN_ATTEMPTS=2 ODIN_METADATA_URL=${METADATA%/computeMetadata/v1} $environment
+ExecStart=/bin/bash $RUN/startup.sh $command
+TimeoutStartSec=$seconds
+UNIT
+  write_file "$UNITS/odin-$name.timer" <<UNIT
+[Unit]
+Description=odin-ws $name, every minute
+[Timer]
+OnCalendar=minutely
+$(printf '%s\n' "$@")
+UNIT
+  systemctl daemon-reload
+  systemctl start "odin-$name.timer"
+}
+
 # start_container NAME [SYSTEMCTL OPTION…]: unless it runs and nothing that it was started with has changed. Calls before_restart_NAME, where there is one,
 # before it stops what runs.
 start_container() {

@@ -7,24 +7,7 @@ MONITORING="${ODIN_MONITORING_URL:-https://monitoring.googleapis.com}"
 
 install_heartbeat() {
   [ -n "$(attribute heartbeat-metric "")" ] || return 0
-  write_file "$UNITS/odin-heartbeat.service" <<UNIT
-[Unit]
-Description=odin-ws heartbeat of the monitoring
-[Service]
-Type=oneshot
-Environment=ODIN_ATTEMPTS=2 ODIN_MONITORING_URL=$MONITORING ODIN_METADATA_URL=${METADATA%/computeMetadata/v1}
-ExecStart=/bin/bash $RUN/startup.sh heartbeat
-TimeoutStartSec=50
-UNIT
-  write_file "$UNITS/odin-heartbeat.timer" <<UNIT
-[Unit]
-Description=odin-ws heartbeat of the monitoring, every minute
-[Timer]
-OnCalendar=minutely
-AccuracySec=1s
-UNIT
-  systemctl daemon-reload
-  systemctl start odin-heartbeat.timer
+  each_minute heartbeat heartbeat 50 "ODIN_MONITORING_URL=$MONITORING" AccuracySec=1s
 }
 
 command_heartbeat() {

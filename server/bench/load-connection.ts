@@ -1,9 +1,9 @@
 /** One connection of the load client: upgrade, subscription, then counting. */
 
 import { connect, type Socket } from "node:net";
+import { clientFrame, FrameReader, OPCODE } from "../../loadtest/src/frame-reader.ts";
 import { moment } from "./clock.ts";
 import { type Dialect, type Listener, READY } from "./dialects.ts";
-import { BINARY, CLOSE, clientFrame, FrameReader, PING, PONG, TEXT } from "./frame-reader.ts";
 import { InflateOnce, InflateStream, inflateMessage } from "./inflate.ts";
 
 /** What a connection reports to the load process. */
@@ -84,7 +84,7 @@ export class LoadConnection implements Listener {
   }
 
   say(text: string): void {
-    this.#socket.write(clientFrame(TEXT, Buffer.from(text)));
+    this.#socket.write(clientFrame(OPCODE.text, Buffer.from(text)));
   }
 
   pinged(): void {
@@ -165,13 +165,13 @@ export class LoadConnection implements Listener {
 
   #frame(opcode: number, compressed: boolean, bytes: Buffer, start: number, end: number, size: number): void {
     if (this.#closed) return;
-    if (opcode === TEXT || opcode === BINARY) {
+    if (opcode === OPCODE.text || opcode === OPCODE.binary) {
       if (this.#ready) this.#message(compressed, bytes, start, end, size);
       else this.#answer(compressed, bytes.subarray(start, end));
-    } else if (opcode === PING) {
-      this.#socket.write(clientFrame(PONG, bytes.subarray(start, end)));
+    } else if (opcode === OPCODE.ping) {
+      this.#socket.write(clientFrame(OPCODE.pong, bytes.subarray(start, end)));
       this.#events.pinged();
-    } else if (opcode === CLOSE) {
+    } else if (opcode === OPCODE.close) {
       const code = end - start >= 2 ? bytes.readUInt16BE(start) : 1005;
       this.failed(`closed with ${code} ${bytes.toString("utf8", start + 2, end)}`);
     }
