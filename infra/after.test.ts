@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { after } from "./after.ts";
-import { Identity } from "./identity.ts";
-import { record } from "./offline.ts";
-import { testSite as site } from "./test-site.ts";
+import { record } from "./offline/offline.ts";
+import { testSite as site } from "./offline/site.fixture.ts";
+import { Identity } from "./project/identity.ts";
 
 test("all of a component waits", async () => {
   const { one, all } = await record(() => {

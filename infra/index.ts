@@ -1,37 +1,47 @@
 export { after } from "./after.ts";
-export { type BootArgs, bootMetadata, type Role, startupScript } from "./boot.ts";
-export { Budget, type BudgetArgs } from "./budget.ts";
-export { ConfigBucket, type ConfigBucketArgs } from "./config-bucket.ts";
-export { ContainerImage, type ContainerImageArgs } from "./container-image.ts";
-export { connectionDrainingSeconds, maxDrainSeconds } from "./draining.ts";
-export { Firewall, type FirewallArgs } from "./firewall.ts";
+export { ContainerImage, type ContainerImageArgs } from "./image/container-image.ts";
+export {
+  contentVersion,
+  type ImageSource,
+  type ImageSourceArgs,
+  prepareContext,
+} from "./image/image-context.ts";
+export { BUILD_IMAGES, IMAGES } from "./image/images.ts";
+export { Registry, type RegistryArgs } from "./image/registry.ts";
+export { type BootArgs, bootMetadata, type Role, startupScript } from "./machines/boot.ts";
+export { ConfigBucket, type ConfigBucketArgs } from "./machines/config-bucket.ts";
+export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./machines/gateway-fleet.ts";
+export { MANIFEST, manifest } from "./machines/manifest.ts";
+export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";
+export {
+  HEARTBEAT_METRIC,
+  MONITORING_ROLES,
+  MonitoringVm,
+  type MonitoringVmArgs,
+} from "./machines/monitoring-vm.ts";
+export { Nats, type NatsArgs, type NatsConnection } from "./machines/nats.ts";
+export { Vm, type VmArgs } from "./machines/vm.ts";
+export { connectionDrainingSeconds, maxDrainSeconds } from "./network/draining.ts";
+export { Firewall, type FirewallArgs } from "./network/firewall.ts";
 export {
   type CapacityRoles,
   capacityRules,
   type FirewallRule,
   type ServiceRoles,
   serviceRules,
-} from "./firewall-rules.ts";
-export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./gateway-fleet.ts";
-export { Identity, type IdentityArgs } from "./identity.ts";
-export { contentVersion, type ImageSource, type ImageSourceArgs, prepareContext } from "./image-context.ts";
-export { BUILD_IMAGES, IMAGES } from "./images.ts";
-export { LoadBalancer, type LoadBalancerArgs } from "./load-balancer.ts";
-export type { DnsRecord } from "./managed-certificate.ts";
-export { MANIFEST, manifest } from "./manifest.ts";
-export { CONNECTIONS_METRIC } from "./metric-descriptor.ts";
-export { HEARTBEAT_METRIC, MONITORING_ROLES, MonitoringVm, type MonitoringVmArgs } from "./monitoring-vm.ts";
-export { Nats, type NatsArgs, type NatsConnection } from "./nats.ts";
-export { Network, type NetworkArgs } from "./network.ts";
-export { type Recorded, type Recording, record } from "./offline.ts";
+} from "./network/firewall-rules.ts";
+export { LoadBalancer, type LoadBalancerArgs } from "./network/load-balancer.ts";
+export type { DnsRecord } from "./network/managed-certificate.ts";
+export { Network, type NetworkArgs } from "./network/network.ts";
+export { WssAddress, type WssAddressArgs } from "./network/wss-address.ts";
+export { WssEntrance, type WssEntranceArgs } from "./network/wss-entrance.ts";
+export { type Recorded, type Recording, record } from "./offline/offline.ts";
+export { type Cost, monthly, type Price } from "./offline/prices.ts";
 export { PORTS, RANGES } from "./ports.ts";
-export { type Cost, monthly, type Price } from "./prices.ts";
-export { Registry, type RegistryArgs } from "./registry.ts";
-export { RolloutGate, type RolloutGateArgs } from "./rollout-gate.ts";
-export { Secret, type SecretArgs } from "./secret.ts";
-export { APIS, Services, type ServicesArgs } from "./services.ts";
+export { Budget, type BudgetArgs } from "./project/budget.ts";
+export { Identity, type IdentityArgs } from "./project/identity.ts";
+export { Secret, type SecretArgs } from "./project/secret.ts";
+export { APIS, Services, type ServicesArgs } from "./project/services.ts";
+export { RolloutGate, type RolloutGateArgs } from "./rollout/rollout-gate.ts";
+export { Watchdog, type WatchdogArgs } from "./rollout/watchdog.ts";
 export { roleLabels, type Site } from "./site.ts";
-export { Vm, type VmArgs } from "./vm.ts";
-export { Watchdog, type WatchdogArgs } from "./watchdog.ts";
-export { WssAddress, type WssAddressArgs } from "./wss-address.ts";
-export { WssEntrance, type WssEntranceArgs } from "./wss-entrance.ts";

@@ -27,3 +27,6 @@ export const RANGES = {
   /** Identity-Aware Proxy's TCP forwarding. */
   iap: "35.235.240.0/20",
 } as const;
+
+/** What proxy load balancers call the clients' port of the group. Passthrough ones keep the port of the packet. */
+export const CLIENT_PORT_NAME = "ws";

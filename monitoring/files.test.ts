@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { monitoringFiles } from "./files.ts";
-import { localOptions } from "./local-options.ts";
+import { localOptions } from "./local/options.ts";
 import type { MonitoringOptions } from "./options.ts";
-import { SAMPLE } from "./sample-options.fixture.ts";
+import { SAMPLE } from "./testing/sample-options.fixture.ts";
 
 const ALL: Record<string, MonitoringOptions> = {
   service: SAMPLE,

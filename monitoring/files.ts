@@ -1,10 +1,10 @@
-import { alertmanagerFiles } from "./alertmanager.ts";
-import { alloyFiles } from "./alloy.ts";
-import { dashboards } from "./dashboards.ts";
-import { grafanaFiles } from "./grafana.ts";
-import { lokiFiles } from "./loki.ts";
+import { dashboards } from "./dashboards/dashboards.ts";
 import type { MonitoringOptions } from "./options.ts";
-import { prometheusFiles } from "./prometheus.ts";
+import { alertmanagerFiles } from "./services/alertmanager.ts";
+import { alloyFiles } from "./services/alloy.ts";
+import { grafanaFiles } from "./services/grafana.ts";
+import { lokiFiles } from "./services/loki.ts";
+import { prometheusFiles } from "./services/prometheus.ts";
 
 /** The files of the monitoring VM and of the log shippers, by path in its order: what is in the bucket, byte for byte. */
 export function monitoringFiles(options: MonitoringOptions): Record<string, string> {

@@ -1,4 +1,4 @@
-import type { Ports } from "./ports.ts";
+import type { Ports } from "./services/ports.ts";
 
 /** What differs from one deployment to the next. Nothing of the autoscaler is in it: a changed limit changes no file. */
 export interface MonitoringOptions {

@@ -18,7 +18,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** What can be bundled: the file that it starts with, and the bundle. */
 const BUNDLES = {
   gateway: { entry: "server/src/main.ts", outfile: "server/dist/gateway.mjs" },
-  publisher: { entry: "publisher/src/service.ts", outfile: "publisher/dist/publisher.mjs" },
+  publisher: { entry: "publisher/src/programs/service.ts", outfile: "publisher/dist/publisher.mjs" },
   loadtest: { entry: "loadtest/src/cli.ts", outfile: "loadtest/dist/loadtest.mjs" },
 };
 

@@ -15,11 +15,11 @@ import {
 } from "@odin-ws/infra";
 import { monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
-import type { StackConfig } from "./config.ts";
+import type { StackConfig } from "./config/config.ts";
 import { drainSeconds, gatewayEnvironment } from "./gateway-settings.ts";
 import { gatewayImage, loadtestImage, publisherImage } from "./images.ts";
 import { MACHINES } from "./machines.ts";
-import { monitoringOptions, natsNames, OWN_LOKI } from "./monitoring-options.ts";
+import { monitoringOptions, natsNames, OWN_LOKI } from "./monitoring/options.ts";
 
 const CIDR = "10.20.0.0/20"; // another one than the service's, in case the two networks are ever joined
 /** What starts the load test on the runner, as infra/startup/runner.sh installs it: PATH has it in login shells only, and docker is root's. */

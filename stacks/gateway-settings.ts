@@ -1,8 +1,8 @@
 import { RANGES } from "@odin-ws/infra";
 import { SETTINGS } from "@odin-ws/server/settings";
 import * as pulumi from "@pulumi/pulumi";
-import type { StackConfig } from "./config.ts";
-import { memoryLimit } from "./gateway-memory.ts";
+import type { StackConfig } from "./config/config.ts";
+import { memoryLimit } from "./config/gateway-memory.ts";
 
 const SPOT_DRAIN = 15; // s; Google gives a spot VM 30 s
 

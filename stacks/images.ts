@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { BUILD_IMAGES, ContainerImage, prepareContext, type Registry } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
-import type { StackConfig } from "./config.ts";
+import type { StackConfig } from "./config/config.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CONTEXTS = "build/images";

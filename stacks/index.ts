@@ -1,9 +1,9 @@
 /** The Pulumi program: `pulumi up` calls its default export, and so does `npm run preview`, offline. */
 
 import * as pulumi from "@pulumi/pulumi";
-import { unheard } from "./alert-receivers.ts";
 import { capacityTest } from "./capacity-test.ts";
-import { readConfig } from "./config.ts";
+import { readConfig } from "./config/config.ts";
+import { unheard } from "./monitoring/alert-receivers.ts";
 import { service } from "./service.ts";
 
 /** Creates the stack of the configuration and returns its outputs. */

@@ -25,12 +25,12 @@ import {
 } from "@odin-ws/infra";
 import { monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
-import { alertSecrets } from "./alert-receivers.ts";
-import type { StackConfig } from "./config.ts";
+import type { StackConfig } from "./config/config.ts";
 import { drainSeconds as drainOf, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
 import { gatewayImage } from "./images.ts";
 import { MACHINES } from "./machines.ts";
-import { monitoringOptions, natsNames } from "./monitoring-options.ts";
+import { alertSecrets } from "./monitoring/alert-receivers.ts";
+import { monitoringOptions, natsNames } from "./monitoring/options.ts";
 
 const CIDR = "10.10.0.0/20";
 const AWAIT_STARTUP = "npm run --silent await-startup";

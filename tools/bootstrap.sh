@@ -27,10 +27,10 @@ provider=github
 apis=(billingbudgets cloudbilling cloudkms cloudresourcemanager compute iam iamcredentials serviceusage storage sts)
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-# shellcheck source=tools/bootstrap-roles.sh
-source "$here/bootstrap-roles.sh"
-# shellcheck source=tools/bootstrap-helpers.sh
-source "$here/bootstrap-helpers.sh"
+# shellcheck source=tools/bootstrap/roles.sh
+source "$here/bootstrap/roles.sh"
+# shellcheck source=tools/bootstrap/helpers.sh
+source "$here/bootstrap/helpers.sh"
 
 usage() { sed -n '2,/^set -euo/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"; }
 

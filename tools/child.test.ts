@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runChild } from "./child.ts";
-import { isRunning } from "./fake-machine.ts";
+import { isRunning } from "./fake-machine.fixture.ts";
 
 const WAIT = 15_000; // ms for a process to be gone on a busy machine
 

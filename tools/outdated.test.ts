@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BUILD_IMAGES, IMAGES } from "../infra/images.ts";
+import { BUILD_IMAGES, IMAGES } from "../infra/image/images.ts";
 import { type Ask, newestTag, outdatedCos, outdatedImages, pinnedCos } from "./outdated.ts";
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
@@ -34,8 +34,8 @@ test("a newer tag, and a tag that has moved, are told as they are to be written;
     loki: `docker.io/loki:3.5.5@${digest("e")}`,
   };
   assert.deepEqual(outdatedImages(images, ask), [
-    `nats: 2.15.0 -> docker.io/nats:2.16.1@${digest("b")} (infra/images.ts)`,
-    `BASE_IMAGE: nonroot -> gcr.io/base:nonroot@${digest("d")} (infra/images.ts)`,
+    `nats: 2.15.0 -> docker.io/nats:2.16.1@${digest("b")} (infra/image/images.ts)`,
+    `BASE_IMAGE: nonroot -> gcr.io/base:nonroot@${digest("d")} (infra/image/images.ts)`,
   ]);
   assert.throws(
     () => outdatedImages({ nats: "docker.io/nats:2.15.0" }, ask),

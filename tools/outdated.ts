@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BUILD_IMAGES, IMAGES } from "../infra/images.ts";
+import { BUILD_IMAGES, IMAGES } from "../infra/image/images.ts";
 
 // Which pinned images of VMs and containers have successors: a line each, with what to write in their place.
 //   node tools/outdated.ts [--cos]
@@ -32,7 +32,7 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
 }
 
-/** Lines for the images of infra/images.ts. @param images by name, each `REPOSITORY:TAG@sha256:DIGEST` */
+/** Lines for the images of infra/image/images.ts. @param images by name, each `REPOSITORY:TAG@sha256:DIGEST` */
 export function outdatedImages(images: Readonly<Record<string, string>>, ask: Ask): string[] {
   return Object.entries(images).flatMap(([name, image]) => {
     const [, repository = "", tag = "", digest = ""] =
@@ -44,7 +44,7 @@ export function outdatedImages(images: Readonly<Record<string, string>>, ask: As
     const now = ask("crane", ["digest", `${repository}:${newest}`]).trim();
     return newest === tag && now === digest
       ? []
-      : [`${name}: ${tag} -> ${repository}:${newest}@${now} (infra/images.ts)`];
+      : [`${name}: ${tag} -> ${repository}:${newest}@${now} (infra/image/images.ts)`];
   });
 }
 

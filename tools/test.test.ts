@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fakeProgram, fakeScript, isRunning } from "./fake-machine.ts";
-import { PROGRAMS } from "./program-table.ts";
+import { fakeProgram, fakeScript, isRunning } from "./fake-machine.fixture.ts";
+import { PROGRAMS } from "./programs/table.ts";
 
 const runner = join(import.meta.dirname, "test.ts");
 const WAIT = 10_000; // ms for something to happen on a busy machine

@@ -12,8 +12,8 @@ import { constants, tmpdir } from "node:os";
 import { delimiter, join, relative } from "node:path";
 import { runChild } from "./child.ts";
 import type { NotRun, Report } from "./count-reporter.ts";
-import { PROGRAMS } from "./program-table.ts";
-import { cacheFolder, obtain } from "./programs.ts";
+import { cacheFolder, obtain } from "./programs/programs.ts";
+import { PROGRAMS } from "./programs/table.ts";
 
 // `npm test`: the programs that tests run against, the linter, the type check and every test below the working folder.
 //   npm test -- [--long] [node --test options, as --name=value] [test files or folders]

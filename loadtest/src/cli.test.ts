@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FakeGateway, type Wrong } from "./fake-gateway.fixture.ts";
-import type { Result } from "./result.ts";
+import type { Result } from "./verdict/result.ts";
 
 const CLI = fileURLToPath(new URL("cli.ts", import.meta.url));
 

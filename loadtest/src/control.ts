@@ -1,7 +1,14 @@
 /** What the load test's first process and its workers say to each other. */
 
-import type { Entry } from "./book.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./traffic/plan.ts";
+
+/** A message of the stream. */
+export interface Entry {
+  offset: number;
+  channel: string;
+  /** Of everything behind `seq`: the same for all subscribers. */
+  hash: string;
+}
 
 /** Set in the environment of a worker. */
 export const WORKER_VARIABLE = "ODIN_LOADTEST_WORKER";

@@ -3,7 +3,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
-import { matcher } from "./plan.ts";
+import { matcher } from "./traffic/plan.ts";
 
 /** What it does wrong, with one message and one client if nothing else is said. */
 export type Wrong =

@@ -1,13 +1,13 @@
 /** The first process of a load test: reads the options, runs, writes the report. */
 
-import { claimFolder } from "./claim-folder.ts";
-import { Crew } from "./crew.ts";
-import { beyondLimits, limitsHere } from "./limits.ts";
-import { HELP, type Options, readOptions } from "./options.ts";
-import { prepare } from "./prepare.ts";
-import { Progress } from "./progress.ts";
-import { Run } from "./run.ts";
-import { summaryText } from "./summary.ts";
+import { summaryText } from "./report/summary.ts";
+import { Crew } from "./run/crew.ts";
+import { prepare } from "./run/prepare.ts";
+import { Progress } from "./run/progress.ts";
+import { Run } from "./run/run.ts";
+import { claimFolder } from "./settings/claim-folder.ts";
+import { beyondLimits, limitsHere } from "./settings/limits.ts";
+import { HELP, type Options, readOptions } from "./settings/options.ts";
 
 const EXIT = { passed: 0, failed: 1, impossible: 2, stopped: 130 } as const;
 /** npm passes a Ctrl-C on that the terminal has sent already: within this time it is the same one. */
@@ -48,7 +48,7 @@ async function load(options: Options, entry: string): Promise<number> {
   const result = await run.go().finally(() => progress.end());
   process.stdout.write(`${summaryText(result)}\n\n`);
   // Not before: reading what draws plots would delay the load.
-  const { writeReport } = await import("./report-files.ts");
+  const { writeReport } = await import("./report/report-files.ts");
   const { html, json, trouble } = writeReport(result, options.out);
   process.stdout.write(`Report: ${html}\n        ${json}\n`);
   if (trouble !== undefined) process.stderr.write(`${trouble}\n`);

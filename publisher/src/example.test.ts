@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { publishTrades } from "./example.ts";
-import { startNats, withoutNats } from "./nats-server.fixture.ts";
+import { startNats, withoutNats } from "./nats/nats-server.fixture.ts";
 
 test("the README shows the example as it is", async () => {
   const read = (name: string) => readFile(new URL(name, import.meta.url), "utf8");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { EventInput } from "./events.ts";
-import { type NatsServer, type StoredMessage, startNats, withoutNats } from "./nats-server.fixture.ts";
+import { type NatsServer, type StoredMessage, startNats, withoutNats } from "./nats/nats-server.fixture.ts";
 import { watch } from "./publisher.fixture.ts";
 import type { Publisher } from "./publisher.ts";
 

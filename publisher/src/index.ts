@@ -15,6 +15,6 @@ export {
   type QueueLevel,
 } from "./errors.ts";
 export type * from "./events.ts";
+export type { StreamSettings } from "./nats/stream.ts";
 export type { PublisherOptions, PublisherStatus } from "./options.ts";
 export { connectPublisher, type Published, type Publisher, type PublisherStats } from "./publisher.ts";
-export type { StreamSettings } from "./stream.ts";

@@ -3,8 +3,8 @@
 import { accessSync, constants } from "node:fs";
 import { STREAM_DEFAULTS } from "@odin-ws/protocol";
 import { InvalidOptionsError } from "./errors.ts";
-import { type NatsServers, readNatsServers } from "./nats-servers.ts";
-import type { StreamSettings } from "./stream.ts";
+import { type NatsServers, readNatsServers } from "./nats/nats-servers.ts";
+import type { StreamSettings } from "./nats/stream.ts";
 
 /** What the publisher tells about itself, for a log. */
 export interface PublisherStatus {

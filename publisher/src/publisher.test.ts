@@ -12,7 +12,7 @@ import {
   QueueFullError,
 } from "./errors.ts";
 import type { EventInput } from "./events.ts";
-import { freePort, newNats, startNats, withoutNats } from "./nats-server.fixture.ts";
+import { freePort, newNats, startNats, withoutNats } from "./nats/nats-server.fixture.ts";
 import { watch } from "./publisher.fixture.ts";
 
 const event = (n: number, symbol = "BTC"): EventInput => ({

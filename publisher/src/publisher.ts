@@ -9,11 +9,11 @@ import {
   QueueFullError,
 } from "./errors.ts";
 import type { EventInput } from "./events.ts";
-import { FlushWaiters } from "./flush.ts";
-import { type Ack, type Failure, messageOf, NatsLink } from "./link.ts";
+import { type Ack, type Failure, messageOf, NatsLink } from "./nats/link.ts";
 import { type PublisherOptions, readOptions, type Settings } from "./options.ts";
-import { Outbox, type Parcel } from "./outbox.ts";
-import { StatusTeller } from "./status-teller.ts";
+import { FlushWaiters } from "./outbox/flush.ts";
+import { Outbox, type Parcel } from "./outbox/outbox.ts";
+import { StatusTeller } from "./status.ts";
 
 /** Where an event stands in the stream. */
 export interface Published {

@@ -4,23 +4,23 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { CLOSE } from "@odin-ws/protocol";
-import type { Applicant, Closure } from "./admission.ts";
-import type { Identity, Verifier } from "./auth.ts";
-import type { ClientSocket } from "./client-socket.ts";
-import { Commands } from "./commands.ts";
 import type { Config } from "./config.ts";
-import { Connection } from "./connection.ts";
-import { Drain } from "./drain.ts";
-import { Entrance, type Seats } from "./entrance.ts";
-import { Fanout } from "./fanout.ts";
-import { History } from "./history.ts";
+import { Commands } from "./connection/commands.ts";
+import { Connection } from "./connection/connection.ts";
+import type { ConnectionContext, Restless } from "./connection/context.ts";
+import { Drain } from "./connection/drain.ts";
+import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
+import { TimerWheel } from "./connection/timer-wheel.ts";
+import { Fanout } from "./delivery/fanout.ts";
+import { History } from "./delivery/history.ts";
+import type { Message } from "./delivery/message.ts";
+import { Tally } from "./delivery/tally.ts";
+import type { Applicant, Closure } from "./entrance/admission.ts";
+import type { Identity, Verifier } from "./entrance/auth.ts";
+import type { ClientSocket } from "./entrance/client-socket.ts";
+import { Entrance, type Seats } from "./entrance/entrance.ts";
 import type { Log } from "./log.ts";
-import type { Message } from "./message.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Restless, Surroundings } from "./surroundings.ts";
-import { Tally } from "./tally.ts";
-import { inRollout, type ThrottleSettings } from "./throttle.ts";
-import { Wheel } from "./wheel.ts";
 
 export interface GatewayOptions {
   config: Config;
@@ -52,7 +52,7 @@ const secondNow = (): number => Math.floor(Date.now() / 1000);
 
 export class Gateway {
   readonly #options: GatewayOptions;
-  readonly #shared: Surroundings;
+  readonly #shared: ConnectionContext;
   readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
   readonly #unthrottled: ThrottleSettings;
@@ -93,7 +93,7 @@ export class Gateway {
         maxBytes: config.JS_STREAM_MAX_BYTES,
       }),
       fanout: new Fanout(),
-      wheel: new Wheel(secondNow()),
+      wheel: new TimerWheel(secondNow()),
       metrics,
       tally: new Tally(metrics),
       log,

@@ -3,17 +3,17 @@
 import cluster from "node:cluster";
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
-import type { Closure } from "./admission.ts";
 import { readNoArguments } from "./arguments.ts";
-import { createVerifier } from "./auth.ts";
 import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
-import type { Seats } from "./entrance.ts";
+import type { Closure } from "./entrance/admission.ts";
+import { createVerifier } from "./entrance/auth.ts";
+import { servePage } from "./entrance/demo-page.ts";
+import type { Seats } from "./entrance/entrance.ts";
 import { Gateway } from "./gateway.ts";
 import { createLog } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
-import { servePage } from "./page.ts";
-import { readVersion, runPrimary } from "./primary.ts";
-import { runWorker } from "./worker.ts";
+import { readVersion, runPrimary } from "./process/primary.ts";
+import { runWorker } from "./process/worker.ts";
 
 const MIN_SECRET_BYTES = 32; // RFC 7518 §3.2, for HS256
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AggregatorRegistry, Histogram, Registry } from "prom-client";
-import type { MetricsSnapshot } from "./fleet.ts";
 import { createMetrics, METRIC, WeightedHistogram } from "./metrics.ts";
+import type { MetricsSnapshot } from "./process/fleet.ts";
 
 const BUCKETS = [0.001, 0.01, 0.1, 1];
 const OPTIONS = { name: "latency_seconds", help: "time", buckets: BUCKETS };

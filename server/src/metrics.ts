@@ -1,7 +1,7 @@
 /** Every metric of the gateway: the only file that names them. Dashboards and alerts take the names from here. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
-import { REFUSAL_REASONS } from "./admission.ts";
+import { REFUSAL_REASONS } from "./entrance/admission.ts";
 
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const DURATION_BUCKETS = [1, 10, 60, 300, 900, 3600, 14_400, 86_400];

@@ -215,6 +215,8 @@ function notes(graph: Graph, lines: CostLine[], trafficGib: number | undefined):
       type.startsWith("gcp:") && !PRICED.includes(type) && !FREE.some((start) => type.startsWith(start)),
   );
   for (const type of new Set(unknown.map((resource) => resource.type)))
-    found.push(`no price: ${type} is neither in infra/prices.ts nor known to be free; the sum lacks it`);
+    found.push(
+      `no price: ${type} is neither in infra/offline/prices.ts nor known to be free; the sum lacks it`,
+    );
   return found;
 }

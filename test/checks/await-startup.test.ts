@@ -1,13 +1,13 @@
 import { strict as assert } from "node:assert";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type AwaitStartupArgs, awaitStartup, StartupError } from "../../stacks/checks/await-startup.ts";
-import { computeApi } from "../../stacks/checks/compute-api.ts";
+import { type AwaitStartupArgs, awaitStartup, StartupError } from "../../checks/await-startup.ts";
+import { computeApi } from "../../checks/compute-api.ts";
 import { runChild } from "../../tools/child.ts";
 import { freePort } from "../harness/ports.ts";
 import { type FakeCompute, fakeCompute, type Reply } from "./fake-compute.ts";
 
-const CLI = fileURLToPath(new URL("../../stacks/checks/await-startup.ts", import.meta.url));
+const CLI = fileURLToPath(new URL("../../checks/await-startup.ts", import.meta.url));
 const BOOT = "[    0.000000] Linux version 6.12\r\n[    1.5] systemd[1]: Started.\r\n";
 const VM = { project: "p", zone: "r-a", instance: "odin-test-nats" };
 

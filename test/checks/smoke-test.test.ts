@@ -12,7 +12,7 @@ import { freePort } from "../harness/ports.ts";
 import { issue, newIssuer } from "../harness/tokens.ts";
 import { fakeCompute } from "./fake-compute.ts";
 
-const SMOKE = fileURLToPath(new URL("../../stacks/checks/smoke-test.ts", import.meta.url));
+const SMOKE = fileURLToPath(new URL("../../checks/smoke-test.ts", import.meta.url));
 const SECRET = "a secret of the tests, 32 bytes or more";
 const SERVICE = "projects/p/regions/r/backendServices/odin-clients";
 const GROUP = "https://www.googleapis.com/compute/v1/projects/p/regions/r/instanceGroups/odin-gateways";

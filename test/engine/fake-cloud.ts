@@ -1,7 +1,7 @@
 /** A cloud that remembers what was done to it and refuses what the real one refuses. */
 
 import { randomBytes } from "node:crypto";
-import { assumedCall } from "../../infra/assumed-outputs.ts";
+import { assumedCall } from "../../infra/offline/assumed-outputs.ts";
 import { type CommandRunner, runShell } from "./commands.ts";
 import { cloudId, refersTo, stateOf } from "./live-state.ts";
 import {

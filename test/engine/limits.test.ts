@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { record } from "../../infra/offline.ts";
+import { record } from "../../infra/offline/offline.ts";
 import { readStack } from "../../stacks/preview/stack-config.ts";
 import { suiteOwner } from "../harness/owner.ts";
 import { withoutEngine } from "./engine.ts";

@@ -1,7 +1,7 @@
 /** What the cloud makes of a resource's inputs: its id, what it computes, and what it uses. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { assumedOutputs } from "../../infra/assumed-outputs.ts";
+import { assumedOutputs } from "../../infra/offline/assumed-outputs.ts";
 import type { CommandRunner } from "./commands.ts";
 import type { Live } from "./fake-cloud.ts";
 import type { Properties } from "./resource-type.ts";

@@ -11,7 +11,7 @@ import {
 } from "./typings.ts";
 import type { Given } from "./watch-arguments.ts";
 
-/** What of a recorded resource is checked; infra/offline.ts records them. */
+/** What of a recorded resource is checked; infra/offline/offline.ts records them. */
 export interface Checked {
   type: string;
   name: string;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { record } from "../../infra/offline.ts";
+import { record } from "../../infra/offline/offline.ts";
 import { readStack, stackNames } from "../../stacks/preview/stack-config.ts";
 import { repository } from "../engine/repository.ts";
 import { droppedArguments, schemaProblems } from "./check-schema.ts";

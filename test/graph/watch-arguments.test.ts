@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as gcp from "@pulumi/gcp";
-import { record } from "../../infra/offline.ts";
+import { record } from "../../infra/offline/offline.ts";
 import { droppedArguments } from "./check-schema.ts";
 import { watchArguments } from "./watch-arguments.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, headers, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
-import { findProgram, howToGet } from "../../tools/programs.ts";
+import { findProgram, howToGet } from "../../tools/programs/programs.ts";
 import { get } from "./http.ts";
 import type { Owner } from "./owner.ts";
 import { freePort } from "./ports.ts";

@@ -5,8 +5,8 @@ import { chownSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:
 import { join } from "node:path";
 import { before, describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { prepareContext } from "../../infra/image-context.ts";
-import type { Result } from "../../loadtest/src/result.ts";
+import { prepareContext } from "../../infra/image/image-context.ts";
+import type { Result } from "../../loadtest/src/verdict/result.ts";
 import { build } from "../../server/build.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
 import { suiteOwner } from "../harness/owner.ts";

@@ -7,15 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { LOCAL_PROGRAMS } from "../../monitoring/local.ts";
-import { findProgram, howToGet } from "../../tools/programs.ts";
+import { LOCAL_PROGRAMS } from "../../monitoring/local/local.ts";
+import { findProgram, howToGet } from "../../tools/programs/programs.ts";
 import { get } from "../harness/http.ts";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
 import { eventually, within } from "../harness/wait.ts";
 import { logql, targets } from "./ask.ts";
 
-const CLI = fileURLToPath(new URL("../../monitoring/local-cli.ts", import.meta.url));
+const CLI = fileURLToPath(new URL("../../monitoring/local/cli.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PATIENCE = 60_000; // ms
 

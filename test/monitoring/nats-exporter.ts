@@ -4,7 +4,7 @@
  */
 
 import { createServer } from "node:http";
-import { OTHERS } from "../../monitoring/metrics.ts";
+import { OTHERS } from "../../monitoring/limits/metrics.ts";
 import { get } from "../harness/http.ts";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";

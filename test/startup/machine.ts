@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Role, startupScript } from "../../infra/boot.ts";
+import { type Role, startupScript } from "../../infra/machines/boot.ts";
 import type { Owner } from "../harness/owner.ts";
 import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually } from "../harness/wait.ts";

@@ -4,7 +4,7 @@
  */
 
 import { connect } from "@nats-io/transport-node";
-import { connectionOptions, readNatsServers } from "../../publisher/src/nats-servers.ts";
+import { connectionOptions, readNatsServers } from "../../publisher/src/nats/nats-servers.ts";
 
 const TIMEOUT = 2_000; // ms for an answer; what is not permitted has none
 

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findProgram, howToGet } from "../../tools/programs.ts";
+import { findProgram, howToGet } from "../../tools/programs/programs.ts";
 import type { Owner } from "../harness/owner.ts";
 import { buildMachine, type Machine } from "./machine.ts";
 
@@ -103,12 +103,12 @@ export async function buildNats(
       "ln -s /bin/true /mnt/bin/mountpoint && ln -s /bin/true /mnt/bin/resize2fs",
     ].join(" && "),
   );
-  if (real) await useRealServer(machine);
+  if (real) await startRealServer(machine);
   return machine;
 }
 
 /** From now on the container odin-nats is a nats-server. */
-async function useRealServer(machine: Machine): Promise<void> {
+async function startRealServer(machine: Machine): Promise<void> {
   const program = findProgram("nats-server");
   if (program === undefined) throw new Error(howToGet("nats-server"));
   copyFileSync(program, join(machine.folder, "nats-server"));

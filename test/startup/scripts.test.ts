@@ -6,7 +6,7 @@ import { globSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { bootMetadata, type Role, startupScript } from "../../infra/boot.ts";
+import { bootMetadata, type Role, startupScript } from "../../infra/machines/boot.ts";
 
 const ROLES: Role[] = ["gateway", "nats", "monitoring", "backend", "runner"];
 const FOLDER = fileURLToPath(new URL("../../infra/startup", import.meta.url));

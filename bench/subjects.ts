@@ -1,0 +1,199 @@
+/** The servers that the bench measures, and how each is started. */
+
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { DialectName } from "./dialects.ts";
+import { freePort, type NatsServer, startNats } from "./nats.ts";
+import { NODE_FLAGS, processTree, run, runModule, stop } from "./process.ts";
+
+const START_TIMEOUT_MS = 20_000; // 20 s
+
+export interface Server {
+  port: number;
+  /** Processes whose CPU and memory count. */
+  pids: readonly number[];
+  /** Where messages are published for it. */
+  publisher: NatsConnection;
+  stop(): Promise<void>;
+}
+
+export interface Subject {
+  name: string;
+  title: string;
+  dialect: DialectName;
+  deflate: boolean;
+  /** Measured in every round; the others, which only give the scale, in the first. */
+  everyRound: boolean;
+  /** Cannot keep up with the work: a third of it tells as well what a delivery costs. */
+  slow?: true;
+  /** @param nats path of nats-server */
+  start(nats: string, connections: number): Promise<Server>;
+}
+
+const pidOf = ({ pid }: ChildProcess): number => {
+  if (pid === undefined) throw new Error("a server could not be started");
+  return pid;
+};
+
+/** Waits for 200 of the gateway's health check. */
+async function healthy(opsPort: number, child: ChildProcess): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  let last = "";
+  while (Date.now() < deadline && child.exitCode === null) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${opsPort}/health`);
+      if (response.ok) return;
+      last = `${response.status} ${await response.text()}`;
+    } catch (error) {
+      last = String((error as Error).cause ?? error);
+    }
+    await sleep(50);
+  }
+  throw new Error(`the gateway is not healthy after ${START_TIMEOUT_MS / 1000} s: ${last}`);
+}
+
+/** A server between a source of its own and its clients. */
+async function fed(
+  nats: string,
+  start: (source: NatsServer) => Promise<{ child: ChildProcess; port: number }>,
+): Promise<Server> {
+  const source = await startNats(nats);
+  const stopSource = async () => {
+    await source.connection.close();
+    await stop(source.process);
+  };
+  try {
+    const { child, port } = await start(source);
+    return {
+      port,
+      pids: processTree(pidOf(child)),
+      publisher: source.connection,
+      async stop() {
+        await stop(child);
+        await stopSource();
+      },
+    };
+  } catch (error) {
+    await stopSource();
+    throw error;
+  }
+}
+
+const gateway = (workers: number) => (nats: string, connections: number) =>
+  fed(nats, async ({ url }) => {
+    const [port, opsPort] = [await freePort(), await freePort()];
+    const child = run(
+      process.execPath,
+      [...NODE_FLAGS, fileURLToPath(new URL("../server/src/main.ts", import.meta.url))],
+      {
+        NATS_URL: url,
+        AUTH_MODE: "none",
+        LOG_LEVEL: "warn",
+        GCP_METRICS: "off",
+        WS_PORT: String(port),
+        OPS_PORT: String(opsPort),
+        WS_WORKER_POOL_SIZE: String(workers),
+        WS_COMPRESSION: "true",
+        WS_MAX_CONNECTIONS: String(Math.max(connections, 10_000)),
+      },
+    );
+    await healthy(opsPort, child);
+    return { child, port };
+  });
+
+const peer =
+  (module: string, ...args: string[]) =>
+  (nats: string) =>
+    fed(nats, async ({ url }) => {
+      const child = runModule(new URL(module, import.meta.url), [url, ...args]);
+      const signal = AbortSignal.timeout(START_TIMEOUT_MS);
+      const [ready] = (await once(child, "message", { signal })) as [{ port: number }];
+      return { child, port: ready.port };
+    });
+
+const natsItself =
+  (compression: boolean) =>
+  async (nats: string): Promise<Server> => {
+    const server = await startNats(nats, compression);
+    return {
+      port: server.wsPort,
+      pids: [pidOf(server.process)],
+      publisher: server.connection,
+      async stop() {
+        await server.connection.close();
+        await stop(server.process);
+      },
+    };
+  };
+
+/** In the order in which a round runs them: those that are compared stand side by side. */
+export const SUBJECTS: readonly Subject[] = [
+  {
+    name: "gateway",
+    title: "odin-ws, plain",
+    dialect: "odin",
+    deflate: false,
+    everyRound: true,
+    start: gateway(1),
+  },
+  {
+    name: "ws",
+    title: "bare ws, plain",
+    dialect: "odin",
+    deflate: false,
+    everyRound: true,
+    start: peer("./peer-ws.ts"),
+  },
+  {
+    name: "gateway-deflate",
+    title: "odin-ws, compressed",
+    dialect: "odin",
+    deflate: true,
+    everyRound: true,
+    start: gateway(1),
+  },
+  {
+    name: "ws-deflate",
+    title: "bare ws, compressed",
+    dialect: "odin",
+    deflate: true,
+    everyRound: false,
+    slow: true,
+    start: peer("./peer-ws.ts", "deflate"),
+  },
+  {
+    name: "socketio",
+    title: "Socket.IO, plain",
+    dialect: "socketio",
+    deflate: false,
+    everyRound: false,
+    start: peer("./peer-socketio.ts"),
+  },
+  {
+    name: "nats",
+    title: "nats-server, plain",
+    dialect: "nats",
+    deflate: false,
+    everyRound: false,
+    start: natsItself(false),
+  },
+  {
+    name: "nats-deflate",
+    title: "nats-server, compressed",
+    dialect: "nats",
+    deflate: true,
+    everyRound: false,
+    start: natsItself(true),
+  },
+  {
+    name: "gateway-2",
+    title: "odin-ws, plain, 2 workers",
+    dialect: "odin",
+    deflate: false,
+    everyRound: false,
+    start: gateway(2),
+  },
+];

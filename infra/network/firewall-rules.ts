@@ -1,0 +1,181 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { PORTS, RANGES } from "../ports.ts";
+
+/** Something that may come in; all rules are about TCP. */
+export interface FirewallRule {
+  /** Unique in the network; the cloud's name has the site's prefix before it. */
+  name: string;
+  /** Why it is needed; becomes the description. */
+  why: string;
+  /** At least one. */
+  ports: number[];
+  /** IPv4 ranges. Excludes `fromAccounts`. */
+  fromRanges?: string[];
+  /** E-mails of service accounts, at most 10; holds for internal addresses only. Excludes `fromRanges`. */
+  fromAccounts?: pulumi.Input<string>[];
+  /** E-mails of the service accounts of the VMs that may be reached, 1 to 10. */
+  to: pulumi.Input<string>[];
+}
+
+/** E-mails of the service accounts of a service stack. */
+export interface ServiceRoles {
+  gateway: pulumi.Input<string>;
+  monitoring: pulumi.Input<string>;
+  /** Where NATS is self-hosted. */
+  nats?: pulumi.Input<string> | undefined;
+  /** Where a publisher runs in the network. Needs `nats`. */
+  publisher?: pulumi.Input<string> | undefined;
+}
+
+/** E-mails of the service accounts of a capacity test. */
+export interface CapacityRoles {
+  gateway: pulumi.Input<string>;
+  backend: pulumi.Input<string>;
+  runner: pulumi.Input<string>;
+}
+
+/** What may come into the network of a service. @throws Error for roles that do not go together */
+export function serviceRules(roles: ServiceRoles): FirewallRule[] {
+  const { gateway, nats, monitoring, publisher } = roles;
+  assertDistinct(roles);
+  if (publisher && !nats) {
+    throw new Error(
+      "A publisher without nats: it publishes to a NATS elsewhere, which needs no rule here. Leave it out.",
+    );
+  }
+  return [
+    {
+      name: "clients",
+      why: "Browsers connect to the gateways; the load balancer keeps their addresses, so these may be any.",
+      ports: [PORTS.clients],
+      fromRanges: [RANGES.everyone],
+      to: [gateway],
+    },
+    {
+      name: "probes",
+      why: "Health checks of the load balancers and of autohealing ask the gateways.",
+      ports: [PORTS.ops],
+      fromRanges: [...new Set([...RANGES.passthroughProbes, ...RANGES.proxies])],
+      to: [gateway],
+    },
+    {
+      name: "metrics",
+      why: "Prometheus reads the gateways' metrics.",
+      ports: [PORTS.ops],
+      fromAccounts: [monitoring],
+      to: [gateway],
+    },
+    {
+      name: "logs",
+      why: "Log shippers send to Loki.",
+      ports: [PORTS.loki],
+      fromAccounts: [gateway],
+      to: [monitoring],
+    },
+    ...(nats ? natsRules({ nats, gateway, monitoring, publisher }) : []),
+    peopleShell(present(gateway, monitoring, nats, publisher)),
+    {
+      name: "people-monitoring",
+      why: "People open Grafana, Prometheus, Loki and Alertmanager through Identity-Aware Proxy.",
+      ports: [PORTS.grafana, PORTS.prometheus, PORTS.loki, PORTS.alertmanager],
+      fromRanges: [RANGES.iap],
+      to: [monitoring],
+    },
+  ];
+}
+
+function natsRules(roles: ServiceRoles & { nats: pulumi.Input<string> }): FirewallRule[] {
+  const { gateway, nats, monitoring, publisher } = roles;
+  return [
+    {
+      name: "nats-clients",
+      why: "Gateways read the stream, publishers write it, monitoring sees whether it answers.",
+      ports: [PORTS.nats],
+      fromAccounts: present(gateway, publisher, monitoring),
+      to: [nats],
+    },
+    {
+      name: "nats-monitoring",
+      why: "Prometheus reads the state of NATS.",
+      ports: [PORTS.natsMonitoring],
+      fromAccounts: [monitoring],
+      to: [nats],
+    },
+    {
+      name: "nats-cluster",
+      why: "NATS servers form a cluster, and each looks at the others' health before it is stopped.",
+      ports: [PORTS.natsCluster, PORTS.natsMonitoring],
+      fromAccounts: [nats],
+      to: [nats],
+    },
+  ];
+}
+
+/** What may come into the network of a capacity test: nothing from outside but people. @throws Error for roles that do not go together */
+export function capacityRules(roles: CapacityRoles): FirewallRule[] {
+  const { gateway, backend, runner } = roles;
+  assertDistinct(roles);
+  return [
+    {
+      name: "load",
+      why: "The runner's clients connect to the gateway, and its report reads the gateway's metrics.",
+      ports: [PORTS.clients, PORTS.ops],
+      fromAccounts: [runner],
+      to: [gateway],
+    },
+    {
+      name: "publishing",
+      why: "The runner tells the publisher what to publish, or publishes what it can check itself.",
+      ports: [PORTS.publisher, PORTS.nats],
+      fromAccounts: [runner],
+      to: [backend],
+    },
+    {
+      name: "stream-and-logs",
+      why: "The gateway reads the stream from NATS and its log shipper sends to Loki.",
+      ports: [PORTS.nats, PORTS.loki],
+      fromAccounts: [gateway],
+      to: [backend],
+    },
+    {
+      name: "metrics",
+      why: "Prometheus reads the gateway's metrics.",
+      ports: [PORTS.ops],
+      fromAccounts: [backend],
+      to: [gateway],
+    },
+    peopleShell([gateway, backend, runner]),
+    {
+      name: "people-monitoring",
+      why: "People open Grafana and Prometheus through Identity-Aware Proxy.",
+      ports: [PORTS.grafana, PORTS.prometheus],
+      fromRanges: [RANGES.iap],
+      to: [backend],
+    },
+  ];
+}
+
+function peopleShell(to: pulumi.Input<string>[]): FirewallRule {
+  return {
+    name: "people-ssh",
+    why: "People reach the machines through Identity-Aware Proxy and OS Login.",
+    ports: [PORTS.ssh],
+    fromRanges: [RANGES.iap],
+    to,
+  };
+}
+
+function present<Value>(...values: (Value | undefined)[]): Value[] {
+  return values.filter((value) => value !== undefined);
+}
+
+/** Two roles with one account would each be reached by what only the other may get. */
+function assertDistinct(roles: object): void {
+  const seen = new Map<unknown, string>();
+  for (const [role, account] of Object.entries(roles)) {
+    if (account === undefined) continue;
+    const other = seen.get(account);
+    if (other) throw new Error(`Roles ${other} and ${role} share a service account: give each its own.`);
+    seen.set(account, role);
+  }
+}

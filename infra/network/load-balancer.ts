@@ -1,0 +1,109 @@
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { PORTS } from "../ports.ts";
+import { roleLabels, type Site } from "../site.ts";
+import { connectionDrainingSeconds } from "./draining.ts";
+
+/**
+ * How both load balancers ask a gateway whether it wants new connections. Two failures, 10 s: a leaving gateway waits a quarter of its
+ * drain before it sends the first client away, and by then nobody must be led to it again.
+ */
+export const READINESS = {
+  checkIntervalSec: 5,
+  timeoutSec: 4,
+  healthyThreshold: 2,
+  unhealthyThreshold: 2,
+  httpHealthCheck: { port: PORTS.ops, requestPath: "/health" },
+} as const;
+
+/** Arguments of {@link LoadBalancer}. */
+export interface LoadBalancerArgs {
+  site: Site;
+  /** URL of the gateways' instance group. */
+  instanceGroup: pulumi.Input<string>;
+  /** How long a gateway takes to send its clients away, in seconds. */
+  drainSeconds: number;
+}
+
+/**
+ * The entrance for `ws://`: a static address whose packets for port 3004 go to the gateways as they are, with the client's address. A
+ * gateway that is not healthy keeps its connections and gets no new ones. The load balancer forgets a connection that is silent for
+ * 60 s, which cannot be changed: the gateways' pings keep it.
+ */
+export class LoadBalancer extends pulumi.ComponentResource {
+  /** IPv4 address. */
+  readonly address: pulumi.Output<string>;
+  /** `projects/P/regions/R/backendServices/N`, which knows the gateways' health. */
+  readonly backendService: pulumi.Output<string>;
+
+  /** @param name the load balancer's role in logical names */
+  constructor(name: string, args: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("odin-ws:index:LoadBalancer", name, {}, opts);
+    const { site, instanceGroup, drainSeconds } = args;
+    const common = { project: site.project, region: site.region };
+    const labels = roleLabels(site, "load-balancer");
+    const address = new gcp.compute.Address(
+      `${name}-address`,
+      {
+        ...common,
+        name: `${site.prefix}-ws`,
+        description: "ws:// clients",
+        addressType: "EXTERNAL",
+        networkTier: "PREMIUM",
+        labels,
+      },
+      { parent: this, protect: site.production },
+    );
+    const healthCheck = new gcp.compute.RegionHealthCheck(
+      `${name}-health`,
+      {
+        ...common,
+        name: `${site.prefix}-ws-health`,
+        description: "whether a gateway wants new connections",
+        ...READINESS,
+      },
+      { parent: this },
+    );
+    const service = new gcp.compute.RegionBackendService(
+      `${name}-service`,
+      {
+        ...common,
+        name: `${site.prefix}-ws`,
+        description: "gateways for ws:// clients",
+        loadBalancingScheme: "EXTERNAL",
+        protocol: "TCP",
+        healthChecks: healthCheck.id,
+        sessionAffinity: "CLIENT_IP",
+        connectionTrackingPolicy: {
+          trackingMode: "PER_CONNECTION", // with PER_SESSION a failing health check would cut live connections
+          connectionPersistenceOnUnhealthyBackends: "DEFAULT_FOR_PROTOCOL", // TCP: they persist
+          // idleTimeoutSec and enableStrongAffinity are not offered for external load balancers, whatever the schema says
+        },
+        connectionDrainingTimeoutSec: connectionDrainingSeconds(drainSeconds),
+        backends: [{ group: instanceGroup, balancingMode: "CONNECTION" }], // the only mode; it takes no capacity
+        // No log of flows: the gateways count and log every connection themselves.
+      },
+      { parent: this },
+    );
+    new gcp.compute.ForwardingRule(
+      `${name}-rule`,
+      {
+        ...common,
+        name: `${site.prefix}-ws`,
+        description: "ws:// clients",
+        loadBalancingScheme: "EXTERNAL",
+        networkTier: "PREMIUM",
+        ipProtocol: "TCP",
+        ipVersion: "IPV4",
+        ipAddress: address.address,
+        ports: [String(PORTS.clients)],
+        backendService: service.id,
+        labels,
+      },
+      { parent: this },
+    );
+    this.address = address.address;
+    this.backendService = service.id;
+    this.registerOutputs({ address: this.address, backendService: this.backendService });
+  }
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { record } from "../offline/offline.ts";
+import { testSite } from "../offline/site.fixture.ts";
+import { ManagedCertificate } from "./managed-certificate.ts";
+
+const TYPE = "gcp:certificatemanager";
+
+const certificate = () =>
+  record(() => new ManagedCertificate("tls", { site: testSite, domain: "live.example.com" }));
+
+test("a certificate that Google renews, in a map, for the domain", async () => {
+  const { one } = await certificate();
+  const managed = one(`${TYPE}/certificate:Certificate`);
+  assert.deepEqual(managed.inputs.managed, {
+    domains: ["live.example.com"],
+    dnsAuthorizations: ["tls-authorization-id"],
+  });
+  const entry = one(`${TYPE}/certificateMapEntry:CertificateMapEntry`).inputs;
+  assert.equal(entry.map, "odin-test-wss");
+  assert.equal(entry.hostname, "live.example.com");
+  assert.deepEqual(entry.certificates, ["tls-managed-id"]);
+  assert.equal(one(`${TYPE}/dnsAuthorization:DnsAuthorization`).inputs.domain, "live.example.com");
+});
+
+test("what another domain replaces has no name of its own", async () => {
+  const { resources } = await certificate();
+  assert.deepEqual(
+    resources.filter(({ inputs }) => "name" in inputs).map(({ type }) => type),
+    [`${TYPE}/certificateMap:CertificateMap`],
+  );
+});
+
+test("labels on everything", async () => {
+  const { resources } = await certificate();
+  for (const { inputs } of resources.filter(({ custom }) => custom))
+    assert.deepEqual(inputs.labels, { app: "odin-ws", stack: "test", role: "wss-entrance" });
+});
+
+test("the proof is the record that Google asks for", async () => {
+  const { result } = await certificate();
+  const proof = await new Promise((resolve) => result.proof.apply(resolve));
+  assert.deepEqual(proof, {
+    name: "_acme-challenge.live.example.com.",
+    type: "CNAME",
+    data: "authorization.example.com.",
+  });
+});

@@ -1,0 +1,190 @@
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { type Mistake, refuse } from "../argument-mistakes.ts";
+import { CLIENT_PORT_NAME } from "../ports.ts";
+import { roleLabels, type Site } from "../site.ts";
+import { connectionDrainingSeconds } from "./draining.ts";
+import { READINESS } from "./load-balancer.ts";
+import { type DnsRecord, ManagedCertificate } from "./managed-certificate.ts";
+
+/** Arguments of {@link WssEntrance}. */
+export interface WssEntranceArgs {
+  site: Site;
+  /** Host name that clients use, for example `live.example.com`; without a dot at its end, not a wildcard. */
+  domain: string;
+  /** Name of a Cloud DNS managed zone of the site's project that holds the domain. Default: none, someone enters `dnsRecords` elsewhere. */
+  dnsZone?: string;
+  /** Global IPv4 address that clients connect to, see `WssAddress`. */
+  address: pulumi.Input<string>;
+  /** URL of the gateways' instance group, which must name its clients' port `ws`. */
+  instanceGroup: pulumi.Input<string>;
+  /** How long a gateway takes to send its clients away, in seconds. */
+  drainSeconds: number;
+  /** Requests of one address in a minute, from 1; more are answered with 429. A whole office may share an address. */
+  connectsPerMinutePerAddress: number;
+}
+
+const HOST = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
+const DAY = 86_400; // seconds: no WebSocket lives longer behind this load balancer
+const NEVER_REACHED = 1000; // requests per second of one gateway
+const LAST_PRIORITY = 2_147_483_647;
+const RECORD_SECONDS = 300;
+
+/**
+ * The entrance for `wss://DOMAIN/ws`: a global external Application Load Balancer.
+ *
+ * The gateways see connections from Google's proxies (35.191.0.0/16 and 130.211.0.0/22) and the client only in X-Forwarded-For, which
+ * ends with `CLIENT,ADDRESS`: the last one is this entrance's own. WS_TRUSTED_PROXIES must have these ranges and the address, or all
+ * clients count as a few or as one, and the firewall must let the ranges in.
+ */
+export class WssEntrance extends pulumi.ComponentResource {
+  /** What must be in DNS: first the domain's address, then what proves to Google that the domain is ours. */
+  readonly dnsRecords: pulumi.Output<DnsRecord[]>;
+
+  /**
+   * @param name the entrance's role in logical names
+   * @throws pulumi.InputPropertiesError for a malformed domain or limit
+   */
+  constructor(name: string, args: WssEntranceArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("odin-ws:index:WssEntrance", name, {}, opts);
+    refuse(`wss entrance "${name}"`, mistakes(args));
+    const { site, domain, dnsZone, address } = args;
+    const child = { parent: this };
+    const labels = roleLabels(site, "wss-entrance");
+    const common = { project: site.project, name: `${site.prefix}-wss` };
+    const certificate = new ManagedCertificate(`${name}-certificate`, { site, domain }, child);
+    const policy = new gcp.compute.SecurityPolicy(
+      `${name}-policy`,
+      {
+        ...common,
+        description: "limits how often one address connects",
+        type: "CLOUD_ARMOR",
+        rules: rules(args.connectsPerMinutePerAddress),
+        labels,
+      },
+      child,
+    );
+    const healthCheck = new gcp.compute.HealthCheck(
+      `${name}-health`,
+      {
+        project: site.project,
+        name: `${site.prefix}-wss-health`,
+        description: "whether a gateway wants new connections",
+        ...READINESS,
+      },
+      child,
+    );
+    const service = new gcp.compute.BackendService(
+      `${name}-service`,
+      {
+        ...common,
+        description: "gateways for wss:// clients",
+        loadBalancingScheme: "EXTERNAL_MANAGED",
+        protocol: "HTTP",
+        portName: CLIENT_PORT_NAME,
+        healthChecks: healthCheck.id,
+        sessionAffinity: "CLIENT_IP",
+        localityLbPolicy: "MAGLEV", // affinity needs a policy that hashes
+        timeoutSec: DAY, // an idle WebSocket is closed after this time
+        connectionDrainingTimeoutSec: connectionDrainingSeconds(args.drainSeconds),
+        // The group is also behind the passthrough load balancer in mode CONNECTION, which goes with RATE and not with UTILIZATION.
+        // Source: cloud.google.com/load-balancing/docs/backend-service, restrictions for instance groups.
+        // RATE wants a rate, for a regional group one per instance. With one group it decides nothing.
+        backends: [{ group: args.instanceGroup, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }],
+        securityPolicy: policy.id,
+        logConfig: { enable: false }, // a request's URL has the client's token in it; gateways count and log every connect
+      },
+      child,
+    );
+    const urlMap = new gcp.compute.URLMap(
+      `${name}-urls`,
+      // Every path: the gateway answers all but its own with 404, and its other endpoints are on a port that is not behind this.
+      { ...common, description: "everything to the gateways", defaultService: service.id },
+      child,
+    );
+    const tls = new gcp.compute.SSLPolicy(
+      `${name}-tls`,
+      { ...common, description: "TLS of wss:// clients", minTlsVersion: "TLS_1_2", profile: "MODERN" },
+      child,
+    );
+    const proxy = new gcp.compute.TargetHttpsProxy(
+      `${name}-proxy`,
+      {
+        ...common,
+        description: "wss:// clients",
+        urlMap: urlMap.id,
+        certificateMap: certificate.map,
+        sslPolicy: tls.id,
+        quicOverride: "DISABLE", // WebSockets come over TCP
+      },
+      child,
+    );
+    new gcp.compute.GlobalForwardingRule(
+      `${name}-rule`,
+      {
+        ...common,
+        description: "wss:// clients",
+        loadBalancingScheme: "EXTERNAL_MANAGED",
+        ipProtocol: "TCP",
+        ipAddress: address,
+        portRange: "443",
+        target: proxy.id,
+        labels,
+      },
+      child,
+    );
+    if (dnsZone !== undefined) {
+      const zone = { project: site.project, managedZone: dnsZone, ttl: RECORD_SECONDS };
+      const { proof } = certificate;
+      new gcp.dns.RecordSet(
+        `${name}-domain`,
+        { ...zone, name: `${domain}.`, type: "A", rrdatas: [address] },
+        child,
+      );
+      new gcp.dns.RecordSet(
+        `${name}-proof`,
+        { ...zone, name: proof.name, type: proof.type, rrdatas: [proof.data] },
+        child,
+      );
+    }
+    this.dnsRecords = pulumi
+      .all([address, certificate.proof])
+      .apply(([data, proof]) => [{ name: `${domain}.`, type: "A", data }, proof]);
+    this.registerOutputs({ dnsRecords: this.dnsRecords });
+  }
+}
+
+/** Throttles each address and lets everybody in. Only the request that opens a WebSocket counts, not its messages. */
+function rules(connectsPerMinute: number): gcp.types.input.compute.SecurityPolicyRule[] {
+  const everyone = { versionedExpr: "SRC_IPS_V1", config: { srcIpRanges: ["*"] } };
+  return [
+    {
+      priority: 1000,
+      description: "limits the connects of one address", // at most 64 characters
+      action: "throttle",
+      match: everyone,
+      rateLimitOptions: {
+        conformAction: "allow",
+        exceedAction: "deny(429)",
+        enforceOnKey: "IP",
+        rateLimitThreshold: { count: connectsPerMinute, intervalSec: 60 },
+      },
+    },
+    { priority: LAST_PRIORITY, description: "default", action: "allow", match: everyone },
+  ];
+}
+
+function mistakes({ domain, connectsPerMinutePerAddress }: WssEntranceArgs): Mistake[] {
+  const found: Mistake[] = [];
+  if (!HOST.test(domain))
+    found.push({
+      propertyPath: "domain",
+      reason: `is ${domain}: it must be a host name in lower case, for example live.example.com`,
+    });
+  if (!Number.isInteger(connectsPerMinutePerAddress) || connectsPerMinutePerAddress < 1)
+    found.push({
+      propertyPath: "connectsPerMinutePerAddress",
+      reason: `is ${connectsPerMinutePerAddress}: it must be a whole number from 1`,
+    });
+  return found;
+}

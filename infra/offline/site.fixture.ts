@@ -1,0 +1,18 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Site } from "../site.ts";
+
+/** The site of component tests. */
+export const testSite: Site = {
+  project: "test-project",
+  region: "us-central1",
+  prefix: "odin-test",
+  labels: { app: "odin-ws", stack: "test" },
+  production: false,
+};
+
+/** Something that uses a component's outputs: its inputs show what they were, its dependencies what it waited for. */
+export class Machine extends pulumi.CustomResource {
+  constructor(name: string, props: Record<string, pulumi.Input<unknown>>) {
+    super("test:index:Machine", name, props);
+  }
+}

@@ -1,0 +1,160 @@
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { PORTS } from "../ports.ts";
+import { roleLabels, type Site } from "../site.ts";
+import { type Alert, alerts, type Watched } from "./watchdog-alerts.ts";
+
+/** Arguments of {@link Watchdog}. */
+export interface WatchdogArgs {
+  site: Site;
+  /** Public address of the load balancer for `ws://`. */
+  address: pulumi.Input<string>;
+  /** Host name of the entrance for `wss://`. Default: there is none. */
+  domain?: string;
+  /** URL of the gateways' instance group. */
+  instanceGroup: pulumi.Input<string>;
+  /** The monitoring VM: its name in the cloud, its zone, and the metric that it writes while it works. */
+  monitoring: Watched["monitoring"];
+  /** Who gets mail. Default: nobody. */
+  email?: string;
+  /** URL to which incidents are posted, with its token if it has one; secret. Default: none. */
+  webhook?: pulumi.Input<string>;
+}
+
+/**
+ * What watches from outside of our VMs: it speaks when they cannot. Everything else is the monitoring VM's business. It knows no limit
+ * and no target of the autoscaler, so that a change of one leaves it alone.
+ */
+export class Watchdog extends pulumi.ComponentResource {
+  /** Full names of all notification channels, `projects/P/notificationChannels/N`. */
+  readonly channels: pulumi.Output<string>[];
+  /** Of those, the ones that send mail: budgets take no others. */
+  readonly mailChannels: pulumi.Output<string>[];
+
+  constructor(name: string, args: WatchdogArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("odin-ws:index:Watchdog", name, {}, opts);
+    const { site, address, domain, monitoring } = args;
+    const channels = notificationChannels(this, name, args);
+    this.channels = channels.all;
+    this.mailChannels = channels.byMail;
+    const checks = [
+      uptimeCheck(this, `${name}-load-balancer`, site, `${site.prefix} load balancer`, address, {
+        tcpCheck: { port: PORTS.clients },
+      }),
+    ];
+    if (domain !== undefined) {
+      checks.push(
+        uptimeCheck(this, `${name}-wss`, site, `${site.prefix} ${domain}`, domain, {
+          httpCheck: {
+            path: "/ws",
+            port: 443,
+            useSsl: true,
+            validateSsl: true,
+            acceptedResponseStatusCodes: [{ statusValue: 426 }], // what a gateway answers to who does not speak WebSocket
+          },
+        }),
+      );
+    }
+    const group = pulumi.output(args.instanceGroup).apply((url) => url.slice(url.lastIndexOf("/") + 1));
+    for (const [key, alert] of Object.entries(alerts({ site, checks, group, monitoring }))) {
+      const told = alert.byMail ? this.mailChannels : this.channels;
+      if (!alert.byMail || told.length > 0) alertPolicy(this, `${name}-${key}`, site, alert, told);
+    }
+    this.registerOutputs({ channels: this.channels, mailChannels: this.mailChannels });
+  }
+}
+
+function notificationChannels(parent: Watchdog, name: string, { site, email, webhook }: WatchdogArgs) {
+  const common = { project: site.project, userLabels: roleLabels(site, "watchdog") };
+  const byMail =
+    email === undefined
+      ? []
+      : [
+          new gcp.monitoring.NotificationChannel(
+            `${name}-email`,
+            {
+              ...common,
+              type: "email",
+              displayName: `${site.prefix} by mail`,
+              labels: { email_address: email },
+            },
+            { parent },
+          ).name,
+        ];
+  const byWebhook =
+    webhook === undefined
+      ? []
+      : [
+          new gcp.monitoring.NotificationChannel(
+            `${name}-webhook`,
+            {
+              ...common,
+              type: "webhook_tokenauth", // its token is part of the URL
+              displayName: `${site.prefix} by webhook`,
+              labels: { url: pulumi.secret(webhook) },
+            },
+            { parent },
+          ).name,
+        ];
+  return { byMail, all: [...byMail, ...byWebhook] };
+}
+
+/** Asks from six places of the world each minute. */
+function uptimeCheck(
+  parent: Watchdog,
+  name: string,
+  site: Site,
+  displayName: string,
+  host: pulumi.Input<string>,
+  what: Pick<gcp.monitoring.UptimeCheckConfigArgs, "tcpCheck" | "httpCheck">,
+): pulumi.Output<string> {
+  return new gcp.monitoring.UptimeCheckConfig(
+    name,
+    {
+      displayName,
+      project: site.project,
+      period: "60s",
+      timeout: "10s",
+      checkerType: "STATIC_IP_CHECKERS",
+      monitoredResource: { type: "uptime_url", labels: { project_id: site.project, host } },
+      userLabels: roleLabels(site, "watchdog"),
+      ...what,
+    },
+    { parent },
+  ).uptimeCheckId;
+}
+
+function alertPolicy(
+  parent: Watchdog,
+  name: string,
+  site: Site,
+  { severity, title, conditions, documentation }: Alert,
+  channels: pulumi.Output<string>[],
+): void {
+  const reminder = { notificationChannelNames: channels, renotifyInterval: REMINDER };
+  new gcp.monitoring.AlertPolicy(
+    name,
+    {
+      project: site.project,
+      displayName: `${site.prefix}: ${title}`,
+      severity,
+      combiner: "OR",
+      conditions,
+      documentation: {
+        subject: `[${severity}] ${site.prefix}: ${title}`,
+        content: documentation,
+        mimeType: "text/markdown",
+      },
+      notificationChannels: channels,
+      alertStrategy: {
+        autoClose: AUTO_CLOSE,
+        notificationChannelStrategies: severity === "CRITICAL" && channels.length > 0 ? [reminder] : [],
+      },
+      userLabels: roleLabels(site, "watchdog"),
+    },
+    { parent },
+  );
+}
+
+const AUTO_CLOSE = "3600s"; // an incident whose data has ended closes after 1 h
+const REMINDER = "3600s"; // a critical incident that stays open is told again each hour

@@ -1,0 +1,69 @@
+/** Chooses where the messages of a run come from, by the options. */
+
+import type { Options } from "../settings/options.ts";
+import type { Feed, OnStored } from "./feed.ts";
+import { OwnFeed } from "./own-feed.ts";
+import type { Plan } from "./plan.ts";
+
+const NO_FAILURES = { count: 0, first: "" };
+/** After the load test the service returns to its own rate by itself, also when the load test is killed. */
+const MARGIN = 30; // seconds
+const TIMEOUT = 5000; // ms
+
+class ServiceFeed implements Feed {
+  readonly kind = "market";
+  readonly controlled = true;
+  readonly failures = NO_FAILURES;
+  readonly description: string;
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url;
+    this.description = `Publisher service at ${url}`;
+  }
+
+  ready(): Promise<void> {
+    return this.#ask("/health", {});
+  }
+
+  async setRate(rate: number, seconds: number): Promise<void> {
+    await this.#put({ rate, seconds: Math.min(86_400, seconds + MARGIN) });
+  }
+
+  // What has no end holds again.
+  stop(): Promise<void> {
+    return this.#put({ rate: 0, seconds: 0.1 });
+  }
+
+  #put(body: object): Promise<void> {
+    return this.#ask("/rate", { method: "PUT", body: JSON.stringify(body) });
+  }
+
+  async #ask(path: string, request: RequestInit): Promise<void> {
+    const url = new URL(path, this.#url).href;
+    try {
+      const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT) });
+      if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    } catch (error) {
+      const { message, cause } = error as Error;
+      const why = cause instanceof Error ? cause.message || message : message;
+      throw new Error(`the publisher does not do its part, ${url} (--publisher, PUBLISHER_URL): ${why}`);
+    }
+  }
+}
+
+class ForeignFeed implements Feed {
+  readonly kind = "market";
+  readonly controlled = false;
+  readonly failures = NO_FAILURES;
+  readonly description =
+    "What is published anyway, for instance by the gateway's simulator. Where that is more than RATE, only tokens that have RATE together are subscribed to";
+  async ready(): Promise<void> {}
+  async setRate(): Promise<void> {}
+  async stop(): Promise<void> {}
+}
+
+export function createFeed(options: Options, plan: Plan, slow: number, onStored: OnStored): Feed {
+  if (options.nats !== undefined) return new OwnFeed(options.nats, plan, slow, onStored);
+  return options.publisher === undefined ? new ForeignFeed() : new ServiceFeed(options.publisher);
+}

@@ -1,0 +1,79 @@
+/** Puts together what a run has found. */
+
+import type { Balance, Finished } from "../control.ts";
+import type { Options } from "../settings/options.ts";
+import type { Feed } from "../traffic/feed.ts";
+import type { Plan } from "../traffic/plan.ts";
+import { type Evidence, judge } from "./checks.ts";
+import { type Clocks, describeLatency } from "./latency-basis.ts";
+import type { Ledger } from "./ledger.ts";
+import { machine, type Result } from "./result.ts";
+import type { Totals } from "./totals.ts";
+
+export interface Found {
+  options: Options;
+  startedAt: Date;
+  clocks: Clocks;
+  feed: Feed;
+  plan: Plan;
+  ledger: Ledger;
+  totals: Totals;
+  marks: Result["marks"];
+  mostOpen: number;
+  secondsToConnect: number;
+  finished: readonly Finished[];
+  balance: Balance;
+  gateway: Result["gateway"];
+  counts: Evidence["counts"];
+  /** Of `--kill`. */
+  commandFailures: readonly string[];
+  /** Ctrl-C. */
+  stopped: boolean;
+}
+
+export function buildResult(found: Found): Result {
+  const { options, feed, ledger, totals, balance, finished, stopped } = found;
+  const { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess } =
+    options;
+  const { stages, whole } = totals.latency;
+  const result: Omit<Result, "checks" | "outcome"> = {
+    scenario: options.scenario,
+    startedAt: found.startedAt.toISOString(),
+    seconds: Math.round(totals.timeline.seconds),
+    command: { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess },
+    machine: machine(),
+    feed: feed.description,
+    latencyBasis: describeLatency(found.clocks, totals.clock),
+    open: finished.reduce((sum, { open }) => sum + open, 0),
+    mostOpen: found.mostOpen,
+    secondsToConnect: Math.round(found.secondsToConnect * 10) / 10,
+    ...totals.counts,
+    messages: ledger.count,
+    published: ledger.published,
+    balance,
+    latency: whole.quantiles,
+    latencyCurve: whole.curve(),
+    connect: totals.connect.quantiles,
+    resume: totals.resume.quantiles,
+    roundTrip: totals.roundTrip.quantiles,
+    stages,
+    marks: found.marks,
+    faults: totals.faults,
+    refused: totals.refused,
+    ended: totals.ended,
+    examples: [...totals.examples, ...ledger.conflicts.slice(0, 5), ...balance.examples],
+    gateway: found.gateway,
+    timeline: totals.points,
+  };
+  const checks = judge({
+    ...{ options, result, balance, stopped },
+    subscribers: found.plan.subscribers,
+    counts: found.counts,
+    commandFailures: found.commandFailures,
+    ledgerConflicts: ledger.conflicts,
+    unsettled: finished.reduce((sum, { unsettled }) => sum + unsettled, 0),
+    feedFailures: feed.failures,
+  });
+  const failed = checks.some(({ outcome }) => outcome === "failed");
+  return { ...result, checks, outcome: stopped ? "stopped" : failed ? "failed" : "passed" };
+}

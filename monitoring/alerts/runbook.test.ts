@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { KNOWN_METRICS, metricsIn } from "../testing/metrics-in.fixture.ts";
+import { SAMPLE } from "../testing/sample-options.fixture.ts";
+import { alertRules, runbookAnchor } from "./rules.ts";
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+const runbook = read("docs/runbook.md");
+const parts = new Map(sections(runbook, "## "));
+const alertSections = new Map(sections(parts.get("alerts") ?? "", "### "));
+const ours = new Set(
+  alertRules(SAMPLE).flatMap(({ rules }) => rules.map(({ alert }) => runbookAnchor(alert))),
+);
+/** Alerts of Google Cloud, which watches from outside. */
+const outside = new Set(
+  [...read("infra/rollout/watchdog-alerts.ts").matchAll(/docs\/runbook\.md: ([^`\n]+)`/g)].map(([, title]) =>
+    anchorOf(title ?? ""),
+  ),
+);
+
+/** Text below each heading of a level, by its anchor. */
+function sections(text: string, mark: string): [anchor: string, text: string][] {
+  return text
+    .split(new RegExp(`^${mark}`, "m"))
+    .slice(1)
+    .map((section) => {
+      const end = section.indexOf("\n");
+      return [anchorOf(section.slice(0, end)), section.slice(end)];
+    });
+}
+
+/** As the code host makes it of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, "")
+    .replaceAll(" ", "-");
+}
+
+test("every alert has a section, every section an alert", () => {
+  assert.ok(ours.size > 20);
+  assert.equal(outside.size, 4);
+  assert.deepEqual([...alertSections.keys()].sort(), [...new Set([...ours, ...outside])].sort());
+});
+
+test("a section says what it means, three commands, and when to escalate", () => {
+  for (const [anchor, text] of alertSections) {
+    const [meaning = ""] = text.trim().split("\n\n");
+    assert.match(meaning, /^[A-Z].{30,}/, anchor);
+    const [, commands = ""] = text.match(/^```sh\n([\s\S]*?)^```/m) ?? [];
+    assert.equal(commands.trim().split("\n").length, 3, `${anchor}: three commands`);
+    assert.match(text, /^Escalate: .+\.$/m, anchor);
+  }
+});
+
+test("every link in the runbook leads to a section of it", () => {
+  const anchors = new Set([...runbook.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading ?? "")));
+  const links = [...runbook.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
+  assert.ok(links.length > 30);
+  for (const link of links) assert.ok(link && anchors.has(link), link);
+});
+
+test("what it calls by name exists: outputs, configuration, units, firewall rules", () => {
+  const found = (pattern: RegExp) => new Set([...runbook.matchAll(pattern)].map(([, name]) => name ?? ""));
+  const service = read("stacks/service.ts");
+  for (const output of found(/pulumi stack output (\w+)/g))
+    assert.match(service, new RegExp(`\\b${output}\\b`));
+  const keys = read("stacks/config/keys.ts");
+  for (const key of found(/pulumi config (?:set|rm)(?: --secret)? (\w+)/g))
+    assert.match(keys, new RegExp(`^  ${key}: `, "m"), key);
+  const startup = [
+    "config-sync",
+    "containers",
+    "heartbeat",
+    "monitoring-stack",
+    "nats-server",
+    "gateway",
+    "leaving",
+  ]
+    .map((file) => read(`infra/startup/${file}.sh`))
+    .join("\n");
+  const units = found(/(?:CONTAINER_NAME=|-u |systemctl \w+(?:-\w+)? |`)odin-([a-z-]+[a-z])\b/g);
+  assert.ok(units.size > 5);
+  for (const unit of units)
+    assert.match(startup, new RegExp(`odin-${unit}\\.service|start_${unit}|container ${unit} `), unit);
+  const rules = read("infra/network/firewall-rules.ts");
+  for (const rule of found(/(?:firewall rule `|firewall-rules describe )\$PREFIX-([a-z-]+)/g))
+    assert.match(rules, new RegExp(`name: "${rule}"`), rule);
+});
+
+test("metrics that it asks for exist", () => {
+  const questions = [...runbook.matchAll(/^ask '(.+?)'/gm)].map(([, promql]) => promql ?? "");
+  assert.ok(questions.length > 30);
+  const names = questions.flatMap(metricsIn);
+  assert.ok(names.length > 30);
+  for (const name of names) assert.ok(KNOWN_METRICS.has(name), name);
+});

@@ -1,0 +1,275 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { LIMITS } from "../limits/guides.ts";
+import { OTHERS } from "../limits/metrics.ts";
+import { RECORD } from "../limits/recording-rules.ts";
+import { eventRate } from "../limits/slos.ts";
+import type { MonitoringOptions } from "../options.ts";
+import { KNOWN_METRICS, metricsIn } from "../testing/metrics-in.fixture.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { dashboardQueries } from "../testing/queries.ts";
+import { SAMPLE } from "../testing/sample-options.fixture.ts";
+import { dashboards } from "./dashboards.ts";
+import { WITHOUT_LINE } from "./panels.ts";
+import { DASHBOARD_UIDS } from "./uids.ts";
+
+interface Panel {
+  id: number;
+  type: string;
+  title: string;
+  description?: string;
+  gridPos: { x: number; y: number; w: number; h: number };
+  targets: { refId: string }[];
+  fieldConfig: {
+    defaults: {
+      unit?: string;
+      thresholds: { steps: { value: number | null; color: string }[] };
+      custom?: { thresholdsStyle?: { mode: string } };
+    };
+  };
+}
+
+interface Board {
+  uid: string;
+  links: { url: string; includeVars: boolean; placement?: string }[];
+  panels: Panel[];
+  templating: { list?: { name: string; type: string }[] };
+  annotations: { list?: { name: string }[] };
+}
+
+const files = dashboards(SAMPLE);
+const boards = Object.entries(files).map(([path, json]) => ({ path, board: JSON.parse(json) as Board }));
+const panels = boards.flatMap(({ path, board }) =>
+  board.panels
+    .filter(({ type }) => type !== "row")
+    .map((panel) => ({ ...panel, at: `${path} ${panel.title}` })),
+);
+const stepsOf = (panel: Panel) => panel.fieldConfig.defaults.thresholds.steps;
+
+function boardOf(name: string): Board {
+  const found = boards.find(({ path }) => path === `grafana/dashboards/${name}.json`);
+  assert.ok(found, name);
+  return found.board;
+}
+
+test("a file for each topic, under the id that alerts link to", () => {
+  assert.deepEqual(
+    boards.map(({ path, board }) => [path, board.uid]),
+    [
+      ["grafana/dashboards/capacity-test.json", DASHBOARD_UIDS.capacityTest],
+      ["grafana/dashboards/capacity.json", DASHBOARD_UIDS.capacity],
+      ["grafana/dashboards/logs.json", DASHBOARD_UIDS.logs],
+      ["grafana/dashboards/nats.json", DASHBOARD_UIDS.nats],
+      ["grafana/dashboards/operations.json", DASHBOARD_UIDS.operations],
+    ],
+  );
+});
+
+test("the same options give the same bytes, in less than 2 s", () => {
+  const begin = performance.now();
+  const again = dashboards(structuredClone(SAMPLE));
+  assert.ok(performance.now() - begin < 2000);
+  assert.equal(JSON.stringify(again), JSON.stringify(files));
+});
+
+test("panels have an id of their own and lie side by side on 24 columns", () => {
+  for (const { path, board } of boards) {
+    const ids = board.panels.map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length, path);
+    const taken = new Map<string, string>();
+    for (const { title, gridPos } of board.panels) {
+      const { x, y, w, h } = gridPos;
+      assert.ok(x >= 0 && y >= 0 && w > 0 && h > 0 && x + w <= 24, `${path} ${title}`);
+      for (let row = y; row < y + h; row++) {
+        for (let column = x; column < x + w; column++) {
+          const cell = `${column},${row}`;
+          assert.equal(taken.get(cell), undefined, `${path}: ${title} lies on ${taken.get(cell)}`);
+          taken.set(cell, title);
+        }
+      }
+    }
+  }
+});
+
+test("every panel has a title, a unit, a description in sentences and a query", () => {
+  assert.ok(panels.length > 80);
+  for (const { at, title, description = "", fieldConfig, targets } of panels) {
+    assert.ok(title.length > 2, at);
+    assert.ok(fieldConfig.defaults.unit, at);
+    assert.match(description, /^.{15,}[.]/s, at);
+    assert.deepEqual(
+      targets.map(({ refId }) => refId),
+      ["A", "B", "C", "D", "E", "F", "G"].slice(0, Math.max(1, targets.length)),
+      at,
+    );
+  }
+});
+
+test("every panel has a line, but for those that are named here, with the reason", () => {
+  const bare = panels.filter((panel) => stepsOf(panel).length === 1);
+  assert.deepEqual(bare.map(({ at }) => at.replace("grafana/dashboards/", "")).sort(), [
+    "capacity.json Cost a month",
+    "capacity.json Date of full",
+    "capacity.json Fleet in four weeks, a month",
+    "capacity.json Fleet of today, a month",
+    "capacity.json Largest fleet, a month",
+    "logs.json All lines",
+    "logs.json Errors",
+    "logs.json Gateways, without the envelope",
+    "logs.json Lines by instance",
+    "logs.json Lines by level",
+    "operations.json Firing alerts",
+  ]);
+  const reasons = Object.values(WITHOUT_LINE);
+  for (const { at, description = "" } of bare) {
+    assert.ok(
+      reasons.some((reason) => description.endsWith(`No line: ${reason}.`)),
+      at,
+    );
+  }
+});
+
+test("lines are at values of the tables, and are drawn", () => {
+  const values = new Set(
+    Object.values(LIMITS).flatMap(({ value }) =>
+      [1, SAMPLE.maxConnections, SAMPLE.memoryLimitBytes].map(
+        (times) => Number((value * times).toPrecision(12)) || 1e-9,
+      ),
+    ),
+  );
+  for (const panel of panels.filter((each) => stepsOf(each).length > 1)) {
+    const [first, second, ...more] = stepsOf(panel);
+    assert.equal(first?.value, null, panel.at);
+    assert.ok(values.has(second?.value ?? Number.NaN), `${panel.at}: ${second?.value}`);
+    assert.deepEqual([first?.color, second?.color].sort(), ["green", "red"], panel.at);
+    assert.deepEqual(more, [], panel.at);
+    if (panel.type === "timeseries") {
+      assert.equal(panel.fieldConfig.defaults.custom?.thresholdsStyle?.mode, "dashed", panel.at);
+    }
+  }
+});
+
+test("queries name no metric that is not listed", () => {
+  const named = dashboardQueries(files)
+    .filter(({ source }) => source === "prometheus")
+    .flatMap(({ expr }) => metricsIn(expr));
+  assert.ok(named.length > 150);
+  assert.deepEqual(
+    named.filter((name) => !KNOWN_METRICS.has(name)),
+    [],
+  );
+});
+
+test("promtool reads every query", { skip: WITHOUT_PROMTOOL }, async () => {
+  const rules = dashboardQueries(files)
+    .filter(({ source }) => source === "prometheus")
+    .map(({ expr }, index) => ({ record: `dashboard:query:n${index}`, expr }));
+  const check = (content: unknown[]) =>
+    promtool("check rules", { "rules.yml": { groups: [{ name: "queries", rules: content }] } }, [
+      "rules.yml",
+    ]);
+  const { ok, output } = await check(rules);
+  assert.ok(ok, output);
+  assert.match(output, new RegExp(`${rules.length} rules found`));
+  assert.ok(!(await check([{ record: "broken", expr: "sum(" }])).ok);
+});
+
+test("dashboards lead to each other and to the runbook, in sight", () => {
+  for (const { path, board } of boards) {
+    const others = Object.values(DASHBOARD_UIDS).filter((uid) => uid !== board.uid);
+    assert.deepEqual(
+      board.links.map(({ url }) => url).sort(),
+      [...others.map((uid) => `/d/${uid}`), SAMPLE.runbookUrl].sort(),
+      path,
+    );
+    for (const { placement } of board.links) assert.equal(placement, undefined, path);
+    const list = (name: string) =>
+      boards.find(({ board: { uid } }) => uid === name)?.board.templating.list?.[0]?.type === "query";
+    for (const { url, includeVars } of board.links.filter(({ url }) => url.startsWith("/d/"))) {
+      assert.equal(includeVars, list(board.uid) && list(url.replace("/d/", "")), `${path} ${url}`);
+    }
+  }
+});
+
+test("what happened to the fleet is marked on its dashboards", () => {
+  for (const name of ["operations", "capacity", "nats"]) {
+    assert.deepEqual(
+      boardOf(name).annotations.list?.map((annotation) => annotation.name),
+      ["Autoscaling", "Rollout", "Drain", "Restart"],
+    );
+  }
+});
+
+test("whether users are served is answered on the first screen", () => {
+  const { panels: all } = boardOf("operations");
+  const second = all.findIndex(({ type }, index) => index > 0 && type === "row");
+  const first = all.slice(1, second);
+  assert.ok(first.every(({ type }) => type === "stat"));
+  assert.ok(
+    first.every(({ gridPos }) => gridPos.y + gridPos.h <= 9),
+    "nine rows of 38 pixels",
+  );
+  const text = JSON.stringify(first);
+  for (const part of [
+    RECORD.gatewaysUp,
+    RECORD.connections,
+    RECORD.latency,
+    RECORD.dropRatio,
+    RECORD.gatewaysWithoutNats,
+    eventRate("connections", "errors"),
+    eventRate("latency", "errors"),
+    "ALERTS",
+  ])
+    assert.ok(text.includes(part), part);
+});
+
+test("a part of the deployment that does not exist has no panels", () => {
+  const { domain: _, ...rest } = SAMPLE;
+  const without = Object.values(dashboards({ ...rest, kind: "local", natsMonitoring: [] })).join("");
+  const all = Object.values(files).join("");
+  for (const name of [
+    OTHERS.natsHealth,
+    OTHERS.streamBytes,
+    OTHERS.diskAvailable,
+    OTHERS.certificateEnd,
+    OTHERS.probeSuccess,
+  ]) {
+    assert.ok(!without.includes(name), name);
+  }
+  for (const name of [OTHERS.natsHealth, OTHERS.diskAvailable, OTHERS.certificateEnd]) {
+    assert.ok(all.includes(name), name);
+  }
+});
+
+test("costs are those of the given prices", () => {
+  const cost = (gateway: number, base: number) =>
+    dashboardQueries(dashboards({ ...SAMPLE, hourlyPrices: { gateway, base } }))
+      .filter(({ where }) => where.startsWith('panel "Largest fleet, a month"'))
+      .map(({ expr }) => expr);
+  assert.deepEqual(cost(2, 3), ["(3 + vector(5) * 2) * 730"]);
+});
+
+test("what is asked of the past is kept as long", () => {
+  const script = readFileSync(new URL("../../infra/startup/monitoring-stack.sh", import.meta.url), "utf8");
+  const [, kept = "0"] = script.match(/^RETENTION_TIME=(\d+)d/m) ?? [];
+  const asked = [
+    ...Object.values(files)
+      .join("")
+      .matchAll(/\b(\d+)d\b/g),
+  ].map(([, days]) => Number(days));
+  assert.equal(Math.max(...asked), 30);
+  assert.ok(Number(kept) > 30, kept);
+});
+
+test("at the start the largest fleet is the default of the deployment's own key, or what there is", () => {
+  const script = readFileSync(new URL("../../Pulumi.yaml", import.meta.url), "utf8");
+  const [, most] = script.match(/^ {2}maxInstances:\n.*\n {4}default: (\d+)$/m) ?? [];
+  const typed = (options: Partial<MonitoringOptions>) =>
+    dashboardQueries(dashboards({ ...SAMPLE, ...options }))
+      .filter(({ where }) => where.startsWith('panel "Gateways of the maximum"'))
+      .map(({ expr }) => expr.split(" / ")[1]);
+  assert.deepEqual(typed({}), [most]);
+  assert.deepEqual(typed({ kind: "capacity-test" }), ["1"]);
+  assert.deepEqual(typed({ kind: "local", gatewayTargets: ["a:1", "b:1"] }), ["2"]);
+});

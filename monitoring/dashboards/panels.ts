@@ -1,0 +1,287 @@
+import type { Builder } from "@grafana/grafana-foundation-sdk/cog";
+import {
+  AxisPlacement,
+  BigValueColorMode,
+  BigValueGraphMode,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
+  LegendDisplayMode,
+  LegendPlacement,
+  LogsSortOrder,
+  ReduceDataOptionsBuilder,
+  ScaleDistribution,
+  ScaleDistributionConfigBuilder,
+  SortOrder,
+  StackingConfigBuilder,
+  StackingMode,
+  TooltipDisplayMode,
+  VizLegendOptionsBuilder,
+  VizTooltipOptionsBuilder,
+} from "@grafana/grafana-foundation-sdk/common";
+import {
+  type DashboardLink,
+  DashboardLinkBuilder,
+  FieldColorBuilder,
+  FieldColorModeId,
+  type Panel,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+  type ValueMapping,
+} from "@grafana/grafana-foundation-sdk/dashboard";
+import { PanelBuilder as LogsBuilder } from "@grafana/grafana-foundation-sdk/logs";
+import { DataqueryBuilder as LokiQuery } from "@grafana/grafana-foundation-sdk/loki";
+import {
+  DataqueryBuilder as PrometheusQuery,
+  PromQueryFormat,
+} from "@grafana/grafana-foundation-sdk/prometheus";
+import { PanelBuilder as StatBuilder } from "@grafana/grafana-foundation-sdk/stat";
+import { PanelBuilder as TableBuilder } from "@grafana/grafana-foundation-sdk/table";
+import { PanelBuilder as TimeSeriesBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
+import { LIMITS, type LimitName } from "../limits/guides.ts";
+import { DASHBOARD_UIDS, DATASOURCE_UIDS } from "./uids.ts";
+
+/** The sources by the ids under which Grafana is given them. */
+export const SOURCES = {
+  prometheus: { type: "prometheus", uid: DATASOURCE_UIDS.prometheus },
+  loki: { type: "loki", uid: DATASOURCE_UIDS.loki },
+} as const;
+
+/** Leads from a line of one gateway to what that gateway said at that time. */
+const LOGS_OF_GATEWAY = `/d/${DASHBOARD_UIDS.logs}?var-instance=\${__field.labels.instance}&\${__url_time_range}`;
+/** Legend of series that belong to one gateway. */
+export const GATEWAY = "{{instance}}";
+
+/** As Grafana calls them. */
+export type Unit =
+  | "short"
+  | "percent" // 80
+  | "percentunit" // 0.8
+  | "s"
+  | "d"
+  | "bytes"
+  | "Bps"
+  | "cps" // events a second
+  | "mps" // messages a second
+  | "currencyUSD"
+  | "dateTimeAsIso"; // of milliseconds since 1970
+
+/** A line at a row of the tables of limits; on the wrong side of it a number is red. */
+export interface Line {
+  limit: LimitName;
+  bad: "above" | "below";
+  /** The line is at the row's value times this: a part as a number, for example. Default 1. */
+  times?: number;
+}
+
+/** Panels without a line, and why none makes sense. */
+export const WITHOUT_LINE = {
+  firing: "a list of alerts, each with a limit of its own",
+  lines: "log lines are read, not counted",
+  volume: "how much is logged depends on the level that was chosen",
+  date: "a date has no fixed limit; the days until then have one beside it",
+  cost: "what a deployment may cost is for its owners to say",
+} as const;
+
+export interface Query {
+  expr: string;
+  /** Name of the series, with `{{label}}`s. */
+  legend?: string;
+}
+
+export interface PanelSpec {
+  title: string;
+  /** What it shows, and what to make of it. */
+  description: string;
+  unit: Unit;
+  line: Line | keyof typeof WITHOUT_LINE;
+  queries: Query[];
+  /** Default: Prometheus. */
+  source?: keyof typeof SOURCES;
+  /** Of 24 columns. Default: a third of the screen for a graph, a sixth for a number. */
+  width?: number;
+  /** Rows of 30 pixels. */
+  height?: number;
+}
+
+export interface GraphSpec extends PanelSpec {
+  /** Series on top of each other. */
+  stacked?: boolean;
+  /** For numbers of very different size, latencies for example. */
+  logarithmic?: boolean;
+}
+
+export interface NumberSpec extends PanelSpec {
+  /** Another text for some values. */
+  mappings?: ValueMapping[];
+  decimals?: number;
+}
+
+/** What {@link PanelBuilder}s of all types have in common. */
+interface CommonBuilder<Self> extends Builder<Panel> {
+  title(title: string): Self;
+  description(text: string): Self;
+  unit(unit: string): Self;
+  datasource(source: { type: string; uid: string }): Self;
+  thresholds(thresholds: ThresholdsConfigBuilder): Self;
+  span(width: number): Self;
+  height(height: number): Self;
+}
+
+/** Just beyond 0: where a row's value is 0, a 0 itself is still good (or, from below, already bad). */
+const JUST_ABOVE_ZERO = 1e-9;
+const GREEN = "green";
+const RED = "red";
+
+/** Numbers over time. */
+export function graph(spec: GraphSpec): Builder<Panel> {
+  const { line, queries, source = "prometheus" } = spec;
+  const panel = common(new TimeSeriesBuilder(), spec, { width: 8, height: 8 })
+    .legend(
+      new VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.List)
+        .placement(LegendPlacement.Bottom)
+        .showLegend(true),
+    )
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
+    .lineWidth(1)
+    .fillOpacity(spec.stacked === true ? 30 : 5)
+    .axisPlacement(AxisPlacement.Auto);
+  for (const [index, query] of queries.entries()) panel.withTarget(target(source, query, index, "range"));
+  if (spec.stacked === true) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal));
+  if (spec.logarithmic === true) {
+    panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(10));
+  } else {
+    panel.axisSoftMin(0);
+  }
+  if (queries.some(({ legend }) => legend === GATEWAY)) {
+    panel.dataLinks([new DashboardLinkBuilder("Logs of this gateway").url(LOGS_OF_GATEWAY)]);
+  }
+  if (typeof line === "string") return panel;
+  const value = lineValue(line);
+  // Parts and own limits are seen on the way to the line. What is far from it would be flat: there the line comes into sight late.
+  const relative = spec.unit === "percent" || spec.unit === "percentunit" || line.times !== undefined;
+  if (relative && value > 0) panel.axisSoftMax(value);
+  return panel.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
+}
+
+/** The latest value, large; more series stand side by side. */
+export function number(spec: NumberSpec): Builder<Panel> {
+  const { queries, source = "prometheus", mappings, decimals } = spec;
+  const panel = common(new StatBuilder(), spec, { width: 4, height: 4 })
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(["lastNotNull"]).values(false).fields(""))
+    .graphMode(BigValueGraphMode.None)
+    .colorMode(typeof spec.line === "string" ? BigValueColorMode.None : BigValueColorMode.Background);
+  for (const [index, query] of queries.entries()) panel.withTarget(target(source, query, index, "instant"));
+  if (mappings !== undefined) panel.mappings(mappings);
+  if (decimals !== undefined) panel.decimals(decimals);
+  return panel;
+}
+
+/** Series of one moment by their labels. @param hidden columns that say nothing */
+export function list(
+  spec: PanelSpec & { hidden: readonly string[]; links: DashboardLink[] },
+): Builder<Panel> {
+  const panel = common(new TableBuilder(), spec, { width: 24, height: 6 })
+    .dataLinks(
+      spec.links.map((link) => new DashboardLinkBuilder(link.title).url(link.url ?? "").targetBlank(true)),
+    )
+    .withTransformation({
+      id: "organize",
+      options: { excludeByName: Object.fromEntries(spec.hidden.map((name) => [name, true])) },
+    });
+  for (const [index, query] of spec.queries.entries())
+    panel.withTarget(target("prometheus", query, index, "table"));
+  return panel;
+}
+
+/** Lines of Loki, the newest first. */
+export function logLines(spec: Omit<PanelSpec, "unit" | "line" | "source">): Builder<Panel> {
+  const panel = common(
+    new LogsBuilder(),
+    { ...spec, unit: "short", line: "lines", source: "loki" },
+    { width: 24, height: 12 },
+  )
+    .showTime(true)
+    .showLabels(false)
+    .showCommonLabels(false)
+    .wrapLogMessage(true)
+    .prettifyLogMessage(false)
+    .enableLogDetails(true)
+    .sortOrder(LogsSortOrder.Descending);
+  for (const [index, query] of spec.queries.entries())
+    panel.withTarget(target("loki", query, index, "range"));
+  return panel;
+}
+
+/** Where a line is, in the panel's unit. */
+export function lineValue({ limit, times = 1 }: Line): number {
+  return Number((LIMITS[limit].value * times).toPrecision(12));
+}
+
+function common<Self extends CommonBuilder<Self>>(
+  panel: Self,
+  spec: PanelSpec,
+  size: { width: number; height: number },
+): Self {
+  const { title, description, unit, line, source = "prometheus", width, height } = spec;
+  checkUnit(spec);
+  return panel
+    .title(title)
+    .description(typeof line === "string" ? `${description}\n\nNo line: ${WITHOUT_LINE[line]}.` : description)
+    .unit(unit)
+    .datasource(SOURCES[source])
+    .thresholds(new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps(line)))
+    .span(width ?? size.width)
+    .height(height ?? size.height);
+}
+
+/** Units of panels in which a row's value makes sense. */
+const FITTING: Record<(typeof LIMITS)[LimitName]["unit"], readonly Unit[]> = {
+  percent: ["percent"],
+  percentunit: ["percentunit"],
+  s: ["s"],
+  bytes: ["bytes", "Bps"],
+  short: ["short", "d", "cps", "mps"],
+};
+
+/** @throws Error when the line would be at a number of something else than the panel shows */
+function checkUnit({ title, unit, line }: PanelSpec): void {
+  if (typeof line === "string") return;
+  const { unit: own } = LIMITS[line.limit];
+  const fitting = line.times === undefined ? FITTING[own] : ["short", "bytes"];
+  if (fitting.includes(unit)) return;
+  throw new Error(`panel "${title}": it is in ${unit}, and its line ${line.limit} in ${own}`);
+}
+
+/** The first step reaches down without an end. */
+function steps(line: PanelSpec["line"]): { value: number | null; color: string }[] {
+  if (typeof line === "string") return [{ value: null, color: "text" }];
+  const [below, above] = line.bad === "above" ? [GREEN, RED] : [RED, GREEN];
+  return [
+    { value: null, color: below },
+    { value: lineValue(line) || JUST_ABOVE_ZERO, color: above },
+  ];
+}
+
+function target(
+  source: keyof typeof SOURCES,
+  { expr, legend }: Query,
+  index: number,
+  form: "range" | "instant" | "table",
+) {
+  const refId = String.fromCharCode("A".charCodeAt(0) + index);
+  if (source === "loki") {
+    const query = new LokiQuery()
+      .refId(refId)
+      .datasource(SOURCES.loki)
+      .expr(expr)
+      .queryType(form === "range" ? "range" : "instant");
+    return legend === undefined ? query : query.legendFormat(legend);
+  }
+  const query = new PrometheusQuery().refId(refId).datasource(SOURCES.prometheus).expr(expr);
+  if (form === "range") query.range();
+  else query.instant();
+  if (form === "table") query.format(PromQueryFormat.Table);
+  return legend === undefined ? query : query.legendFormat(legend);
+}

@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { grown, held } from "../alerts/cases/series.fixture.ts";
+import { RECORD } from "../limits/recording-rules.ts";
+import { eventRate } from "../limits/slos.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { dashboardQueries } from "../testing/queries.ts";
+import { SAMPLE } from "../testing/sample-options.fixture.ts";
+import { dashboards } from "./dashboards.ts";
+
+const files = dashboards(SAMPLE);
+const skip = WITHOUT_PROMTOOL;
+
+/** What a query gives: numbers by labels. */
+type Expected = [where: string, dashboard: string, at: string, samples: Record<string, number>];
+
+/** Runs queries of the dashboards on series. @param step seconds between samples */
+async function check(step: number, series: Record<string, string>, expected: Expected[]): Promise<void> {
+  const queries = dashboardQueries(files);
+  const file = {
+    evaluation_interval: `${step}s`,
+    fuzzy_compare: true,
+    tests: [
+      {
+        interval: `${step}s`,
+        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+        promql_expr_test: expected.map(([where, dashboard, at, samples]) => {
+          const query = queries.find(
+            (each) => each.where === where && each.path === `grafana/dashboards/${dashboard}.json`,
+          );
+          assert.ok(query, `${dashboard} has ${where}`);
+          return {
+            // sums of many floats
+            expr: `round(${query.expr}, 0.0000001)`,
+            eval_time: at,
+            exp_samples: Object.entries(samples).map(([labels, value]) => ({
+              labels: `{${labels}}`,
+              value: Number(value.toFixed(7)),
+            })),
+          };
+        }),
+      },
+    ],
+  };
+  const { ok, output } = await promtool("test rules", { "test.yml": file }, ["test.yml"]);
+  assert.ok(ok, output);
+}
+
+const HOUR = 3600;
+const MONTH = 730;
+
+/** Hourly values that change evenly for a week. */
+function week(from: number, perDay: number): string {
+  return Array.from({ length: 7 * 24 + 1 }, (_, hour) => from + (perDay * hour) / 24).join(" ");
+}
+
+test("growth says when the largest fleet is full, and what the fleet will cost", { skip }, async () => {
+  const series = {
+    [RECORD.connectionsPeak]: week(20_000, 1000), // 27,000 in the end, of 5 times 10,000
+    [RECORD.gateways]: week(3, 0),
+  };
+  await check(HOUR, series, [
+    ['panel "Room taken, largest fleet" A', "capacity", "168h", { "": 27_000 / 50_000 }],
+    ['panel "Days until all is full" A', "capacity", "168h", { "": 23 }],
+    ['panel "Date of full" A', "capacity", "168h", { "": (7 + 23) * 24 * HOUR * 1000 }],
+    ['panel "Growth in a week" A', "capacity", "168h", { "": 7 / 27 }],
+    ['panel "Peak and prediction" B', "capacity", "168h", { "": 34_000 / 50_000 }],
+    ['panel "Peak and prediction" C', "capacity", "168h", { "": 55_000 / 50_000 }],
+    ['panel "Fleet of today, a month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
+    // seven gateways for 55,000 as densely as three for 27,000; five may run
+    ['panel "Fleet in four weeks, a month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
+    ['panel "Largest fleet, a month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
+  ]);
+});
+
+test("a part of a gateway is a gateway", { skip }, async () => {
+  const series = { [RECORD.connectionsPeak]: week(20_000, 1000), [RECORD.gateways]: week(1, 0) };
+  await check(HOUR, series, [
+    // 55,000 by 27,000
+    ['panel "Fleet in four weeks, a month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
+  ]);
+});
+
+test("what shrinks is never full, and costs a gateway at least", { skip }, async () => {
+  const series = {
+    [RECORD.connectionsPeak]: week(20_000, -2000),
+    [RECORD.gateways]: week(3, 0),
+  };
+  await check(HOUR, series, [
+    ['panel "Days until all is full" A', "capacity", "168h", { "": 3650 }],
+    ['panel "Peak and prediction" C', "capacity", "168h", { "": 0 }],
+    ['panel "Fleet in four weeks, a month" A', "capacity", "168h", { "": (0.1 + 0.07) * MONTH }],
+  ]);
+});
+
+test("a fleet beyond what may run is full now", { skip }, async () => {
+  const series = { [RECORD.connectionsPeak]: week(60_000, 1000) };
+  await check(HOUR, series, [['panel "Days until all is full" A', "capacity", "168h", { "": 0 }]]);
+});
+
+test("a rollout is gateways that appear while others drain; scaling is one of both", { skip }, async () => {
+  const MINUTE = 60;
+  const up = (instance: string) => `up{job="gateway",instance="${instance}"}`;
+  const draining = (instance: string) => `ws_draining{instance="${instance}"}`;
+  const series = {
+    // scaled out after 30 min: g2. Rolled out after 60 min: g3 comes, g1 drains from 62 to 63 min and goes.
+    [up("g1")]: held(MINUTE, [1, 63 * MINUTE], [undefined, 30 * MINUTE]),
+    [up("g2")]: held(MINUTE, [undefined, 30 * MINUTE], [1, 63 * MINUTE]),
+    [up("g3")]: held(MINUTE, [undefined, 60 * MINUTE], [1, 33 * MINUTE]),
+    [draining("g1")]: held(MINUTE, [0, 62 * MINUTE], [1, MINUTE], [undefined, 30 * MINUTE]),
+    [draining("g2")]: held(MINUTE, [undefined, 30 * MINUTE], [0, 63 * MINUTE]),
+    [RECORD.gateways]: held(MINUTE, [1, 30 * MINUTE], [2, 30 * MINUTE], [3, 3 * MINUTE], [2, 30 * MINUTE]),
+  };
+  const at = (where: string, time: string, value?: number): Expected => [
+    `annotation ${where}`,
+    "operations",
+    time,
+    value === undefined ? {} : { "": value },
+  ];
+  await check(MINUTE, series, [
+    at("Rollout", "31m"),
+    at("Rollout", "61m"),
+    at("Rollout", "62m", 1),
+    at("Rollout", "75m"),
+    at("Drain", "61m"),
+    at("Drain", "62m", 1),
+    at("Autoscaling", "29m"),
+    at("Autoscaling", "30m", 1),
+    at("Autoscaling", "36m"),
+    at("Autoscaling", "67m", 1), // one fewer
+  ]);
+});
+
+test("budgets, parts and costs of a run", { skip }, async () => {
+  const STEP = 15;
+  const END = 1800;
+  const label = 'instance="g1"';
+  const series = {
+    // Ten minutes in which half of 20 fail, then 20 minutes of 1000 without a fault: few by events, a sixth by time.
+    [eventRate("connections", "errors")]: held(STEP, [10, 600], [0, END - 600]),
+    [eventRate("connections", "events")]: held(STEP, [20, 600], [1000, END - 600]),
+    [eventRate("latency", "errors")]: held(STEP, [2, END]),
+    [eventRate("latency", "events")]: held(STEP, [100, END]),
+    [`${RECORD.rejections}{reason="token"}`]: held(STEP, [1, END]),
+    [`${RECORD.rejections}{reason="cpu"}`]: held(STEP, [5, END]),
+    [RECORD.connects]: held(STEP, [4, END]),
+    [`${RECORD.dropsByReason}{reason="shed"}`]: held(STEP, [10, END]),
+    [RECORD.deliveries]: held(STEP, [90, END]),
+    [`ws_memory_usage_bytes{${label}}`]: held(STEP, [1e8, 600], [1.1e8, END - 600]),
+    [`ws_connections_current{${label}}`]: held(STEP, [1000, END]),
+    [`ws_throttled_clients_heavy{${label}}`]: held(STEP, [20, END]),
+    [`process_cpu_seconds_total{job="gateway",${label}}`]: grown(STEP, [0.5, END]),
+    [`ws_messages_sent_total{${label},event="trade"}`]: grown(STEP, [50_000, END]),
+    [`ws_resumes_total{${label},result="lost"}`]: grown(STEP, [1, END]),
+    [`ws_resumes_total{${label},result="recovered"}`]: grown(STEP, [3, END]),
+    [`ws_replays_total{${label},result="complete"}`]: held(STEP, [0, END]),
+    [`ws_replays_total{${label},result="partial"}`]: held(STEP, [0, END]),
+    'ALERTS{alertstate="firing",severity="critical",alertname="A"}': held(STEP, [1, END]),
+    'ALERTS{alertstate="pending",severity="warning",alertname="B"}': held(STEP, [1, END]),
+  };
+  await check(STEP, series, [
+    [
+      'panel "Error budget: connections" A',
+      "operations",
+      "29m",
+      { "": 1 - (40 * 10) / (40 * 20 + 77 * 1000) / 0.001 },
+    ],
+    ['panel "Error budget: latency" A', "operations", "29m", { "": -1 }],
+    ['panel "Refused for what clients do" A', "operations", "29m", { 'reason="token"': 0.1 }],
+    ['panel "Refused because of us" A', "operations", "29m", { "": 5 }],
+    ['panel "Dropped deliveries by reason" A', "operations", "29m", { 'reason="shed"': 0.1 }],
+    ['panel "Throttled clients" C', "operations", "29m", { "": 0.02 }],
+    ['panel "Gaps that could not be filled" A', "operations", "29m", { "": 0 }],
+    ['panel "Gaps that could not be filled" B', "operations", "29m", { "": 0.25 }],
+    ['panel "Critical alerts" A', "operations", "29m", { "": 1 }],
+    ['panel "Warnings" A', "operations", "29m", { "": 0 }],
+    ['panel "Memory of a connection" A', "capacity-test", "29m", { "": 10_000 }],
+    ['panel "CPU of a delivery" A', "capacity-test", "29m", { "": 0.00001 }],
+    ['panel "Most deliveries" A', "capacity-test", "29m", { "": 50_000 }],
+  ]);
+});
+
+test("a budget of which nothing was used is whole, also without any event", { skip }, async () => {
+  const none = { [eventRate("latency", "errors")]: "0x20", [eventRate("latency", "events")]: "0x20" };
+  await check(15, none, [['panel "Error budget: latency" A', "operations", "5m", { "": 1 }]]);
+});
+
+test("servers of NATS are counted while their exporter answers", { skip }, async () => {
+  const series = (exporter: number) => ({
+    'up{job="nats",instance="monitoring"}': `${exporter}x20`,
+    'gnatsd_healthz_status{job="nats",server_id="a"}': "0x20",
+    'gnatsd_healthz_status{job="nats",server_id="b"}': "1x20",
+  });
+  await check(15, series(1), [['panel "Unhealthy servers" A', "nats", "5m", { "": 1 }]]);
+  await check(15, series(0), [['panel "Unhealthy servers" A', "nats", "5m", {}]]);
+});

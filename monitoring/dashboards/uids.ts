@@ -1,0 +1,22 @@
+/** Dashboards by topic: the ids in their URLs. */
+export const DASHBOARD_UIDS = {
+  operations: "odin-operations",
+  capacity: "odin-capacity",
+  nats: "odin-nats",
+  capacityTest: "odin-capacity-test",
+  logs: "odin-logs",
+} as const;
+
+export type DashboardName = keyof typeof DASHBOARD_UIDS;
+
+/** Where a dashboard is. @param grafanaUrl without a slash at its end */
+export function dashboardUrl(grafanaUrl: string, name: DashboardName): string {
+  return `${grafanaUrl}/d/${DASHBOARD_UIDS[name]}`;
+}
+
+/** Ids of the data sources, which dashboards name. */
+export const DATASOURCE_UIDS = {
+  prometheus: "prometheus",
+  loki: "loki",
+  alertmanager: "alertmanager",
+} as const;

@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { grown, held } from "../alerts/cases/series.fixture.ts";
+import { alertRules } from "../alerts/rules.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { SAMPLE } from "../testing/sample-options.fixture.ts";
+import { QUANTILES, RECORD, recordingRules } from "./recording-rules.ts";
+import { BURN_RATES, errorCount, errorRatio, eventRate, SLO_WINDOWS, SLOS } from "./slos.ts";
+
+const groups = recordingRules(SAMPLE);
+const rules = groups.flatMap((group) => group.rules);
+const STEP = 15;
+const END = 900;
+
+/** Two gateways for 15 minutes; the second has no NATS and drops a tenth. */
+const SERIES: Record<string, string> = {
+  'up{job="gateway",instance="g1"}': held(STEP, [1, END]),
+  'up{job="gateway",instance="g2"}': held(STEP, [1, END]),
+  'up{job="gateway",instance="g3"}': held(STEP, [0, END]),
+  'up{job="loki",instance="monitoring"}': held(STEP, [1, END]),
+  'ws_nats_connected{instance="g1"}': held(STEP, [1, END]),
+  'ws_nats_connected{instance="g2"}': held(STEP, [0, END]),
+  'ws_connections_current{instance="g1"}': held(STEP, [9000, 300], [4000, END - 300]),
+  'ws_connections_current{instance="g2"}': held(STEP, [1000, END]),
+  'ws_memory_usage_bytes{instance="g1"}': held(STEP, [5e8, END]),
+  'ws_connections_total{instance="g1"}': grown(STEP, [3, END]),
+  'ws_connections_total{instance="g2"}': grown(STEP, [1, END]),
+  'ws_connections_rejected_total{instance="g1",reason="cpu"}': grown(STEP, [0.5, END]),
+  'ws_connections_rejected_total{instance="g2",reason="draining"}': grown(STEP, [0.5, END]),
+  'ws_connections_rejected_total{instance="g2",reason="token"}': grown(STEP, [7, END]),
+  'ws_stream_messages_total{instance="g1",event="trade"}': grown(STEP, [12, END]),
+  'ws_stream_messages_total{instance="g2",event="trade"}': grown(STEP, [11, END]),
+  'ws_messages_sent_total{instance="g1",event="trade"}': grown(STEP, [100, END]),
+  'ws_messages_sent_total{instance="g1",event="social"}': grown(STEP, [20, END]),
+  'ws_messages_sent_total{instance="g2",event="trade"}': grown(STEP, [90, END]),
+  'ws_messages_dropped_total{instance="g2",reason="shed",priority="low"}': grown(STEP, [6, END]),
+  'ws_messages_dropped_total{instance="g2",reason="shed",priority="medium"}': grown(STEP, [4, END]),
+  'ws_bytes_sent_total{instance="g1",encoding="plain"}': grown(STEP, [1000, END]),
+  'ws_bytes_sent_total{instance="g1",encoding="deflate"}': grown(STEP, [500, END]),
+  // g1: all in time. g2: half of them take 50 to 100 ms.
+  'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': grown(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g1",le="0.1"}': grown(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g1",le="+Inf"}': grown(STEP, [100, END]),
+  'ws_message_latency_seconds_count{instance="g1"}': grown(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="0.05"}': grown(STEP, [50, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="0.1"}': grown(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="+Inf"}': grown(STEP, [100, END]),
+  'ws_message_latency_seconds_count{instance="g2"}': grown(STEP, [100, END]),
+};
+
+/** What is recorded at the end, by labels. */
+const EXPECTED: Record<string, Record<string, number>> = {
+  [RECORD.gateways]: { "": 3 },
+  [RECORD.gatewaysUp]: { "": 2 },
+  [RECORD.gatewaysWithoutNats]: { "": 1 },
+  [RECORD.connections]: { "": 5000 },
+  [RECORD.connectionsLimit]: { "": 20_000 },
+  [RECORD.connectionsUsed]: { "": 0.25 },
+  [RECORD.connectionsPeak]: { "": 10_000 },
+  [RECORD.instanceMemory]: { 'instance="g1"': 0.5 },
+  [RECORD.instanceConnects]: { 'instance="g1"': 3, 'instance="g2"': 1 },
+  [RECORD.connects]: { "": 4 },
+  [RECORD.rejections]: { 'reason="cpu"': 0.5, 'reason="draining"': 0.5, 'reason="token"': 7 },
+  [RECORD.streamMessages]: { 'event="trade"': 12 },
+  [RECORD.instanceDeliveries]: { 'instance="g1"': 120, 'instance="g2"': 90 },
+  [RECORD.deliveries]: { "": 210 },
+  [RECORD.deliveriesByEvent]: { 'event="trade"': 190, 'event="social"': 20 },
+  [RECORD.instanceDrops]: { 'instance="g1"': 0, 'instance="g2"': 10 },
+  [RECORD.dropsByReason]: { 'reason="shed"': 10, 'reason="throttled"': 0 },
+  [RECORD.instanceDropRatio]: { 'instance="g1"': 0, 'instance="g2"': 0.1 },
+  [RECORD.dropRatio]: { "": 10 / 220 },
+  [RECORD.instanceBytes]: { 'instance="g1"': 1500 },
+  [RECORD.bytes]: { "": 1500 },
+  [RECORD.latencyBuckets]: {
+    'instance="g1",le="0.05"': 100,
+    'instance="g1",le="0.1"': 100,
+    'instance="g1",le="+Inf"': 100,
+    'instance="g2",le="0.05"': 50,
+    'instance="g2",le="0.1"': 100,
+    'instance="g2",le="+Inf"': 100,
+  },
+  [RECORD.instanceLatency]: {
+    'instance="g1",quantile="0.5"': 0.025,
+    'instance="g1",quantile="0.95"': 0.0475,
+    'instance="g1",quantile="0.99"': 0.0495,
+    'instance="g2",quantile="0.5"': 0.05,
+    'instance="g2",quantile="0.95"': 0.095,
+    'instance="g2",quantile="0.99"': 0.099,
+  },
+  [RECORD.latency]: {
+    'quantile="0.5"': (100 / 150) * 0.05,
+    'quantile="0.95"': 0.09,
+    'quantile="0.99"': 0.098,
+  },
+  // A wrong token is not our fault: of 5 attempts a second 1 is.
+  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("connections", window), { "": 0.2 }])),
+  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("latency", window), { "": 0.25 }])),
+  // Nobody is woken for a drain.
+  ...Object.fromEntries(
+    ["5m", "30m", "1h", "6h"].map((window) => [errorRatio("connections", window, "faults"), { "": 0.1 }]),
+  ),
+  // In the 885 s that there are
+  ...Object.fromEntries(
+    ["1h", "6h"].map((window) => [errorCount("connections", window, "faults"), { "": 442.5 }]),
+  ),
+  ...Object.fromEntries(
+    ["1d", "3d"].map((window) => [errorCount("connections", window, "errors"), { "": 885 }]),
+  ),
+  ...Object.fromEntries(
+    ["1h", "6h", "1d", "3d"].map((window) => [errorCount("latency", window, "errors"), { "": 44_250 }]),
+  ),
+  [eventRate("connections", "errors")]: { "": 1 },
+  [eventRate("connections", "events")]: { "": 5 },
+  [eventRate("latency", "errors")]: { "": 50 },
+  [eventRate("latency", "events")]: { "": 200 },
+};
+
+async function check(series: Record<string, string>, expected: [expr: string, samples: object[]][]) {
+  const file = {
+    rule_files: ["recording.yml"],
+    evaluation_interval: `${STEP}s`,
+    group_eval_order: groups.map(({ name }) => name),
+    fuzzy_compare: true,
+    tests: [
+      {
+        interval: `${STEP}s`,
+        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+        promql_expr_test: expected.map(([expr, exp_samples]) => ({
+          expr,
+          eval_time: `${END - STEP}s`,
+          exp_samples,
+        })),
+      },
+    ],
+  };
+  const files = { "recording.yml": { groups }, "test.yml": file };
+  const { ok, output } = await promtool("test rules", files, ["test.yml"]);
+  assert.ok(ok, output);
+}
+
+test("what is recorded of two gateways", { skip: WITHOUT_PROMTOOL }, async () => {
+  await check(
+    SERIES,
+    Object.entries(EXPECTED).map(([name, samples]) => [
+      `round(${name}, 0.000001)`, // rates of long windows are sums of many floats
+      Object.entries(samples).map(([labels, value]) => ({
+        labels: `{${labels}}`,
+        value: Number(value.toFixed(6)),
+      })),
+    ]),
+  );
+});
+
+test("without events nothing went wrong, and without gateways there are none", {
+  skip: WITHOUT_PROMTOOL,
+}, async () => {
+  const idle = Object.fromEntries(Object.keys(SERIES).map((name) => [name, held(STEP, [0, END])]));
+  const zero = (name: string, labels = "") => [name, [{ labels: `${name}{${labels}}`, value: 0 }]] as const;
+  const ratios = [
+    ...(["connections", "latency"] as const).flatMap((slo) =>
+      SLO_WINDOWS.map((window) => errorRatio(slo, window)),
+    ),
+    RECORD.dropRatio,
+    RECORD.gatewaysUp,
+  ].map((name) => zero(name));
+  await check(idle, [
+    ...ratios.map(([name, samples]): [string, object[]] => [name, [...samples]]),
+    [RECORD.connectionsUsed, []], // of no capacity
+  ]);
+  await check(
+    {},
+    [RECORD.gateways, RECORD.dropRatio].map((name) => [name, [...zero(name)[1]]]),
+  );
+});
+
+test("every recorded name is tested above, and there is a rule for every name", () => {
+  const recorded = new Set(rules.map(({ record }) => record));
+  assert.deepEqual([...recorded].sort(), Object.keys(EXPECTED).sort());
+  assert.equal(rules.filter(({ record }) => record === RECORD.latency).length, QUANTILES.length);
+});
+
+test("names are level:metric:operations", () => {
+  for (const { record } of rules) assert.match(record, /^[a-z_]+:[a-z_]+:[a-z0-9_]+$/, record);
+});
+
+test("alerts on the budgets use windows that are recorded, and the objectives leave one", () => {
+  const windows: readonly string[] = SLO_WINDOWS;
+  for (const { long, short, least } of BURN_RATES) {
+    assert.ok(windows.includes(long) && windows.includes(short), long);
+    assert.ok(least > 0);
+  }
+  const recorded = new Set(rules.map(({ record }) => record));
+  const asked = alertRules(SAMPLE).flatMap(({ rules: alerts }) =>
+    alerts.flatMap(({ expr }) => expr.match(/\bslo:\w+:\w+/g) ?? []),
+  );
+  assert.equal(asked.length, 2 * BURN_RATES.length * 3);
+  for (const name of asked) assert.ok(recorded.has(name), name);
+});
+
+test("what sums up many samples is evaluated seldom", () => {
+  for (const { name, interval, rules: own } of groups) {
+    const long = own.filter(({ expr }) => /\[(6h|\d+d)\]/.test(expr));
+    assert.ok(long.length === 0 || interval === "3m", name);
+    assert.ok(interval === undefined || long.length === own.length, name);
+  }
+  for (const { objective } of Object.values(SLOS)) assert.ok(objective > 0.5 && objective < 1);
+});

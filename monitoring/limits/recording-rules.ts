@@ -1,0 +1,225 @@
+import type { MonitoringOptions } from "../options.ts";
+import { JOB, LABEL, METRIC, OTHERS, REFUSALS } from "./metrics.ts";
+import {
+  type Bad,
+  BURN_RATES,
+  counted,
+  errorCount,
+  errorRatio,
+  eventRate,
+  IN_TIME_SECONDS,
+  LONG_WINDOWS,
+  SHORT_WINDOWS,
+  SLO_NAMES,
+  type SloName,
+} from "./slos.ts";
+import { THRESHOLDS } from "./thresholds.ts";
+
+/** A rule of Prometheus that stores a query's result under a name. */
+export interface RecordingRule {
+  record: string;
+  expr: string;
+  labels?: Record<string, string>;
+}
+
+/** Rules that Prometheus evaluates one after the other. */
+export interface RuleGroup<Rule> {
+  name: string;
+  /** Default: Prometheus's own, 15 s. */
+  interval?: string;
+  rules: Rule[];
+}
+
+const RATE = THRESHOLDS.dropRate.window; // "5m"
+
+/**
+ * Names of what is recorded, level:metric:operations. Level `instance` is one gateway, `fleet` all of them; further labels stand
+ * beside the level.
+ */
+export const RECORD = {
+  /** Gateways that Prometheus knows, answering or not. */
+  gateways: "fleet:gateways:count",
+  gatewaysUp: "fleet:gateways_up:count",
+  /** Gateways that answer and have no source. */
+  gatewaysWithoutNats: "fleet:gateways_without_nats:count",
+  connections: "fleet:ws_connections_current:sum",
+  /** Connections that the gateways which answer can take. */
+  connectionsLimit: "fleet:ws_connections_limit:sum",
+  /** Part of it that is taken. */
+  connectionsUsed: "fleet:ws_connections_current:ratio",
+  /** The most at once within an hour, for trends. */
+  connectionsPeak: "fleet:ws_connections_current:max1h",
+  instanceConnects: "instance:ws_connections:rate5m",
+  connects: "fleet:ws_connections:rate5m",
+  /** Label `reason`. */
+  rejections: "fleet_reason:ws_connections_rejected:rate5m",
+  /** Messages a second that the source brings; every gateway reads all of them. Label `event`. */
+  streamMessages: "fleet_event:ws_stream_messages:rate5m",
+  instanceDeliveries: "instance:ws_messages_sent:rate5m",
+  deliveries: "fleet:ws_messages_sent:rate5m",
+  /** Label `event`. */
+  deliveriesByEvent: "fleet_event:ws_messages_sent:rate5m",
+  instanceDrops: "instance:ws_messages_dropped:rate5m",
+  /** Label `reason`. */
+  dropsByReason: "fleet_reason:ws_messages_dropped:rate5m",
+  /** Part of the deliveries that were left out. */
+  instanceDropRatio: "instance:ws_messages_dropped:ratio_rate5m",
+  dropRatio: "fleet:ws_messages_dropped:ratio_rate5m",
+  instanceBytes: "instance:ws_bytes_sent:rate5m",
+  bytes: "fleet:ws_bytes_sent:rate5m",
+  /** Labels `instance`, `le`. */
+  latencyBuckets: "instance_le:ws_message_latency_seconds_bucket:rate5m",
+  /** Label `quantile`: 0.5, 0.95, 0.99. */
+  instanceLatency: "instance_quantile:ws_message_latency_seconds:histogram_quantile",
+  latency: "fleet_quantile:ws_message_latency_seconds:histogram_quantile",
+  /** Part of WS_MEMORY_LIMIT. */
+  instanceMemory: "instance:ws_memory_usage:ratio",
+} as const;
+
+export const QUANTILES = ["0.5", "0.95", "0.99"] as const;
+
+/** What alerts and dashboards share, and the error ratios of the objectives. */
+export function recordingRules(options: MonitoringOptions): RuleGroup<RecordingRule>[] {
+  return [
+    { name: "odin-fleet", rules: fleet(options) },
+    { name: "odin-traffic", rules: traffic() },
+    { name: "odin-latency", rules: latency() },
+    ...objectives(),
+  ];
+}
+
+const GATEWAY_UP = `${OTHERS.up}{job="${JOB.gateway}"}`;
+
+function fleet({ maxConnections, memoryLimitBytes }: MonitoringOptions): RecordingRule[] {
+  return [
+    { record: RECORD.gateways, expr: `count(${GATEWAY_UP}) or vector(0)` },
+    { record: RECORD.gatewaysUp, expr: `count(${GATEWAY_UP} == 1) or vector(0)` },
+    { record: RECORD.gatewaysWithoutNats, expr: `count(${METRIC.natsConnected} == 0) or vector(0)` },
+    { record: RECORD.connections, expr: `sum(${METRIC.connectionsCurrent}) or vector(0)` },
+    { record: RECORD.connectionsLimit, expr: `${RECORD.gatewaysUp} * ${maxConnections}` },
+    {
+      record: RECORD.connectionsUsed,
+      expr: `${RECORD.connections} / (${RECORD.connectionsLimit} > 0)`,
+    },
+    { record: RECORD.connectionsPeak, expr: `max_over_time(${RECORD.connections}[1h])` },
+    { record: RECORD.instanceMemory, expr: `${METRIC.memoryUsage} / ${memoryLimitBytes}` },
+  ];
+}
+
+function traffic(): RecordingRule[] {
+  const perInstance = (metric: string) => `sum by (instance) (rate(${metric}[${RATE}]))`;
+  const by = (label: string, metric: string) => `sum by (${label}) (rate(${metric}[${RATE}]))`;
+  return [
+    { record: RECORD.instanceConnects, expr: perInstance(METRIC.connectionsTotal) },
+    { record: RECORD.connects, expr: `sum(${RECORD.instanceConnects})` },
+    { record: RECORD.rejections, expr: by(LABEL.refusal, METRIC.connectionsRejected) },
+    {
+      record: RECORD.streamMessages,
+      expr: `max by (${LABEL.streamEvent}) (rate(${METRIC.streamMessages}[${RATE}]))`,
+    },
+    { record: RECORD.instanceDeliveries, expr: perInstance(METRIC.messagesSent) },
+    { record: RECORD.deliveries, expr: `sum(${RECORD.instanceDeliveries})` },
+    { record: RECORD.deliveriesByEvent, expr: by(LABEL.sentEvent, METRIC.messagesSent) },
+    // A gateway that has dropped nothing yet has no such series, and no drops.
+    {
+      record: RECORD.instanceDrops,
+      expr: `${perInstance(METRIC.messagesDropped)} or ${RECORD.instanceDeliveries} * 0`,
+    },
+    // One reason at least, so that there is a line at 0 to see.
+    {
+      record: RECORD.dropsByReason,
+      expr: `${by(LABEL.dropReason, METRIC.messagesDropped)} or label_replace(vector(0), "${LABEL.dropReason}", "throttled", "", "")`,
+    },
+    { record: RECORD.instanceDropRatio, expr: dropRatio(RECORD.instanceDrops, RECORD.instanceDeliveries) },
+    // Before the first message there is no gateway's line.
+    {
+      record: RECORD.dropRatio,
+      expr: `${dropRatio(`sum(${RECORD.instanceDrops})`, RECORD.deliveries)} or vector(0)`,
+    },
+    { record: RECORD.instanceBytes, expr: perInstance(METRIC.bytesSent) },
+    { record: RECORD.bytes, expr: `sum(${RECORD.instanceBytes})` },
+  ];
+}
+
+/** Where there was nothing to deliver nothing was left out. */
+function dropRatio(drops: string, deliveries: string): string {
+  return `${drops} / (${drops} + ${deliveries} > 0) or ${deliveries} * 0`;
+}
+
+function latency(): RecordingRule[] {
+  const buckets = `sum by (instance, le) (rate(${METRIC.messageLatency}_bucket[${RATE}]))`;
+  return [
+    { record: RECORD.latencyBuckets, expr: buckets },
+    ...QUANTILES.flatMap((quantile) => [
+      {
+        record: RECORD.instanceLatency,
+        expr: `histogram_quantile(${quantile}, ${RECORD.latencyBuckets})`,
+        labels: { quantile },
+      },
+      {
+        record: RECORD.latency,
+        expr: `histogram_quantile(${quantile}, sum by (le) (${RECORD.latencyBuckets}))`,
+        labels: { quantile },
+      },
+    ]),
+  ];
+}
+
+/** For each objective: ratios over all windows, how many events are behind those that alerts look at, and what budgets add up. */
+function objectives(): RuleGroup<RecordingRule>[] {
+  const ofWindows = (windows: readonly string[]) =>
+    SLO_NAMES.flatMap((slo) => windows.flatMap((window) => objective(slo, window)));
+  return [
+    { name: "odin-slos", rules: [...SLO_NAMES.flatMap(budget), ...ofWindows(SHORT_WINDOWS)] },
+    { name: "odin-slos-long", interval: "3m", rules: ofWindows(LONG_WINDOWS) },
+  ];
+}
+
+function budget(slo: SloName): RecordingRule[] {
+  const { errors, events } = EVENTS[slo]("rate", SHORT_WINDOWS[0]);
+  return [
+    { record: eventRate(slo, "errors"), expr: errors },
+    { record: eventRate(slo, "events"), expr: events },
+  ];
+}
+
+function objective(slo: SloName, window: string): RecordingRule[] {
+  const rate = EVENTS[slo]("rate", window);
+  const increase = EVENTS[slo]("increase", window);
+  const alerts = BURN_RATES.filter(({ long, short }) => long === window || short === window);
+  const looked = new Set<Bad>(["errors", ...alerts.map(({ severity }) => counted(slo, severity))]);
+  return [
+    ...[...looked].map((bad) => ({
+      record: errorRatio(slo, window, bad),
+      // 0 while there are no events
+      expr: `(${rate[bad]}) / (${rate.events} > 0) or (${rate.events}) * 0`,
+    })),
+    ...alerts
+      .filter(({ long }) => long === window)
+      .map(({ severity }) => counted(slo, severity))
+      .map((bad) => ({ record: errorCount(slo, window, bad), expr: increase[bad] })),
+  ];
+}
+
+type Events = Record<Bad | "events", string>;
+
+/** Bad events and all of them, a second or in a window. */
+const EVENTS: Record<SloName, (over: "rate" | "increase", window: string) => Events> = {
+  connections: (over, window) => {
+    const sum = (metric: string) => `sum(${over}(${metric}[${window}]))`;
+    const refused = (reasons: readonly string[]) =>
+      sum(`${METRIC.connectionsRejected}{${LABEL.refusal}=~"${reasons.join("|")}"}`);
+    const errors = refused([...REFUSALS.ours, ...REFUSALS.planned]);
+    return {
+      errors,
+      faults: refused(REFUSALS.ours),
+      events: `(${sum(METRIC.connectionsTotal)} + ${errors})`,
+    };
+  },
+  latency: (over, window) => {
+    const events = `sum(${over}(${METRIC.messageLatency}_count[${window}]))`;
+    const inTime = `sum(${over}(${METRIC.messageLatency}_bucket{le="${IN_TIME_SECONDS}"}[${window}]))`;
+    const errors = `${events} - ${inTime}`;
+    return { errors, faults: errors, events };
+  },
+};

@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ProgramName } from "@odin-ws/tools/program-table";
+import { findProgram } from "@odin-ws/tools/programs";
+import { localAddress, PORTS, type Ports } from "../services/ports.ts";
+
+/** Prometheus, Alertmanager and Loki as they run on a laptop. */
+export interface LocalMonitoring {
+  /** Those that were found and run, in this order. */
+  names: readonly LocalProgram[];
+  /** Base URLs by name. */
+  urls: Record<LocalProgram, string>;
+  /** Resolves when all are ready. @throws Error when one has ended, or takes longer than a minute */
+  ready: Promise<void>;
+  /** Resolves with a message when one ends by itself. */
+  failed: Promise<string>;
+  /** Ends all of them and removes what they wrote. */
+  stop(): Promise<void>;
+}
+
+export type LocalProgram = "prometheus" | "alertmanager" | "loki";
+
+export const LOCAL_PROGRAMS: readonly LocalProgram[] = ["prometheus", "alertmanager", "loki"];
+
+const READY_LIMIT = 60_000; // ms; Loki takes 15 s by itself
+const POLITE = 10_000; // ms from SIGTERM to SIGKILL
+const TAIL = 4_000; // characters of output that are kept for a message
+
+/**
+ * Starts those of the three programs that are on PATH or in the tools cache, with rendered files, in a folder of their own in the
+ * system's temporary one.
+ *
+ * @param files as rendered for this machine
+ * @param ports the same as in the files
+ */
+export function startLocal(files: Record<string, string>, ports: Partial<Ports> = {}): LocalMonitoring {
+  const folder = mkdtempSync(join(tmpdir(), "odin-monitoring-"));
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, "files", path)), { recursive: true });
+    writeFileSync(join(folder, "files", path), content);
+  }
+  const urls = Object.fromEntries(
+    LOCAL_PROGRAMS.map((name) => [name, `http://${localAddress(name, ports)}`]),
+  ) as Record<LocalProgram, string>;
+  const running = LOCAL_PROGRAMS.flatMap((name) => {
+    const path = findProgram(name satisfies ProgramName);
+    return path === undefined ? [] : [new Program(name, path, folder, { ...PORTS, ...ports }[name])];
+  });
+  let stopping = false;
+  return {
+    names: running.map(({ name }) => name),
+    urls,
+    ready: Promise.all(running.map((program) => program.ready(urls[program.name]))).then(() => {}),
+    failed: new Promise((resolve) => {
+      for (const program of running)
+        void program.ended.then(() => {
+          if (!stopping) resolve(program.problem());
+        });
+    }),
+    async stop() {
+      stopping = true;
+      await Promise.all(running.map((program) => program.stop()));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const READY_PATH = { prometheus: "/-/ready", alertmanager: "/-/ready", loki: "/ready" };
+
+/** As on the monitoring VM, but only for this machine. */
+function argumentsOf(name: LocalProgram, files: string, data: string, port: number): string[] {
+  switch (name) {
+    case "prometheus":
+      return [
+        `--config.file=${files}/prometheus/prometheus.yml`,
+        `--storage.tsdb.path=${data}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        "--web.enable-lifecycle",
+        // Of a minute: what fires when Alertmanager is not up yet is told again soon.
+        "--rules.alert.resend-delay=5s",
+        "--log.level=warn",
+      ];
+    case "alertmanager":
+      return [
+        `--config.file=${files}/alertmanager/alertmanager.yml`,
+        `--storage.path=${data}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        "--cluster.listen-address=",
+        "--log.level=warn",
+      ];
+    case "loki":
+      return [
+        `-config.file=${files}/loki/loki.yml`,
+        "-config.expand-env=true",
+        "-server.http-listen-address=127.0.0.1",
+      ];
+  }
+}
+
+class Program {
+  readonly name: LocalProgram;
+  readonly ended: Promise<void>;
+  readonly #child: ChildProcess;
+  #output = "";
+  #exit: string | undefined;
+
+  constructor(name: LocalProgram, path: string, folder: string, port: number) {
+    this.name = name;
+    const data = join(folder, name);
+    mkdirSync(data);
+    this.#child = spawn(path, argumentsOf(name, join(folder, "files"), data, port), {
+      cwd: data,
+      env: { PATH: process.env.PATH ?? "", HOME: data, LOKI_DATA: data },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const collect = (chunk: Buffer) => {
+      this.#output = (this.#output + chunk).slice(-TAIL);
+    };
+    this.#child.stdout?.on("data", collect);
+    this.#child.stderr?.on("data", collect);
+    this.ended = new Promise((resolve) => {
+      const end = (how: string) => {
+        this.#exit ??= how;
+        resolve();
+      };
+      this.#child.once("close", (code, signal) => end(`ended with ${signal ?? code}`));
+      this.#child.once("error", (error) => end(`could not be started: ${error.message}`));
+    });
+  }
+
+  problem(): string {
+    return `${this.name} ${this.#exit ?? "is not ready"}; last of what it said:\n${this.#output.trim() || "(nothing)"}`;
+  }
+
+  async ready(url: string): Promise<void> {
+    const end = Date.now() + READY_LIMIT;
+    while (Date.now() < end && this.#exit === undefined) {
+      const answer = await fetch(url + READY_PATH[this.name]).catch(() => undefined);
+      await answer?.body?.cancel();
+      if (answer?.status === 200) return;
+      await sleep(100);
+    }
+    throw new Error(this.problem());
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), POLITE);
+    await this.ended;
+    clearTimeout(late);
+  }
+}

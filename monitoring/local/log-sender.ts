@@ -1,0 +1,134 @@
+import { LOG_LABELS } from "../limits/log-labels.ts";
+
+/** Where a gateway's lines go, and what is said of all of them. */
+export interface LogSenderOptions {
+  /** Without a path, for example `http://127.0.0.1:3100`. */
+  lokiUrl: string;
+  /** Value of the label `host`: the same as the label `instance` of the gateway's metrics. */
+  host: string;
+}
+
+const PERIOD = 500; // ms between two pushes
+const MAX_RECORDS = 20_000; // that wait for a Loki which does not answer; older ones are left out
+const BATCH = 2_000; // records in a push
+const ANSWER_LIMIT = 5_000; // ms
+
+const SETTLED = 100; // ms after which no more lines of a record come
+const MAX_RECORD = 60_000; // characters; Loki cuts what is longer than 64 KB
+
+/** A line of the output, with the indented ones that follow it: a stack, or the fields of a pretty line. */
+interface LogRecord {
+  nanoseconds: string;
+  level: string | undefined;
+  text: string;
+  /** When its last line came, ms. */
+  at: number;
+}
+
+/** Sends what a gateway prints to Loki, with the labels that the log shipper gives it on a VM: for a laptop, which has none. */
+export class LogSender {
+  readonly #options: LogSenderOptions;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: LogRecord[] = [];
+  /** The last of `#waiting` while it may still grow. */
+  #open: LogRecord | undefined;
+  #rest = "";
+  #last = 0n;
+  #sending: Promise<void> | undefined;
+
+  constructor(options: LogSenderOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.#flush(), PERIOD);
+    this.#timer.unref();
+  }
+
+  /** Takes some output, whole lines or not. */
+  add(output: string): void {
+    const lines = (this.#rest + output).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const text of lines) if (text.trim() !== "") this.#take(text);
+  }
+
+  /** Sends what is left, once. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.#rest.trim() !== "") this.#take(this.#rest);
+    this.#rest = "";
+    this.#open = undefined;
+    await this.#flush();
+    await this.#flush(); // what came during the first
+  }
+
+  #take(text: string): void {
+    const at = Date.now();
+    const head = this.#open;
+    if (head !== undefined && /^\s/.test(text) && head.text.length + text.length < MAX_RECORD) {
+      head.text += `\n${text}`;
+      head.at = at;
+      return;
+    }
+    // Two records of one time would change places.
+    const now = BigInt(at) * 1_000_000n;
+    this.#last = now > this.#last ? now : this.#last + 1n;
+    this.#open = { nanoseconds: String(this.#last), level: levelOf(text), text, at };
+    this.#waiting.push(this.#open);
+    if (this.#waiting.length > MAX_RECORDS) this.#waiting.shift();
+  }
+
+  /** The next to be sent; not the last one while more of it may come. */
+  #batch(): LogRecord[] {
+    if (this.#open !== undefined && Date.now() - this.#open.at >= SETTLED) this.#open = undefined;
+    const whole = this.#open === undefined ? this.#waiting.length : this.#waiting.length - 1;
+    return this.#waiting.slice(0, Math.min(whole, BATCH));
+  }
+
+  async #flush(): Promise<void> {
+    this.#sending ??= this.#push().finally(() => {
+      this.#sending = undefined;
+    });
+    await this.#sending;
+  }
+
+  /** What cannot be sent waits for the next time. */
+  async #push(): Promise<void> {
+    for (let batch = this.#batch(); batch.length > 0; batch = this.#batch()) {
+      const answer = await fetch(`${this.#options.lokiUrl}/loki/api/v1/push`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ streams: this.#streams(batch) }),
+        signal: AbortSignal.timeout(ANSWER_LIMIT),
+      }).catch(() => undefined);
+      // 400: Loki will never take them, for example because they are too old.
+      if (!answer?.ok && answer?.status !== 400) return;
+      this.#waiting = this.#waiting.slice(this.#waiting.indexOf(batch.at(-1) as LogRecord) + 1);
+    }
+  }
+
+  #streams(records: readonly LogRecord[]): object[] {
+    const { host, role, container, level } = LOG_LABELS;
+    const labels = { [host]: this.#options.host, [role]: "gateway", [container]: "gateway" };
+    return [...Map.groupBy(records, (record) => record.level)].map(([known, ofLevel]) => ({
+      stream: known === undefined ? labels : { ...labels, [level]: known },
+      values: ofLevel.map(({ nanoseconds, text }) => [nanoseconds, text]),
+    }));
+  }
+}
+
+/** What the gateway's pretty lines call their level, as JSON lines call it. */
+const PRETTY: { [name: string]: string } = {
+  TRACE: "debug",
+  DEBUG: "debug",
+  INFO: "info",
+  WARN: "warning",
+  ERROR: "error",
+  FATAL: "critical",
+};
+
+/** Value of the label `level`; undefined where the line does not say. */
+export function levelOf(line: string): string | undefined {
+  const [, severity] = /^\{.*?"severity":"([A-Z]+)"/.exec(line) ?? [];
+  if (severity !== undefined) return severity.toLowerCase();
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a terminal
+  const [, pretty = ""] = /^\[[\d:.]+\] (?:\u001b\[\d+m)?([A-Z]+)/.exec(line) ?? [];
+  return PRETTY[pretty];
+}

@@ -1,0 +1,23 @@
+import { METRIC, OTHERS } from "../limits/metrics.ts";
+import { recordingRules } from "../limits/recording-rules.ts";
+import { SAMPLE } from "./sample-options.fixture.ts";
+
+/** Every name that a query may ask for: of the gateway, of others, recorded, and Prometheus's own of alerts. */
+export const KNOWN_METRICS: ReadonlySet<string> = new Set<string>([
+  ...Object.values(METRIC),
+  ...[METRIC.messageLatency, METRIC.broadcastDuration].flatMap((name) => [`${name}_bucket`, `${name}_count`]),
+  ...Object.values(OTHERS),
+  ...recordingRules(SAMPLE).flatMap(({ rules }) => rules.map(({ record }) => record)),
+  "ALERTS",
+]);
+
+/** Names in a query that are neither functions nor labels nor words of PromQL. */
+export function metricsIn(expr: string): string[] {
+  const bare = expr
+    .replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
+    .replaceAll(/\{[^}]*\}|\[[^\]]*\]|\b(?:by|on|ignoring)\s*\([^)]*\)/g, " ")
+    .replaceAll(/\boffset\s+\w+|\b\d[\w.-]*/g, " ");
+  return [...bare.matchAll(/[a-zA-Z_][\w:]*(?!\s*\(|[\w:])/g)]
+    .map(([name]) => name)
+    .filter((name) => !["or", "and", "unless", "bool", "group_left"].includes(name));
+}

@@ -1,0 +1,19 @@
+import type { MonitoringOptions } from "../options.ts";
+
+/** A deployment with everything that can be watched. */
+export const SAMPLE: MonitoringOptions = {
+  kind: "service",
+  stack: "prod",
+  project: "my-project",
+  region: "us-central1",
+  zones: ["us-central1-a", "us-central1-b"],
+  natsMonitoring: ["10.10.0.4:8222", "10.10.0.5:8222"],
+  lokiUrl: "http://127.0.0.1:3100",
+  memoryLimitBytes: 1_000_000_000,
+  maxConnections: 10_000,
+  hourlyPrices: { gateway: 0.07, base: 0.1 },
+  receivers: {},
+  runbookUrl: "https://example.com/docs/runbook.md",
+  grafanaUrl: "http://localhost:3010",
+  domain: "live.example.com",
+};

@@ -1,0 +1,158 @@
+/** The service's HTTP port: health, figures, and the rate, which may be changed while it runs. */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { z } from "zod";
+import { MAX_RATE } from "../market/market.ts";
+
+/** What the port answers from. */
+export interface ServiceAnswers {
+  /** Why no events can be stored; undefined: they can. */
+  unhealthy(): string | undefined;
+  stats(): object;
+  setRate(rate: number, seconds: number | undefined): void;
+}
+
+/** A request that cannot be answered with what was asked for. */
+class RequestError extends Error {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+
+  constructor(status: number, message: string, headers: Record<string, string> = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+const MAX_BODY = 1024; // bytes
+const REQUEST_TIMEOUT = 10_000; // 10 s for all of a request to arrive
+const MAX_SECONDS = 86_400; // a day
+const EXAMPLE = '{"rate": 30} or {"rate": 30, "seconds": 60}';
+
+const bounded = (min: number, max: number) => {
+  const error = `must be a number from ${min} to ${max}`;
+  return z.number({ error }).min(min, { error }).max(max, { error });
+};
+const RATE = z.strictObject(
+  { rate: bounded(0, MAX_RATE), seconds: bounded(0.1, MAX_SECONDS).optional() },
+  {
+    error: (issue) =>
+      issue.code === "unrecognized_keys"
+        ? `${issue.keys.map((key) => JSON.stringify(key)).join(", ")} is not known here`
+        : "must be an object",
+  },
+);
+
+const METHODS: Readonly<Record<string, readonly string[]>> = {
+  "/health": ["GET", "HEAD"],
+  "/stats": ["GET", "HEAD"],
+  "/rate": ["PUT", "POST"],
+};
+
+/** @throws RequestError saying all that is wrong */
+function readRate(body: string): z.output<typeof RATE> {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    throw new RequestError(400, `the body is no JSON: send ${EXAMPLE}`);
+  }
+  const { data, error } = RATE.safeParse(value);
+  if (data !== undefined) return data;
+  const problems = error.issues.map(({ path, message }) => `${path.join(".") || "the body"} ${message}`);
+  throw new RequestError(400, `${problems.join("; ")}: send ${EXAMPLE}`);
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY)
+      throw new RequestError(413, `the body has more than ${MAX_BODY} bytes: send ${EXAMPLE}`, {
+        Connection: "close",
+      });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    ...headers,
+  });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, answers: ServiceAnswers) {
+  const path = (request.url ?? "").split("?")[0] ?? "";
+  const methods = METHODS[path];
+  if (methods === undefined) {
+    throw new RequestError(404, `there is no ${path}: ask for ${Object.keys(METHODS).join(", ")}`);
+  }
+  if (!methods.includes(request.method ?? "")) {
+    throw new RequestError(405, `${path} takes ${methods.join(" or ")}, not ${request.method}`, {
+      Allow: methods.join(", "),
+    });
+  }
+  switch (path) {
+    case "/health": {
+      const reason = answers.unhealthy();
+      return reason === undefined
+        ? send(response, 200, { status: "ok", reasons: [] })
+        : send(response, 503, { status: "unavailable", reasons: [reason] });
+    }
+    case "/rate": {
+      const { rate, seconds } = readRate(await readBody(request));
+      answers.setRate(rate, seconds);
+      return send(response, 200, answers.stats());
+    }
+    default:
+      return send(response, 200, answers.stats());
+  }
+}
+
+export class ServicePort {
+  readonly #server: Server;
+
+  constructor(answers: ServiceAnswers) {
+    const options = { keepAliveTimeout: 5000, requestTimeout: REQUEST_TIMEOUT };
+    this.#server = createServer(options, (request, response) => {
+      answer(request, response, answers).catch((error: unknown) => {
+        if (response.headersSent) return response.destroy();
+        const { status, message, headers } =
+          error instanceof RequestError ? error : new RequestError(500, String(error));
+        return send(response, status, { error: message }, headers);
+      });
+    });
+  }
+
+  /**
+   * Resolves with the port.
+   *
+   * @throws Error that says what to do, when it cannot be had
+   */
+  async listen(port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", (error: NodeJS.ErrnoException) => {
+      const why = error.code === "EADDRINUSE" ? "is taken" : `cannot be had (${error.message})`;
+      reject(new Error(`PUBLISHER_PORT: ${port} ${why}; set another one`));
+    });
+    this.#server.listen(port, resolve);
+    await promise;
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AuthError, type Identity } from "../entrance/auth.ts";
+import { FakeClient, World } from "./fake-client.fixture.ts";
+
+const START = 1e6; // World's first second
+const identity = (seconds: number, channels?: string[]): Identity => ({
+  user: "ann",
+  expiresAt: START + seconds,
+  channels,
+});
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("pings every 25 s, and closes a peer that is silent for two of them", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  const pings: number[] = [];
+  for (let second = 1; second <= 90; second++) {
+    world.pass(1);
+    if (client.take().some(({ type }) => type === "ping")) pings.push(second);
+    if (second < 75) assert.equal(client.terminated, false, `after ${second} s`);
+  }
+  assert.deepEqual(pings, [25, 50]);
+  assert.equal(client.terminated, true);
+});
+
+test("a peer that answers now and then stays", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  for (let i = 0; i < 20; i++) {
+    world.pass(49);
+    client.connection.heard();
+  }
+  assert.equal(client.terminated, false);
+  assert.ok(client.take().length >= 38);
+});
+
+test("a connection ends with its token, at the second, not before", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world, { identity: identity(40) });
+  world.pass(39);
+  assert.deepEqual(client.closed, []);
+  world.pass(1);
+  assert.deepEqual(client.closed, [4401]);
+});
+
+test("a fresh token prolongs it, and takes away what it no longer allows", async (t) => {
+  const tokens: Record<string, Identity> = {
+    longer: identity(100),
+    narrow: identity(200, ["BTC.*"]),
+    stranger: { ...identity(1000), user: "eve" },
+  };
+  const verify = async (token: string) => {
+    const found = tokens[token];
+    if (found === undefined) throw new AuthError("the token has expired");
+    return found;
+  };
+  const world = new World(t, { verify });
+  const client = new FakeClient(world, { identity: identity(40) });
+  client.subscribe(["BTC.trade", "ETH.trade"]);
+  const refresh = async (token: string) => {
+    client.take();
+    client.send({ type: "auth", token });
+    await settled();
+    return client.take()[0];
+  };
+  for (const token of ["stranger", "expired"]) {
+    const answer = await refresh(token);
+    assert.ok(answer?.type === "error" && answer.code === "unauthorized");
+  }
+  assert.equal((await refresh("longer"))?.type, "subscription_ack");
+  world.pass(60);
+  client.connection.heard();
+  assert.deepEqual(client.closed, []);
+  assert.deepEqual(await refresh("narrow"), {
+    type: "subscription_ack",
+    subscribed: ["BTC.trade"],
+    count: 1,
+  });
+  client.subscribe(["ETH.trade"]);
+  const [error] = client.said("error");
+  assert.equal(error?.code, "forbidden_channel");
+  for (const channel of ["ETH.trade", "BTC.trade"]) world.publish(channel);
+  assert.deepEqual(
+    client.envelopes().map(({ channel }) => channel),
+    ["BTC.trade"],
+  );
+  world.pass(40);
+  client.connection.heard();
+  world.pass(40);
+  client.connection.heard();
+  world.pass(59);
+  assert.deepEqual(client.closed, []);
+  world.pass(1);
+  assert.deepEqual(client.closed, [4401]);
+});
+
+test("a closed connection gets nothing, pings nobody and leaves nothing behind", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade", "*.*"]);
+  world.shed("BTC.trade");
+  client.take();
+  client.connection.close(1012, "restart");
+  client.connection.close(1008, "again");
+  assert.deepEqual(client.closed, [1012]);
+  const { fanout, restless } = world.shared;
+  assert.deepEqual([fanout.subscriptions, restless.size], [0, 0]);
+  world.publish("BTC.trade");
+  world.pass(100);
+  client.connection.control({ type: "reconnect", in_ms: 1, reason: "x" });
+  assert.deepEqual(client.take(), []);
+});
+
+test("a token that is accepted after the close does not bring the connection back", async (t) => {
+  const verified = Promise.withResolvers<Identity>();
+  const world = new World(t, { verify: () => verified.promise });
+  const client = new FakeClient(world, { identity: identity(40) });
+  client.send({ type: "auth", token: "slow" });
+  client.connection.close(1012, "restart");
+  client.connection.detach();
+  verified.resolve(identity(4000));
+  await settled();
+  world.pass(200);
+  assert.deepEqual([client.take(), client.terminated], [[], false]);
+});
+
+test("what a client asks for after its close changes nothing", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.connection.close(1012, "restart");
+  client.subscribe(["BTC.trade"], 0);
+  client.send({ type: "replay", from_seq: 1, to_seq: 5 });
+  client.connection.detach(); // as the gateway does when the socket is gone
+  assert.equal(world.shared.fanout.subscriptions, 0);
+  world.publish("BTC.trade");
+  assert.deepEqual(client.take(), []);
+});
+
+test("settled connections are not visited any more", (t) => {
+  const world = new World(t, { maxAgeMs: 30_000 });
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade"]);
+  client.socket.room = 0;
+  for (let i = 0; i < 6; i++) world.publish("BTC.trade", { size: 40_000 });
+  assert.equal(world.shared.restless.size, 1);
+  client.socket.read();
+  for (let i = 0; i < 3; i++) {
+    world.pass(31);
+    client.connection.heard();
+    world.publish("BTC.trade", { priority: "critical" });
+  }
+  world.pass(2);
+  assert.deepEqual([client.connection.level, world.shared.restless.size], [0, 0]);
+});

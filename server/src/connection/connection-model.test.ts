@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { covers } from "@odin-ws/protocol";
+import fc from "fast-check";
+import { FakeClient, World } from "./fake-client.fixture.ts";
+
+const CHANNELS = ["A.trade", "A.metadata", "B.trade", "B.social", "B.balances"];
+const NAMES = [...CHANNELS, "A.*", "*.trade", "*.*"];
+const overlap = (one: string, other: string) =>
+  CHANNELS.some((name) => covers(one, name) && covers(other, name));
+
+/** A client together with what it must have been given, by a model that knows no buffers and no levels. */
+class Observed {
+  readonly world: World;
+  readonly client: FakeClient;
+  /** All that was published, by offset. */
+  readonly #channels = new Map<number, string>();
+  readonly #held = new Set<string>();
+  readonly #ever = new Set<string>();
+  /** Offsets that this client must get, or be told of. */
+  readonly #due = new Set<number>();
+  /** Of these: left out, or numbered but not sent, when they were live. */
+  readonly #late = new Set<number>();
+  readonly #leftOut = new Set<number>();
+  readonly #seqs = new Map<number, number>();
+  #highest = 0;
+
+  constructor(world: World, client: FakeClient) {
+    this.world = world;
+    this.client = client;
+  }
+
+  publish(channel: string, priority: string | undefined, size: number, shed: boolean): void {
+    const before = this.world.shared.tally.dropped;
+    if (shed) this.world.shed(channel);
+    else this.world.publish(channel, { size, ...(priority === undefined ? {} : { priority }) });
+    const { offset } = this.world;
+    this.#channels.set(offset, channel);
+    if ([...this.#held].some((name) => covers(name, channel))) this.#due.add(offset);
+    if (this.world.shared.tally.dropped > before) this.#leftOut.add(offset);
+    if (this.client.connection.missed?.has(offset)) this.#late.add(offset);
+  }
+
+  /** Subscribes; with `back` also to that many offsets before now, unless something of it was subscribed to before. */
+  subscribe(wanted: readonly string[], back: number | undefined): void {
+    const names =
+      back === undefined
+        ? wanted
+        : wanted.filter((name) => ![...this.#ever].some((one) => overlap(one, name)));
+    if (names.length === 0) return;
+    const since = back === undefined ? undefined : Math.max(0, this.world.offset - back);
+    this.client.subscribe([...names], since);
+    for (const name of names) {
+      this.#held.add(name);
+      this.#ever.add(name);
+    }
+    if (since !== undefined) this.#expectSince(names, since);
+  }
+
+  /** Asks for all that was left out so far on what is subscribed to. */
+  backfill(since: number): void {
+    if (this.#held.size === 0) return;
+    this.client.subscribe([...this.#held], since);
+    for (const [offset, channel] of this.#channels) {
+      const wanted = offset > since && [...this.#held].some((name) => covers(name, channel));
+      // What is older than the subscription comes after what is newer, because it was asked for later.
+      if (wanted && !this.#due.has(offset)) this.#late.add(offset);
+    }
+    this.#expectSince([...this.#held], since);
+  }
+
+  #expectSince(names: readonly string[], since: number): void {
+    for (const [offset, channel] of this.#channels) {
+      if (offset > since && names.some((name) => covers(name, channel))) this.#due.add(offset);
+    }
+  }
+
+  /** Reads what has come and checks it against what came before. */
+  look(): void {
+    for (const one of this.client.take()) {
+      if (one.type === "subscription_ack" && "recovered" in one) assert.equal(one.recovered, true);
+      if (!("data" in one)) continue;
+      const known = this.#seqs.get(one.seq);
+      assert.ok(known === undefined || known === one.offset, `seq ${one.seq} is ${known} and ${one.offset}`);
+      if (known !== undefined) continue;
+      this.#seqs.set(one.seq, one.offset);
+      assert.equal(this.#channels.get(one.offset), one.channel);
+      this.#highest = Math.max(this.#highest, one.seq);
+    }
+  }
+
+  /** Asks for the first gap, as a client does. */
+  replay(): boolean {
+    this.look();
+    for (let seq = 1; seq <= this.client.connection.seq; seq++) {
+      if (this.#seqs.has(seq)) continue;
+      let to = seq;
+      while (to < this.#highest && !this.#seqs.has(to + 1)) to++;
+      this.client.send({ type: "replay", from_seq: seq, to_seq: to });
+      return true;
+    }
+    return false;
+  }
+
+  /** All is read and repaired: everything due has come once, in order, or was counted as left out; a backfill brings the rest. */
+  finish(): void {
+    const { client, world } = this;
+    for (let i = 0; i < 200; i++) {
+      client.socket.read();
+      client.connection.heard();
+      if (!this.replay()) break;
+    }
+    if (client.closed.length > 0) return;
+    const seqs = [...this.#seqs.keys()].sort((a, b) => a - b);
+    assert.deepEqual(
+      seqs,
+      seqs.map((_, index) => index + 1),
+      "contiguous from 1",
+    );
+    assert.equal(seqs.length, client.connection.seq);
+    this.#checkContent();
+    for (let i = 0; i < 130; i++) {
+      world.pass(1);
+      client.connection.heard();
+    }
+    assert.equal(client.connection.level, 0);
+    this.backfill(0);
+    client.socket.read();
+    this.look();
+    this.#leftOut.clear();
+    this.#checkContent();
+  }
+
+  #checkContent(): void {
+    const offsets = [...this.#seqs].sort(([a], [b]) => a - b).map(([, offset]) => offset);
+    assert.equal(new Set(offsets).size, offsets.length, `no offset twice: ${offsets}`);
+    for (const offset of offsets) assert.ok(this.#due.has(offset), `${offset} was not asked for`);
+    const given = new Set(offsets);
+    for (const offset of this.#due) {
+      assert.ok(
+        given.has(offset) || this.#leftOut.has(offset),
+        `${offset} is neither given nor counted as left out`,
+      );
+    }
+    const last = new Map<string, number>();
+    for (const offset of offsets) {
+      if (this.#late.has(offset)) continue;
+      const channel = this.#channels.get(offset) as string;
+      assert.ok(
+        offset > (last.get(channel) ?? 0),
+        `${offset} comes after ${last.get(channel)} on ${channel}`,
+      );
+      last.set(channel, offset);
+    }
+  }
+}
+
+const publish = fc.record({
+  publish: fc.constantFrom(...CHANNELS),
+  priority: fc.constantFrom(undefined, undefined, "low", "critical"),
+  size: fc.constantFrom(0, 0, 5000, 40_000),
+  times: fc.integer({ min: 1, max: 6 }),
+});
+const subscribe = fc.record({
+  subscribe: fc.uniqueArray(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 2 }),
+  back: fc.option(fc.nat(15), { nil: undefined }),
+});
+const step = fc.oneof(
+  { weight: 8, arbitrary: publish },
+  { weight: 2, arbitrary: subscribe },
+  { weight: 1, arbitrary: fc.record({ shed: fc.constantFrom(...CHANNELS) }) },
+  { weight: 2, arbitrary: fc.constant("stall" as const) },
+  { weight: 2, arbitrary: fc.record({ read: fc.constantFrom(10_000, 60_000, Number.POSITIVE_INFINITY) }) },
+  { weight: 1, arbitrary: fc.record({ pass: fc.integer({ min: 1, max: 40 }) }) },
+  { weight: 1, arbitrary: fc.record({ backfill: fc.nat(20) }) },
+  { weight: 1, arbitrary: fc.constant("replay" as const) },
+  { weight: 1, arbitrary: fc.constant("heartbeat" as const) },
+);
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+function take(observed: Observed, one: Step): void {
+  const { client, world } = observed;
+  client.connection.heard();
+  if (one === "stall") client.socket.room = 0;
+  else if (one === "replay") observed.replay();
+  else if (one === "heartbeat") client.send({ type: "heartbeat" });
+  else if ("publish" in one) {
+    for (let i = 0; i < one.times; i++) observed.publish(one.publish, one.priority, one.size, false);
+  } else if ("subscribe" in one) observed.subscribe(one.subscribe, one.back);
+  else if ("shed" in one) observed.publish(one.shed, undefined, 0, true);
+  else if ("read" in one) client.socket.read(one.read);
+  else if ("backfill" in one) observed.backfill(Math.max(0, world.offset - one.backfill));
+  else world.pass(one.pass);
+}
+
+for (const policy of ["priority", "rate"] as const) {
+  for (const deflateWindowBits of [0, 15]) {
+    test(`whatever happens, nothing is lost, doubled or out of order (${policy})`, (t) => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+          const world = new World(t, { limits: { replayBuffer: 10_000 } });
+          const observed = new Observed(
+            world,
+            new FakeClient(world, { throttle: { policy }, deflateWindowBits }),
+          );
+          observed.subscribe(["A.trade", "B.social"], undefined);
+          for (const one of steps) {
+            take(observed, one);
+            if (observed.client.closed.length > 0) break;
+          }
+          observed.finish();
+        }),
+        { numRuns: 150 },
+      );
+    });
+  }
+}

@@ -1,0 +1,296 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { FakeClient, pairs, World } from "./fake-client.fixture.ts";
+
+/** A stream of 30 messages on two channels, alternating: A.trade is odd. */
+function world(t: TestContext, options: ConstructorParameters<typeof World>[1] = {}): World {
+  const made = new World(t, options);
+  for (let i = 0; i < 15; i++) {
+    made.publish("A.trade");
+    made.publish("B.trade");
+  }
+  return made;
+}
+const offsets = (client: FakeClient) => client.envelopes().map(({ offset }) => offset);
+
+test("since brings what the channels carried, after the ack and before what is new", (t) => {
+  const stream = world(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"], 24);
+  stream.publish("A.trade");
+  const [ack, ...rest] = client.take();
+  assert.deepEqual(ack, {
+    type: "subscription_ack",
+    subscribed: ["A.trade"],
+    count: 1,
+    recovered: true,
+    replayed: 3,
+  });
+  assert.deepEqual(
+    rest.map((one) => "data" in one && [one.seq, one.offset]),
+    [
+      [1, 25],
+      [2, 27],
+      [3, 29],
+      [4, 31],
+    ],
+  );
+});
+
+test("another epoch or an offset that left the history: the client learns it, and live messages come", (t) => {
+  const stream = world(t, { maxMessages: 10 });
+  const client = new FakeClient(stream);
+  for (const [offset, epoch] of [
+    [25, "old"],
+    [19, "e"],
+  ] as const) {
+    client.subscribe(["A.trade"], offset, epoch);
+    const [ack] = client.said("subscription_ack");
+    assert.deepEqual([ack?.recovered, ack?.replayed], [false, 0]);
+  }
+  stream.publish("A.trade");
+  assert.deepEqual(offsets(client), [31]);
+});
+
+test("a client that was on a gateway that is ahead gets nothing twice here", (t) => {
+  const stream = world(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["B.trade"]);
+  client.subscribe(["A.trade"], 33);
+  for (let i = 0; i < 4; i++) {
+    stream.publish("A.trade");
+    stream.publish("B.trade");
+  }
+  // Of A the client has all up to 33 from elsewhere; B it follows here.
+  assert.deepEqual(offsets(client), [32, 34, 35, 36, 37, 38]);
+});
+
+test("asking again for a channel, alone or through a pattern, brings only what did not come", (t) => {
+  const stream = world(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"], 20);
+  assert.deepEqual(offsets(client), [21, 23, 25, 27, 29]);
+  client.subscribe(["A.trade"], 22);
+  assert.deepEqual(offsets(client), []);
+  client.subscribe(["*.trade"], 26);
+  assert.deepEqual(offsets(client), [28, 30]);
+  stream.publish("A.trade");
+  assert.deepEqual(offsets(client), [31]);
+});
+
+test("a long resume waits for the socket, live messages wait behind it, in order", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 50_000;
+  client.subscribe(["A.trade", "B.trade"], 0);
+  for (let i = 0; i < 5; i++) stream.publish("B.trade");
+  assert.ok(client.socket.writableLength < 80_000, "the rest waits outside the socket");
+  client.send({ type: "heartbeat" });
+  const got = client.take();
+  for (let i = 0; i < 200 && client.connection.busy; i++) {
+    client.socket.read(20_000);
+    got.push(...client.take());
+  }
+  client.socket.read();
+  stream.publish("A.trade");
+  got.push(...client.take());
+  const envelopes = got.flatMap((one) => ("data" in one ? [one] : []));
+  const expected = Array.from({ length: 106 }, (_, index) => [index + 1, index + 1]);
+  assert.deepEqual(pairs(envelopes), expected);
+  const [heartbeat, ...others] = got.flatMap((one, index) =>
+    one.type === "heartbeat_ack" ? [{ ...one, index }] : [],
+  );
+  assert.ok(heartbeat && others.length === 0);
+  const before = got.slice(0, heartbeat.index).flatMap((one) => ("data" in one ? [one] : []));
+  assert.equal(heartbeat.seq, before.length, "it tells of what has come before it");
+  assert.ok(heartbeat.offset <= (before.at(-1)?.offset ?? 0));
+  assert.equal(stream.shared.tally.deliveries, 106);
+});
+
+test("while an answer is still being sent another replay is refused, later it is served", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 60; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 1000;
+  client.subscribe(["A.trade"], 0);
+  client.send({ type: "replay", from_seq: 1, to_seq: 2 });
+  client.socket.read();
+  const [error] = client.said("error");
+  assert.equal(error?.code, "rate_limited");
+  assert.equal(client.connection.busy, false);
+  client.send({ type: "replay", from_seq: 1, to_seq: 2 });
+  assert.deepEqual(pairs(client.envelopes()), [
+    [1, 1],
+    [2, 2],
+  ]);
+});
+
+test("a replay that the socket does not take at once goes on when it drains, live ones after it", (t) => {
+  const stream = new World(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"]);
+  for (let i = 0; i < 60; i++) stream.publish("A.trade", { size: 4000 });
+  client.take();
+  client.socket.room = 0;
+  client.send({ type: "replay", from_seq: 1, to_seq: 60 });
+  stream.publish("A.trade");
+  for (let i = 0; i < 200 && client.connection.busy; i++) client.socket.read(10_000);
+  client.socket.read();
+  const got = client.take();
+  assert.deepEqual(
+    got.map((one) => ("data" in one ? one.seq : one.type)),
+    [...Array.from({ length: 60 }, (_, index) => index + 1), "replay_end", 61],
+  );
+});
+
+test("behind a resume that never ends only so much piles up, then 1008", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 40; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 0;
+  client.subscribe(["A.trade"], 0);
+  let live = 0;
+  for (; client.closed.length === 0 && live < 20_000; live++) stream.publish("A.trade");
+  assert.deepEqual(client.closed, [1008]);
+  assert.ok(live <= 10_100, `${live} waited`);
+});
+
+test("messages that the gateway shed are announced once that is over, and can be had", (t) => {
+  const stream = world(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"]);
+  client.take();
+  for (let second = 0; second < 3; second++) {
+    stream.shed("A.trade");
+    stream.shed("B.trade");
+    stream.pass(1);
+    assert.deepEqual(client.take(), [], "while it lasts, asking back would only add to the load");
+  }
+  stream.publish("A.trade");
+  stream.pass(2);
+  const got = client.take();
+  assert.deepEqual(
+    got.flatMap((one) => ("data" in one ? [[one.seq, one.offset]] : [])),
+    [[1, 37]],
+  );
+  const update = got.at(-1);
+  assert.ok(update?.type === "throttle_update");
+  assert.deepEqual([update.level, update.dropped, update.since.offset], [0, 3, 30]);
+  client.subscribe(["A.trade"], 30);
+  assert.deepEqual(offsets(client), [31, 33, 35]);
+  stream.pass(5);
+  assert.deepEqual(client.take(), [], "announced once");
+});
+
+test("another stream: what is known of the old one is void, the new one comes from its beginning", (t) => {
+  const stream = world(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"], 33);
+  client.take();
+  stream.shared.history.begin("f", 0);
+  stream.offset = 0;
+  client.connection.begin();
+  client.connection.announce("replaced");
+  assert.deepEqual(client.said("throttle_update")[0]?.since, { epoch: "f", offset: 0 });
+  for (let i = 0; i < 3; i++) stream.publish("A.trade");
+  assert.deepEqual(pairs(client.envelopes()), [
+    [1, 1],
+    [2, 2],
+    [3, 3],
+  ]);
+  client.subscribe(["A.trade"], 30);
+  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  client.subscribe(["A.trade"], 0, "f");
+  const [ack, ...again] = client.take();
+  assert.ok(ack?.type === "subscription_ack" && ack.recovered === true);
+  assert.deepEqual(again, [], "it has come already");
+});
+
+test("after the word of another stream nothing of the old one comes any more", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 60; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 50_000;
+  client.subscribe(["A.trade"], 0);
+  client.send({ type: "heartbeat" });
+  stream.shared.history.begin("f", 0);
+  stream.offset = 0;
+  client.connection.begin();
+  client.connection.announce("replaced");
+  stream.publish("A.trade");
+  client.socket.read();
+  const got = client.take();
+  const word = got.findIndex((one) => one.type === "throttle_update");
+  assert.deepEqual(
+    got.slice(word + 1).flatMap((one) => ("data" in one ? [one.offset] : [])),
+    [1],
+    "an old offset would be taken for one of the new epoch",
+  );
+  const answer = got.slice(word + 1).find((one) => one.type === "heartbeat_ack");
+  assert.ok(answer, "an answer that waited is still given");
+  assert.ok(answer.offset <= 1, `its offset ${answer.offset} is one of the new stream`);
+});
+
+test("what found no room keeps its number, whether a resume or a replay brings it, or both", (t) => {
+  const stream = new World(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"]);
+  client.socket.room = 0;
+  for (let i = 0; i < 4; i++) stream.publish("A.trade", { size: 40_000 });
+  client.socket.read();
+  assert.deepEqual(pairs(client.envelopes()), [
+    [1, 1],
+    [2, 2],
+  ]);
+  client.subscribe(["A.trade"], 2);
+  client.send({ type: "replay", from_seq: 3, to_seq: 4 });
+  stream.publish("A.trade");
+  client.subscribe(["A.trade"], 2);
+  const numbers = Map.groupBy(client.envelopes(), ({ offset }) => offset);
+  assert.deepEqual([...numbers.keys()], [3, 4, 5]);
+  for (const [offset, same] of numbers) {
+    assert.deepEqual(
+      [...new Set(same.map(({ seq }) => seq))].length,
+      1,
+      `offset ${offset} came under several numbers`,
+    );
+  }
+});
+
+test("a gap in the stream is told with the position before it, which can no longer be recovered", (t) => {
+  const stream = world(t);
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"]);
+  client.take();
+  stream.shared.history.lose(50);
+  client.connection.lost(30, 20);
+  const [update] = client.said("throttle_update");
+  assert.deepEqual([update?.dropped, update?.since], [20, { epoch: "e", offset: 30 }]);
+  client.subscribe(["A.trade"], 30);
+  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+});
+
+test("questions behind a resume that is not read do not pile up either", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 0;
+  client.subscribe(["A.trade"], 0);
+  for (let i = 0; i < 5000 && client.closed.length === 0; i++) client.send({ type: "heartbeat" });
+  assert.deepEqual(client.closed, [1008]);
+});
+
+test("asking for the past again and again without reading it is refused or ends, it does not pile up", (t) => {
+  const stream = new World(t);
+  for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
+  const client = new FakeClient(stream);
+  client.socket.room = 0;
+  for (let i = 0; i < 300 && client.closed.length === 0; i++) {
+    client.subscribe(["A.trade"], 0);
+    client.send({ type: "unsubscribe", channels: ["A.trade"] });
+  }
+  client.socket.read();
+  const waited = client.envelopes().length;
+  assert.ok(waited <= 11_000, `${waited} envelopes were waiting, of a stream of 100`);
+});

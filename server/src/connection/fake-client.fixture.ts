@@ -1,0 +1,274 @@
+/** A client for the tests of connections: the real Connection and Commands on a socket whose reader the test controls. */
+
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { getDefaultHighWaterMark } from "node:stream";
+import { type TestContext, test } from "node:test";
+import { constants, inflateRawSync } from "node:zlib";
+import type { ControlMessage, Envelope } from "@odin-ws/protocol";
+import { Registry } from "prom-client";
+import { Fanout } from "../delivery/fanout.ts";
+import { History } from "../delivery/history.ts";
+import { Message } from "../delivery/message.ts";
+import { Tally } from "../delivery/tally.ts";
+import type { Identity, Verifier } from "../entrance/auth.ts";
+import type { ClientSocket } from "../entrance/client-socket.ts";
+import type { Log } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import { Commands } from "./commands.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionContext, ConnectionLimits } from "./context.ts";
+import type { ThrottleSettings } from "./throttle.ts";
+import { TimerWheel } from "./timer-wheel.ts";
+
+const { Z_SYNC_FLUSH } = constants;
+const HIGH_WATER_MARK = getDefaultHighWaterMark(false);
+
+/** As net.Socket: what the reader does not take at once is held by reference, and `drain` comes when all of it is gone. */
+export class FakeSocket extends EventEmitter {
+  /** Bytes that the reader still takes. */
+  room = Number.POSITIVE_INFINITY;
+  writableLength = 0;
+  writableNeedDrain = false;
+  readonly received: Buffer[] = [];
+  readonly #held: Uint8Array[] = [];
+
+  write(bytes: Uint8Array): boolean {
+    this.#held.push(bytes);
+    this.writableLength += bytes.length;
+    this.#flush();
+    const more = this.writableLength < HIGH_WATER_MARK;
+    if (!more) this.writableNeedDrain = true;
+    return more;
+  }
+
+  /** The reader takes so many bytes more. */
+  read(bytes = Number.POSITIVE_INFINITY): void {
+    this.room += bytes;
+    this.#flush();
+    if (this.writableLength > 0 || !this.writableNeedDrain) return;
+    this.writableNeedDrain = false;
+    this.emit("drain");
+  }
+
+  #flush(): void {
+    for (let first = this.#held[0]; first !== undefined && first.length <= this.room; first = this.#held[0]) {
+      this.#held.shift();
+      this.room -= first.length;
+      this.writableLength -= first.length;
+      this.received.push(Buffer.from(first));
+    }
+  }
+}
+
+export const LIMITS: ConnectionLimits = {
+  maxChannels: 256,
+  inboundRate: 1e6,
+  inboundBurst: 1e6,
+  replayBuffer: 100,
+  sendBufferBytes: 100_000,
+  pingSeconds: 25,
+};
+export const THROTTLE: ThrottleSettings = {
+  policy: "priority",
+  percent: [100, 75, 50, 25],
+  recoveryMs: 30_000,
+  maxLevel: 3,
+};
+
+// The names are registered once a process; what they count is the business of another test.
+const METRICS = createMetrics(new Registry());
+
+/** A stream and what its connections share. Time stands at 1,000,000 s until `pass`. */
+export class World {
+  readonly shared: ConnectionContext;
+  offset = 0;
+  readonly #clock: TestContext["mock"]["timers"];
+
+  constructor(
+    t: TestContext,
+    options: {
+      limits?: Partial<ConnectionLimits>;
+      verify?: Verifier;
+      maxMessages?: number;
+      maxAgeMs?: number;
+    } = {},
+  ) {
+    this.#clock = t.mock.timers;
+    this.#clock.reset();
+    this.#clock.enable({ apis: ["Date"], now: 1e9 });
+    const say = () => {};
+    this.shared = {
+      limits: { ...LIMITS, ...options.limits },
+      throttle: THROTTLE,
+      history: new History({
+        maxAgeMs: options.maxAgeMs ?? 3_600_000,
+        maxMessages: options.maxMessages ?? 100_000,
+        maxBytes: 1e9,
+      }),
+      fanout: new Fanout(),
+      wheel: new TimerWheel(1e6),
+      metrics: METRICS,
+      tally: new Tally(METRICS),
+      log: { debug: say, info: say, warn: say, error: say } as unknown as Log,
+      verify: options.verify,
+      restless: new Set(),
+    };
+    this.shared.history.begin("e", 0);
+  }
+
+  get second(): number {
+    return Date.now() / 1000;
+  }
+
+  make(channel: string, options: { size?: number; priority?: string } = {}): Message {
+    const message = Message.from({
+      subject: `odin.token.${channel}`,
+      offset: ++this.offset,
+      ts: Date.now(),
+      body: Buffer.from(JSON.stringify("x".repeat(options.size ?? 0))),
+      priority: options.priority,
+    });
+    assert.ok(message);
+    this.shared.history.append(message, Date.now());
+    return message;
+  }
+
+  publish(channel: string, options: { size?: number; priority?: string } = {}): number {
+    const message = this.make(channel, options);
+    this.shared.fanout.publish(message, () => {});
+    this.shared.tally.book(message);
+    return message.offset;
+  }
+
+  shed(channel: string): void {
+    const message = this.make(channel);
+    for (const { subscribers } of this.shared.fanout.topicsOf(message)) {
+      for (const subscriber of subscribers) subscriber.shed(message);
+    }
+    this.shared.tally.book(message);
+  }
+
+  /** Lets seconds pass, one by one as the gateway does. */
+  pass(seconds: number): void {
+    for (let i = 0; i < seconds; i++) {
+      this.#clock.tick(1000);
+      this.shared.wheel.turn(this.second);
+      this.shared.history.trim(Date.now());
+      for (const restless of this.shared.restless) restless.settle(Date.now());
+    }
+  }
+}
+
+/** An envelope as it came; its own `type` is not looked at here. */
+export type Given = Omit<Envelope, "type"> & { type: "envelope" };
+type Received = ControlMessage | Given | { type: "ping" };
+
+export class FakeClient {
+  readonly socket = new FakeSocket();
+  readonly connection: Connection;
+  readonly closed: number[] = [];
+  terminated = false;
+  readonly #commands: Commands;
+  #read = 0;
+
+  constructor(
+    world: World,
+    options: { identity?: Identity; throttle?: Partial<ThrottleSettings>; deflateWindowBits?: number } = {},
+  ) {
+    const ws = {
+      deflateWindowBits: options.deflateWindowBits ?? 0,
+      close: (code: number) => void this.closed.push(code),
+      terminate: () => {
+        this.terminated = true;
+      },
+    };
+    this.connection = new Connection(world.shared, {
+      id: "c",
+      ws: ws as unknown as ClientSocket,
+      socket: this.socket as unknown as Socket,
+      identity: options.identity,
+      throttle: { ...THROTTLE, ...options.throttle },
+      second: world.second,
+    });
+    this.#commands = new Commands(world.shared, this.connection);
+    this.connection.open();
+  }
+
+  send(message: object): void {
+    this.connection.heard();
+    this.#commands.handle(JSON.stringify(message));
+  }
+  subscribe(channels: string[], offset?: number, epoch = "e"): void {
+    this.send({ type: "subscribe", channels, ...(offset === undefined ? {} : { since: { epoch, offset } }) });
+  }
+
+  /** What has come since the last call. */
+  take(): Received[] {
+    const frames = this.socket.received.slice(this.#read);
+    this.#read = this.socket.received.length;
+    return frames.map((frame) => {
+      if (frame[0] === 0x89) return { type: "ping" };
+      const start = (frame[1] ?? 0) < 126 ? 2 : frame[1] === 126 ? 4 : 10;
+      const payload = frame.subarray(start);
+      const deflated = Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]);
+      const bytes = frame[0] === 0xc1 ? inflateRawSync(deflated, { finishFlush: Z_SYNC_FLUSH }) : payload;
+      const message = JSON.parse(bytes.toString());
+      return "data" in message ? { ...message, type: "envelope" } : message;
+    });
+  }
+  envelopes(): Given[] {
+    return this.take().filter((message) => message.type === "envelope");
+  }
+  /** The control messages of a type since the last call. */
+  said<Type extends ControlMessage["type"]>(type: Type): Extract<ControlMessage, { type: Type }>[] {
+    return this.take().filter((message) => message.type === type) as Extract<
+      ControlMessage,
+      { type: Type }
+    >[];
+  }
+}
+
+/** `[seq, offset]` of each. */
+export const pairs = (envelopes: Given[]) => envelopes.map(({ seq, offset }) => [seq, offset]);
+
+// The other test files import this one.
+if (import.meta.main) {
+  test("the fake socket behaves as Node's: what it returns, holds, and when it drains", async (t) => {
+    const server = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const accepted = once(server, "connection");
+    const real = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    await once(real, "connect");
+    const [reader] = (await accepted) as [Socket];
+    t.after(() => {
+      real.destroy();
+      reader.destroy();
+      server.close();
+    });
+    const fake = new FakeSocket();
+    const chunk = Buffer.alloc(HIGH_WATER_MARK / 4);
+    assert.deepEqual([real.write(chunk), real.writableLength], [fake.write(chunk), fake.writableLength]);
+    // Until the kernel takes no more.
+    while (real.writableLength === 0) real.write(Buffer.alloc(65_536));
+    fake.room = 0;
+    const held = real.writableLength;
+    fake.write(Buffer.alloc(held));
+    for (let i = 0; i < 3; i++) {
+      assert.equal(fake.write(chunk), real.write(chunk));
+      assert.equal(fake.writableLength, real.writableLength);
+      assert.equal(fake.writableNeedDrain, real.writableNeedDrain);
+    }
+    const drained: number[] = [];
+    fake.once("drain", () => drained.push(fake.writableLength));
+    fake.read(held);
+    assert.equal(drained.length, 0);
+    fake.read();
+    real.once("drain", () => drained.push(real.writableLength));
+    reader.resume();
+    await once(real, "drain");
+    assert.deepEqual(drained, [0, 0]);
+    assert.deepEqual([fake.writableNeedDrain, real.writableNeedDrain], [false, false]);
+  });
+}

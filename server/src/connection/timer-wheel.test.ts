@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { type Due, TimerWheel } from "./timer-wheel.ts";
+
+class Item implements Due {
+  dueAt = 0;
+  readonly visits: number[] = [];
+  readonly next: (second: number) => number;
+  constructor(next: (second: number) => number = () => 0) {
+    this.next = next;
+  }
+  visit(second: number): number {
+    this.visits.push(second);
+    return this.next(second);
+  }
+}
+
+test("visits an item in its second, and again when it asks for that", () => {
+  const wheel = new TimerWheel(100);
+  const once = new Item();
+  const often = new Item((second) => second + 3);
+  wheel.plan(once, 102);
+  wheel.plan(often, 103);
+  for (let second = 101; second <= 110; second++) wheel.turn(second);
+  assert.deepEqual(once.visits, [102]);
+  assert.deepEqual(often.visits, [103, 106, 109]);
+});
+
+test("what is planned for a time that has passed is visited at the next turn", () => {
+  const wheel = new TimerWheel(100);
+  const item = new Item();
+  wheel.plan(item, 7);
+  wheel.turn(100);
+  assert.deepEqual(item.visits, []);
+  wheel.turn(101);
+  assert.deepEqual(item.visits, [101]);
+});
+
+test("an item that asks for the present second is not visited for ever", () => {
+  const wheel = new TimerWheel(0);
+  const item = new Item((second) => second);
+  wheel.plan(item, 1);
+  wheel.turn(1);
+  assert.equal(item.visits.length, 1);
+  wheel.turn(2);
+  assert.equal(item.visits.length, 2);
+});
+
+test("a visit may plan and cancel others", () => {
+  const wheel = new TimerWheel(0);
+  const other = new Item();
+  const victim = new Item();
+  const first = new Item(() => {
+    wheel.plan(other, 1);
+    wheel.cancel(victim);
+    return 0;
+  });
+  wheel.plan(first, 1);
+  wheel.plan(victim, 1);
+  wheel.turn(1);
+  wheel.turn(2);
+  assert.deepEqual([first.visits, other.visits, victim.visits], [[1], [2], []]);
+});
+
+test("each plan replaces the one before: generated plans, cancels and turns", () => {
+  const step = fc.oneof(
+    fc.record({ plan: fc.nat(3), at: fc.nat(40) }),
+    fc.record({ cancel: fc.nat(3) }),
+    fc.record({ turn: fc.nat(12) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const wheel = new TimerWheel(0);
+      const items = Array.from({ length: 4 }, () => new Item());
+      const due = new Map<number, number>();
+      const visits = [0, 0, 0, 0];
+      let now = 0;
+      for (const one of steps) {
+        if ("plan" in one) {
+          wheel.plan(items[one.plan] as Item, one.at);
+          due.set(one.plan, Math.max(one.at, now + 1));
+        } else if ("cancel" in one) {
+          wheel.cancel(items[one.cancel] as Item);
+          due.delete(one.cancel);
+        } else {
+          now += one.turn;
+          wheel.turn(now);
+          for (const [index, at] of due) {
+            if (at > now) continue;
+            due.delete(index);
+            visits[index] = (visits[index] as number) + 1;
+          }
+        }
+        assert.deepEqual(
+          items.map((item) => item.visits.length),
+          visits,
+        );
+      }
+    }),
+  );
+});

@@ -1,0 +1,56 @@
+/** Counts of the hot path: plain numbers, brought into the metrics once a message instead of once a delivery. */
+
+import { isKnownEvent, PRIORITIES } from "@odin-ws/protocol";
+import type { Metrics } from "../metrics.ts";
+import type { Message } from "./message.ts";
+
+/** Why a delivery was left out. `throttled`: by a connection's level; `shed`: by WS_MAX_BROADCAST_RATE. */
+export type DropReason = "throttled" | "shed";
+
+/** Events that the protocol does not name share one label: publishers must not be able to grow the metrics. */
+export const eventLabel = (event: string): string => (isKnownEvent(event) ? event : "other");
+
+export class Tally {
+  readonly #metrics: Metrics;
+  #sent = 0;
+  #plainBytes = 0;
+  #deflatedBytes = 0;
+  #throttled = 0;
+  #shed = 0;
+  /** Since the start. */
+  deliveries = 0;
+  dropped = 0;
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  sent(bytes: number, deflated: boolean): void {
+    this.#sent++;
+    if (deflated) this.#deflatedBytes += bytes;
+    else this.#plainBytes += bytes;
+  }
+
+  left(reason: DropReason): void {
+    if (reason === "shed") this.#shed++;
+    else this.#throttled++;
+  }
+
+  /** Books what was counted since the last call for this message. */
+  book({ event, priority }: Message): void {
+    const { messagesSent, bytesSent, messagesDropped } = this.#metrics;
+    if (this.#sent > 0) messagesSent.inc({ event: eventLabel(event) }, this.#sent);
+    if (this.#plainBytes > 0) bytesSent.inc({ encoding: "plain" }, this.#plainBytes);
+    if (this.#deflatedBytes > 0) bytesSent.inc({ encoding: "deflate" }, this.#deflatedBytes);
+    const level = PRIORITIES[priority] ?? "medium";
+    if (this.#throttled > 0) messagesDropped.inc({ reason: "throttled", priority: level }, this.#throttled);
+    if (this.#shed > 0) messagesDropped.inc({ reason: "shed", priority: level }, this.#shed);
+    this.deliveries += this.#sent;
+    this.dropped += this.#throttled + this.#shed;
+    this.#sent = 0;
+    this.#plainBytes = 0;
+    this.#deflatedBytes = 0;
+    this.#throttled = 0;
+    this.#shed = 0;
+  }
+}

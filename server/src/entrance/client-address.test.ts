@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import type { IncomingMessage } from "node:http";
+import { test } from "node:test";
+import { createAddressOf } from "./client-address.ts";
+
+function address(trusted: string[], peer: string | undefined, forwarded?: string): string {
+  const headers = forwarded === undefined ? {} : { "x-forwarded-for": forwarded };
+  return createAddressOf(trusted)({ socket: { remoteAddress: peer }, headers } as unknown as IncomingMessage);
+}
+const PROXIES = ["10.0.0.0/8", "fd00::/8"];
+
+test("without trusted proxies the peer is the client, whatever it claims", () => {
+  assert.equal(address([], "1.2.3.4"), "1.2.3.4");
+  assert.equal(address([], "1.2.3.4", "9.9.9.9"), "1.2.3.4");
+  assert.equal(address(PROXIES, "1.2.3.4", "9.9.9.9"), "1.2.3.4", "not a proxy: the header is made up");
+});
+
+test("behind a proxy it is the last address that is none of ours", () => {
+  assert.equal(address(PROXIES, "10.1.1.1", "9.9.9.9"), "9.9.9.9");
+  assert.equal(
+    address(PROXIES, "10.1.1.1", "6.6.6.6, 9.9.9.9"),
+    "9.9.9.9",
+    "what stands before it may be made up",
+  );
+  assert.equal(address(PROXIES, "10.1.1.1", "6.6.6.6, 9.9.9.9, 10.2.2.2"), "9.9.9.9");
+  assert.equal(address(PROXIES, "fd00::1", "2001:db8::7"), "2001:db8::7");
+});
+
+// Google's application load balancers add `CLIENT,ADDRESS OF THE FORWARDING RULE` to whatever the client has sent. Source:
+// cloud.google.com/load-balancing/docs/https, X-Forwarded-For header.
+test("behind Google's load balancer, which adds its own address, clients are told apart", () => {
+  const google = ["35.191.0.0/16", "130.211.0.0/22", "34.120.1.1/32"];
+  for (const comma of [",", ", "]) {
+    for (const client of ["203.0.113.7", "198.51.100.9"]) {
+      const sent = [client, "34.120.1.1"];
+      assert.equal(address(google, "35.191.8.4", sent.join(comma)), client);
+      assert.equal(address(google, "::ffff:130.211.1.9", ["192.0.2.1", ...sent].join(comma)), client);
+      assert.equal(
+        address(google, "35.191.8.4", ["192.0.2.1", "34.120.1.1", ...sent].join(comma)),
+        client,
+        "a header made up to look like the load balancer's",
+      );
+    }
+  }
+});
+
+test("an IPv4 peer on a dual-stack socket is itself", () => {
+  assert.equal(address([], "::ffff:1.2.3.4"), "1.2.3.4");
+  assert.equal(address(PROXIES, "::ffff:10.1.1.1", "::ffff:9.9.9.9"), "9.9.9.9");
+});
+
+test("a header that names no client leaves the proxy", () => {
+  for (const forwarded of ["", "unknown", "10.3.3.3", "for=9.9.9.9", ",,,"]) {
+    assert.equal(address(PROXIES, "10.1.1.1", forwarded), "10.1.1.1", forwarded);
+  }
+  assert.equal(address(PROXIES, "10.1.1.1"), "10.1.1.1");
+  assert.equal(address(PROXIES, undefined, "9.9.9.9"), "", "a socket that is gone has no address");
+});

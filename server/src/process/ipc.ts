@@ -1,0 +1,40 @@
+/** What the primary and its workers say to each other (node:cluster, structured clone). */
+
+import type { PackedMessage } from "../delivery/message.ts";
+import type { Applicant, Closure, Refusal } from "../entrance/admission.ts";
+import type { GatewayStats } from "../gateway.ts";
+import type { MetricsSnapshot } from "./fleet.ts";
+import type { Usage } from "./overload.ts";
+
+/** What happens in the stream, in its order. */
+export type StreamEvent =
+  | { type: "begin"; epoch: string; offset: number }
+  /** Older messages that only fill the history of a new worker. */
+  | { type: "history"; messages: PackedMessage[] }
+  | { type: "message"; message: PackedMessage; shed: boolean }
+  | { type: "skip"; offset: number }
+  | { type: "lose"; offset: number };
+
+export type ToWorker =
+  | { type: "stream"; events: StreamEvent[] }
+  | { type: "serve"; port: number }
+  | { type: "closure"; closure: Closure | undefined }
+  | { type: "taken"; id: number; refusal: Refusal | undefined }
+  | { type: "report"; id: number }
+  | { type: "drain"; seconds: number }
+  | { type: "stop" };
+
+export type ToPrimary =
+  | { type: "started" }
+  | { type: "serving" }
+  | { type: "failed"; message: string }
+  | { type: "take"; id: number; applicant: Applicant }
+  | { type: "free"; applicant: Applicant }
+  | { type: "beat"; usage: Usage; events: number }
+  | { type: "report"; id: number; stats: GatewayStats; metrics: MetricsSnapshot }
+  | { type: "drained" };
+
+export function usageOfProcess(): Usage {
+  const { user, system } = process.cpuUsage();
+  return { cpuMicros: user + system, rssBytes: process.memoryUsage.rss() };
+}

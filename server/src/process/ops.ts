@@ -1,0 +1,67 @@
+/** The operations port: what load balancer, autohealing, Prometheus and people ask. */
+
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Log } from "../log.ts";
+
+export interface OpsAnswers {
+  /** Why new connections are not wanted; empty: they are. */
+  unhealthy: () => string[];
+  /** Prometheus text format. */
+  metrics: () => Promise<string>;
+  stats: () => Promise<object>;
+}
+
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+export class OpsServer {
+  readonly #server: Server;
+
+  constructor(answers: OpsAnswers, log: Log) {
+    this.#server = createServer({ keepAliveTimeout: 5000 }, (request, response) => {
+      answer(request.url ?? "", response, answers).catch((error: unknown) => {
+        log.error({ err: error, url: request.url }, "an operations request failed");
+        if (!response.headersSent) send(response, 500, { error: (error as Error).message });
+      });
+    });
+  }
+
+  /** Resolves with the port; rejects when it cannot be had. */
+  listen(port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, () => resolve((this.#server.address() as AddressInfo).port));
+    });
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+async function answer(url: string, response: ServerResponse, answers: OpsAnswers): Promise<void> {
+  switch (url.split("?")[0]) {
+    case "/health": {
+      const reasons = answers.unhealthy();
+      return send(response, reasons.length === 0 ? 200 : 503, {
+        status: reasons.length === 0 ? "ok" : "unavailable",
+        reasons,
+      });
+    }
+    case "/live":
+      return send(response, 200, { status: "ok" });
+    case "/metrics":
+      response.writeHead(200, { "Content-Type": METRICS_TYPE }).end(await answers.metrics());
+      return;
+    case "/stats":
+      return send(response, 200, await answers.stats());
+    default:
+      return send(response, 404, { error: "not found", paths: ["/health", "/live", "/metrics", "/stats"] });
+  }
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
+  response.end(`${JSON.stringify(body)}\n`);
+}

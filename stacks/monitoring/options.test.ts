@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PORTS, record } from "@odin-ws/infra";
+import { PORTS as MONITORING_PORTS, type MonitoringOptions } from "@odin-ws/monitoring";
+import { parseConfig } from "../config/config.ts";
+import program from "../index.ts";
+import { billOf } from "../preview/costs.ts";
+import { fleetsOf } from "../preview/fleet.ts";
+import { graphOf } from "../preview/graph.ts";
+import { repositoryFolder } from "../preview/record-stack.ts";
+import { readStack } from "../preview/stack-config.ts";
+import { monitoringOptions } from "./options.ts";
+
+const HOURS = 730;
+
+function optionsOf(stack: string, values: Record<string, string> = {}): MonitoringOptions {
+  const { project, config } = readStack(repositoryFolder, stack);
+  const own = Object.entries(config).filter(([key]) => key.startsWith(`${project}:`));
+  return monitoringOptions(
+    parseConfig({
+      values: {
+        ...Object.fromEntries(own.map(([key, value]) => [key.slice(project.length + 1), value])),
+        ...values,
+      },
+      stack,
+      project: "my-project",
+      region: "us-central1",
+    }),
+  );
+}
+
+test("ports are those of the deployment", () => {
+  const { gateway, prometheus, alertmanager, loki, grafana } = MONITORING_PORTS;
+  assert.deepEqual(
+    { gateway, prometheus, alertmanager, loki, grafana },
+    {
+      gateway: PORTS.ops,
+      prometheus: PORTS.prometheus,
+      alertmanager: PORTS.alertmanager,
+      loki: PORTS.loki,
+      grafana: PORTS.grafana,
+    },
+  );
+});
+
+test("limits of a gateway are its settings, or their defaults", () => {
+  const { memoryLimitBytes, maxConnections } = optionsOf("staging");
+  assert.deepEqual([memoryLimitBytes, maxConnections], [7_516_192_768, 10_000]);
+  const own = optionsOf("staging", { gateway: '{"WS_MAX_CONNECTIONS": 9876, "WS_MEMORY_LIMIT": 100000000}' });
+  assert.deepEqual([own.memoryLimitBytes, own.maxConnections], [100_000_000, 9876]);
+});
+
+test("on a machine that is too small for the default the limit is what the gateway gets there", async () => {
+  const { memoryLimitBytes } = optionsOf("staging", { machineType: "e2-medium" });
+  assert.ok(memoryLimitBytes > 3e9 && memoryLimitBytes < 4 * 2 ** 30, `${memoryLimitBytes}`);
+  const { project, config, secretKeys } = readStack(repositoryFolder, "staging");
+  const { all } = await record(() => program(), {
+    project,
+    stack: "staging",
+    config: { ...config, [`${project}:machineType`]: "e2-medium" },
+    secretKeys,
+  });
+  const [template] = all("gcp:compute/instanceTemplate:InstanceTemplate");
+  const metadata = template?.inputs.metadata as Record<string, string>;
+  assert.equal(metadata["odin-env-WS_MEMORY_LIMIT"], String(memoryLimitBytes));
+});
+
+test("NATS servers are called as their VMs; Synadia's are not ours", () => {
+  assert.deepEqual(optionsOf("staging").natsMonitoring, ["odin-staging-nats"]);
+  assert.deepEqual(optionsOf("prod").natsMonitoring, [
+    "odin-prod-nats-0",
+    "odin-prod-nats-1",
+    "odin-prod-nats-2",
+  ]);
+  assert.deepEqual(optionsOf("capacity").natsMonitoring, ["odin-capacity-nats"]);
+  const natsCredentials =
+    "-----BEGIN NATS USER JWT-----\na\n-----BEGIN USER NKEY SEED-----\nb\n------END USER NKEY SEED------\n";
+  assert.deepEqual(optionsOf("staging", { nats: "synadia", natsCredentials }).natsMonitoring, []);
+});
+
+test("alerts go to the webhook, the pager and Slack, which are secrets and in no option; a capacity test tells nobody", () => {
+  const alertWebhook = "https://alerts.example.com/token";
+  assert.deepEqual(optionsOf("staging").receivers, {});
+  const { receivers } = optionsOf("staging", { alertWebhook });
+  assert.deepEqual(receivers, { webhook: { file: "/run/odin/secrets/alertmanager-webhook" } });
+  const alertPagerduty = "0123456789abcdef0123456789abcdef";
+  const alertSlack = "https://hooks.slack.com/services/token";
+  assert.deepEqual(optionsOf("staging", { alertPagerduty, alertSlack }).receivers, {
+    pagerduty: { file: "/run/odin/secrets/alertmanager-pagerduty" },
+    slack: { url: { file: "/run/odin/secrets/alertmanager-slack" } },
+  });
+  assert.deepEqual(optionsOf("capacity").receivers, {});
+  assert.deepEqual(optionsOf("staging", { alertEmail: "ops@example.com" }).receivers, {});
+});
+
+for (const [stack, values] of [
+  ["prod", {}],
+  ["prod", { domain: "live.example.com" }],
+  ["staging", {}],
+] as const) {
+  test(`what ${stack} costs an hour is what the preview says it costs, ${JSON.stringify(values)}`, async () => {
+    const { project, config, secretKeys } = readStack(repositoryFolder, stack);
+    const named = Object.fromEntries(
+      Object.entries(values).map(([key, value]) => [`${project}:${key}`, value]),
+    );
+    const { resources } = await record(() => program(), {
+      project,
+      stack,
+      config: { ...config, ...named },
+      secretKeys,
+    });
+    const graph = graphOf(resources);
+    const { least, most } = billOf(graph);
+    const [fleet] = fleetsOf(graph);
+    assert.ok(fleet);
+    const { gateway, base } = optionsOf(stack, values).hourlyPrices;
+    const near = (value: number, expected: number, tolerance: number) =>
+      assert.ok(Math.abs(value - expected) < tolerance * expected, `${value}, the preview says ${expected}`);
+    near(gateway * HOURS, (most - least) / (fleet.max - fleet.min), 0.01);
+    // Secrets, buckets and the like are left out: cents.
+    near(base * HOURS, least - fleet.min * gateway * HOURS, 0.03);
+  });
+}

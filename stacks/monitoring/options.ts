@@ -1,0 +1,83 @@
+import { type Cost, monthly } from "@odin-ws/infra";
+import type { HourlyPrices, MonitoringOptions } from "@odin-ws/monitoring";
+import { SETTINGS } from "@odin-ws/server/settings";
+import type { StackConfig } from "../config/config.ts";
+import { gatewayEnvironment } from "../gateway-settings.ts";
+import { MACHINES } from "../machines.ts";
+import { alertReceivers } from "./alert-receivers.ts";
+
+/** What the log shipper on a machine with Loki sends to, and what Grafana asks. */
+export const OWN_LOKI = "http://127.0.0.1:3100";
+
+const BOOT_DISK_GIB = 20; // of every machine
+const IMAGES_GIB = 10; // in the registry
+const HOURS = 730; // in a month of the price list
+
+/**
+ * What a stack's monitoring files are made from. All of it is known without a cloud: `npm run render` writes the files that the
+ * program puts into the bucket. Nothing of the autoscaler is in it: a changed limit changes no file.
+ */
+export function monitoringOptions(config: StackConfig): MonitoringOptions {
+  const { site, stack, zones, domain } = config;
+  const environment = gatewayEnvironment(config);
+  const service = config.kind === "service";
+  return {
+    kind: config.kind,
+    stack,
+    project: site.project,
+    region: site.region,
+    zones: service ? zones : zones.slice(0, 1),
+    natsMonitoring: natsNames(config),
+    lokiUrl: OWN_LOKI,
+    memoryLimitBytes: SETTINGS.WS_MEMORY_LIMIT.parse(environment.WS_MEMORY_LIMIT),
+    maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(environment.WS_MAX_CONNECTIONS),
+    hourlyPrices: hourlyPrices(config),
+    receivers: service ? alertReceivers(config) : {},
+    runbookUrl: config.runbookUrl ?? "docs/runbook.md",
+    grafanaUrl: "http://localhost:3010", // through the tunnel that `pulumi stack output grafana` prints
+    ...(service && domain !== undefined ? { domain } : {}),
+  };
+}
+
+/** The stack's own NATS servers by the names of their VMs, in their order; none with Synadia. */
+export function natsNames({ kind, nats, site }: Pick<StackConfig, "kind" | "nats" | "site">): string[] {
+  if (kind === "capacity-test") return [`${site.prefix}-nats`];
+  if (nats === "synadia") return [];
+  const servers = nats === "cluster" ? ["nats-0", "nats-1", "nats-2"] : ["nats"];
+  return servers.map((name) => `${site.prefix}-${name}`);
+}
+
+/** From the price table of the preview: machines, disks and entrances. What it has no price for is left out. */
+function hourlyPrices(config: StackConfig): HourlyPrices {
+  const { machineType, spot, domain } = config;
+  const gateway = [
+    monthly.vms(machineType, 1, spot),
+    monthly.disks("pd-balanced", BOOT_DISK_GIB),
+    monthly.nat(1, 0),
+  ];
+  const vm = ({ type, dataGib }: { type: string; dataGib?: number }): Cost[] => [
+    monthly.vms(type, 1),
+    monthly.disks("pd-balanced", BOOT_DISK_GIB),
+    monthly.nat(1, 0),
+    ...(dataGib === undefined ? [] : [monthly.disks("pd-balanced", dataGib)]),
+  ];
+  const machines = [MACHINES.monitoring, ...natsNames(config).map(() => MACHINES.nats)];
+  const dataGib = machines.reduce((sum, { dataGib }) => sum + dataGib, 0);
+  const base =
+    config.kind === "service"
+      ? [
+          ...machines.flatMap(vm),
+          ...(config.site.production ? [monthly.snapshots(dataGib)] : []),
+          monthly.forwardingRules(1, "regional"),
+          monthly.nat(0, 1),
+          ...(domain === undefined ? [] : [monthly.forwardingRules(1, "global"), monthly.armor(1, 2)]),
+        ]
+      : [...vm(MACHINES.backend), ...vm(MACHINES.runner), monthly.nat(0, 1)];
+  return { gateway: hourly(gateway), base: hourly([...base, monthly.registry(IMAGES_GIB)]) };
+}
+
+/** To a hundredth of a cent, so that the last digit of a sum of floats is in no file. */
+function hourly(costs: readonly Cost[]): number {
+  const month = costs.reduce((sum, { usd = 0 }) => sum + usd, 0);
+  return Number((month / HOURS).toFixed(4));
+}

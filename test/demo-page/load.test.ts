@@ -1,0 +1,82 @@
+/** The demo page under more messages than a person could read, and without a gateway that takes it. */
+
+import { strict as assert } from "node:assert";
+import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { openPage, withoutBrowser } from "../harness/browser.ts";
+import { PATIENCE, ROW, startDemo } from "../harness/demo.ts";
+import { suiteOwner } from "../harness/owner.ts";
+import { eventually } from "../harness/wait.ts";
+
+const FRAMES = 90;
+/** A page that rendered at every message would need seconds for a frame; other tests share the two cores. */
+const MAX_MEDIAN = 100; // ms
+
+/** Milliseconds between animation frames, the shortest first. */
+const frameTimes = (page: Page): Promise<number[]> =>
+  page.evaluate(`new Promise((resolve) => {
+    const times = [];
+    let last;
+    const look = (now) => {
+      if (last !== undefined) times.push(now - last);
+      last = now;
+      if (times.length < ${FRAMES}) requestAnimationFrame(look);
+      else resolve(times.sort((a, b) => a - b));
+    };
+    requestAnimationFrame(look);
+  })`);
+
+describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }, () => {
+  const owner = suiteOwner();
+
+  test("a thousand messages a second leave the page smooth", async () => {
+    const { url } = await startDemo(owner, {
+      SIMULATOR_RATE: "2000",
+      WS_MAX_NATS_RATE: "0",
+      WS_MAX_BROADCAST_RATE: "0",
+    });
+    const { page, errors } = await openPage(owner, url);
+    const rate = page.locator(".connection .figures div", { hasText: "Messages/s" }).locator("dd");
+    let seen = "";
+    await eventually(
+      () => `a thousand messages a second, but ${seen}`,
+      async () => {
+        seen = await rate.innerText();
+        return Number(seen.replace(",", "")) >= 1_000;
+      },
+      PATIENCE,
+    );
+    const times = await frameTimes(page);
+    const median = times[FRAMES / 2] ?? Number.NaN;
+    assert.ok(median < MAX_MEDIAN, `half of the frames took longer than ${median} ms`);
+    // Messages that come faster than they are shown must not pile up.
+    await page
+      .locator(".connection .figures div", { hasText: "Age of data" })
+      .getByText(/^(<1|\d+) ms$/)
+      .waitFor();
+    assert.deepEqual(errors, []);
+  });
+
+  test("a gateway that is full or gone is told, and the page comes back by itself", async () => {
+    const { url } = await startDemo(owner, { WS_MAX_CONNECTIONS: "1" });
+    const first = await openPage(owner, url);
+    await first.page.locator(ROW).first().waitFor({ timeout: PATIENCE });
+    const { page } = await openPage(owner, url);
+    await page.getByText("No connection.").waitFor({ timeout: PATIENCE });
+    await page.getByText("The gateway is down, restarting or full.").waitFor({ timeout: PATIENCE });
+    assert.match(await page.getByRole("status").innerText(), /Connecting|Reconnecting/);
+    assert.equal(await page.locator(ROW).count(), 0);
+    await first.page.close();
+    await eventually(
+      "a place",
+      async () => {
+        const again = page.getByRole("button", { name: "Try now" });
+        if (await again.isVisible()) await again.click({ timeout: 1_000 });
+        return (await page.getByRole("status").innerText()) === "Live";
+      },
+      PATIENCE,
+    );
+    await page.locator(ROW).first().waitFor({ timeout: PATIENCE });
+    await eventually("no notice", async () => (await page.locator(".notice").count()) === 0);
+  });
+});

@@ -1,0 +1,169 @@
+/** What the README promises of `npm start` and `npm run publish`, seen in a browser. */
+
+import { strict as assert } from "node:assert";
+import { randomBytes } from "node:crypto";
+import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { WebSocket } from "ws";
+import * as format from "../../client/demo/src/format.ts";
+import { openPage, withoutBrowser } from "../harness/browser.ts";
+import { end, npm, PATIENCE, ROW, startDemo } from "../harness/demo.ts";
+import { startNats, withoutNats } from "../harness/nats.ts";
+import type { Owner } from "../harness/owner.ts";
+import { eventually } from "../harness/wait.ts";
+
+/** Traded so often that a short break misses some, and so seldom that the list still shows what was before it. */
+const TOKEN = "DOT";
+
+/** Fills the kernel's buffers, some 10 MB, in about a hundred messages. */
+const BULK = randomBytes(75_000).toString("base64");
+
+interface Trade {
+  side: "buy" | "sell";
+  price: number;
+  amount: number;
+  value: number;
+}
+
+/** Everything that is traded of a token, oldest first and as the page writes it, by a connection of its own. */
+async function watchTrades(owner: Owner, url: string, symbol: string): Promise<string[]> {
+  const trades: string[] = [];
+  const socket = new WebSocket(url);
+  owner.after(() => socket.terminate());
+  socket.on("open", () => socket.send(JSON.stringify({ type: "subscribe", channels: [`${symbol}.trade`] })));
+  const subscribed = Promise.withResolvers<void>();
+  socket.on("message", (text) => {
+    const message = JSON.parse(String(text)) as { type: string; channel?: string; ts: number; data: Trade };
+    if (message.type === "subscription_ack") subscribed.resolve();
+    if (message.channel === undefined) return;
+    const { side, price, amount, value } = message.data;
+    const name = side === "buy" ? "Buy" : "Sell";
+    const cells = [format.time(message.ts), name, format.price(price), format.amount(amount)];
+    trades.push([...cells, format.money(value)].join("|"));
+  });
+  await subscribed.promise;
+  return trades;
+}
+
+/** The list of trades on the page, oldest first. All at once: it changes while one looks. */
+const shownTrades = (page: Page): Promise<string[]> =>
+  page.evaluate(`
+    [...document.querySelectorAll(".activity li")]
+      .map((item) => [...item.children].map((cell) => cell.textContent).join("|"))
+      .reverse()
+  `);
+
+const journal = (page: Page, wanted: RegExp) =>
+  page.locator(".journal li", { hasText: wanted }).first().waitFor({ timeout: PATIENCE });
+
+/** Every trade between the first and the last that is shown is shown, each once and in order. */
+async function assertNoGap(page: Page, trades: readonly string[]): Promise<string[]> {
+  const shown = await shownTrades(page);
+  assert.ok(shown.length > 0, "no trade is shown");
+  const last = shown.at(-1) as string;
+  await eventually(
+    () => `the last trade that is shown, ${last}, of ${trades.slice(-3).join(" ")}`,
+    () => trades.includes(last),
+  );
+  const to = trades.lastIndexOf(last) + 1;
+  assert.deepEqual(shown.slice(-to), trades.slice(Math.max(0, to - shown.length), to));
+  return shown;
+}
+
+describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
+  test("npm start shows live prices, and recovers from a cut line and from reading slowly without a gap", async (t) => {
+    const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600" });
+    const trades = await watchTrades(t, ws, TOKEN);
+    const { page, errors } = await openPage(t, `${url}#/token/${TOKEN}`);
+    await page.waitForSelector(ROW, { timeout: PATIENCE });
+    assert.equal(await page.getByRole("status").innerText(), "Live");
+    const quote = page.locator(".quote b");
+    await quote.filter({ hasText: /^\$[\d,.]+$/ }).waitFor({ timeout: PATIENCE });
+    const before = await quote.innerText();
+    await eventually("a price that moves", async () => (await quote.innerText()) !== before, PATIENCE);
+    await eventually("some trades", async () => (await shownTrades(page)).length >= 5, PATIENCE);
+    await page.locator(".chart canvas").first().waitFor();
+
+    // The last trade before the cut must still be followed by all that came meanwhile.
+    const edge = (await shownTrades(page)).at(-1) as string;
+    await page.getByRole("button", { name: "Cut the line" }).click();
+    await journal(page, /^.*Back on /);
+    await journal(page, /Caught up on [1-9][\d,]* messages?, nothing lost/);
+    const after = await assertNoGap(page, trades);
+    assert.ok(after.includes(edge), `${edge} is no more among ${after.join("\n")}`);
+    assert.notEqual(after.at(-1), edge);
+
+    const slow = page.getByRole("button", { name: "Read slowly" });
+    await slow.click();
+    await page.getByText(/^[2-9]\.\d s$/).waitFor({ timeout: PATIENCE }); // the age of what is read
+    await page.getByText("Behind", { exact: true }).waitFor({ timeout: PATIENCE });
+    await slow.click();
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page
+      .getByText(/^(<1|\d+) ms$/)
+      .nth(1)
+      .waitFor({ timeout: PATIENCE });
+    await assertNoGap(page, trades);
+    assert.deepEqual(errors, []);
+    await end(script);
+    await page.getByText("No connection.").or(page.getByText("The connection is lost.")).waitFor();
+    assert.ok(await page.getByRole("button", { name: "Try now" }).isVisible());
+  });
+
+  test("a page that the gateway throttles says so, and gets what it was not given", {
+    skip: withoutNats(),
+  }, async (t) => {
+    const nats = await startNats(t);
+    const { url, script, metrics } = await startDemo(t, {
+      NATS_URL: nats.url,
+      WS_MAX_NATS_RATE: "0",
+      WS_MAX_BROADCAST_RATE: "0",
+      WS_THROTTLE_RECOVERY_SECONDS: "1",
+    });
+    const { page, errors } = await openPage(t, `${url}#/token/BULK`);
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    // Until it has subscribed it gets nothing.
+    await eventually("a first row", async () => {
+      await nats.publish("odin.token.BULK.trade", { price: 1, volume24h: 9 });
+      return (await page.locator(ROW).count()) === 1;
+    });
+    await page.getByRole("button", { name: "Read slowly" }).click();
+    const throttled = async () => (await metrics()).sum("ws_throttle_transitions_total", {}) > 0;
+    let pool = 0;
+    while (!(await throttled())) {
+      assert.ok(pool < 1_000, "the kernel takes everything");
+      await nats.publish("odin.token.BULK.liquidity", { liquidity: ++pool, delta: 1, BULK });
+    }
+    await page.getByRole("button", { name: "Read slowly" }).click();
+    await page.getByText("Throttled", { exact: true }).waitFor({ timeout: PATIENCE });
+    await journal(page, /Throttle level 0: everything is sent again/);
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByRole("tab", { name: "Liquidity" }).click();
+    // The newest first, and none of those that were left out is missing.
+    const expected = Array.from({ length: 50 }, (_, n) => `pool ${format.money(pool - n)}`);
+    await eventually(
+      "all that was left out",
+      async () => {
+        const shown = await page.locator(".activity .amount").allTextContents();
+        return shown.length > 0 && shown.every((text, n) => text === expected[n]);
+      },
+      PATIENCE,
+    );
+    assert.deepEqual(errors, []);
+    await end(script);
+  });
+
+  test("with NATS_URL it shows what npm run publish publishes", { skip: withoutNats() }, async (t) => {
+    const nats = await startNats(t);
+    const { url, script } = await startDemo(t, { NATS_URL: nats.url });
+    const { page, errors } = await openPage(t, url);
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    assert.equal(await page.locator(ROW).count(), 0);
+    const publisher = npm(t, ["run", "publish", "--", "--rate", "30"], { NATS_URL: nats.url });
+    await page.waitForSelector(ROW, { timeout: PATIENCE });
+    await page.waitForSelector(".activity li", { timeout: PATIENCE });
+    assert.deepEqual(errors, []);
+    await end(publisher);
+    await end(script);
+  });
+});

@@ -1,0 +1,126 @@
+/** SIGTERM: the gateway leaves without a herd behind it. */
+
+import { strict as assert } from "node:assert";
+import { describe, test } from "node:test";
+import { connect, isEnvelope, refusal } from "../harness/client.ts";
+import { type Gateway, startGateway } from "../harness/gateway.ts";
+import type { Owner } from "../harness/owner.ts";
+import { eventually, within } from "../harness/wait.ts";
+
+const CLIENTS = 40;
+
+const crowd = (t: Owner, gateway: Gateway) =>
+  Promise.all(Array.from({ length: CLIENTS }, () => connect(t, gateway)));
+
+describe("drain", { concurrency: true }, () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`${signal}: everybody is told, then closed with 1012, spread over the time given`, async (t) => {
+      const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "4" } });
+      const clients = await crowd(t, gateway);
+      const start = Date.now();
+      gateway.process.signal(signal);
+      const { body } = await gateway.health(503, 2000);
+      assert.match(body, /drain/i);
+      assert.equal((await gateway.ops("/live")).status, 200);
+      assert.equal((await gateway.stats()).draining, true);
+      assert.equal((await gateway.metrics()).sum("ws_draining"), 1);
+      const answer = await refusal(t, gateway);
+      assert.equal(answer.status, 503);
+      assert.ok(Number(answer.headers["retry-after"]) >= 1);
+
+      const closed = await within("all closed", Promise.all(clients.map((client) => client.closed)));
+      for (const client of clients) {
+        assert.equal(client.closedWith?.code, 1012);
+        const { in_ms, reason } = await client.control("reconnect");
+        assert.ok(Number.isSafeInteger(in_ms) && in_ms >= 0, `in_ms ${in_ms}`);
+        assert.ok(reason.length > 0);
+      }
+      const times = closed.map(({ at }) => at - start).sort((a, b) => a - b);
+      const spread = (times.at(-1) ?? 0) - (times[0] ?? 0);
+      assert.ok(spread > 1500, `40 closes within ${spread} ms of 4 s: a herd`);
+      assert.ok((times.at(-1) ?? 0) < 8000, `the last after ${times.at(-1)} ms`);
+      // No two thirds of them in any quarter of the time.
+      const densest = Math.max(
+        ...times.map((at) => times.filter((other) => other >= at && other < at + 1000).length),
+      );
+      assert.ok(densest < (CLIENTS * 2) / 3, `${densest} of ${CLIENTS} within one second`);
+
+      const exit = await within("exit", gateway.process.exited);
+      assert.deepEqual(exit, { code: 0, signal: null });
+      await gateway.noneLeft();
+    });
+  }
+
+  test("the waits until clients come back differ", async (t) => {
+    const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "2" } });
+    const clients = await crowd(t, gateway);
+    gateway.process.signal("SIGTERM");
+    const told = await Promise.all(clients.map((client) => client.control("reconnect")));
+    assert.ok(
+      new Set(told.map(({ in_ms }) => in_ms)).size > 5,
+      JSON.stringify(told.map(({ in_ms }) => in_ms)),
+    );
+  });
+
+  test("messages flow until the end", async (t) => {
+    const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "3", SIMULATOR_RATE: "100" } });
+    const clients = await crowd(t, gateway);
+    for (const client of clients) await client.subscribe(["*.trade"]);
+    gateway.process.signal("SIGTERM");
+    await gateway.health(503, 2000);
+    const from = Date.now();
+    await Promise.all(clients.map((client) => client.closed));
+    const late = clients.filter(({ messages, times }) => {
+      const last = messages.findLastIndex(isEnvelope);
+      return (times[last] ?? 0) > from + 500;
+    });
+    assert.ok(late.length > CLIENTS / 4, `only ${late.length} got anything more than 0.5 s into the drain`);
+    for (const { envelopes } of clients) {
+      assert.deepEqual(
+        envelopes.map(({ seq }) => seq),
+        envelopes.map((_, index) => index + 1),
+      );
+    }
+  });
+
+  for (const [first, second] of [
+    ["SIGTERM", "SIGTERM"],
+    ["SIGTERM", "SIGINT"],
+    ["SIGINT", "SIGTERM"],
+  ] as const) {
+    test(`${second} after ${first} ends at once`, async (t) => {
+      const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "120" } });
+      const clients = await crowd(t, gateway);
+      gateway.process.signal(first);
+      await gateway.health(503, 5000);
+      const start = Date.now();
+      gateway.process.signal(second);
+      await within("exit", gateway.process.exited);
+      assert.ok(Date.now() - start < 3000, `took ${Date.now() - start} ms`);
+      await within("all closed", Promise.all(clients.map((client) => client.closed)));
+      await gateway.noneLeft();
+    });
+  }
+
+  test("with nobody connected it ends without waiting", async (t) => {
+    const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "120" } });
+    assert.deepEqual(await gateway.stop("SIGTERM", 5000), { code: 0, signal: null });
+  });
+
+  test("a client that neither reads nor answers does not hold the end up", async (t) => {
+    const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "1" } });
+    const deaf = await connect(t, gateway);
+    await deaf.subscribe(["*.*"]);
+    deaf.socket.pause();
+    assert.equal((await gateway.stop("SIGTERM", 20_000)).code, 0);
+  });
+
+  test("a signal during the start ends it too", async (t) => {
+    const gateway = await startGateway(t, { until: "live", env: { NATS_URL: "nats://127.0.0.1:9" } });
+    assert.equal((await gateway.stop("SIGTERM")).code, 0);
+    await eventually("ports free", async () => {
+      const again = await gateway.ops("/live").catch(() => undefined);
+      return again === undefined;
+    });
+  });
+});

@@ -1,0 +1,232 @@
+/** Clients that stop reading: levels, memory, neighbours, and the way back. */
+
+import { strict as assert } from "node:assert";
+import { randomBytes } from "node:crypto";
+import { before, describe, test } from "node:test";
+import type { ServerMessage, ThrottleUpdate } from "@odin-ws/protocol";
+import { connect, isEnvelope, type TestClient } from "../harness/client.ts";
+import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
+import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
+import { type Owner, suiteOwner } from "../harness/owner.ts";
+import { eventually } from "../harness/wait.ts";
+
+const MEBIBYTE = 1024 * 1024;
+/** Fills the kernel's buffers on both ends, some 10 MB, in about a hundred messages. */
+const BODY_BYTES = 100_000;
+const BODY = JSON.stringify(randomBytes(BODY_BYTES / 2).toString("hex"));
+
+async function setUp(t: Owner, env: Env = {}) {
+  const nats = await startNats(t);
+  const gateway = await startGateway(t, {
+    nats,
+    env: {
+      WS_SEND_BUFFER_BYTES: "65536",
+      // The history is no part of what these tests weigh.
+      JS_STREAM_MAX_BYTES: "8000000",
+      WS_MAX_NATS_RATE: "0",
+      WS_MAX_BROADCAST_RATE: "0",
+      ...env,
+    },
+  });
+  return { nats, gateway };
+}
+
+// Publishes one big message and waits until the neighbour has it; returns how long that took, in ms.
+async function publishInStep(nats: Nats, subject: string, neighbour: TestClient): Promise<number> {
+  const start = Date.now();
+  await neighbour.at(await nats.publish(subject, BODY));
+  return Date.now() - start;
+}
+
+const isUpdate = (message: ServerMessage): message is ThrottleUpdate =>
+  !isEnvelope(message) && message.type === "throttle_update";
+const updates = (client: TestClient): ThrottleUpdate[] => client.messages.filter(isUpdate);
+
+// Asks for one envelope again; returns how many came.
+async function replayOne(client: TestClient, seq: number): Promise<number> {
+  const end = await client.ask({ type: "replay", from_seq: seq, to_seq: seq }, "replay_end");
+  return end.sent;
+}
+
+describe("slow client", { skip: withoutNats() }, () => {
+  const owner = suiteOwner();
+  let nats: Nats;
+  let gateway: Gateway;
+
+  before(async () => {
+    ({ nats, gateway } = await setUp(owner));
+  });
+
+  test("levels rise one by one, then 1008; the neighbour gets every message in time", async (t) => {
+    const neighbour = await connect(t, gateway);
+    // They outlive this test: the last one looks at what became of those that never read.
+    const stuck = await Promise.all(Array.from({ length: 5 }, () => connect(owner, gateway)));
+    for (const client of [neighbour, ...stuck]) await client.subscribe(["SLOW.balances"]);
+    for (let n = 0; n < 20; n++) await publishInStep(nats, "odin.token.SLOW.balances", neighbour);
+    const before = gateway.process.rssBytes();
+    for (const client of stuck) client.socket.pause();
+    const latencies: number[] = [];
+    const heavy = async () =>
+      (await gateway.metrics()).sum("ws_throttle_transitions_total", { from_level: "2", to_level: "3" });
+    // Critical messages: the only ones that still go out, and so can fail, on the last level.
+    while ((await heavy()) < stuck.length) {
+      assert.ok(latencies.length < 600, "60 MB later the stuck clients are not at the last level");
+      for (let n = 0; n < 5; n++)
+        latencies.push(await publishInStep(nats, "odin.token.SLOW.balances", neighbour));
+    }
+    for (let n = 0; n < 10; n++)
+      latencies.push(await publishInStep(nats, "odin.token.SLOW.balances", neighbour));
+    const metrics = await gateway.metrics();
+    for (const [from_level, to_level] of [
+      ["0", "1"],
+      ["1", "2"],
+      ["2", "3"],
+    ] as const) {
+      const count = metrics.sum("ws_throttle_transitions_total", { from_level, to_level });
+      assert.equal(count, stuck.length, `from ${from_level} to ${to_level}`);
+    }
+    const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
+    assert.ok(grown < 100, `grew by ${grown.toFixed(0)} MB`);
+    const slowest = Math.max(...latencies);
+    assert.ok(slowest < 2000, `the neighbour waited ${slowest} ms`);
+    assert.equal(updates(neighbour).length, 0);
+    assert.deepEqual(
+      neighbour.envelopes.map(({ seq }) => seq),
+      neighbour.envelopes.map((_, index) => index + 1),
+    );
+    // Those that read again find out why they were closed.
+    for (const client of stuck.slice(0, 2)) {
+      client.socket.resume();
+      assert.equal((await client.ended()).code, 1008);
+      assert.deepEqual(
+        updates(client).map(({ level }) => level),
+        [1, 2, 3],
+      );
+    }
+    await gateway.metric("ws_disconnects_total", { code: "1008" }, (value) => value === 2);
+    for (const name of ["light", "medium", "heavy"]) {
+      await gateway.metric(`ws_throttled_clients_${name}`, {}, (value) => value === 0);
+    }
+  });
+
+  for (const [what, env] of [
+    ["throttling switched off", { WS_THROTTLE_ENABLED: "false" }],
+    ["a rollout of 0 percent", { WS_THROTTLE_ROLLOUT_PERCENT: "0" }],
+    ["a last level of 0", { WS_THROTTLE_MAX_LEVEL: "0" }],
+  ] as const) {
+    test(`${what}: no level, only the close, and no more memory than the buffer`, async (t) => {
+      const { nats, gateway } = await setUp(t, env);
+      const neighbour = await connect(t, gateway);
+      const stuck = await Promise.all(Array.from({ length: 10 }, () => connect(t, gateway)));
+      for (const client of [neighbour, ...stuck]) await client.subscribe(["STUCK.trade"]);
+      for (let n = 0; n < 20; n++) await publishInStep(nats, "odin.token.STUCK.trade", neighbour);
+      for (const client of stuck) client.socket.pause();
+      const before = gateway.process.rssBytes();
+      for (let n = 0; n < 400; n++) await publishInStep(nats, "odin.token.STUCK.trade", neighbour);
+      const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
+      assert.ok(grown < 120, `grew by ${grown.toFixed(0)} MB, 400 MB were not sent`);
+      assert.equal((await gateway.metrics()).sum("ws_throttle_transitions_total"), 0);
+      for (const client of stuck) {
+        client.socket.resume();
+        assert.equal((await client.ended()).code, 1008);
+        assert.equal(updates(client).length, 0);
+      }
+    });
+  }
+
+  const RATE_PERCENT = { rate: [100, 75, 50, 25], priority: undefined };
+
+  for (const policy of ["priority", "rate"] as const) {
+    test(`back from a throttled level it gets all that was dropped, once (${policy})`, async (t) => {
+      const env = { WS_THROTTLE_RECOVERY_SECONDS: "2", WS_THROTTLE_POLICY: policy };
+      const { nats, gateway } = await setUp(t, env);
+      const neighbour = await connect(t, gateway);
+      const slow = await connect(t, gateway);
+      for (const client of [neighbour, slow]) await client.subscribe(["BACK.trade", "BACK.metadata"]);
+      slow.socket.pause();
+      const raised = async () =>
+        (await gateway.metrics()).sum("ws_throttle_transitions_total", { from_level: "0", to_level: "1" }) >
+        0;
+      for (let n = 0; !(await raised()); n++) {
+        assert.ok(n < 600, "60 MB later the slow client is not at the first level");
+        await publishInStep(nats, "odin.token.BACK.trade", neighbour);
+      }
+      // Low priority: what both policies drop first. With `rate` most of them still go out and fail: a few, or it is closed.
+      const small = Array.from({ length: policy === "rate" ? 8 : 40 }, (_, n) => ({ n }));
+      const last = await nats.publishAll("odin.token.BACK.metadata", small);
+      await neighbour.at(last.at(-1) ?? 0);
+      slow.socket.resume();
+
+      const back = await slow.until(
+        "level 0",
+        () => updates(slow).findLast(({ level }) => level === 0),
+        20_000,
+      );
+      assert.ok(back.dropped > 0, JSON.stringify(back));
+      assert.equal(back.since.epoch, slow.welcome.epoch);
+      for (const { level, rate_percent, message } of updates(slow)) {
+        assert.ok(message.length > 0);
+        const percents = RATE_PERCENT[policy];
+        if (percents) assert.equal(rate_percent, percents[level]);
+      }
+      assert.ok(
+        updates(slow).some(({ level }) => level > 0),
+        "the way up is told too",
+      );
+      assert.ok((await gateway.stats()).dropped >= back.dropped);
+      assert.ok((await gateway.metrics()).sum("ws_messages_dropped_total", { priority: "low" }) > 0);
+
+      // First the gaps in seq, one by one, then what took no seq.
+      const { seq } = await slow.ask({ type: "heartbeat" }, "heartbeat_ack");
+      const seen = new Set(slow.envelopes.map((envelope) => envelope.seq));
+      for (let wanted = 1; wanted <= seq; wanted++) {
+        if (seen.has(wanted)) continue;
+        assert.equal(await replayOne(slow, wanted), 1, `seq ${wanted} of ${seq}`);
+      }
+      const ack = await slow.subscribe(["BACK.trade", "BACK.metadata"], back.since);
+      assert.equal(ack.recovered, true);
+      assert.equal(ack.replayed, back.dropped);
+      const end = await nats.publish("odin.token.BACK.trade", {});
+      await Promise.all([slow.at(end), neighbour.at(end)]);
+      const offsets = (client: TestClient) => client.envelopes.map(({ offset }) => offset);
+      assert.deepEqual(
+        offsets(slow).toSorted((a, b) => a - b),
+        offsets(neighbour),
+        "every message exactly once",
+      );
+    });
+  }
+
+  test("frames that wait in a buffer keep the numbers of their own connection", async (t) => {
+    const slow = await connect(t, gateway);
+    const neighbour = await connect(t, gateway);
+    await slow.subscribe(["OWN.trade"]);
+    await neighbour.subscribe(["OWN.trade", "OWN.update"]);
+    // Numbers of another length, and not the same: the two share the bytes of a message behind its number.
+    await nats.publishAll("odin.token.OWN.update", Array(1234).fill({}));
+    await neighbour.receive(1234);
+    slow.socket.pause();
+    // Several of them fit into the buffer, so that some wait in it from the first byte on.
+    const body = JSON.stringify("x".repeat(BODY_BYTES / 8));
+    const levels = async () => (await gateway.metrics()).sum("ws_throttle_transitions_total");
+    const before = await levels();
+    const offsets: number[] = [];
+    while ((await levels()) === before) {
+      assert.ok(offsets.length < 5000, "60 MB later the slow client is not at the first level");
+      for (let n = 0; n < 5; n++) offsets.push(await nats.publish("odin.token.OWN.trade", body));
+      await neighbour.at(offsets.at(-1) ?? 0);
+    }
+    slow.socket.resume();
+    await slow.ask({ type: "heartbeat" }, "heartbeat_ack");
+    assert.ok(slow.envelopes.length > 100);
+    for (const [index, { seq, offset, data }] of slow.envelopes.entries()) {
+      assert.deepEqual([seq, offset], [index + 1, offsets[index]]);
+      assert.ok(JSON.stringify(data) === body, `body of ${seq} came broken`);
+    }
+  });
+
+  test("those that never read again are gone in the end", async () => {
+    // The close frame cannot reach them: after some time the connection is cut.
+    await eventually("no connection left", async () => (await gateway.stats()).connections === 0, 45_000);
+  });
+});

@@ -1,0 +1,182 @@
+/** Gateway and publisher at a NATS that wants a password and TLS: who gets in, what is said of who does not, and that no password is told. */
+
+import { strict as assert } from "node:assert";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { connectionOptions } from "@odin-ws/publisher/nats-servers";
+import { type Certificates, issueCertificates, withoutOpenssl } from "../harness/certificates.ts";
+import { connect } from "../harness/client.ts";
+import { type Gateway, runGateway, startGateway } from "../harness/gateway.ts";
+import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
+import type { Owner } from "../harness/owner.ts";
+import { freePort } from "../harness/ports.ts";
+import { ProcessGroup } from "../harness/process-group.ts";
+import { eventually, within } from "../harness/wait.ts";
+
+const CLI = fileURLToPath(new URL("../../publisher/src/programs/cli.ts", import.meta.url));
+/** Everything that a URL gives a meaning to. */
+const PASSWORD = "p@ss:w/rd,?#%41";
+const ENCODED = encodeURIComponent(PASSWORD);
+const WRONG = "n0t-the-passw0rd";
+/** NATS may be away that long before /health fails; after it the test waits a little. */
+const GRACE = 20_000; // 20 s
+
+const users = (password: string) =>
+  `authorization { users: [{ user: gateway, password: ${JSON.stringify(password)} }] }`;
+const tlsOf = ({ certificate, key }: Certificates) =>
+  `tls { cert_file: ${JSON.stringify(certificate)}, key_file: ${JSON.stringify(key)} }`;
+
+/** The URL with a scheme and a login. */
+const urlOf = ({ url }: Nats, login: string, scheme = "nats") =>
+  url.replace("nats://", `${scheme}://${login}@`);
+
+function certificatesFor(owner: Owner, name: string): Certificates {
+  const folder = mkdtempSync(join(tmpdir(), "odin-certificates-"));
+  owner.after(() => rmSync(folder, { recursive: true, force: true }));
+  return issueCertificates(folder, name);
+}
+
+/** A server with TLS whose certificate is for its address and nothing else, as on a network without names. */
+async function startSecured(t: Owner): Promise<{ nats: Nats; certificates: Certificates }> {
+  const certificates = certificatesFor(t, "IP:127.0.0.1");
+  const { tls } = connectionOptions({ servers: ["127.0.0.1:4222"], login: {}, tls: true });
+  const login = {
+    user: "gateway",
+    pass: PASSWORD,
+    tls: { ...tls, ca: readFileSync(certificates.ca, "utf8") },
+  };
+  const nats = await startNats(t, { config: `${tlsOf(certificates)}\n${users(PASSWORD)}`, login });
+  return { nats, certificates };
+}
+
+const startWith = (t: Owner, NATS_URL: string, env: Record<string, string> = {}, until?: "live") =>
+  startGateway(t, { env: { NATS_URL, LOG_LEVEL: "trace", ...env }, until: until ?? "health" });
+
+const reasonsOf = async (gateway: Gateway) =>
+  (JSON.parse((await gateway.health(503)).body) as { reasons: string[] }).reasons;
+
+/** Waits for a line of the log that matches. */
+const logged = (gateway: Gateway, pattern: RegExp) =>
+  eventually(
+    () => `a line that matches ${pattern}:\n${gateway.process.tail()}`,
+    () => gateway.process.output.split("\n").find((line) => pattern.test(line)),
+  );
+
+async function assertNotTold(gateway: Gateway, ...secrets: string[]): Promise<void> {
+  const told = [gateway.process.output];
+  for (const path of ["/health", "/stats", "/metrics"]) told.push((await gateway.ops(path)).body);
+  for (const secret of secrets) assert.ok(!told.join("\n").includes(secret), `${secret} in:\n${told[0]}`);
+}
+
+describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency: true }, () => {
+  test("the right password over TLS to an address, with an authority of our own", async (t) => {
+    const { nats, certificates } = await startSecured(t);
+    // The first one of the list is not there.
+    const servers = `tls://127.0.0.1:${await freePort()}, ${urlOf(nats, `gateway:${ENCODED}`, "tls")}`;
+    const gateway = await startWith(t, servers, { NODE_EXTRA_CA_CERTS: certificates.ca });
+    const client = await connect(t, gateway);
+    await client.subscribe(["BTC.trade"]);
+    await nats.publish("odin.token.BTC.trade", { price: 1 });
+    await client.receive(1);
+    await assertNotTold(gateway, PASSWORD, ENCODED);
+  });
+
+  test("the wrong password: /health and the log say so, without it", async (t) => {
+    const { nats, certificates } = await startSecured(t);
+    const url = urlOf(nats, `gateway:${WRONG}`, "tls");
+    const gateway = await startWith(t, url, { NODE_EXTRA_CA_CERTS: certificates.ca }, "live");
+    await logged(
+      gateway,
+      /cannot read the stream.*Authorization Violation|Authorization Violation.*cannot read/,
+    );
+    assert.deepEqual(await reasonsOf(gateway), ["nats_not_authorized"]);
+    await assertNotTold(gateway, WRONG);
+  });
+
+  test("a password that stops being right while the gateway runs, and is right again", async (t) => {
+    const login = { user: "gateway", pass: PASSWORD };
+    const nats = await startNats(t, { config: users(PASSWORD), login });
+    const gateway = await startWith(t, urlOf(nats, `gateway:${ENCODED}`));
+    await nats.kill();
+    await nats.configure(users(WRONG), { user: "gateway", pass: WRONG });
+    await nats.start();
+    await logged(gateway, /Authorization Violation/);
+    const { body } = await gateway.health(503, GRACE);
+    assert.deepEqual(JSON.parse(body).reasons, ["nats_not_authorized"]);
+    await nats.kill();
+    await nats.configure(users(PASSWORD), login);
+    await nats.start();
+    await gateway.health(200);
+    await assertNotTold(gateway, PASSWORD, ENCODED);
+  });
+
+  test("a token", async (t) => {
+    const config = `authorization { token: ${JSON.stringify(PASSWORD)} }`;
+    const nats = await startNats(t, { config, login: { token: PASSWORD } });
+    const gateway = await startWith(t, urlOf(nats, ENCODED));
+    await assertNotTold(gateway, PASSWORD, ENCODED);
+  });
+
+  test("tls:// never means clear text, whatever the server offers", async (t) => {
+    const nats = await startNats(t, { config: users(PASSWORD), login: { user: "gateway", pass: PASSWORD } });
+    const gateway = await startWith(t, urlOf(nats, `gateway:${ENCODED}`, "tls"), {}, "live");
+    await logged(gateway, /does not support 'tls'/);
+    assert.deepEqual(await reasonsOf(gateway), ["nats_not_connected"]);
+  });
+
+  test("a server whose certificate is for another address, or by an unknown authority, is not talked to", async (t) => {
+    const certificates = certificatesFor(t, "IP:127.0.0.9");
+    const config = `${tlsOf(certificates)}\n${users(PASSWORD)}`;
+    const ca = readFileSync(certificates.ca, "utf8");
+    const tls = { ca, checkServerIdentity: () => undefined };
+    const nats = await startNats(t, { config, login: { user: "gateway", pass: PASSWORD, tls } });
+    const url = urlOf(nats, `gateway:${ENCODED}`, "tls");
+    const trusting = await startWith(t, url, { NODE_EXTRA_CA_CERTS: certificates.ca }, "live");
+    await logged(trusting, /does not match certificate's altnames/);
+    const strange = await startWith(t, url, {}, "live");
+    await logged(strange, /unable to verify the first certificate|self-signed certificate/);
+    for (const gateway of [trusting, strange]) {
+      assert.deepEqual(await reasonsOf(gateway), ["nats_not_connected"]);
+      await assertNotTold(gateway, PASSWORD, ENCODED);
+    }
+  });
+
+  test("the publisher gets in with the same URL, and says it when it does not", async (t) => {
+    const { nats, certificates } = await startSecured(t);
+    const publish = (login: string) => {
+      const args = [CLI, "--rate", "20", "--seconds", "1", "--url", urlOf(nats, login, "tls")];
+      const env = { PATH: process.env.PATH ?? "", NODE_EXTRA_CA_CERTS: certificates.ca };
+      const cli = new ProcessGroup(process.execPath, args, env);
+      t.after(() => cli.dispose());
+      return cli;
+    };
+    const [right, wrong] = [publish(`gateway:${ENCODED}`), publish(`gateway:${WRONG}`)];
+    const ends = await Promise.all([right, wrong].map((cli) => within("end", cli.exited, GRACE)));
+    assert.deepEqual(
+      ends.map(({ code }) => code),
+      [0, 1],
+      right.tail() + wrong.tail(),
+    );
+    assert.match(right.output, /published \d+, stored \d+, waiting 0\n$/);
+    assert.match(wrong.output, /not connected to NATS at 127\.0\.0\.1:\d+: Authorization Violation/);
+    for (const { output } of [right, wrong]) {
+      for (const secret of [PASSWORD, ENCODED, WRONG]) assert.ok(!output.includes(secret), output);
+    }
+  });
+});
+
+test("a login that cannot be right stops the start, a line for each mistake, and is not shown", async (t) => {
+  for (const NATS_URL of [
+    "tls://me:hunter2@a,tls://me:hunter3@b",
+    "nats://me:hunt/er2@a",
+    "nats://:hunter2@a",
+  ]) {
+    const { code, output } = await runGateway(t, { NATS_URL });
+    assert.equal(code, 1);
+    assert.match(output, /^odin-ws: NATS_URL .*\n$/, output);
+    assert.doesNotMatch(output, /hunt/);
+  }
+});

@@ -1,0 +1,245 @@
+/** The publisher as a service: its port, its rate, NATS away and back. */
+
+import { strict as assert } from "node:assert";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Answer, get } from "../harness/http.ts";
+import { type Nats, STREAM, startNats, withoutNats } from "../harness/nats.ts";
+import type { Owner } from "../harness/owner.ts";
+import { freePort } from "../harness/ports.ts";
+import { ProcessGroup } from "../harness/process-group.ts";
+import { eventually, pause, within } from "../harness/wait.ts";
+
+const MAIN = fileURLToPath(new URL("../../publisher/src/programs/service.ts", import.meta.url));
+const START = 30_000; // 30 s
+
+interface Stats {
+  rate: number;
+  temporary: { seconds_left: number; rate_after: number } | null;
+  published: number;
+  stored: number;
+  waiting: number;
+  seconds: number;
+  connected: boolean;
+}
+
+class Service {
+  readonly process: ProcessGroup;
+  readonly #url: string;
+
+  constructor(port: number, env: Record<string, string>) {
+    this.#url = `http://127.0.0.1:${port}`;
+    const all = { PATH: process.env.PATH ?? "", PUBLISHER_PORT: String(port), ...env };
+    this.process = new ProcessGroup(process.execPath, [MAIN], all);
+  }
+
+  ask(path: string, method = "GET"): Promise<Answer> {
+    return get(this.#url + path, { method });
+  }
+
+  async stats(): Promise<Stats> {
+    return JSON.parse((await this.ask("/stats")).body) as Stats;
+  }
+
+  /** Sets the rate; `body` as it is, or as JSON. */
+  async setRate(
+    body: unknown,
+    method = "PUT",
+  ): Promise<{ status: number; body: Stats & { error?: string } }> {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const response = await fetch(`${this.#url}/rate`, { method, body: text });
+    return { status: response.status, body: (await response.json()) as Stats & { error?: string } };
+  }
+
+  /** Waits until `/health` answers with this status and returns the reasons. */
+  async health(status: 200 | 503): Promise<string[]> {
+    const { body } = await eventually(
+      () => `/health ${status}:\n${this.process.tail()}`,
+      async () => {
+        if (this.process.exit !== undefined) throw new Error("the service has ended");
+        const answer = await this.ask("/health");
+        return answer.status === status && answer;
+      },
+      START,
+    );
+    return (JSON.parse(body) as { reasons: string[] }).reasons;
+  }
+
+  /** Events a second that are published, counted for a while. */
+  async measured(ms = 2000): Promise<number> {
+    const [before, start] = [await this.stats(), performance.now()];
+    await pause(ms);
+    const after = await this.stats();
+    return ((after.published - before.published) * 1000) / (performance.now() - start);
+  }
+}
+
+async function startService(t: Owner, env: Record<string, string>): Promise<Service> {
+  const service = new Service(await freePort(), env);
+  t.after(() => service.process.dispose());
+  return service;
+}
+
+async function setUp(t: Owner, env: Record<string, string> = {}): Promise<{ nats: Nats; service: Service }> {
+  const nats = await startNats(t);
+  const service = await startService(t, { NATS_URL: nats.url, ...env });
+  await service.health(200);
+  return { nats, service };
+}
+
+/** A trending list comes each 5 s beside the rate. */
+function assertNear(measured: number, rate: number): void {
+  assert.ok(measured > rate * 0.8 && measured < rate * 1.2 + 1, `${measured} events/s instead of ${rate}`);
+}
+
+describe("publisher service", { skip: withoutNats(), concurrency: true }, () => {
+  test("publishes at its rate, at another one while it is told so, and not at all at 0", async (t) => {
+    const { nats, service } = await setUp(t, { RATE: "40" });
+    assertNear(await service.measured(), 40);
+    const set = await service.setRate({ rate: 200 });
+    assert.deepEqual([set.status, set.body.rate, set.body.temporary], [200, 200, null]);
+    assertNear(await service.measured(), 200);
+
+    const burst = await service.setRate({ rate: 500, seconds: 2 }, "POST");
+    assert.equal(burst.body.rate, 500);
+    assert.equal(burst.body.temporary?.rate_after, 200);
+    assertNear(await service.measured(1500), 500);
+    await eventually("the rate of before", async () => (await service.stats()).rate === 200);
+    assertNear(await service.measured(), 200);
+
+    assert.equal((await service.setRate({ rate: 0 })).body.rate, 0);
+    assert.equal(await service.measured(1000), 0);
+    const { published, stored, waiting, connected, seconds } = await service.stats();
+    assert.deepEqual({ stored, waiting, connected }, { stored: published, waiting: 0, connected: true });
+    assert.ok(seconds > 5);
+    assert.equal((await nats.jsm.streams.info(STREAM)).state.last_seq, stored);
+  });
+
+  test("a lasting rate ends a temporary one; a temporary one after another leads back to the lasting", async (t) => {
+    const { service } = await setUp(t);
+    await service.setRate({ rate: 90, seconds: 60 });
+    const second = await service.setRate({ rate: 80, seconds: 0.3 });
+    assert.equal(second.body.temporary?.rate_after, 12);
+    await eventually("the lasting rate", async () => (await service.stats()).rate === 12);
+    await service.setRate({ rate: 90, seconds: 0.3 });
+    await service.setRate({ rate: 5 });
+    await pause(600);
+    const { rate, temporary } = await service.stats();
+    assert.deepEqual([rate, temporary], [5, null]);
+  });
+
+  test("AUTOSTART=false publishes nothing until it is told to", async (t) => {
+    const { service } = await setUp(t, { AUTOSTART: "false" });
+    assert.equal(await service.measured(500), 0);
+    await service.setRate({ rate: 100 });
+    assertNear(await service.measured(1000), 100);
+  });
+
+  test("a wrong request changes nothing and is told what was expected", async (t) => {
+    const { service } = await setUp(t, { AUTOSTART: "false" });
+    for (const [body, pattern] of [
+      ["", /no JSON.*"rate": 30/],
+      ["{", /no JSON/],
+      ["[]", /must be an object/],
+      [null, /must be an object/],
+      [{}, /^rate must be a number from 0 to 100000/],
+      [{ rate: "30" }, /^rate must be/],
+      [{ rate: -1 }, /^rate must be a number from 0 to 100000/],
+      [{ rate: 100_001 }, /^rate must be/],
+      ['{"rate": 1e999}', /^rate must be/],
+      [{ rate: 30, seconds: 0 }, /^seconds must be a number from 0\.1 to 86400/],
+      [{ rate: "x", seconds: "y" }, /^rate must be .*; seconds must be/],
+      [{ rate: 30, second: 5 }, /"second" is not known/],
+    ] as const) {
+      const { status, body: answer } = await service.setRate(body);
+      assert.equal(status, 400, JSON.stringify(body));
+      assert.match(answer.error ?? "", pattern);
+    }
+    assert.equal((await service.setRate(`{"rate": ${" ".repeat(2000)}30}`)).status, 413);
+    const wrongMethod = await service.ask("/rate");
+    assert.deepEqual([wrongMethod.status, wrongMethod.headers.allow], [405, "PUT, POST"]);
+    assert.equal((await service.ask("/stats", "DELETE")).status, 405);
+    const unknown = await service.ask("/metrics");
+    assert.equal(unknown.status, 404);
+    assert.match(unknown.body, /\/health, \/stats, \/rate/);
+    assert.equal((await service.stats()).rate, 0);
+  });
+
+  test("NATS away at the start and later: /health says why, and what was published is stored after all", async (t) => {
+    const nats = await startNats(t, { down: true });
+    const service = await startService(t, { NATS_URL: nats.url.replace("//", "//me:hunter2@"), RATE: "50" });
+    assert.match((await service.health(503)).join(), /not connected to NATS/);
+    await nats.start();
+    assert.deepEqual(await service.health(200), []);
+    await nats.kill();
+    assert.match((await service.health(503)).join(), /not connected to NATS at 127\.0\.0\.1/);
+    const { published, waiting, connected } = await service.stats();
+    assert.equal(connected, false);
+    await eventually("events that wait", async () => (await service.stats()).waiting > waiting + 10);
+    await nats.start();
+    await service.health(200);
+    await eventually("all stored", async () => {
+      const { stored, waiting: left } = await service.stats();
+      return stored > published && left < 10;
+    });
+    assert.ok(!service.process.output.includes("hunter2"));
+  });
+
+  test("SIGTERM stores the rest and ends; the log is JSON lines", async (t) => {
+    const { nats, service } = await setUp(t, { RATE: "300" });
+    await eventually("some events", async () => (await service.stats()).stored > 100);
+    service.process.signal("SIGTERM");
+    const { code } = await within(() => `end:\n${service.process.tail()}`, service.process.exited);
+    assert.equal(code, 0, service.process.tail());
+    const lines = service.process.output.trim().split("\n");
+    const last = lines.map((line) => JSON.parse(line) as { message: string } & Stats).at(-1);
+    assert.equal(last?.message, "publisher has ended");
+    assert.deepEqual([last?.waiting, last?.stored], [0, last?.published]);
+    assert.equal((await nats.jsm.streams.info(STREAM)).state.last_seq, last?.stored);
+  });
+
+  test("SIGTERM while NATS is away ends with what could not be stored; a second one ends at once", async (t) => {
+    const env = { NATS_URL: `nats://127.0.0.1:${await freePort()}`, RATE: "50" };
+    const [patient, hasty] = [await startService(t, env), await startService(t, env)];
+    for (const service of [patient, hasty]) {
+      await service.health(503);
+      await eventually("events that wait", async () => (await service.stats()).waiting > 5);
+      service.process.signal("SIGTERM");
+    }
+    await eventually("the first signal", () => /"ending"/.test(hasty.process.output));
+    assert.deepEqual(await hasty.health(503), ["ending"]);
+    await pause(300);
+    hasty.process.signal("SIGTERM");
+    assert.equal((await within("end of the second", hasty.process.exited, 2000)).code, 1);
+    assert.equal((await within("end", patient.process.exited)).code, 1);
+    assert.match(patient.process.output, /\d+ accepted events are not known to be stored/);
+  });
+});
+
+describe("publisher service, its settings", () => {
+  test("wrong ones stop the start with a line each; so does a port that is taken", async (t) => {
+    const run = async (env: Record<string, string>) => {
+      const service = await startService(t, env);
+      const { code } = await within("end", service.process.exited, START);
+      return { code, output: service.process.output };
+    };
+    const wrong = await run({ RATE: "fast", TOKENS: "none", NATS_URL: "http://me:hunter2@a" });
+    assert.equal(wrong.code, 1);
+    assert.deepEqual(
+      wrong.output
+        .trim()
+        .split("\n")
+        .map((line) => line.match(/^odin-ws publisher: ([A-Z_]+): /)?.[1])
+        .toSorted(),
+      ["NATS_URL", "RATE", "TOKENS"],
+    );
+    assert.doesNotMatch(wrong.output, /hunter2/);
+    const port = String(await freePort());
+    const first = new Service(Number(port), {});
+    t.after(() => first.process.dispose());
+    await first.health(503);
+    const { code, output } = await run({ PUBLISHER_PORT: port });
+    assert.equal(code, 1);
+    assert.match(output, new RegExp(`PUBLISHER_PORT: ${port} is taken`));
+  });
+});

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { fakeScript } from "../fake-machine.fixture.ts";
+
+const SCRIPT = join(import.meta.dirname, "../bootstrap.sh");
+const FAKE = join(import.meta.dirname, "fake-gcloud.sh");
+
+/** For the tests of bootstrap.sh: a machine with a fake gcloud, whose two projects are empty at first. */
+export function machine(t: TestContext) {
+  const root = mkdtempSync(join(tmpdir(), "odin-bootstrap-"));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const bin = join(root, "bin");
+  fakeScript(bin, "gcloud", `exec bash "${FAKE}" "$@"`);
+  const log = join(root, "log");
+  const state = join(root, "state");
+  mkdirSync(state);
+  for (const project of ["my-project", "staging-project"])
+    writeFileSync(join(state, ` projects ${project}`), "");
+  writeFileSync(join(state, " billing projects my-project"), "billingAccountName billingAccounts/0A-0B-0C\n");
+  writeFileSync(join(state, " billing accounts 0A-0B-0C"), "");
+  return {
+    state,
+    /** Commands that changed something since the last look. */
+    changes: () => {
+      const lines = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").filter(Boolean) : [];
+      rmSync(log, { force: true });
+      return lines;
+    },
+    run: (args: string[], env: NodeJS.ProcessEnv = {}) => {
+      const fake = { FAKE_STATE: state, FAKE_LOG: log, ODIN_BOOTSTRAP_PAUSE: "0" };
+      const ended = spawnSync("bash", [SCRIPT, ...args], {
+        encoding: "utf8",
+        env: { PATH: `${bin}:/usr/bin:/bin`, TMPDIR: root, ...fake, ...env },
+      });
+      return { code: ended.status, out: ended.stdout, err: ended.stderr };
+    },
+  };
+}
+
+/** The only one of the lines that fits. @throws AssertionError */
+export const one = (lines: string[], pattern: RegExp): string => {
+  const found = lines.filter((line) => pattern.test(line));
+  assert.equal(found.length, 1, `${pattern} in\n${lines.join("\n")}`);
+  return found[0] ?? "";
+};
