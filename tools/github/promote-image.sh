@@ -14,7 +14,7 @@ die() {
 
 # Pinned by tools/modules/crane, as the programs of the tests are.
 crane() {
-  GOFLAGS=-mod=readonly GOWORK=off go run -C "$here/modules/crane" github.com/google/go-containerregistry/cmd/crane "$@"
+  GOFLAGS=-mod=readonly GOWORK=off go run -C "$here/../modules/crane" github.com/google/go-containerregistry/cmd/crane "$@"
 }
 
 dry=no
