@@ -126,7 +126,7 @@ test("images that the mirror refuses", () => {
   assert.throws(() => dockerHubPath("grafana/loki"), /grafana\/loki has no version/);
   assert.throws(
     () => dockerHubPath("gcr.io/distroless/base:1"),
-    /not on docker.io: .* for gcr.io to infra\/registry.ts/,
+    /not on docker.io: .* for gcr.io to infra\/image\/registry.ts/,
   );
   assert.throws(() => dockerHubPath("localhost:5000/nats:2"), /for localhost:5000/);
   for (const image of ["", "Nats:2", "nats:", "nats@sha256:abc", "nats:2 ", "/nats:2", "a//:1"]) {
