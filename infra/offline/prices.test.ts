@@ -27,7 +27,10 @@ describe("months as the price lists give them", () => {
   test("a machine or disk type without a price is never free", () => {
     for (const name of ["n2-standard-2", "pd-balanced", "snapshot", "toString"])
       assert.equal(monthly.vms(name, 2).usd, undefined, name);
-    assert.match(monthly.vms("n2-standard-2", 2).note ?? "", /n2-standard-2 is not in infra\/offline\/prices\.ts/);
+    assert.match(
+      monthly.vms("n2-standard-2", 2).note ?? "",
+      /n2-standard-2 is not in infra\/offline\/prices\.ts/,
+    );
     for (const name of ["hyperdisk-balanced", "e2-small", "pd-extreme"])
       assert.equal(monthly.disks(name, 10).usd, undefined, name);
   });

@@ -83,7 +83,11 @@ test("what it calls by name exists: outputs, configuration, units, firewall rule
   const units = found(/(?:CONTAINER_NAME=|-u |systemctl \w+(?:-\w+)? |`)odin-([a-z-]+[a-z])\b/g);
   assert.ok(units.size > 5);
   for (const unit of units)
-    assert.match(startup, new RegExp(`odin-${unit}\\.service|start_${unit}|container ${unit} `), unit);
+    assert.match(
+      startup,
+      new RegExp(`odin-${unit}\\.service|start_${unit}|container ${unit} |each_minute ${unit} `),
+      unit,
+    );
   const rules = read("infra/network/firewall-rules.ts");
   for (const rule of found(/(?:firewall rule `|firewall-rules describe )\$PREFIX-([a-z-]+)/g))
     assert.match(rules, new RegExp(`name: "${rule}"`), rule);

@@ -210,7 +210,7 @@ async function importsOf(url: URL, found = new Set<string>()): Promise<Set<strin
 test("the market needs no NATS: the gateway embeds it", async () => {
   const imports = await importsOf(new URL("market.ts", import.meta.url));
   assert.deepEqual(
-    [...imports].filter((name) => !name.startsWith("./")),
+    [...imports].filter((name) => !name.startsWith(".")),
     ["@odin-ws/protocol"],
   );
 });
