@@ -8,27 +8,49 @@ import {
   statSync,
   symlinkSync,
 } from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { delimiter, join, relative } from "node:path";
-import { runChild } from "./child.ts";
-import type { NotRun, Report } from "./count-reporter.ts";
+import { availableParallelism, constants, tmpdir } from "node:os";
+import { delimiter, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { cacheFolder, obtain } from "./programs/programs.ts";
 import { PROGRAMS } from "./programs/table.ts";
+import { changedTests } from "./testing/changed.ts";
+import { runChild } from "./testing/child.ts";
+import {
+  durationsOf,
+  loadDurations,
+  saveDurations,
+  slowestFirst,
+  slowestLines,
+} from "./testing/durations.ts";
+import type { NotRun, Report } from "./testing/reporter.ts";
+import type { Run } from "./testing/runner.ts";
 
-// `npm test`: the programs that tests run against, the linter, the type check and every test below the working folder.
-//   npm test -- [--long] [node --test options, as --name=value] [test files or folders]
-// `--long` (npm run test:long) runs the tests in test/long instead, and no checks.
+const USAGE = `Usage: npm test -- [options] [test files or folders]
+
+Runs the linter, the type check and every test below the working folder. Gets the programs that tests need first.
+
+  --changed                    only the tests that the changes since the main branch can touch
+  --long                       only the slow tests in test/long, without the checks (npm run test:long)
+  --test-name-pattern PATTERN  only tests whose names match this regular expression
+  --test-timeout MS            limit of one test that sets none of its own, in milliseconds
+  --help                       shows this text`;
 
 const LONG = "test/long";
-const CONCURRENCY = 2; // test files at a time: many start a gateway and a NATS server, and measure time
-const TEST_LIMIT = 120_000; // 2 min for one test that sets no timeout of its own
-const LONG_TEST_LIMIT = 900_000; // 15 min for one in test/long
-// All test files together. node's own limit is for each test: a file that a handle keeps open would hang for ever.
-const RUN_LIMIT = 1_800_000; // 30 min
-const LONG_RUN_LIMIT = 2_400_000; // 40 min
-const PARENT_LOOK = 500; // ms between two looks whether npm is still there
+/** Kept between runs, and safe to delete: compiled sources, and how long each test file took. */
+const CACHE = "node_modules/.cache/odin-ws";
+const DURATIONS = join(CACHE, "test-durations.json");
+// Test files at a time. Tests wait for processes and timers more than they compute, so there is one file more than cores.
+const CONCURRENCY = Math.max(2, availableParallelism() + 1);
+const LONG_CONCURRENCY = 2; // the long tests fill the machine with load
+const TEST_LIMIT_MS = 120_000; // 2 min for one test that sets no timeout of its own
+const LONG_TEST_LIMIT_MS = 900_000; // 15 min for one test in test/long
+// Limits for all test files together. The limit of node is for each test: a file that a handle keeps open would hang forever.
+const RUN_LIMIT_MS = 1_800_000; // 30 min
+const LONG_RUN_LIMIT_MS = 2_400_000; // 40 min
+const PARENT_POLL_MS = 500; // between two looks whether npm still runs
 
-/** What one run came to. */
+/** Results of one run. */
 interface Tally {
   passed: number;
   failed: number;
@@ -42,6 +64,47 @@ interface Context {
   signal: AbortSignal;
 }
 
+/** What the command line asks for. */
+interface Asked {
+  help: boolean;
+  long: boolean;
+  changed: boolean;
+  /** Test files and folders; empty for all. */
+  paths: string[];
+  namePattern: string | undefined;
+  /** Milliseconds. */
+  timeout: number | undefined;
+}
+
+/** @throws Error that names an unknown option, a path that does not exist, or a wrong number */
+function parse(args: readonly string[]): Asked {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      help: { type: "boolean", default: false },
+      long: { type: "boolean", default: false },
+      changed: { type: "boolean", default: false },
+      "test-name-pattern": { type: "string" },
+      "test-timeout": { type: "string" },
+    },
+  });
+  const missing = positionals.filter((path) => !existsSync(path));
+  if (missing.length > 0) throw new Error(`no such file or folder: ${missing.join(", ")}`);
+  const timeout = values["test-timeout"];
+  if (timeout !== undefined && !/^[1-9]\d{0,8}$/.test(timeout)) {
+    throw new Error(`--test-timeout is ${timeout}: a number of milliseconds from 1 to 999999999`);
+  }
+  return {
+    help: values.help,
+    long: values.long,
+    changed: values.changed,
+    paths: positionals,
+    namePattern: values["test-name-pattern"],
+    timeout: timeout === undefined ? undefined : Number(timeout),
+  };
+}
+
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "odin-test-"));
   try {
@@ -51,16 +114,28 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   }
 }
 
-/** Returns the exit code; `folder` is for what lasts as long as the run. */
+/** Returns the exit code; `folder` is for files that are needed as long as the run lasts. */
 async function run(args: readonly string[], folder: string, signal: AbortSignal): Promise<number> {
-  const long = args.includes("--long");
-  const given = args.filter((arg) => arg !== "--long");
+  let asked: Asked;
+  try {
+    asked = parse(args);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  if (asked.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const { long } = asked;
   const bin = join(folder, "bin");
   const missing = await linkPrograms(bin, signal);
   const path = [bin, process.env.PATH, cacheFolder()].join(delimiter);
-  const context = { folder, signal, env: { ...process.env, PATH: path } };
+  // Tests start hundreds of processes, and each of them would compile the same sources again.
+  const env = { ...process.env, PATH: path, NODE_COMPILE_CACHE: resolve(CACHE, "compiled") };
+  const context = { folder, signal, env };
   const failedChecks = long ? 0 : await check(context);
-  const tally = await runTests(given, long, context);
+  const tally = await runTests(asked, context);
   const failed = tally.failed + failedChecks + missing;
 
   const strict = process.env.CI === "true";
@@ -76,8 +151,8 @@ async function run(args: readonly string[], folder: string, signal: AbortSignal)
 }
 
 /**
- * Gets what tests run against and links it into `bin`, which goes first on PATH, where an older one may be. Returns how
- * many count as failed: a program that is missing only skips its tests, except under CI=true.
+ * Gets the programs that tests run against and links them into `bin`. `bin` comes first on PATH, where an older version may be.
+ * Returns the number of programs that count as failed: a missing program only skips its tests, except under CI=true.
  */
 async function linkPrograms(bin: string, signal: AbortSignal): Promise<number> {
   mkdirSync(bin);
@@ -94,51 +169,58 @@ async function linkPrograms(bin: string, signal: AbortSignal): Promise<number> {
   return process.env.CI === "true" ? missing : 0;
 }
 
-/** The linter and the type check; returns how many of them failed. */
+/** Runs the linter and the type check at the same time; returns how many of them failed. */
 async function check({ env, signal }: Context): Promise<number> {
-  let failed = 0;
-  const colors = process.stdout.isTTY ? [] : ["--colors=off"]; // biome colours what goes into a file too
-  for (const [command, ...args] of [
+  const colors = process.stdout.isTTY ? [] : ["--colors=off"]; // biome colours its output to a file too
+  const commands: [string, ...string[]][] = [
     ["biome", "ci", ...colors, "."],
     ["tsc", "--noEmit"],
     ["tsc", "--noEmit", "--project", "client/demo"], // a page has other types than Node
-  ] as [string, ...string[]][]) {
-    const { code } = await runChild(join("node_modules", ".bin", command), args, { env, signal });
-    if (code === 0) continue;
-    failed += 1;
-    console.error(`${command} failed with exit code ${code}: ${[command, ...args].join(" ")}`);
-  }
-  return failed;
+  ];
+  const codes = await Promise.all(
+    commands.map(async ([command, ...args]) => {
+      const { code } = await runChild(join("node_modules", ".bin", command), args, { env, signal });
+      if (code !== 0)
+        console.error(`${command} failed with exit code ${code}: ${[command, ...args].join(" ")}`);
+      return code;
+    }),
+  );
+  return codes.filter((code) => code !== 0).length;
 }
 
-async function runTests(given: readonly string[], long: boolean, context: Context): Promise<Tally> {
-  const paths = given.filter((arg) => existsSync(arg));
-  const options = given.filter((arg) => !existsSync(arg));
-  const files = (paths.length > 0 ? paths : [long ? LONG : "."]).flatMap((path) => testFiles(path, long));
-  if (files.length === 0) {
+async function runTests(asked: Asked, context: Context): Promise<Tally> {
+  const { paths, long, changed, namePattern, timeout } = asked;
+  const below = (paths.length > 0 ? paths : [long ? LONG : "."]).flatMap((path) => testFiles(path, long));
+  if (below.length === 0) {
     console.log(long ? `no tests in ${LONG} yet` : `no *.test.ts below ${paths.join(", ") || "."}`);
     return { passed: 0, failed: long ? 0 : 1, notRun: [] };
   }
-  const counts = join(context.folder, "counts.jsonl");
-  const runner = [
-    "--test",
-    `--test-concurrency=${CONCURRENCY}`,
-    `--test-timeout=${long ? LONG_TEST_LIMIT : TEST_LIMIT}`,
-    "--test-reporter=spec",
-    "--test-reporter-destination=stdout",
-    `--test-reporter=${import.meta.resolve("./count-reporter.ts")}`,
-    `--test-reporter-destination=${counts}`,
-    ...options, // last, so that what a person asks for wins
-  ];
-  const limit = AbortSignal.timeout(long ? LONG_RUN_LIMIT : RUN_LIMIT);
-  const { code, leftBehind } = await runChild(process.execPath, [...runner, ...files], {
+  const files = slowestFirst(changed ? onlyChanged(below) : below, loadDurations(DURATIONS));
+  if (files.length === 0) return { passed: 0, failed: 0, notRun: [] };
+  const reports = join(context.folder, "reports.jsonl");
+  const run: Run = {
+    files,
+    concurrency: long ? LONG_CONCURRENCY : CONCURRENCY,
+    timeout: timeout ?? (long ? LONG_TEST_LIMIT_MS : TEST_LIMIT_MS),
+    namePattern,
+    reports,
+  };
+  const limit = AbortSignal.timeout(long ? LONG_RUN_LIMIT_MS : RUN_LIMIT_MS);
+  const runner = [fileURLToPath(import.meta.resolve("./testing/runner.ts")), JSON.stringify(run)];
+  const { code, leftBehind } = await runChild(process.execPath, runner, {
     env: context.env,
     signal: AbortSignal.any([context.signal, limit]),
   });
   if (limit.aborted)
-    console.error("the tests took too long and were stopped: node names above what was running");
+    console.error("the tests took too long and were stopped: node names above which tests were running");
   for (const line of leftBehind) console.error(`killed, a test left it running: ${line.slice(0, 200)}`);
-  return tallyOf(counts, code);
+  return tallyOf(reports, code);
+}
+
+function onlyChanged(files: readonly string[]): string[] {
+  const { changed, tests } = changedTests(".", files);
+  console.log(`--changed: ${changed} changed files can touch ${tests.length} of ${files.length} test files`);
+  return tests;
 }
 
 function testFiles(path: string, long: boolean): string[] {
@@ -147,17 +229,20 @@ function testFiles(path: string, long: boolean): string[] {
   return globSync(join(path, "**/*.test.ts"), { exclude }).sort();
 }
 
-/** Reads what count-reporter.ts wrote; a run that ended before its summary has failed, whatever it counted. */
+/** Reads the output of testing/reporter.ts. A run that ended before its summary has failed, whatever the output counts. */
 function tallyOf(file: string, code: number): Tally {
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
   const reports = lines.map((line) => JSON.parse(line) as Report);
   const notRun = reports.flatMap((report) => ("notRun" in report ? [report.notRun] : []));
   const counts = reports.flatMap((report) => ("counts" in report ? [report.counts] : [])).at(-1);
+  const durations = durationsOf(reports.flatMap((report) => ("duration" in report ? [report.duration] : [])));
+  saveDurations(DURATIONS, durations);
+  for (const line of slowestLines(durations)) console.log(line);
   if (!counts) {
     console.error(`node --test ended with exit code ${code} before its summary`);
     return { passed: 0, failed: 1, notRun };
   }
-  // Exit code without a failed test: a file that could not be loaded, or a coverage threshold missed.
+  // An exit code without a failed test: a file that could not be loaded, or a coverage threshold that was missed.
   return { passed: counts.passed, failed: counts.failed === 0 && code !== 0 ? 1 : counts.failed, notRun };
 }
 
@@ -169,9 +254,9 @@ const stopBy = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => {
 };
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, stopBy);
 if (process.env.npm_lifecycle_event) {
-  // npm passes a SIGTERM on only to the shell between it and this process, which ends without passing it on.
+  // npm sends a SIGTERM only to the shell between npm and this process, and that shell ends without sending the signal on.
   const parent = process.ppid;
-  setInterval(() => process.ppid !== parent && stopBy("SIGTERM"), PARENT_LOOK).unref();
+  setInterval(() => process.ppid !== parent && stopBy("SIGTERM"), PARENT_POLL_MS).unref();
 }
 const result = await main(process.argv.slice(2), stop.signal);
 process.exitCode = exitCode ?? result;

@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AwaitStartupArgs, awaitStartup, StartupError } from "../../checks/await-startup.ts";
 import { computeApi } from "../../checks/compute-api.ts";
-import { runChild } from "../../tools/child.ts";
+import { runChild } from "../../tools/testing/child.ts";
 import { freePort } from "../harness/ports.ts";
 import { type FakeCompute, fakeCompute, type Reply } from "./fake-compute.ts";
 

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { type WebSocket, WebSocketServer } from "ws";
-import { runChild } from "../../tools/child.ts";
+import { runChild } from "../../tools/testing/child.ts";
 import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
 import { type Owner, suiteOwner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { runChild } from "../child.ts";
+import { runChild } from "../testing/child.ts";
 import { comment, readPreviews, renderComment } from "./comment-preview.ts";
 
 const SCRIPT = join(import.meta.dirname, "comment-preview.ts");

@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { runChild } from "../child.ts";
+import { runChild } from "../testing/child.ts";
 import type { GoBuild, Release, Source, Wheel } from "./table.ts";
 
 const DOWNLOAD_STALL = 8_000; // 8 s without an answer or a byte: a network that is not there must not cost more

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fakeProgram, fakeScript, isRunning } from "./fake-machine.fixture.ts";
-import { PROGRAMS } from "./programs/table.ts";
+import { fakeProgram, fakeScript, isRunning } from "../fake-machine.fixture.ts";
+import { PROGRAMS } from "../programs/table.ts";
 
-const runner = join(import.meta.dirname, "test.ts");
+const runner = join(import.meta.dirname, "../test.ts");
 const WAIT = 10_000; // ms for something to happen on a busy machine
 
 const importTest = 'import { test } from "node:test";\n';
@@ -126,7 +126,7 @@ test("tests find the right program on PATH, ahead of one that is too old", (t) =
   assert.equal(installed.code, 0, installed.text);
 });
 
-test("files, folders and options of node --test are passed on", (t) => {
+test("files, folders and a pattern choose the tests", (t) => {
   const { run } = repository(t, {
     "server/a.test.ts": PASSES,
     "client/b.test.ts": FAILS,
@@ -134,10 +134,27 @@ test("files, folders and options of node --test are passed on", (t) => {
   });
   assert.equal(run(["server/"]).last, "1 passed, 0 failed");
   assert.equal(run(["server", "client/c.test.ts"]).last, "2 passed, 0 failed");
-  assert.equal(run(["--test-name-pattern=passes"]).code, 0);
+  const { code, text } = run(["--test-name-pattern=passes"]);
+  assert.equal(code, 0);
+  assert.match(text, /✔ passes/);
+  assert.doesNotMatch(text, /fails/);
   const none = run(["node_modules"]);
   assert.equal(none.code, 1);
   assert.match(none.text, /no \*\.test\.ts below node_modules/);
+});
+
+test("a path that does not exist and an unknown option are refused with the usage", (t) => {
+  const { run } = repository(t, { "a.test.ts": PASSES });
+  for (const [arg, mistake] of [
+    ["sever/", /no such file or folder: sever\/\n\nUsage: npm test/],
+    ["--chnged", /Unknown option '--chnged'[\s\S]*Usage: npm test/],
+    ["--test-timeout=soon", /--test-timeout is soon: a number of milliseconds/],
+  ] as const) {
+    const { code, text } = run([arg]);
+    assert.equal(code, 2);
+    assert.match(text, mistake);
+  }
+  assert.match(run(["--help"]).text, /^Usage: npm test[\s\S]*--changed/);
 });
 
 test("--long runs test/long and nothing else, and says so where there is nothing", (t) => {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isRunning } from "../fake-machine.fixture.ts";
 import { runChild } from "./child.ts";
-import { isRunning } from "./fake-machine.fixture.ts";
 
 const WAIT = 15_000; // ms for a process to be gone on a busy machine
 
