@@ -1,4 +1,4 @@
-import { dashboards } from "./dashboards/dashboards.ts";
+import { dashboardFiles } from "./dashboards/dashboard-files.ts";
 import type { MonitoringOptions } from "./options.ts";
 import { alertmanagerFiles } from "./services/alertmanager.ts";
 import { alloyFiles } from "./services/alloy.ts";
@@ -13,7 +13,7 @@ export function monitoringFiles(options: MonitoringOptions): Record<string, stri
     ...alertmanagerFiles(options),
     ...lokiFiles(options),
     ...grafanaFiles(options),
-    ...dashboards(options),
+    ...dashboardFiles(options),
     ...alloyFiles(options),
   };
   return Object.fromEntries(Object.entries(files).sort(([one], [other]) => (one < other ? -1 : 1)));

@@ -22,7 +22,7 @@ export interface Alert {
 }
 
 /** Templates of Prometheus, filled in when an alert is sent. */
-export const TEXT = {
+export const TEMPLATE = {
   value: "{{ $value | humanize }}",
   /** A rate may be small: 0.1 and not `100m`. */
   rate: '{{ $value | printf "%.2f" }}',
@@ -37,7 +37,7 @@ export function percent(ratio: number): string {
 }
 
 /** Times and severity of a row of the table. */
-export function due({
+export function timingAndSeverity({
   for: time,
   keepFiring,
   severity,

@@ -1,9 +1,9 @@
-import { METRIC, OTHERS } from "../limits/metrics.ts";
+import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { unhealthyServers } from "../limits/nats-health.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { type Alert, due, percent, TEXT } from "./alert.ts";
+import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 
 /** Alerts on NATS: what the gateways see of it, and on its servers where they are ours. */
 export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
@@ -14,34 +14,34 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
       name: "NatsUnreachable",
       // One for each, so that it silences the consequences of that gateway and not those of others.
       expr: `${METRIC.natsConnected} <= ${T.natsUnreachable.value}`,
-      ...due(T.natsUnreachable),
-      summary: `Gateway ${TEXT.gateway} cannot reach NATS`,
-      description: `ws_nats_connected is ${TEXT.value} on ${TEXT.gateway}: its clients get no messages.`,
+      ...timingAndSeverity(T.natsUnreachable),
+      summary: `Gateway ${TEMPLATE.gateway} cannot reach NATS`,
+      description: `ws_nats_connected is ${TEMPLATE.value} on ${TEMPLATE.gateway}: its clients get no messages.`,
       dashboard: "nats",
     },
     {
       name: "NatsLag",
       expr: `${METRIC.natsLag} > ${T.natsLag.value}`,
-      ...due(T.natsLag),
-      summary: `Gateway ${TEXT.gateway} is behind the stream`,
-      description: `${TEXT.value} messages of the stream are still to be read by ${TEXT.gateway} (limit of the alert: ${T.natsLag.value}).`,
+      ...timingAndSeverity(T.natsLag),
+      summary: `Gateway ${TEMPLATE.gateway} is behind the stream`,
+      description: `${TEMPLATE.value} messages of the stream are still to be read by ${TEMPLATE.gateway} (limit of the alert: ${T.natsLag.value}).`,
       dashboard: "nats",
     },
     {
       name: "NatsPaused",
       expr: `${METRIC.natsPaused} > ${T.natsPaused.value}`,
-      ...due(T.natsPaused),
-      summary: `Gateway ${TEXT.gateway} has stopped reading`,
-      description: `ws_nats_paused is ${TEXT.value} on ${TEXT.gateway} for ${T.natsPaused.for}: it is short of CPU, and its clients are behind.`,
+      ...timingAndSeverity(T.natsPaused),
+      summary: `Gateway ${TEMPLATE.gateway} has stopped reading`,
+      description: `ws_nats_paused is ${TEMPLATE.value} on ${TEMPLATE.gateway} for ${T.natsPaused.for}: it is short of CPU, and its clients are behind.`,
       dashboard: "nats",
     },
     {
       name: "StreamSilent",
       // Gateways that have read nothing since their start have no such line.
       expr: `(sum(rate(${METRIC.streamMessages}[${T.streamRate.window}])) or vector(0)) <= ${T.streamRate.value} and on() ${RECORD.gatewaysUp} > ${T.gatewaysUp.value}`,
-      ...due(T.streamRate),
+      ...timingAndSeverity(T.streamRate),
       summary: "Nothing is published",
-      description: `Gateways read ${TEXT.rate} messages a second for ${T.streamRate.for}: NATS is there, the publishers are not.`,
+      description: `Gateways read ${TEMPLATE.rate} messages a second for ${T.streamRate.for}: NATS is there, the publishers are not.`,
       dashboard: "nats",
     },
     ...(servers === 0
@@ -50,25 +50,25 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
           {
             name: "NatsServerDown",
             expr: `${unhealthyServers(servers)} > ${T.natsServersDown.value}`,
-            ...due(T.natsServersDown),
+            ...timingAndSeverity(T.natsServersDown),
             summary: "A NATS server is not healthy",
-            description: `${TEXT.value} of ${servers} NATS servers do not answer or are not healthy.`,
+            description: `${TEMPLATE.value} of ${servers} NATS servers do not answer or are not healthy.`,
             dashboard: "nats" as const,
           },
           {
             name: "JetstreamNearlyFull",
-            expr: `${OTHERS.jetstreamBytes} / (${OTHERS.jetstreamMaxBytes} > 0) > ${T.jetstreamStorage.value}`,
-            ...due(T.jetstreamStorage),
+            expr: `${OTHER_METRIC.jetstreamBytes} / (${OTHER_METRIC.jetstreamMaxBytes} > 0) > ${T.jetstreamStorage.value}`,
+            ...timingAndSeverity(T.jetstreamStorage),
             summary: `JetStream of ${server} is nearly full`,
-            description: `${TEXT.percentage} of JetStream's storage of ${server} is taken (limit of the alert: ${percent(T.jetstreamStorage.value)}). When it is full nothing can be published.`,
+            description: `${TEMPLATE.percentage} of JetStream's storage of ${server} is taken (limit of the alert: ${percent(T.jetstreamStorage.value)}). When it is full nothing can be published.`,
             dashboard: "nats" as const,
           },
           {
             name: "NatsSlowConsumer",
-            expr: `increase(${OTHERS.natsSlowConsumers}[${T.natsSlowConsumers.window}]) > ${T.natsSlowConsumers.value}`,
-            ...due(T.natsSlowConsumers),
+            expr: `increase(${OTHER_METRIC.natsSlowConsumers}[${T.natsSlowConsumers.window}]) > ${T.natsSlowConsumers.value}`,
+            ...timingAndSeverity(T.natsSlowConsumers),
             summary: `NATS server ${server} has cut off a slow client`,
-            description: `Clients that ${server} has cut off in ${T.natsSlowConsumers.window} because they did not keep up: ${TEXT.value}.`,
+            description: `Clients that ${server} has cut off in ${T.natsSlowConsumers.window} because they did not keep up: ${TEMPLATE.value}.`,
             dashboard: "nats" as const,
           },
         ]),

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { KNOWN_METRICS, metricsIn } from "../testing/metrics-in.fixture.ts";
+import { KNOWN_METRICS, metricsIn } from "../testing/metric-names.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { alertRules, runbookAnchor } from "./rules.ts";
+import { alertRules, runbookAnchor } from "./alert-rules.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const runbook = read("docs/runbook.md");

@@ -1,7 +1,7 @@
-import { JOB, LABEL, METRIC, OTHERS } from "../limits/metrics.ts";
+import { JOB, LABEL, METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { QUANTILES } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
+import type { Dashboard } from "./dashboard-json.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
 import { CHOSEN, gatewayVariable } from "./variables.ts";
 
@@ -14,14 +14,14 @@ const DELIVERED = `sum by (instance) (${rate(chosen(METRIC.messagesSent))})`;
 const MEMORY = chosen(METRIC.memoryUsage);
 /** What the connections cost, not the empty gateway: choose a time that begins before the run. */
 const CONNECTION_MEMORY = `(${MEMORY} - min_over_time(${MEMORY}[$__range])) / (${CONNECTIONS} > 0)`;
-const DELIVERY_CPU = `sum by (instance) (${rate(chosen(OTHERS.cpuSeconds, `,job="${JOB.gateway}"`))}) / (${DELIVERED} > 0)`;
+const DELIVERY_CPU = `sum by (instance) (${rate(chosen(OTHER_METRIC.cpuSeconds, `,job="${JOB.gateway}"`))}) / (${DELIVERED} > 0)`;
 
 /** One run at a glance: choose the time of the run. */
-export function capacityTestTopic({ maxConnections, memoryLimitBytes }: MonitoringOptions): Topic {
+export function capacityTestDashboard({ maxConnections, memoryLimitBytes }: MonitoringOptions): Dashboard {
   return {
     name: "capacityTest",
     description:
-      "One run at a glance. Choose its time, from shortly before its begin: memory is counted from there.",
+      "One run at a glance. Choose its time, from shortly before its begin: memory is badEventsFor from there.",
     from: "now-30m",
     variables: [gatewayVariable()],
     rows: [
@@ -211,8 +211,8 @@ function costPanels(memoryLimitBytes: number) {
       unit: "s",
       line: { limit: "eventLoopLag", bad: "above" },
       queries: [
-        { expr: chosen(OTHERS.eventLoopLag, `,job="${JOB.gateway}"`), legend: `p99 ${GATEWAY}` },
-        { expr: chosen(OTHERS.eventLoopLagMax, `,job="${JOB.gateway}"`), legend: `most ${GATEWAY}` },
+        { expr: chosen(OTHER_METRIC.eventLoopLag, `,job="${JOB.gateway}"`), legend: `p99 ${GATEWAY}` },
+        { expr: chosen(OTHER_METRIC.eventLoopLagMax, `,job="${JOB.gateway}"`), legend: `most ${GATEWAY}` },
       ],
     }),
     graph({

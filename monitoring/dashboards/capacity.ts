@@ -2,7 +2,7 @@ import { MappingType } from "@grafana/grafana-foundation-sdk/dashboard";
 import { METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
+import type { Dashboard } from "./dashboard-json.ts";
 import { graph, number } from "./panels.ts";
 import { choiceVariable, fleetAnnotations, textVariable } from "./variables.ts";
 
@@ -17,7 +17,7 @@ const NEVER = 3650;
 const NO_GROWTH = 1e-9;
 
 /** How much room there is, for how long, and what it costs. */
-export function capacityTopic(options: MonitoringOptions): Topic {
+export function capacityDashboard(options: MonitoringOptions): Dashboard {
   return {
     name: "capacity",
     description:

@@ -1,5 +1,5 @@
 import { LOG_LABELS } from "../limits/log-labels.ts";
-import type { Topic } from "./frame.ts";
+import type { Dashboard } from "./dashboard-json.ts";
 import { graph, logLines, number } from "./panels.ts";
 import { textVariable } from "./variables.ts";
 
@@ -13,7 +13,7 @@ const ERRORS = `{${role}=~".+",${CHOSEN},${level}=~"error|critical|crit|alert|em
 const CONTAINS = "|= `$connection`";
 
 /** What machines and programs say: of all, of one, or of one connection. */
-export function logsTopic(): Topic {
+export function logsDashboard(): Dashboard {
   return {
     name: "logs",
     description:

@@ -1,10 +1,10 @@
-import { METRIC, OTHERS } from "../limits/metrics.ts";
+import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { unhealthyServers } from "../limits/nats-health.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
-import { sourcePanels } from "./gateways.ts";
+import type { Dashboard } from "./dashboard-json.ts";
+import { sourcePanels } from "./gateway-panels.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
 import { CHOSEN, fleetAnnotations, gatewayVariable } from "./variables.ts";
 
@@ -12,7 +12,7 @@ const SERVER = "{{server_id}}";
 const STREAM = "{{stream_name}}";
 
 /** NATS as the gateways see it, and its servers where they are ours. */
-export function natsTopic({ natsMonitoring }: MonitoringOptions): Topic {
+export function natsDashboard({ natsMonitoring }: MonitoringOptions): Dashboard {
   const servers = natsMonitoring.length;
   return {
     name: "nats",
@@ -114,7 +114,7 @@ function serverPanels() {
       description: "Clients of each server: gateways and publishers.",
       unit: "short",
       line: { limit: "natsConnections", bad: "above" },
-      queries: [{ expr: OTHERS.natsConnections, legend: SERVER }],
+      queries: [{ expr: OTHER_METRIC.natsConnections, legend: SERVER }],
     }),
     graph({
       title: "Messages",
@@ -123,8 +123,8 @@ function serverPanels() {
       unit: "mps",
       line: { limit: "streamRate", bad: "below" },
       queries: [
-        { expr: rate(OTHERS.natsMessagesIn), legend: `in ${SERVER}` },
-        { expr: rate(OTHERS.natsMessagesOut), legend: `out ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsMessagesIn), legend: `in ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsMessagesOut), legend: `out ${SERVER}` },
       ],
     }),
     graph({
@@ -133,8 +133,8 @@ function serverPanels() {
       unit: "Bps",
       line: { limit: "bytesSent", bad: "above" },
       queries: [
-        { expr: rate(OTHERS.natsBytesIn), legend: `in ${SERVER}` },
-        { expr: rate(OTHERS.natsBytesOut), legend: `out ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsBytesIn), legend: `in ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsBytesOut), legend: `out ${SERVER}` },
       ],
     }),
     graph({
@@ -142,14 +142,14 @@ function serverPanels() {
       description: "Percent of one core.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
-      queries: [{ expr: OTHERS.natsCpu, legend: SERVER }],
+      queries: [{ expr: OTHER_METRIC.natsCpu, legend: SERVER }],
     }),
     graph({
       title: "Memory",
       description: "Resident memory of each server.",
       unit: "bytes",
       line: { limit: "natsMemory", bad: "above" },
-      queries: [{ expr: OTHERS.natsMemory, legend: SERVER }],
+      queries: [{ expr: OTHER_METRIC.natsMemory, legend: SERVER }],
     }),
     graph({
       title: "Slow clients cut off",
@@ -158,7 +158,7 @@ function serverPanels() {
       line: { limit: "natsSlowConsumers", bad: "above" },
       queries: [
         {
-          expr: `increase(${OTHERS.natsSlowConsumers}[${T.natsSlowConsumers.window}])`,
+          expr: `increase(${OTHER_METRIC.natsSlowConsumers}[${T.natsSlowConsumers.window}])`,
           legend: SERVER,
         },
       ],
@@ -174,7 +174,9 @@ function streamPanels() {
       description: "Part of each server's storage that is taken. When it is full nothing can be published.",
       unit: "percentunit",
       line: { limit: "jetstreamStorage", bad: "above" },
-      queries: [{ expr: `${OTHERS.jetstreamBytes} / (${OTHERS.jetstreamMaxBytes} > 0)`, legend: SERVER }],
+      queries: [
+        { expr: `${OTHER_METRIC.jetstreamBytes} / (${OTHER_METRIC.jetstreamMaxBytes} > 0)`, legend: SERVER },
+      ],
     }),
     graph({
       title: "Published",
@@ -183,7 +185,7 @@ function streamPanels() {
       line: { limit: "streamRate", bad: "below" },
       queries: [
         {
-          expr: `max by (stream_name) (rate(${OTHERS.streamLastSequence}[$__rate_interval]))`,
+          expr: `max by (stream_name) (rate(${OTHER_METRIC.streamLastSequence}[$__rate_interval]))`,
           legend: STREAM,
         },
       ],
@@ -194,14 +196,14 @@ function streamPanels() {
         "Messages in a stream: what a gateway reads that starts or comes back. At 0 there is nothing to resume from.",
       unit: "short",
       line: { limit: "present", bad: "below" },
-      queries: [{ expr: most(OTHERS.streamMessages), legend: STREAM }],
+      queries: [{ expr: most(OTHER_METRIC.streamMessages), legend: STREAM }],
     }),
     graph({
       title: "Consumers",
       description: "Readers of a stream: one for each process that reads it.",
       unit: "short",
       line: { limit: "present", bad: "below" },
-      queries: [{ expr: most(OTHERS.streamConsumers), legend: STREAM }],
+      queries: [{ expr: most(OTHER_METRIC.streamConsumers), legend: STREAM }],
     }),
   ];
 }

@@ -1,11 +1,11 @@
 import { DashboardLinkBuilder } from "@grafana/grafana-foundation-sdk/dashboard";
-import { DISKS, JOB, LABEL, OTHERS, REFUSALS } from "../limits/metrics.ts";
+import { DISKS, JOB, LABEL, OTHER_METRIC, REFUSALS } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
-import { eventRate, SLOS, type SloName } from "../limits/slos.ts";
+import { eventRateName, SLOS, type SloName } from "../limits/slos.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
-import { connectionPanels, deliveryPanels, gatewayPanels, sourcePanels } from "./gateways.ts";
+import type { Dashboard } from "./dashboard-json.ts";
+import { connectionPanels, deliveryPanels, gatewayPanels, sourcePanels } from "./gateway-panels.ts";
 import { graph, list, number } from "./panels.ts";
 import { fleetAnnotations, gatewayVariable } from "./variables.ts";
 
@@ -16,7 +16,7 @@ const DAY = 24 * 3600;
 const FEWEST = 1e-9;
 
 /** What goes on now: whether users are served, what fires, and where the trouble is. */
-export function operationsTopic(options: MonitoringOptions): Topic {
+export function operationsDashboard(options: MonitoringOptions): Dashboard {
   return {
     name: "operations",
     description: "Are users served? If not: who, since when, and by which gateway.",
@@ -119,7 +119,7 @@ function budgetPanel(slo: SloName, title: string) {
   const { objective, promise } = SLOS[slo];
   const allowed = Number((1 - objective).toFixed(6));
   // Events are added up, not ratios: a minute of the busiest hour counts for more than one of the night.
-  const sum = (which: "errors" | "events") => `sum_over_time(${eventRate(slo, which)}[30d])`;
+  const sum = (which: "errors" | "events") => `sum_over_time(${eventRateName(slo, which)}[30d])`;
   return number({
     title,
     description: `What is left of the budget of 30 days, or of as many as the disk has room for: ${promise}. Below 0 the promise is broken.`,
@@ -169,7 +169,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
       line: { limit: "diskLeft", bad: "below" },
       queries: [
         {
-          expr: `${OTHERS.diskAvailable}${onDisks} / ${OTHERS.diskSize}${onDisks}`,
+          expr: `${OTHER_METRIC.diskAvailable}${onDisks} / ${OTHER_METRIC.diskSize}${onDisks}`,
           legend: disk,
         },
       ],
@@ -181,7 +181,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
       line: { limit: "diskFull", bad: "below" },
       queries: [
         {
-          expr: `predict_linear(${OTHERS.diskAvailable}${onDisks}[${T.diskFull.window}], ${DAY})`,
+          expr: `predict_linear(${OTHER_METRIC.diskAvailable}${onDisks}[${T.diskFull.window}], ${DAY})`,
           legend: disk,
         },
       ],
@@ -192,7 +192,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
     description: `1 while a TLS handshake with ${domain} succeeds, as a browser makes it.`,
     unit: "short",
     line: { limit: "entrance", bad: "below" },
-    queries: [{ expr: `${OTHERS.probeSuccess}{job="${JOB.entrance}"}` }],
+    queries: [{ expr: `${OTHER_METRIC.probeSuccess}{job="${JOB.entrance}"}` }],
     width: 4,
     height: 8,
   });
@@ -201,7 +201,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
     description: `Time until the certificate of ${domain} ends. Google renews it a month before.`,
     unit: "s",
     line: { limit: "certificate", bad: "below" },
-    queries: [{ expr: `${OTHERS.certificateEnd}{job="${JOB.entrance}"} - time()` }],
+    queries: [{ expr: `${OTHER_METRIC.certificateEnd}{job="${JOB.entrance}"} - time()` }],
     width: 4,
     height: 8,
   });
@@ -212,7 +212,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
         "1 while a part of the monitoring answers. What does not is missing in alerts and dashboards.",
       unit: "short",
       line: { limit: "targetDown", bad: "below" },
-      queries: [{ expr: `${OTHERS.up}{job!="${JOB.gateway}"}`, legend: "{{job}} {{instance}}" }],
+      queries: [{ expr: `${OTHER_METRIC.up}{job!="${JOB.gateway}"}`, legend: "{{job}} {{instance}}" }],
     }),
     graph({
       title: "Failed notifications",
@@ -221,7 +221,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
       line: { limit: "notifications", bad: "above" },
       queries: [
         {
-          expr: `sum by (integration) (rate(${OTHERS.notificationsFailed}[${T.notifications.window}]))`,
+          expr: `sum by (integration) (rate(${OTHER_METRIC.notificationsFailed}[${T.notifications.window}]))`,
           legend: "{{integration}}",
         },
       ],

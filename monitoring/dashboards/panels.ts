@@ -37,7 +37,7 @@ import {
 import { PanelBuilder as StatBuilder } from "@grafana/grafana-foundation-sdk/stat";
 import { PanelBuilder as TableBuilder } from "@grafana/grafana-foundation-sdk/table";
 import { PanelBuilder as TimeSeriesBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
-import { LIMITS, type LimitName } from "../limits/guides.ts";
+import { LIMITS, type LimitName } from "../limits/reference-lines.ts";
 import { DASHBOARD_UIDS, DATASOURCE_UIDS } from "./uids.ts";
 
 /** The sources by the ids under which Grafana is given them. */
@@ -76,7 +76,7 @@ export interface Line {
 /** Panels without a line, and why none makes sense. */
 export const WITHOUT_LINE = {
   firing: "a list of alerts, each with a limit of its own",
-  lines: "log lines are read, not counted",
+  lines: "log lines are read, not badEventsFor",
   volume: "how much is logged depends on the level that was chosen",
   date: "a date has no fixed limit; the days until then have one beside it",
   cost: "what a deployment may cost is for its owners to say",

@@ -7,7 +7,7 @@ import {
   VariableSort,
 } from "@grafana/grafana-foundation-sdk/dashboard";
 import { DataqueryBuilder } from "@grafana/grafana-foundation-sdk/prometheus";
-import { JOB, METRIC, OTHERS } from "../limits/metrics.ts";
+import { JOB, METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS } from "../limits/thresholds.ts";
 import { SOURCES } from "./panels.ts";
@@ -21,7 +21,7 @@ export function gatewayVariable(): QueryVariableBuilder {
     .label("Gateway")
     .description("Gateways that are shown one by one; sums are of all of them")
     .datasource(SOURCES.prometheus)
-    .query(`label_values(${OTHERS.up}{job="${JOB.gateway}"}, instance)`)
+    .query(`label_values(${OTHER_METRIC.up}{job="${JOB.gateway}"}, instance)`)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
@@ -62,7 +62,7 @@ export function choiceVariable(
     .options(values.map((value) => ({ selected: value === first, text: value, value })));
 }
 
-const GATEWAYS = `${OTHERS.up}{job="${JOB.gateway}"}`;
+const GATEWAYS = `${OTHER_METRIC.up}{job="${JOB.gateway}"}`;
 /** Longer than from a new gateway's start to the old one's drain. */
 const ROLLOUT = "10m";
 
@@ -91,7 +91,7 @@ export function fleetAnnotations(): AnnotationQueryBuilder[] {
     annotation(
       "Restart",
       "red",
-      `resets(${OTHERS.cpuSeconds}{job="${JOB.gateway}"}[1m]) > 0`,
+      `resets(${OTHER_METRIC.cpuSeconds}{job="${JOB.gateway}"}[1m]) > 0`,
       "{{instance}} has started anew on its VM",
     ),
   ];

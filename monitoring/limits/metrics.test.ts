@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMetrics } from "@odin-ws/server/metrics";
 import { Registry } from "prom-client";
-import { alertRules } from "../alerts/rules.ts";
-import { KNOWN_METRICS, metricsIn } from "../testing/metrics-in.fixture.ts";
+import { alertRules } from "../alerts/alert-rules.ts";
+import { KNOWN_METRICS, metricsIn } from "../testing/metric-names.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { METRIC, OTHERS, REFUSALS } from "./metrics.ts";
+import { METRIC, OTHER_METRIC, REFUSALS } from "./metrics.ts";
 import { recordingRules } from "./recording-rules.ts";
 import { IN_TIME_SECONDS } from "./slos.ts";
 
@@ -14,7 +14,12 @@ createMetrics(registry);
 const exported = await registry.metrics();
 
 test("every metric of the gateway that is named here is in its /metrics", () => {
-  const defaults = [OTHERS.eventLoopLag, OTHERS.eventLoopLagMax, OTHERS.cpuSeconds, OTHERS.heapUsed];
+  const defaults = [
+    OTHER_METRIC.eventLoopLag,
+    OTHER_METRIC.eventLoopLagMax,
+    OTHER_METRIC.cpuSeconds,
+    OTHER_METRIC.heapUsed,
+  ];
   for (const name of [...Object.values(METRIC), ...defaults])
     assert.match(exported, new RegExp(`^# TYPE ${name} `, "m"), name);
 });

@@ -24,7 +24,7 @@ export const LABEL = {
 } as const;
 
 /** Names that are not the gateway's code's: of Prometheus itself, of prom-client's defaults, of the exporters. */
-export const OTHERS = {
+export const OTHER_METRIC = {
   /** 1 while a target answers. */
   up: "up",
   /** Average of the 99th percentiles of a gateway's processes, since the last scrape. */

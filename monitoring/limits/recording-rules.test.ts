@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grown, held } from "../alerts/cases/series.fixture.ts";
-import { alertRules } from "../alerts/rules.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { alertRules } from "../alerts/alert-rules.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
+import { counterValues, gaugeValues } from "../testing/series.fixture.ts";
 import { QUANTILES, RECORD, recordingRules } from "./recording-rules.ts";
-import { BURN_RATES, errorCount, errorRatio, eventRate, SLO_WINDOWS, SLOS } from "./slos.ts";
+import { BURN_RATES, errorCountName, errorRatioName, eventRateName, SLO_WINDOWS, SLOS } from "./slos.ts";
 
 const groups = recordingRules(SAMPLE);
 const rules = groups.flatMap((group) => group.rules);
@@ -14,38 +14,38 @@ const END = 900;
 
 /** Two gateways for 15 minutes; the second has no NATS and drops a tenth. */
 const SERIES: Record<string, string> = {
-  'up{job="gateway",instance="g1"}': held(STEP, [1, END]),
-  'up{job="gateway",instance="g2"}': held(STEP, [1, END]),
-  'up{job="gateway",instance="g3"}': held(STEP, [0, END]),
-  'up{job="loki",instance="monitoring"}': held(STEP, [1, END]),
-  'ws_nats_connected{instance="g1"}': held(STEP, [1, END]),
-  'ws_nats_connected{instance="g2"}': held(STEP, [0, END]),
-  'ws_connections_current{instance="g1"}': held(STEP, [9000, 300], [4000, END - 300]),
-  'ws_connections_current{instance="g2"}': held(STEP, [1000, END]),
-  'ws_memory_usage_bytes{instance="g1"}': held(STEP, [5e8, END]),
-  'ws_connections_total{instance="g1"}': grown(STEP, [3, END]),
-  'ws_connections_total{instance="g2"}': grown(STEP, [1, END]),
-  'ws_connections_rejected_total{instance="g1",reason="cpu"}': grown(STEP, [0.5, END]),
-  'ws_connections_rejected_total{instance="g2",reason="draining"}': grown(STEP, [0.5, END]),
-  'ws_connections_rejected_total{instance="g2",reason="token"}': grown(STEP, [7, END]),
-  'ws_stream_messages_total{instance="g1",event="trade"}': grown(STEP, [12, END]),
-  'ws_stream_messages_total{instance="g2",event="trade"}': grown(STEP, [11, END]),
-  'ws_messages_sent_total{instance="g1",event="trade"}': grown(STEP, [100, END]),
-  'ws_messages_sent_total{instance="g1",event="social"}': grown(STEP, [20, END]),
-  'ws_messages_sent_total{instance="g2",event="trade"}': grown(STEP, [90, END]),
-  'ws_messages_dropped_total{instance="g2",reason="shed",priority="low"}': grown(STEP, [6, END]),
-  'ws_messages_dropped_total{instance="g2",reason="shed",priority="medium"}': grown(STEP, [4, END]),
-  'ws_bytes_sent_total{instance="g1",encoding="plain"}': grown(STEP, [1000, END]),
-  'ws_bytes_sent_total{instance="g1",encoding="deflate"}': grown(STEP, [500, END]),
+  'up{job="gateway",instance="g1"}': gaugeValues(STEP, [1, END]),
+  'up{job="gateway",instance="g2"}': gaugeValues(STEP, [1, END]),
+  'up{job="gateway",instance="g3"}': gaugeValues(STEP, [0, END]),
+  'up{job="loki",instance="monitoring"}': gaugeValues(STEP, [1, END]),
+  'ws_nats_connected{instance="g1"}': gaugeValues(STEP, [1, END]),
+  'ws_nats_connected{instance="g2"}': gaugeValues(STEP, [0, END]),
+  'ws_connections_current{instance="g1"}': gaugeValues(STEP, [9000, 300], [4000, END - 300]),
+  'ws_connections_current{instance="g2"}': gaugeValues(STEP, [1000, END]),
+  'ws_memory_usage_bytes{instance="g1"}': gaugeValues(STEP, [5e8, END]),
+  'ws_connections_total{instance="g1"}': counterValues(STEP, [3, END]),
+  'ws_connections_total{instance="g2"}': counterValues(STEP, [1, END]),
+  'ws_connections_rejected_total{instance="g1",reason="cpu"}': counterValues(STEP, [0.5, END]),
+  'ws_connections_rejected_total{instance="g2",reason="draining"}': counterValues(STEP, [0.5, END]),
+  'ws_connections_rejected_total{instance="g2",reason="token"}': counterValues(STEP, [7, END]),
+  'ws_stream_messages_total{instance="g1",event="trade"}': counterValues(STEP, [12, END]),
+  'ws_stream_messages_total{instance="g2",event="trade"}': counterValues(STEP, [11, END]),
+  'ws_messages_sent_total{instance="g1",event="trade"}': counterValues(STEP, [100, END]),
+  'ws_messages_sent_total{instance="g1",event="social"}': counterValues(STEP, [20, END]),
+  'ws_messages_sent_total{instance="g2",event="trade"}': counterValues(STEP, [90, END]),
+  'ws_messages_dropped_total{instance="g2",reason="shed",priority="low"}': counterValues(STEP, [6, END]),
+  'ws_messages_dropped_total{instance="g2",reason="shed",priority="medium"}': counterValues(STEP, [4, END]),
+  'ws_bytes_sent_total{instance="g1",encoding="plain"}': counterValues(STEP, [1000, END]),
+  'ws_bytes_sent_total{instance="g1",encoding="deflate"}': counterValues(STEP, [500, END]),
   // g1: all in time. g2: half of them take 50 to 100 ms.
-  'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g1",le="0.1"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g1",le="+Inf"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_count{instance="g1"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g2",le="0.05"}': grown(STEP, [50, END]),
-  'ws_message_latency_seconds_bucket{instance="g2",le="0.1"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g2",le="+Inf"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_count{instance="g2"}': grown(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g1",le="0.1"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g1",le="+Inf"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_count{instance="g1"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="0.05"}': counterValues(STEP, [50, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="0.1"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="+Inf"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_count{instance="g2"}': counterValues(STEP, [100, END]),
 };
 
 /** What is recorded at the end, by labels. */
@@ -93,26 +93,26 @@ const EXPECTED: Record<string, Record<string, number>> = {
     'quantile="0.99"': 0.098,
   },
   // A wrong token is not our fault: of 5 attempts a second 1 is.
-  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("connections", window), { "": 0.2 }])),
-  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("latency", window), { "": 0.25 }])),
+  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("connections", window), { "": 0.2 }])),
+  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("latency", window), { "": 0.25 }])),
   // Nobody is woken for a drain.
   ...Object.fromEntries(
-    ["5m", "30m", "1h", "6h"].map((window) => [errorRatio("connections", window, "faults"), { "": 0.1 }]),
+    ["5m", "30m", "1h", "6h"].map((window) => [errorRatioName("connections", window, "faults"), { "": 0.1 }]),
   ),
   // In the 885 s that there are
   ...Object.fromEntries(
-    ["1h", "6h"].map((window) => [errorCount("connections", window, "faults"), { "": 442.5 }]),
+    ["1h", "6h"].map((window) => [errorCountName("connections", window, "faults"), { "": 442.5 }]),
   ),
   ...Object.fromEntries(
-    ["1d", "3d"].map((window) => [errorCount("connections", window, "errors"), { "": 885 }]),
+    ["1d", "3d"].map((window) => [errorCountName("connections", window, "errors"), { "": 885 }]),
   ),
   ...Object.fromEntries(
-    ["1h", "6h", "1d", "3d"].map((window) => [errorCount("latency", window, "errors"), { "": 44_250 }]),
+    ["1h", "6h", "1d", "3d"].map((window) => [errorCountName("latency", window, "errors"), { "": 44_250 }]),
   ),
-  [eventRate("connections", "errors")]: { "": 1 },
-  [eventRate("connections", "events")]: { "": 5 },
-  [eventRate("latency", "errors")]: { "": 50 },
-  [eventRate("latency", "events")]: { "": 200 },
+  [eventRateName("connections", "errors")]: { "": 1 },
+  [eventRateName("connections", "events")]: { "": 5 },
+  [eventRateName("latency", "errors")]: { "": 50 },
+  [eventRateName("latency", "events")]: { "": 200 },
 };
 
 async function check(series: Record<string, string>, expected: [expr: string, samples: object[]][]) {
@@ -154,11 +154,11 @@ test("what is recorded of two gateways", { skip: WITHOUT_PROMTOOL }, async () =>
 test("without events nothing went wrong, and without gateways there are none", {
   skip: WITHOUT_PROMTOOL,
 }, async () => {
-  const idle = Object.fromEntries(Object.keys(SERIES).map((name) => [name, held(STEP, [0, END])]));
+  const idle = Object.fromEntries(Object.keys(SERIES).map((name) => [name, gaugeValues(STEP, [0, END])]));
   const zero = (name: string, labels = "") => [name, [{ labels: `${name}{${labels}}`, value: 0 }]] as const;
   const ratios = [
     ...(["connections", "latency"] as const).flatMap((slo) =>
-      SLO_WINDOWS.map((window) => errorRatio(slo, window)),
+      SLO_WINDOWS.map((window) => errorRatioName(slo, window)),
     ),
     RECORD.dropRatio,
     RECORD.gatewaysUp,

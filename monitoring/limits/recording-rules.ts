@@ -1,12 +1,12 @@
 import type { MonitoringOptions } from "../options.ts";
-import { JOB, LABEL, METRIC, OTHERS, REFUSALS } from "./metrics.ts";
+import { JOB, LABEL, METRIC, OTHER_METRIC, REFUSALS } from "./metrics.ts";
 import {
-  type Bad,
+  type BadEvents,
   BURN_RATES,
-  counted,
-  errorCount,
-  errorRatio,
-  eventRate,
+  badEventsFor,
+  errorCountName,
+  errorRatioName,
+  eventRateName,
   IN_TIME_SECONDS,
   LONG_WINDOWS,
   SHORT_WINDOWS,
@@ -88,7 +88,7 @@ export function recordingRules(options: MonitoringOptions): RuleGroup<RecordingR
   ];
 }
 
-const GATEWAY_UP = `${OTHERS.up}{job="${JOB.gateway}"}`;
+const GATEWAY_UP = `${OTHER_METRIC.up}{job="${JOB.gateway}"}`;
 
 function fleet({ maxConnections, memoryLimitBytes }: MonitoringOptions): RecordingRule[] {
   return [
@@ -178,8 +178,8 @@ function objectives(): RuleGroup<RecordingRule>[] {
 function budget(slo: SloName): RecordingRule[] {
   const { errors, events } = EVENTS[slo]("rate", SHORT_WINDOWS[0]);
   return [
-    { record: eventRate(slo, "errors"), expr: errors },
-    { record: eventRate(slo, "events"), expr: events },
+    { record: eventRateName(slo, "errors"), expr: errors },
+    { record: eventRateName(slo, "events"), expr: events },
   ];
 }
 
@@ -187,23 +187,23 @@ function objective(slo: SloName, window: string): RecordingRule[] {
   const rate = EVENTS[slo]("rate", window);
   const increase = EVENTS[slo]("increase", window);
   const alerts = BURN_RATES.filter(({ long, short }) => long === window || short === window);
-  const looked = new Set<Bad>(["errors", ...alerts.map(({ severity }) => counted(slo, severity))]);
+  const looked = new Set<BadEvents>(["errors", ...alerts.map(({ severity }) => badEventsFor(slo, severity))]);
   return [
     ...[...looked].map((bad) => ({
-      record: errorRatio(slo, window, bad),
+      record: errorRatioName(slo, window, bad),
       // 0 while there are no events
       expr: `(${rate[bad]}) / (${rate.events} > 0) or (${rate.events}) * 0`,
     })),
     ...alerts
       .filter(({ long }) => long === window)
-      .map(({ severity }) => counted(slo, severity))
-      .map((bad) => ({ record: errorCount(slo, window, bad), expr: increase[bad] })),
+      .map(({ severity }) => badEventsFor(slo, severity))
+      .map((bad) => ({ record: errorCountName(slo, window, bad), expr: increase[bad] })),
   ];
 }
 
-type Events = Record<Bad | "events", string>;
+type Events = Record<BadEvents | "events", string>;
 
-/** Bad events and all of them, a second or in a window. */
+/** BadEvents events and all of them, a second or in a window. */
 const EVENTS: Record<SloName, (over: "rate" | "increase", window: string) => Events> = {
   connections: (over, window) => {
     const sum = (metric: string) => `sum(${over}(${metric}[${window}]))`;

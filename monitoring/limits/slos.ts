@@ -7,11 +7,11 @@ export interface Slo {
   /** What breaks it, after a number of events: `2% of …`. */
   failure: string;
   /** What wakes somebody. */
-  wakes: Bad;
+  wakes: BadEvents;
 }
 
 /** `errors`: all that breaks a promise. `faults`: without what was planned, and is over when it is done: a drain's refusals. */
-export type Bad = "errors" | "faults";
+export type BadEvents = "errors" | "faults";
 
 export const SLOS = {
   /** Of all attempts that the client made rightly, those that got a connection. A gateway that drains counts against it. */
@@ -42,7 +42,7 @@ export interface BurnRate {
   long: string;
   short: string;
   for: string;
-  /** Bad events in the long window up to which a ratio says nothing: at night one of 60 is 2 %. */
+  /** BadEvents events in the long window up to which a ratio says nothing: at night one of 60 is 2 %. */
   least: number;
   severity: "critical" | "warning";
 }
@@ -63,21 +63,21 @@ export const LONG_WINDOWS = ["6h", "1d", "3d"] as const;
 export const SLO_WINDOWS = [...SHORT_WINDOWS, ...LONG_WINDOWS] as const;
 
 /** What an alert of a severity counts as bad. */
-export function counted(slo: SloName, severity: BurnRate["severity"]): Bad {
+export function badEventsFor(slo: SloName, severity: BurnRate["severity"]): BadEvents {
   return severity === "critical" ? SLOS[slo].wakes : "errors";
 }
 
 /** Recorded name of the part of bad events. @param window one of {@link SLO_WINDOWS} */
-export function errorRatio(slo: SloName, window: string, bad: Bad = "errors"): string {
+export function errorRatioName(slo: SloName, window: string, bad: BadEvents = "errors"): string {
   return `slo:${slo}_${bad}:ratio_rate${window}`;
 }
 
 /** Recorded name of the number of bad events. @param window the long one of one of {@link BURN_RATES} */
-export function errorCount(slo: SloName, window: string, bad: Bad): string {
+export function errorCountName(slo: SloName, window: string, bad: BadEvents): string {
   return `slo:${slo}_${bad}:increase${window}`;
 }
 
 /** Recorded name of events a second, bad ones or all: what a budget adds up. */
-export function eventRate(slo: SloName, which: "errors" | "events"): string {
+export function eventRateName(slo: SloName, which: "errors" | "events"): string {
   return `slo:${slo}_${which}:rate${SHORT_WINDOWS[0]}`;
 }

@@ -6,9 +6,9 @@ import { parseArgs } from "node:util";
 import { howToGet } from "@odin-ws/tools/programs";
 import { monitoringFiles } from "../files.ts";
 import { PORTS, type Ports } from "../services/ports.ts";
-import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./local.ts";
 import { LogSender } from "./log-sender.ts";
 import { localOptions } from "./options.ts";
+import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./programs.ts";
 
 /** What --port takes. */
 const MOVABLE = [...LOCAL_PROGRAMS, "natsExporter", "grafana"] as const satisfies (keyof Ports)[];

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { INHIBITIONS, WATCHDOG } from "../alerts/rules.ts";
+import { INHIBITIONS, WATCHDOG } from "../alerts/alert-rules.ts";
 import type { MonitoringOptions, Receivers } from "../options.ts";
-import { runOnFiles, without } from "../testing/run-on-files.ts";
+import { runOnFiles, without } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { alertmanagerFiles } from "./alertmanager.ts";
 

@@ -1,4 +1,4 @@
-import { INHIBITIONS, type Inhibition, WATCHDOG } from "../alerts/rules.ts";
+import { INHIBITIONS, type Inhibition, WATCHDOG } from "../alerts/alert-rules.ts";
 import type { Confidential, MonitoringOptions, Receivers } from "../options.ts";
 import { yaml } from "./yaml.ts";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { LOG_LABELS } from "../limits/log-labels.ts";
 import { localOptions } from "../local/options.ts";
-import { runOnFiles, without } from "../testing/run-on-files.ts";
+import { runOnFiles, without } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { lokiFiles } from "./loki.ts";
 

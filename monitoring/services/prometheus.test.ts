@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { localOptions } from "../local/options.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { prometheusFiles } from "./prometheus.ts";
 

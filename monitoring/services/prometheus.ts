@@ -1,4 +1,4 @@
-import { alertRules } from "../alerts/rules.ts";
+import { alertRules } from "../alerts/alert-rules.ts";
 import { JOB } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";

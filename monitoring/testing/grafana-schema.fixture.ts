@@ -61,7 +61,7 @@ const TSCONFIG = {
 /** The board and its panels as constants on a line each: the error that a wrong one must have is expected on that line. */
 function statements({ json, wrong = false }: SchemaCase, index: number): string {
   const { panels, ...rest } = JSON.parse(json) as ParsedBoard;
-  const schema = JSON.stringify(join(REPOSITORY, "monitoring/testing/grafana-schema.ts"));
+  const schema = JSON.stringify(join(REPOSITORY, "monitoring/testing/grafana-types.fixture.ts"));
   const board = { ...rest, panels: panels.filter(({ type }) => type === "row") };
   const constants = [
     `export const board${index}: import(${schema}).BoardJson = ${JSON.stringify(board)};`,

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { LOCAL_PROGRAMS } from "../../monitoring/local/local.ts";
+import { LOCAL_PROGRAMS } from "../../monitoring/local/programs.ts";
 import { findProgram, howToGet } from "../../tools/programs/programs.ts";
 import { get } from "../harness/http.ts";
 import type { Owner } from "../harness/owner.ts";

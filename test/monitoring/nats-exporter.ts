@@ -4,7 +4,7 @@
  */
 
 import { createServer } from "node:http";
-import { OTHERS } from "../../monitoring/limits/metrics.ts";
+import { OTHER_METRIC } from "../../monitoring/limits/metrics.ts";
 import { get } from "../harness/http.ts";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
@@ -62,28 +62,28 @@ async function exposition(name: string, monitoring: string): Promise<string> {
   const lines: string[] = [];
   const add = (metric: string, value: number, labels = "") =>
     lines.push(`${metric}{server_id="${name}"${labels}} ${value}`);
-  if (health) add(OTHERS.natsHealth, health.status === "ok" ? 0 : 1);
+  if (health) add(OTHER_METRIC.natsHealth, health.status === "ok" ? 0 : 1);
   if (varz) {
-    add(OTHERS.natsConnections, varz.connections);
-    add(OTHERS.natsSlowConsumers, varz.slow_consumers);
-    add(OTHERS.natsMessagesIn, varz.in_msgs);
-    add(OTHERS.natsMessagesOut, varz.out_msgs);
-    add(OTHERS.natsBytesIn, varz.in_bytes);
-    add(OTHERS.natsBytesOut, varz.out_bytes);
-    add(OTHERS.natsMemory, varz.mem);
-    add(OTHERS.natsCpu, varz.cpu);
+    add(OTHER_METRIC.natsConnections, varz.connections);
+    add(OTHER_METRIC.natsSlowConsumers, varz.slow_consumers);
+    add(OTHER_METRIC.natsMessagesIn, varz.in_msgs);
+    add(OTHER_METRIC.natsMessagesOut, varz.out_msgs);
+    add(OTHER_METRIC.natsBytesIn, varz.in_bytes);
+    add(OTHER_METRIC.natsBytesOut, varz.out_bytes);
+    add(OTHER_METRIC.natsMemory, varz.mem);
+    add(OTHER_METRIC.natsCpu, varz.cpu);
   }
   if (varz && jsz) {
     const labels = `,server_name="${varz.server_name}"`;
-    add(OTHERS.jetstreamBytes, jsz.bytes, labels);
-    add(OTHERS.jetstreamMaxBytes, jsz.config.max_storage, labels);
+    add(OTHER_METRIC.jetstreamBytes, jsz.bytes, labels);
+    add(OTHER_METRIC.jetstreamMaxBytes, jsz.config.max_storage, labels);
     for (const { stream_detail: streams = [] } of jsz.account_details ?? [])
       for (const { name: stream, state } of streams) {
         const ofStream = `${labels},stream_name="${stream}",is_stream_leader="true"`;
-        add(OTHERS.streamMessages, state.messages, ofStream);
-        add(OTHERS.streamBytes, state.bytes, ofStream);
-        add(OTHERS.streamLastSequence, state.last_seq, ofStream);
-        add(OTHERS.streamConsumers, state.consumer_count, ofStream);
+        add(OTHER_METRIC.streamMessages, state.messages, ofStream);
+        add(OTHER_METRIC.streamBytes, state.bytes, ofStream);
+        add(OTHER_METRIC.streamLastSequence, state.last_seq, ofStream);
+        add(OTHER_METRIC.streamConsumers, state.consumer_count, ofStream);
       }
   }
   return `${lines.join("\n")}\n`;

@@ -1,4 +1,4 @@
-import { type AlertCase, counter, G1, gauge, gaugeCase, of, STEP } from "./case.fixture.ts";
+import { type AlertCase, counter, G1, gauge, gaugeCase, of, STEP } from "./alert-case.fixture.ts";
 
 /** What makes the alerts on gateways fire. */
 export const GATEWAY_CASES: readonly AlertCase[] = [

@@ -1,5 +1,5 @@
-import { type AlertCase, counter, gauge, gaugeCase, of, STEP } from "./case.fixture.ts";
-import { held } from "./series.fixture.ts";
+import { gaugeValues } from "../../testing/series.fixture.ts";
+import { type AlertCase, counter, gauge, gaugeCase, of, STEP } from "./alert-case.fixture.ts";
 
 const ENTRANCE = { job: "entrance", instance: "live.example.com" };
 const PROMETHEUS = { job: "prometheus", instance: "monitoring" };
@@ -12,8 +12,8 @@ export const MONITORING_CASES: readonly AlertCase[] = [
     step: 300,
     series: {
       // 100 kB a second of the 8 GB that are left
-      [of("node_filesystem_avail_bytes", DISK)]: `8000000000-30000000x50 ${held(300, [15e9, 6000])}`,
-      [of("node_filesystem_size_bytes", DISK)]: held(300, [20e9, 21_300]),
+      [of("node_filesystem_avail_bytes", DISK)]: `8000000000-30000000x50 ${gaugeValues(300, [15e9, 6000])}`,
+      [of("node_filesystem_size_bytes", DISK)]: gaugeValues(300, [20e9, 21_300]),
     },
     beyond: 10_800, // three hours of data
     over: 15_300,

@@ -1,4 +1,4 @@
-import { type AlertCase, counter, G1, gauge, gaugeCase, of, STEP } from "./case.fixture.ts";
+import { type AlertCase, counter, G1, gauge, gaugeCase, of, STEP } from "./alert-case.fixture.ts";
 
 const EXPORTER = { job: "nats", instance: "monitoring" };
 const SERVER = { job: "nats", instance: "nats", server_id: "nats-0" };

@@ -1,6 +1,6 @@
 import { BURN_RATES, IN_TIME_SECONDS } from "../../limits/slos.ts";
-import type { AlertCase } from "./case.fixture.ts";
-import { grown } from "./series.fixture.ts";
+import { counterValues } from "../../testing/series.fixture.ts";
+import type { AlertCase } from "./alert-case.fixture.ts";
 
 /** Events a second, so that bad ones are more than a few from the first minute on. */
 const EVENTS = 100;
@@ -47,7 +47,7 @@ function burnCases(
       alert,
       step,
       series: series((rate) =>
-        grown(step, [rate(part), course.bad * 60], [rate(0), (course.over - course.bad + 1) * 60]),
+        counterValues(step, [rate(part), course.bad * 60], [rate(0), (course.over - course.bad + 1) * 60]),
       ),
       beyond: step,
       over: course.over * 60,

@@ -14,7 +14,7 @@ import type { MonitoringOptions } from "../options.ts";
 import { DASHBOARD_UIDS, type DashboardName } from "./uids.ts";
 
 /** A dashboard without what all of them share. */
-export interface Topic {
+export interface Dashboard {
   name: DashboardName;
   description: string;
   /** What is on the screen at first, for example `now-1h`. */
@@ -39,7 +39,7 @@ const COLUMNS = 24;
 
 /** A dashboard as Grafana's provisioning reads it: JSON, the same bytes for the same topic. */
 export function dashboardJson(
-  { name, description, from, variables = [], annotations = [], rows }: Topic,
+  { name, description, from, variables = [], annotations = [], rows }: Dashboard,
   { stack, runbookUrl }: Pick<MonitoringOptions, "stack" | "runbookUrl">,
 ): string {
   const board = new DashboardBuilder(`${TITLES[name]} (${stack})`)

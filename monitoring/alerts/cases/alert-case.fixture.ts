@@ -1,4 +1,4 @@
-import { grown, held } from "./series.fixture.ts";
+import { counterValues, gaugeValues } from "../../testing/series.fixture.ts";
 
 /** What makes one alert fire, and end. Times in seconds from the first sample. */
 export interface AlertCase {
@@ -19,10 +19,12 @@ export interface AlertCase {
 
 /** Seconds from one sample to the next in most cases. */
 export const STEP = 15;
-export const gauge = (...parts: Parameters<typeof held> extends [number, ...infer Rest] ? Rest : never) =>
-  held(STEP, ...parts);
-export const counter = (...parts: Parameters<typeof grown> extends [number, ...infer Rest] ? Rest : never) =>
-  grown(STEP, ...parts);
+export const gauge = (
+  ...parts: Parameters<typeof gaugeValues> extends [number, ...infer Rest] ? Rest : never
+) => gaugeValues(STEP, ...parts);
+export const counter = (
+  ...parts: Parameters<typeof counterValues> extends [number, ...infer Rest] ? Rest : never
+) => counterValues(STEP, ...parts);
 
 export const G1 = { job: "gateway", instance: "g1" };
 export const of = (metric: string, labels: Record<string, string>) =>

@@ -1,4 +1,4 @@
-import { runOnFiles, without } from "./run-on-files.ts";
+import { runOnFiles, without } from "./run-on-files.fixture.ts";
 
 /** Why tests with promtool are left out; false where it is here. */
 export const WITHOUT_PROMTOOL = without("promtool");

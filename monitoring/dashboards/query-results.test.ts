@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grown, held } from "../alerts/cases/series.fixture.ts";
 import { RECORD } from "../limits/recording-rules.ts";
-import { eventRate } from "../limits/slos.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
-import { dashboardQueries } from "../testing/queries.ts";
+import { eventRateName } from "../limits/slos.ts";
+import { dashboardQueries } from "../testing/dashboard-queries.fixture.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { dashboards } from "./dashboards.ts";
+import { counterValues, gaugeValues } from "../testing/series.fixture.ts";
+import { dashboardFiles } from "./dashboard-files.ts";
 
-const files = dashboards(SAMPLE);
+const files = dashboardFiles(SAMPLE);
 const skip = WITHOUT_PROMTOOL;
 
 /** What a query gives: numbers by labels. */
@@ -104,12 +104,18 @@ test("a rollout is gateways that appear while others drain; scaling is one of bo
   const draining = (instance: string) => `ws_draining{instance="${instance}"}`;
   const series = {
     // scaled out after 30 min: g2. Rolled out after 60 min: g3 comes, g1 drains from 62 to 63 min and goes.
-    [up("g1")]: held(MINUTE, [1, 63 * MINUTE], [undefined, 30 * MINUTE]),
-    [up("g2")]: held(MINUTE, [undefined, 30 * MINUTE], [1, 63 * MINUTE]),
-    [up("g3")]: held(MINUTE, [undefined, 60 * MINUTE], [1, 33 * MINUTE]),
-    [draining("g1")]: held(MINUTE, [0, 62 * MINUTE], [1, MINUTE], [undefined, 30 * MINUTE]),
-    [draining("g2")]: held(MINUTE, [undefined, 30 * MINUTE], [0, 63 * MINUTE]),
-    [RECORD.gateways]: held(MINUTE, [1, 30 * MINUTE], [2, 30 * MINUTE], [3, 3 * MINUTE], [2, 30 * MINUTE]),
+    [up("g1")]: gaugeValues(MINUTE, [1, 63 * MINUTE], [undefined, 30 * MINUTE]),
+    [up("g2")]: gaugeValues(MINUTE, [undefined, 30 * MINUTE], [1, 63 * MINUTE]),
+    [up("g3")]: gaugeValues(MINUTE, [undefined, 60 * MINUTE], [1, 33 * MINUTE]),
+    [draining("g1")]: gaugeValues(MINUTE, [0, 62 * MINUTE], [1, MINUTE], [undefined, 30 * MINUTE]),
+    [draining("g2")]: gaugeValues(MINUTE, [undefined, 30 * MINUTE], [0, 63 * MINUTE]),
+    [RECORD.gateways]: gaugeValues(
+      MINUTE,
+      [1, 30 * MINUTE],
+      [2, 30 * MINUTE],
+      [3, 3 * MINUTE],
+      [2, 30 * MINUTE],
+    ),
   };
   const at = (where: string, time: string, value?: number): Expected => [
     `annotation ${where}`,
@@ -137,26 +143,26 @@ test("budgets, parts and costs of a run", { skip }, async () => {
   const label = 'instance="g1"';
   const series = {
     // Ten minutes in which half of 20 fail, then 20 minutes of 1000 without a fault: few by events, a sixth by time.
-    [eventRate("connections", "errors")]: held(STEP, [10, 600], [0, END - 600]),
-    [eventRate("connections", "events")]: held(STEP, [20, 600], [1000, END - 600]),
-    [eventRate("latency", "errors")]: held(STEP, [2, END]),
-    [eventRate("latency", "events")]: held(STEP, [100, END]),
-    [`${RECORD.rejections}{reason="token"}`]: held(STEP, [1, END]),
-    [`${RECORD.rejections}{reason="cpu"}`]: held(STEP, [5, END]),
-    [RECORD.connects]: held(STEP, [4, END]),
-    [`${RECORD.dropsByReason}{reason="shed"}`]: held(STEP, [10, END]),
-    [RECORD.deliveries]: held(STEP, [90, END]),
-    [`ws_memory_usage_bytes{${label}}`]: held(STEP, [1e8, 600], [1.1e8, END - 600]),
-    [`ws_connections_current{${label}}`]: held(STEP, [1000, END]),
-    [`ws_throttled_clients_heavy{${label}}`]: held(STEP, [20, END]),
-    [`process_cpu_seconds_total{job="gateway",${label}}`]: grown(STEP, [0.5, END]),
-    [`ws_messages_sent_total{${label},event="trade"}`]: grown(STEP, [50_000, END]),
-    [`ws_resumes_total{${label},result="lost"}`]: grown(STEP, [1, END]),
-    [`ws_resumes_total{${label},result="recovered"}`]: grown(STEP, [3, END]),
-    [`ws_replays_total{${label},result="complete"}`]: held(STEP, [0, END]),
-    [`ws_replays_total{${label},result="partial"}`]: held(STEP, [0, END]),
-    'ALERTS{alertstate="firing",severity="critical",alertname="A"}': held(STEP, [1, END]),
-    'ALERTS{alertstate="pending",severity="warning",alertname="B"}': held(STEP, [1, END]),
+    [eventRateName("connections", "errors")]: gaugeValues(STEP, [10, 600], [0, END - 600]),
+    [eventRateName("connections", "events")]: gaugeValues(STEP, [20, 600], [1000, END - 600]),
+    [eventRateName("latency", "errors")]: gaugeValues(STEP, [2, END]),
+    [eventRateName("latency", "events")]: gaugeValues(STEP, [100, END]),
+    [`${RECORD.rejections}{reason="token"}`]: gaugeValues(STEP, [1, END]),
+    [`${RECORD.rejections}{reason="cpu"}`]: gaugeValues(STEP, [5, END]),
+    [RECORD.connects]: gaugeValues(STEP, [4, END]),
+    [`${RECORD.dropsByReason}{reason="shed"}`]: gaugeValues(STEP, [10, END]),
+    [RECORD.deliveries]: gaugeValues(STEP, [90, END]),
+    [`ws_memory_usage_bytes{${label}}`]: gaugeValues(STEP, [1e8, 600], [1.1e8, END - 600]),
+    [`ws_connections_current{${label}}`]: gaugeValues(STEP, [1000, END]),
+    [`ws_throttled_clients_heavy{${label}}`]: gaugeValues(STEP, [20, END]),
+    [`process_cpu_seconds_total{job="gateway",${label}}`]: counterValues(STEP, [0.5, END]),
+    [`ws_messages_sent_total{${label},event="trade"}`]: counterValues(STEP, [50_000, END]),
+    [`ws_resumes_total{${label},result="lost"}`]: counterValues(STEP, [1, END]),
+    [`ws_resumes_total{${label},result="recovered"}`]: counterValues(STEP, [3, END]),
+    [`ws_replays_total{${label},result="complete"}`]: gaugeValues(STEP, [0, END]),
+    [`ws_replays_total{${label},result="partial"}`]: gaugeValues(STEP, [0, END]),
+    'ALERTS{alertstate="firing",severity="critical",alertname="A"}': gaugeValues(STEP, [1, END]),
+    'ALERTS{alertstate="pending",severity="warning",alertname="B"}': gaugeValues(STEP, [1, END]),
   };
   await check(STEP, series, [
     [
@@ -181,11 +187,11 @@ test("budgets, parts and costs of a run", { skip }, async () => {
 });
 
 test("a budget of which nothing was used is whole, also without any event", { skip }, async () => {
-  const none = { [eventRate("latency", "errors")]: "0x20", [eventRate("latency", "events")]: "0x20" };
+  const none = { [eventRateName("latency", "errors")]: "0x20", [eventRateName("latency", "events")]: "0x20" };
   await check(15, none, [['panel "Error budget: latency" A', "operations", "5m", { "": 1 }]]);
 });
 
-test("servers of NATS are counted while their exporter answers", { skip }, async () => {
+test("servers of NATS are badEventsFor while their exporter answers", { skip }, async () => {
   const series = (exporter: number) => ({
     'up{job="nats",instance="monitoring"}': `${exporter}x20`,
     'gnatsd_healthz_status{job="nats",server_id="a"}': "0x20",

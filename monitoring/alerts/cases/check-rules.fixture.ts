@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { recordingRules } from "../../limits/recording-rules.ts";
-import { promtool } from "../../testing/promtool.ts";
+import { promtool } from "../../testing/promtool.fixture.ts";
 import { SAMPLE } from "../../testing/sample-options.fixture.ts";
-import { alertRules } from "../rules.ts";
+import { alertRules } from "../alert-rules.ts";
 
 const recorded = recordingRules(SAMPLE);
 const groups = alertRules(SAMPLE);

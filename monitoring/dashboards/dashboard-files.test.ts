@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { LIMITS } from "../limits/guides.ts";
-import { OTHERS } from "../limits/metrics.ts";
+import { OTHER_METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
-import { eventRate } from "../limits/slos.ts";
+import { LIMITS } from "../limits/reference-lines.ts";
+import { eventRateName } from "../limits/slos.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { KNOWN_METRICS, metricsIn } from "../testing/metrics-in.fixture.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
-import { dashboardQueries } from "../testing/queries.ts";
+import { dashboardQueries } from "../testing/dashboard-queries.fixture.ts";
+import { KNOWN_METRICS, metricsIn } from "../testing/metric-names.fixture.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { dashboards } from "./dashboards.ts";
+import { dashboardFiles } from "./dashboard-files.ts";
 import { WITHOUT_LINE } from "./panels.ts";
 import { DASHBOARD_UIDS } from "./uids.ts";
 
@@ -38,7 +38,7 @@ interface Board {
   annotations: { list?: { name: string }[] };
 }
 
-const files = dashboards(SAMPLE);
+const files = dashboardFiles(SAMPLE);
 const boards = Object.entries(files).map(([path, json]) => ({ path, board: JSON.parse(json) as Board }));
 const panels = boards.flatMap(({ path, board }) =>
   board.panels
@@ -68,7 +68,7 @@ test("a file for each topic, under the id that alerts link to", () => {
 
 test("the same options give the same bytes, in less than 2 s", () => {
   const begin = performance.now();
-  const again = dashboards(structuredClone(SAMPLE));
+  const again = dashboardFiles(structuredClone(SAMPLE));
   assert.ok(performance.now() - begin < 2000);
   assert.equal(JSON.stringify(again), JSON.stringify(files));
 });
@@ -217,8 +217,8 @@ test("whether users are served is answered on the first screen", () => {
     RECORD.latency,
     RECORD.dropRatio,
     RECORD.gatewaysWithoutNats,
-    eventRate("connections", "errors"),
-    eventRate("latency", "errors"),
+    eventRateName("connections", "errors"),
+    eventRateName("latency", "errors"),
     "ALERTS",
   ])
     assert.ok(text.includes(part), part);
@@ -226,25 +226,25 @@ test("whether users are served is answered on the first screen", () => {
 
 test("a part of the deployment that does not exist has no panels", () => {
   const { domain: _, ...rest } = SAMPLE;
-  const without = Object.values(dashboards({ ...rest, kind: "local", natsMonitoring: [] })).join("");
+  const without = Object.values(dashboardFiles({ ...rest, kind: "local", natsMonitoring: [] })).join("");
   const all = Object.values(files).join("");
   for (const name of [
-    OTHERS.natsHealth,
-    OTHERS.streamBytes,
-    OTHERS.diskAvailable,
-    OTHERS.certificateEnd,
-    OTHERS.probeSuccess,
+    OTHER_METRIC.natsHealth,
+    OTHER_METRIC.streamBytes,
+    OTHER_METRIC.diskAvailable,
+    OTHER_METRIC.certificateEnd,
+    OTHER_METRIC.probeSuccess,
   ]) {
     assert.ok(!without.includes(name), name);
   }
-  for (const name of [OTHERS.natsHealth, OTHERS.diskAvailable, OTHERS.certificateEnd]) {
+  for (const name of [OTHER_METRIC.natsHealth, OTHER_METRIC.diskAvailable, OTHER_METRIC.certificateEnd]) {
     assert.ok(all.includes(name), name);
   }
 });
 
 test("costs are those of the given prices", () => {
   const cost = (gateway: number, base: number) =>
-    dashboardQueries(dashboards({ ...SAMPLE, hourlyPrices: { gateway, base } }))
+    dashboardQueries(dashboardFiles({ ...SAMPLE, hourlyPrices: { gateway, base } }))
       .filter(({ where }) => where.startsWith('panel "Largest fleet, a month"'))
       .map(({ expr }) => expr);
   assert.deepEqual(cost(2, 3), ["(3 + vector(5) * 2) * 730"]);
@@ -266,7 +266,7 @@ test("at the start the largest fleet is the default of the deployment's own key,
   const script = readFileSync(new URL("../../Pulumi.yaml", import.meta.url), "utf8");
   const [, most] = script.match(/^ {2}maxInstances:\n.*\n {4}default: (\d+)$/m) ?? [];
   const typed = (options: Partial<MonitoringOptions>) =>
-    dashboardQueries(dashboards({ ...SAMPLE, ...options }))
+    dashboardQueries(dashboardFiles({ ...SAMPLE, ...options }))
       .filter(({ where }) => where.startsWith('panel "Gateways of the maximum"'))
       .map(({ expr }) => expr.split(" / ")[1]);
   assert.deepEqual(typed({}), [most]);

@@ -5,12 +5,12 @@ import { DASHBOARD_UIDS } from "../dashboards/uids.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import { THRESHOLDS } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { ALERT_CASES } from "./cases/all.fixture.ts";
-import type { AlertCase } from "./cases/case.fixture.ts";
-import { checkRules } from "./cases/rule-test.fixture.ts";
-import { type AlertRule, alertRules, INHIBITIONS, runbookAnchor, WATCHDOG } from "./rules.ts";
+import { type AlertRule, alertRules, INHIBITIONS, runbookAnchor, WATCHDOG } from "./alert-rules.ts";
+import type { AlertCase } from "./cases/alert-case.fixture.ts";
+import { ALERT_CASES } from "./cases/all-cases.fixture.ts";
+import { checkRules } from "./cases/check-rules.fixture.ts";
 
 const groups = alertRules(SAMPLE);
 const rules = groups.flatMap((group) => group.rules);
@@ -147,7 +147,7 @@ test("inhibitions name alerts that exist, and a consequence is never due before 
     for (const name of targets.alertnames) {
       const due = dueOf(name, targets.severity);
       assert.ok(due.length > 0, name);
-      // What is cut off at once (0 s) is counted over a window, and comes when NATS is back.
+      // What is cut off at once (0 s) is badEventsFor over a window, and comes when NATS is back.
       if (Math.min(...due) > 0) assert.ok(Math.min(...due) >= begins, `${name} after ${source.alertname}`);
     }
   }

@@ -2,7 +2,7 @@ import { IN_TIME_SECONDS, SLOS } from "./slos.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
 /** What a dashboard draws as a line where no alert waits: what was measured or set elsewhere, and when it is time to think. */
-export const GUIDES = {
+export const REFERENCE_LINES = {
   /** Seconds from publishing to the socket that the objective on latency calls in time. */
   inTime: { value: IN_TIME_SECONDS, unit: "s" },
   /** Part of connection attempts that may be refused by the objective. */
@@ -42,7 +42,7 @@ export const GUIDES = {
 } as const;
 
 /** Rows of both tables by name: where every line of every dashboard comes from. */
-export const LIMITS = { ...THRESHOLDS, ...GUIDES };
+export const LIMITS = { ...THRESHOLDS, ...REFERENCE_LINES };
 
 export type LimitName = keyof typeof LIMITS;
 

@@ -1,6 +1,6 @@
-import { JOB, LABEL, METRIC, OTHERS, REFUSALS } from "../limits/metrics.ts";
+import { JOB, LABEL, METRIC, OTHER_METRIC, REFUSALS } from "../limits/metrics.ts";
 import { QUANTILES, RECORD } from "../limits/recording-rules.ts";
-import { errorRatio, SLO_WINDOWS, type SloName } from "../limits/slos.ts";
+import { errorRatioName, SLO_WINDOWS, type SloName } from "../limits/slos.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { GATEWAY, graph } from "./panels.ts";
@@ -217,7 +217,7 @@ export function gatewayPanels() {
       description: "What every message waits before the process gets to it.",
       unit: "s",
       line: { limit: "eventLoopLag", bad: "above" },
-      queries: [each(OTHERS.eventLoopLag, `,job="${JOB.gateway}"`)],
+      queries: [each(OTHER_METRIC.eventLoopLag, `,job="${JOB.gateway}"`)],
     }),
     graph({
       title: "Restarts",
@@ -226,7 +226,7 @@ export function gatewayPanels() {
       line: { limit: "restarts", bad: "above" },
       queries: [
         {
-          expr: `resets(${OTHERS.cpuSeconds}{job="${JOB.gateway}",${CHOSEN}}[${T.restarts.window}])`,
+          expr: `resets(${OTHER_METRIC.cpuSeconds}{job="${JOB.gateway}",${CHOSEN}}[${T.restarts.window}])`,
           legend: GATEWAY,
         },
       ],
@@ -277,7 +277,7 @@ function errorPanel(slo: SloName, title: string, limit: "connectionErrors" | "la
       "Part of bad events over windows from short to long. Above the line the month's budget does not last.",
     unit: "percentunit",
     line: { limit, bad: "above" },
-    queries: SLO_WINDOWS.map((window) => ({ expr: errorRatio(slo, window), legend: window })),
+    queries: SLO_WINDOWS.map((window) => ({ expr: errorRatioName(slo, window), legend: window })),
     width,
   });
 }

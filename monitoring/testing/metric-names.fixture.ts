@@ -1,4 +1,4 @@
-import { METRIC, OTHERS } from "../limits/metrics.ts";
+import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import { SAMPLE } from "./sample-options.fixture.ts";
 
@@ -6,7 +6,7 @@ import { SAMPLE } from "./sample-options.fixture.ts";
 export const KNOWN_METRICS: ReadonlySet<string> = new Set<string>([
   ...Object.values(METRIC),
   ...[METRIC.messageLatency, METRIC.broadcastDuration].flatMap((name) => [`${name}_bucket`, `${name}_count`]),
-  ...Object.values(OTHERS),
+  ...Object.values(OTHER_METRIC),
   ...recordingRules(SAMPLE).flatMap(({ rules }) => rules.map(({ record }) => record)),
   "ALERTS",
 ]);

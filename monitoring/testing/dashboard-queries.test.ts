@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dashboardQueries } from "./queries.ts";
+import { dashboardQueries } from "./dashboard-queries.fixture.ts";
 
 const prometheus = { type: "prometheus", uid: "prometheus" };
 const loki = { type: "loki", uid: "loki" };

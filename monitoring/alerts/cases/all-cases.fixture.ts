@@ -1,4 +1,4 @@
-import type { AlertCase } from "./case.fixture.ts";
+import type { AlertCase } from "./alert-case.fixture.ts";
 import { GATEWAY_CASES } from "./gateway.fixture.ts";
 import { MONITORING_CASES } from "./monitoring.fixture.ts";
 import { NATS_CASES } from "./nats.fixture.ts";

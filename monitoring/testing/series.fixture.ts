@@ -1,7 +1,7 @@
 /** Values of a time series in a test of rules, in promtool's notation: one for each step. */
 
 /** A gauge: each value for so many seconds; undefined: the series is not there. */
-export function held(step: number, ...parts: [value: number | undefined, seconds: number][]): string {
+export function gaugeValues(step: number, ...parts: [value: number | undefined, seconds: number][]): string {
   return parts
     .flatMap(([value, seconds]) =>
       Array.from({ length: seconds / step }, (_, index) => {
@@ -13,7 +13,7 @@ export function held(step: number, ...parts: [value: number | undefined, seconds
 }
 
 /** A counter that begins at 0 and grows by so much a second, for so many seconds. */
-export function grown(step: number, ...parts: [perSecond: number, seconds: number][]): string {
+export function counterValues(step: number, ...parts: [perSecond: number, seconds: number][]): string {
   let sum = 0;
   return parts
     .flatMap(([perSecond, seconds], part) =>

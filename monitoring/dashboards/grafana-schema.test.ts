@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { schemaErrors } from "../testing/grafana-schema.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { dashboards } from "./dashboards.ts";
+import { dashboardFiles } from "./dashboard-files.ts";
 
 /** Each is a mistake that the check has to see. */
 const MISTAKES: [in_: string, from: string, to: string][] = [
@@ -20,7 +20,7 @@ const MISTAKES: [in_: string, from: string, to: string][] = [
 ];
 
 test("dashboards are what Grafana's schema says, and mistakes are seen", { timeout: 180_000 }, async () => {
-  const files = dashboards(SAMPLE);
+  const files = dashboardFiles(SAMPLE);
   const mistakes = MISTAKES.map(([name, from, to]) => {
     const right = files[`grafana/dashboards/${name}.json`] ?? "";
     assert.ok(right.includes(from), `${name} has ${from}`);
