@@ -7,7 +7,7 @@ import { monitoringAlerts } from "./monitoring.ts";
 import { natsAlerts } from "./nats.ts";
 import { sloAlerts } from "./slo.ts";
 
-/** A rule of Prometheus that raises an alert. */
+/** An alerting rule in Prometheus's format. */
 export interface AlertRule {
   alert: string;
   expr: string;
@@ -17,61 +17,7 @@ export interface AlertRule {
   annotations: { summary: string; description: string; dashboard_url: string; runbook_url: string };
 }
 
-/** While the source fires, its consequences are not news. Alertmanager takes them as inhibition rules. */
-export interface Inhibition {
-  source: { alertname: string; severity?: string };
-  targets: { alertnames: readonly string[]; severity?: string };
-  /** Labels that both must have alike. */
-  equal: readonly string[];
-}
-
-/** The alert that is always there, for a dead man's switch outside. */
-export const WATCHDOG = "Watchdog";
-
-export const INHIBITIONS: readonly Inhibition[] = [
-  // Of all gateways together, and of the servers: a server that is down is the usual cause, and the source's runbook begins with it.
-  {
-    source: { alertname: "NatsUnreachable" },
-    targets: {
-      alertnames: [
-        "NatsServerDown",
-        "NatsSlowConsumer",
-        "JetstreamNearlyFull",
-        "StreamSilent",
-        "LatencySloBurn",
-      ],
-    },
-    equal: ["stack"],
-  },
-  // Of that gateway: others may have a trouble of their own.
-  {
-    source: { alertname: "NatsUnreachable" },
-    targets: { alertnames: ["NatsLag", "HighLatency", "HighDropRate"] },
-    equal: ["stack", "instance"],
-  },
-  {
-    source: { alertname: "AllGatewaysDown" },
-    targets: { alertnames: ["GatewayDown"] },
-    equal: ["stack"],
-  },
-  {
-    source: { alertname: "ConnectionsRejected" },
-    targets: { alertnames: ["ConnectionSloBurn", "CapacityNearlyFull"] },
-    equal: ["stack"],
-  },
-  ...["ConnectionSloBurn", "LatencySloBurn"].map((alertname) => ({
-    source: { alertname, severity: "critical" },
-    targets: { alertnames: [alertname], severity: "warning" },
-    equal: ["stack"],
-  })),
-  {
-    source: { alertname: "DiskNearlyFull" },
-    targets: { alertnames: ["DiskFillingUp"] },
-    equal: ["stack", "instance", "mountpoint"],
-  },
-];
-
-/** The alerts as Prometheus takes them, with links to a dashboard and to the runbook. */
+/** All alerts of a deployment as groups of Prometheus's rules, with links to a dashboard and to the runbook. */
 export function alertRules(options: MonitoringOptions): RuleGroup<AlertRule>[] {
   const groups = {
     "odin-gateways": gatewayAlerts(options),
@@ -85,7 +31,7 @@ export function alertRules(options: MonitoringOptions): RuleGroup<AlertRule>[] {
   }));
 }
 
-/** The anchor of an alert's section in the runbook: `AllGatewaysDown` is `all-gateways-down`, `## All gateways down`. */
+/** Anchor of an alert's section in the runbook: `AllGatewaysDown` becomes `all-gateways-down`, as of `### All gateways down`. */
 export function runbookAnchor(alert: string): string {
   return alert.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
 }

@@ -8,7 +8,8 @@ import { eventRateName } from "../limits/slos.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { dashboardQueries } from "../testing/dashboard-queries.fixture.ts";
 import { KNOWN_METRICS, metricsIn } from "../testing/metric-names.fixture.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
+import { promtool } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { dashboardFiles } from "./dashboard-files.ts";
 import { WITHOUT_LINE } from "./panels.ts";
@@ -161,7 +162,7 @@ test("queries name no metric that is not listed", () => {
   );
 });
 
-test("promtool reads every query", { skip: WITHOUT_PROMTOOL }, async () => {
+test("promtool reads every query", { skip: skipWithout("promtool") }, async () => {
   const rules = dashboardQueries(files)
     .filter(({ source }) => source === "prometheus")
     .map(({ expr }, index) => ({ record: `dashboard:query:n${index}`, expr }));

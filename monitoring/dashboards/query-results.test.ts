@@ -3,47 +3,36 @@ import { test } from "node:test";
 import { RECORD } from "../limits/recording-rules.ts";
 import { eventRateName } from "../limits/slos.ts";
 import { dashboardQueries } from "../testing/dashboard-queries.fixture.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
+import { assertRuleTest } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { counterValues, gaugeValues } from "../testing/series.fixture.ts";
 import { dashboardFiles } from "./dashboard-files.ts";
 
 const files = dashboardFiles(SAMPLE);
-const skip = WITHOUT_PROMTOOL;
+const skip = skipWithout("promtool");
 
 /** What a query gives: numbers by labels. */
 type Expected = [where: string, dashboard: string, at: string, samples: Record<string, number>];
 
-/** Runs queries of the dashboards on series. @param step seconds between samples */
+/** Runs queries of the dashboards on made-up time series. @param step seconds from one sample to the next */
 async function check(step: number, series: Record<string, string>, expected: Expected[]): Promise<void> {
   const queries = dashboardQueries(files);
-  const file = {
-    evaluation_interval: `${step}s`,
-    fuzzy_compare: true,
-    tests: [
-      {
-        interval: `${step}s`,
-        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
-        promql_expr_test: expected.map(([where, dashboard, at, samples]) => {
-          const query = queries.find(
-            (each) => each.where === where && each.path === `grafana/dashboards/${dashboard}.json`,
-          );
-          assert.ok(query, `${dashboard} has ${where}`);
-          return {
-            // sums of many floats
-            expr: `round(${query.expr}, 0.0000001)`,
-            eval_time: at,
-            exp_samples: Object.entries(samples).map(([labels, value]) => ({
-              labels: `{${labels}}`,
-              value: Number(value.toFixed(7)),
-            })),
-          };
-        }),
-      },
-    ],
-  };
-  const { ok, output } = await promtool("test rules", { "test.yml": file }, ["test.yml"]);
-  assert.ok(ok, output);
+  const promql_expr_test = expected.map(([where, dashboard, at, samples]) => {
+    const query = queries.find(
+      (candidate) => candidate.where === where && candidate.path === `grafana/dashboards/${dashboard}.json`,
+    );
+    assert.ok(query, `${dashboard} has ${where}`);
+    return {
+      expr: `round(${query.expr}, 0.0000001)`, // sums of many floating point numbers differ in the last digits
+      eval_time: at,
+      exp_samples: Object.entries(samples).map(([labels, value]) => ({
+        labels: `{${labels}}`,
+        value: Number(value.toFixed(7)),
+      })),
+    };
+  });
+  await assertRuleTest({ step, series, expected: { promql_expr_test }, fuzzyCompare: true });
 }
 
 const HOUR = 3600;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { alertRules } from "../alerts/alert-rules.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
+import { assertRuleTest } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { counterValues, gaugeValues } from "../testing/series.fixture.ts";
 import { QUANTILES, RECORD, recordingRules } from "./recording-rules.ts";
@@ -12,7 +13,7 @@ const rules = groups.flatMap((group) => group.rules);
 const STEP = 15;
 const END = 900;
 
-/** Two gateways for 15 minutes; the second has no NATS and drops a tenth. */
+/** Two gateways for 15 minutes. The second gateway has no NATS and drops a tenth of its deliveries. A third gateway is down. */
 const SERIES: Record<string, string> = {
   'up{job="gateway",instance="g1"}': gaugeValues(STEP, [1, END]),
   'up{job="gateway",instance="g2"}': gaugeValues(STEP, [1, END]),
@@ -37,7 +38,7 @@ const SERIES: Record<string, string> = {
   'ws_messages_dropped_total{instance="g2",reason="shed",priority="medium"}': counterValues(STEP, [4, END]),
   'ws_bytes_sent_total{instance="g1",encoding="plain"}': counterValues(STEP, [1000, END]),
   'ws_bytes_sent_total{instance="g1",encoding="deflate"}': counterValues(STEP, [500, END]),
-  // g1: all in time. g2: half of them take 50 to 100 ms.
+  // On g1 all messages are in time. On g2 half of the messages take 50 to 100 ms.
   'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': counterValues(STEP, [100, END]),
   'ws_message_latency_seconds_bucket{instance="g1",le="0.1"}': counterValues(STEP, [100, END]),
   'ws_message_latency_seconds_bucket{instance="g1",le="+Inf"}': counterValues(STEP, [100, END]),
@@ -48,7 +49,7 @@ const SERIES: Record<string, string> = {
   'ws_message_latency_seconds_count{instance="g2"}': counterValues(STEP, [100, END]),
 };
 
-/** What is recorded at the end, by labels. */
+/** Recorded values at the end, by name of the record and by labels. */
 const EXPECTED: Record<string, Record<string, number>> = {
   [RECORD.gateways]: { "": 3 },
   [RECORD.gatewaysUp]: { "": 2 },
@@ -92,14 +93,14 @@ const EXPECTED: Record<string, Record<string, number>> = {
     'quantile="0.95"': 0.09,
     'quantile="0.99"': 0.098,
   },
-  // A wrong token is not our fault: of 5 attempts a second 1 is.
+  // Refusals for a wrong token do not count. Of the 5 attempts a second that count, 1 is refused.
   ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("connections", window), { "": 0.2 }])),
   ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("latency", window), { "": 0.25 }])),
-  // Nobody is woken for a drain.
+  // Refusals of a drain are errors, but not faults.
   ...Object.fromEntries(
     ["5m", "30m", "1h", "6h"].map((window) => [errorRatioName("connections", window, "faults"), { "": 0.1 }]),
   ),
-  // In the 885 s that there are
+  // Counts over the 885 s for which there are samples
   ...Object.fromEntries(
     ["1h", "6h"].map((window) => [errorCountName("connections", window, "faults"), { "": 442.5 }]),
   ),
@@ -115,34 +116,28 @@ const EXPECTED: Record<string, Record<string, number>> = {
   [eventRateName("latency", "events")]: { "": 200 },
 };
 
+/** Checks what queries on recorded series return at the end of {@link END} seconds. */
 async function check(series: Record<string, string>, expected: [expr: string, samples: object[]][]) {
-  const file = {
-    rule_files: ["recording.yml"],
-    evaluation_interval: `${STEP}s`,
-    group_eval_order: groups.map(({ name }) => name),
-    fuzzy_compare: true,
-    tests: [
-      {
-        interval: `${STEP}s`,
-        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
-        promql_expr_test: expected.map(([expr, exp_samples]) => ({
-          expr,
-          eval_time: `${END - STEP}s`,
-          exp_samples,
-        })),
-      },
-    ],
-  };
-  const files = { "recording.yml": { groups }, "test.yml": file };
-  const { ok, output } = await promtool("test rules", files, ["test.yml"]);
-  assert.ok(ok, output);
+  await assertRuleTest({
+    step: STEP,
+    series,
+    rules: { "recording.yml": groups },
+    expected: {
+      promql_expr_test: expected.map(([expr, exp_samples]) => ({
+        expr,
+        eval_time: `${END - STEP}s`,
+        exp_samples,
+      })),
+    },
+    fuzzyCompare: true,
+  });
 }
 
-test("what is recorded of two gateways", { skip: WITHOUT_PROMTOOL }, async () => {
+test("every record has the expected values", { skip: skipWithout("promtool") }, async () => {
   await check(
     SERIES,
     Object.entries(EXPECTED).map(([name, samples]) => [
-      `round(${name}, 0.000001)`, // rates of long windows are sums of many floats
+      `round(${name}, 0.000001)`, // rates over long windows are sums of many floating point numbers
       Object.entries(samples).map(([labels, value]) => ({
         labels: `{${labels}}`,
         value: Number(value.toFixed(6)),
@@ -151,8 +146,8 @@ test("what is recorded of two gateways", { skip: WITHOUT_PROMTOOL }, async () =>
   );
 });
 
-test("without events nothing went wrong, and without gateways there are none", {
-  skip: WITHOUT_PROMTOOL,
+test("error ratios are 0 without events, and counts are 0 without gateways", {
+  skip: skipWithout("promtool"),
 }, async () => {
   const idle = Object.fromEntries(Object.keys(SERIES).map((name) => [name, gaugeValues(STEP, [0, END])]));
   const zero = (name: string, labels = "") => [name, [{ labels: `${name}{${labels}}`, value: 0 }]] as const;
@@ -165,7 +160,7 @@ test("without events nothing went wrong, and without gateways there are none", {
   ].map((name) => zero(name));
   await check(idle, [
     ...ratios.map(([name, samples]): [string, object[]] => [name, [...samples]]),
-    [RECORD.connectionsUsed, []], // of no capacity
+    [RECORD.connectionsUsed, []], // no result, because there is no capacity to divide by
   ]);
   await check(
     {},
@@ -173,31 +168,31 @@ test("without events nothing went wrong, and without gateways there are none", {
   );
 });
 
-test("every recorded name is tested above, and there is a rule for every name", () => {
+test("the test above covers every record", () => {
   const recorded = new Set(rules.map(({ record }) => record));
   assert.deepEqual([...recorded].sort(), Object.keys(EXPECTED).sort());
   assert.equal(rules.filter(({ record }) => record === RECORD.latency).length, QUANTILES.length);
 });
 
-test("names are level:metric:operations", () => {
+test("names of records have the form level:metric:operations", () => {
   for (const { record } of rules) assert.match(record, /^[a-z_]+:[a-z_]+:[a-z0-9_]+$/, record);
 });
 
-test("alerts on the budgets use windows that are recorded, and the objectives leave one", () => {
+test("alerts on error budgets use records that exist", () => {
   const windows: readonly string[] = SLO_WINDOWS;
-  for (const { long, short, least } of BURN_RATES) {
+  for (const { long, short, minEvents } of BURN_RATES) {
     assert.ok(windows.includes(long) && windows.includes(short), long);
-    assert.ok(least > 0);
+    assert.ok(minEvents > 0);
   }
   const recorded = new Set(rules.map(({ record }) => record));
-  const asked = alertRules(SAMPLE).flatMap(({ rules: alerts }) =>
+  const used = alertRules(SAMPLE).flatMap(({ rules: alerts }) =>
     alerts.flatMap(({ expr }) => expr.match(/\bslo:\w+:\w+/g) ?? []),
   );
-  assert.equal(asked.length, 2 * BURN_RATES.length * 3);
-  for (const name of asked) assert.ok(recorded.has(name), name);
+  assert.equal(used.length, 2 * BURN_RATES.length * 3);
+  for (const name of used) assert.ok(recorded.has(name), name);
 });
 
-test("what sums up many samples is evaluated seldom", () => {
+test("rules over long windows are evaluated less often", () => {
   for (const { name, interval, rules: own } of groups) {
     const long = own.filter(({ expr }) => /\[(6h|\d+d)\]/.test(expr));
     assert.ok(long.length === 0 || interval === "3m", name);

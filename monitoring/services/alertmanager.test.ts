@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { INHIBITIONS, WATCHDOG } from "../alerts/alert-rules.ts";
+import { INHIBITIONS } from "../alerts/inhibitions.ts";
+import { WATCHDOG } from "../alerts/monitoring.ts";
 import type { MonitoringOptions, Receivers } from "../options.ts";
-import { runOnFiles, without } from "../testing/run-on-files.fixture.ts";
+import { runOnFiles, skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { alertmanagerFiles } from "./alertmanager.ts";
 
 const FILE = "alertmanager/alertmanager.yml";
-const skip = without("amtool");
+const skip = skipWithout("amtool");
 
 const EVERYONE: Receivers = {
   email: {

@@ -1,4 +1,5 @@
-import { INHIBITIONS, type Inhibition, WATCHDOG } from "../alerts/alert-rules.ts";
+import { INHIBITIONS, type Inhibition } from "../alerts/inhibitions.ts";
+import { WATCHDOG } from "../alerts/monitoring.ts";
 import type { Confidential, MonitoringOptions, Receivers } from "../options.ts";
 import { yaml } from "./yaml.ts";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { LOG_LABELS } from "../limits/log-labels.ts";
 import { localOptions } from "../local/options.ts";
-import { runOnFiles, without } from "../testing/run-on-files.fixture.ts";
+import { runOnFiles, skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { lokiFiles } from "./loki.ts";
 
@@ -12,7 +12,7 @@ const FILE = "loki/loki.yml";
 const text = lokiFiles(SAMPLE)[FILE] ?? "";
 const loki = parse(text);
 
-test("Loki takes the configuration", { skip: without("loki") }, async () => {
+test("Loki takes the configuration", { skip: skipWithout("loki") }, async () => {
   const args = [`-config.file=${FILE}`, "-config.expand-env=true", "-verify-config"];
   const verify = (content: string) => runOnFiles("loki", args, { [FILE]: content }, { LOKI_DATA: tmpdir() });
   const { ok, output } = await verify(text);

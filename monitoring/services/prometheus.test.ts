@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { localOptions } from "../local/options.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.fixture.ts";
+import { promtool } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { prometheusFiles } from "./prometheus.ts";
 
@@ -99,7 +100,7 @@ test("alerts say of which stack they are, and rules come from the folder", () =>
   ]);
 });
 
-test("promtool takes the configuration with all its rules", { skip: WITHOUT_PROMTOOL }, async () => {
+test("promtool takes the configuration with all its rules", { skip: skipWithout("promtool") }, async () => {
   for (const options of [
     SAMPLE,
     { ...SAMPLE, kind: "capacity-test" as const },

@@ -1,6 +1,6 @@
-/** Values of a time series in a test of rules, in promtool's notation: one for each step. */
+/** Values of a time series in promtool's notation, one value for each step. A step is in seconds. */
 
-/** A gauge: each value for so many seconds; undefined: the series is not there. */
+/** A gauge that has each value for a number of seconds. With undefined the series does not exist during that time. */
 export function gaugeValues(step: number, ...parts: [value: number | undefined, seconds: number][]): string {
   return parts
     .flatMap(([value, seconds]) =>
@@ -12,7 +12,7 @@ export function gaugeValues(step: number, ...parts: [value: number | undefined, 
     .join(" ");
 }
 
-/** A counter that begins at 0 and grows by so much a second, for so many seconds. */
+/** A counter that starts at 0 and grows at each rate for a number of seconds. */
 export function counterValues(step: number, ...parts: [perSecond: number, seconds: number][]): string {
   let sum = 0;
   return parts

@@ -4,7 +4,7 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
-import { INHIBITIONS } from "../../monitoring/alerts/alert-rules.ts";
+import { INHIBITIONS } from "../../monitoring/alerts/inhibitions.ts";
 import { monitoringFiles } from "../../monitoring/files.ts";
 import { LOG_LABELS } from "../../monitoring/limits/log-labels.ts";
 import { recordingRules } from "../../monitoring/limits/recording-rules.ts";

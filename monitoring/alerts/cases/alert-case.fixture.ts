@@ -1,52 +1,61 @@
 import { counterValues, gaugeValues } from "../../testing/series.fixture.ts";
 
-/** What makes one alert fire, and end. Times in seconds from the first sample. */
+/** Time series that make one alert fire and then end. All times are seconds after the first sample. */
 export interface AlertCase {
+  /** Name of the alert. */
   alert: string;
-  /** From one sample to the next, and from one evaluation to the next. */
+  /** Seconds from one sample to the next, and from one evaluation to the next. */
   step: number;
-  /** Values by series. */
+  /** Values by name of the time series. */
   series: Record<string, string>;
-  /** The first evaluation at which the alert's condition holds. */
-  beyond: number;
-  /** An evaluation at which it is over. */
-  over: number;
-  /** Labels besides severity. */
+  /** First evaluation at which the alert's condition holds. The alert fires its `for` later. */
+  conditionAt: number;
+  /** An evaluation at which the alert has ended. */
+  resolvedAt: number;
+  /** Labels in addition to `severity`. */
   labels?: Record<string, string>;
-  /** As it is sent when it begins to fire. */
+  /** The description when the alert begins to fire, with its templates replaced. */
   description: string;
 }
 
-/** Seconds from one sample to the next in most cases. */
+/** Step of most cases, seconds. */
 export const STEP = 15;
-export const gauge = (
-  ...parts: Parameters<typeof gaugeValues> extends [number, ...infer Rest] ? Rest : never
-) => gaugeValues(STEP, ...parts);
-export const counter = (
-  ...parts: Parameters<typeof counterValues> extends [number, ...infer Rest] ? Rest : never
-) => counterValues(STEP, ...parts);
 
+type Parts<Values> = Values extends (step: number, ...parts: infer Rest) => string ? Rest : never;
+
+/** {@link gaugeValues} with the usual step. */
+export const gauge = (...parts: Parts<typeof gaugeValues>) => gaugeValues(STEP, ...parts);
+/** {@link counterValues} with the usual step. */
+export const counter = (...parts: Parts<typeof counterValues>) => counterValues(STEP, ...parts);
+
+/** Labels of the metrics of a gateway. */
 export const G1 = { job: "gateway", instance: "g1" };
-export const of = (metric: string, labels: Record<string, string>) =>
+
+/** Name of a time series: `up{job="gateway",instance="g1"}`. */
+export const seriesName = (metric: string, labels: Record<string, string>) =>
   `${metric}{${Object.entries(labels)
     .map(([name, value]) => `${name}="${value}"`)
     .join(",")}}`;
 
-/** At its limit for two minutes, beyond it until two minutes after it fires, then well below. */
+/**
+ * A case with one gauge: at the threshold for two minutes, then beyond the threshold until two minutes after the alert fires, then good.
+ *
+ * @param pending seconds from the begin of the condition until the alert fires
+ */
 export function gaugeCase(
   alert: string,
   metric: string,
-  [atLimit, beyond, after]: [number, number, number],
-  fires: number,
+  [atThreshold, beyond, good]: [number, number, number],
+  pending: number,
   description: string,
   labels: Record<string, string> = G1,
 ): AlertCase {
   return {
     alert,
     step: STEP,
-    series: { [of(metric, labels)]: gauge([atLimit, 120], [beyond, fires + 120], [after, 60]) },
-    beyond: 120,
-    over: fires + 240,
+    series: { [seriesName(metric, labels)]: gauge([atThreshold, 120], [beyond, pending + 120], [good, 60]) },
+    conditionAt: 120,
+    resolvedAt: pending + 240,
     labels,
     description,
   };

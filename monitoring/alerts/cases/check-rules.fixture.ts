@@ -1,29 +1,22 @@
-import assert from "node:assert/strict";
 import { recordingRules } from "../../limits/recording-rules.ts";
-import { promtool } from "../../testing/promtool.fixture.ts";
+import { assertRuleTest } from "../../testing/promtool.fixture.ts";
 import { SAMPLE } from "../../testing/sample-options.fixture.ts";
 import { alertRules } from "../alert-rules.ts";
 
-const recorded = recordingRules(SAMPLE);
-const groups = alertRules(SAMPLE);
+const RULES = { "recording.yml": recordingRules(SAMPLE), "alerts.yml": alertRules(SAMPLE) };
 
 /**
- * Runs promtool's test of our rules; all of what it prints is in the error. Groups run in the order of the rules' files: alerts see what was
- * recorded at the same time.
+ * Evaluates all rules of a deployment on made-up time series.
  *
  * @param step seconds from one sample to the next, and from one evaluation to the next
- * @param series values by series
- * @param tests what is expected, in promtool's words
+ * @param series values by name of the time series
+ * @param expected alerts and query results, with promtool's keys
+ * @throws AssertionError with promtool's output when a result differs
  */
-export async function checkRules(step: number, series: Record<string, string>, tests: object): Promise<void> {
-  const input_series = Object.entries(series).map(([name, values]) => ({ series: name, values }));
-  const file = {
-    rule_files: ["recording.yml", "alerts.yml"],
-    evaluation_interval: `${step}s`,
-    group_eval_order: [...recorded, ...groups].map(({ name }) => name),
-    tests: [{ interval: `${step}s`, input_series, ...tests }],
-  };
-  const files = { "recording.yml": { groups: recorded }, "alerts.yml": { groups }, "test.yml": file };
-  const { ok, output } = await promtool("test rules", files, ["test.yml"]);
-  assert.ok(ok, output);
+export async function checkRules(
+  step: number,
+  series: Record<string, string>,
+  expected: object,
+): Promise<void> {
+  await assertRuleTest({ step, series, rules: RULES, expected });
 }
