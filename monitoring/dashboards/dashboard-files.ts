@@ -6,7 +6,7 @@ import { logsDashboard } from "./logs.ts";
 import { natsDashboard } from "./nats.ts";
 import { operationsDashboard } from "./operations.ts";
 
-/** Grafana's dashboards as JSON by path, `grafana/dashboards/TOPIC.json`, sorted: the same options give the same bytes. */
+/** Grafana's dashboards as JSON, sorted by path. The same options give the same bytes. */
 export function dashboardFiles(options: MonitoringOptions): Record<string, string> {
   return {
     "grafana/dashboards/capacity-test.json": dashboardJson(capacityTestDashboard(options), options),

@@ -12,7 +12,7 @@ import { dashboardFiles } from "./dashboard-files.ts";
 const files = dashboardFiles(SAMPLE);
 const skip = skipWithout("promtool");
 
-/** What a query gives: numbers by labels. */
+/** Expected result of a query at a time: values by labels. */
 type Expected = [where: string, dashboard: string, at: string, samples: Record<string, number>];
 
 /** Runs queries of the dashboards on made-up time series. @param step seconds from one sample to the next */
@@ -38,61 +38,61 @@ async function check(step: number, series: Record<string, string>, expected: Exp
 const HOUR = 3600;
 const MONTH = 730;
 
-/** Hourly values that change evenly for a week. */
+/** Hourly values over a week that change at a constant rate. */
 function week(from: number, perDay: number): string {
   return Array.from({ length: 7 * 24 + 1 }, (_, hour) => from + (perDay * hour) / 24).join(" ");
 }
 
-test("growth says when the largest fleet is full, and what the fleet will cost", { skip }, async () => {
+test("growth predicts when the largest fleet is full, and what the fleet will cost", { skip }, async () => {
   const series = {
-    [RECORD.connectionsPeak]: week(20_000, 1000), // 27,000 in the end, of 5 times 10,000
+    [RECORD.connectionsPeak]: week(20_000, 1000), // 27,000 at the end; five gateways accept 50,000
     [RECORD.gateways]: week(3, 0),
   };
   await check(HOUR, series, [
-    ['panel "Room taken, largest fleet" A', "capacity", "168h", { "": 27_000 / 50_000 }],
-    ['panel "Days until all is full" A', "capacity", "168h", { "": 23 }],
-    ['panel "Date of full" A', "capacity", "168h", { "": (7 + 23) * 24 * HOUR * 1000 }],
-    ['panel "Growth in a week" A', "capacity", "168h", { "": 7 / 27 }],
+    ['panel "Capacity used, largest fleet" A', "capacity", "168h", { "": 27_000 / 50_000 }],
+    ['panel "Days until full" A', "capacity", "168h", { "": 23 }],
+    ['panel "Date when full" A', "capacity", "168h", { "": (7 + 23) * 24 * HOUR * 1000 }],
+    ['panel "Growth per week" A', "capacity", "168h", { "": 7 / 27 }],
     ['panel "Peak and prediction" B', "capacity", "168h", { "": 34_000 / 50_000 }],
     ['panel "Peak and prediction" C', "capacity", "168h", { "": 55_000 / 50_000 }],
-    ['panel "Fleet of today, a month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
-    // seven gateways for 55,000 as densely as three for 27,000; five may run
-    ['panel "Fleet in four weeks, a month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
-    ['panel "Largest fleet, a month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
+    ['panel "Current fleet, per month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
+    // 55,000 connections need seven gateways, if three gateways have 27,000; at most five may run
+    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
+    ['panel "Largest fleet, per month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
   ]);
 });
 
-test("a part of a gateway is a gateway", { skip }, async () => {
+test("a predicted fraction of a gateway costs as much as a whole gateway", { skip }, async () => {
   const series = { [RECORD.connectionsPeak]: week(20_000, 1000), [RECORD.gateways]: week(1, 0) };
   await check(HOUR, series, [
-    // 55,000 by 27,000
-    ['panel "Fleet in four weeks, a month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
+    // 55,000 connections need three gateways, if one gateway has 27,000
+    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
   ]);
 });
 
-test("what shrinks is never full, and costs a gateway at least", { skip }, async () => {
+test("a shrinking fleet never becomes full, and costs at least one gateway", { skip }, async () => {
   const series = {
     [RECORD.connectionsPeak]: week(20_000, -2000),
     [RECORD.gateways]: week(3, 0),
   };
   await check(HOUR, series, [
-    ['panel "Days until all is full" A', "capacity", "168h", { "": 3650 }],
+    ['panel "Days until full" A', "capacity", "168h", { "": 3650 }],
     ['panel "Peak and prediction" C', "capacity", "168h", { "": 0 }],
-    ['panel "Fleet in four weeks, a month" A', "capacity", "168h", { "": (0.1 + 0.07) * MONTH }],
+    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": (0.1 + 0.07) * MONTH }],
   ]);
 });
 
-test("a fleet beyond what may run is full now", { skip }, async () => {
+test("a peak above the capacity of the largest fleet gives 0 days until full", { skip }, async () => {
   const series = { [RECORD.connectionsPeak]: week(60_000, 1000) };
-  await check(HOUR, series, [['panel "Days until all is full" A', "capacity", "168h", { "": 0 }]]);
+  await check(HOUR, series, [['panel "Days until full" A', "capacity", "168h", { "": 0 }]]);
 });
 
-test("a rollout is gateways that appear while others drain; scaling is one of both", { skip }, async () => {
+test("a rollout is marked when gateways appear while others drain; scaling is marked as scaling", { skip }, async () => {
   const MINUTE = 60;
   const up = (instance: string) => `up{job="gateway",instance="${instance}"}`;
   const draining = (instance: string) => `ws_draining{instance="${instance}"}`;
   const series = {
-    // scaled out after 30 min: g2. Rolled out after 60 min: g3 comes, g1 drains from 62 to 63 min and goes.
+    // After 30 min g2 is added by scaling. After 60 min a rollout starts g3; g1 drains from 62 to 63 min and stops.
     [up("g1")]: gaugeValues(MINUTE, [1, 63 * MINUTE], [undefined, 30 * MINUTE]),
     [up("g2")]: gaugeValues(MINUTE, [undefined, 30 * MINUTE], [1, 63 * MINUTE]),
     [up("g3")]: gaugeValues(MINUTE, [undefined, 60 * MINUTE], [1, 33 * MINUTE]),
@@ -122,16 +122,16 @@ test("a rollout is gateways that appear while others drain; scaling is one of bo
     at("Autoscaling", "29m"),
     at("Autoscaling", "30m", 1),
     at("Autoscaling", "36m"),
-    at("Autoscaling", "67m", 1), // one fewer
+    at("Autoscaling", "67m", 1), // one gateway fewer
   ]);
 });
 
-test("budgets, parts and costs of a run", { skip }, async () => {
+test("error budgets, shares, and costs of a capacity test", { skip }, async () => {
   const STEP = 15;
   const END = 1800;
   const label = 'instance="g1"';
   const series = {
-    // Ten minutes in which half of 20 fail, then 20 minutes of 1000 without a fault: few by events, a sixth by time.
+    // Ten minutes with 20 events a second of which half fail, then 20 minutes with 1000 good events a second.
     [eventRateName("connections", "errors")]: gaugeValues(STEP, [10, 600], [0, END - 600]),
     [eventRateName("connections", "events")]: gaugeValues(STEP, [20, 600], [1000, END - 600]),
     [eventRateName("latency", "errors")]: gaugeValues(STEP, [2, END]),
@@ -161,21 +161,21 @@ test("budgets, parts and costs of a run", { skip }, async () => {
       { "": 1 - (40 * 10) / (40 * 20 + 77 * 1000) / 0.001 },
     ],
     ['panel "Error budget: latency" A', "operations", "29m", { "": -1 }],
-    ['panel "Refused for what clients do" A', "operations", "29m", { 'reason="token"': 0.1 }],
-    ['panel "Refused because of us" A', "operations", "29m", { "": 5 }],
+    ['panel "Refused: clients' fault, and drains" A', "operations", "29m", { 'reason="token"': 0.1 }],
+    ['panel "Refused: gateways' fault" A', "operations", "29m", { "": 5 }],
     ['panel "Dropped deliveries by reason" A', "operations", "29m", { 'reason="shed"': 0.1 }],
     ['panel "Throttled clients" C', "operations", "29m", { "": 0.02 }],
     ['panel "Gaps that could not be filled" A', "operations", "29m", { "": 0 }],
     ['panel "Gaps that could not be filled" B', "operations", "29m", { "": 0.25 }],
     ['panel "Critical alerts" A', "operations", "29m", { "": 1 }],
     ['panel "Warnings" A', "operations", "29m", { "": 0 }],
-    ['panel "Memory of a connection" A', "capacity-test", "29m", { "": 10_000 }],
-    ['panel "CPU of a delivery" A', "capacity-test", "29m", { "": 0.00001 }],
+    ['panel "Memory per connection" A', "capacity-test", "29m", { "": 10_000 }],
+    ['panel "CPU per delivery" A', "capacity-test", "29m", { "": 0.00001 }],
     ['panel "Most deliveries" A', "capacity-test", "29m", { "": 50_000 }],
   ]);
 });
 
-test("a budget of which nothing was used is whole, also without any event", { skip }, async () => {
+test("without any event the whole error budget is left", { skip }, async () => {
   const none = { [eventRateName("latency", "errors")]: "0x20", [eventRateName("latency", "events")]: "0x20" };
   await check(15, none, [['panel "Error budget: latency" A', "operations", "5m", { "": 1 }]]);
 });

@@ -45,7 +45,7 @@ export const RECORD = {
   connections: "fleet:ws_connections_current:sum",
   /** Connections that all running gateways together accept. */
   connectionsLimit: "fleet:ws_connections_limit:sum",
-  /** Part of this limit that is in use. */
+  /** Share of this limit that is in use. */
   connectionsUsed: "fleet:ws_connections_current:ratio",
   /** The highest number of open connections within an hour, for trends. */
   connectionsPeak: "fleet:ws_connections_current:max1h",
@@ -62,7 +62,7 @@ export const RECORD = {
   instanceDrops: "instance:ws_messages_dropped:rate5m",
   /** Label `reason`. */
   dropsByReason: "fleet_reason:ws_messages_dropped:rate5m",
-  /** Part of the deliveries that are dropped. */
+  /** Share of the deliveries that are dropped. */
   instanceDropRatio: "instance:ws_messages_dropped:ratio_rate5m",
   dropRatio: "fleet:ws_messages_dropped:ratio_rate5m",
   instanceBytes: "instance:ws_bytes_sent:rate5m",
@@ -72,7 +72,7 @@ export const RECORD = {
   /** Label `quantile`: 0.5, 0.95, 0.99. */
   instanceLatency: "instance_quantile:ws_message_latency_seconds:histogram_quantile",
   latency: "fleet_quantile:ws_message_latency_seconds:histogram_quantile",
-  /** Part of WS_MEMORY_LIMIT. */
+  /** Share of WS_MEMORY_LIMIT. */
   instanceMemory: "instance:ws_memory_usage:ratio",
 } as const;
 

@@ -5,11 +5,11 @@ import { THRESHOLDS } from "./thresholds.ts";
 export const REFERENCE_LINES = {
   /** Seconds from publishing to the write into the socket within which the latency objective counts a message as in time. */
   inTime: { value: IN_TIME_SECONDS, unit: "s" },
-  /** Part of the connection attempts that the connection objective allows to be refused. */
+  /** Share of the connection attempts that the connection objective allows to be refused. */
   connectionErrors: { value: round(1 - SLOS.connections.objective), unit: "percentunit" },
-  /** Part of the deliveries that the latency objective allows to be late. */
+  /** Share of the deliveries that the latency objective allows to be late. */
   latencyErrors: { value: round(1 - SLOS.latency.objective), unit: "percentunit" },
-  /** Part of the month's error budget that is left. Below this value the team takes no risks. */
+  /** Share of the month's error budget that is left. Below this value the team takes no risks. */
   budgetLeft: { value: 0.1, unit: "percentunit" },
   /** For values that must be above 0: open connections, messages in the stream, a gateway's connection to NATS. */
   present: { value: 0, unit: "short" },
@@ -26,7 +26,7 @@ export const REFERENCE_LINES = {
   bytesSent: { value: 400_000_000, unit: "bytes" },
   /** New connections a second that one gateway must accept after another gateway has failed. See docs/performance.md. */
   connects: { value: 500, unit: "short" },
-  /** Part of the connections that is throttled. A few clients have bad networks; above this part the cause is probably the gateway. */
+  /** Share of the connections that is throttled. A few clients have bad networks; above this part the cause is probably the gateway. */
   throttled: { value: 0.05, unit: "percentunit" },
   /** Messages a second that a gateway reads: the default of WS_MAX_NATS_RATE. */
   streamRead: { value: 1000, unit: "short" },
@@ -36,7 +36,7 @@ export const REFERENCE_LINES = {
   deliveryCpu: { value: 0.00002, unit: "s" },
   /** Days until the largest allowed fleet is full. More machines need more quota, and Google needs weeks to grant quota. */
   daysLeft: { value: 28, unit: "short" },
-  /** Weekly growth of the peak as a part of the peak: at this rate the peak doubles within four weeks. */
+  /** Weekly growth of the peak as a share of the peak: at this rate the peak doubles within four weeks. */
   weeklyGrowth: { value: 0.2, unit: "percentunit" },
   /** Connections of one NATS server: the server's default of max_connections. */
   natsConnections: { value: 65_536, unit: "short" },

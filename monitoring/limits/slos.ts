@@ -1,6 +1,6 @@
 /** A service level objective over 30 days. */
 export interface Slo {
-  /** Part of all events that must be good, for example 0.999. */
+  /** Share of all events that must be good, for example 0.999. */
   objective: number;
   /** The objective in words. */
   promise: string;

@@ -62,7 +62,7 @@ export const THRESHOLDS = {
     bursts: { value: 0.03, window: "5m" },
     severity: "critical",
   },
-  /** Part of all connection attempts that are refused because of what the client sent. A single scanner stays below `minRate`. */
+  /** Share of all connection attempts that are refused because of what the client sent. A single scanner stays below `minRate`. */
   clientRejections: {
     value: 0.2,
     unit: "percentunit",
@@ -73,11 +73,11 @@ export const THRESHOLDS = {
   },
   /** Open connections of a gateway divided by WS_MAX_CONNECTIONS. CPU and memory have their own rows. */
   capacity: { value: 0.9, unit: "percentunit", for: "2m", severity: "warning" },
-  /** Part of a gateway's deliveries that are dropped. */
+  /** Share of a gateway's deliveries that are dropped. */
   dropRate: { value: 0.01, unit: "percentunit", for: "2m", window: "5m", severity: "warning" },
   /** Percent of WS_CPU_LIMIT. */
   cpu: { value: 80, unit: "percent", for: "2m", severity: "warning" },
-  /** Part of WS_MEMORY_LIMIT. Above this value the gateway refuses new clients. */
+  /** Share of WS_MEMORY_LIMIT. Above this value the gateway refuses new clients. */
   memory: { value: 0.9, unit: "percentunit", for: "2m", severity: "warning" },
   /** Difference between the number of gateways now and one window ago. */
   autoscaling: { value: 0, unit: "short", for: "0s", window: "5m", severity: "info" },
@@ -100,7 +100,7 @@ export const THRESHOLDS = {
   draining: { value: 0, unit: "short", for: "10m", severity: "warning" },
   /** Number of the deployment's own NATS servers that are not healthy. A cluster of three still works without one server. */
   natsServersDown: { value: 0, unit: "short", for: "2m", severity: "warning" },
-  /** Part of JetStream's file storage that is in use. */
+  /** Share of JetStream's file storage that is in use. */
   jetstreamStorage: { value: 0.9, unit: "percentunit", for: "5m", severity: "warning" },
   /** Clients that NATS disconnected because they did not keep up. */
   natsSlowConsumers: { value: 0, unit: "short", for: "0s", window: "10m", severity: "warning" },
