@@ -21,7 +21,7 @@ export function capacityTestDashboard({ maxConnections, memoryLimitBytes }: Moni
   return {
     name: "capacityTest",
     description:
-      "One run at a glance. Choose its time, from shortly before its begin: memory is badEventsFor from there.",
+      "One run of the capacity test. Choose a time range that begins shortly before the run: the memory of connections is measured against the idle gateway.",
     from: "now-30m",
     variables: [gatewayVariable()],
     rows: [

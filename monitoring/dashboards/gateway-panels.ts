@@ -45,7 +45,7 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
       queries: [perGateway(RECORD.instanceConnects)],
     }),
     graph({
-      title: "Refused: gateways' fault",
+      title: "Refused: gateways at fault",
       description:
         "Valid clients refused a second, by reason: a gateway is full, is short of CPU or memory, or cannot check tokens (keys).",
       unit: "cps",
@@ -53,7 +53,7 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
       queries: [{ expr: refused(REFUSALS.ours), legend: "{{reason}}" }],
     }),
     graph({
-      title: "Refused: clients' fault, and drains",
+      title: "Refused: clients at fault, and drains",
       description:
         "Share of all connection attempts, by reason: wrong token, origin or path, or too many connections. The reason draining is normal in a rollout: the client reconnects to another gateway.",
       unit: "percentunit",

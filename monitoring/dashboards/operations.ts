@@ -85,7 +85,7 @@ function servedPanels() {
     budgetPanel("connections", "Error budget: connections"),
     budgetPanel("latency", "Error budget: latency"),
     number({
-      title: "Refused: gateways' fault",
+      title: "Refused: gateways at fault",
       description:
         "Valid clients refused a second, because a gateway is full, is short of CPU or memory, or cannot check tokens.",
       unit: "cps",

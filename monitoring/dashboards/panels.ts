@@ -76,7 +76,7 @@ export interface Line {
 /** Kinds of panels without a line, and why a line makes no sense there. */
 export const WITHOUT_LINE = {
   firing: "each alert of the list has a threshold of its own",
-  lines: "log lines are read, not badEventsFor",
+  lines: "log lines are read, not counted",
   volume: "the number of log lines depends on LOG_LEVEL",
   date: "a date has no fixed limit; the panel of days has a line",
   cost: "the owners of a deployment decide what it may cost",

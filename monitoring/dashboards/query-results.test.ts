@@ -87,7 +87,9 @@ test("a peak above the capacity of the largest fleet gives 0 days until full", {
   await check(HOUR, series, [['panel "Days until full" A', "capacity", "168h", { "": 0 }]]);
 });
 
-test("a rollout is marked when gateways appear while others drain; scaling is marked as scaling", { skip }, async () => {
+test("a rollout is marked when gateways appear while others drain; scaling is marked as scaling", {
+  skip,
+}, async () => {
   const MINUTE = 60;
   const up = (instance: string) => `up{job="gateway",instance="${instance}"}`;
   const draining = (instance: string) => `ws_draining{instance="${instance}"}`;
@@ -161,8 +163,8 @@ test("error budgets, shares, and costs of a capacity test", { skip }, async () =
       { "": 1 - (40 * 10) / (40 * 20 + 77 * 1000) / 0.001 },
     ],
     ['panel "Error budget: latency" A', "operations", "29m", { "": -1 }],
-    ['panel "Refused: clients' fault, and drains" A', "operations", "29m", { 'reason="token"': 0.1 }],
-    ['panel "Refused: gateways' fault" A', "operations", "29m", { "": 5 }],
+    ['panel "Refused: clients at fault, and drains" A', "operations", "29m", { 'reason="token"': 0.1 }],
+    ['panel "Refused: gateways at fault" A', "operations", "29m", { "": 5 }],
     ['panel "Dropped deliveries by reason" A', "operations", "29m", { 'reason="shed"': 0.1 }],
     ['panel "Throttled clients" C', "operations", "29m", { "": 0.02 }],
     ['panel "Gaps that could not be filled" A', "operations", "29m", { "": 0 }],
@@ -180,7 +182,7 @@ test("without any event the whole error budget is left", { skip }, async () => {
   await check(15, none, [['panel "Error budget: latency" A', "operations", "5m", { "": 1 }]]);
 });
 
-test("servers of NATS are badEventsFor while their exporter answers", { skip }, async () => {
+test("unhealthy NATS servers are counted only while the NATS exporter answers", { skip }, async () => {
   const series = (exporter: number) => ({
     'up{job="nats",instance="monitoring"}': `${exporter}x20`,
     'gnatsd_healthz_status{job="nats",server_id="a"}': "0x20",
