@@ -6,7 +6,10 @@ import { grafanaFiles } from "./services/grafana.ts";
 import { lokiFiles } from "./services/loki.ts";
 import { prometheusFiles } from "./services/prometheus.ts";
 
-/** The files of the monitoring VM and of the log shippers, by path in its order: what is in the bucket, byte for byte. */
+/**
+ * All files of the monitoring VM and of the log shippers, sorted by path: exactly the content of the
+ * deployment's bucket.
+ */
 export function monitoringFiles(options: MonitoringOptions): Record<string, string> {
   const files = {
     ...prometheusFiles(options),

@@ -17,7 +17,9 @@ export interface AlertRule {
   annotations: { summary: string; description: string; dashboard_url: string; runbook_url: string };
 }
 
-/** All alerts of a deployment as groups of Prometheus's rules, with links to a dashboard and to the runbook. */
+/**
+ * All alerts of a deployment as groups of Prometheus's rules, with links to a dashboard and to the runbook.
+ */
 export function alertRules(options: MonitoringOptions): RuleGroup<AlertRule>[] {
   const groups = {
     "odin-gateways": gatewayAlerts(options),
@@ -31,7 +33,10 @@ export function alertRules(options: MonitoringOptions): RuleGroup<AlertRule>[] {
   }));
 }
 
-/** Anchor of an alert's section in the runbook: `AllGatewaysDown` becomes `all-gateways-down`, as of `### All gateways down`. */
+/**
+ * Anchor of an alert's section in the runbook: `AllGatewaysDown` becomes `all-gateways-down`, as of `### All
+ * gateways down`.
+ */
 export function runbookAnchor(alert: string): string {
   return alert.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
 }

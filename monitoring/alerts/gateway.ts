@@ -74,14 +74,17 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
   ];
 }
 
-/** True if the record was above the threshold at any time in the window: no alert before the first gateway has ever run. */
+/**
+ * True if the record was above the threshold at any time in the window: no alert before the first gateway has
+ * ever run.
+ */
 function ever(record: string, { value, window }: { value: number; window: string }): string {
   return `max_over_time(${record}[${window}]) > ${value}`;
 }
 
 /**
- * Counts restarts in two ways, because a process that lives for seconds is often missed by scrapes: `resets()` of a counter sees too
- * little then, so changes of `up` count as well.
+ * Counts restarts in two ways, because a process that lives for seconds is often missed by scrapes:
+ * `resets()` of a counter sees too little then, so changes of `up` count as well.
  */
 function restarts(up: string): string {
   const { value, window } = T.restarts;

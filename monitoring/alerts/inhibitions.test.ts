@@ -18,7 +18,8 @@ test("inhibitions name alerts that exist, and a consequence never fires before i
     for (const name of targets.alertnames) {
       const pending = pendingTimes(name, targets.severity);
       assert.ok(pending.length > 0, name);
-      // An alert that fires at once (0 s) counts disconnected clients over a window, and the count arrives when NATS is back.
+      // An alert that fires at once (0 s) counts disconnected clients over a window, and the count arrives
+      // when NATS is back.
       if (Math.min(...pending) > 0)
         assert.ok(Math.min(...pending) >= sourcePending, `${name} after ${source.alertname}`);
     }

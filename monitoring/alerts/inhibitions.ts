@@ -1,4 +1,7 @@
-/** While the source alert fires, Alertmanager sends no notifications of the target alerts, because they are its consequences. */
+/**
+ * While the source alert fires, Alertmanager sends no notifications of the target alerts, because they are
+ * its consequences.
+ */
 export interface Inhibition {
   source: { alertname: string; severity?: string };
   targets: { alertnames: readonly string[]; severity?: string };
@@ -7,8 +10,8 @@ export interface Inhibition {
 }
 
 export const INHIBITIONS: readonly Inhibition[] = [
-  // Alerts on all gateways together, and on NATS servers: a server that is down is the usual cause, and the runbook's section on
-  // NatsUnreachable begins with the servers.
+  // Alerts on all gateways together, and on NATS servers: a server that is down is the usual cause, and the
+  // runbook's section on NatsUnreachable begins with the servers.
   {
     source: { alertname: "NatsUnreachable" },
     targets: {

@@ -3,7 +3,10 @@ import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 
-/** Name of the alert that always fires. A dead man's switch outside raises the alarm when this alert stops arriving. */
+/**
+ * Name of the alert that always fires. A dead man's switch outside raises the alarm when this alert stops
+ * arriving.
+ */
 export const WATCHDOG = "Watchdog";
 
 /** Alerts on the monitoring itself (disks, targets, configuration, notifications) and on the TLS entrance. */

@@ -5,7 +5,9 @@ import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 
-/** Alerts on NATS as the gateways see it and, where the deployment has its own NATS servers, on these servers. */
+/**
+ * Alerts on NATS as the gateways see it and, where the deployment has its own NATS servers, on these servers.
+ */
 export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
   const servers = natsMonitoring.length;
   const server = "{{ $labels.server_id }}";

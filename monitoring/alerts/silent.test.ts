@@ -21,9 +21,11 @@ const QUIET = {
 const burst = (count: number) => counterValues(STEP, [0, HOUR], [count / STEP, STEP], [0, HOUR - STEP]);
 
 /**
- * Checks which alerts have fired at any time until `seconds`. Watchdog does not count, because it always fires.
+ * Checks which alerts have fired at any time until `seconds`. Watchdog does not count, because it always
+ * fires.
  *
- * @param alerts regular expression for the names of the alerts that count; `severity` the same for their severities
+ * @param alerts regular expression for the names of the alerts that count; `severity` the same for their
+ * severities
  */
 async function assertFired(
   seconds: number,

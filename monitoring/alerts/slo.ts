@@ -14,8 +14,8 @@ export function sloAlerts(): Alert[] {
 }
 
 /**
- * Three conditions: the long window burns, so the loss matters; the short window burns, so the loss continues; and there were more than
- * a few bad events.
+ * Three conditions: the long window burns, so the loss matters; the short window burns, so the loss
+ * continues; and there were more than a few bad events.
  */
 function burnAlerts(slo: SloName, name: string): Alert[] {
   const { objective, promise, failure } = SLOS[slo];

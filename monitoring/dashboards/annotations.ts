@@ -10,8 +10,9 @@ const GATEWAYS = `${OTHER_METRIC.up}{job="${JOB.gateway}"}`;
 const ROLLOUT = "10m";
 
 /**
- * Marks of events in the fleet. Grafana draws a mark where a query returns 1 or more. No metric has the version of a gateway: a rollout is
- * a time in which new gateways appear while others drain, because scaling does only one of both.
+ * Marks of events in the fleet. Grafana draws a mark where a query returns 1 or more. No metric has the
+ * version of a gateway: a rollout is a time in which new gateways appear while others drain, because scaling
+ * does only one of both.
  */
 export function fleetAnnotations(): AnnotationQueryBuilder[] {
   const appeared = `count(${GATEWAYS} unless ${GATEWAYS} offset ${ROLLOUT})`;

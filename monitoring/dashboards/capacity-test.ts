@@ -12,7 +12,10 @@ const chosen = (metric: string, matchers = "") => `${metric}{${CHOSEN}${matchers
 const CONNECTIONS = chosen(METRIC.connectionsCurrent);
 const DELIVERED = `sum by (instance) (${rate(chosen(METRIC.messagesSent))})`;
 const MEMORY = chosen(METRIC.memoryUsage);
-/** Memory of the connections without the memory of an idle gateway: the lowest memory in the time range counts as idle. */
+/**
+ * Memory of the connections without the memory of an idle gateway: the lowest memory in the time range counts
+ * as idle.
+ */
 const CONNECTION_MEMORY = `(${MEMORY} - min_over_time(${MEMORY}[$__range])) / (${CONNECTIONS} > 0)`;
 const DELIVERY_CPU = `sum by (instance) (${rate(chosen(OTHER_METRIC.cpuSeconds, `,job="${JOB.gateway}"`))}) / (${DELIVERED} > 0)`;
 

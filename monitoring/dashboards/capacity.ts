@@ -47,7 +47,10 @@ export function capacityDashboard(options: MonitoringOptions): Dashboard {
   };
 }
 
-/** First value of the field for the maximum: the default of the configuration key maxInstances. Only kind `service` has an autoscaler. */
+/**
+ * First value of the field for the maximum: the default of the configuration key maxInstances. Only kind
+ * `service` has an autoscaler.
+ */
 function fleetMaximum({ kind, gatewayTargets = [] }: MonitoringOptions): number {
   if (kind === "capacity-test") return 1;
   return kind === "local" ? Math.max(gatewayTargets.length, 1) : 5;

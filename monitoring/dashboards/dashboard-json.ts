@@ -33,7 +33,10 @@ export const TITLES: Record<DashboardName, string> = {
   logs: "Logs",
 };
 
-/** Dashboards whose variable `instance` is a list of gateways. On the dashboard of logs `instance` is a text field. */
+/**
+ * Dashboards whose variable `instance` is a list of gateways. On the dashboard of logs `instance` is a text
+ * field.
+ */
 const WITH_GATEWAY_LIST: readonly DashboardName[] = ["operations", "nats", "capacityTest"];
 const COLUMNS = 24;
 

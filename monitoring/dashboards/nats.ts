@@ -12,7 +12,10 @@ import { CHOSEN, gatewayVariable } from "./variables.ts";
 const SERVER = "{{server_id}}";
 const STREAM = "{{stream_name}}";
 
-/** The dashboard of NATS as the gateways see it and, where the deployment has its own NATS servers, of these servers. */
+/**
+ * The dashboard of NATS as the gateways see it and, where the deployment has its own NATS servers, of these
+ * servers.
+ */
 export function natsDashboard({ natsMonitoring }: MonitoringOptions): Dashboard {
   const servers = natsMonitoring.length;
   return {

@@ -16,7 +16,9 @@ const DAY = 24 * 3600;
 /** Lowest sum of events, so that no division by zero happens. */
 const MIN_EVENTS = 1e-9;
 
-/** The dashboard of the current state: whether users are served, which alerts fire, and where the problem is. */
+/**
+ * The dashboard of the current state: whether users are served, which alerts fire, and where the problem is.
+ */
 export function operationsDashboard(options: MonitoringOptions): Dashboard {
   return {
     name: "operations",

@@ -69,7 +69,10 @@ export type Unit =
 export interface Line {
   limit: LimitName;
   bad: "above" | "below";
-  /** Factor for the limit's value, for example WS_MAX_CONNECTIONS for a limit that is a share of the connections. Default: 1. */
+  /**
+   * Factor for the limit's value, for example WS_MAX_CONNECTIONS for a limit that is a share of the
+   * connections. Default: 1.
+   */
   times?: number;
 }
 
@@ -128,8 +131,8 @@ interface CommonBuilder<Self> extends Builder<Panel> {
 }
 
 /**
- * Position of a line whose limit is 0. With `bad: "above"` the value 0 is still good, with `bad: "below"` the value 0 is already bad:
- * Grafana's own step at 0 would include 0 in the upper side.
+ * Position of a line whose limit is 0. With `bad: "above"` the value 0 is still good, with `bad: "below"` the
+ * value 0 is already bad: Grafana's own step at 0 would include 0 in the upper side.
  */
 const JUST_ABOVE_ZERO = 1e-9;
 const GREEN = "green";
@@ -162,8 +165,8 @@ export function graph(spec: GraphSpec): Builder<Panel> {
   }
   if (typeof line === "string") return panel;
   const value = lineValue(line);
-  // For shares the axis always reaches up to the line. For other units it does not: if values are far below the line, the graph would be
-  // flat. The line appears there only when the values come near.
+  // For shares the axis always reaches up to the line. For other units it does not: if values are far below
+  // the line, the graph would be flat. The line appears there only when the values come near.
   const relative = spec.unit === "percent" || spec.unit === "percentunit" || line.times !== undefined;
   if (relative && value > 0) panel.axisSoftMax(value);
   return panel.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));

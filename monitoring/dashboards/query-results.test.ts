@@ -24,7 +24,8 @@ async function check(step: number, series: Record<string, string>, expected: Exp
     );
     assert.ok(query, `${dashboard} has ${where}`);
     return {
-      expr: `round(${query.expr}, 0.0000001)`, // sums of many floating point numbers differ in the last digits
+      // Sums of many floating point numbers differ in the last digits.
+      expr: `round(${query.expr}, 0.0000001)`,
       eval_time: at,
       exp_samples: Object.entries(samples).map(([labels, value]) => ({
         labels: `{${labels}}`,
@@ -94,7 +95,8 @@ test("a rollout is marked when gateways appear while others drain; scaling is ma
   const up = (instance: string) => `up{job="gateway",instance="${instance}"}`;
   const draining = (instance: string) => `ws_draining{instance="${instance}"}`;
   const series = {
-    // After 30 min g2 is added by scaling. After 60 min a rollout starts g3; g1 drains from 62 to 63 min and stops.
+    // After 30 min g2 is added by scaling. After 60 min a rollout starts g3; g1 drains from 62 to 63 min and
+    // stops.
     [up("g1")]: gaugeValues(MINUTE, [1, 63 * MINUTE], [undefined, 30 * MINUTE]),
     [up("g2")]: gaugeValues(MINUTE, [undefined, 30 * MINUTE], [1, 63 * MINUTE]),
     [up("g3")]: gaugeValues(MINUTE, [undefined, 60 * MINUTE], [1, 33 * MINUTE]),

@@ -1,6 +1,6 @@
 /**
- * All names of metrics and labels that rules and dashboards use. Names of the gateway's metrics come from the gateway's code, so that a
- * renamed metric fails the type check.
+ * All names of metrics and labels that rules and dashboards use. Names of the gateway's metrics come from the
+ * gateway's code, so that a renamed metric fails the type check.
  */
 
 import { METRIC, type Metrics } from "@odin-ws/server/metrics";
@@ -26,19 +26,25 @@ export const LABEL = {
   encoding: "encoding" satisfies LabelOf<"bytesSent">,
 } as const;
 
-/** Metrics that the gateway's code does not define: of Prometheus, of the defaults of prom-client, of exporters and of other programs. */
+/**
+ * Metrics that the gateway's code does not define: of Prometheus, of the defaults of prom-client, of
+ * exporters and of other programs.
+ */
 export const OTHER_METRIC = {
   /** 1 while a target answers Prometheus, otherwise 0. */
   up: "up",
   /** Average of the 99th percentiles of a gateway's processes since the last scrape, seconds. */
   eventLoopLag: "nodejs_eventloop_lag_p99_seconds",
   eventLoopLagMax: "nodejs_eventloop_lag_max_seconds",
-  /** CPU seconds of all processes of a gateway. The counter resets when the gateway restarts, but not when one of its workers restarts. */
+  /**
+   * CPU seconds of all processes of a gateway. The counter resets when the gateway restarts, but not when one
+   * of its workers restarts.
+   */
   cpuSeconds: "process_cpu_seconds_total",
   heapUsed: "nodejs_heap_size_used_bytes",
   /**
-   * 0 while a NATS server is healthy. The series is absent while the server does not answer; the exporter's other series keep their last
-   * value then.
+   * 0 while a NATS server is healthy. The series is absent while the server does not answer; the exporter's
+   * other series keep their last value then.
    */
   natsHealth: "gnatsd_healthz_status",
   natsConnections: "gnatsd_varz_connections",
@@ -87,7 +93,10 @@ export const JOB = {
   loki: "loki",
 } as const;
 
-/** Regular expression for the file systems of the monitoring VM that can fill up: the disk of metrics and logs, and the system's disk. */
+/**
+ * Regular expression for the file systems of the monitoring VM that can fill up: the disk of metrics and
+ * logs, and the system's disk.
+ */
 export const DISKS = "/mnt/disks/data|/mnt/stateful_partition";
 
 /**

@@ -13,7 +13,10 @@ const rules = groups.flatMap((group) => group.rules);
 const STEP = 15;
 const END = 900;
 
-/** Two gateways for 15 minutes. The second gateway has no NATS and drops a tenth of its deliveries. A third gateway is down. */
+/**
+ * Two gateways for 15 minutes. The second gateway has no NATS and drops a tenth of its deliveries. A third
+ * gateway is down.
+ */
 const SERIES: Record<string, string> = {
   'up{job="gateway",instance="g1"}': gaugeValues(STEP, [1, END]),
   'up{job="gateway",instance="g2"}': gaugeValues(STEP, [1, END]),

@@ -33,8 +33,9 @@ export interface RuleGroup<Rule> {
 const RATE = THRESHOLDS.dropRate.window; // "5m"
 
 /**
- * Names of recorded series, in the form level:metric:operations. Level `instance` is one gateway, level `fleet` is all gateways. A label that
- * the series keeps is part of the level: `fleet_reason` has the label `reason`.
+ * Names of recorded series, in the form level:metric:operations. Level `instance` is one gateway, level
+ * `fleet` is all gateways. A label that the series keeps is part of the level: `fleet_reason` has the label
+ * `reason`.
  */
 export const RECORD = {
   /** Gateways that Prometheus knows, whether they answer or not. */
@@ -53,7 +54,10 @@ export const RECORD = {
   connects: "fleet:ws_connections:rate5m",
   /** Label `reason`. */
   rejections: "fleet_reason:ws_connections_rejected:rate5m",
-  /** Messages a second in the stream: the maximum over the gateways, because every gateway reads all messages. Label `event`. */
+  /**
+   * Messages a second in the stream: the maximum over the gateways, because every gateway reads all messages.
+   * Label `event`.
+   */
   streamMessages: "fleet_event:ws_stream_messages:rate5m",
   instanceDeliveries: "instance:ws_messages_sent:rate5m",
   deliveries: "fleet:ws_messages_sent:rate5m",
@@ -165,7 +169,10 @@ function latency(): RecordingRule[] {
   ];
 }
 
-/** For each objective: error ratios over all windows, numbers of bad events in the windows of alerts, and the rates that budgets sum up. */
+/**
+ * For each objective: error ratios over all windows, numbers of bad events in the windows of alerts, and the
+ * rates that budgets sum up.
+ */
 function objectives(): RuleGroup<RecordingRule>[] {
   const ofWindows = (windows: readonly string[]) =>
     SLO_NAMES.flatMap((slo) => windows.flatMap((window) => objective(slo, window)));
@@ -203,7 +210,9 @@ function objective(slo: SloName, window: string): RecordingRule[] {
 
 type Events = Record<BadEvents | "events", string>;
 
-/** Queries for bad events and for all events of an objective: a second (`rate`) or in a window (`increase`). */
+/**
+ * Queries for bad events and for all events of an objective: a second (`rate`) or in a window (`increase`).
+ */
 const EVENTS: Record<SloName, (over: "rate" | "increase", window: string) => Events> = {
   connections: (over, window) => {
     const sum = (metric: string) => `sum(${over}(${metric}[${window}]))`;

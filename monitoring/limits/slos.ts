@@ -11,13 +11,16 @@ export interface Slo {
 }
 
 /**
- * Which bad events count. `errors`: all events that break the promise. `faults`: the errors without planned ones, which are the refusals of
- * a gateway that drains.
+ * Which bad events count. `errors`: all events that break the promise. `faults`: the errors without planned
+ * ones, which are the refusals of a gateway that drains.
  */
 export type BadEvents = "errors" | "faults";
 
 export const SLOS = {
-  /** Of all connection attempts without a mistake of the client, the part that got a connection. Refusals of draining gateways count as errors. */
+  /**
+   * Of all connection attempts without a mistake of the client, the part that got a connection. Refusals of
+   * draining gateways count as errors.
+   */
   connections: {
     objective: 0.999,
     promise: "99.9 % of connection attempts are accepted",
@@ -36,17 +39,24 @@ export const SLOS = {
 export type SloName = keyof typeof SLOS;
 export const SLO_NAMES = ["connections", "latency"] as const satisfies readonly SloName[];
 
-/** Seconds within which a message is in time: the upper bound of a bucket of the gateway's latency histogram. */
+/**
+ * Seconds within which a message is in time: the upper bound of a bucket of the gateway's latency histogram.
+ */
 export const IN_TIME_SECONDS = 0.05;
 
-/** One alert on an error budget. Both windows must show that the budget burns `factor` times too fast; the short window ends the alert soon. */
+/**
+ * One alert on an error budget. Both windows must show that the budget burns `factor` times too fast; the
+ * short window ends the alert soon.
+ */
 export interface BurnRate {
   /** 1 uses up the whole budget in exactly 30 days. */
   factor: number;
   long: string;
   short: string;
   for: string;
-  /** Number of bad events in the long window that must be exceeded: at night 1 bad event of 60 is already 2 %. */
+  /**
+   * Number of bad events in the long window that must be exceeded: at night 1 bad event of 60 is already 2 %.
+   */
   minEvents: number;
   severity: "critical" | "warning";
 }
@@ -59,9 +69,14 @@ export const BURN_RATES: readonly BurnRate[] = [
   { factor: 1, long: "3d", short: "6h", for: "3h", minEvents: 10, severity: "warning" },
 ];
 
-/** Windows that Prometheus evaluates every 15 s. The first window is also the resolution of the error budgets. */
+/**
+ * Windows that Prometheus evaluates every 15 s. The first window is also the resolution of the error budgets.
+ */
 export const SHORT_WINDOWS = ["5m", "30m", "1h", "2h"] as const;
-/** Windows that Prometheus evaluates every few minutes: they hold many samples, and their results change slowly. */
+/**
+ * Windows that Prometheus evaluates every few minutes: they hold many samples, and their results change
+ * slowly.
+ */
 export const LONG_WINDOWS = ["6h", "1d", "3d"] as const;
 /** All windows for which error ratios are recorded, the shortest first. */
 export const SLO_WINDOWS = [...SHORT_WINDOWS, ...LONG_WINDOWS] as const;
@@ -71,17 +86,28 @@ export function badEventsFor(slo: SloName, severity: BurnRate["severity"]): BadE
   return severity === "critical" ? SLOS[slo].pagesOn : "errors";
 }
 
-/** Name of the record that holds the ratio of bad events to all events. @param window one of {@link SLO_WINDOWS} */
+/**
+ * Name of the record that holds the ratio of bad events to all events.
+ *
+ * @param window one of {@link SLO_WINDOWS}
+ */
 export function errorRatioName(slo: SloName, window: string, bad: BadEvents = "errors"): string {
   return `slo:${slo}_${bad}:ratio_rate${window}`;
 }
 
-/** Name of the record that holds the number of bad events. @param window the long window of one of {@link BURN_RATES} */
+/**
+ * Name of the record that holds the number of bad events.
+ *
+ * @param window the long window of one of {@link BURN_RATES}
+ */
 export function errorCountName(slo: SloName, window: string, bad: BadEvents): string {
   return `slo:${slo}_${bad}:increase${window}`;
 }
 
-/** Name of the record that holds bad events a second, or all events a second. The error budgets are sums of these records. */
+/**
+ * Name of the record that holds bad events a second, or all events a second. The error budgets are sums of
+ * these records.
+ */
 export function eventRateName(slo: SloName, which: "errors" | "events"): string {
   return `slo:${slo}_${which}:rate${SHORT_WINDOWS[0]}`;
 }

@@ -6,7 +6,10 @@ export interface Threshold {
   unit: "percent" | "percentunit" | "s" | "bytes" | "short";
   /** How long the condition must hold before the alert fires, for example `2m`. */
   for: string;
-  /** How long the alert keeps firing after its condition has ended, for example `2m`. Default: the alert ends at once. */
+  /**
+   * How long the alert keeps firing after its condition has ended, for example `2m`. Default: the alert ends
+   * at once.
+   */
   keepFiring?: string;
   /** Period over which a rate, quantile, maximum or prediction is computed. */
   window?: string;
@@ -16,7 +19,10 @@ export interface Threshold {
   freeBelow?: number;
   /** How old the data must be before a trend says something. */
   minHistory?: string;
-  /** A second condition, a rate over a longer window: catches short bursts that repeat and each end before `for` has passed. */
+  /**
+   * A second condition, a rate over a longer window: catches short bursts that repeat and each end before
+   * `for` has passed.
+   */
   bursts?: { value: number; window: string };
   severity: Severity;
 }
@@ -26,9 +32,9 @@ export type Severity = "critical" | "warning" | "info";
 
 export const THRESHOLDS = {
   /**
-   * Number of gateways that answer Prometheus; the alert fires at 0. It fires only if a gateway has answered within the window, because the
-   * first gateways of a deployment need minutes to start. It keeps firing while autohealing recreates the gateways: meanwhile Prometheus
-   * does not know them.
+   * Number of gateways that answer Prometheus; the alert fires at 0. It fires only if a gateway has answered
+   * within the window, because the first gateways of a deployment need minutes to start. It keeps firing
+   * while autohealing recreates the gateways: meanwhile Prometheus does not know them.
    */
   gatewaysUp: {
     value: 0,
@@ -39,20 +45,24 @@ export const THRESHOLDS = {
     severity: "critical",
   },
   /**
-   * Number of gateways that Prometheus knows, whether they answer or not; the alert fires at 0. `for` covers a restart of Prometheus, which
-   * finds gateways within a minute. The alert fires only if there was a gateway within the window: a new deployment has none.
+   * Number of gateways that Prometheus knows, whether they answer or not; the alert fires at 0. `for` covers
+   * a restart of Prometheus, which finds gateways within a minute. The alert fires only if there was a
+   * gateway within the window: a new deployment has none.
    */
   gatewaysKnown: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
-  /** Value of `up` of a gateway that does not answer. Autohealing normally replaces the gateway within `for`. */
+  /**
+   * Value of `up` of a gateway that does not answer. Autohealing normally replaces the gateway within `for`.
+   */
   gatewayDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
   /**
-   * Value of `ws_nats_connected` when NATS is unreachable; on a dashboard, the acceptable number of such gateways. NATS restarts in
-   * seconds. The alert keeps firing 2 min after recovery, so that the alerts it inhibits end first.
+   * Value of `ws_nats_connected` when NATS is unreachable; on a dashboard, the acceptable number of such
+   * gateways. NATS restarts in seconds. The alert keeps firing 2 min after recovery, so that the alerts it
+   * inhibits end first.
    */
   natsUnreachable: { value: 0, unit: "short", for: "30s", keepFiring: "2m", severity: "critical" },
   /**
-   * Connections a second that are refused although the client did nothing wrong. A single refusal does not last for the whole `for`. The
-   * value of `bursts` is nine refusals in five minutes.
+   * Connections a second that are refused although the client did nothing wrong. A single refusal does not
+   * last for the whole `for`. The value of `bursts` is nine refusals in five minutes.
    */
   rejections: {
     value: 0,
@@ -62,7 +72,10 @@ export const THRESHOLDS = {
     bursts: { value: 0.03, window: "5m" },
     severity: "critical",
   },
-  /** Share of all connection attempts that are refused because of what the client sent. A single scanner stays below `minRate`. */
+  /**
+   * Share of all connection attempts that are refused because of what the client sent. A single scanner stays
+   * below `minRate`.
+   */
   clientRejections: {
     value: 0.2,
     unit: "percentunit",
@@ -83,30 +96,36 @@ export const THRESHOLDS = {
   autoscaling: { value: 0, unit: "short", for: "0s", window: "5m", severity: "info" },
   /** Restarts of a gateway on the same VM. */
   restarts: { value: 2, unit: "short", for: "0s", window: "15m", severity: "warning" },
-  /** Delay of the event loop: 99th percentile, averaged over a gateway's processes. Every message waits that long. */
+  /**
+   * Delay of the event loop: 99th percentile, averaged over a gateway's processes. Every message waits that
+   * long.
+   */
   eventLoopLag: { value: 0.1, unit: "s", for: "5m", severity: "warning" },
   /** Messages in the stream that a gateway has not read yet. */
   natsLag: { value: 1000, unit: "short", for: "2m", severity: "warning" },
   /** `ws_nats_paused`: 1 while a gateway pauses reading because it is short of CPU. */
   natsPaused: { value: 0, unit: "short", for: "5m", severity: "warning" },
   /**
-   * Messages a second that gateways read; the alert fires at 0. The cause is then the publishers. At night 0 is normal for a deployment
-   * without traffic.
+   * Messages a second that gateways read; the alert fires at 0. The cause is then the publishers. At night 0
+   * is normal for a deployment without traffic.
    */
   streamRate: { value: 0, unit: "short", for: "5m", window: "1m", severity: "warning" },
   /** Time from publishing to the write into the socket, 99th percentile. */
   latency: { value: 0.25, unit: "s", for: "5m", window: "5m", severity: "warning" },
   /** `ws_draining`: 1 while a gateway drains. `for` is much longer than a drain takes in a rollout. */
   draining: { value: 0, unit: "short", for: "10m", severity: "warning" },
-  /** Number of the deployment's own NATS servers that are not healthy. A cluster of three still works without one server. */
+  /**
+   * Number of the deployment's own NATS servers that are not healthy. A cluster of three still works without
+   * one server.
+   */
   natsServersDown: { value: 0, unit: "short", for: "2m", severity: "warning" },
   /** Share of JetStream's file storage that is in use. */
   jetstreamStorage: { value: 0.9, unit: "percentunit", for: "5m", severity: "warning" },
   /** Clients that NATS disconnected because they did not keep up. */
   natsSlowConsumers: { value: 0, unit: "short", for: "0s", window: "10m", severity: "warning" },
   /**
-   * Predicted free bytes of a disk in 24 h; the alert fires below the value. `minHistory` and `freeBelow` prevent a false alarm after the
-   * set-up of a machine, which writes a lot once.
+   * Predicted free bytes of a disk in 24 h; the alert fires below the value. `minHistory` and `freeBelow`
+   * prevent a false alarm after the set-up of a machine, which writes a lot once.
    */
   diskFull: {
     value: 0,
@@ -120,29 +139,32 @@ export const THRESHOLDS = {
   /** Free part of a disk, whatever the trend; the alert fires below the value. */
   diskLeft: { value: 0.05, unit: "percentunit", for: "5m", severity: "critical" },
   /**
-   * Seconds until the certificate expires; the alert fires below 21 days. Google renews a certificate a month before its end. The alert
-   * keeps firing for an hour, because a failed probe reports no certificate.
+   * Seconds until the certificate expires; the alert fires below 21 days. Google renews a certificate a month
+   * before its end. The alert keeps firing for an hour, because a failed probe reports no certificate.
    */
   certificate: { value: 21 * 86_400, unit: "s", for: "1h", keepFiring: "1h", severity: "warning" },
   /**
-   * `probe_success` of the TLS entrance; the alert fires at 0. It fires only if a probe has succeeded within the window: a new entrance
-   * waits for its certificate.
+   * `probe_success` of the TLS entrance; the alert fires at 0. It fires only if a probe has succeeded within
+   * the window: a new entrance waits for its certificate.
    */
   entrance: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
   /** `up` of any target of Prometheus that is not a gateway; the alert fires at 0. */
   targetDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** 0 while Prometheus or Alertmanager runs with an older configuration because it refused the newest; the alert fires at 0. */
+  /**
+   * 0 while Prometheus or Alertmanager runs with an older configuration because it refused the newest; the
+   * alert fires at 0.
+   */
   configReload: { value: 0, unit: "short", for: "5m", severity: "warning" },
   /**
-   * Failed requests of Prometheus to Google Cloud for the list of gateways. Prometheus keeps the gateways it knows. A single failure does
-   * no harm.
+   * Failed requests of Prometheus to Google Cloud for the list of gateways. Prometheus keeps the gateways it
+   * knows. A single failure does no harm.
    */
   discovery: { value: 0, unit: "short", for: "10m", window: "5m", severity: "warning" },
   /** Failed evaluations of rules. Alerts of a rule that cannot be evaluated cannot fire. */
   rules: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
   /**
-   * Notifications a second that Alertmanager could not send. Critical, because Google Cloud mails the number of critical alerts: that mail
-   * does not depend on Alertmanager's receivers.
+   * Notifications a second that Alertmanager could not send. Critical, because Google Cloud mails the number
+   * of critical alerts: that mail does not depend on Alertmanager's receivers.
    */
   notifications: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
 } as const satisfies Record<string, Threshold>;

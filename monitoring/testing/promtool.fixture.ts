@@ -23,7 +23,10 @@ export interface RuleTest {
   step: number;
   /** Values of each time series, in promtool's notation: see `gaugeValues` and `counterValues`. */
   series: Record<string, string>;
-  /** Rule groups by file name. Groups run in this order, so that alerts see what was recorded at the same time. */
+  /**
+   * Rule groups by file name. Groups run in this order, so that alerts see what was recorded at the same
+   * time.
+   */
   rules?: Record<string, readonly { name: string }[]>;
   /** Expected alerts and query results, with promtool's keys: `alert_rule_test`, `promql_expr_test`. */
   expected: object;
@@ -31,7 +34,11 @@ export interface RuleTest {
   fuzzyCompare?: boolean;
 }
 
-/** Evaluates rules and queries on made-up time series. @throws AssertionError with promtool's output when a result differs */
+/**
+ * Evaluates rules and queries on made-up time series.
+ *
+ * @throws AssertionError with promtool's output when a result differs
+ */
 export async function assertRuleTest({
   step,
   series,

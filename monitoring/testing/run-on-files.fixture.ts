@@ -10,7 +10,8 @@ import { stringify } from "yaml";
 const TIME_LIMIT_MS = 60_000;
 
 /**
- * Value of `skip` for a test that needs a program: false where the program is installed, else how to install the program.
+ * Value of `skip` for a test that needs a program: false where the program is installed, else how to install
+ * the program.
  *
  * @throws Error under CI when the program is missing, because CI must not skip a test
  */

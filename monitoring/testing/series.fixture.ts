@@ -1,6 +1,9 @@
 /** Values of a time series in promtool's notation, one value for each step. A step is in seconds. */
 
-/** A gauge that has each value for a number of seconds. With undefined the series does not exist during that time. */
+/**
+ * A gauge that has each value for a number of seconds. With undefined the series does not exist during that
+ * time.
+ */
 export function gaugeValues(step: number, ...parts: [value: number | undefined, seconds: number][]): string {
   return parts
     .flatMap(([value, seconds]) =>

@@ -1,6 +1,6 @@
 /**
- * A stand-in for NATS's exporter, a Go module whose own modules were out of reach when this was written: the same names and labels, from
- * a real server's numbers.
+ * A replacement for prometheus-nats-exporter: exports the numbers of a real NATS server with the same names
+ * and labels.
  */
 
 import { createServer } from "node:http";
@@ -32,7 +32,12 @@ interface Jsz {
   }[];
 }
 
-/** Starts it for one server. @param monitoring base URL of the server's monitoring endpoint @returns the port it listens on */
+/**
+ * Starts an exporter for one NATS server.
+ *
+ * @param monitoring base URL of the server's monitoring endpoint
+ * @returns the port on which the exporter listens
+ */
 export async function startNatsExporter(owner: Owner, name: string, monitoring: string): Promise<number> {
   const port = await freePort();
   const server = createServer(async (_request, response) => {
@@ -52,7 +57,7 @@ async function ask<Answer>(url: string): Promise<Answer | undefined> {
   return body === "" ? undefined : (JSON.parse(body) as Answer);
 }
 
-/** A server that does not answer has no lines at all. */
+/** The metrics as text. There are no metrics of a server that does not answer. */
 async function exposition(name: string, monitoring: string): Promise<string> {
   const [varz, jsz, health] = await Promise.all([
     ask<Varz>(`${monitoring}/varz`),

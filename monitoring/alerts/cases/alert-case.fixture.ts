@@ -38,7 +38,8 @@ export const seriesName = (metric: string, labels: Record<string, string>) =>
     .join(",")}}`;
 
 /**
- * A case with one gauge: at the threshold for two minutes, then beyond the threshold until two minutes after the alert fires, then good.
+ * A case with one gauge: at the threshold for two minutes, then beyond the threshold until two minutes after
+ * the alert fires, then good.
  *
  * @param pending seconds from the begin of the condition until the alert fires
  */

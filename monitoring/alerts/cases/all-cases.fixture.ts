@@ -4,7 +4,10 @@ import { MONITORING_CASES } from "./monitoring.fixture.ts";
 import { NATS_CASES } from "./nats.fixture.ts";
 import { SLO_CASES } from "./slo.fixture.ts";
 
-/** At least one case for each alert, except for Watchdog, which needs no data. An alert with several causes has several cases. */
+/**
+ * At least one case for each alert, except for Watchdog, which needs no data. An alert with several causes
+ * has several cases.
+ */
 export const ALERT_CASES: readonly AlertCase[] = [
   ...GATEWAY_CASES,
   ...NATS_CASES,

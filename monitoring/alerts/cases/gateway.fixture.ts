@@ -38,7 +38,8 @@ export const GATEWAY_CASES: readonly AlertCase[] = [
     description: "g1 has restarted 3 times in 15m. Every restart disconnects all of its clients.",
   },
   {
-    alert: "RestartLoop", // its process lives for half a minute, so scrapes miss many restarts and the counter never falls
+    // The process lives for half a minute, so scrapes miss many restarts and the counter never falls.
+    alert: "RestartLoop",
     step: STEP,
     series: {
       [seriesName("up", G1)]: `${"1 0 1 1 0 ".repeat(10)}${"1 ".repeat(80)}`.trim(),

@@ -20,12 +20,14 @@ export const SLO_CASES: readonly AlertCase[] = [
 ];
 
 /**
- * One case for each burn rate. At first a part of all events is bad: more than the threshold of this burn rate, and less than the threshold
- * of the next faster burn rate, so that only one alert fires. Later no event is bad.
+ * One case for each burn rate. At first a part of all events is bad: more than the threshold of this burn
+ * rate, and less than the threshold of the next faster burn rate, so that only one alert fires. Later no
+ * event is bad.
  *
  * @param budget part of all events that may be bad
  * @param failure the SLO's own text for bad events
- * @param series makes the time series. Its argument turns a rate, which depends on the bad part, into the values of a counter
+ * @param series makes the time series. Its argument turns a rate, which depends on the bad part, into the
+ * values of a counter
  */
 function burnCases(
   alert: string,
@@ -34,8 +36,8 @@ function burnCases(
   series: (values: (rate: (badPart: number) => number) => string) => Record<string, string>,
 ): AlertCase[] {
   const step = 60;
-  // factor: how many times too fast the budget burns. badMinutes: for how long. resolvedMinute: when the ratio of the short window is
-  // below the threshold again.
+  // factor: how many times too fast the budget burns. badMinutes: for how long. resolvedMinute: when the
+  // ratio of the short window is below the threshold again.
   const courses = [
     { factor: 20, badMinutes: 8, resolvedMinute: 14 },
     { factor: 10, badMinutes: 20, resolvedMinute: 55 },
