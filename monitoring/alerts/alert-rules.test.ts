@@ -109,7 +109,7 @@ test("every row of the table of thresholds belongs to an alert", () => {
     readFileSync(new URL(`${part}.ts`, import.meta.url), "utf8"),
   );
   for (const name of Object.keys(THRESHOLDS)) {
-    assert.match(sources.join(""), new RegExp(`due\\(T\\.${name}\\)`), name);
+    assert.match(sources.join(""), new RegExp(`timingAndSeverity\\(T\\.${name}\\)`), name);
   }
 });
 
