@@ -75,8 +75,8 @@ function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
 }
 
 /**
- * True if the record was above the threshold at any time in the window: no alert before the first gateway has
- * ever run.
+ * Query that has a result if the record was above the threshold at any time in the window. Prevents alerts
+ * before the first gateway of a deployment has run.
  */
 function ever(record: string, { value, window }: { value: number; window: string }): string {
   return `max_over_time(${record}[${window}]) > ${value}`;

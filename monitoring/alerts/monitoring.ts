@@ -117,7 +117,7 @@ function ownAlerts({ kind }: MonitoringOptions): Alert[] {
   ];
 }
 
-/** Only where Prometheus asks Google Cloud for gateways. */
+/** Alert for deployments in which Prometheus asks Google Cloud for its targets. */
 function discoveryFailing(): Alert {
   return {
     name: "DiscoveryFailing",

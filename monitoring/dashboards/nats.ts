@@ -102,7 +102,7 @@ function viewPanels() {
     graph({
       title: "Latency, p99",
       description:
-        "Time from publishing to the write into the socket, for each gateway. The time in NATS is part of it.",
+        "Time from publishing to the write into the socket, for each gateway. The time in NATS counts too.",
       unit: "s",
       line: { limit: "latency", bad: "above" },
       queries: [{ expr: `${RECORD.instanceLatency}{quantile="0.99",${CHOSEN}}`, legend: GATEWAY }],

@@ -32,9 +32,9 @@ export type Severity = "critical" | "warning" | "info";
 
 export const THRESHOLDS = {
   /**
-   * Number of gateways that answer Prometheus; the alert fires at 0. It fires only if a gateway has answered
-   * within the window, because the first gateways of a deployment need minutes to start. It keeps firing
-   * while autohealing recreates the gateways: meanwhile Prometheus does not know them.
+   * Number of gateways that answer Prometheus; the alert fires at 0, but only if a gateway has answered
+   * within the window, because the first gateways of a deployment need minutes to start. The alert keeps
+   * firing while autohealing recreates the gateways: meanwhile Prometheus does not know them.
    */
   gatewaysUp: {
     value: 0,
@@ -106,8 +106,8 @@ export const THRESHOLDS = {
   /** `ws_nats_paused`: 1 while a gateway pauses reading because it is short of CPU. */
   natsPaused: { value: 0, unit: "short", for: "5m", severity: "warning" },
   /**
-   * Messages a second that gateways read; the alert fires at 0. The cause is then the publishers. At night 0
-   * is normal for a deployment without traffic.
+   * Messages a second that gateways read; the alert fires at 0. The cause is the publishers, because an
+   * unreachable NATS inhibits this alert. At night 0 is normal for a deployment without traffic.
    */
   streamRate: { value: 0, unit: "short", for: "5m", window: "1m", severity: "warning" },
   /** Time from publishing to the write into the socket, 99th percentile. */
@@ -144,7 +144,7 @@ export const THRESHOLDS = {
    */
   certificate: { value: 21 * 86_400, unit: "s", for: "1h", keepFiring: "1h", severity: "warning" },
   /**
-   * `probe_success` of the TLS entrance; the alert fires at 0. It fires only if a probe has succeeded within
+   * `probe_success` of the TLS entrance; the alert fires at 0, but only if a probe has succeeded within
    * the window: a new entrance waits for its certificate.
    */
   entrance: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
