@@ -12,7 +12,7 @@ const ALL: Record<string, MonitoringOptions> = {
   local: localOptions(),
 };
 
-test("a file for each part, and none is empty", () => {
+test("there is a file for each part, and no file is empty", () => {
   const common = [
     "alertmanager/alertmanager.yml",
     ...["capacity-test", "capacity", "logs", "nats", "operations"].map(
@@ -37,7 +37,7 @@ test("a file for each part, and none is empty", () => {
   }
 });
 
-test("YAML is YAML, JSON is JSON", () => {
+test("files with the extension yml are YAML, files with the extension json are JSON", () => {
   for (const options of Object.values(ALL)) {
     for (const [path, content] of Object.entries(monitoringFiles(options))) {
       if (path.endsWith(".yml")) assert.ok(parse(content), path);
@@ -51,11 +51,11 @@ test("the same options give the same bytes", () => {
     assert.deepEqual(monitoringFiles(structuredClone(options)), monitoringFiles(options));
 });
 
-test("two deployments differ in what tells them apart, and share the rest", () => {
+test("files of two deployments differ only where the name of the deployment is used", () => {
   const prod = monitoringFiles(SAMPLE);
   const other = monitoringFiles({ ...SAMPLE, stack: "staging" });
   const changed = Object.keys(prod).filter((path) => prod[path] !== other[path]);
-  // Dashboards have it in their titles.
+  // All dashboards have the name in their titles.
   assert.deepEqual(
     changed.filter((path) => !path.startsWith("grafana/dashboards/")),
     ["prometheus/prometheus.yml"],

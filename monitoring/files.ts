@@ -1,4 +1,4 @@
-import { dashboards } from "./dashboards/dashboards.ts";
+import { dashboardFiles } from "./dashboards/dashboard-files.ts";
 import type { MonitoringOptions } from "./options.ts";
 import { alertmanagerFiles } from "./services/alertmanager.ts";
 import { alloyFiles } from "./services/alloy.ts";
@@ -6,14 +6,17 @@ import { grafanaFiles } from "./services/grafana.ts";
 import { lokiFiles } from "./services/loki.ts";
 import { prometheusFiles } from "./services/prometheus.ts";
 
-/** The files of the monitoring VM and of the log shippers, by path in its order: what is in the bucket, byte for byte. */
+/**
+ * All files of the monitoring VM and of the log shippers, sorted by path: exactly the content of the
+ * deployment's bucket.
+ */
 export function monitoringFiles(options: MonitoringOptions): Record<string, string> {
   const files = {
     ...prometheusFiles(options),
     ...alertmanagerFiles(options),
     ...lokiFiles(options),
     ...grafanaFiles(options),
-    ...dashboards(options),
+    ...dashboardFiles(options),
     ...alloyFiles(options),
   };
   return Object.fromEntries(Object.entries(files).sort(([one], [other]) => (one < other ? -1 : 1)));

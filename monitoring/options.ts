@@ -1,14 +1,17 @@
 import type { Ports } from "./services/ports.ts";
 
-/** What differs from one deployment to the next. Nothing of the autoscaler is in it: a changed limit changes no file. */
+/**
+ * What differs between deployments. Settings of the autoscaler are not part of it, so that changing them
+ * changes no file.
+ */
 export interface MonitoringOptions {
   /**
-   * - `service`: gateways are found in Google Cloud, by the labels of their VMs
-   * - `capacity-test`: so is the one gateway; NATS and the publisher run beside Prometheus
-   * - `local`: a gateway on this machine
+   * - `service`: Prometheus finds gateways in Google Cloud by the labels of their VMs
+   * - `capacity-test`: the same, with one gateway; NATS and the publisher run on the same VM as Prometheus
+   * - `local`: gateways with fixed addresses on this machine
    */
   kind: "service" | "capacity-test" | "local";
-  /** Name of the deployment, for example `prod`: value of the label `stack` of its VMs, and of everything that is stored. */
+  /** Name of the deployment, for example `prod`: value of the label `stack` of its VMs and of its alerts. */
   stack: string;
   /** Google Cloud project in which Prometheus looks for gateways. Not for `local`. */
   project?: string;
@@ -19,11 +22,15 @@ export interface MonitoringOptions {
   /** `host:3002` of the gateways; only for `local`. */
   gatewayTargets?: readonly string[];
   /**
-   * Our own NATS servers, as the exporter beside Prometheus calls them; it is told their addresses by who starts it. Empty: NATS is
-   * somebody else's, and only the gateways tell whether it is there.
+   * Names of the deployment's own NATS servers. Only their number matters: the start-up script gives the NATS
+   * exporter their addresses. Empty if somebody else runs NATS: then only the gateways report whether NATS is
+   * reachable.
    */
   natsMonitoring: readonly string[];
-  /** Where Grafana asks, for example `http://127.0.0.1:3100`. Log shippers are told by who starts them. */
+  /**
+   * URL of Loki for Grafana, for example `http://127.0.0.1:3100`. Log shippers get theirs from the variable
+   * LOKI_URL.
+   */
   lokiUrl: string;
   /** WS_MEMORY_LIMIT of the gateways. */
   memoryLimitBytes: number;
@@ -31,27 +38,33 @@ export interface MonitoringOptions {
   maxConnections: number;
   hourlyPrices: HourlyPrices;
   receivers: Receivers;
-  /** The document with a section for each alert, for example `https://example.com/docs/runbook.md`; links add `#section`. A path names it, and is no link. */
+  /**
+   * URL of the runbook, for example `https://example.com/docs/runbook.md`. Links add `#section`. With a file
+   * path the links do not work.
+   */
   runbookUrl: string;
-  /** Without a slash at its end, for example `http://localhost:3010`. */
+  /** Base URL of Grafana without a slash at its end, for example `http://localhost:3010`. */
   grafanaUrl: string;
-  /** Host name of the TLS entrance, whose certificate is watched then. */
+  /** Host name of the TLS entrance. With a domain there are alerts on the entrance and its certificate. */
   domain?: string;
-  /** File with a URL that is called every minute while alerting works. Default: Google Cloud's own watch is all there is. */
+  /**
+   * File with a URL that Alertmanager calls every minute while alerting works: a dead man's switch. Default:
+   * no such call.
+   */
   watchdogWebhookFile?: string;
-  /** Where the programs listen, as far as not as on the monitoring VM. Only for `local`. */
+  /** Ports that differ from the monitoring VM's ports. Only for `local`. */
   ports?: Partial<Ports>;
 }
 
-/** US dollars an hour. */
+/** Prices in US dollars an hour. */
 export interface HourlyPrices {
   /** One gateway: its VM and its disk. */
   gateway: number;
-  /** All the rest together, which does not grow with the number of gateways. */
+  /** Everything else together, which does not depend on the number of gateways. */
   base: number;
 }
 
-/** Who is told of alerts. None: they are seen in Alertmanager and Grafana only. */
+/** Who receives alerts. Without receivers, alerts are visible only in Alertmanager and Grafana. */
 export interface Receivers {
   email?: {
     to: string;
@@ -61,17 +74,22 @@ export interface Receivers {
     username?: string;
     password?: Confidential;
   };
-  /** URL that gets Alertmanager's JSON. */
+  /** URL to which Alertmanager posts its JSON. */
   webhook?: Confidential;
   /** Integration key of PagerDuty's Events API v2. */
   pagerduty?: Confidential;
   slack?: {
     /** URL of an incoming webhook. */
     url: Confidential;
-    /** For example `#alerts`. Default: the one that the webhook was made for; most know no other. */
+    /**
+     * For example `#alerts`. Default: the channel of the webhook. Most webhooks can post to no other channel.
+     */
     channel?: string;
   };
 }
 
-/** A secret: where it is on the machine that uses it, or itself, which is for tests and laptops. */
+/**
+ * A secret: the path of its file on the machine that uses the secret, or, for tests and laptops, the secret
+ * itself.
+ */
 export type Confidential = { file: string } | { value: string };

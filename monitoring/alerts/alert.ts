@@ -1,43 +1,44 @@
 import type { DashboardName } from "../dashboards/uids.ts";
 import type { Severity } from "../limits/thresholds.ts";
 
-/** An alert without its links. */
+/** An alert, before its links to a dashboard and to the runbook are added. */
 export interface Alert {
-  /** In words, camel case: the runbook's section has the same words. */
+  /** Words in camel case. The heading of the runbook's section has the same words. */
   name: string;
+  /** The alert's condition in PromQL. */
   expr: string;
-  /** How long it has to be so, for example `2m`. */
+  /** How long the condition must hold before the alert fires, for example `2m`. */
   for: string;
-  /** How long it goes on when it is over. Default: not at all. */
+  /** How long the alert keeps firing after its condition has ended. Default: the alert ends at once. */
   keepFiring?: string;
   severity: Severity;
-  /** Further labels. */
+  /** Labels in addition to `severity`. */
   labels?: Record<string, string>;
-  /** One line: what is the case. */
+  /** One line that says what is wrong. */
   summary: string;
-  /** With the value, and what it means. */
+  /** The measured value, what it means and what it causes. */
   description: string;
-  /** Where to look. */
+  /** The dashboard that shows the cause. */
   dashboard: DashboardName;
 }
 
-/** Templates of Prometheus, filled in when an alert is sent. */
-export const TEXT = {
+/** Templates in summaries and descriptions. Prometheus replaces them when it sends an alert. */
+export const TEMPLATE = {
   value: "{{ $value | humanize }}",
-  /** A rate may be small: 0.1 and not `100m`. */
+  /** Writes a small rate as 0.1, where `humanize` would write `100m`. */
   rate: '{{ $value | printf "%.2f" }}',
   percentage: "{{ $value | humanizePercentage }}",
   duration: "{{ $value | humanizeDuration }}",
   gateway: "{{ $labels.instance }}",
 } as const;
 
-/** A part in percent, as `humanizePercentage` writes it: 0.9 is `90%`. */
+/** A ratio in percent, written as `humanizePercentage` writes it: 0.9 is `90%`. */
 export function percent(ratio: number): string {
   return `${Number((ratio * 100).toFixed(2))}%`;
 }
 
-/** Times and severity of a row of the table. */
-export function due({
+/** The fields of an alert that come from its row in the table of thresholds. */
+export function timingAndSeverity({
   for: time,
   keepFiring,
   severity,

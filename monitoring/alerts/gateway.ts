@@ -1,90 +1,96 @@
-import { JOB, LABEL, METRIC, OTHERS, REFUSALS } from "../limits/metrics.ts";
+import { JOB, LABEL, METRIC, OTHER_METRIC, REFUSALS } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { type Alert, due, percent, TEXT } from "./alert.ts";
+import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 
-/** Part of the time that a gateway answers which now and then is too slow to. */
+/** A gateway that is only occasionally too slow for Prometheus answers at least this share of the scrapes. */
 const MOSTLY_UP = 0.8;
 
-/** Alerts on the gateways: whether they are there, their load, who gets in, what they deliver. */
+/** Alerts on gateways: whether they run, their load, refused connections and the delivery of messages. */
 export function gatewayAlerts(options: MonitoringOptions): Alert[] {
   return [...fleetAlerts(options), ...loadAlerts(), ...deliveryAlerts()];
 }
 
 function fleetAlerts({ maxConnections }: MonitoringOptions): Alert[] {
-  const up = `${OTHERS.up}{job="${JOB.gateway}"}`;
+  const up = `${OTHER_METRIC.up}{job="${JOB.gateway}"}`;
   return [
     {
       name: "AllGatewaysDown",
       expr: `${RECORD.gatewaysUp} <= ${T.gatewaysUp.value} and on() ${RECORD.gateways} > ${T.gatewaysKnown.value} and on() ${ever(RECORD.gatewaysUp, T.gatewaysUp)}`,
-      ...due(T.gatewaysUp),
-      summary: "No gateway answers: nobody can connect",
-      description: `${TEXT.value} gateways answer Prometheus. Clients get no connection and no messages.`,
+      ...timingAndSeverity(T.gatewaysUp),
+      summary: "No gateway answers: no client can connect",
+      description: `${TEMPLATE.value} gateways answer Prometheus. Clients cannot connect and receive no messages.`,
       dashboard: "operations",
     },
     {
       name: "NoGatewaysFound",
       expr: `${RECORD.gateways} <= ${T.gatewaysKnown.value} and on() ${ever(RECORD.gateways, T.gatewaysKnown)}`,
-      ...due(T.gatewaysKnown),
-      summary: "There are no gateways, or Prometheus does not find them",
-      description: `${TEXT.value} gateways are known for ${T.gatewaysKnown.for}: their group is empty, or Google Cloud does not tell. Every alert on a gateway is blind.`,
+      ...timingAndSeverity(T.gatewaysKnown),
+      summary: "Prometheus finds no gateways",
+      description: `Prometheus has found ${TEMPLATE.value} gateways for ${T.gatewaysKnown.for}. Either their instance group is empty, or Google Cloud does not list its VMs. No alert on a gateway can fire meanwhile.`,
       dashboard: "operations",
     },
     {
       name: "GatewayDown",
       expr: `${up} == ${T.gatewayDown.value}`,
-      ...due(T.gatewayDown),
-      summary: `Gateway ${TEXT.gateway} does not answer`,
-      description: `up is ${TEXT.value}: ${TEXT.gateway} has not answered Prometheus for ${T.gatewayDown.for}, and autohealing has not replaced it.`,
+      ...timingAndSeverity(T.gatewayDown),
+      summary: `Gateway ${TEMPLATE.gateway} does not answer`,
+      description: `up is ${TEMPLATE.value}: ${TEMPLATE.gateway} has not answered Prometheus for ${T.gatewayDown.for}, and autohealing has not replaced its VM.`,
       dashboard: "operations",
     },
     {
       name: "RestartLoop",
       expr: restarts(up),
-      ...due(T.restarts),
-      summary: `Gateway ${TEXT.gateway} keeps starting anew`,
-      description: `${TEXT.gateway} has started ${TEXT.value} times in ${T.restarts.window}; each time its clients were cut off.`,
+      ...timingAndSeverity(T.restarts),
+      summary: `Gateway ${TEMPLATE.gateway} keeps restarting`,
+      description: `${TEMPLATE.gateway} has restarted ${TEMPLATE.value} times in ${T.restarts.window}. Every restart disconnects all of its clients.`,
       dashboard: "operations",
     },
     {
       name: "DrainStuck",
       expr: `${METRIC.draining} > ${T.draining.value}`,
-      ...due(T.draining),
-      summary: `Gateway ${TEXT.gateway} does not get to the end of its drain`,
-      description: `ws_draining is ${TEXT.value} on ${TEXT.gateway} for ${T.draining.for}: it takes no clients, and has not stopped.`,
+      ...timingAndSeverity(T.draining),
+      summary: `Gateway ${TEMPLATE.gateway} does not finish its drain`,
+      description: `ws_draining has been ${TEMPLATE.value} on ${TEMPLATE.gateway} for ${T.draining.for}: the gateway accepts no clients, and has not stopped.`,
       dashboard: "operations",
     },
     {
       name: "AutoscalingEvent",
       expr: `${RECORD.gateways} != ${RECORD.gateways} offset ${T.autoscaling.window}`,
-      ...due(T.autoscaling),
+      ...timingAndSeverity(T.autoscaling),
       summary: "The number of gateways has changed",
-      description: `There are ${TEXT.value} gateways now, another number than ${T.autoscaling.window} ago.`,
+      description: `There are ${TEMPLATE.value} gateways now. ${T.autoscaling.window} ago their number was different.`,
       dashboard: "operations",
     },
     {
       name: "CapacityNearlyFull",
       expr: `${METRIC.capacityRatio} > ${T.capacity.value}`,
-      ...due(T.capacity),
-      summary: `Gateway ${TEXT.gateway} is nearly full`,
-      description: `${TEXT.percentage} of the ${maxConnections} connections of ${TEXT.gateway} are taken (limit of the alert: ${percent(T.capacity.value)}). Full gateways refuse clients.`,
+      ...timingAndSeverity(T.capacity),
+      summary: `Gateway ${TEMPLATE.gateway} is nearly full`,
+      description: `${TEMPLATE.percentage} of the ${maxConnections} connections that ${TEMPLATE.gateway} accepts are in use (alert threshold: ${percent(T.capacity.value)}). A full gateway refuses clients.`,
       dashboard: "capacity",
     },
   ];
 }
 
-/** A deployment's first minutes are not news. */
+/**
+ * Query that has a result if the record was above the threshold at any time in the window. Prevents alerts
+ * before the first gateway of a deployment has run.
+ */
 function ever(record: string, { value, window }: { value: number; window: string }): string {
   return `max_over_time(${record}[${window}]) > ${value}`;
 }
 
-/** A process that lives for seconds may be seen as often away as there: its counters tell nothing, going up and down does. */
+/**
+ * Counts restarts in two ways, because a process that lives for seconds is often missed by scrapes:
+ * `resets()` of a counter sees too little then, so changes of `up` count as well.
+ */
 function restarts(up: string): string {
   const { value, window } = T.restarts;
-  const seen = `resets(${OTHERS.cpuSeconds}{job="${JOB.gateway}"}[${window}]) > ${value}`;
-  const away = `avg_over_time(${up}[${window}]) < ${MOSTLY_UP}`;
-  return `${seen} or ceil(changes(${up}[${window}]) / 2) > ${value} and ${away}`;
+  const byCounter = `resets(${OTHER_METRIC.cpuSeconds}{job="${JOB.gateway}"}[${window}]) > ${value}`;
+  const oftenDown = `avg_over_time(${up}[${window}]) < ${MOSTLY_UP}`;
+  return `${byCounter} or ceil(changes(${up}[${window}]) / 2) > ${value} and ${oftenDown}`;
 }
 
 function loadAlerts(): Alert[] {
@@ -92,41 +98,41 @@ function loadAlerts(): Alert[] {
     {
       name: "HighCpu",
       expr: `${METRIC.cpuUsage} > ${T.cpu.value}`,
-      ...due(T.cpu),
-      summary: `Gateway ${TEXT.gateway} is short of CPU`,
-      description: `${TEXT.gateway} uses ${TEXT.value}% of its CPU limit (limit of the alert: ${T.cpu.value}%). It refuses clients, and reads the stream slower.`,
+      ...timingAndSeverity(T.cpu),
+      summary: `Gateway ${TEMPLATE.gateway} is short of CPU`,
+      description: `${TEMPLATE.gateway} uses ${TEMPLATE.value}% of its CPU limit (alert threshold: ${T.cpu.value}%). The gateway refuses new clients and reads the stream more slowly.`,
       dashboard: "operations",
     },
     {
       name: "HighMemory",
       expr: `${RECORD.instanceMemory} > ${T.memory.value}`,
-      ...due(T.memory),
-      summary: `Gateway ${TEXT.gateway} is short of memory`,
-      description: `${TEXT.gateway} uses ${TEXT.percentage} of its memory limit (limit of the alert: ${percent(T.memory.value)}). It refuses clients; not far above 100 % the system ends it.`,
+      ...timingAndSeverity(T.memory),
+      summary: `Gateway ${TEMPLATE.gateway} is short of memory`,
+      description: `${TEMPLATE.gateway} uses ${TEMPLATE.percentage} of its memory limit (alert threshold: ${percent(T.memory.value)}). The gateway refuses new clients. A little above 100 % the system kills the gateway.`,
       dashboard: "operations",
     },
     {
       name: "EventLoopLag",
-      expr: `${OTHERS.eventLoopLag}{job="${JOB.gateway}"} > ${T.eventLoopLag.value}`,
-      ...due(T.eventLoopLag),
-      summary: `Processes of gateway ${TEXT.gateway} are held up`,
-      description: `The event loop of ${TEXT.gateway} lags by ${TEXT.duration} (99th percentile, limit of the alert: ${T.eventLoopLag.value} s). Every message waits for it.`,
+      expr: `${OTHER_METRIC.eventLoopLag}{job="${JOB.gateway}"} > ${T.eventLoopLag.value}`,
+      ...timingAndSeverity(T.eventLoopLag),
+      summary: `Gateway ${TEMPLATE.gateway} has a slow event loop`,
+      description: `The event loop of ${TEMPLATE.gateway} lags by ${TEMPLATE.duration} (99th percentile, alert threshold: ${T.eventLoopLag.value} s). Every message waits for the event loop.`,
       dashboard: "operations",
     },
     {
       name: "ConnectionsRejected",
       expr: connectionsRejected(),
-      ...due(T.rejections),
-      summary: "Clients are refused because of us ({{ $labels.reason }})",
-      description: `${TEXT.rate} connections a second are refused for the reason {{ $labels.reason }}.`,
+      ...timingAndSeverity(T.rejections),
+      summary: "Gateways refuse valid clients (reason: {{ $labels.reason }})",
+      description: `Gateways refuse ${TEMPLATE.rate} connections a second for the reason {{ $labels.reason }}. The clients did nothing wrong.`,
       dashboard: "operations",
     },
     {
       name: "ClientsRejected",
       expr: clientsRejected(),
-      ...due(T.clientRejections),
-      summary: "Many clients are refused for what they send",
-      description: `${TEXT.percentage} of all connection attempts are refused for their token, origin, path or number (limit of the alert: ${percent(T.clientRejections.value)}): wrong keys or a broken page.`,
+      ...timingAndSeverity(T.clientRejections),
+      summary: "Many clients are refused because of what they send",
+      description: `${TEMPLATE.percentage} of all connection attempts are refused because of their token, origin, path or number of connections (alert threshold: ${percent(T.clientRejections.value)}). Usual causes: wrong signing keys or a broken page.`,
       dashboard: "operations",
     },
   ];
@@ -134,17 +140,17 @@ function loadAlerts(): Alert[] {
 
 function connectionsRejected(): string {
   const { value, window, bursts } = T.rejections;
-  const ours = `${METRIC.connectionsRejected}{${LABEL.refusal}=~"${REFUSALS.ours.join("|")}"}`;
-  const rate = (over: string) => `sum by (${LABEL.refusal}) (rate(${ours}[${over}]))`;
+  const refused = `${METRIC.connectionsRejected}{${LABEL.refusal}=~"${REFUSALS.ours.join("|")}"}`;
+  const rate = (over: string) => `sum by (${LABEL.refusal}) (rate(${refused}[${over}]))`;
   return `${rate(window)} > ${value} or ${rate(bursts.window)} > ${bursts.value}`;
 }
 
 function clientsRejected(): string {
-  const { value, least, window } = T.clientRejections;
+  const { value, minRate, window } = T.clientRejections;
   const rate = (metric: string) => `sum(rate(${metric}[${window}]))`;
   const refused = rate(`${METRIC.connectionsRejected}{${LABEL.refusal}=~"${REFUSALS.client.join("|")}"}`);
   const all = `(${rate(METRIC.connectionsTotal)} + ${rate(METRIC.connectionsRejected)})`;
-  return `${refused} / ${all} > ${value} and ${refused} > ${least}`;
+  return `${refused} / ${all} > ${value} and ${refused} > ${minRate}`;
 }
 
 function deliveryAlerts(): Alert[] {
@@ -152,17 +158,17 @@ function deliveryAlerts(): Alert[] {
     {
       name: "HighDropRate",
       expr: `${RECORD.instanceDropRatio} > ${T.dropRate.value}`,
-      ...due(T.dropRate),
-      summary: `Gateway ${TEXT.gateway} leaves messages out`,
-      description: `${TEXT.percentage} of the deliveries of ${TEXT.gateway} are left out (limit of the alert: ${percent(T.dropRate.value)}).`,
+      ...timingAndSeverity(T.dropRate),
+      summary: `Gateway ${TEMPLATE.gateway} drops messages`,
+      description: `${TEMPLATE.gateway} drops ${TEMPLATE.percentage} of its deliveries (alert threshold: ${percent(T.dropRate.value)}).`,
       dashboard: "operations",
     },
     {
       name: "HighLatency",
       expr: `${RECORD.instanceLatency}{quantile="0.99"} > ${T.latency.value}`,
-      ...due(T.latency),
-      summary: `Messages of gateway ${TEXT.gateway} are late`,
-      description: `From publishing to the socket it takes ${TEXT.duration} on ${TEXT.gateway} (99th percentile, limit of the alert: ${T.latency.value} s).`,
+      ...timingAndSeverity(T.latency),
+      summary: `Gateway ${TEMPLATE.gateway} delivers messages late`,
+      description: `A message takes ${TEMPLATE.duration} from publishing to the write into the socket on ${TEMPLATE.gateway} (99th percentile, alert threshold: ${T.latency.value} s).`,
       dashboard: "operations",
     },
   ];

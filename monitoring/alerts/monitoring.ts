@@ -1,9 +1,15 @@
-import { DISKS, JOB, OTHERS } from "../limits/metrics.ts";
+import { DISKS, JOB, OTHER_METRIC } from "../limits/metrics.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { type Alert, due, percent, TEXT } from "./alert.ts";
+import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 
-/** Alerts on what watches: its disks, its targets, its own configuration and messages; and on the certificate. */
+/**
+ * Name of the alert that always fires. A dead man's switch outside raises the alarm when this alert stops
+ * arriving.
+ */
+export const WATCHDOG = "Watchdog";
+
+/** Alerts on the monitoring itself (disks, targets, configuration, notifications) and on the TLS entrance. */
 export function monitoringAlerts(options: MonitoringOptions): Alert[] {
   return [...machineAlerts(options), ...ownAlerts(options)];
 }
@@ -11,27 +17,27 @@ export function monitoringAlerts(options: MonitoringOptions): Alert[] {
 function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
   const onDisks = `{job="${JOB.machine}",mountpoint=~"${DISKS}"}`;
   const disk = "{{ $labels.mountpoint }} of {{ $labels.instance }}";
-  const available = `${OTHERS.diskAvailable}${onDisks}`;
-  const left = `${available} / ${OTHERS.diskSize}${onDisks}`;
-  const tomorrow = `predict_linear(${available}[${T.diskFull.window}], ${24 * 3600})`;
+  const available = `${OTHER_METRIC.diskAvailable}${onDisks}`;
+  const freeRatio = `${available} / ${OTHER_METRIC.diskSize}${onDisks}`;
+  const freeInADay = `predict_linear(${available}[${T.diskFull.window}], ${24 * 3600})`;
   return [
     ...(kind === "local"
       ? []
       : [
           {
             name: "DiskFillingUp",
-            expr: `${tomorrow} < ${T.diskFull.value} and ${left} < ${T.diskFull.room} and ${available} offset ${T.diskFull.history}`,
-            ...due(T.diskFull),
+            expr: `${freeInADay} < ${T.diskFull.value} and ${freeRatio} < ${T.diskFull.freeBelow} and ${available} offset ${T.diskFull.minHistory}`,
+            ...timingAndSeverity(T.diskFull),
             summary: `Disk ${disk} will be full within a day`,
-            description: `In 24 h ${disk} would have {{ $value | humanize1024 }}B left, if it goes on like in the last ${T.diskFull.window}.`,
+            description: `At the rate of the last ${T.diskFull.window}, {{ $value | humanize1024 }}B of ${disk} will be left in 24 h.`,
             dashboard: "operations" as const,
           },
           {
             name: "DiskNearlyFull",
-            expr: `${left} < ${T.diskLeft.value}`,
-            ...due(T.diskLeft),
+            expr: `${freeRatio} < ${T.diskLeft.value}`,
+            ...timingAndSeverity(T.diskLeft),
             summary: `Disk ${disk} is nearly full`,
-            description: `${TEXT.percentage} of ${disk} is left (limit of the alert: ${percent(T.diskLeft.value)}). Without room neither metrics nor logs are kept, and alerts end.`,
+            description: `${TEMPLATE.percentage} of ${disk} is left (alert threshold: ${percent(T.diskLeft.value)}). On a full disk no metrics and no logs are stored, and no alert fires.`,
             dashboard: "operations" as const,
           },
         ]),
@@ -40,10 +46,10 @@ function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
       : [
           {
             name: "CertificateExpiring",
-            expr: `${OTHERS.certificateEnd}{job="${JOB.entrance}"} - time() < ${T.certificate.value}`,
-            ...due(T.certificate),
+            expr: `${OTHER_METRIC.certificateEnd}{job="${JOB.entrance}"} - time() < ${T.certificate.value}`,
+            ...timingAndSeverity(T.certificate),
             summary: `The certificate of ${domain} has not been renewed`,
-            description: `It ends in ${TEXT.duration}. Then no browser connects by wss://${domain} any more.`,
+            description: `The certificate expires in ${TEMPLATE.duration}. From then on browsers cannot connect to wss://${domain}.`,
             dashboard: "operations" as const,
           },
           entranceBroken(domain),
@@ -52,73 +58,73 @@ function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
 }
 
 function entranceBroken(domain: string): Alert {
-  const probes = `${OTHERS.probeSuccess}{job="${JOB.entrance}"}`;
+  const probes = `${OTHER_METRIC.probeSuccess}{job="${JOB.entrance}"}`;
   return {
     name: "EntranceBroken",
     expr: `${probes} <= ${T.entrance.value} and max_over_time(${probes}[${T.entrance.window}]) > ${T.entrance.value}`,
-    ...due(T.entrance),
-    summary: `No browser connects by wss://${domain}`,
-    description: `probe_success is ${TEXT.value} for ${T.entrance.for}: no TLS handshake with ${domain} succeeds; its certificate has ended or is not valid, or nothing answers.`,
+    ...timingAndSeverity(T.entrance),
+    summary: `Browsers cannot connect to wss://${domain}`,
+    description: `probe_success has been ${TEMPLATE.value} for ${T.entrance.for}: no TLS handshake with ${domain} succeeds. Either its certificate has expired or is not valid, or nothing answers.`,
     dashboard: "operations",
   };
 }
 
-/** On what decides and tells. */
+/** Alerts about Prometheus and Alertmanager themselves. */
 function ownAlerts({ kind }: MonitoringOptions): Alert[] {
   return [
     ...(kind === "local" ? [] : [discoveryFailing()]),
     {
       name: "RulesFailing",
-      expr: `sum by (rule_group) (increase(${OTHERS.ruleFailures}[${T.rules.window}])) > ${T.rules.value}`,
-      ...due(T.rules),
-      summary: "Rules of {{ $labels.rule_group }} cannot be evaluated",
-      description: `${TEXT.value} evaluations of {{ $labels.rule_group }} have failed in ${T.rules.window}: its alerts cannot fire.`,
+      expr: `sum by (rule_group) (increase(${OTHER_METRIC.ruleFailures}[${T.rules.window}])) > ${T.rules.value}`,
+      ...timingAndSeverity(T.rules),
+      summary: "Prometheus cannot evaluate the rules of {{ $labels.rule_group }}",
+      description: `${TEMPLATE.value} evaluations of {{ $labels.rule_group }} have failed in ${T.rules.window}: the alerts of this group cannot fire.`,
       dashboard: "logs",
     },
     {
       name: "TargetDown",
-      expr: `${OTHERS.up}{job!="${JOB.gateway}"} == ${T.targetDown.value}`,
-      ...due(T.targetDown),
-      summary: "Prometheus gets nothing from {{ $labels.job }} {{ $labels.instance }}",
-      description: `up is ${TEXT.value} for {{ $labels.job }} {{ $labels.instance }}: what alerts and dashboards take from it is missing.`,
+      expr: `${OTHER_METRIC.up}{job!="${JOB.gateway}"} == ${T.targetDown.value}`,
+      ...timingAndSeverity(T.targetDown),
+      summary: "Prometheus cannot scrape {{ $labels.job }} {{ $labels.instance }}",
+      description: `up is ${TEMPLATE.value} for {{ $labels.job }} {{ $labels.instance }}: alerts and dashboards that need its metrics show nothing.`,
       dashboard: "operations",
     },
     {
       name: "ConfigurationRefused",
-      expr: `{__name__=~"${OTHERS.prometheusReloaded}|${OTHERS.alertmanagerReloaded}"} == ${T.configReload.value}`,
-      ...due(T.configReload),
-      summary: "{{ $labels.job }} does not take its configuration",
-      description: `The last reload of {{ $labels.job }} gave ${TEXT.value}: it goes on with what it had, and changes have no effect.`,
+      expr: `{__name__=~"${OTHER_METRIC.prometheusReloaded}|${OTHER_METRIC.alertmanagerReloaded}"} == ${T.configReload.value}`,
+      ...timingAndSeverity(T.configReload),
+      summary: "{{ $labels.job }} refuses its new configuration",
+      description: `The last reload of {{ $labels.job }} failed (success is ${TEMPLATE.value}): {{ $labels.job }} keeps its old configuration, and changes have no effect.`,
       dashboard: "logs",
     },
     {
       name: "NotificationsFailing",
-      expr: `sum by (integration) (rate(${OTHERS.notificationsFailed}[${T.notifications.window}])) > ${T.notifications.value}`,
-      ...due(T.notifications),
-      summary: "Alerts do not get through by {{ $labels.integration }}",
-      description: `${TEXT.rate} notifications a second by {{ $labels.integration }} fail.`,
+      expr: `sum by (integration) (rate(${OTHER_METRIC.notificationsFailed}[${T.notifications.window}])) > ${T.notifications.value}`,
+      ...timingAndSeverity(T.notifications),
+      summary: "Alertmanager cannot send alerts by {{ $labels.integration }}",
+      description: `${TEMPLATE.rate} notifications a second by {{ $labels.integration }} fail: nobody receives these alerts that way.`,
       dashboard: "logs",
     },
     {
-      name: "Watchdog",
+      name: WATCHDOG,
       expr: "vector(1)",
       for: "0s",
       severity: "info",
       summary: "Alerting works",
-      description: `Always firing (${TEXT.value}): when it stops to arrive, no other alert arrives either.`,
+      description: `This alert always fires (value ${TEMPLATE.value}). If this alert stops arriving, no other alert arrives either.`,
       dashboard: "operations",
     },
   ];
 }
 
-/** Only where Google Cloud is asked for gateways. */
+/** Alert for deployments in which Prometheus asks Google Cloud for its targets. */
 function discoveryFailing(): Alert {
   return {
     name: "DiscoveryFailing",
-    expr: `sum by (mechanism) (increase(${OTHERS.discoveryFailures}[${T.discovery.window}])) > ${T.discovery.value}`,
-    ...due(T.discovery),
-    summary: "Prometheus cannot ask for gateways",
-    description: `${TEXT.value} questions to Google Cloud ({{ $labels.mechanism }}) have failed in ${T.discovery.window}: new gateways are not watched, and those that are gone count as down.`,
+    expr: `sum by (mechanism) (increase(${OTHER_METRIC.discoveryFailures}[${T.discovery.window}])) > ${T.discovery.value}`,
+    ...timingAndSeverity(T.discovery),
+    summary: "Prometheus cannot ask Google Cloud for gateways",
+    description: `${TEMPLATE.value} requests to Google Cloud ({{ $labels.mechanism }}) have failed in ${T.discovery.window}: new gateways are not monitored, and deleted gateways count as down.`,
     dashboard: "logs",
   };
 }

@@ -1,47 +1,49 @@
-import { METRIC, OTHERS } from "../limits/metrics.ts";
+import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { unhealthyServers } from "../limits/nats-health.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { type Alert, due, percent, TEXT } from "./alert.ts";
+import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 
-/** Alerts on NATS: what the gateways see of it, and on its servers where they are ours. */
+/**
+ * Alerts on NATS as the gateways see it and, where the deployment has its own NATS servers, on these servers.
+ */
 export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
   const servers = natsMonitoring.length;
   const server = "{{ $labels.server_id }}";
   return [
     {
       name: "NatsUnreachable",
-      // One for each, so that it silences the consequences of that gateway and not those of others.
+      // One alert for each gateway, so that an alert inhibits the consequences on its own gateway only.
       expr: `${METRIC.natsConnected} <= ${T.natsUnreachable.value}`,
-      ...due(T.natsUnreachable),
-      summary: `Gateway ${TEXT.gateway} cannot reach NATS`,
-      description: `ws_nats_connected is ${TEXT.value} on ${TEXT.gateway}: its clients get no messages.`,
+      ...timingAndSeverity(T.natsUnreachable),
+      summary: `Gateway ${TEMPLATE.gateway} cannot reach NATS`,
+      description: `ws_nats_connected is ${TEMPLATE.value} on ${TEMPLATE.gateway}: its clients receive no messages.`,
       dashboard: "nats",
     },
     {
       name: "NatsLag",
       expr: `${METRIC.natsLag} > ${T.natsLag.value}`,
-      ...due(T.natsLag),
-      summary: `Gateway ${TEXT.gateway} is behind the stream`,
-      description: `${TEXT.value} messages of the stream are still to be read by ${TEXT.gateway} (limit of the alert: ${T.natsLag.value}).`,
+      ...timingAndSeverity(T.natsLag),
+      summary: `Gateway ${TEMPLATE.gateway} lags behind the stream`,
+      description: `${TEMPLATE.gateway} has not yet read ${TEMPLATE.value} messages of the stream (alert threshold: ${T.natsLag.value}).`,
       dashboard: "nats",
     },
     {
       name: "NatsPaused",
       expr: `${METRIC.natsPaused} > ${T.natsPaused.value}`,
-      ...due(T.natsPaused),
-      summary: `Gateway ${TEXT.gateway} has stopped reading`,
-      description: `ws_nats_paused is ${TEXT.value} on ${TEXT.gateway} for ${T.natsPaused.for}: it is short of CPU, and its clients are behind.`,
+      ...timingAndSeverity(T.natsPaused),
+      summary: `Gateway ${TEMPLATE.gateway} pauses reading because of high CPU`,
+      description: `ws_nats_paused has been ${TEMPLATE.value} on ${TEMPLATE.gateway} for ${T.natsPaused.for}: the gateway is short of CPU, and its clients receive messages late.`,
       dashboard: "nats",
     },
     {
       name: "StreamSilent",
-      // Gateways that have read nothing since their start have no such line.
+      // `vector(0)`, because gateways that have read nothing since their start do not have this series.
       expr: `(sum(rate(${METRIC.streamMessages}[${T.streamRate.window}])) or vector(0)) <= ${T.streamRate.value} and on() ${RECORD.gatewaysUp} > ${T.gatewaysUp.value}`,
-      ...due(T.streamRate),
+      ...timingAndSeverity(T.streamRate),
       summary: "Nothing is published",
-      description: `Gateways read ${TEXT.rate} messages a second for ${T.streamRate.for}: NATS is there, the publishers are not.`,
+      description: `For ${T.streamRate.for} gateways have read ${TEMPLATE.rate} messages a second: NATS is reachable, but nobody publishes.`,
       dashboard: "nats",
     },
     ...(servers === 0
@@ -50,25 +52,25 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
           {
             name: "NatsServerDown",
             expr: `${unhealthyServers(servers)} > ${T.natsServersDown.value}`,
-            ...due(T.natsServersDown),
+            ...timingAndSeverity(T.natsServersDown),
             summary: "A NATS server is not healthy",
-            description: `${TEXT.value} of ${servers} NATS servers do not answer or are not healthy.`,
+            description: `NATS servers that do not answer or are not healthy: ${TEMPLATE.value} of ${servers}.`,
             dashboard: "nats" as const,
           },
           {
             name: "JetstreamNearlyFull",
-            expr: `${OTHERS.jetstreamBytes} / (${OTHERS.jetstreamMaxBytes} > 0) > ${T.jetstreamStorage.value}`,
-            ...due(T.jetstreamStorage),
-            summary: `JetStream of ${server} is nearly full`,
-            description: `${TEXT.percentage} of JetStream's storage of ${server} is taken (limit of the alert: ${percent(T.jetstreamStorage.value)}). When it is full nothing can be published.`,
+            expr: `${OTHER_METRIC.jetstreamBytes} / (${OTHER_METRIC.jetstreamMaxBytes} > 0) > ${T.jetstreamStorage.value}`,
+            ...timingAndSeverity(T.jetstreamStorage),
+            summary: `The JetStream storage of ${server} is nearly full`,
+            description: `${TEMPLATE.percentage} of the JetStream storage of ${server} is in use (alert threshold: ${percent(T.jetstreamStorage.value)}). When the storage is full, nothing can be published.`,
             dashboard: "nats" as const,
           },
           {
             name: "NatsSlowConsumer",
-            expr: `increase(${OTHERS.natsSlowConsumers}[${T.natsSlowConsumers.window}]) > ${T.natsSlowConsumers.value}`,
-            ...due(T.natsSlowConsumers),
-            summary: `NATS server ${server} has cut off a slow client`,
-            description: `Clients that ${server} has cut off in ${T.natsSlowConsumers.window} because they did not keep up: ${TEXT.value}.`,
+            expr: `increase(${OTHER_METRIC.natsSlowConsumers}[${T.natsSlowConsumers.window}]) > ${T.natsSlowConsumers.value}`,
+            ...timingAndSeverity(T.natsSlowConsumers),
+            summary: `NATS server ${server} has disconnected a slow client`,
+            description: `Clients that ${server} has disconnected in ${T.natsSlowConsumers.window} because they did not keep up: ${TEMPLATE.value}.`,
             dashboard: "nats" as const,
           },
         ]),

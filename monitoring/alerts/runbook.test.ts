@@ -1,25 +1,25 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { KNOWN_METRICS, metricsIn } from "../testing/metrics-in.fixture.ts";
+import { KNOWN_METRICS, metricsIn } from "../testing/metric-names.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { alertRules, runbookAnchor } from "./rules.ts";
+import { alertRules, runbookAnchor } from "./alert-rules.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const runbook = read("docs/runbook.md");
 const parts = new Map(sections(runbook, "## "));
 const alertSections = new Map(sections(parts.get("alerts") ?? "", "### "));
-const ours = new Set(
+const ownAlerts = new Set(
   alertRules(SAMPLE).flatMap(({ rules }) => rules.map(({ alert }) => runbookAnchor(alert))),
 );
-/** Alerts of Google Cloud, which watches from outside. */
-const outside = new Set(
+/** Alerts of Google Cloud's own monitoring. */
+const outsideAlerts = new Set(
   [...read("infra/rollout/watchdog-alerts.ts").matchAll(/docs\/runbook\.md: ([^`\n]+)`/g)].map(([, title]) =>
     anchorOf(title ?? ""),
   ),
 );
 
-/** Text below each heading of a level, by its anchor. */
+/** Each section of a heading level: the anchor of its heading, and the text below. */
 function sections(text: string, mark: string): [anchor: string, text: string][] {
   return text
     .split(new RegExp(`^${mark}`, "m"))
@@ -30,7 +30,7 @@ function sections(text: string, mark: string): [anchor: string, text: string][] 
     });
 }
 
-/** As the code host makes it of a heading. */
+/** The anchor that the code host makes from a heading. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -38,13 +38,13 @@ function anchorOf(heading: string): string {
     .replaceAll(" ", "-");
 }
 
-test("every alert has a section, every section an alert", () => {
-  assert.ok(ours.size > 20);
-  assert.equal(outside.size, 4);
-  assert.deepEqual([...alertSections.keys()].sort(), [...new Set([...ours, ...outside])].sort());
+test("every alert has a section in the runbook, and every section has an alert", () => {
+  assert.ok(ownAlerts.size > 20);
+  assert.equal(outsideAlerts.size, 4);
+  assert.deepEqual([...alertSections.keys()].sort(), [...new Set([...ownAlerts, ...outsideAlerts])].sort());
 });
 
-test("a section says what it means, three commands, and when to escalate", () => {
+test("a section of the runbook has a meaning, three commands, and a line on escalation", () => {
   for (const [anchor, text] of alertSections) {
     const [meaning = ""] = text.trim().split("\n\n");
     assert.match(meaning, /^[A-Z].{30,}/, anchor);
@@ -54,14 +54,14 @@ test("a section says what it means, three commands, and when to escalate", () =>
   }
 });
 
-test("every link in the runbook leads to a section of it", () => {
+test("every link in the runbook leads to a section of the runbook", () => {
   const anchors = new Set([...runbook.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading ?? "")));
   const links = [...runbook.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
   assert.ok(links.length > 30);
   for (const link of links) assert.ok(link && anchors.has(link), link);
 });
 
-test("what it calls by name exists: outputs, configuration, units, firewall rules", () => {
+test("outputs, configuration keys, units and firewall rules that the runbook names exist", () => {
   const found = (pattern: RegExp) => new Set([...runbook.matchAll(pattern)].map(([, name]) => name ?? ""));
   const service = read("stacks/service.ts");
   for (const output of found(/pulumi stack output (\w+)/g))
@@ -93,10 +93,10 @@ test("what it calls by name exists: outputs, configuration, units, firewall rule
     assert.match(rules, new RegExp(`name: "${rule}"`), rule);
 });
 
-test("metrics that it asks for exist", () => {
-  const questions = [...runbook.matchAll(/^ask '(.+?)'/gm)].map(([, promql]) => promql ?? "");
-  assert.ok(questions.length > 30);
-  const names = questions.flatMap(metricsIn);
+test("metrics in the runbook's queries exist", () => {
+  const queries = [...runbook.matchAll(/^ask '(.+?)'/gm)].map(([, promql]) => promql ?? "");
+  assert.ok(queries.length > 30);
+  const names = queries.flatMap(metricsIn);
   assert.ok(names.length > 30);
   for (const name of names) assert.ok(KNOWN_METRICS.has(name), name);
 });

@@ -1,26 +1,36 @@
-import { BURN_RATES, counted, errorCount, errorRatio, SLOS, type SloName } from "../limits/slos.ts";
-import { type Alert, percent, TEXT } from "./alert.ts";
+import {
+  BURN_RATES,
+  badEventsFor,
+  errorCountName,
+  errorRatioName,
+  SLOS,
+  type SloName,
+} from "../limits/slos.ts";
+import { type Alert, percent, TEMPLATE } from "./alert.ts";
 
-/** Alerts on the error budgets, one for each rate at which they may burn. */
+/** Alerts on the error budgets: one for each objective and burn rate. */
 export function sloAlerts(): Alert[] {
   return [...burnAlerts("connections", "ConnectionSloBurn"), ...burnAlerts("latency", "LatencySloBurn")];
 }
 
-/** Both windows have to burn, the long one so that it matters, the short one so that it still goes on; and by more than a few events. */
+/**
+ * Three conditions: the long window burns, so the loss matters; the short window burns, so the loss
+ * continues; and there were more than a few bad events.
+ */
 function burnAlerts(slo: SloName, name: string): Alert[] {
   const { objective, promise, failure } = SLOS[slo];
-  return BURN_RATES.map(({ factor, long, short, for: time, least, severity }) => {
+  return BURN_RATES.map(({ factor, long, short, for: time, minEvents, severity }) => {
     const limit = Number((factor * (1 - objective)).toFixed(6));
-    const bad = counted(slo, severity);
-    const burns = (window: string) => `${errorRatio(slo, window, bad)} > ${limit}`;
+    const bad = badEventsFor(slo, severity);
+    const burns = (window: string) => `${errorRatioName(slo, window, bad)} > ${limit}`;
     return {
       name,
-      expr: `${burns(long)} and ${burns(short)} and ${errorCount(slo, long, bad)} > ${least}`,
+      expr: `${burns(long)} and ${burns(short)} and ${errorCountName(slo, long, bad)} > ${minEvents}`,
       for: time,
       severity,
       labels: { window: long },
-      summary: `Too much of the month's error budget goes: ${promise}`,
-      description: `${TEXT.percentage} of all ${failure} in the last ${long} (limit of the alert: ${percent(limit)}, ${factor} times what the objective allows).`,
+      summary: `The error budget burns too fast. Objective: ${promise}`,
+      description: `${TEMPLATE.percentage} of all ${failure} in the last ${long} (alert threshold: ${percent(limit)}, ${factor} times what the objective allows).`,
       dashboard: "operations",
     };
   });

@@ -1,27 +1,30 @@
-import { JOB, LABEL, METRIC, OTHERS } from "../limits/metrics.ts";
+import { JOB, LABEL, METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { QUANTILES } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
+import type { Dashboard } from "./dashboard-json.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
 import { CHOSEN, gatewayVariable } from "./variables.ts";
 
-/** Of what Grafana counts as the step: a run lasts minutes. */
+/** A rate over Grafana's own interval, which is short: a run lasts minutes. */
 const rate = (series: string) => `rate(${series}[$__rate_interval])`;
 const chosen = (metric: string, matchers = "") => `${metric}{${CHOSEN}${matchers}}`;
 
 const CONNECTIONS = chosen(METRIC.connectionsCurrent);
 const DELIVERED = `sum by (instance) (${rate(chosen(METRIC.messagesSent))})`;
 const MEMORY = chosen(METRIC.memoryUsage);
-/** What the connections cost, not the empty gateway: choose a time that begins before the run. */
+/**
+ * Memory of the connections without the memory of an idle gateway: the lowest memory in the time range counts
+ * as idle.
+ */
 const CONNECTION_MEMORY = `(${MEMORY} - min_over_time(${MEMORY}[$__range])) / (${CONNECTIONS} > 0)`;
-const DELIVERY_CPU = `sum by (instance) (${rate(chosen(OTHERS.cpuSeconds, `,job="${JOB.gateway}"`))}) / (${DELIVERED} > 0)`;
+const DELIVERY_CPU = `sum by (instance) (${rate(chosen(OTHER_METRIC.cpuSeconds, `,job="${JOB.gateway}"`))}) / (${DELIVERED} > 0)`;
 
-/** One run at a glance: choose the time of the run. */
-export function capacityTestTopic({ maxConnections, memoryLimitBytes }: MonitoringOptions): Topic {
+/** The dashboard of one capacity test. */
+export function capacityTestDashboard({ maxConnections, memoryLimitBytes }: MonitoringOptions): Dashboard {
   return {
     name: "capacityTest",
     description:
-      "One run at a glance. Choose its time, from shortly before its begin: memory is counted from there.",
+      "One run of the capacity test. Choose a time range that begins shortly before the run: the memory of connections is measured against the idle gateway.",
     from: "now-30m",
     variables: [gatewayVariable()],
     rows: [
@@ -33,7 +36,7 @@ export function capacityTestTopic({ maxConnections, memoryLimitBytes }: Monitori
   };
 }
 
-function quantileOf(quantile: string): string {
+function latencyQuantile(quantile: string): string {
   return `histogram_quantile(${quantile}, sum by (le) (${rate(`${METRIC.messageLatency}_bucket{${CHOSEN}}`)}))`;
 }
 
@@ -42,43 +45,43 @@ function numbers() {
   return [
     number({
       title: "Most connections",
-      description: "The most at once on one gateway.",
+      description: "The highest number of open connections on one gateway.",
       unit: "short",
       line: { limit: "present", bad: "below" },
       queries: [{ expr: `max(max_over_time(${CONNECTIONS}[$__range]))` }],
     }),
     number({
       title: "Most deliveries",
-      description: "Envelopes a second in the best minute.",
+      description: "Highest rate of deliveries to clients: envelopes a second.",
       unit: "mps",
       line: { limit: "present", bad: "below" },
       queries: [{ expr: highest(`sum(${rate(chosen(METRIC.messagesSent))})`) }],
     }),
     number({
       title: "Worst latency, p99",
-      description: "99th percentile in the worst minute, from publishing to the write into the socket.",
+      description: "Highest 99th percentile of the time from publishing to the write into the socket.",
       unit: "s",
       line: { limit: "inTime", bad: "above" },
-      queries: [{ expr: highest(quantileOf("0.99")) }],
+      queries: [{ expr: highest(latencyQuantile("0.99")) }],
     }),
     number({
       title: "Highest CPU",
-      description: "Percent of WS_CPU_LIMIT.",
+      description: "Highest CPU use of a gateway, in percent of WS_CPU_LIMIT.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
       queries: [{ expr: `max(max_over_time(${chosen(METRIC.cpuUsage)}[$__range]))` }],
       decimals: 0,
     }),
     number({
-      title: "Memory of a connection",
-      description: "Memory above the least of the time on the screen, by open connection, now.",
+      title: "Memory per connection",
+      description: "Memory now minus the lowest memory in the time range, divided by the open connections.",
       unit: "bytes",
       line: { limit: "connectionMemory", bad: "above" },
       queries: [{ expr: `max(${CONNECTION_MEMORY})` }],
     }),
     number({
-      title: "CPU of a delivery",
-      description: "CPU of all processes by deliveries, now.",
+      title: "CPU per delivery",
+      description: "CPU time of all processes divided by the number of deliveries, now.",
       unit: "s",
       line: { limit: "deliveryCpu", bad: "above" },
       queries: [{ expr: `max(${DELIVERY_CPU})` }],
@@ -90,7 +93,7 @@ function loadPanels(maxConnections: number) {
   return [
     graph({
       title: "Connections",
-      description: "Open connections. The line is where the gateway counts as nearly full.",
+      description: "Open connections. Above the line the gateway is nearly full.",
       unit: "short",
       line: { limit: "capacity", bad: "above", times: maxConnections },
       queries: [{ expr: CONNECTIONS, legend: GATEWAY }],
@@ -104,7 +107,8 @@ function loadPanels(maxConnections: number) {
     }),
     graph({
       title: "Refused connections",
-      description: "Connections a second, by reason. In a run they mean that a limit was reached.",
+      description:
+        "Refused connections a second, by reason. In a capacity test a refusal means that the gateway has reached a limit.",
       unit: "cps",
       line: { limit: "rejections", bad: "above" },
       queries: [
@@ -117,7 +121,7 @@ function loadPanels(maxConnections: number) {
     graph({
       title: "Messages read",
       description:
-        "Messages a second of the publisher that the gateway reads. The line is the limit that it keeps.",
+        "Messages a second that the gateway reads from the stream. The line is the default of WS_MAX_NATS_RATE: the gateway reads no faster.",
       unit: "mps",
       line: { limit: "streamRead", bad: "above" },
       queries: [{ expr: `sum by (instance) (${rate(chosen(METRIC.streamMessages))})`, legend: GATEWAY }],
@@ -130,8 +134,8 @@ function loadPanels(maxConnections: number) {
       queries: [{ expr: DELIVERED, legend: GATEWAY }],
     }),
     graph({
-      title: "Bytes",
-      description: "Bytes a second to clients, plain and compressed.",
+      title: "Bytes sent",
+      description: "Bytes a second to clients, by encoding.",
       unit: "Bps",
       line: { limit: "bytesSent", bad: "above" },
       queries: [
@@ -146,35 +150,35 @@ function loadPanels(maxConnections: number) {
 }
 
 function clientPanels() {
-  const offered = `scalar(clamp_min(sum(${rate(chosen(METRIC.messagesSent))}), 1))`;
+  const deliveries = `scalar(clamp_min(sum(${rate(chosen(METRIC.messagesSent))}), 1))`;
   return [
     graph({
       title: "Latency",
       description:
-        "From publishing to the write into the socket. The line is what the objective calls in time.",
+        "Time from publishing to the write into the socket. Above the line a message is late for the objective.",
       unit: "s",
       line: { limit: "inTime", bad: "above" },
       queries: QUANTILES.map((quantile) => ({
-        expr: quantileOf(quantile),
+        expr: latencyQuantile(quantile),
         legend: `p${Number(quantile) * 100}`,
       })),
       logarithmic: true,
     }),
     graph({
       title: "Dropped deliveries",
-      description: "By deliveries that were made, by reason.",
+      description: "Dropped deliveries divided by deliveries that were made, by reason.",
       unit: "percentunit",
       line: { limit: "dropRate", bad: "above" },
       queries: [
         {
-          expr: `(sum by (${LABEL.dropReason}) (${rate(chosen(METRIC.messagesDropped))}) or vector(0)) / ${offered}`,
+          expr: `(sum by (${LABEL.dropReason}) (${rate(chosen(METRIC.messagesDropped))}) or vector(0)) / ${deliveries}`,
           legend: "{{reason}}",
         },
       ],
     }),
     graph({
       title: "Throttled clients",
-      description: "Part of the connections at any throttle level.",
+      description: "Share of the connections at each throttle level.",
       unit: "percentunit",
       line: { limit: "throttled", bad: "above" },
       queries: [METRIC.throttledLight, METRIC.throttledMedium, METRIC.throttledHeavy].map(
@@ -192,46 +196,47 @@ function costPanels(memoryLimitBytes: number) {
   return [
     graph({
       title: "CPU",
-      description: "Percent of WS_CPU_LIMIT, of all processes together.",
+      description: "CPU use of all processes together, in percent of WS_CPU_LIMIT.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
       queries: [{ expr: chosen(METRIC.cpuUsage), legend: GATEWAY }],
     }),
     graph({
-      title: "CPU of a delivery",
+      title: "CPU per delivery",
       description:
-        "CPU of all processes by deliveries. It rises where something else than deliveries takes time.",
+        "CPU time of all processes divided by the number of deliveries. A rise means that the CPU is busy with something else than deliveries.",
       unit: "s",
       line: { limit: "deliveryCpu", bad: "above" },
       queries: [{ expr: DELIVERY_CPU, legend: GATEWAY }],
     }),
     graph({
       title: "Event loop lag, p99",
-      description: "What every message waits before a process gets to it.",
+      description: "How long every message waits until a process handles it.",
       unit: "s",
       line: { limit: "eventLoopLag", bad: "above" },
       queries: [
-        { expr: chosen(OTHERS.eventLoopLag, `,job="${JOB.gateway}"`), legend: `p99 ${GATEWAY}` },
-        { expr: chosen(OTHERS.eventLoopLagMax, `,job="${JOB.gateway}"`), legend: `most ${GATEWAY}` },
+        { expr: chosen(OTHER_METRIC.eventLoopLag, `,job="${JOB.gateway}"`), legend: `p99 ${GATEWAY}` },
+        { expr: chosen(OTHER_METRIC.eventLoopLagMax, `,job="${JOB.gateway}"`), legend: `max ${GATEWAY}` },
       ],
     }),
     graph({
       title: "Memory",
-      description: "Resident memory of all processes. At the line the gateway refuses clients.",
+      description: "Resident memory of all processes. Above the line the gateway refuses new clients.",
       unit: "bytes",
       line: { limit: "memory", bad: "above", times: memoryLimitBytes },
       queries: [{ expr: MEMORY, legend: GATEWAY }],
     }),
     graph({
-      title: "Memory of a connection",
-      description: "Memory above the least of the time on the screen, by open connection.",
+      title: "Memory per connection",
+      description: "Memory minus the lowest memory in the time range, divided by the open connections.",
       unit: "bytes",
       line: { limit: "connectionMemory", bad: "above" },
       queries: [{ expr: CONNECTION_MEMORY, legend: GATEWAY }],
     }),
     graph({
       title: "NATS lag",
-      description: "Messages in the stream that the gateway has not read yet: it does not keep up.",
+      description:
+        "Messages in the stream that the gateway has not read yet. A growing number means that the gateway does not keep up.",
       unit: "short",
       line: { limit: "natsLag", bad: "above" },
       queries: [{ expr: chosen(METRIC.natsLag), legend: GATEWAY }],

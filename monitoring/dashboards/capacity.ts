@@ -2,35 +2,36 @@ import { MappingType } from "@grafana/grafana-foundation-sdk/dashboard";
 import { METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
+import { fleetAnnotations } from "./annotations.ts";
+import type { Dashboard } from "./dashboard-json.ts";
 import { graph, number } from "./panels.ts";
-import { choiceVariable, fleetAnnotations, textVariable } from "./variables.ts";
+import { choiceVariable, textVariable } from "./variables.ts";
 
 const DAY = 24 * 3600;
 const WEEK = 7 * DAY;
 const HOURS_A_MONTH = 730;
-/** As far as the fleet of the future is looked at, seconds. */
-const AHEAD = 4 * WEEK;
-/** Days beyond which a prediction says nothing. */
-const NEVER = 3650;
-/** Connections a second: growth that never ends up anywhere. */
-const NO_GROWTH = 1e-9;
+/** How far ahead the dashboard predicts, seconds. */
+const FORECAST = 4 * WEEK;
+/** A prediction of this many days or more is shown as "not in sight". */
+const NOT_IN_SIGHT_DAYS = 3650;
+/** Lowest growth in connections a second, so that no division by zero happens. */
+const MIN_GROWTH = 1e-9;
 
-/** How much room there is, for how long, and what it costs. */
-export function capacityTopic(options: MonitoringOptions): Topic {
+/** The dashboard of free capacity, its growth and its cost. */
+export function capacityDashboard(options: MonitoringOptions): Dashboard {
   return {
     name: "capacity",
     description:
-      "Room that is left, how long it lasts, what it costs. The most gateways that may run is typed in above: it is the autoscaler's setting, and changes there without a change here.",
+      "Free capacity, how long it will last, and what the fleet costs. Type the autoscaler's maximum number of gateways into the field above: Grafana does not know the autoscaler's setting.",
     from: "now-7d",
     variables: [
       textVariable(
         "max_gateways",
-        "Maximum of gateways",
-        "The autoscaler's maxInstances: what `pulumi config get maxInstances` prints",
+        "Maximum number of gateways",
+        "The autoscaler's maxInstances, as `pulumi config get maxInstances` prints it",
         String(fleetMaximum(options)),
       ),
-      choiceVariable("growth_window", "Growth over", "Time from which growth is taken", [
+      choiceVariable("growth_window", "Growth over", "Period over which growth is measured", [
         "7d",
         "1d",
         "14d",
@@ -39,46 +40,50 @@ export function capacityTopic(options: MonitoringOptions): Topic {
     ],
     annotations: fleetAnnotations(),
     rows: [
-      { title: "Room", panels: roomPanels(options) },
+      { title: "Used capacity", panels: usagePanels(options) },
       { title: "Growth", panels: growthPanels(options) },
       { title: "Cost", panels: costPanels(options) },
     ],
   };
 }
 
-/** What is typed in at the start: the default of the key maxInstances. Elsewhere nothing makes more gateways than there are. */
+/**
+ * First value of the field for the maximum: the default of the configuration key maxInstances. Only kind
+ * `service` has an autoscaler.
+ */
 function fleetMaximum({ kind, gatewayTargets = [] }: MonitoringOptions): number {
   if (kind === "capacity-test") return 1;
   return kind === "local" ? Math.max(gatewayTargets.length, 1) : 5;
 }
 
-/** Connections of the largest fleet that may run. */
-function most({ maxConnections }: MonitoringOptions): string {
+/** Query for the connections that the largest allowed fleet accepts. */
+function largestFleetLimit({ maxConnections }: MonitoringOptions): string {
   return `($max_gateways * ${maxConnections})`;
 }
 
-function roomPanels(options: MonitoringOptions) {
+function usagePanels(options: MonitoringOptions) {
   return [
     number({
-      title: "Room taken, fleet of now",
-      description: "Part of the connections that today's gateways may have. The autoscaler makes more room.",
+      title: "Capacity used, current fleet",
+      description:
+        "Open connections divided by the connections that the current gateways accept. The autoscaler adds gateways.",
       unit: "percentunit",
       line: { limit: "capacity", bad: "above" },
       queries: [{ expr: RECORD.connectionsUsed }],
       width: 6,
     }),
     number({
-      title: "Room taken, largest fleet",
+      title: "Capacity used, largest fleet",
       description:
-        "Part of the connections that all gateways may have which may run. Nothing makes more room but a larger maximum.",
+        "Peak connections of the last hour divided by the connections that the maximum number of gateways accepts. Only a higher maximum adds capacity.",
       unit: "percentunit",
       line: { limit: "capacity", bad: "above" },
-      queries: [{ expr: `${RECORD.connectionsPeak} / ${most(options)}` }],
+      queries: [{ expr: `${RECORD.connectionsPeak} / ${largestFleetLimit(options)}` }],
       width: 6,
     }),
     number({
-      title: "Gateways of the maximum",
-      description: "Part of the gateways that may run which do.",
+      title: "Gateways, share of maximum",
+      description: "Running gateways divided by the maximum number of gateways.",
       unit: "percentunit",
       line: { limit: "capacity", bad: "above" },
       queries: [{ expr: `${RECORD.gateways} / $max_gateways` }],
@@ -87,7 +92,7 @@ function roomPanels(options: MonitoringOptions) {
     number({
       title: "Busiest gateway, CPU",
       description:
-        "Percent of WS_CPU_LIMIT. Gateways may be short of CPU long before they are full of connections.",
+        "CPU use of the busiest gateway, in percent of WS_CPU_LIMIT. A gateway can be short of CPU long before its connections are full.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
       queries: [{ expr: `max(${METRIC.cpuUsage})` }],
@@ -95,21 +100,21 @@ function roomPanels(options: MonitoringOptions) {
       width: 6,
     }),
     graph({
-      title: "Connections by limit",
+      title: "Capacity used",
       description:
-        "Part of each limit that is taken: of the fullest gateway, of the fleet of now, of the largest fleet.",
+        "Open connections divided by the accepted connections: of the fullest gateway, of the current fleet, and of the largest fleet.",
       unit: "percentunit",
       line: { limit: "capacity", bad: "above" },
       queries: [
         { expr: `max(${METRIC.capacityRatio})`, legend: "fullest gateway" },
-        { expr: RECORD.connectionsUsed, legend: "fleet of now" },
-        { expr: `${RECORD.connections} / ${most(options)}`, legend: "largest fleet" },
+        { expr: RECORD.connectionsUsed, legend: "current fleet" },
+        { expr: `${RECORD.connections} / ${largestFleetLimit(options)}`, legend: "largest fleet" },
       ],
     }),
     graph({
       title: "CPU",
       description:
-        "Percent of WS_CPU_LIMIT: of the busiest gateway, and on average, which is what the autoscaler looks at.",
+        "CPU use in percent of WS_CPU_LIMIT: of the busiest gateway, and the average, which the autoscaler uses.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
       queries: [
@@ -119,11 +124,11 @@ function roomPanels(options: MonitoringOptions) {
     }),
     graph({
       title: "Memory",
-      description: "Part of WS_MEMORY_LIMIT: of the gateway with most, and on average.",
+      description: "Share of WS_MEMORY_LIMIT in use: of the gateway that uses most, and the average.",
       unit: "percentunit",
       line: { limit: "memory", bad: "above" },
       queries: [
-        { expr: `max(${RECORD.instanceMemory})`, legend: "most" },
+        { expr: `max(${RECORD.instanceMemory})`, legend: "highest" },
         { expr: `avg(${RECORD.instanceMemory})`, legend: "average" },
       ],
     }),
@@ -132,28 +137,29 @@ function roomPanels(options: MonitoringOptions) {
 
 function growthPanels(options: MonitoringOptions) {
   const growth = `deriv(${RECORD.connectionsPeak}[$growth_window])`; // connections a second
-  const left = `clamp_min(${most(options)} - ${RECORD.connectionsPeak}, 0)`;
-  const secondsLeft = `clamp_max(${left} / clamp_min(${growth}, ${NO_GROWTH}), ${NEVER * DAY})`;
+  const left = `clamp_min(${largestFleetLimit(options)} - ${RECORD.connectionsPeak}, 0)`;
+  const secondsLeft = `clamp_max(${left} / clamp_min(${growth}, ${MIN_GROWTH}), ${NOT_IN_SIGHT_DAYS * DAY})`;
   return [
     number({
-      title: "Days until all is full",
+      title: "Days until full",
       description:
-        "When the hourly peak reaches what the largest fleet may have, if it grows as it did. More machines take quota: ask early.",
+        "Days until the hourly peak reaches the capacity of the largest fleet, if the peak keeps growing at the same rate. More machines need more quota: ask Google early.",
       unit: "d",
       line: { limit: "daysLeft", bad: "below" },
       queries: [{ expr: `(${secondsLeft}) / ${DAY}` }],
       mappings: [
         {
           type: MappingType.RangeToText,
-          options: { from: NEVER, to: null, result: { text: "not in sight", index: 0 } },
+          options: { from: NOT_IN_SIGHT_DAYS, to: null, result: { text: "not in sight", index: 0 } },
         },
       ],
       width: 6,
       height: 8,
     }),
     number({
-      title: "Date of full",
-      description: "The same as a date. Ten years from now: it does not grow.",
+      title: "Date when full",
+      description:
+        "The date on which the largest fleet will be full. A date ten years from now means that the peak does not grow.",
       unit: "dateTimeAsIso",
       line: "date",
       queries: [{ expr: `(time() + (${secondsLeft})) * 1000` }],
@@ -161,8 +167,9 @@ function growthPanels(options: MonitoringOptions) {
       height: 8,
     }),
     number({
-      title: "Growth in a week",
-      description: "Part by which the hourly peak grows in a week, as over the chosen time.",
+      title: "Growth per week",
+      description:
+        "Growth of the hourly peak in a week as a share of the peak, measured over the chosen period.",
       unit: "percentunit",
       line: { limit: "weeklyGrowth", bad: "above" },
       queries: [{ expr: `${growth} * ${WEEK} / clamp_min(${RECORD.connectionsPeak}, 1)` }],
@@ -172,13 +179,13 @@ function growthPanels(options: MonitoringOptions) {
     graph({
       title: "Peak and prediction",
       description:
-        "The hourly peak as a part of what the largest fleet may have: now, and in one and four weeks as predicted at that time.",
+        "The hourly peak divided by the capacity of the largest fleet: now, and as predicted at that time for one week and four weeks later.",
       unit: "percentunit",
       line: { limit: "capacity", bad: "above" },
       queries: [
-        { expr: `${RECORD.connectionsPeak} / ${most(options)}`, legend: "now" },
-        ...[WEEK, AHEAD].map((ahead) => ({
-          expr: `${peakIn(ahead)} / ${most(options)}`,
+        { expr: `${RECORD.connectionsPeak} / ${largestFleetLimit(options)}`, legend: "now" },
+        ...[WEEK, FORECAST].map((ahead) => ({
+          expr: `${peakIn(ahead)} / ${largestFleetLimit(options)}`,
           legend: `in ${ahead / WEEK} weeks`.replace("1 weeks", "1 week"),
         })),
       ],
@@ -186,7 +193,7 @@ function growthPanels(options: MonitoringOptions) {
   ];
 }
 
-/** Never less than nobody. */
+/** Query for the predicted hourly peak; never below 0. */
 function peakIn(seconds: number): string {
   return `clamp_min(predict_linear(${RECORD.connectionsPeak}[$growth_window], ${seconds}), 0)`;
 }
@@ -194,10 +201,10 @@ function peakIn(seconds: number): string {
 function costPanels(options: MonitoringOptions) {
   const { gateway, base } = options.hourlyPrices;
   const month = (gateways: string) => `(${base} + ${gateways} * ${gateway}) * ${HOURS_A_MONTH}`;
-  const growth = `${peakIn(AHEAD)} / clamp_min(${RECORD.connectionsPeak}, 1)`;
-  // as densely as today's fleet; a gateway at least, and no more than may run
+  const growth = `${peakIn(FORECAST)} / clamp_min(${RECORD.connectionsPeak}, 1)`;
+  // Filled as much as the current fleet; at least one gateway, at most the maximum.
   const projected = `clamp(ceil(${RECORD.gateways} * ${growth}), 1, $max_gateways)`;
-  const prices = `List prices: $${gateway} an hour for a gateway, $${base} for all the rest together; without traffic.`;
+  const prices = `List prices: $${gateway} an hour for a gateway, $${base} for everything else together. Network traffic is not included.`;
   const cost = (title: string, description: string, expr: string) =>
     number({
       title,
@@ -210,24 +217,20 @@ function costPanels(options: MonitoringOptions) {
       height: 8,
     });
   return [
+    cost("Current fleet, per month", "Cost of the current number of gateways.", month(RECORD.gateways)),
     cost(
-      "Fleet of today, a month",
-      "What it costs to let as many gateways run as now.",
-      month(RECORD.gateways),
-    ),
-    cost(
-      "Fleet in four weeks, a month",
-      "The same for the gateways that the predicted peak takes, filled as today's are.",
+      "Fleet in four weeks, per month",
+      "Cost of the gateways that the predicted peak needs, if each gateway is as full as the current gateways.",
       month(projected),
     ),
-    cost("Largest fleet, a month", "What it costs at most.", month("vector($max_gateways)")),
+    cost("Largest fleet, per month", "Highest possible cost.", month("vector($max_gateways)")),
     graph({
-      title: "Cost a month",
-      description: `Of the fleet as it was at that time, as projected four weeks ahead, and of the largest that may run: it cannot cost more. ${prices}`,
+      title: "Cost per month",
+      description: `Cost of the fleet at that time, of the fleet predicted for four weeks later, and of the largest fleet, which is the highest possible cost. ${prices}`,
       unit: "currencyUSD",
       line: "cost",
       queries: [
-        { expr: month(RECORD.gateways), legend: "fleet of then" },
+        { expr: month(RECORD.gateways), legend: "fleet at that time" },
         { expr: month(projected), legend: "four weeks later" },
         { expr: month("vector($max_gateways)"), legend: "largest fleet" },
       ],

@@ -1,35 +1,40 @@
 import { LOG_LABELS } from "../limits/log-labels.ts";
-import type { Topic } from "./frame.ts";
+import type { Dashboard } from "./dashboard-json.ts";
 import { graph, logLines, number } from "./panels.ts";
 import { textVariable } from "./variables.ts";
 
 const { host, role, level } = LOG_LABELS;
 const CHOSEN = `${host}=~".*$instance.*"`;
-/** Loki wants one matcher at least that an empty value does not meet. */
+/** `role` is there because Loki requires at least one matcher that does not match an empty value. */
 const STREAMS = `{${role}=~".+",${CHOSEN}}`;
 const GATEWAYS = `{${role}="gateway",${CHOSEN}}`;
 const ERRORS = `{${role}=~".+",${CHOSEN},${level}=~"error|critical|crit|alert|emerg"}`;
-/** Of the whole line; empty is everywhere. */
+/** Keeps the lines that contain the typed text; with an empty text all lines. */
 const CONTAINS = "|= `$connection`";
 
-/** What machines and programs say: of all, of one, or of one connection. */
-export function logsTopic(): Topic {
+/** The dashboard of log lines: of all machines, of one machine, or about one connection. */
+export function logsDashboard(): Dashboard {
   return {
     name: "logs",
     description:
-      "Log lines of gateways and monitoring; in a capacity test of its NATS and publisher too. The NATS VMs keep theirs in their journal. Type in a part of an instance's name, or a connection's id as the client was told it in `welcome`.",
+      "Log lines of gateways and monitoring, and in a capacity test of NATS and the publisher. The NATS VMs do not ship logs: read their journal. Type a part of an instance's name, or the id of a connection as the client got it in `welcome`.",
     from: "now-1h",
     variables: [
-      textVariable("instance", "Instance", "Part of a VM's name, for example gateway-3x7k. Empty: all", ""),
+      textVariable(
+        "instance",
+        "Instance",
+        "Part of a VM's name, for example gateway-3x7k. Empty: all instances",
+        "",
+      ),
       textVariable(
         "connection",
         "Connection or text",
-        "A connection's id, or any other part of a line. Empty: all lines",
+        "Id of a connection, or any other part of a line. Empty: all lines",
         "",
       ),
     ],
     rows: [
-      { title: "How much", panels: volumePanels() },
+      { title: "Number of lines", panels: volumePanels() },
       { title: "Lines", panels: linePanels() },
     ],
   };
@@ -39,7 +44,7 @@ function volumePanels() {
   return [
     number({
       title: "Errors",
-      description: "Lines of level error and worse in the time on the screen.",
+      description: "Lines of level error and worse in the time range.",
       unit: "short",
       line: { limit: "logErrors", bad: "above" },
       queries: [{ expr: `sum(count_over_time(${ERRORS} ${CONTAINS} [$__range])) or vector(0)` }],
@@ -50,7 +55,7 @@ function volumePanels() {
     graph({
       title: "Lines by level",
       description:
-        "Lines in each step of the graph. Docker only tells out from err where a line does not say its level.",
+        "Lines in each step of the graph. For a line without a level, Docker distinguishes only standard output from standard error.",
       unit: "short",
       line: "volume",
       queries: [
@@ -65,7 +70,8 @@ function volumePanels() {
     }),
     graph({
       title: "Lines by instance",
-      description: "Lines in each step of the graph. One far above the others logs in a loop.",
+      description:
+        "Lines in each step of the graph. An instance far above the others probably logs in a loop.",
       unit: "short",
       line: "volume",
       queries: [
@@ -85,14 +91,14 @@ function linePanels() {
   return [
     logLines({
       title: "Errors",
-      description: "Level error and worse, the newest first.",
+      description: "Lines of level error and worse, the newest first.",
       queries: [{ expr: `${ERRORS} ${CONTAINS}` }],
       height: 8,
     }),
     logLines({
-      title: "Gateways, without the envelope",
+      title: "Gateways, message only",
       description:
-        "What gateways said, with the fields of their JSON lines under each. Lines about one connection are of level debug: they are here while LOG_LEVEL is debug.",
+        "Messages of the gateways' JSON lines. Open a line to see its other fields. Lines about a single connection have level debug and exist only while LOG_LEVEL is debug.",
       queries: [
         {
           expr: `${GATEWAYS} ${CONTAINS} | json | line_format "{{if .message}}{{.message}} {{if .connection}}connection={{.connection}} {{end}}{{if .user}}user={{.user}} {{end}}{{if .code}}code={{.code}}{{end}}{{else}}{{__line__}}{{end}}"`,
@@ -101,7 +107,7 @@ function linePanels() {
     }),
     logLines({
       title: "All lines",
-      description: "As they were written: gateways, monitoring, start-up scripts and the kernel.",
+      description: "Unchanged lines of gateways, monitoring, start-up scripts and the kernel.",
       queries: [{ expr: `${STREAMS} ${CONTAINS}` }],
     }),
   ];

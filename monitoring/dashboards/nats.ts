@@ -1,32 +1,36 @@
-import { METRIC, OTHERS } from "../limits/metrics.ts";
+import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { unhealthyServers } from "../limits/nats-health.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
-import { sourcePanels } from "./gateways.ts";
+import { fleetAnnotations } from "./annotations.ts";
+import type { Dashboard } from "./dashboard-json.ts";
+import { sourcePanels } from "./gateway-panels.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
-import { CHOSEN, fleetAnnotations, gatewayVariable } from "./variables.ts";
+import { CHOSEN, gatewayVariable } from "./variables.ts";
 
 const SERVER = "{{server_id}}";
 const STREAM = "{{stream_name}}";
 
-/** NATS as the gateways see it, and its servers where they are ours. */
-export function natsTopic({ natsMonitoring }: MonitoringOptions): Topic {
+/**
+ * The dashboard of NATS as the gateways see it and, where the deployment has its own NATS servers, of these
+ * servers.
+ */
+export function natsDashboard({ natsMonitoring }: MonitoringOptions): Dashboard {
   const servers = natsMonitoring.length;
   return {
     name: "nats",
-    description: "Whether messages come, and whether gateways and servers keep up with them.",
+    description: "Do messages arrive, and do gateways and servers keep up with them?",
     from: "now-1h",
     variables: [gatewayVariable()],
     annotations: fleetAnnotations(),
     rows: [
-      { title: "Do messages come?", panels: numbers(servers) },
-      { title: "The gateways' view", panels: [...sourcePanels(), ...viewPanels()] },
+      { title: "Do messages arrive?", panels: numbers(servers) },
+      { title: "NATS as the gateways see it", panels: [...sourcePanels(), ...viewPanels()] },
       ...(servers === 0
         ? []
         : [
-            { title: "Our servers", panels: serverPanels() },
+            { title: "NATS servers", panels: serverPanels() },
             { title: "Stream", panels: streamPanels() },
           ]),
     ],
@@ -34,10 +38,10 @@ export function natsTopic({ natsMonitoring }: MonitoringOptions): Topic {
 }
 
 function numbers(servers: number) {
-  const ours = number({
+  const unhealthy = number({
     title: "Unhealthy servers",
     description:
-      "Our NATS servers that do not answer or are not healthy. A cluster of three works on without one. No number: their exporter is away.",
+      "NATS servers that do not answer or are not healthy. A cluster of three still works without one server. No number: the NATS exporter is down.",
     unit: "short",
     line: { limit: "natsServersDown", bad: "above" },
     queries: [{ expr: unhealthyServers(servers) }],
@@ -46,15 +50,15 @@ function numbers(servers: number) {
   return [
     number({
       title: "Gateways without NATS",
-      description: "Their clients are connected and get nothing.",
+      description: "Gateways that cannot reach NATS. Their clients stay connected but receive no messages.",
       unit: "short",
       line: { limit: "natsUnreachable", bad: "above" },
       queries: [{ expr: RECORD.gatewaysWithoutNats }],
       width: 6,
     }),
     number({
-      title: "Messages of the source",
-      description: "Messages a second that the gateways read.",
+      title: "Messages read",
+      description: "Messages a second that gateways read from the stream.",
       unit: "mps",
       line: { limit: "streamRate", bad: "below" },
       queries: [{ expr: `sum(${RECORD.streamMessages})` }],
@@ -62,13 +66,13 @@ function numbers(servers: number) {
     }),
     number({
       title: "Longest lag",
-      description: "Messages that the slowest gateway has still to read.",
+      description: "Messages in the stream that the slowest gateway has not read yet.",
       unit: "short",
       line: { limit: "natsLag", bad: "above" },
       queries: [{ expr: `max(${METRIC.natsLag})` }],
       width: 6,
     }),
-    ...(servers === 0 ? [] : [ours]),
+    ...(servers === 0 ? [] : [unhealthy]),
   ];
 }
 
@@ -77,7 +81,7 @@ function viewPanels() {
     graph({
       title: "Connected",
       description:
-        "1 while a gateway has its source. Of all at once: NATS; of one: that gateway or its way there.",
+        "1 while a gateway is connected to NATS. All gateways at 0: NATS is down. One gateway at 0: the problem is that gateway or its network.",
       unit: "short",
       line: { limit: "present", bad: "below" },
       queries: [{ expr: `${METRIC.natsConnected}{${CHOSEN}}`, legend: GATEWAY }],
@@ -85,7 +89,7 @@ function viewPanels() {
     graph({
       title: "Messages read by each gateway",
       description:
-        "Messages a second. All read the same: one below the others is behind. The line is the limit that a gateway keeps.",
+        "Messages a second. All gateways read the same messages, so a gateway below the others lags. The line is the default of WS_MAX_NATS_RATE: a gateway reads no faster.",
       unit: "mps",
       line: { limit: "streamRead", bad: "above" },
       queries: [
@@ -97,7 +101,8 @@ function viewPanels() {
     }),
     graph({
       title: "Latency, p99",
-      description: "From publishing to the write into the socket, of each gateway. It begins with NATS.",
+      description:
+        "Time from publishing to the write into the socket, for each gateway. The time in NATS counts too.",
       unit: "s",
       line: { limit: "latency", bad: "above" },
       queries: [{ expr: `${RECORD.instanceLatency}{quantile="0.99",${CHOSEN}}`, legend: GATEWAY }],
@@ -111,20 +116,20 @@ function serverPanels() {
   return [
     graph({
       title: "Connections",
-      description: "Clients of each server: gateways and publishers.",
+      description: "Connected clients of each server: gateways and publishers.",
       unit: "short",
       line: { limit: "natsConnections", bad: "above" },
-      queries: [{ expr: OTHERS.natsConnections, legend: SERVER }],
+      queries: [{ expr: OTHER_METRIC.natsConnections, legend: SERVER }],
     }),
     graph({
       title: "Messages",
       description:
-        "Messages a second into and out of each server. What goes out grows with the number of gateways.",
+        "Messages a second into and out of each server. The outgoing rate grows with the number of gateways.",
       unit: "mps",
       line: { limit: "streamRate", bad: "below" },
       queries: [
-        { expr: rate(OTHERS.natsMessagesIn), legend: `in ${SERVER}` },
-        { expr: rate(OTHERS.natsMessagesOut), legend: `out ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsMessagesIn), legend: `in ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsMessagesOut), legend: `out ${SERVER}` },
       ],
     }),
     graph({
@@ -133,32 +138,32 @@ function serverPanels() {
       unit: "Bps",
       line: { limit: "bytesSent", bad: "above" },
       queries: [
-        { expr: rate(OTHERS.natsBytesIn), legend: `in ${SERVER}` },
-        { expr: rate(OTHERS.natsBytesOut), legend: `out ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsBytesIn), legend: `in ${SERVER}` },
+        { expr: rate(OTHER_METRIC.natsBytesOut), legend: `out ${SERVER}` },
       ],
     }),
     graph({
       title: "CPU",
-      description: "Percent of one core.",
+      description: "CPU use of each server in percent of one core.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
-      queries: [{ expr: OTHERS.natsCpu, legend: SERVER }],
+      queries: [{ expr: OTHER_METRIC.natsCpu, legend: SERVER }],
     }),
     graph({
       title: "Memory",
       description: "Resident memory of each server.",
       unit: "bytes",
       line: { limit: "natsMemory", bad: "above" },
-      queries: [{ expr: OTHERS.natsMemory, legend: SERVER }],
+      queries: [{ expr: OTHER_METRIC.natsMemory, legend: SERVER }],
     }),
     graph({
-      title: "Slow clients cut off",
-      description: `Clients that a server has cut off in ${T.natsSlowConsumers.window} since they did not keep up. A gateway among them loses its source for a moment.`,
+      title: "Slow clients disconnected",
+      description: `Clients that a server disconnected in ${T.natsSlowConsumers.window} because they did not keep up. A disconnected gateway receives no messages until it has reconnected.`,
       unit: "short",
       line: { limit: "natsSlowConsumers", bad: "above" },
       queries: [
         {
-          expr: `increase(${OTHERS.natsSlowConsumers}[${T.natsSlowConsumers.window}])`,
+          expr: `increase(${OTHER_METRIC.natsSlowConsumers}[${T.natsSlowConsumers.window}])`,
           legend: SERVER,
         },
       ],
@@ -170,38 +175,42 @@ function streamPanels() {
   const most = (metric: string) => `max by (stream_name) (${metric})`;
   return [
     graph({
-      title: "Storage of JetStream",
-      description: "Part of each server's storage that is taken. When it is full nothing can be published.",
+      title: "JetStream storage",
+      description:
+        "Share of each server's storage in use. When the storage is full, nothing can be published.",
       unit: "percentunit",
       line: { limit: "jetstreamStorage", bad: "above" },
-      queries: [{ expr: `${OTHERS.jetstreamBytes} / (${OTHERS.jetstreamMaxBytes} > 0)`, legend: SERVER }],
+      queries: [
+        { expr: `${OTHER_METRIC.jetstreamBytes} / (${OTHER_METRIC.jetstreamMaxBytes} > 0)`, legend: SERVER },
+      ],
     }),
     graph({
       title: "Published",
-      description: "Messages a second that a stream takes in, by its last sequence number.",
+      description:
+        "Messages a second that publishers add to a stream, computed from its last sequence number.",
       unit: "mps",
       line: { limit: "streamRate", bad: "below" },
       queries: [
         {
-          expr: `max by (stream_name) (rate(${OTHERS.streamLastSequence}[$__rate_interval]))`,
+          expr: `max by (stream_name) (rate(${OTHER_METRIC.streamLastSequence}[$__rate_interval]))`,
           legend: STREAM,
         },
       ],
     }),
     graph({
-      title: "Messages kept",
+      title: "Messages stored",
       description:
-        "Messages in a stream: what a gateway reads that starts or comes back. At 0 there is nothing to resume from.",
+        "Messages in a stream. A gateway that starts or reconnects reads these messages. At 0 clients cannot resume.",
       unit: "short",
       line: { limit: "present", bad: "below" },
-      queries: [{ expr: most(OTHERS.streamMessages), legend: STREAM }],
+      queries: [{ expr: most(OTHER_METRIC.streamMessages), legend: STREAM }],
     }),
     graph({
       title: "Consumers",
-      description: "Readers of a stream: one for each process that reads it.",
+      description: "Consumers of a stream: one for each gateway process that reads from NATS.",
       unit: "short",
       line: { limit: "present", bad: "below" },
-      queries: [{ expr: most(OTHERS.streamConsumers), legend: STREAM }],
+      queries: [{ expr: most(OTHER_METRIC.streamConsumers), legend: STREAM }],
     }),
   ];
 }

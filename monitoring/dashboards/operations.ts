@@ -1,25 +1,28 @@
 import { DashboardLinkBuilder } from "@grafana/grafana-foundation-sdk/dashboard";
-import { DISKS, JOB, LABEL, OTHERS, REFUSALS } from "../limits/metrics.ts";
+import { DISKS, JOB, LABEL, OTHER_METRIC, REFUSALS } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
-import { eventRate, SLOS, type SloName } from "../limits/slos.ts";
+import { eventRateName, SLOS, type SloName } from "../limits/slos.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import type { Topic } from "./frame.ts";
-import { connectionPanels, deliveryPanels, gatewayPanels, sourcePanels } from "./gateways.ts";
+import { fleetAnnotations } from "./annotations.ts";
+import type { Dashboard } from "./dashboard-json.ts";
+import { connectionPanels, deliveryPanels, gatewayPanels, sourcePanels } from "./gateway-panels.ts";
 import { graph, list, number } from "./panels.ts";
-import { fleetAnnotations, gatewayVariable } from "./variables.ts";
+import { gatewayVariable } from "./variables.ts";
 
-/** Prometheus's own series of alerts that wait or fire. */
+/** Prometheus's own time series of pending and firing alerts. */
 const ALERTS = "ALERTS";
 const DAY = 24 * 3600;
-/** Events a second, so that a budget of which nothing is used is no division by nothing. */
-const FEWEST = 1e-9;
+/** Lowest sum of events, so that no division by zero happens. */
+const MIN_EVENTS = 1e-9;
 
-/** What goes on now: whether users are served, what fires, and where the trouble is. */
-export function operationsTopic(options: MonitoringOptions): Topic {
+/**
+ * The dashboard of the current state: whether users are served, which alerts fire, and where the problem is.
+ */
+export function operationsDashboard(options: MonitoringOptions): Dashboard {
   return {
     name: "operations",
-    description: "Are users served? If not: who, since when, and by which gateway.",
+    description: "Are users served? If not: which users, since when, and on which gateway?",
     from: "now-1h",
     variables: [gatewayVariable()],
     annotations: fleetAnnotations(),
@@ -29,54 +32,54 @@ export function operationsTopic(options: MonitoringOptions): Topic {
       { title: "Connections", panels: connectionPanels(options) },
       { title: "Deliveries", panels: deliveryPanels() },
       { title: "Gateways", panels: gatewayPanels() },
-      { title: "Source of messages", panels: sourcePanels() },
+      { title: "Messages from NATS", panels: sourcePanels() },
       { title: "Monitoring itself", panels: monitoringPanels(options) },
     ],
   };
 }
 
-/** Numbers that fit on the first screen. Red is trouble for users. */
+/** Numbers that fit on the first screen. A red number means a problem for users. */
 function servedPanels() {
   const refused = `${RECORD.rejections}{${LABEL.refusal}=~"${REFUSALS.ours.join("|")}"}`;
   return [
     number({
       title: "Gateways up",
-      description: "Gateways that answer. With none of them nobody can connect.",
+      description: "Gateways that answer Prometheus. At 0 no client can connect.",
       unit: "short",
       line: { limit: "gatewaysUp", bad: "below" },
       queries: [{ expr: RECORD.gatewaysUp }],
     }),
     number({
       title: "Connections",
-      description: "Open connections of all gateways. A sudden fall means clients that were cut off.",
+      description: "Open connections of all gateways. After a sudden fall clients have been disconnected.",
       unit: "short",
       line: { limit: "present", bad: "below" },
       queries: [{ expr: RECORD.connections }],
     }),
     number({
       title: "Latency, p99",
-      description: "From publishing to the write into the socket, 99th percentile of all deliveries.",
+      description: "Time from publishing to the write into the socket, 99th percentile of all deliveries.",
       unit: "s",
       line: { limit: "latency", bad: "above" },
       queries: [{ expr: `${RECORD.latency}{quantile="0.99"}` }],
     }),
     number({
       title: "Dropped deliveries",
-      description: "Part of the deliveries that were left out because clients or gateways did not keep up.",
+      description: "Share of the deliveries that are dropped because clients or gateways do not keep up.",
       unit: "percentunit",
       line: { limit: "dropRate", bad: "above" },
       queries: [{ expr: RECORD.dropRatio }],
     }),
     number({
       title: "Gateways without NATS",
-      description: "Gateways that have lost their source: their clients are connected and get nothing.",
+      description: "Gateways that cannot reach NATS. Their clients stay connected but receive no messages.",
       unit: "short",
       line: { limit: "natsUnreachable", bad: "above" },
       queries: [{ expr: RECORD.gatewaysWithoutNats }],
     }),
     number({
-      title: "Room taken",
-      description: "Part of the connections that the gateways may have. More gateways make more room.",
+      title: "Capacity used",
+      description: "Open connections divided by the connections that the running gateways accept.",
       unit: "percentunit",
       line: { limit: "capacity", bad: "above" },
       queries: [{ expr: RECORD.connectionsUsed }],
@@ -84,30 +87,31 @@ function servedPanels() {
     budgetPanel("connections", "Error budget: connections"),
     budgetPanel("latency", "Error budget: latency"),
     number({
-      title: "Refused because of us",
+      title: "Refused: gateways at fault",
       description:
-        "Connections a second that were refused since a gateway was full or could not check tokens.",
+        "Valid clients refused a second, because a gateway is full, is short of CPU or memory, or cannot check tokens.",
       unit: "cps",
       line: { limit: "rejections", bad: "above" },
       queries: [{ expr: `sum(${refused})` }],
     }),
     number({
-      title: "Messages of the source",
-      description: "Messages a second that are published. None: the publishers are silent, or NATS is.",
+      title: "Messages read",
+      description:
+        "Messages a second that gateways read from the stream. 0: nobody publishes, or NATS is unreachable.",
       unit: "mps",
       line: { limit: "streamRate", bad: "below" },
       queries: [{ expr: `sum(${RECORD.streamMessages})` }],
     }),
     number({
       title: "Critical alerts",
-      description: "Alerts that wake somebody up.",
+      description: "Firing alerts that wake somebody up.",
       unit: "short",
       line: { limit: "firing", bad: "above" },
       queries: [{ expr: firing("critical") }],
     }),
     number({
       title: "Warnings",
-      description: "Alerts that wait for the morning.",
+      description: "Firing alerts that can wait until the morning.",
       unit: "short",
       line: { limit: "firing", bad: "above" },
       queries: [{ expr: firing("warning") }],
@@ -118,14 +122,14 @@ function servedPanels() {
 function budgetPanel(slo: SloName, title: string) {
   const { objective, promise } = SLOS[slo];
   const allowed = Number((1 - objective).toFixed(6));
-  // Events are added up, not ratios: a minute of the busiest hour counts for more than one of the night.
-  const sum = (which: "errors" | "events") => `sum_over_time(${eventRate(slo, which)}[30d])`;
+  // A sum of events, not of ratios: a minute of the busiest hour counts more than a minute at night.
+  const sum = (which: "errors" | "events") => `sum_over_time(${eventRateName(slo, which)}[30d])`;
   return number({
     title,
-    description: `What is left of the budget of 30 days, or of as many as the disk has room for: ${promise}. Below 0 the promise is broken.`,
+    description: `Share of the error budget that is left. Objective: ${promise}, over the last 30 days or as far back as there are metrics. Below 0 the objective is missed.`,
     unit: "percentunit",
     line: { limit: "budgetLeft", bad: "below" },
-    queries: [{ expr: `1 - ${sum("errors")} / clamp_min(${sum("events")}, ${FEWEST}) / ${allowed}` }],
+    queries: [{ expr: `1 - ${sum("errors")} / clamp_min(${sum("events")}, ${MIN_EVENTS}) / ${allowed}` }],
   });
 }
 
@@ -138,7 +142,7 @@ function alertPanels({ runbookUrl }: MonitoringOptions) {
     list({
       title: "Firing alerts",
       description:
-        "Each has a section in the runbook. Watchdog is always there: it shows that alerting works.",
+        "Each alert has a section in the runbook. Watchdog always fires: it shows that alerting works.",
       unit: "short",
       line: "firing",
       queries: [{ expr: `sort(${ALERTS}{alertstate="firing"})` }],
@@ -148,7 +152,8 @@ function alertPanels({ runbookUrl }: MonitoringOptions) {
     }),
     graph({
       title: "Alerts by severity",
-      description: "How many fire. Compare with the marks of rollouts, autoscaling and restarts.",
+      description:
+        "Number of firing alerts. Compare with the marks of rollouts, autoscaling, drains and restarts.",
       unit: "short",
       line: { limit: "firing", bad: "above" },
       queries: ["critical", "warning"].map((severity) => ({ expr: firing(severity), legend: severity })),
@@ -163,65 +168,66 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
   const disk = "{{instance}} {{mountpoint}}";
   const machine = [
     graph({
-      title: "Disk left",
-      description: "Part of the monitoring VM's disks that is free. Without room alerts end.",
+      title: "Free disk space",
+      description:
+        "Free share of the monitoring VM's disks. On a full disk no metrics are stored, and no alert fires.",
       unit: "percentunit",
       line: { limit: "diskLeft", bad: "below" },
       queries: [
         {
-          expr: `${OTHERS.diskAvailable}${onDisks} / ${OTHERS.diskSize}${onDisks}`,
+          expr: `${OTHER_METRIC.diskAvailable}${onDisks} / ${OTHER_METRIC.diskSize}${onDisks}`,
           legend: disk,
         },
       ],
     }),
     graph({
-      title: "Disk left in 24 h",
-      description: `Bytes that will be free in a day if it goes on like in the last ${T.diskFull.window}. An alert only with less than ${T.diskFull.room * 100} % left.`,
+      title: "Free disk space in 24 h",
+      description: `Predicted free bytes in 24 h at the rate of the last ${T.diskFull.window}. The alert fires only if less than ${T.diskFull.freeBelow * 100} % of the disk are free now.`,
       unit: "bytes",
       line: { limit: "diskFull", bad: "below" },
       queries: [
         {
-          expr: `predict_linear(${OTHERS.diskAvailable}${onDisks}[${T.diskFull.window}], ${DAY})`,
+          expr: `predict_linear(${OTHER_METRIC.diskAvailable}${onDisks}[${T.diskFull.window}], ${DAY})`,
           legend: disk,
         },
       ],
     }),
   ];
   const entrance = number({
-    title: "Entrance",
-    description: `1 while a TLS handshake with ${domain} succeeds, as a browser makes it.`,
+    title: "TLS entrance",
+    description: `1 while a TLS handshake with ${domain} succeeds. The probe checks the certificate like a browser.`,
     unit: "short",
     line: { limit: "entrance", bad: "below" },
-    queries: [{ expr: `${OTHERS.probeSuccess}{job="${JOB.entrance}"}` }],
+    queries: [{ expr: `${OTHER_METRIC.probeSuccess}{job="${JOB.entrance}"}` }],
     width: 4,
     height: 8,
   });
   const certificate = number({
     title: "Certificate",
-    description: `Time until the certificate of ${domain} ends. Google renews it a month before.`,
+    description: `Time until the certificate of ${domain} expires. Google renews the certificate a month before.`,
     unit: "s",
     line: { limit: "certificate", bad: "below" },
-    queries: [{ expr: `${OTHERS.certificateEnd}{job="${JOB.entrance}"} - time()` }],
+    queries: [{ expr: `${OTHER_METRIC.certificateEnd}{job="${JOB.entrance}"} - time()` }],
     width: 4,
     height: 8,
   });
   return [
     graph({
-      title: "Targets of Prometheus",
+      title: "Other targets of Prometheus",
       description:
-        "1 while a part of the monitoring answers. What does not is missing in alerts and dashboards.",
+        "1 while Prometheus can scrape a part of the monitoring. At 0 alerts and dashboards that need its metrics show nothing.",
       unit: "short",
       line: { limit: "targetDown", bad: "below" },
-      queries: [{ expr: `${OTHERS.up}{job!="${JOB.gateway}"}`, legend: "{{job}} {{instance}}" }],
+      queries: [{ expr: `${OTHER_METRIC.up}{job!="${JOB.gateway}"}`, legend: "{{job}} {{instance}}" }],
     }),
     graph({
       title: "Failed notifications",
-      description: "Messages a second by which Alertmanager could tell nobody.",
+      description: "Notifications a second that Alertmanager could not send, by kind of receiver.",
       unit: "mps",
       line: { limit: "notifications", bad: "above" },
       queries: [
         {
-          expr: `sum by (integration) (rate(${OTHERS.notificationsFailed}[${T.notifications.window}]))`,
+          expr: `sum by (integration) (rate(${OTHER_METRIC.notificationsFailed}[${T.notifications.window}]))`,
           legend: "{{integration}}",
         },
       ],

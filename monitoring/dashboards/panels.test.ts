@@ -5,7 +5,7 @@ import { GATEWAY, type GraphSpec, graph, type Line, lineValue, list, number, typ
 
 const SPEC: GraphSpec = {
   title: "CPU",
-  description: "How busy it is.",
+  description: "How busy the CPU is.",
   unit: "percent",
   line: { limit: "cpu", bad: "above" },
   queries: [{ expr: "a", legend: "one" }, { expr: "b" }],
@@ -15,7 +15,7 @@ function stepsOf(line: Line, unit: Unit) {
   return number({ ...SPEC, unit, line }).build().fieldConfig?.defaults.thresholds?.steps;
 }
 
-test("beyond the row's value a number is red, on either side", () => {
+test("a number is red on the bad side of its line", () => {
   assert.deepEqual(stepsOf({ limit: "cpu", bad: "above" }, "percent"), [
     { value: null, color: "green" },
     { value: THRESHOLDS.cpu.value, color: "red" },
@@ -26,28 +26,31 @@ test("beyond the row's value a number is red, on either side", () => {
   ]);
 });
 
-test("where the limit is 0, a 0 is good from above and bad from below", () => {
+test("with a limit of 0 the value 0 is good if above is bad, and bad if below is bad", () => {
   const [, above] = stepsOf({ limit: "natsPaused", bad: "above" }, "short") ?? [];
   const [, below] = stepsOf({ limit: "gatewaysUp", bad: "below" }, "short") ?? [];
   for (const step of [above, below]) assert.ok(step?.value && step.value > 0 && step.value < 1e-6);
 });
 
-test("a part of something is a line at that many", () => {
+test("a factor scales the position of the line", () => {
   assert.equal(lineValue({ limit: "capacity", bad: "above", times: 10_000 }), 9000);
-  assert.equal(lineValue({ limit: "memory", bad: "above", times: 3 }), 2.7, "and not 2.7000000000000006");
+  assert.equal(lineValue({ limit: "memory", bad: "above", times: 3 }), 2.7, "not 2.7000000000000006");
 });
 
-test("a line is of what the panel shows", () => {
-  assert.throws(() => number({ ...SPEC, unit: "s" }), /panel "CPU": it is in s, and its line cpu in percent/);
+test("a line whose limit has another unit than the panel is refused", () => {
+  assert.throws(
+    () => number({ ...SPEC, unit: "s" }),
+    /panel "CPU" has the unit s, but its line cpu is in percent: choose a limit/,
+  );
   const times: Line = { limit: "capacity", bad: "above", times: 10_000 };
   assert.throws(
     () => number({ ...SPEC, unit: "percentunit", line: times }),
-    /its line capacity in percentunit/,
+    /its line capacity is in percentunit/,
   );
   assert.ok(number({ ...SPEC, unit: "short", line: times }));
 });
 
-test("a graph draws its line, and makes room for it where it is near", () => {
+test("a graph draws its line, and the axis of a share reaches up to the line", () => {
   const custom = (spec: GraphSpec) => graph(spec).build().fieldConfig?.defaults.custom;
   assert.equal(custom(SPEC).thresholdsStyle.mode, "dashed");
   assert.equal(custom(SPEC).axisSoftMax, THRESHOLDS.cpu.value);
@@ -58,15 +61,15 @@ test("a graph draws its line, and makes room for it where it is near", () => {
   assert.equal(custom({ ...SPEC, line: "cost" }).thresholdsStyle, undefined);
 });
 
-test("a panel without a line says why", () => {
+test("the description of a panel without a line gives the reason", () => {
   const { description } = graph({ ...SPEC, line: "cost" }).build();
   assert.equal(
     description,
-    "How busy it is.\n\nNo line: what a deployment may cost is for its owners to say.",
+    "How busy the CPU is.\n\nNo line: the owners of a deployment decide what it may cost.",
   );
 });
 
-test("a graph asks over a range, a number for now, a list as a table", () => {
+test("a graph queries a range, a number the current value, a list a table", () => {
   const targets = [graph(SPEC), number(SPEC), list({ ...SPEC, hidden: ["Time"], links: [] })].map((panel) =>
     JSON.parse(JSON.stringify(panel.build().targets)),
   );
@@ -97,7 +100,7 @@ test("a graph asks over a range, a number for now, a list as a table", () => {
   );
 });
 
-test("a line of a gateway leads to its logs", () => {
+test("the line of a gateway links to the gateway's logs", () => {
   const urls = (legend: string) =>
     graph({ ...SPEC, queries: [{ expr: "a", legend }] })
       .build()

@@ -37,25 +37,25 @@ import {
 import { PanelBuilder as StatBuilder } from "@grafana/grafana-foundation-sdk/stat";
 import { PanelBuilder as TableBuilder } from "@grafana/grafana-foundation-sdk/table";
 import { PanelBuilder as TimeSeriesBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
-import { LIMITS, type LimitName } from "../limits/guides.ts";
+import { LIMITS, type LimitName } from "../limits/reference-lines.ts";
 import { DASHBOARD_UIDS, DATASOURCE_UIDS } from "./uids.ts";
 
-/** The sources by the ids under which Grafana is given them. */
+/** Grafana's data sources. */
 export const SOURCES = {
   prometheus: { type: "prometheus", uid: DATASOURCE_UIDS.prometheus },
   loki: { type: "loki", uid: DATASOURCE_UIDS.loki },
 } as const;
 
-/** Leads from a line of one gateway to what that gateway said at that time. */
+/** Link from a gateway's line in a graph to the log lines of that gateway at that time. */
 const LOGS_OF_GATEWAY = `/d/${DASHBOARD_UIDS.logs}?var-instance=\${__field.labels.instance}&\${__url_time_range}`;
-/** Legend of series that belong to one gateway. */
+/** Legend of a series that belongs to one gateway. */
 export const GATEWAY = "{{instance}}";
 
-/** As Grafana calls them. */
+/** Grafana's names of units. */
 export type Unit =
   | "short"
-  | "percent" // 80
-  | "percentunit" // 0.8
+  | "percent" // 80 is 80 %
+  | "percentunit" // 0.8 is 80 %
   | "s"
   | "d"
   | "bytes"
@@ -63,60 +63,63 @@ export type Unit =
   | "cps" // events a second
   | "mps" // messages a second
   | "currencyUSD"
-  | "dateTimeAsIso"; // of milliseconds since 1970
+  | "dateTimeAsIso"; // the value is in milliseconds since 1970
 
-/** A line at a row of the tables of limits; on the wrong side of it a number is red. */
+/** A line at one of the {@link LIMITS}. On the bad side of the line a number is red. */
 export interface Line {
   limit: LimitName;
   bad: "above" | "below";
-  /** The line is at the row's value times this: a part as a number, for example. Default 1. */
+  /**
+   * Factor for the limit's value, for example WS_MAX_CONNECTIONS for a limit that is a share of the
+   * connections. Default: 1.
+   */
   times?: number;
 }
 
-/** Panels without a line, and why none makes sense. */
+/** Kinds of panels without a line, and why a line makes no sense there. */
 export const WITHOUT_LINE = {
-  firing: "a list of alerts, each with a limit of its own",
+  firing: "each alert of the list has a threshold of its own",
   lines: "log lines are read, not counted",
-  volume: "how much is logged depends on the level that was chosen",
-  date: "a date has no fixed limit; the days until then have one beside it",
-  cost: "what a deployment may cost is for its owners to say",
+  volume: "the number of log lines depends on LOG_LEVEL",
+  date: "a date has no fixed limit; the panel of days has a line",
+  cost: "the owners of a deployment decide what it may cost",
 } as const;
 
 export interface Query {
   expr: string;
-  /** Name of the series, with `{{label}}`s. */
+  /** Name of a series in the legend. `{{label}}` is replaced by the value of a label. */
   legend?: string;
 }
 
 export interface PanelSpec {
   title: string;
-  /** What it shows, and what to make of it. */
+  /** What the panel shows, and what its values mean. */
   description: string;
   unit: Unit;
   line: Line | keyof typeof WITHOUT_LINE;
   queries: Query[];
   /** Default: Prometheus. */
   source?: keyof typeof SOURCES;
-  /** Of 24 columns. Default: a third of the screen for a graph, a sixth for a number. */
+  /** Number of columns out of 24. Default: 8 for a graph, 4 for a number. */
   width?: number;
-  /** Rows of 30 pixels. */
+  /** Number of grid rows. A row is 30 pixels high. */
   height?: number;
 }
 
 export interface GraphSpec extends PanelSpec {
-  /** Series on top of each other. */
+  /** Draws the series on top of each other. */
   stacked?: boolean;
-  /** For numbers of very different size, latencies for example. */
+  /** Logarithmic axis, for values of very different size such as latencies. */
   logarithmic?: boolean;
 }
 
 export interface NumberSpec extends PanelSpec {
-  /** Another text for some values. */
+  /** Texts that replace some values. */
   mappings?: ValueMapping[];
   decimals?: number;
 }
 
-/** What {@link PanelBuilder}s of all types have in common. */
+/** The methods that the SDK's panel builders of all types share. */
 interface CommonBuilder<Self> extends Builder<Panel> {
   title(title: string): Self;
   description(text: string): Self;
@@ -127,12 +130,15 @@ interface CommonBuilder<Self> extends Builder<Panel> {
   height(height: number): Self;
 }
 
-/** Just beyond 0: where a row's value is 0, a 0 itself is still good (or, from below, already bad). */
+/**
+ * Position of a line whose limit is 0. With `bad: "above"` the value 0 is still good, with `bad: "below"` the
+ * value 0 is already bad: Grafana's own step at 0 would include 0 in the upper side.
+ */
 const JUST_ABOVE_ZERO = 1e-9;
 const GREEN = "green";
 const RED = "red";
 
-/** Numbers over time. */
+/** A graph of values over time. */
 export function graph(spec: GraphSpec): Builder<Panel> {
   const { line, queries, source = "prometheus" } = spec;
   const panel = common(new TimeSeriesBuilder(), spec, { width: 8, height: 8 })
@@ -159,13 +165,14 @@ export function graph(spec: GraphSpec): Builder<Panel> {
   }
   if (typeof line === "string") return panel;
   const value = lineValue(line);
-  // Parts and own limits are seen on the way to the line. What is far from it would be flat: there the line comes into sight late.
+  // For shares the axis always reaches up to the line. For other units it does not: if values are far below
+  // the line, the graph would be flat. The line appears there only when the values come near.
   const relative = spec.unit === "percent" || spec.unit === "percentunit" || line.times !== undefined;
   if (relative && value > 0) panel.axisSoftMax(value);
   return panel.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
 }
 
-/** The latest value, large; more series stand side by side. */
+/** The latest value in large type. Several series appear side by side. */
 export function number(spec: NumberSpec): Builder<Panel> {
   const { queries, source = "prometheus", mappings, decimals } = spec;
   const panel = common(new StatBuilder(), spec, { width: 4, height: 4 })
@@ -178,7 +185,7 @@ export function number(spec: NumberSpec): Builder<Panel> {
   return panel;
 }
 
-/** Series of one moment by their labels. @param hidden columns that say nothing */
+/** A table of the current series and their labels. @param hidden columns that are not shown */
 export function list(
   spec: PanelSpec & { hidden: readonly string[]; links: DashboardLink[] },
 ): Builder<Panel> {
@@ -195,7 +202,7 @@ export function list(
   return panel;
 }
 
-/** Lines of Loki, the newest first. */
+/** Log lines from Loki, the newest first. */
 export function logLines(spec: Omit<PanelSpec, "unit" | "line" | "source">): Builder<Panel> {
   const panel = common(
     new LogsBuilder(),
@@ -214,7 +221,7 @@ export function logLines(spec: Omit<PanelSpec, "unit" | "line" | "source">): Bui
   return panel;
 }
 
-/** Where a line is, in the panel's unit. */
+/** Position of a line, in the panel's unit. */
 export function lineValue({ limit, times = 1 }: Line): number {
   return Number((LIMITS[limit].value * times).toPrecision(12));
 }
@@ -236,8 +243,8 @@ function common<Self extends CommonBuilder<Self>>(
     .height(height ?? size.height);
 }
 
-/** Units of panels in which a row's value makes sense. */
-const FITTING: Record<(typeof LIMITS)[LimitName]["unit"], readonly Unit[]> = {
+/** Units of panels in which a limit with this unit can be drawn. */
+const FITTING_UNITS: Record<(typeof LIMITS)[LimitName]["unit"], readonly Unit[]> = {
   percent: ["percent"],
   percentunit: ["percentunit"],
   s: ["s"],
@@ -245,16 +252,18 @@ const FITTING: Record<(typeof LIMITS)[LimitName]["unit"], readonly Unit[]> = {
   short: ["short", "d", "cps", "mps"],
 };
 
-/** @throws Error when the line would be at a number of something else than the panel shows */
+/** @throws Error when the line's limit has another unit than the panel */
 function checkUnit({ title, unit, line }: PanelSpec): void {
   if (typeof line === "string") return;
   const { unit: own } = LIMITS[line.limit];
-  const fitting = line.times === undefined ? FITTING[own] : ["short", "bytes"];
+  const fitting = line.times === undefined ? FITTING_UNITS[own] : ["short", "bytes"];
   if (fitting.includes(unit)) return;
-  throw new Error(`panel "${title}": it is in ${unit}, and its line ${line.limit} in ${own}`);
+  throw new Error(
+    `panel "${title}" has the unit ${unit}, but its line ${line.limit} is in ${own}: choose a limit with a fitting unit`,
+  );
 }
 
-/** The first step reaches down without an end. */
+/** Grafana's colour steps. The first step has no lower end. */
 function steps(line: PanelSpec["line"]): { value: number | null; color: string }[] {
   if (typeof line === "string") return [{ value: null, color: "text" }];
   const [below, above] = line.bad === "above" ? [GREEN, RED] : [RED, GREEN];

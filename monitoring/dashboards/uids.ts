@@ -1,4 +1,4 @@
-/** Dashboards by topic: the ids in their URLs. */
+/** Ids of the dashboards, which are part of their URLs. */
 export const DASHBOARD_UIDS = {
   operations: "odin-operations",
   capacity: "odin-capacity",
@@ -9,12 +9,12 @@ export const DASHBOARD_UIDS = {
 
 export type DashboardName = keyof typeof DASHBOARD_UIDS;
 
-/** Where a dashboard is. @param grafanaUrl without a slash at its end */
+/** URL of a dashboard. @param grafanaUrl without a slash at its end */
 export function dashboardUrl(grafanaUrl: string, name: DashboardName): string {
   return `${grafanaUrl}/d/${DASHBOARD_UIDS[name]}`;
 }
 
-/** Ids of the data sources, which dashboards name. */
+/** Ids of Grafana's data sources, which panels refer to. */
 export const DATASOURCE_UIDS = {
   prometheus: "prometheus",
   loki: "loki",

@@ -1,11 +1,16 @@
-/** All labels that log lines have in Loki, by what they say. None of them differs from line to line, or from connection to connection. */
+/**
+ * All labels of log lines in Loki. Labels have few values: what differs from line to line or between
+ * connections is not a label.
+ */
 export const LOG_LABELS = {
-  /** The VM; on a laptop the gateway's address. The same as the label `instance` of its metrics. */
+  /**
+   * Name of the VM; on a laptop the gateway's address. Equals the label `instance` of the gateway's metrics.
+   */
   host: "host",
-  /** For example `gateway`, `monitoring`. */
+  /** Role of the machine, for example `gateway` or `monitoring`. */
   role: "role",
-  /** For example `gateway`; absent for what runs in no container. */
+  /** For example `gateway`. Lines of programs outside of containers do not have this label. */
   container: "container",
-  /** `debug`, `info`, `warning`, `error`, `critical`, and what else the journal knows. */
+  /** `debug`, `info`, `warning`, `error`, `critical`, or another level of the systemd journal. */
   level: "level",
 } as const;

@@ -1,4 +1,7 @@
-/** Every name that stands in a rule or a dashboard: the gateway's own come from its code, so that a renamed one fails the type check. */
+/**
+ * All names of metrics and labels that rules and dashboards use. Names of the gateway's metrics come from the
+ * gateway's code, so that a renamed metric fails the type check.
+ */
 
 import { METRIC, type Metrics } from "@odin-ws/server/metrics";
 import type { Counter } from "prom-client";
@@ -23,17 +26,26 @@ export const LABEL = {
   encoding: "encoding" satisfies LabelOf<"bytesSent">,
 } as const;
 
-/** Names that are not the gateway's code's: of Prometheus itself, of prom-client's defaults, of the exporters. */
-export const OTHERS = {
-  /** 1 while a target answers. */
+/**
+ * Metrics that the gateway's code does not define: of Prometheus, of the defaults of prom-client, of
+ * exporters and of other programs.
+ */
+export const OTHER_METRIC = {
+  /** 1 while a target answers Prometheus, otherwise 0. */
   up: "up",
-  /** Average of the 99th percentiles of a gateway's processes, since the last scrape. */
+  /** Average of the 99th percentiles of a gateway's processes since the last scrape, seconds. */
   eventLoopLag: "nodejs_eventloop_lag_p99_seconds",
   eventLoopLagMax: "nodejs_eventloop_lag_max_seconds",
-  /** Of all processes of a gateway; falls when the gateway starts anew, not when one of its workers does. */
+  /**
+   * CPU seconds of all processes of a gateway. The counter resets when the gateway restarts, but not when one
+   * of its workers restarts.
+   */
   cpuSeconds: "process_cpu_seconds_total",
   heapUsed: "nodejs_heap_size_used_bytes",
-  /** 0 is healthy. Absent while the server does not answer: others of the exporter's go on with their last value. */
+  /**
+   * 0 while a NATS server is healthy. The series is absent while the server does not answer; the exporter's
+   * other series keep their last value then.
+   */
   natsHealth: "gnatsd_healthz_status",
   natsConnections: "gnatsd_varz_connections",
   natsSlowConsumers: "gnatsd_varz_slow_consumers",
@@ -56,39 +68,42 @@ export const OTHERS = {
   machineCpu: "node_cpu_seconds_total",
   /** Seconds since 1970. */
   certificateEnd: "probe_ssl_earliest_cert_expiry",
-  /** 1 while a probe gets through: a TLS handshake with a certificate that is valid. */
+  /** 1 while the probe succeeds: a TLS handshake with a valid certificate. */
   probeSuccess: "probe_success",
   prometheusReloaded: "prometheus_config_last_reload_successful",
   alertmanagerReloaded: "alertmanager_config_last_reload_successful",
   notificationsFailed: "alertmanager_notifications_failed_total",
   /** Label `mechanism`. */
   discoveryFailures: "prometheus_sd_refresh_failures_total",
-  /** Label `rule_group`: file and group. */
+  /** Label `rule_group`: file name and name of the group. */
   ruleFailures: "prometheus_rule_evaluation_failures_total",
 } as const;
 
 /** Values of the label `job`, one for each kind of target. */
 export const JOB = {
   gateway: "gateway",
-  /** prometheus-nats-exporter with -varz -healthz -jsz=streams. */
+  /** prometheus-nats-exporter, started with -varz -healthz -jsz=streams. */
   nats: "nats",
-  /** The monitoring VM, by Alloy. */
+  /** The monitoring VM itself; Alloy exports its metrics. */
   machine: "node",
-  /** The TLS entrance, by Alloy's blackbox exporter. */
+  /** The TLS entrance, probed by Alloy's blackbox exporter. */
   entrance: "entrance",
   prometheus: "prometheus",
   alertmanager: "alertmanager",
   loki: "loki",
 } as const;
 
-/** The file systems of the monitoring VM that can fill up: metrics and logs, and the system's own. */
+/**
+ * Regular expression for the file systems of the monitoring VM that can fill up: the disk of metrics and
+ * logs, and the system's disk.
+ */
 export const DISKS = "/mnt/disks/data|/mnt/stateful_partition";
 
 /**
- * Why a connection is refused, by who is to do something about it:
- * - `ours`: the gateway is full, or cannot check tokens
- * - `planned`: a gateway that is being replaced; the client finds the next one
- * - `client`: what the client did
+ * Reasons for which a gateway refuses a connection, by who must act:
+ * - `ours`: the gateway is full or overloaded, or cannot check tokens; the operators must act
+ * - `planned`: the gateway is being replaced; nobody must act, because the client connects to another gateway
+ * - `client`: the client sent something wrong, or opened too many connections
  */
 export const REFUSALS = {
   ours: ["connections", "cpu", "memory", "keys"],

@@ -1,54 +1,58 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grown, held } from "../alerts/cases/series.fixture.ts";
-import { alertRules } from "../alerts/rules.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { alertRules } from "../alerts/alert-rules.ts";
+import { assertRuleTest } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
+import { counterValues, gaugeValues } from "../testing/series.fixture.ts";
 import { QUANTILES, RECORD, recordingRules } from "./recording-rules.ts";
-import { BURN_RATES, errorCount, errorRatio, eventRate, SLO_WINDOWS, SLOS } from "./slos.ts";
+import { BURN_RATES, errorCountName, errorRatioName, eventRateName, SLO_WINDOWS, SLOS } from "./slos.ts";
 
 const groups = recordingRules(SAMPLE);
 const rules = groups.flatMap((group) => group.rules);
 const STEP = 15;
 const END = 900;
 
-/** Two gateways for 15 minutes; the second has no NATS and drops a tenth. */
+/**
+ * Two gateways for 15 minutes. The second gateway has no NATS and drops a tenth of its deliveries. A third
+ * gateway is down.
+ */
 const SERIES: Record<string, string> = {
-  'up{job="gateway",instance="g1"}': held(STEP, [1, END]),
-  'up{job="gateway",instance="g2"}': held(STEP, [1, END]),
-  'up{job="gateway",instance="g3"}': held(STEP, [0, END]),
-  'up{job="loki",instance="monitoring"}': held(STEP, [1, END]),
-  'ws_nats_connected{instance="g1"}': held(STEP, [1, END]),
-  'ws_nats_connected{instance="g2"}': held(STEP, [0, END]),
-  'ws_connections_current{instance="g1"}': held(STEP, [9000, 300], [4000, END - 300]),
-  'ws_connections_current{instance="g2"}': held(STEP, [1000, END]),
-  'ws_memory_usage_bytes{instance="g1"}': held(STEP, [5e8, END]),
-  'ws_connections_total{instance="g1"}': grown(STEP, [3, END]),
-  'ws_connections_total{instance="g2"}': grown(STEP, [1, END]),
-  'ws_connections_rejected_total{instance="g1",reason="cpu"}': grown(STEP, [0.5, END]),
-  'ws_connections_rejected_total{instance="g2",reason="draining"}': grown(STEP, [0.5, END]),
-  'ws_connections_rejected_total{instance="g2",reason="token"}': grown(STEP, [7, END]),
-  'ws_stream_messages_total{instance="g1",event="trade"}': grown(STEP, [12, END]),
-  'ws_stream_messages_total{instance="g2",event="trade"}': grown(STEP, [11, END]),
-  'ws_messages_sent_total{instance="g1",event="trade"}': grown(STEP, [100, END]),
-  'ws_messages_sent_total{instance="g1",event="social"}': grown(STEP, [20, END]),
-  'ws_messages_sent_total{instance="g2",event="trade"}': grown(STEP, [90, END]),
-  'ws_messages_dropped_total{instance="g2",reason="shed",priority="low"}': grown(STEP, [6, END]),
-  'ws_messages_dropped_total{instance="g2",reason="shed",priority="medium"}': grown(STEP, [4, END]),
-  'ws_bytes_sent_total{instance="g1",encoding="plain"}': grown(STEP, [1000, END]),
-  'ws_bytes_sent_total{instance="g1",encoding="deflate"}': grown(STEP, [500, END]),
-  // g1: all in time. g2: half of them take 50 to 100 ms.
-  'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g1",le="0.1"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g1",le="+Inf"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_count{instance="g1"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g2",le="0.05"}': grown(STEP, [50, END]),
-  'ws_message_latency_seconds_bucket{instance="g2",le="0.1"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_bucket{instance="g2",le="+Inf"}': grown(STEP, [100, END]),
-  'ws_message_latency_seconds_count{instance="g2"}': grown(STEP, [100, END]),
+  'up{job="gateway",instance="g1"}': gaugeValues(STEP, [1, END]),
+  'up{job="gateway",instance="g2"}': gaugeValues(STEP, [1, END]),
+  'up{job="gateway",instance="g3"}': gaugeValues(STEP, [0, END]),
+  'up{job="loki",instance="monitoring"}': gaugeValues(STEP, [1, END]),
+  'ws_nats_connected{instance="g1"}': gaugeValues(STEP, [1, END]),
+  'ws_nats_connected{instance="g2"}': gaugeValues(STEP, [0, END]),
+  'ws_connections_current{instance="g1"}': gaugeValues(STEP, [9000, 300], [4000, END - 300]),
+  'ws_connections_current{instance="g2"}': gaugeValues(STEP, [1000, END]),
+  'ws_memory_usage_bytes{instance="g1"}': gaugeValues(STEP, [5e8, END]),
+  'ws_connections_total{instance="g1"}': counterValues(STEP, [3, END]),
+  'ws_connections_total{instance="g2"}': counterValues(STEP, [1, END]),
+  'ws_connections_rejected_total{instance="g1",reason="cpu"}': counterValues(STEP, [0.5, END]),
+  'ws_connections_rejected_total{instance="g2",reason="draining"}': counterValues(STEP, [0.5, END]),
+  'ws_connections_rejected_total{instance="g2",reason="token"}': counterValues(STEP, [7, END]),
+  'ws_stream_messages_total{instance="g1",event="trade"}': counterValues(STEP, [12, END]),
+  'ws_stream_messages_total{instance="g2",event="trade"}': counterValues(STEP, [11, END]),
+  'ws_messages_sent_total{instance="g1",event="trade"}': counterValues(STEP, [100, END]),
+  'ws_messages_sent_total{instance="g1",event="social"}': counterValues(STEP, [20, END]),
+  'ws_messages_sent_total{instance="g2",event="trade"}': counterValues(STEP, [90, END]),
+  'ws_messages_dropped_total{instance="g2",reason="shed",priority="low"}': counterValues(STEP, [6, END]),
+  'ws_messages_dropped_total{instance="g2",reason="shed",priority="medium"}': counterValues(STEP, [4, END]),
+  'ws_bytes_sent_total{instance="g1",encoding="plain"}': counterValues(STEP, [1000, END]),
+  'ws_bytes_sent_total{instance="g1",encoding="deflate"}': counterValues(STEP, [500, END]),
+  // On g1 all messages are in time. On g2 half of the messages take 50 to 100 ms.
+  'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g1",le="0.1"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g1",le="+Inf"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_count{instance="g1"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="0.05"}': counterValues(STEP, [50, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="0.1"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_bucket{instance="g2",le="+Inf"}': counterValues(STEP, [100, END]),
+  'ws_message_latency_seconds_count{instance="g2"}': counterValues(STEP, [100, END]),
 };
 
-/** What is recorded at the end, by labels. */
+/** Recorded values at the end, by name of the record and by labels. */
 const EXPECTED: Record<string, Record<string, number>> = {
   [RECORD.gateways]: { "": 3 },
   [RECORD.gatewaysUp]: { "": 2 },
@@ -92,57 +96,51 @@ const EXPECTED: Record<string, Record<string, number>> = {
     'quantile="0.95"': 0.09,
     'quantile="0.99"': 0.098,
   },
-  // A wrong token is not our fault: of 5 attempts a second 1 is.
-  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("connections", window), { "": 0.2 }])),
-  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatio("latency", window), { "": 0.25 }])),
-  // Nobody is woken for a drain.
+  // Refusals for a wrong token do not count. Of the 5 attempts a second that count, 1 is refused.
+  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("connections", window), { "": 0.2 }])),
+  ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("latency", window), { "": 0.25 }])),
+  // Refusals of a drain are errors, but not faults.
   ...Object.fromEntries(
-    ["5m", "30m", "1h", "6h"].map((window) => [errorRatio("connections", window, "faults"), { "": 0.1 }]),
+    ["5m", "30m", "1h", "6h"].map((window) => [errorRatioName("connections", window, "faults"), { "": 0.1 }]),
   ),
-  // In the 885 s that there are
+  // Counts over the 885 s for which there are samples
   ...Object.fromEntries(
-    ["1h", "6h"].map((window) => [errorCount("connections", window, "faults"), { "": 442.5 }]),
-  ),
-  ...Object.fromEntries(
-    ["1d", "3d"].map((window) => [errorCount("connections", window, "errors"), { "": 885 }]),
+    ["1h", "6h"].map((window) => [errorCountName("connections", window, "faults"), { "": 442.5 }]),
   ),
   ...Object.fromEntries(
-    ["1h", "6h", "1d", "3d"].map((window) => [errorCount("latency", window, "errors"), { "": 44_250 }]),
+    ["1d", "3d"].map((window) => [errorCountName("connections", window, "errors"), { "": 885 }]),
   ),
-  [eventRate("connections", "errors")]: { "": 1 },
-  [eventRate("connections", "events")]: { "": 5 },
-  [eventRate("latency", "errors")]: { "": 50 },
-  [eventRate("latency", "events")]: { "": 200 },
+  ...Object.fromEntries(
+    ["1h", "6h", "1d", "3d"].map((window) => [errorCountName("latency", window, "errors"), { "": 44_250 }]),
+  ),
+  [eventRateName("connections", "errors")]: { "": 1 },
+  [eventRateName("connections", "events")]: { "": 5 },
+  [eventRateName("latency", "errors")]: { "": 50 },
+  [eventRateName("latency", "events")]: { "": 200 },
 };
 
+/** Checks what queries on recorded series return at the end of {@link END} seconds. */
 async function check(series: Record<string, string>, expected: [expr: string, samples: object[]][]) {
-  const file = {
-    rule_files: ["recording.yml"],
-    evaluation_interval: `${STEP}s`,
-    group_eval_order: groups.map(({ name }) => name),
-    fuzzy_compare: true,
-    tests: [
-      {
-        interval: `${STEP}s`,
-        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
-        promql_expr_test: expected.map(([expr, exp_samples]) => ({
-          expr,
-          eval_time: `${END - STEP}s`,
-          exp_samples,
-        })),
-      },
-    ],
-  };
-  const files = { "recording.yml": { groups }, "test.yml": file };
-  const { ok, output } = await promtool("test rules", files, ["test.yml"]);
-  assert.ok(ok, output);
+  await assertRuleTest({
+    step: STEP,
+    series,
+    rules: { "recording.yml": groups },
+    expected: {
+      promql_expr_test: expected.map(([expr, exp_samples]) => ({
+        expr,
+        eval_time: `${END - STEP}s`,
+        exp_samples,
+      })),
+    },
+    fuzzyCompare: true,
+  });
 }
 
-test("what is recorded of two gateways", { skip: WITHOUT_PROMTOOL }, async () => {
+test("every record has the expected values", { skip: skipWithout("promtool") }, async () => {
   await check(
     SERIES,
     Object.entries(EXPECTED).map(([name, samples]) => [
-      `round(${name}, 0.000001)`, // rates of long windows are sums of many floats
+      `round(${name}, 0.000001)`, // rates over long windows are sums of many floating point numbers
       Object.entries(samples).map(([labels, value]) => ({
         labels: `{${labels}}`,
         value: Number(value.toFixed(6)),
@@ -151,21 +149,21 @@ test("what is recorded of two gateways", { skip: WITHOUT_PROMTOOL }, async () =>
   );
 });
 
-test("without events nothing went wrong, and without gateways there are none", {
-  skip: WITHOUT_PROMTOOL,
+test("error ratios are 0 without events, and counts are 0 without gateways", {
+  skip: skipWithout("promtool"),
 }, async () => {
-  const idle = Object.fromEntries(Object.keys(SERIES).map((name) => [name, held(STEP, [0, END])]));
+  const idle = Object.fromEntries(Object.keys(SERIES).map((name) => [name, gaugeValues(STEP, [0, END])]));
   const zero = (name: string, labels = "") => [name, [{ labels: `${name}{${labels}}`, value: 0 }]] as const;
   const ratios = [
     ...(["connections", "latency"] as const).flatMap((slo) =>
-      SLO_WINDOWS.map((window) => errorRatio(slo, window)),
+      SLO_WINDOWS.map((window) => errorRatioName(slo, window)),
     ),
     RECORD.dropRatio,
     RECORD.gatewaysUp,
   ].map((name) => zero(name));
   await check(idle, [
     ...ratios.map(([name, samples]): [string, object[]] => [name, [...samples]]),
-    [RECORD.connectionsUsed, []], // of no capacity
+    [RECORD.connectionsUsed, []], // no result, because there is no capacity to divide by
   ]);
   await check(
     {},
@@ -173,31 +171,31 @@ test("without events nothing went wrong, and without gateways there are none", {
   );
 });
 
-test("every recorded name is tested above, and there is a rule for every name", () => {
+test("the test above covers every record", () => {
   const recorded = new Set(rules.map(({ record }) => record));
   assert.deepEqual([...recorded].sort(), Object.keys(EXPECTED).sort());
   assert.equal(rules.filter(({ record }) => record === RECORD.latency).length, QUANTILES.length);
 });
 
-test("names are level:metric:operations", () => {
+test("names of records have the form level:metric:operations", () => {
   for (const { record } of rules) assert.match(record, /^[a-z_]+:[a-z_]+:[a-z0-9_]+$/, record);
 });
 
-test("alerts on the budgets use windows that are recorded, and the objectives leave one", () => {
+test("alerts on error budgets use records that exist", () => {
   const windows: readonly string[] = SLO_WINDOWS;
-  for (const { long, short, least } of BURN_RATES) {
+  for (const { long, short, minEvents } of BURN_RATES) {
     assert.ok(windows.includes(long) && windows.includes(short), long);
-    assert.ok(least > 0);
+    assert.ok(minEvents > 0);
   }
   const recorded = new Set(rules.map(({ record }) => record));
-  const asked = alertRules(SAMPLE).flatMap(({ rules: alerts }) =>
+  const used = alertRules(SAMPLE).flatMap(({ rules: alerts }) =>
     alerts.flatMap(({ expr }) => expr.match(/\bslo:\w+:\w+/g) ?? []),
   );
-  assert.equal(asked.length, 2 * BURN_RATES.length * 3);
-  for (const name of asked) assert.ok(recorded.has(name), name);
+  assert.equal(used.length, 2 * BURN_RATES.length * 3);
+  for (const name of used) assert.ok(recorded.has(name), name);
 });
 
-test("what sums up many samples is evaluated seldom", () => {
+test("rules over long windows are evaluated less often", () => {
   for (const { name, interval, rules: own } of groups) {
     const long = own.filter(({ expr }) => /\[(6h|\d+d)\]/.test(expr));
     assert.ok(long.length === 0 || interval === "3m", name);

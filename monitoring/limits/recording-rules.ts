@@ -1,12 +1,12 @@
 import type { MonitoringOptions } from "../options.ts";
-import { JOB, LABEL, METRIC, OTHERS, REFUSALS } from "./metrics.ts";
+import { JOB, LABEL, METRIC, OTHER_METRIC, REFUSALS } from "./metrics.ts";
 import {
-  type Bad,
+  type BadEvents,
   BURN_RATES,
-  counted,
-  errorCount,
-  errorRatio,
-  eventRate,
+  badEventsFor,
+  errorCountName,
+  errorRatioName,
+  eventRateName,
   IN_TIME_SECONDS,
   LONG_WINDOWS,
   SHORT_WINDOWS,
@@ -15,17 +15,17 @@ import {
 } from "./slos.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
-/** A rule of Prometheus that stores a query's result under a name. */
+/** A recording rule in Prometheus's format: stores the result of a query under a name. */
 export interface RecordingRule {
   record: string;
   expr: string;
   labels?: Record<string, string>;
 }
 
-/** Rules that Prometheus evaluates one after the other. */
+/** Rules that Prometheus evaluates in their order. */
 export interface RuleGroup<Rule> {
   name: string;
-  /** Default: Prometheus's own, 15 s. */
+  /** Time between two evaluations. Default: the interval of Prometheus's configuration, 15 s. */
   interval?: string;
   rules: Rule[];
 }
@@ -33,27 +33,31 @@ export interface RuleGroup<Rule> {
 const RATE = THRESHOLDS.dropRate.window; // "5m"
 
 /**
- * Names of what is recorded, level:metric:operations. Level `instance` is one gateway, `fleet` all of them; further labels stand
- * beside the level.
+ * Names of recorded series, in the form level:metric:operations. Level `instance` is one gateway, level
+ * `fleet` is all gateways. A label that the series keeps is part of the level: `fleet_reason` has the label
+ * `reason`.
  */
 export const RECORD = {
-  /** Gateways that Prometheus knows, answering or not. */
+  /** Gateways that Prometheus knows, whether they answer or not. */
   gateways: "fleet:gateways:count",
   gatewaysUp: "fleet:gateways_up:count",
-  /** Gateways that answer and have no source. */
+  /** Gateways that answer Prometheus but cannot reach NATS. */
   gatewaysWithoutNats: "fleet:gateways_without_nats:count",
   connections: "fleet:ws_connections_current:sum",
-  /** Connections that the gateways which answer can take. */
+  /** Connections that all running gateways together accept. */
   connectionsLimit: "fleet:ws_connections_limit:sum",
-  /** Part of it that is taken. */
+  /** Share of this limit that is in use. */
   connectionsUsed: "fleet:ws_connections_current:ratio",
-  /** The most at once within an hour, for trends. */
+  /** The highest number of open connections within an hour, for trends. */
   connectionsPeak: "fleet:ws_connections_current:max1h",
   instanceConnects: "instance:ws_connections:rate5m",
   connects: "fleet:ws_connections:rate5m",
   /** Label `reason`. */
   rejections: "fleet_reason:ws_connections_rejected:rate5m",
-  /** Messages a second that the source brings; every gateway reads all of them. Label `event`. */
+  /**
+   * Messages a second in the stream: the maximum over the gateways, because every gateway reads all messages.
+   * Label `event`.
+   */
   streamMessages: "fleet_event:ws_stream_messages:rate5m",
   instanceDeliveries: "instance:ws_messages_sent:rate5m",
   deliveries: "fleet:ws_messages_sent:rate5m",
@@ -62,7 +66,7 @@ export const RECORD = {
   instanceDrops: "instance:ws_messages_dropped:rate5m",
   /** Label `reason`. */
   dropsByReason: "fleet_reason:ws_messages_dropped:rate5m",
-  /** Part of the deliveries that were left out. */
+  /** Share of the deliveries that are dropped. */
   instanceDropRatio: "instance:ws_messages_dropped:ratio_rate5m",
   dropRatio: "fleet:ws_messages_dropped:ratio_rate5m",
   instanceBytes: "instance:ws_bytes_sent:rate5m",
@@ -72,13 +76,13 @@ export const RECORD = {
   /** Label `quantile`: 0.5, 0.95, 0.99. */
   instanceLatency: "instance_quantile:ws_message_latency_seconds:histogram_quantile",
   latency: "fleet_quantile:ws_message_latency_seconds:histogram_quantile",
-  /** Part of WS_MEMORY_LIMIT. */
+  /** Share of WS_MEMORY_LIMIT. */
   instanceMemory: "instance:ws_memory_usage:ratio",
 } as const;
 
 export const QUANTILES = ["0.5", "0.95", "0.99"] as const;
 
-/** What alerts and dashboards share, and the error ratios of the objectives. */
+/** Queries that several alerts and dashboards use, and the error ratios of the objectives. */
 export function recordingRules(options: MonitoringOptions): RuleGroup<RecordingRule>[] {
   return [
     { name: "odin-fleet", rules: fleet(options) },
@@ -88,7 +92,7 @@ export function recordingRules(options: MonitoringOptions): RuleGroup<RecordingR
   ];
 }
 
-const GATEWAY_UP = `${OTHERS.up}{job="${JOB.gateway}"}`;
+const GATEWAY_UP = `${OTHER_METRIC.up}{job="${JOB.gateway}"}`;
 
 function fleet({ maxConnections, memoryLimitBytes }: MonitoringOptions): RecordingRule[] {
   return [
@@ -120,18 +124,18 @@ function traffic(): RecordingRule[] {
     { record: RECORD.instanceDeliveries, expr: perInstance(METRIC.messagesSent) },
     { record: RECORD.deliveries, expr: `sum(${RECORD.instanceDeliveries})` },
     { record: RECORD.deliveriesByEvent, expr: by(LABEL.sentEvent, METRIC.messagesSent) },
-    // A gateway that has dropped nothing yet has no such series, and no drops.
+    // A gateway that has not dropped anything yet has no series of drops: the second half adds a 0.
     {
       record: RECORD.instanceDrops,
       expr: `${perInstance(METRIC.messagesDropped)} or ${RECORD.instanceDeliveries} * 0`,
     },
-    // One reason at least, so that there is a line at 0 to see.
+    // At least one reason, so that a graph without drops shows a line at 0.
     {
       record: RECORD.dropsByReason,
       expr: `${by(LABEL.dropReason, METRIC.messagesDropped)} or label_replace(vector(0), "${LABEL.dropReason}", "throttled", "", "")`,
     },
     { record: RECORD.instanceDropRatio, expr: dropRatio(RECORD.instanceDrops, RECORD.instanceDeliveries) },
-    // Before the first message there is no gateway's line.
+    // Before the first message no gateway has a series of deliveries.
     {
       record: RECORD.dropRatio,
       expr: `${dropRatio(`sum(${RECORD.instanceDrops})`, RECORD.deliveries)} or vector(0)`,
@@ -141,7 +145,7 @@ function traffic(): RecordingRule[] {
   ];
 }
 
-/** Where there was nothing to deliver nothing was left out. */
+/** Dropped deliveries divided by all deliveries; 0 while there are no deliveries. */
 function dropRatio(drops: string, deliveries: string): string {
   return `${drops} / (${drops} + ${deliveries} > 0) or ${deliveries} * 0`;
 }
@@ -165,7 +169,10 @@ function latency(): RecordingRule[] {
   ];
 }
 
-/** For each objective: ratios over all windows, how many events are behind those that alerts look at, and what budgets add up. */
+/**
+ * For each objective: error ratios over all windows, numbers of bad events in the windows of alerts, and the
+ * rates that budgets sum up.
+ */
 function objectives(): RuleGroup<RecordingRule>[] {
   const ofWindows = (windows: readonly string[]) =>
     SLO_NAMES.flatMap((slo) => windows.flatMap((window) => objective(slo, window)));
@@ -178,8 +185,8 @@ function objectives(): RuleGroup<RecordingRule>[] {
 function budget(slo: SloName): RecordingRule[] {
   const { errors, events } = EVENTS[slo]("rate", SHORT_WINDOWS[0]);
   return [
-    { record: eventRate(slo, "errors"), expr: errors },
-    { record: eventRate(slo, "events"), expr: events },
+    { record: eventRateName(slo, "errors"), expr: errors },
+    { record: eventRateName(slo, "events"), expr: events },
   ];
 }
 
@@ -187,23 +194,25 @@ function objective(slo: SloName, window: string): RecordingRule[] {
   const rate = EVENTS[slo]("rate", window);
   const increase = EVENTS[slo]("increase", window);
   const alerts = BURN_RATES.filter(({ long, short }) => long === window || short === window);
-  const looked = new Set<Bad>(["errors", ...alerts.map(({ severity }) => counted(slo, severity))]);
+  const kinds = new Set<BadEvents>(["errors", ...alerts.map(({ severity }) => badEventsFor(slo, severity))]);
   return [
-    ...[...looked].map((bad) => ({
-      record: errorRatio(slo, window, bad),
+    ...[...kinds].map((bad) => ({
+      record: errorRatioName(slo, window, bad),
       // 0 while there are no events
       expr: `(${rate[bad]}) / (${rate.events} > 0) or (${rate.events}) * 0`,
     })),
     ...alerts
       .filter(({ long }) => long === window)
-      .map(({ severity }) => counted(slo, severity))
-      .map((bad) => ({ record: errorCount(slo, window, bad), expr: increase[bad] })),
+      .map(({ severity }) => badEventsFor(slo, severity))
+      .map((bad) => ({ record: errorCountName(slo, window, bad), expr: increase[bad] })),
   ];
 }
 
-type Events = Record<Bad | "events", string>;
+type Events = Record<BadEvents | "events", string>;
 
-/** Bad events and all of them, a second or in a window. */
+/**
+ * Queries for bad events and for all events of an objective: a second (`rate`) or in a window (`increase`).
+ */
 const EVENTS: Record<SloName, (over: "rate" | "increase", window: string) => Events> = {
   connections: (over, window) => {
     const sum = (metric: string) => `sum(${over}(${metric}[${window}]))`;

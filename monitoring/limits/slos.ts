@@ -1,83 +1,113 @@
-/** An objective over 30 days. */
+/** A service level objective over 30 days. */
 export interface Slo {
-  /** Part of events that must be good, for example 0.999. */
+  /** Share of all events that must be good, for example 0.999. */
   objective: number;
-  /** What is promised, in words. */
+  /** The objective in words. */
   promise: string;
-  /** What breaks it, after a number of events: `2% of …`. */
+  /** What bad events are, worded to follow a number: `2% of all …`. */
   failure: string;
-  /** What wakes somebody. */
-  wakes: Bad;
+  /** The bad events that count for critical alerts, which wake somebody up. */
+  pagesOn: BadEvents;
 }
 
-/** `errors`: all that breaks a promise. `faults`: without what was planned, and is over when it is done: a drain's refusals. */
-export type Bad = "errors" | "faults";
+/**
+ * Which bad events count. `errors`: all events that break the promise. `faults`: the errors without planned
+ * ones, which are the refusals of a gateway that drains.
+ */
+export type BadEvents = "errors" | "faults";
 
 export const SLOS = {
-  /** Of all attempts that the client made rightly, those that got a connection. A gateway that drains counts against it. */
+  /**
+   * Of all connection attempts without a mistake of the client, the part that got a connection. Refusals of
+   * draining gateways count as errors.
+   */
   connections: {
     objective: 0.999,
     promise: "99.9 % of connection attempts are accepted",
     failure: "connection attempts were refused",
-    wakes: "faults",
+    pagesOn: "faults",
   },
-  /** Of all messages, those that are in every subscriber's socket in time. */
+  /** Of all deliveries, the part that is written into the subscriber's socket in time. */
   latency: {
     objective: 0.99,
     promise: "99 % of deliveries are in the socket within 50 ms",
     failure: "deliveries were late",
-    wakes: "errors",
+    pagesOn: "errors",
   },
 } as const satisfies Record<string, Slo>;
 
 export type SloName = keyof typeof SLOS;
 export const SLO_NAMES = ["connections", "latency"] as const satisfies readonly SloName[];
 
-/** A message in time, seconds: a bucket's bound of the gateway's histogram. */
+/**
+ * Seconds within which a message is in time: the upper bound of a bucket of the gateway's latency histogram.
+ */
 export const IN_TIME_SECONDS = 0.05;
 
-/** One alert: the budget burns `factor` times as fast as it lasts, over a long window and, so that it ends soon, over a short one too. */
+/**
+ * One alert on an error budget. Both windows must show that the budget burns `factor` times too fast; the
+ * short window ends the alert soon.
+ */
 export interface BurnRate {
+  /** 1 uses up the whole budget in exactly 30 days. */
   factor: number;
   long: string;
   short: string;
   for: string;
-  /** Bad events in the long window up to which a ratio says nothing: at night one of 60 is 2 %. */
-  least: number;
+  /**
+   * Number of bad events in the long window that must be exceeded: at night 1 bad event of 60 is already 2 %.
+   */
+  minEvents: number;
   severity: "critical" | "warning";
 }
 
-/** As the SRE workbook recommends: 2 % of the budget in 1 h, 5 % in 6 h, 10 % in 1 and 3 days. */
+/** As Google's SRE workbook recommends: 2 % of the budget in 1 h, 5 % in 6 h, 10 % in 1 day and in 3 days. */
 export const BURN_RATES: readonly BurnRate[] = [
-  { factor: 14.4, long: "1h", short: "5m", for: "2m", least: 10, severity: "critical" },
-  { factor: 6, long: "6h", short: "30m", for: "15m", least: 10, severity: "critical" },
-  { factor: 3, long: "1d", short: "2h", for: "1h", least: 10, severity: "warning" },
-  { factor: 1, long: "3d", short: "6h", for: "3h", least: 10, severity: "warning" },
+  { factor: 14.4, long: "1h", short: "5m", for: "2m", minEvents: 10, severity: "critical" },
+  { factor: 6, long: "6h", short: "30m", for: "15m", minEvents: 10, severity: "critical" },
+  { factor: 3, long: "1d", short: "2h", for: "1h", minEvents: 10, severity: "warning" },
+  { factor: 1, long: "3d", short: "6h", for: "3h", minEvents: 10, severity: "warning" },
 ];
 
-/** Windows that are summed up anew every few seconds. The first is the resolution of the budgets. */
+/**
+ * Windows that Prometheus evaluates every 15 s. The first window is also the resolution of the error budgets.
+ */
 export const SHORT_WINDOWS = ["5m", "30m", "1h", "2h"] as const;
-/** Windows in which a few minutes change little, and which are many samples. */
+/**
+ * Windows that Prometheus evaluates every few minutes: they hold many samples, and their results change
+ * slowly.
+ */
 export const LONG_WINDOWS = ["6h", "1d", "3d"] as const;
-/** Windows for which error ratios are recorded, the shortest first. */
+/** All windows for which error ratios are recorded, the shortest first. */
 export const SLO_WINDOWS = [...SHORT_WINDOWS, ...LONG_WINDOWS] as const;
 
-/** What an alert of a severity counts as bad. */
-export function counted(slo: SloName, severity: BurnRate["severity"]): Bad {
-  return severity === "critical" ? SLOS[slo].wakes : "errors";
+/** The bad events that count for an alert of a severity. */
+export function badEventsFor(slo: SloName, severity: BurnRate["severity"]): BadEvents {
+  return severity === "critical" ? SLOS[slo].pagesOn : "errors";
 }
 
-/** Recorded name of the part of bad events. @param window one of {@link SLO_WINDOWS} */
-export function errorRatio(slo: SloName, window: string, bad: Bad = "errors"): string {
+/**
+ * Name of the record that holds the ratio of bad events to all events.
+ *
+ * @param window one of {@link SLO_WINDOWS}
+ */
+export function errorRatioName(slo: SloName, window: string, bad: BadEvents = "errors"): string {
   return `slo:${slo}_${bad}:ratio_rate${window}`;
 }
 
-/** Recorded name of the number of bad events. @param window the long one of one of {@link BURN_RATES} */
-export function errorCount(slo: SloName, window: string, bad: Bad): string {
+/**
+ * Name of the record that holds the number of bad events.
+ *
+ * @param window the long window of one of {@link BURN_RATES}
+ */
+export function errorCountName(slo: SloName, window: string, bad: BadEvents): string {
   return `slo:${slo}_${bad}:increase${window}`;
 }
 
-/** Recorded name of events a second, bad ones or all: what a budget adds up. */
-export function eventRate(slo: SloName, which: "errors" | "events"): string {
+/**
+ * Name of the record that holds bad events a second, or all events a second. The error budgets are sums of
+ * these records.
+ */
+export function eventRateName(slo: SloName, which: "errors" | "events"): string {
   return `slo:${slo}_${which}:rate${SHORT_WINDOWS[0]}`;
 }

@@ -1,33 +1,40 @@
-/** What an alert waits for and what a dashboard draws as a line: the one table of limits, windows and severities. */
+/** The values at which alerts fire and at which dashboards draw a line, with their windows and severities. */
 export interface Threshold {
-  /** In `unit`. Beyond it is more than it, unless the row says less. */
+  /** In `unit`. The alert's condition holds above this value, unless the row's comment says below. */
   value: number;
-  /** As Grafana calls it. */
+  /** Grafana's name of the unit. `percentunit` is a ratio: 0.9 is 90 %. */
   unit: "percent" | "percentunit" | "s" | "bytes" | "short";
-  /** How long it has to be beyond the value before it is an alert, for example `2m`. */
+  /** How long the condition must hold before the alert fires, for example `2m`. */
   for: string;
-  /** How long the alert goes on when it is over, for example `2m`. Default: not at all. */
+  /**
+   * How long the alert keeps firing after its condition has ended, for example `2m`. Default: the alert ends
+   * at once.
+   */
   keepFiring?: string;
-  /** Over how much time a rate, quantile or prediction is taken, where it is one. */
+  /** Period over which a rate, quantile, maximum or prediction is computed. */
   window?: string;
-  /** Events a second below which a ratio says nothing. */
-  least?: number;
-  /** Part of the whole above which a trend is no matter. */
-  room?: number;
-  /** For how long there has to be data before a trend says something. */
-  history?: string;
-  /** What comes again and again counts as if it went on, from this value over this window. */
+  /** Bad events a second that there must be: a ratio of fewer events says nothing. */
+  minRate?: number;
+  /** Free part of the disk below which a trend matters. */
+  freeBelow?: number;
+  /** How old the data must be before a trend says something. */
+  minHistory?: string;
+  /**
+   * A second condition, a rate over a longer window: catches short bursts that repeat and each end before
+   * `for` has passed.
+   */
   bursts?: { value: number; window: string };
   severity: Severity;
 }
 
-/** critical wakes somebody, warning waits for the morning, info is only written down. */
+/** critical: wakes somebody up. warning: waits until the morning. info: is only recorded. */
 export type Severity = "critical" | "warning" | "info";
 
 export const THRESHOLDS = {
   /**
-   * Gateways that answer Prometheus: none of those it knows. None within the window either: the first ones are still starting. It goes on
-   * while they are made anew, and are not known meanwhile.
+   * Number of gateways that answer Prometheus; the alert fires at 0, but only if a gateway has answered
+   * within the window, because the first gateways of a deployment need minutes to start. The alert keeps
+   * firing while autohealing recreates the gateways: meanwhile Prometheus does not know them.
    */
   gatewaysUp: {
     value: 0,
@@ -37,13 +44,26 @@ export const THRESHOLDS = {
     window: "7d",
     severity: "critical",
   },
-  /** Gateways that Prometheus knows, answering or not. After its start it finds them within a minute. None within the window: there never were any. */
+  /**
+   * Number of gateways that Prometheus knows, whether they answer or not; the alert fires at 0. `for` covers
+   * a restart of Prometheus, which finds gateways within a minute. The alert fires only if there was a
+   * gateway within the window: a new deployment has none.
+   */
   gatewaysKnown: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
-  /** A single gateway that does not answer. Autohealing replaces it within minutes, and then it is no target any more. */
+  /**
+   * Value of `up` of a gateway that does not answer. Autohealing normally replaces the gateway within `for`.
+   */
   gatewayDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** What ws_nats_connected is without NATS, and how many such gateways are fine. A restart of it takes seconds. It goes on until its consequences are over, so that they never are news. */
+  /**
+   * Value of `ws_nats_connected` when NATS is unreachable; on a dashboard, the acceptable number of such
+   * gateways. NATS restarts in seconds. The alert keeps firing 2 min after recovery, so that the alerts it
+   * inhibits end first.
+   */
   natsUnreachable: { value: 0, unit: "short", for: "30s", keepFiring: "2m", severity: "critical" },
-  /** Connections a second refused because of us, for as long as it is due. One alone is over before; bursts are nine in five minutes. */
+  /**
+   * Connections a second that are refused although the client did nothing wrong. A single refusal does not
+   * last for the whole `for`. The value of `bursts` is nine refusals in five minutes.
+   */
   rejections: {
     value: 0,
     unit: "short",
@@ -52,70 +72,100 @@ export const THRESHOLDS = {
     bursts: { value: 0.03, window: "5m" },
     severity: "critical",
   },
-  /** Part of all attempts refused for what the client did: a broken page or wrong keys. A scanner alone is below `least`. */
+  /**
+   * Share of all connection attempts that are refused because of what the client sent. A single scanner stays
+   * below `minRate`.
+   */
   clientRejections: {
     value: 0.2,
     unit: "percentunit",
     for: "10m",
     window: "5m",
-    least: 0.1,
+    minRate: 0.1,
     severity: "warning",
   },
-  /** Open connections of a gateway by WS_MAX_CONNECTIONS. CPU and memory have their own rows. */
+  /** Open connections of a gateway divided by WS_MAX_CONNECTIONS. CPU and memory have their own rows. */
   capacity: { value: 0.9, unit: "percentunit", for: "2m", severity: "warning" },
-  /** Part of a gateway's deliveries that were left out. */
+  /** Share of a gateway's deliveries that are dropped. */
   dropRate: { value: 0.01, unit: "percentunit", for: "2m", window: "5m", severity: "warning" },
   /** Percent of WS_CPU_LIMIT. */
   cpu: { value: 80, unit: "percent", for: "2m", severity: "warning" },
-  /** Part of WS_MEMORY_LIMIT; from here on the gateway refuses clients. */
+  /** Share of WS_MEMORY_LIMIT. Above this value the gateway refuses new clients. */
   memory: { value: 0.9, unit: "percentunit", for: "2m", severity: "warning" },
-  /** Gateways more or less than the window ago. */
+  /** Difference between the number of gateways now and one window ago. */
   autoscaling: { value: 0, unit: "short", for: "0s", window: "5m", severity: "info" },
-  /** Starts of one gateway without a new VM. */
+  /** Restarts of a gateway on the same VM. */
   restarts: { value: 2, unit: "short", for: "0s", window: "15m", severity: "warning" },
-  /** 99th percentile of the event loop's delay, averaged over a gateway's processes: what every message waits. */
+  /**
+   * Delay of the event loop: 99th percentile, averaged over a gateway's processes. Every message waits that
+   * long.
+   */
   eventLoopLag: { value: 0.1, unit: "s", for: "5m", severity: "warning" },
   /** Messages in the stream that a gateway has not read yet. */
   natsLag: { value: 1000, unit: "short", for: "2m", severity: "warning" },
-  /** A gateway that reads slowly on purpose since it is short of CPU. */
+  /** `ws_nats_paused`: 1 while a gateway pauses reading because it is short of CPU. */
   natsPaused: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** Messages a second of the source: none. The publishers' trouble, and normal where nobody publishes at night. */
+  /**
+   * Messages a second that gateways read; the alert fires at 0. The cause is the publishers, because an
+   * unreachable NATS inhibits this alert. At night 0 is normal for a deployment without traffic.
+   */
   streamRate: { value: 0, unit: "short", for: "5m", window: "1m", severity: "warning" },
-  /** From publishing to the write into the socket, 99th percentile. */
+  /** Time from publishing to the write into the socket, 99th percentile. */
   latency: { value: 0.25, unit: "s", for: "5m", window: "5m", severity: "warning" },
-  /** A gateway that drains much longer than a rollout takes. */
+  /** `ws_draining`: 1 while a gateway drains. `for` is much longer than a drain takes in a rollout. */
   draining: { value: 0, unit: "short", for: "10m", severity: "warning" },
-  /** Our own NATS servers that are not healthy; a cluster works on without one. */
+  /**
+   * Number of the deployment's own NATS servers that are not healthy. A cluster of three still works without
+   * one server.
+   */
   natsServersDown: { value: 0, unit: "short", for: "2m", severity: "warning" },
-  /** Part of JetStream's file storage that is taken. */
+  /** Share of JetStream's file storage that is in use. */
   jetstreamStorage: { value: 0.9, unit: "percentunit", for: "5m", severity: "warning" },
-  /** Clients that NATS cut off because they did not keep up. */
+  /** Clients that NATS disconnected because they did not keep up. */
   natsSlowConsumers: { value: 0, unit: "short", for: "0s", window: "10m", severity: "warning" },
-  /** Bytes left on a disk in 24 h if it goes on like that: less than this. A machine that has just been set up has written a lot, once. */
+  /**
+   * Predicted free bytes of a disk in 24 h; the alert fires below the value. `minHistory` and `freeBelow`
+   * prevent a false alarm after the set-up of a machine, which writes a lot once.
+   */
   diskFull: {
     value: 0,
     unit: "bytes",
     for: "1h",
     window: "6h",
-    history: "3h",
-    room: 0.4,
+    minHistory: "3h",
+    freeBelow: 0.4,
     severity: "warning",
   },
-  /** Part of a disk that is left, whatever the trend: less than this. */
+  /** Free part of a disk, whatever the trend; the alert fires below the value. */
   diskLeft: { value: 0.05, unit: "percentunit", for: "5m", severity: "critical" },
-  /** Seconds until the certificate ends: less than 21 days. It is renewed a month before its end. A failed probe does not know its end. */
+  /**
+   * Seconds until the certificate expires; the alert fires below 21 days. Google renews a certificate a month
+   * before its end. The alert keeps firing for an hour, because a failed probe reports no certificate.
+   */
   certificate: { value: 21 * 86_400, unit: "s", for: "1h", keepFiring: "1h", severity: "warning" },
-  /** Probes of the TLS entrance that succeed. None within the window: it never worked, and waits for its certificate. */
+  /**
+   * `probe_success` of the TLS entrance; the alert fires at 0, but only if a probe has succeeded within
+   * the window: a new entrance waits for its certificate.
+   */
   entrance: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
-  /** Any target of Prometheus that is not a gateway. */
+  /** `up` of any target of Prometheus that is not a gateway; the alert fires at 0. */
   targetDown: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** Prometheus or Alertmanager with an older configuration than it was given. */
+  /**
+   * 0 while Prometheus or Alertmanager runs with an older configuration because it refused the newest; the
+   * alert fires at 0.
+   */
   configReload: { value: 0, unit: "short", for: "5m", severity: "warning" },
-  /** Times that Prometheus could not ask Google Cloud for gateways; it goes on with those it knew. Once is nothing. */
+  /**
+   * Failed requests of Prometheus to Google Cloud for the list of gateways. Prometheus keeps the gateways it
+   * knows. A single failure does no harm.
+   */
   discovery: { value: 0, unit: "short", for: "10m", window: "5m", severity: "warning" },
-  /** Rules that could not be evaluated: alerts that cannot fire. */
+  /** Failed evaluations of rules. Alerts of a rule that cannot be evaluated cannot fire. */
   rules: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
-  /** Notifications a second that did not get through. Critical, since Google Cloud mails how many critical alerts there are: another way. */
+  /**
+   * Notifications a second that Alertmanager could not send. Critical, because Google Cloud mails the number
+   * of critical alerts: that mail does not depend on Alertmanager's receivers.
+   */
   notifications: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
 } as const satisfies Record<string, Threshold>;
 

@@ -1,4 +1,7 @@
-/** `npm run monitoring`: Prometheus, Alertmanager and Loki beside `npm start`, from the files that the cloud gets too. */
+/**
+ * `npm run monitoring`: runs Prometheus, Alertmanager and Loki for the gateway of `npm start`, with the same
+ * files as in the cloud.
+ */
 
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,26 +9,26 @@ import { parseArgs } from "node:util";
 import { howToGet } from "@odin-ws/tools/programs";
 import { monitoringFiles } from "../files.ts";
 import { PORTS, type Ports } from "../services/ports.ts";
-import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./local.ts";
 import { LogSender } from "./log-sender.ts";
 import { localOptions } from "./options.ts";
+import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./programs.ts";
 
-/** What --port takes. */
+/** Names that --port accepts. */
 const MOVABLE = [...LOCAL_PROGRAMS, "natsExporter", "grafana"] as const satisfies (keyof Ports)[];
 
-const HELP = `npm run monitoring -- [options]            beside: npm start
-npm start | npm run monitoring [-- options]     with the gateway's logs in Loki
+const HELP = `npm run monitoring -- [options]             while 'npm start' runs in another terminal
+npm start | npm run monitoring [-- options]     also sends the gateway's log lines to Loki
 
-Runs Prometheus, Alertmanager and Loki, those of them that are found, with the files that 'npm run render -- --stack local'
-writes. Ctrl-C ends them and leaves nothing behind.
+Runs Prometheus, Alertmanager and Loki, as far as they are installed, with the files of 'npm run render -- --stack local'.
+Press Ctrl-C to stop them; their files are then deleted.
 
-  --gateway HOST:PORT   operations port of a gateway (127.0.0.1:3002); may be given several times
-  --nats                an exporter of NATS's state listens on port ${PORTS.natsExporter}
-  --port NAME=PORT      where one listens: ${MOVABLE.map((name) => `${name}=${PORTS[name]}`).join(", ")};
-                        the last two are started by you, if at all
-  --help                shows this`;
+  --gateway HOST:PORT   operations port of a gateway (default 127.0.0.1:3002); may be repeated
+  --nats                a NATS exporter runs on this machine, on port ${PORTS.natsExporter}
+  --port NAME=PORT      another port: ${MOVABLE.map((name) => `${name}=${PORTS[name]}`).join(", ")};
+                        the NATS exporter and Grafana are not started by this command
+  --help                prints this text`;
 
-const LAST_LINES = 3_000; // ms for a gateway to end
+const LAST_LINES = 3_000; // ms that a gateway gets to end
 
 interface Signalled {
   signal: NodeJS.Signals;
@@ -101,7 +104,10 @@ async function main(): Promise<number> {
     stopped,
     monitoring.failed,
     monitoring.ready.then(
-      () => tell(monitoring, settings.gateways).then(() => stopped),
+      () => {
+        printAddresses(monitoring, settings.gateways);
+        return stopped;
+      },
       (error: Error) => error.message,
     ),
   ]);
@@ -113,7 +119,10 @@ async function main(): Promise<number> {
   return 1;
 }
 
-/** Resolves with the first signal to end. Later ones change nothing: ending takes seconds at most. */
+/**
+ * Resolves with the first signal to stop. Later signals have no effect, because stopping takes seconds at
+ * most.
+ */
 function signalled(): Promise<Signalled> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -121,19 +130,19 @@ function signalled(): Promise<Signalled> {
   });
 }
 
-/** A Ctrl-C has reached the gateway as well: what it says while it ends is the last of its log. */
+/** Waits for the gateway's last log lines: after a Ctrl-C the gateway ends too. */
 async function lastLines(): Promise<void> {
   const ended = process.stdin.readableEnded ? undefined : once(process.stdin, "end");
   await Promise.race([ended, sleep(LAST_LINES, undefined, { ref: false })]);
 }
 
-async function tell({ names, urls }: LocalMonitoring, gateways: readonly string[]): Promise<void> {
+function printAddresses({ names, urls }: LocalMonitoring, gateways: readonly string[]): void {
   const width = Math.max(...names.map((name) => name.length));
   const lines = names.map((name) => `${name.padEnd(width)}  ${urls[name]}`);
-  process.stdout.write(`${lines.join("\n")}\nwatching ${gateways.join(", ")}; Ctrl-C ends it\n`);
+  process.stdout.write(`${lines.join("\n")}\nmonitoring ${gateways.join(", ")}; press Ctrl-C to stop\n`);
 }
 
-/** What comes in goes on to be read, and to Loki. */
+/** Copies stdin, the gateway's output, to stdout and to Loki. Does nothing without a pipe or without Loki. */
 function shipLogs(sender: LogSender, { names }: LocalMonitoring): LogSender | undefined {
   if (process.stdin.isTTY || !names.includes("loki")) return undefined;
   process.stdin.setEncoding("utf8");
@@ -145,6 +154,6 @@ function shipLogs(sender: LogSender, { names }: LocalMonitoring): LogSender | un
   return sender;
 }
 
-process.stdout.on("error", () => {}); // `npm run monitoring | head` is no error
+process.stdout.on("error", () => {}); // `npm run monitoring | head` closes stdout early, which is no error
 process.exitCode = await main();
 process.exit();

@@ -11,7 +11,7 @@ interface Stream {
   values: [string, string][];
 }
 
-/** A Loki that keeps what it gets, and answers with `answer.status`. */
+/** A fake Loki that keeps the pushed streams and answers with `answer.status`. */
 async function fakeLoki(t: TestContext) {
   const pushes: Stream[][] = [];
   const answer = { status: 204 };
@@ -29,7 +29,7 @@ async function fakeLoki(t: TestContext) {
 
 const line = (severity: string, message: string) => JSON.stringify({ severity, message });
 
-test("lines arrive whole, in their order, with the labels of the log shipper", async (t) => {
+test("lines arrive complete and in order, with the labels of the log shipper", async (t) => {
   const { pushes, sender } = await fakeLoki(t);
   const [one, two, three] = [line("INFO", "one"), line("WARNING", "two"), line("INFO", "three")];
   sender.add(`${one}\n${two.slice(0, 5)}`);
@@ -45,25 +45,25 @@ test("lines arrive whole, in their order, with the labels of the log shipper", a
     ],
   );
   const times = streams.flatMap(({ values }) => values.map(([time]) => time));
-  assert.equal(new Set(times).size, 3, "no two have the same time");
+  assert.equal(new Set(times).size, 3, "all records have different times");
   for (const time of times) assert.ok(Math.abs(Number(time) / 1e6 - Date.now()) < 60_000, time);
 });
 
-test("indented lines belong to the one before, also when they come in pieces around a push", {
+test("indented lines belong to the line before, even if they arrive in pieces before and after a push", {
   timeout: 10_000,
 }, async (t) => {
-  // Time stands still for the sender, so that its pushes come when they should.
+  // The sender's clock is mocked, so that pushes happen at exact times.
   t.mock.timers.enable({ apis: ["setInterval", "Date"], now: Date.now() });
   const { pushes, sender } = await fakeLoki(t);
   const [one, two] = [line("INFO", "one"), line("INFO", "two")];
   const head = "[15:20:01.123] ERROR: failed";
   const rest = ["    err: {", '      "type": "Error"', "    }"].join("\n");
   t.mock.timers.tick(450);
-  sender.add(`    of nothing\n${one}\n${head}\n${rest.slice(0, 5)}`);
-  t.mock.timers.tick(50); // a push, of what is whole
+  sender.add(`    without a head\n${one}\n${head}\n${rest.slice(0, 5)}`);
+  t.mock.timers.tick(50); // pushes the complete records
   while (pushes.length < 1 && !t.signal.aborted) await sleep(5);
   sender.add(`${rest.slice(5)}\n`);
-  t.mock.timers.tick(500); // and of what nothing came after
+  t.mock.timers.tick(500); // pushes the record to which no more lines were added
   while (pushes.length < 2 && !t.signal.aborted) await sleep(5);
   sender.add(`${two}\n`);
   await sender.close();
@@ -72,7 +72,7 @@ test("indented lines belong to the one before, also when they come in pieces aro
   );
   assert.deepEqual(sent, [
     [
-      [undefined, "    of nothing"],
+      [undefined, "    without a head"],
       ["info", one],
     ],
     [["error", `${head}\n${rest}`]],
@@ -80,7 +80,7 @@ test("indented lines belong to the one before, also when they come in pieces aro
   ]);
 });
 
-test("a record that never ends is cut, and nothing of it is lost", async (t) => {
+test("a record that is too long is cut into several records without loss", async (t) => {
   const { pushes, sender } = await fakeLoki(t);
   const more = ` ${"x".repeat(9_999)}`;
   sender.add(`head\n${`${more}\n`.repeat(20)}`);
@@ -90,7 +90,7 @@ test("a record that never ends is cut, and nothing of it is lost", async (t) => 
   assert.equal(texts.join("\n"), ["head", ...Array(20).fill(more)].join("\n"));
 });
 
-test("what Loki does not take now it gets later; what it never takes is left out", async (t) => {
+test("records are sent again after a temporary error, and dropped when Loki refuses them for good", async (t) => {
   const { answer, pushes, sender } = await fakeLoki(t);
   answer.status = 503;
   sender.add(`${line("INFO", "early")}\n`);
@@ -107,13 +107,13 @@ test("what Loki does not take now it gets later; what it never takes is left out
   );
 });
 
-test("a Loki that is not there ends nothing", async () => {
+test("an unreachable Loki causes no error", async () => {
   const sender = new LogSender({ lokiUrl: "http://127.0.0.1:1", host: "gateway-1" });
   sender.add("a line\n");
   await sender.close();
 });
 
-test("the level is what the line says, JSON or pretty", () => {
+test("the level is read from JSON lines and from pretty lines", () => {
   for (const [text, level] of [
     [line("ERROR", "x"), "error"],
     ['{"severity":"CRITICAL","time":"…"}', "critical"],

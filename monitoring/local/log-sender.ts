@@ -1,36 +1,42 @@
 import { LOG_LABELS } from "../limits/log-labels.ts";
 
-/** Where a gateway's lines go, and what is said of all of them. */
+/** Where the lines of a gateway are sent, and their label. */
 export interface LogSenderOptions {
-  /** Without a path, for example `http://127.0.0.1:3100`. */
+  /** Base URL of Loki without a path, for example `http://127.0.0.1:3100`. */
   lokiUrl: string;
   /** Value of the label `host`: the same as the label `instance` of the gateway's metrics. */
   host: string;
 }
 
 const PERIOD = 500; // ms between two pushes
-const MAX_RECORDS = 20_000; // that wait for a Loki which does not answer; older ones are left out
+const MAX_RECORDS = 20_000; // waiting records; when Loki does not answer, the oldest records are dropped
 const BATCH = 2_000; // records in a push
 const ANSWER_LIMIT = 5_000; // ms
 
-const SETTLED = 100; // ms after which no more lines of a record come
-const MAX_RECORD = 60_000; // characters; Loki cuts what is longer than 64 KB
+const SETTLED = 100; // ms without a further line after which a record is complete
+const MAX_RECORD = 60_000; // characters; Loki cuts lines that are longer than 64 KB
 
-/** A line of the output, with the indented ones that follow it: a stack, or the fields of a pretty line. */
+/**
+ * A line of the output with the indented lines that follow: a stack trace, or the fields of a line in pretty
+ * format.
+ */
 interface LogRecord {
   nanoseconds: string;
   level: string | undefined;
   text: string;
-  /** When its last line came, ms. */
+  /** Time at which its last line arrived, ms. */
   at: number;
 }
 
-/** Sends what a gateway prints to Loki, with the labels that the log shipper gives it on a VM: for a laptop, which has none. */
+/**
+ * Sends the output of a gateway to Loki, for a laptop without a log shipper. Lines get the same labels as the
+ * log shipper gives them on a VM.
+ */
 export class LogSender {
   readonly #options: LogSenderOptions;
   readonly #timer: NodeJS.Timeout;
   #waiting: LogRecord[] = [];
-  /** The last of `#waiting` while it may still grow. */
+  /** The last record of `#waiting`, while more lines of it may arrive. */
   #open: LogRecord | undefined;
   #rest = "";
   #last = 0n;
@@ -42,21 +48,21 @@ export class LogSender {
     this.#timer.unref();
   }
 
-  /** Takes some output, whole lines or not. */
+  /** Adds output of the gateway. The output may end in the middle of a line. */
   add(output: string): void {
     const lines = (this.#rest + output).split("\n");
     this.#rest = lines.pop() ?? "";
     for (const text of lines) if (text.trim() !== "") this.#take(text);
   }
 
-  /** Sends what is left, once. */
+  /** Sends the remaining records. Records that Loki does not accept now are lost. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     if (this.#rest.trim() !== "") this.#take(this.#rest);
     this.#rest = "";
     this.#open = undefined;
     await this.#flush();
-    await this.#flush(); // what came during the first
+    await this.#flush(); // records that were added during the first flush
   }
 
   #take(text: string): void {
@@ -67,7 +73,7 @@ export class LogSender {
       head.at = at;
       return;
     }
-    // Two records of one time would change places.
+    // Loki does not keep the order of records with the same time.
     const now = BigInt(at) * 1_000_000n;
     this.#last = now > this.#last ? now : this.#last + 1n;
     this.#open = { nanoseconds: String(this.#last), level: levelOf(text), text, at };
@@ -75,7 +81,7 @@ export class LogSender {
     if (this.#waiting.length > MAX_RECORDS) this.#waiting.shift();
   }
 
-  /** The next to be sent; not the last one while more of it may come. */
+  /** The records to send next, without a last record that is not complete. */
   #batch(): LogRecord[] {
     if (this.#open !== undefined && Date.now() - this.#open.at >= SETTLED) this.#open = undefined;
     const whole = this.#open === undefined ? this.#waiting.length : this.#waiting.length - 1;
@@ -89,7 +95,7 @@ export class LogSender {
     await this.#sending;
   }
 
-  /** What cannot be sent waits for the next time. */
+  /** Sends the waiting records. Records that cannot be sent wait for the next push. */
   async #push(): Promise<void> {
     for (let batch = this.#batch(); batch.length > 0; batch = this.#batch()) {
       const answer = await fetch(`${this.#options.lokiUrl}/loki/api/v1/push`, {
@@ -98,7 +104,7 @@ export class LogSender {
         body: JSON.stringify({ streams: this.#streams(batch) }),
         signal: AbortSignal.timeout(ANSWER_LIMIT),
       }).catch(() => undefined);
-      // 400: Loki will never take them, for example because they are too old.
+      // 400: Loki will never accept these records, for example because they are too old.
       if (!answer?.ok && answer?.status !== 400) return;
       this.#waiting = this.#waiting.slice(this.#waiting.indexOf(batch.at(-1) as LogRecord) + 1);
     }
@@ -114,7 +120,7 @@ export class LogSender {
   }
 }
 
-/** What the gateway's pretty lines call their level, as JSON lines call it. */
+/** Levels of the gateway's pretty format, and their names in JSON lines. */
 const PRETTY: { [name: string]: string } = {
   TRACE: "debug",
   DEBUG: "debug",
@@ -124,7 +130,7 @@ const PRETTY: { [name: string]: string } = {
   FATAL: "critical",
 };
 
-/** Value of the label `level`; undefined where the line does not say. */
+/** Value of the label `level`; undefined for a line without a level. */
 export function levelOf(line: string): string | undefined {
   const [, severity] = /^\{.*?"severity":"([A-Z]+)"/.exec(line) ?? [];
   if (severity !== undefined) return severity.toLowerCase();

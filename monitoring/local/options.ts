@@ -1,21 +1,27 @@
 import type { MonitoringOptions } from "../options.ts";
 import { localAddress, type Ports } from "../services/ports.ts";
 
-/** What a laptop runs, as far as it is not what `npm start` does by itself. */
+/** What runs on a laptop, where it differs from a plain `npm start`. */
 export interface LocalSetup {
   /** `host:port` of the gateways' operations ports. Default: port 3002 of this machine. */
   gateways?: readonly string[];
-  /** Whether an exporter beside Prometheus reads the state of a NATS server. Default: there is no NATS, messages are simulated. */
+  /**
+   * Whether a NATS exporter runs on this machine. Default: false, because `npm start` simulates messages
+   * without NATS.
+   */
   nats?: boolean;
-  /** Where the programs listen, where not as on the monitoring VM. */
+  /** Ports that differ from the monitoring VM's ports. */
   ports?: Partial<Ports>;
 }
 
-// The gateway's own defaults, which `npm start` leaves as they are.
+// The gateway's defaults, which `npm start` does not change.
 const MAX_CONNECTIONS = 10_000;
 const MEMORY_LIMIT_BYTES = 7_516_192_768; // 7 GiB
 
-/** The same monitoring as in the cloud, of what runs on this machine. Nobody is told of alerts: Alertmanager shows them. */
+/**
+ * Options for monitoring gateways on this machine. There are no receivers: alerts are visible in Alertmanager
+ * only.
+ */
 export function localOptions({ gateways, nats = false, ports = {} }: LocalSetup = {}): MonitoringOptions {
   return {
     kind: "local",

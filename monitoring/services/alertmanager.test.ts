@@ -1,16 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { INHIBITIONS, WATCHDOG } from "../alerts/rules.ts";
+import { INHIBITIONS } from "../alerts/inhibitions.ts";
+import { WATCHDOG } from "../alerts/monitoring.ts";
 import type { MonitoringOptions, Receivers } from "../options.ts";
-import { runOnFiles, without } from "../testing/run-on-files.ts";
+import { runOnFiles, skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { alertmanagerFiles } from "./alertmanager.ts";
 
 const FILE = "alertmanager/alertmanager.yml";
-const skip = without("amtool");
+const skip = skipWithout("amtool");
 
-const EVERYONE: Receivers = {
+const ALL_RECEIVERS: Receivers = {
   email: {
     to: "ops@example.com",
     from: "alerts@example.com",
@@ -36,11 +37,11 @@ function receiversOf(changes: Partial<MonitoringOptions>): Record<string, Receiv
   return Object.fromEntries(receivers.map((receiver) => [receiver.name, receiver]));
 }
 
-test("amtool takes every configuration", { skip }, async () => {
+test("amtool accepts every configuration", { skip }, async () => {
   const cases: Partial<MonitoringOptions>[] = [
     {},
-    { receivers: EVERYONE, watchdogWebhookFile: "/run/odin/secrets/alertmanager-watchdog" },
-    ...Object.entries(EVERYONE).map(([name, value]) => ({ receivers: { [name]: value } })),
+    { receivers: ALL_RECEIVERS, watchdogWebhookFile: "/run/odin/secrets/alertmanager-watchdog" },
+    ...Object.entries(ALL_RECEIVERS).map(([name, value]) => ({ receivers: { [name]: value } })),
     { receivers: { webhook: { value: "https://alerts.example.com/a" } } },
     { receivers: { slack: { url: { file: "/run/odin/secrets/alertmanager-slack" } } } },
   ];
@@ -51,8 +52,8 @@ test("amtool takes every configuration", { skip }, async () => {
   }
 });
 
-test("who is told of what", { skip }, async () => {
-  const files = { [FILE]: render({ receivers: EVERYONE, watchdogWebhookFile: "/run/watchdog" }) };
+test("each alert goes to the receiver of its severity", { skip }, async () => {
+  const files = { [FILE]: render({ receivers: ALL_RECEIVERS, watchdogWebhookFile: "/run/watchdog" }) };
   for (const [receiver, ...labels] of [
     ["on-call", "alertname=AllGatewaysDown", "severity=critical"],
     ["in-the-morning", "alertname=HighCpu", "severity=warning"],
@@ -72,23 +73,29 @@ test("who is told of what", { skip }, async () => {
   }
 });
 
-test("a secret is read from its file, or stands in the configuration where it was given so", () => {
+test("the configuration has the path of a secret, or the secret itself if it was given", () => {
   const only = (receivers: Receivers, kind: string) => {
     const [first] = (receiversOf({ receivers })["on-call"]?.[kind] ?? []) as Record<string, unknown>[];
     return first ?? {};
   };
-  assert.equal(only(EVERYONE, "webhook_configs").url_file, "/run/odin/secrets/alertmanager-webhook");
-  assert.equal(only(EVERYONE, "email_configs").auth_password_file, "/run/odin/secrets/alertmanager-mail");
-  assert.equal(only(EVERYONE, "pagerduty_configs").routing_key, "0123456789abcdef0123456789abcdef");
-  assert.equal(only(EVERYONE, "slack_configs").api_url, "https://hooks.slack.com/services/T/B/C");
+  assert.equal(only(ALL_RECEIVERS, "webhook_configs").url_file, "/run/odin/secrets/alertmanager-webhook");
+  assert.equal(
+    only(ALL_RECEIVERS, "email_configs").auth_password_file,
+    "/run/odin/secrets/alertmanager-mail",
+  );
+  assert.equal(only(ALL_RECEIVERS, "pagerduty_configs").routing_key, "0123456789abcdef0123456789abcdef");
+  assert.equal(only(ALL_RECEIVERS, "slack_configs").api_url, "https://hooks.slack.com/services/T/B/C");
   const files: Receivers = { pagerduty: { file: "/a" }, slack: { url: { file: "/b" }, channel: "#c" } };
   assert.equal(only(files, "pagerduty_configs").routing_key_file, "/a");
   assert.equal(only(files, "slack_configs").api_url_file, "/b");
-  assert.ok(!("channel" in only({ slack: { url: { file: "/b" } } }, "slack_configs")), "the webhook has one");
+  assert.ok(
+    !("channel" in only({ slack: { url: { file: "/b" } } }, "slack_configs")),
+    "the webhook has its own channel",
+  );
 });
 
-test("everyone is told of the end too, and a pager only of what cannot wait", () => {
-  const all = receiversOf({ receivers: EVERYONE });
+test("all receivers get resolved alerts too, and PagerDuty gets only critical alerts", () => {
+  const all = receiversOf({ receivers: ALL_RECEIVERS });
   const kinds = (name: string) => Object.keys(all[name] ?? {}).filter((key) => key !== "name");
   assert.deepEqual(kinds("on-call"), [
     "webhook_configs",
@@ -104,10 +111,10 @@ test("everyone is told of the end too, and a pager only of what cannot wait", ()
         assert.equal(config.send_resolved, true, `${name} ${kind}`);
 });
 
-/** What a person reads in Slack of alerts, each firing or over: title and text. */
+/** Title and text of a message in Slack about alerts with the given statuses. */
 async function message(...statuses: ("firing" | "resolved")[]): Promise<string[]> {
-  const { "on-call": told } = receiversOf({ receivers: EVERYONE });
-  const [slack] = (told?.slack_configs ?? []) as Record<string, string>[];
+  const { "on-call": onCall } = receiversOf({ receivers: ALL_RECEIVERS });
+  const [slack] = (onCall?.slack_configs ?? []) as Record<string, string>[];
   const alerts = statuses.map((status, index) => ({
     status,
     labels: { instance: `gateway-${index}` },
@@ -136,7 +143,9 @@ async function message(...statuses: ("firing" | "resolved")[]): Promise<string[]
   return Promise.all(rendered);
 }
 
-test("what is over is told as over, and what fires with its value and its links", { skip }, async () => {
+test("a message lists firing alerts with value and links, and resolved alerts as resolved", {
+  skip,
+}, async () => {
   assert.deepEqual(await message("firing"), [
     "[FIRING] prod: summary 0",
     "It is 90 %.\nhttps://example.com/runbook.md#0\nhttp://localhost:3010/d/0",
@@ -155,7 +164,7 @@ test("what is over is told as over, and what fires with its value and its links"
   ]);
 });
 
-test("nobody is named: alerts are shown, and nothing is sent", () => {
+test("without receivers Alertmanager sends nothing", () => {
   assert.deepEqual(Object.values(receiversOf({})), [
     { name: "on-call" },
     { name: "in-the-morning" },
@@ -163,12 +172,12 @@ test("nobody is named: alerts are shown, and nothing is sent", () => {
   ]);
 });
 
-test("one message for all gateways with the same trouble, however many stacks share a receiver", () => {
+test("alerts of the same name and stack arrive in one message", () => {
   const { route } = parse(render({}));
   assert.deepEqual(route.group_by, ["alertname", "stack"]);
 });
 
-test("every inhibition is a rule", () => {
+test("every inhibition becomes an inhibition rule", () => {
   const { inhibit_rules: rules } = parse(render({}));
   assert.equal(rules.length, INHIBITIONS.length);
   assert.deepEqual(rules[0].source_matchers, ["alertname = NatsUnreachable"]);

@@ -1,22 +1,26 @@
-import { INHIBITIONS, type Inhibition, WATCHDOG } from "../alerts/rules.ts";
+import { INHIBITIONS, type Inhibition } from "../alerts/inhibitions.ts";
+import { WATCHDOG } from "../alerts/monitoring.ts";
 import type { Confidential, MonitoringOptions, Receivers } from "../options.ts";
 import { yaml } from "./yaml.ts";
 
-const NOBODY = "nobody"; // seen in Alertmanager and Grafana only
+const NOBODY = "nobody"; // the alert is visible in Alertmanager and Grafana only
 const ON_CALL = "on-call";
 const IN_THE_MORNING = "in-the-morning";
 const DEAD_MANS_SWITCH = "dead-mans-switch";
 
-/** Alertmanager: who is told of what, and what is no news while something else fires. */
+/**
+ * Configuration of Alertmanager: who receives which alerts, and which alerts are inhibited while another
+ * alert fires.
+ */
 export function alertmanagerFiles({
   receivers,
   watchdogWebhookFile,
 }: MonitoringOptions): Record<string, string> {
-  const { pagerduty, ...silent } = receivers;
+  const { pagerduty, ...withoutPager } = receivers;
   const all = [
     receiver(ON_CALL, receivers),
-    // A pager is for what cannot wait.
-    receiver(IN_THE_MORNING, silent),
+    // Warnings can wait until the morning, so PagerDuty does not get them.
+    receiver(IN_THE_MORNING, withoutPager),
     ...(watchdogWebhookFile === undefined
       ? []
       : [{ name: DEAD_MANS_SWITCH, webhook_configs: [{ url_file: watchdogWebhookFile }] }]),
@@ -31,10 +35,13 @@ export function alertmanagerFiles({
   };
 }
 
-/** One message for all gateways that have the same trouble; a second one when more join, and again while it lasts. */
+/**
+ * Alerts with the same name arrive in one message, however many gateways they are on. Another message follows
+ * when gateways join, and the message repeats while the alert lasts.
+ */
 function route(watchdog: string): object {
   return {
-    receiver: NOBODY, // what is only written down
+    receiver: NOBODY, // for severity info
     group_by: ["alertname", "stack"],
     routes: [
       {
@@ -76,23 +83,28 @@ function matchers(alertnames: readonly string[], severity: string | undefined): 
   return severity === undefined ? [names] : [names, `severity = ${severity}`];
 }
 
-/** Alertmanager's name for a secret, with `_file` where it is to read it from a file. */
+/**
+ * Alertmanager's key for a secret. The key ends with `_file` if Alertmanager reads the secret from a file.
+ */
 function secret(name: string, confidential: Confidential): Record<string, string> {
   return "file" in confidential ? { [`${name}_file`]: confidential.file } : { [name]: confidential.value };
 }
 
-// Templates of Alertmanager.
-const FIRST = "{{ (index $told 0).Annotations.summary }}{{ if gt (len $told) 1 }} ({{ len $told }}){{ end }}";
-// What has ended is news only when nothing of the group fires any more.
-const SUMMARY = `{{ $told := .Alerts.Firing }}{{ if eq .Status "resolved" }}{{ $told = .Alerts.Resolved }}{{ end }}${FIRST}`;
+// Alertmanager replaces these templates when it sends a message.
+const FIRST =
+  "{{ (index $alerts 0).Annotations.summary }}{{ if gt (len $alerts) 1 }} ({{ len $alerts }}){{ end }}";
+// The summary is about firing alerts. It is about resolved alerts only when no alert of the group fires any
+// more.
+const SUMMARY = `{{ $alerts := .Alerts.Firing }}{{ if eq .Status "resolved" }}{{ $alerts = .Alerts.Resolved }}{{ end }}${FIRST}`;
 const TITLE = `[{{ .Status | toUpper }}] {{ .CommonLabels.stack }}: ${SUMMARY}`;
-// A description has the value of when it was written: of what is over it would read as if it still were so.
+// A resolved alert has no description here: the description has the value of the time when the alert fired,
+// as if it were the value now.
 const LINES = [
   "{{ range .Alerts.Firing }}{{ .Annotations.description }}\n{{ .Annotations.runbook_url }}\n{{ .Annotations.dashboard_url }}\n{{ end }}",
   "{{ range .Alerts.Resolved }}Resolved: {{ .Annotations.summary }}{{ with .Labels.instance }} ({{ . }}){{ end }}\n{{ end }}",
 ].join("");
 
-/** A receiver that tells everyone who is named, also of the end. */
+/** A receiver that sends firing and resolved alerts to all of the given destinations. */
 function receiver(name: string, { email, webhook, pagerduty, slack }: Receivers): object {
   const send_resolved = true;
   return {

@@ -13,7 +13,7 @@ const local = alloyFiles(localOptions({ gateways: ["127.0.0.1:4000"], ports: { l
 const ALL = { ...service, ...capacity, ...local };
 const textOf = (name: string) => ALL[`alloy/${name}.alloy`] ?? "";
 
-test("each role that ships logs has the file that its start-up script names", () => {
+test("the file that each start-up script names exists", () => {
   const named = ["gateway", "monitoring", "backend"].map((role) => {
     const script = readFileSync(new URL(`../../infra/startup/${role}.sh`, import.meta.url), "utf8");
     return /^SHIPPER_CONFIG=(\S+)$/m.exec(script)?.[1];
@@ -24,16 +24,17 @@ test("each role that ships logs has the file that its start-up script names", ()
   assert.deepEqual(Object.keys(local), ["alloy/local.alloy"]);
 });
 
-test("sends to the Loki that the VM was told of, or to the laptop's", () => {
+test("Alloy sends to LOKI_URL on a VM, and to the local Loki on a laptop", () => {
   for (const name of ["gateway", "monitoring", "backend"])
     assert.match(textOf(name), /url = sys\.env\("LOKI_URL"\) \+ "\/loki\/api\/v1\/push"/, name);
   assert.match(textOf("local"), /url = "http:\/\/127\.0\.0\.1:4100\/loki\/api\/v1\/push"/);
 });
 
-test("keeps the lines of its containers, of our units and of the kernel, and no others", () => {
+test("Alloy keeps only lines of its containers, of odin units and of the kernel", () => {
   const keepOf = (name: string) => {
     const [, written = ""] = /regex\s+= "([^"]+)"\n\s+action\s+= "keep"/.exec(textOf(name)) ?? [];
-    const keep = new RegExp(`^(?:${written.replaceAll("\\\\", "\\")})$`); // Alloy anchors, and reads \\ as \
+    // Alloy anchors the expression, and reads \\ as \.
+    const keep = new RegExp(`^(?:${written.replaceAll("\\\\", "\\")})$`);
     return (container: string, unit: string, transport: string) =>
       keep.test([container, unit, transport].join(";"));
   };
@@ -48,12 +49,12 @@ test("keeps the lines of its containers, of our units and of the kernel, and no 
   assert.ok(!kept("", "odin-config-syncXservice", "stdout"));
   assert.ok(keepOf("monitoring")("odin-nats-exporter", "docker.service", "journal"));
   assert.ok(keepOf("backend")("odin-publisher", "docker.service", "journal"));
-  // What it sends itself would never end.
+  // The shipper must not send its own lines: each line would cause another line.
   for (const name of ["gateway", "monitoring", "backend"])
     assert.ok(!keepOf(name)("odin-log-shipper", "docker.service", "journal"), name);
 });
 
-test("labels are few, and none of them is different for every connection", () => {
+test("lines have only the labels of LOG_LABELS", () => {
   for (const [path, text] of Object.entries(ALL)) {
     const set = [...text.matchAll(/target_label\s+= "(\w+)"/g)].map(([, label]) => label);
     const [, fixed = ""] = /labels\s+= \{([^}]+)\}/.exec(text) ?? [];
@@ -67,13 +68,13 @@ test("labels are few, and none of them is different for every connection", () =>
   assert.match(textOf("local"), /regex {2}= "filename"\n\s+action = "labeldrop"/);
 });
 
-test("beside Prometheus it has the exporters that Prometheus asks, under their names", () => {
+test("on the machine with Prometheus, Alloy has the exporters that Prometheus scrapes", () => {
   const { "prometheus/prometheus.yml": prometheus = "" } = prometheusFiles(SAMPLE);
-  const asked = [...prometheus.matchAll(/component\/([\w.]+)\/metrics/g)].map(([, component]) => component);
+  const scraped = [...prometheus.matchAll(/component\/([\w.]+)\/metrics/g)].map(([, component]) => component);
   const defined = [...textOf("monitoring").matchAll(/^(prometheus\.exporter\.\w+) "(\w+)"/gm)].map(
     ([, type, name]) => `${type}.${name}`,
   );
-  assert.deepEqual(defined, asked);
+  assert.deepEqual(defined, scraped);
   assert.equal(defined.length, 2);
   const [, module] = /module:\n\s+- (\w+)/.exec(prometheus) ?? [];
   assert.match(textOf("monitoring"), new RegExp(`modules: \\{ ${module}: `));
@@ -83,7 +84,7 @@ test("beside Prometheus it has the exporters that Prometheus asks, under their n
   assert.doesNotMatch(textOf("gateway"), /prometheus\.exporter/);
 });
 
-test("its root is where the start-up script mounts the disks", () => {
+test("rootfs_path is the folder where the start-up script mounts the disks", () => {
   const stack = readFileSync(new URL("../../infra/startup/monitoring-stack.sh", import.meta.url), "utf8");
   const [, root] = /rootfs_path\s+= "([^"]+)"/.exec(textOf("monitoring")) ?? [];
   assert.ok(stack.includes(`--volume "$disk:${root}$disk:ro"`), root);

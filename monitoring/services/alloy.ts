@@ -1,31 +1,34 @@
 import { LOG_LABELS } from "../limits/log-labels.ts";
 import type { MonitoringOptions } from "../options.ts";
 
-/** Containers whose lines are sent, by the machine's role: names without the prefix `odin-`. */
+/** Containers whose log lines are sent to Loki, by role of the machine. Names have no prefix `odin-` here. */
 const CONTAINERS = {
   gateway: ["gateway"],
   monitoring: ["prometheus", "alertmanager", "loki", "grafana", "nats-exporter"],
   backend: ["nats", "publisher", "prometheus", "alertmanager", "loki", "grafana", "nats-exporter"],
 } as const;
 
-/** Folder of a laptop's log files, as Alloy's container sees it. */
+/** Folder of the log files in Alloy's container on a laptop. */
 export const LOCAL_LOGS = "/var/log/odin";
 
-/** Alloy, which sends logs to Loki, and beside Prometheus has the node exporter and the prober in it. A file for each role. */
+/**
+ * Configurations of Alloy, the log shipper: a file for each role. On the machine with Prometheus, Alloy also exports metrics of the machine
+ * and probes the TLS entrance.
+ */
 export function alloyFiles(options: MonitoringOptions): Record<string, string> {
   const { kind, domain } = options;
   if (kind === "local") return { "alloy/local.alloy": localLogs(options) };
   const role = kind === "service" ? "monitoring" : "backend";
-  const watcher = [journalLogs(CONTAINERS[role]), MACHINE, ...(domain === undefined ? [] : [PROBER])];
+  const monitoring = [journalLogs(CONTAINERS[role]), MACHINE, ...(domain === undefined ? [] : [PROBER])];
   return {
     "alloy/gateway.alloy": journalLogs(CONTAINERS.gateway),
-    [`alloy/${role}.alloy`]: watcher.join("\n"),
+    [`alloy/${role}.alloy`]: monitoring.join("\n"),
   };
 }
 
 /**
- * The journal of a VM. Its start-up script sets LOKI_URL, ODIN_ROLE and ODIN_INSTANCE. The start-up script's lines, our other units'
- * and the kernel's go with those of the containers.
+ * Sends lines of a VM's journal: of the containers, of the start-up script, of other units whose names begin with `odin-`, and of the
+ * kernel. The start-up script sets LOKI_URL, ODIN_ROLE and ODIN_INSTANCE.
  */
 function journalLogs(containers: readonly string[]): string {
   const wanted = containers.map((name) => `odin-${name}`).join("|");
@@ -39,7 +42,7 @@ function journalLogs(containers: readonly string[]): string {
 loki.relabel "journal" {
   forward_to = []
 
-  // docker writes the container's name; others have the name of their unit
+  // Lines of containers have the container's name, other lines have the name of their unit
   rule {
     source_labels = ["__journal_container_name", "__journal__systemd_unit", "__journal__transport"]
     separator     = ";"
@@ -72,7 +75,7 @@ loki.write "loki" {
 `;
 }
 
-/** Files into which a laptop's gateways log, one each. */
+/** Sends lines of the log files of gateways on a laptop. */
 function localLogs({ lokiUrl, gatewayTargets = [] }: MonitoringOptions): string {
   const [host = "localhost"] = gatewayTargets;
   return `${HEADER}local.file_match "logs" {
@@ -89,7 +92,7 @@ loki.source.file "logs" {
   forward_to = [loki.relabel.files.receiver]
 }
 
-// One value for each file: the folder is the same for all, and tells nothing
+// The file's name is no useful label
 loki.relabel "files" {
   forward_to = [loki.process.lines.receiver]
 
@@ -109,20 +112,20 @@ loki.write "loki" {
 }
 
 const HEADER = `// Rendered: npm run render. Change monitoring/*.ts instead.
-// Labels are few and of few values: ${Object.values(LOG_LABELS).join(", ")}. What is different in every line, a connection for
-// example, stays in the line.
+// The labels are ${Object.values(LOG_LABELS).join(", ")}. Each label has few values. What differs in every line, for example
+// the id of a connection, stays in the line.
 
 `;
 
 const PROCESS = `loki.process "lines" {
   forward_to = [loki.write.loki.receiver]
 
-  // How serious a line is, it says itself; docker only knows out from err.
+  // The level is read from the line: Docker distinguishes only standard output from standard error.
   // The gateway and the publisher write JSON
   stage.json {
     expressions = { severity = "severity" }
   }
-  // Prometheus, Alertmanager, Loki and Grafana: key=value
+  // Prometheus, Alertmanager, Loki and Grafana write key=value
   stage.match {
     selector = "{${LOG_LABELS.container}=~\\"prometheus|alertmanager|loki|grafana\\"}"
 
@@ -130,7 +133,7 @@ const PROCESS = `loki.process "lines" {
       mapping = { severity = "level" }
     }
   }
-  // NATS and its exporter: [INF]
+  // NATS and its exporter write [INF]
   stage.match {
     selector = "{${LOG_LABELS.container}=~\\"nats.*\\"}"
 
@@ -148,7 +151,10 @@ const PROCESS = `loki.process "lines" {
 }
 `;
 
-/** The machine's disks are mounted below /host; everything else it reads in /proc and /sys, which show the machine in a container too. */
+/**
+ * Metrics of the machine. Its disks are mounted below /host. /proc and /sys show the whole machine, also inside
+ * of a container.
+ */
 const MACHINE = `prometheus.exporter.unix "machine" {
   rootfs_path    = "/host"
   set_collectors = ["cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev"]
@@ -159,7 +165,10 @@ const MACHINE = `prometheus.exporter.unix "machine" {
 }
 `;
 
-/** A TLS handshake as a browser makes it: with a name that matches and an issuer that is trusted. Prometheus says whom to probe. */
+/**
+ * Probes with a TLS handshake: the certificate must have the right name and a trusted issuer. Prometheus passes the
+ * address to probe.
+ */
 const PROBER = `prometheus.exporter.blackbox "entrance" {
   config = "{ modules: { certificate: { prober: tcp, timeout: 5s, tcp: { tls: true } } } }"
 }

@@ -27,10 +27,10 @@ interface Service {
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
 const text = read("../compose.yml");
 const { services }: { services: Record<string, Service> } = parse(text);
-/** What `npm run render -- --stack local` makes, in the repository. */
+/** Folders that `npm run render -- --stack local` makes in the repository. */
 const RENDERED_FOLDERS = ["build/monitoring/local", "build/monitoring/logs"];
 
-/** A folder that is there already, or nothing starts. */
+/** A mount that fails if its folder does not exist. */
 const mounted = (folder: string, target: string): Volume => ({
   type: "bind",
   source: `../build/monitoring/${folder}`,
@@ -39,16 +39,16 @@ const mounted = (folder: string, target: string): Volume => ({
   bind: { create_host_path: false },
 });
 
-test("the images are those of the monitoring VM", () => {
+test("the images are the monitoring VM's images", () => {
   const images = read("../../infra/image/images.ts");
   for (const { image } of Object.values(services)) assert.ok(images.includes(`"${image}"`), image);
 });
 
-test("the configuration of each is one of the rendered files, at the place where the VM has it", () => {
+test("each container uses a rendered file, at the same path as on the VM", () => {
   const files = monitoringFiles(localOptions());
   for (const [name, { command = [], volumes, network_mode }] of Object.entries(services)) {
     assert.deepEqual(volumes[0], mounted("local", CONFIG_FOLDER), name);
-    assert.equal(network_mode, "host", `${name}: the files say 127.0.0.1`);
+    assert.equal(network_mode, "host", `${name}: the files use 127.0.0.1`);
     const [, path = ""] = new RegExp(`${CONFIG_FOLDER}/(\\S+)$`, "m").exec(command.join("\n")) ?? [];
     if (name === "grafana") continue;
     assert.ok(path in files, `${name}: ${path}`);
@@ -57,7 +57,7 @@ test("the configuration of each is one of the rendered files, at the place where
   assert.equal(provisioning, `${CONFIG_FOLDER}/grafana/provisioning`);
 });
 
-test("they listen where the files say, and on this machine only", () => {
+test("containers listen on the ports of the files, and only on 127.0.0.1", () => {
   const flags = (name: string) => (services[name]?.command ?? []).join(" ");
   assert.ok(flags("prometheus").includes(`--web.listen-address=127.0.0.1:${PORTS.prometheus} `));
   assert.ok(flags("alertmanager").includes(`--web.listen-address=127.0.0.1:${PORTS.alertmanager} `));
@@ -67,11 +67,11 @@ test("they listen where the files say, and on this machine only", () => {
   assert.deepEqual([GF_SERVER_HTTP_ADDR, GF_SERVER_HTTP_PORT], ["127.0.0.1", String(PORTS.grafana)]);
 });
 
-test("the log shipper sees the folder that its file names", () => {
+test("the folder that the log shipper reads is mounted", () => {
   assert.deepEqual(services.alloy?.volumes[1], mounted("logs", LOCAL_LOGS));
 });
 
-test("every folder that is mounted is made before, by the command that stands first", () => {
+test("the first command of the instructions makes every mounted folder", () => {
   const commands = [...text.matchAll(/^# {3}(\S.*)$/gm)].map(([, command = ""]) => command);
   assert.match(commands[0] ?? "", /^npm run render -- --stack local$/);
   assert.match(commands.at(-1) ?? "", /^docker compose -f monitoring\/compose\.yml up\b/);

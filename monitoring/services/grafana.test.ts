@@ -15,7 +15,7 @@ const read = (options = SAMPLE) => {
   };
 };
 
-test("Grafana knows its three sources", () => {
+test("Grafana has three data sources", () => {
   const urls = (sources: { uid: string; url: string }[]) => sources.map(({ uid, url }) => [uid, url]);
   assert.deepEqual(urls(read().sources), [
     ["prometheus", "http://127.0.0.1:9090"],
@@ -29,7 +29,7 @@ test("Grafana knows its three sources", () => {
   ]);
 });
 
-test("dashboards come from the files, and name sources that exist", () => {
+test("Grafana reads dashboards from their folder, and panels name data sources that exist", () => {
   assert.equal(read().providers[0].options.path, "/var/lib/odin/config/current/grafana/dashboards");
   const known: string[] = [...Object.values(DATASOURCE_UIDS), "-- Grafana --", "-- Dashboard --"];
   const named = Object.entries(monitoringFiles(SAMPLE))

@@ -3,10 +3,13 @@ import type { MonitoringOptions } from "../options.ts";
 import { localAddress } from "./ports.ts";
 import { yaml } from "./yaml.ts";
 
-/** Where the files of the bucket are on the monitoring VM; mounted at the same place on a laptop. */
+/** Folder of the configuration files on the monitoring VM, and in the containers on a laptop. */
 export const CONFIG_FOLDER = "/var/lib/odin/config/current";
 
-/** Grafana: whom it asks, and where its dashboards are. Nobody edits either in its pages. */
+/**
+ * Provisioning of Grafana: its data sources and the folder of its dashboards. Nobody can edit them in
+ * Grafana's pages.
+ */
 export function grafanaFiles({ lokiUrl, ports }: MonitoringOptions): Record<string, string> {
   const url = (name: "prometheus" | "alertmanager") => `http://${localAddress(name, ports)}`;
   const { prometheus, loki, alertmanager } = DATASOURCE_UIDS;
@@ -22,7 +25,8 @@ export function grafanaFiles({ lokiUrl, ports }: MonitoringOptions): Record<stri
           type: "prometheus",
           url: url("prometheus"),
           isDefault: true,
-          jsonData: { httpMethod: "POST", timeInterval: "15s" }, // how often it is scraped: the least that `$__rate_interval` goes by
+          // timeInterval is the scrape interval, from which Grafana computes `$__rate_interval`.
+          jsonData: { httpMethod: "POST", timeInterval: "15s" },
           ...common,
         },
         { name: "Loki", uid: loki, type: "loki", url: lokiUrl, ...common },

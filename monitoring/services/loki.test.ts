@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { LOG_LABELS } from "../limits/log-labels.ts";
 import { localOptions } from "../local/options.ts";
-import { runOnFiles, without } from "../testing/run-on-files.ts";
+import { runOnFiles, skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { lokiFiles } from "./loki.ts";
 
@@ -12,19 +12,19 @@ const FILE = "loki/loki.yml";
 const text = lokiFiles(SAMPLE)[FILE] ?? "";
 const loki = parse(text);
 
-test("Loki takes the configuration", { skip: without("loki") }, async () => {
+test("Loki accepts the configuration", { skip: skipWithout("loki") }, async () => {
   const args = [`-config.file=${FILE}`, "-config.expand-env=true", "-verify-config"];
   const verify = (content: string) => runOnFiles("loki", args, { [FILE]: content }, { LOKI_DATA: tmpdir() });
   const { ok, output } = await verify(text);
   assert.ok(ok, output);
   const tooMuch = await verify(text.replace("100MB", "100 lines"));
-  assert.ok(!tooMuch.ok, "the ceiling is read");
+  assert.ok(!tooMuch.ok, "Loki checks the ceiling");
   const wrong = await verify(text.replace("retention_period", "retention_perod"));
   assert.ok(!wrong.ok);
   assert.match(wrong.output, /retention_perod/);
 });
 
-test("everything is on the data disk, and forgotten after a week", () => {
+test("all data are on the data disk, and deleted after a week", () => {
   const folders = [
     loki.common.path_prefix,
     loki.common.storage.filesystem.chunks_directory,
@@ -33,29 +33,29 @@ test("everything is on the data disk, and forgotten after a week", () => {
   ];
   for (const folder of folders) assert.match(folder, /^\$\{LOKI_DATA\}/);
   assert.equal(loki.limits_config.retention_period, "168h");
-  assert.equal(loki.compactor.retention_enabled, true, "without it nothing is forgotten");
+  assert.equal(loki.compactor.retention_enabled, true, "without it Loki deletes nothing");
 });
 
-test("it fits into its part of an e2-small, 400 MB", () => {
+test("caches and limits fit into 400 MB of an e2-small", () => {
   const caches = [loki.chunk_store_config.chunk_cache_config, loki.query_range.results_cache.cache];
   const megabytes = caches.map(({ embedded_cache: { max_size_mb } }) => max_size_mb);
-  assert.ok(megabytes.reduce((one, other) => one + other) <= 64, "by default one of them takes 1 GB");
+  assert.ok(megabytes.reduce((one, other) => one + other) <= 64, "the default of one cache is 1 GB");
   const { replay_memory_ceiling, flush_on_shutdown } = loki.ingester.wal;
   assert.equal(
     replay_memory_ceiling,
     "100MB",
-    "by default 4 GB: after a crash under load it would never start again",
+    "the default is 4 GB, with which Loki could not start after a crash under load",
   );
-  assert.equal(flush_on_shutdown, true, "what is flushed needs no replay");
+  assert.equal(flush_on_shutdown, true, "flushed data need no replay");
   assert.ok(loki.querier.max_concurrent <= 2 && loki.limits_config.max_query_parallelism <= 2);
 });
 
-test("no labels but those of the log shipper", () => {
+test("Loki adds no labels to the log shipper's labels", () => {
   assert.deepEqual(loki.limits_config.discover_service_name, []);
   assert.ok(loki.limits_config.max_label_names_per_series >= Object.keys(LOG_LABELS).length);
 });
 
-test("it listens where it was told to", () => {
+test("Loki listens on the given port", () => {
   assert.equal(loki.server.http_listen_port, 3100);
   const local = parse(lokiFiles(localOptions({ ports: { loki: 5 } }))[FILE] ?? "");
   assert.equal(local.server.http_listen_port, 5);

@@ -2,18 +2,22 @@ import type { MonitoringOptions } from "../options.ts";
 import { PORTS } from "./ports.ts";
 import { yaml } from "./yaml.ts";
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: Loki puts in its environment's value
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Loki replaces it by the environment variable
 const DATA = "${LOKI_DATA}";
 const RETENTION = "168h"; // 7 days
 
-/** Loki: one process with a fifth of an e2-small's memory, 400 MB. A gateway that floods loses lines, not the VM. */
+/**
+ * Configuration of Loki: one process with 400 MB, a fifth of an e2-small's memory. The limits drop lines of a
+ * gateway that logs too much.
+ */
 export function lokiFiles({ ports }: MonitoringOptions): Record<string, string> {
   return {
     "loki/loki.yml": yaml({
       auth_enabled: false,
       server: {
         http_listen_port: { ...PORTS, ...ports }.loki,
-        // Nobody asks over gRPC from elsewhere; any port, so that two of them can run on one machine.
+        // No other machine uses gRPC. Port 0 lets the system choose a port, so that two Lokis can run on one
+        // machine.
         grpc_listen_address: "127.0.0.1",
         grpc_listen_port: 0,
         log_level: "warn",
@@ -46,7 +50,8 @@ export function lokiFiles({ ports }: MonitoringOptions): Record<string, string> 
       ingester: {
         chunk_idle_period: "15m",
         max_chunk_age: "1h",
-        // What a crash has left is read in pieces: by default 4 GB of it are held, ten times what the process may have.
+        // After a crash Loki replays its write-ahead log. The default ceiling is 4 GB, ten times the memory
+        // of the process.
         wal: { replay_memory_ceiling: "100MB", flush_on_shutdown: true },
       },
       chunk_store_config: cache("chunk_cache_config", 32),
@@ -60,7 +65,8 @@ export function lokiFiles({ ports }: MonitoringOptions): Record<string, string> 
 
 const LIMITS = {
   retention_period: RETENTION,
-  // Of all gateways together. Each writes few lines: a minute's worth of one that goes wrong fits.
+  // For all gateways together. Gateways normally write few lines. The burst holds a minute of lines of a
+  // faulty gateway.
   ingestion_rate_mb: 4,
   ingestion_burst_size_mb: 8,
   per_stream_rate_limit: "2MB",
@@ -71,7 +77,7 @@ const LIMITS = {
   max_streams_per_user: 2_000,
   reject_old_samples: true,
   reject_old_samples_max_age: "24h",
-  // Labels are those that the log shipper sets, and no others.
+  // Only the log shipper sets labels.
   discover_service_name: [],
   discover_log_levels: false,
   volume_enabled: true,
@@ -83,7 +89,7 @@ const LIMITS = {
   query_timeout: "1m",
 };
 
-/** A cache within the process. @param megabytes that it may take */
+/** A cache in the process's memory. @param megabytes largest size */
 function cache(name: string, megabytes: number, inner?: string): object {
   const embedded = { embedded_cache: { enabled: true, max_size_mb: megabytes } };
   return { [name]: inner === undefined ? embedded : { [inner]: embedded } };

@@ -1,4 +1,4 @@
-/** TCP ports of what monitoring runs and asks. */
+/** TCP ports of the programs of the monitoring and of their targets. */
 export interface Ports {
   /** The gateway's `/metrics`. */
   gateway: number;
@@ -7,11 +7,11 @@ export interface Ports {
   loki: number;
   grafana: number;
   natsExporter: number;
-  /** Alloy's own HTTP server: its exporters' metrics. */
+  /** Alloy's HTTP server, which has the metrics of its exporters. */
   alloy: number;
 }
 
-/** As on the monitoring VM, whose start-up scripts have the same numbers. */
+/** Ports on the monitoring VM. Its start-up scripts repeat these numbers. */
 export const PORTS: Ports = {
   gateway: 3002,
   prometheus: 9090,
@@ -22,7 +22,7 @@ export const PORTS: Ports = {
   alloy: 12345,
 };
 
-/** `127.0.0.1:PORT` of a program beside Prometheus. */
+/** `127.0.0.1:PORT` of a program on the same machine. */
 export function localAddress(name: keyof Ports, ports: Partial<Ports> = {}): string {
   return `127.0.0.1:${{ ...PORTS, ...ports }[name]}`;
 }

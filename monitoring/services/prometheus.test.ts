@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { localOptions } from "../local/options.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { promtool } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { prometheusFiles } from "./prometheus.ts";
 
@@ -41,17 +42,17 @@ test("Prometheus finds the gateways of its own stack in every zone, by their pri
   ]);
 });
 
-test("a target for everything that rules and dashboards ask for", () => {
-  const beside = ["prometheus", "alertmanager", "loki"];
-  assert.deepEqual(names(SAMPLE), ["gateway", "nats", "node", "entrance", ...beside]);
+test("there is a job for every program whose metrics rules and dashboards use", () => {
+  const ownPrograms = ["prometheus", "alertmanager", "loki"];
+  assert.deepEqual(names(SAMPLE), ["gateway", "nats", "node", "entrance", ...ownPrograms]);
   const { domain, ...closed } = SAMPLE;
   assert.ok(domain);
-  assert.deepEqual(names({ ...closed, natsMonitoring: [] }), ["gateway", "node", ...beside]);
-  assert.deepEqual(names(localOptions()), ["gateway", ...beside]);
-  assert.deepEqual(names(localOptions({ nats: true })), ["gateway", "nats", ...beside]);
+  assert.deepEqual(names({ ...closed, natsMonitoring: [] }), ["gateway", "node", ...ownPrograms]);
+  assert.deepEqual(names(localOptions()), ["gateway", ...ownPrograms]);
+  assert.deepEqual(names(localOptions({ nats: true })), ["gateway", "nats", ...ownPrograms]);
   const targets = Object.fromEntries(
     jobs(SAMPLE).flatMap(({ job_name, static_configs }) =>
-      (static_configs ?? []).map((it) => [job_name, it]),
+      (static_configs ?? []).map((config) => [job_name, config]),
     ),
   );
   const labels = { instance: "monitoring" };
@@ -65,7 +66,7 @@ test("a target for everything that rules and dashboards ask for", () => {
   });
 });
 
-test("Alloy's exporters are asked on its own HTTP server, by their components' names", () => {
+test("Prometheus scrapes Alloy's exporters at the paths of their components", () => {
   const [node, entrance] = ["node", "entrance"].map((name) =>
     jobs(SAMPLE).find(({ job_name }) => job_name === name),
   );
@@ -74,7 +75,7 @@ test("Alloy's exporters are asked on its own HTTP server, by their components' n
   assert.deepEqual(entrance?.params, { module: ["certificate"], target: ["live.example.com:443"] });
 });
 
-test("on a laptop everything has the address that it was given", () => {
+test("on a laptop every target has the given address", () => {
   const options = localOptions({
     gateways: ["127.0.0.1:1"],
     ports: { prometheus: 2, alertmanager: 3, loki: 4 },
@@ -88,7 +89,7 @@ test("on a laptop everything has the address that it was given", () => {
   ]);
 });
 
-test("alerts say of which stack they are, and rules come from the folder", () => {
+test("alerts have the label stack, and Prometheus reads all rules of the folder", () => {
   const { global, rule_files } = read(SAMPLE);
   assert.deepEqual(global.external_labels, { stack: "prod" });
   assert.deepEqual(rule_files, ["rules/*.yml"]);
@@ -99,7 +100,7 @@ test("alerts say of which stack they are, and rules come from the folder", () =>
   ]);
 });
 
-test("promtool takes the configuration with all its rules", { skip: WITHOUT_PROMTOOL }, async () => {
+test("promtool accepts the configuration with all its rules", { skip: skipWithout("promtool") }, async () => {
   for (const options of [
     SAMPLE,
     { ...SAMPLE, kind: "capacity-test" as const },

@@ -1,13 +1,13 @@
-import { alertRules } from "../alerts/rules.ts";
+import { alertRules } from "../alerts/alert-rules.ts";
 import { JOB } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { localAddress, PORTS } from "./ports.ts";
 import { yaml } from "./yaml.ts";
 
-const MONITORING = "monitoring"; // label `instance` of what runs beside Prometheus
+const MONITORING = "monitoring"; // label `instance` of targets on Prometheus's own machine
 
-/** Prometheus: whom it asks, and the rules. */
+/** Configuration of Prometheus: its targets and its rules. */
 export function prometheusFiles(options: MonitoringOptions): Record<string, string> {
   return {
     "prometheus/prometheus.yml": yaml(configuration(options)),
@@ -18,14 +18,14 @@ export function prometheusFiles(options: MonitoringOptions): Record<string, stri
 
 function configuration(options: MonitoringOptions): object {
   const { stack, ports, kind, domain, natsMonitoring } = options;
-  const beside = (job: "prometheus" | "alertmanager" | "loki") =>
-    ownJob(JOB[job], localAddress(job, ports), MONITORING);
+  const ownProgram = (job: "prometheus" | "alertmanager" | "loki") =>
+    staticJob(JOB[job], localAddress(job, ports), MONITORING);
   return {
     global: {
       scrape_interval: "15s",
       scrape_timeout: "10s",
       evaluation_interval: "15s",
-      // On every alert, so that several stacks may share a receiver.
+      // Every alert has this label, so that several stacks can share a receiver.
       external_labels: { stack },
     },
     rule_files: ["rules/*.yml"],
@@ -33,18 +33,21 @@ function configuration(options: MonitoringOptions): object {
     scrape_configs: [
       gatewayJob(options),
       ...(natsMonitoring.length > 0
-        ? [ownJob(JOB.nats, localAddress("natsExporter", ports), MONITORING)]
+        ? [staticJob(JOB.nats, localAddress("natsExporter", ports), MONITORING)]
         : []),
       ...(kind === "local" ? [] : [machineJob()]),
       ...(domain === undefined ? [] : [entranceJob(domain)]),
-      beside("prometheus"),
-      beside("alertmanager"),
-      beside("loki"),
+      ownProgram("prometheus"),
+      ownProgram("alertmanager"),
+      ownProgram("loki"),
     ],
   };
 }
 
-/** Gateways come and go: Prometheus asks Compute Engine for them, one question a zone. On a laptop they have fixed addresses. */
+/**
+ * Prometheus asks Compute Engine for gateways, with one request for each zone. On a laptop gateways have
+ * fixed addresses.
+ */
 function gatewayJob({ kind, project, zones = [], stack, gatewayTargets = [] }: MonitoringOptions): object {
   if (kind === "local") return { job_name: JOB.gateway, static_configs: [{ targets: [...gatewayTargets] }] };
   return {
@@ -64,27 +67,27 @@ function gatewayJob({ kind, project, zones = [], stack, gatewayTargets = [] }: M
   };
 }
 
-function ownJob(job: string, address: string, instance: string): object {
+function staticJob(job: string, address: string, instance: string): object {
   return { job_name: job, static_configs: [{ targets: [address], labels: { instance } }] };
 }
 
-/** Where Alloy's HTTP server has the metrics of one of its exporters. */
+/** Path of an exporter's metrics on Alloy's HTTP server. */
 function alloyPath(component: string): string {
   return `/api/v0/component/${component}/metrics`;
 }
 
-/** The machine that monitoring runs on: Alloy is there for its logs, and has the node exporter in it. */
+/** The monitoring VM itself. Alloy, its log shipper, contains the node exporter. */
 function machineJob(): object {
   return {
-    ...ownJob(JOB.machine, localAddress("alloy"), MONITORING),
+    ...staticJob(JOB.machine, localAddress("alloy"), MONITORING),
     metrics_path: alloyPath("prometheus.exporter.unix.machine"),
   };
 }
 
-/** The TLS entrance, as clients see it. Its certificate lasts for months: once a minute is plenty. */
+/** A probe of the TLS entrance. Once a minute is enough, because a certificate lasts for months. */
 function entranceJob(domain: string): object {
   return {
-    ...ownJob(JOB.entrance, localAddress("alloy"), domain),
+    ...staticJob(JOB.entrance, localAddress("alloy"), domain),
     metrics_path: alloyPath("prometheus.exporter.blackbox.entrance"),
     params: { module: ["certificate"], target: [`${domain}:443`] },
     scrape_interval: "1m",

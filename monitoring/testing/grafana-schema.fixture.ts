@@ -7,9 +7,10 @@ import { promisify } from "node:util";
 const REPOSITORY = join(import.meta.dirname, "../..");
 const TIME_LIMIT_MS = 120_000;
 
-/** A dashboard's JSON, and whether Grafana's schema has to refuse it. */
+/** A dashboard for the check. */
 export interface SchemaCase {
   json: string;
+  /** Whether the dashboard does not match Grafana's schema. Default: false. */
   wrong?: boolean;
 }
 
@@ -18,10 +19,11 @@ interface ParsedBoard {
 }
 
 /**
- * Checks dashboards with the compiler against the types that are made of Grafana's schema: unknown and missing fields, wrong types
- * and values. One of its runs takes seconds, so all cases go into one.
+ * Checks dashboards with the TypeScript compiler against the types of Grafana's schema: finds unknown and
+ * missing fields, wrong types and wrong values. A run of the compiler takes seconds, so one run checks all
+ * cases.
  *
- * @returns what is wrong, one line each: errors in what should be right, and wrong cases in which it sees nothing wrong
+ * @returns one line for each problem: an error in a correct dashboard, or a wrong dashboard without an error
  */
 export async function schemaErrors(cases: readonly SchemaCase[]): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), "odin-grafana-schema-"));
@@ -58,10 +60,13 @@ const TSCONFIG = {
   files: ["boards.ts"],
 };
 
-/** The board and its panels as constants on a line each: the error that a wrong one must have is expected on that line. */
+/**
+ * The dashboard and its panels as typed constants. A wrong dashboard is on a single line after
+ * `@ts-expect-error`, so that the compiler reports a dashboard without an error.
+ */
 function statements({ json, wrong = false }: SchemaCase, index: number): string {
   const { panels, ...rest } = JSON.parse(json) as ParsedBoard;
-  const schema = JSON.stringify(join(REPOSITORY, "monitoring/testing/grafana-schema.ts"));
+  const schema = JSON.stringify(join(REPOSITORY, "monitoring/testing/grafana-types.fixture.ts"));
   const board = { ...rest, panels: panels.filter(({ type }) => type === "row") };
   const constants = [
     `export const board${index}: import(${schema}).BoardJson = ${JSON.stringify(board)};`,

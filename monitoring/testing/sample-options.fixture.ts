@@ -1,6 +1,6 @@
 import type { MonitoringOptions } from "../options.ts";
 
-/** A deployment with everything that can be watched. */
+/** A deployment with all parts that can be monitored. */
 export const SAMPLE: MonitoringOptions = {
   kind: "service",
   stack: "prod",

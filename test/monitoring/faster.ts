@@ -1,14 +1,15 @@
-/** Monitoring files for a clock that runs faster. */
+/** Makes the monitoring react faster than in production, so that tests take seconds. */
 
 import { parse, stringify } from "yaml";
 
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * The same files, but every time in them is a fraction of itself: how often something is asked and evaluated, over how much time
- * a rate is taken, how long something has to last before it is an alert, how long notifications wait. What comes first still comes first.
+ * The same files with all durations divided by a factor: intervals of scrapes and evaluations, windows of
+ * rates, pending times of alerts, and waiting times of notifications. The order of events stays the same.
  *
- * Names of what is recorded stay (`…:rate5m`), and so does everything else. Loki and dashboards know no such times.
+ * Everything else stays, also names of records such as `…:rate5m`. The files of Loki and the dashboards are
+ * not changed.
  *
  * @param factor how much faster, for example 15
  */
@@ -42,7 +43,7 @@ function scaled(value: unknown, keys: RegExp, factor: number): unknown {
   );
 }
 
-/** Windows stand in brackets or behind `offset`. */
+/** Windows of a query are in brackets or after `offset`. */
 function shorterWindows(expr: string, factor: number): string {
   return expr.replaceAll(
     /(\[|\boffset )(\d+(?:ms|[smhd]))/g,
@@ -50,10 +51,10 @@ function shorterWindows(expr: string, factor: number): string {
   );
 }
 
-/** `15s`, 15 times as fast: `1000ms`. */
+/** A duration divided by a factor: `15s` by 15 is `1000ms`. */
 function shorter(time: string, factor: number): string {
   const [, count, unit = ""] = /^(\d+)(ms|[smhd])$/.exec(time) ?? [];
   const milliseconds = UNITS[unit];
-  if (milliseconds === undefined) throw new Error(`a time that is not understood: ${time}`);
+  if (milliseconds === undefined) throw new Error(`"${time}" is not a duration such as 15s or 5m`);
   return `${Math.round((Number(count) * milliseconds) / factor)}ms`;
 }

@@ -1,4 +1,4 @@
-/** `npm run monitoring` as a person runs it. */
+/** Tests of `npm run monitoring` as a real process. */
 
 import { strict as assert } from "node:assert";
 import { spawn, spawnSync } from "node:child_process";
@@ -7,26 +7,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { LOCAL_PROGRAMS } from "../../monitoring/local/local.ts";
-import { findProgram, howToGet } from "../../tools/programs/programs.ts";
+import { LOCAL_PROGRAMS } from "../../monitoring/local/programs.ts";
 import { get } from "../harness/http.ts";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
 import { eventually, within } from "../harness/wait.ts";
-import { logql, targets } from "./ask.ts";
+import { skipWithoutPrograms } from "./programs.ts";
+import { logql, targets } from "./queries.ts";
 
 const CLI = fileURLToPath(new URL("../../monitoring/local/cli.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PATIENCE = 60_000; // ms
 
-function withoutPrograms(): string | false {
-  const missing = LOCAL_PROGRAMS.find((name) => findProgram(name) === undefined);
-  if (missing === undefined) return false;
-  if (process.env.CI === "true") throw new Error(howToGet(missing));
-  return howToGet(missing);
-}
-
-/** Runs it with ports of its own and a temporary folder that can be looked into. */
+/** Runs the command with free ports, and with a temporary folder that tests can inspect. */
 async function startCli(owner: Owner) {
   const folder = await mkdtemp(join(tmpdir(), "odin-local-"));
   const ports = Object.fromEntries(
@@ -36,7 +29,7 @@ async function startCli(owner: Owner) {
   const args = Object.entries(ports).flatMap(([name, port]) => ["--port", `${name}=${port}`]);
   const child = spawn(process.execPath, [CLI, "--gateway", gateway, ...args], {
     env: { ...process.env, TMPDIR: folder },
-    detached: true, // a group, so that what is left of it can be seen
+    detached: true, // a process group of its own, so that tests find processes that are left over
     stdio: ["pipe", "pipe", "pipe"],
   });
   let output = "";
@@ -62,13 +55,13 @@ function groupLives(pid: number): boolean {
   }
 }
 
-describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, () => {
-  test("starts all three, says where they are, takes log lines, and leaves nothing", async (t) => {
+describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }, () => {
+  test("starts three programs, prints their addresses, sends log lines to Loki, and leaves nothing behind", async (t) => {
     const { child, exited, folder, gateway, url, output } = await startCli(t);
     child.stdin.write('{"severity":"WARNING","message":"from a pipe"}\n');
-    await eventually(output, () => output().includes("Ctrl-C ends it"), PATIENCE);
+    await eventually(output, () => output().includes("press Ctrl-C to stop"), PATIENCE);
     for (const name of LOCAL_PROGRAMS) assert.match(output(), new RegExp(`^${name} +${url(name)}$`, "m"));
-    assert.match(output(), /^\{"severity":"WARNING","message":"from a pipe"\}$/m, "lines are shown too");
+    assert.match(output(), /^\{"severity":"WARNING","message":"from a pipe"\}$/m, "lines are printed too");
     const [line] = await eventually(
       "the line in Loki",
       async () => {
@@ -83,7 +76,7 @@ describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, ()
       level: "warning",
       role: "gateway",
     });
-    const seen = await eventually(
+    const health = await eventually(
       "targets",
       async () => {
         const found = await targets(url("prometheus"));
@@ -91,18 +84,18 @@ describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, ()
       },
       PATIENCE,
     );
-    assert.match(seen.gateway ?? "", /refused|unknown/);
+    assert.match(health.gateway ?? "", /refused|unknown/);
     assert.equal((await get(`${url("alertmanager")}/-/ready`)).status, 200);
 
     child.kill("SIGTERM");
     assert.equal(await within(output, exited, PATIENCE), 0, output());
-    await eventually("the end of all", () => !groupLives(child.pid ?? 0));
+    await eventually("the end of all processes", () => !groupLives(child.pid ?? 0));
     assert.deepEqual(await readdir(folder), []);
   });
 
-  test("a port that is taken: it says whose, and leaves nothing", async (t) => {
+  test("with a port in use it names the program, and leaves nothing behind", async (t) => {
     const first = await startCli(t);
-    await eventually(first.output, () => first.output().includes("Ctrl-C ends it"), PATIENCE);
+    await eventually(first.output, () => first.output().includes("press Ctrl-C to stop"), PATIENCE);
     const taken = new URL(first.url("alertmanager")).port;
     const second = spawnSync(
       process.execPath,
@@ -115,11 +108,11 @@ describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, ()
       },
     );
     assert.equal(second.status, 1, second.stderr);
-    assert.match(second.stderr, /^(prometheus|alertmanager|loki) ended with 1; last of what it said:$/m);
+    assert.match(second.stderr, /^(prometheus|alertmanager|loki) ended with 1; its last output:$/m);
     assert.match(second.stderr, /address already in use/);
-    assert.equal((await readdir(first.folder)).length, 1, "only the first one's");
+    assert.equal((await readdir(first.folder)).length, 1, "only the folder of the first command is left");
 
-    // A Ctrl-C reaches the gateway too, whose last lines are still wanted.
+    // A Ctrl-C stops the gateway too. Its last lines must still arrive.
     first.child.kill("SIGINT");
     first.child.stdin.end("the last line\n");
     assert.equal(await within(first.output, first.exited, PATIENCE), 0, first.output());
@@ -128,13 +121,13 @@ describe("npm run monitoring", { skip: withoutPrograms(), timeout: 180_000 }, ()
   });
 });
 
-test("the command line", () => {
+test("the command line prints its help, and refuses wrong arguments", () => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [CLI, ...args], { encoding: "utf8", cwd: ROOT });
   const help = run("--help");
   assert.equal(help.status, 0);
   assert.match(help.stdout, /npm start \| npm run monitoring/);
-  // Every name that is taken stands there.
+  // The help lists every name that --port accepts.
   assert.match(
     help.stdout,
     /prometheus=9090, alertmanager=9093, loki=3100, natsExporter=7777, grafana=3010;/,
@@ -154,7 +147,7 @@ test("the command line", () => {
   }
 });
 
-test("without any of the programs it says how to get them", async (t) => {
+test("without the programs it prints how to get them", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "odin-local-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const env = { PATH: folder, ODIN_TOOLS: folder, TMPDIR: folder, HOME: folder };

@@ -1,10 +1,10 @@
 /**
- * A stand-in for NATS's exporter, a Go module whose own modules were out of reach when this was written: the same names and labels, from
- * a real server's numbers.
+ * A replacement for prometheus-nats-exporter: exports the numbers of a real NATS server with the same names
+ * and labels.
  */
 
 import { createServer } from "node:http";
-import { OTHERS } from "../../monitoring/limits/metrics.ts";
+import { OTHER_METRIC } from "../../monitoring/limits/metrics.ts";
 import { get } from "../harness/http.ts";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
@@ -32,7 +32,12 @@ interface Jsz {
   }[];
 }
 
-/** Starts it for one server. @param monitoring base URL of the server's monitoring endpoint @returns the port it listens on */
+/**
+ * Starts an exporter for one NATS server.
+ *
+ * @param monitoring base URL of the server's monitoring endpoint
+ * @returns the port on which the exporter listens
+ */
 export async function startNatsExporter(owner: Owner, name: string, monitoring: string): Promise<number> {
   const port = await freePort();
   const server = createServer(async (_request, response) => {
@@ -52,7 +57,7 @@ async function ask<Answer>(url: string): Promise<Answer | undefined> {
   return body === "" ? undefined : (JSON.parse(body) as Answer);
 }
 
-/** A server that does not answer has no lines at all. */
+/** The metrics as text. There are no metrics of a server that does not answer. */
 async function exposition(name: string, monitoring: string): Promise<string> {
   const [varz, jsz, health] = await Promise.all([
     ask<Varz>(`${monitoring}/varz`),
@@ -62,28 +67,28 @@ async function exposition(name: string, monitoring: string): Promise<string> {
   const lines: string[] = [];
   const add = (metric: string, value: number, labels = "") =>
     lines.push(`${metric}{server_id="${name}"${labels}} ${value}`);
-  if (health) add(OTHERS.natsHealth, health.status === "ok" ? 0 : 1);
+  if (health) add(OTHER_METRIC.natsHealth, health.status === "ok" ? 0 : 1);
   if (varz) {
-    add(OTHERS.natsConnections, varz.connections);
-    add(OTHERS.natsSlowConsumers, varz.slow_consumers);
-    add(OTHERS.natsMessagesIn, varz.in_msgs);
-    add(OTHERS.natsMessagesOut, varz.out_msgs);
-    add(OTHERS.natsBytesIn, varz.in_bytes);
-    add(OTHERS.natsBytesOut, varz.out_bytes);
-    add(OTHERS.natsMemory, varz.mem);
-    add(OTHERS.natsCpu, varz.cpu);
+    add(OTHER_METRIC.natsConnections, varz.connections);
+    add(OTHER_METRIC.natsSlowConsumers, varz.slow_consumers);
+    add(OTHER_METRIC.natsMessagesIn, varz.in_msgs);
+    add(OTHER_METRIC.natsMessagesOut, varz.out_msgs);
+    add(OTHER_METRIC.natsBytesIn, varz.in_bytes);
+    add(OTHER_METRIC.natsBytesOut, varz.out_bytes);
+    add(OTHER_METRIC.natsMemory, varz.mem);
+    add(OTHER_METRIC.natsCpu, varz.cpu);
   }
   if (varz && jsz) {
     const labels = `,server_name="${varz.server_name}"`;
-    add(OTHERS.jetstreamBytes, jsz.bytes, labels);
-    add(OTHERS.jetstreamMaxBytes, jsz.config.max_storage, labels);
+    add(OTHER_METRIC.jetstreamBytes, jsz.bytes, labels);
+    add(OTHER_METRIC.jetstreamMaxBytes, jsz.config.max_storage, labels);
     for (const { stream_detail: streams = [] } of jsz.account_details ?? [])
       for (const { name: stream, state } of streams) {
         const ofStream = `${labels},stream_name="${stream}",is_stream_leader="true"`;
-        add(OTHERS.streamMessages, state.messages, ofStream);
-        add(OTHERS.streamBytes, state.bytes, ofStream);
-        add(OTHERS.streamLastSequence, state.last_seq, ofStream);
-        add(OTHERS.streamConsumers, state.consumer_count, ofStream);
+        add(OTHER_METRIC.streamMessages, state.messages, ofStream);
+        add(OTHER_METRIC.streamBytes, state.bytes, ofStream);
+        add(OTHER_METRIC.streamLastSequence, state.last_seq, ofStream);
+        add(OTHER_METRIC.streamConsumers, state.consumer_count, ofStream);
       }
   }
   return `${lines.join("\n")}\n`;

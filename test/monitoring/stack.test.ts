@@ -1,19 +1,18 @@
-/** The rendered files in real programs, beside a real gateway and a real NATS under load. */
+/** Tests of the rendered files with real programs, a real gateway and a real NATS server under load. */
 
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
-import { INHIBITIONS } from "../../monitoring/alerts/rules.ts";
+import { INHIBITIONS } from "../../monitoring/alerts/inhibitions.ts";
 import { monitoringFiles } from "../../monitoring/files.ts";
 import { LOG_LABELS } from "../../monitoring/limits/log-labels.ts";
 import { recordingRules } from "../../monitoring/limits/recording-rules.ts";
-import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "../../monitoring/local/local.ts";
 import { LogSender } from "../../monitoring/local/log-sender.ts";
 import { localOptions } from "../../monitoring/local/options.ts";
+import { type LocalMonitoring, startLocal } from "../../monitoring/local/programs.ts";
 import type { MonitoringOptions } from "../../monitoring/options.ts";
-import { type DashboardQuery, dashboardQueries } from "../../monitoring/testing/queries.ts";
-import { findProgram, howToGet } from "../../tools/programs/programs.ts";
+import { type DashboardQuery, dashboardQueries } from "../../monitoring/testing/dashboard-queries.fixture.ts";
 import { connect, type TestClient } from "../harness/client.ts";
 import { startFeed } from "../harness/feed.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
@@ -22,30 +21,24 @@ import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
 import { type Owner, suiteOwner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
 import { eventually } from "../harness/wait.ts";
-import { type Found, logql, promql, promqlRange, streams, targets } from "./ask.ts";
 import { faster } from "./faster.ts";
 import { startNatsExporter } from "./nats-exporter.ts";
-import { startWebhook, type Told } from "./webhook.ts";
+import { skipWithoutPrograms } from "./programs.ts";
+import { type Found, logql, promql, promqlRange, streams, targets } from "./queries.ts";
+import { type ReceivedAlert, startWebhook } from "./webhook.ts";
 
-const FACTOR = 15; // times as fast: asked every second, and what takes 5 minutes takes 20 seconds
+const FACTOR = 15; // Prometheus scrapes every second, and 5 minutes become 20 seconds
 const CLIENTS = 8;
 const PATIENCE = 60_000; // ms
 const CHANNELS = ["BTC.trade", "BTC.liquidity", "ETH.trade", "ETH.social", "global.trending"];
-
-function withoutPrograms(): string | false {
-  const missing = LOCAL_PROGRAMS.find((name) => findProgram(name) === undefined);
-  if (missing === undefined) return withoutNats();
-  if (process.env.CI === "true") throw new Error(howToGet(missing));
-  return howToGet(missing);
-}
 
 interface Stack {
   options: MonitoringOptions;
   nats: Nats;
   gateway: Gateway;
   monitoring: LocalMonitoring;
-  told: Told[];
-  /** Ids of connections, which the gateway logs. */
+  received: ReceivedAlert[];
+  /** Ids of connections that are in the gateway's log. */
   connections: string[];
 }
 
@@ -72,10 +65,10 @@ async function startStack(owner: Owner): Promise<Stack> {
   startFeed(owner, nats, CHANNELS);
   const connections = await load(owner, gateway);
   await monitoring.ready;
-  return { options, nats, gateway, monitoring, told: webhook.told, connections };
+  return { options, nats, gateway, monitoring, received: webhook.received, connections };
 }
 
-/** Sends what the gateway has said since the last look. */
+/** Sends new log lines of the gateway to Loki every 100 ms. */
 function ship(owner: Owner, gateway: Gateway, sender: LogSender): void {
   let sent = 0;
   const timer = setInterval(() => {
@@ -93,7 +86,7 @@ function answerTo({ urls }: LocalMonitoring, { source, expr, instant }: Dashboar
   return (instant ? promql : promqlRange)(urls.prometheus, expr);
 }
 
-/** An error that the gateway logs, and gets over: one of its two workers dies. */
+/** Kills one of the gateway's two workers: the gateway logs an error and continues. */
 async function loseWorker(gateway: Gateway): Promise<void> {
   const worker = gateway.process.processes().at(-1);
   assert.ok(worker && worker.pid !== gateway.process.pid);
@@ -102,7 +95,10 @@ async function loseWorker(gateway: Gateway): Promise<void> {
   await gateway.health(200);
 }
 
-/** Clients that stay, one that comes and goes, one that is refused; returns the ids of those that have gone. */
+/**
+ * Makes load: clients that stay, clients that disconnect, and a client that is refused. Returns the ids of
+ * connections that were closed.
+ */
 async function load(owner: Owner, gateway: Gateway): Promise<string[]> {
   const clients: TestClient[] = [];
   for (let count = 0; count < CLIENTS; count++) {
@@ -124,7 +120,7 @@ async function load(owner: Owner, gateway: Gateway): Promise<string[]> {
   return [first.welcome.connection, second?.welcome.connection ?? ""];
 }
 
-describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
+describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 300_000 }, () => {
   const owner = suiteOwner();
   let started: Promise<Stack> | undefined;
   const stack = () => {
@@ -146,9 +142,9 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     assert.deepEqual(Object.keys(seen).sort(), ["alertmanager", "gateway", "loki", "nats", "prometheus"]);
   });
 
-  test("the alert that always fires reaches Alertmanager: the question of the monitoring VM's heartbeat", async () => {
+  test("Watchdog reaches Alertmanager, where the monitoring VM's heartbeat looks for the alert", async () => {
     const { monitoring } = await stack();
-    const [path = ""] = heartbeatQuestions();
+    const [path = ""] = heartbeatPaths();
     await eventually(
       path,
       async () => (await get(monitoring.urls.alertmanager + path)).body.includes('"Watchdog"'),
@@ -156,13 +152,13 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     );
   });
 
-  test("every recording rule yields data", async () => {
+  test("every recording rule has a result", async () => {
     const { monitoring, options } = await stack();
     const names = recordingRules(options).flatMap(({ rules }) => rules.map(({ record }) => record));
     let empty = [...new Set(names)];
     assert.ok(empty.length > 30);
     await eventually(
-      () => `data of ${empty.join(", ")}`,
+      () => `results of ${empty.join(", ")}`,
       async () => {
         const found = await Promise.all(empty.map((name) => promql(monitoring.urls.prometheus, name)));
         empty = empty.filter((_, index) => found[index]?.length === 0);
@@ -172,27 +168,28 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     );
   });
 
-  test("every query of every dashboard is understood, and every panel and variable finds something", async () => {
+  test("every query of every dashboard is valid, and the queries of panels and variables have results", async () => {
     const { monitoring, options } = await stack();
     const queries = dashboardQueries(monitoringFiles(options));
     assert.ok(queries.length > 80, `${queries.length} queries`);
-    // Annotations are about what seldom happens: those are to be understood.
-    const isEvent = ({ where }: DashboardQuery) => where.startsWith("annotation ");
-    for (const query of queries.filter(isEvent)) await answerTo(monitoring, query);
-    let empty = queries.filter((query) => !isEvent(query));
+    // Annotations mark rare events: their queries must be valid, but may have no result.
+    const isAnnotation = ({ where }: DashboardQuery) => where.startsWith("annotation ");
+    for (const query of queries.filter(isAnnotation)) await answerTo(monitoring, query);
+    let empty = queries.filter((query) => !isAnnotation(query));
     await eventually(
       () => empty.map(({ path, where, expr }) => `${path}, ${where}: ${expr}`).join("\n"),
       async () => {
-        const still = [];
-        for (const query of empty) if ((await answerTo(monitoring, query)).length === 0) still.push(query);
-        empty = still;
+        const stillEmpty = [];
+        for (const query of empty)
+          if ((await answerTo(monitoring, query)).length === 0) stillEmpty.push(query);
+        empty = stillEmpty;
         return empty.length === 0;
       },
       PATIENCE,
     );
   });
 
-  test("a connection's id finds that connection's lines, in the dashboard of logs", async () => {
+  test("the dashboard of logs finds the lines of a connection by its id", async () => {
     const { monitoring, options, connections } = await stack();
     const [connection = ""] = connections;
     const queries = dashboardQueries(monitoringFiles(options), { connection }).filter(
@@ -212,7 +209,7 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     }
   });
 
-  test("log lines arrive with few labels; a connection's id is in lines only", async () => {
+  test("log lines have few labels; a connection's id is in lines, not in labels", async () => {
     const { monitoring, connections, gateway } = await stack();
     const { loki } = monitoring.urls;
     const host = `127.0.0.1:${gateway.opsPort}`;
@@ -241,37 +238,37 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     }
   });
 
-  test("without NATS its own alert arrives and none of its consequences; with it again, the end of it", async () => {
-    const { monitoring, nats, told, options } = await stack();
+  test("when NATS is down only NatsUnreachable arrives, and it is resolved when NATS is back", async () => {
+    const { monitoring, nats, received, options } = await stack();
     const { prometheus, alertmanager } = monitoring.urls;
     const consequences = INHIBITIONS.find(({ source }) => source.alertname === "NatsUnreachable")?.targets
       .alertnames;
     assert.ok(consequences);
-    const before = told.length;
+    const before = received.length;
     await nats.kill();
     const firing = await eventually(
-      () => `NatsUnreachable, told of ${JSON.stringify(told)}`,
-      () => told.slice(before).find(({ name }) => name === "NatsUnreachable"),
+      () => `NatsUnreachable; received: ${JSON.stringify(received)}`,
+      () => received.slice(before).find(({ name }) => name === "NatsUnreachable"),
       PATIENCE,
     );
     assert.equal(firing.status, "firing");
     assert.equal(firing.labels.stack, options.stack);
     assert.match(firing.annotations.runbook_url ?? "", /#nats-unreachable$/);
-    // Which the monitoring VM's heartbeat counts: that is who sends mail.
-    const critical = await get(alertmanager + heartbeatQuestions()[1]);
+    // The heartbeat counts critical alerts, and Google Cloud mails the count.
+    const critical = await get(alertmanager + heartbeatPaths()[1]);
     assert.equal(critical.body.match(/"fingerprint"/g)?.length, 1, critical.body);
     assert.match(critical.body, /"alertname":"NatsUnreachable"/);
-    // The consequences do fire: Alertmanager keeps them back.
+    // The consequences fire too, but Alertmanager inhibits them.
     for (const name of ["NatsServerDown", "StreamSilent"]) {
       await eventually(
-        `${name} firing, and held back`,
+        `${name} firing and inhibited`,
         async () => {
           const [alert] = await promql(prometheus, `ALERTS{alertname="${name}",alertstate="firing"}`);
           if (alert === undefined) return false;
-          const kept = await fetch(
+          const inhibited = await fetch(
             `${alertmanager}/api/v2/alerts?inhibited=true&active=false&silenced=false`,
           );
-          return ((await kept.json()) as { labels: { alertname: string } }[]).some(
+          return ((await inhibited.json()) as { labels: { alertname: string } }[]).some(
             ({ labels }) => labels.alertname === name,
           );
         },
@@ -280,26 +277,28 @@ describe("monitoring", { skip: withoutPrograms(), timeout: 300_000 }, () => {
     }
     await nats.start();
     await eventually(
-      () => `the end of it, told of ${JSON.stringify(told.slice(before))}`,
+      () => `the end of NatsUnreachable; received: ${JSON.stringify(received.slice(before))}`,
       () =>
-        told.slice(before).find(({ name, status }) => name === "NatsUnreachable" && status === "resolved"),
+        received
+          .slice(before)
+          .find(({ name, status }) => name === "NatsUnreachable" && status === "resolved"),
       PATIENCE,
     );
     assert.deepEqual(
-      told.slice(before).filter(({ name, status }) => status === "firing" && consequences.includes(name)),
+      received.slice(before).filter(({ name, status }) => status === "firing" && consequences.includes(name)),
       [],
     );
   });
 });
 
-/** What the heartbeat asks Alertmanager, in order. */
-function heartbeatQuestions(): string[] {
+/** Paths of the heartbeat's requests to Alertmanager, in their order. */
+function heartbeatPaths(): string[] {
   const script = readFileSync(new URL("../../infra/startup/heartbeat.sh", import.meta.url), "utf8");
-  const found = script.matchAll(/'http:\/\/127\.0\.0\.1:9093(\/api\/v2\/alerts[^']+)'/g);
-  return [...found].map(([, path = ""]) => path);
+  const requests = script.matchAll(/'http:\/\/127\.0\.0\.1:9093(\/api\/v2\/alerts[^']+)'/g);
+  return [...requests].map(([, path = ""]) => path);
 }
 
-test("the faster files are the rendered ones but for their times", () => {
+test("the faster files differ from the rendered files only in their durations", () => {
   const files = monitoringFiles(localOptions({ nats: true }));
   const changed = faster(files, FACTOR);
   const paths = Object.keys(files).filter((path) => changed[path] !== files[path]);
@@ -309,8 +308,9 @@ test("the faster files are the rendered ones but for their times", () => {
     "prometheus/rules/alerts.yml",
     "prometheus/rules/recording.yml",
   ]);
-  const timeless = (text = "") => JSON.stringify(parse(text)).replaceAll(/\d+(ms|[smhd])\b/g, "T");
-  for (const path of paths) assert.equal(timeless(changed[path]), timeless(files[path]), path);
+  const withoutDurations = (text = "") => JSON.stringify(parse(text)).replaceAll(/\d+(ms|[smhd])\b/g, "T");
+  for (const path of paths)
+    assert.equal(withoutDurations(changed[path]), withoutDurations(files[path]), path);
   assert.match(changed["prometheus/rules/alerts.yml"] ?? "", /alert: NatsUnreachable\n.*\n\s+for: 2000ms/);
   assert.match(changed["prometheus/rules/recording.yml"] ?? "", /ws_messages_sent_total\[20000ms\]/);
 });

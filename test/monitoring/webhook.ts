@@ -1,32 +1,32 @@
-/** Somebody who is told of alerts. */
+/** A receiver of alerts for tests. */
 
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
 
-/** One alert of a message. */
-export interface Told {
+/** An alert in a message of Alertmanager. */
+export interface ReceivedAlert {
   status: "firing" | "resolved";
   name: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
 }
 
-/** Starts it; `told` grows with each message. */
-export async function startWebhook(owner: Owner): Promise<{ url: string; told: Told[] }> {
+/** Starts a webhook; `received` grows with each message. */
+export async function startWebhook(owner: Owner): Promise<{ url: string; received: ReceivedAlert[] }> {
   const port = await freePort();
-  const told: Told[] = [];
+  const received: ReceivedAlert[] = [];
   const server = createServer(async (request, response) => {
     const { alerts } = JSON.parse(await text(request)) as {
       alerts: {
-        status: Told["status"];
+        status: ReceivedAlert["status"];
         labels: Record<string, string>;
         annotations: Record<string, string>;
       }[];
     };
     for (const { status, labels, annotations } of alerts)
-      told.push({ status, name: labels.alertname ?? "", labels, annotations });
+      received.push({ status, name: labels.alertname ?? "", labels, annotations });
     response.end();
   });
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -34,5 +34,5 @@ export async function startWebhook(owner: Owner): Promise<{ url: string; told: T
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${port}/`, told };
+  return { url: `http://127.0.0.1:${port}/`, received };
 }

@@ -1,154 +1,156 @@
-import { type AlertCase, counter, G1, gauge, gaugeCase, of, STEP } from "./case.fixture.ts";
+import { type AlertCase, counter, G1, gauge, gaugeCase, STEP, seriesName } from "./alert-case.fixture.ts";
 
-/** What makes the alerts on gateways fire. */
+/** Cases of the alerts on gateways. */
 export const GATEWAY_CASES: readonly AlertCase[] = [
   {
     alert: "AllGatewaysDown",
     step: STEP,
-    series: { [of("up", G1)]: gauge([1, 120], [0, 180], [1, 420]) },
-    beyond: 120,
-    over: 615, // one answers at 300, and five minutes
-    description: "0 gateways answer Prometheus. Clients get no connection and no messages.",
+    series: { [seriesName("up", G1)]: gauge([1, 120], [0, 180], [1, 420]) },
+    conditionAt: 120,
+    resolvedAt: 615, // a gateway answers at 300; the alert keeps firing for five minutes
+    description: "0 gateways answer Prometheus. Clients cannot connect and receive no messages.",
   },
   {
     alert: "NoGatewaysFound",
     step: STEP,
-    series: { [of("up", G1)]: gauge([1, 120], [undefined, 420], [1, 60]) },
-    beyond: 120,
-    over: 540,
+    series: { [seriesName("up", G1)]: gauge([1, 120], [undefined, 420], [1, 60]) },
+    conditionAt: 120,
+    resolvedAt: 540,
     description:
-      "0 gateways are known for 5m: their group is empty, or Google Cloud does not tell. Every alert on a gateway is blind.",
+      "Prometheus has found 0 gateways for 5m. Either their instance group is empty, or Google Cloud does not list its VMs. No alert on a gateway can fire meanwhile.",
   },
   gaugeCase(
     "GatewayDown",
     "up",
     [1, 0, 1],
     300,
-    "up is 0: g1 has not answered Prometheus for 5m, and autohealing has not replaced it.",
+    "up is 0: g1 has not answered Prometheus for 5m, and autohealing has not replaced its VM.",
   ),
   {
     alert: "RestartLoop",
     step: STEP,
     series: {
-      [of("process_cpu_seconds_total", G1)]: gauge([100, 120], [50, 60], [20, 60], [5, 900]),
+      [seriesName("process_cpu_seconds_total", G1)]: gauge([100, 120], [50, 60], [20, 60], [5, 900]),
     },
-    beyond: 240, // the third time
-    over: 1020, // the first is longer ago than 15 min
+    conditionAt: 240, // the third restart
+    resolvedAt: 1020, // the first restart is more than 15 min ago
     labels: G1,
-    description: "g1 has started 3 times in 15m; each time its clients were cut off.",
+    description: "g1 has restarted 3 times in 15m. Every restart disconnects all of its clients.",
   },
   {
-    alert: "RestartLoop", // lives for half a minute: away as often as there, and its counter never falls
+    // The process lives for half a minute, so scrapes miss many restarts and the counter never falls.
+    alert: "RestartLoop",
     step: STEP,
     series: {
-      [of("up", G1)]: `${"1 0 1 1 0 ".repeat(10)}${"1 ".repeat(80)}`.trim(),
-      [of("process_cpu_seconds_total", G1)]: "1.2 stale 1.2 1.4 stale ".repeat(10).trim(),
+      [seriesName("up", G1)]: `${"1 0 1 1 0 ".repeat(10)}${"1 ".repeat(80)}`.trim(),
+      [seriesName("process_cpu_seconds_total", G1)]: "1.2 stale 1.2 1.4 stale ".repeat(10).trim(),
     },
-    beyond: 90, // away for the third time
-    over: 1400 - (1400 % STEP),
+    conditionAt: 90, // down for the third time
+    resolvedAt: 1400 - (1400 % STEP),
     labels: G1,
-    description: "g1 has started 3 times in 15m; each time its clients were cut off.",
+    description: "g1 has restarted 3 times in 15m. Every restart disconnects all of its clients.",
   },
   gaugeCase(
     "DrainStuck",
     "ws_draining",
     [0, 1, 0],
     600,
-    "ws_draining is 1 on g1 for 10m: it takes no clients, and has not stopped.",
+    "ws_draining has been 1 on g1 for 10m: the gateway accepts no clients, and has not stopped.",
   ),
   {
     alert: "AutoscalingEvent",
     step: STEP,
     series: {
-      [of("up", G1)]: gauge([1, 720]),
-      [of("up", { ...G1, instance: "g2" })]: gauge([undefined, 360], [1, 360]),
+      [seriesName("up", G1)]: gauge([1, 720]),
+      [seriesName("up", { ...G1, instance: "g2" })]: gauge([undefined, 360], [1, 360]),
     },
-    beyond: 360,
-    over: 660,
-    description: "There are 2 gateways now, another number than 5m ago.",
+    conditionAt: 360,
+    resolvedAt: 660,
+    description: "There are 2 gateways now. 5m ago their number was different.",
   },
   gaugeCase(
     "CapacityNearlyFull",
     "ws_capacity_ratio",
     [0.9, 0.91, 0.5],
     120,
-    "91% of the 10000 connections of g1 are taken (limit of the alert: 90%). Full gateways refuse clients.",
+    "91% of the 10000 connections that g1 accepts are in use (alert threshold: 90%). A full gateway refuses clients.",
   ),
   gaugeCase(
     "HighCpu",
     "ws_cpu_usage_percent",
     [80, 81, 40],
     120,
-    "g1 uses 81% of its CPU limit (limit of the alert: 80%). It refuses clients, and reads the stream slower.",
+    "g1 uses 81% of its CPU limit (alert threshold: 80%). The gateway refuses new clients and reads the stream more slowly.",
   ),
   gaugeCase(
     "HighMemory",
     "ws_memory_usage_bytes",
     [900_000_000, 910_000_000, 1_000_000],
     120,
-    "g1 uses 91% of its memory limit (limit of the alert: 90%). It refuses clients; not far above 100 % the system ends it.",
+    "g1 uses 91% of its memory limit (alert threshold: 90%). The gateway refuses new clients. A little above 100 % the system kills the gateway.",
   ),
   gaugeCase(
     "EventLoopLag",
     "nodejs_eventloop_lag_p99_seconds",
     [0.1, 0.15, 0.01],
     300,
-    "The event loop of g1 lags by 150ms (99th percentile, limit of the alert: 0.1 s). Every message waits for it.",
+    "The event loop of g1 lags by 150ms (99th percentile, alert threshold: 0.1 s). Every message waits for the event loop.",
   ),
   {
     alert: "ConnectionsRejected",
     step: STEP,
     series: {
-      [of("ws_connections_rejected_total", { ...G1, reason: "connections" })]: counter(
+      [seriesName("ws_connections_rejected_total", { ...G1, reason: "connections" })]: counter(
         [0, 120],
         [1, 120],
         [0, 360],
       ),
     },
-    beyond: 120,
-    over: 540,
+    conditionAt: 120,
+    resolvedAt: 540,
     labels: { reason: "connections" },
-    description: "1.00 connections a second are refused for the reason connections.",
+    description:
+      "Gateways refuse 1.00 connections a second for the reason connections. The clients did nothing wrong.",
   },
   {
     alert: "ClientsRejected",
     step: STEP,
     series: {
-      [of("ws_connections_total", G1)]: counter([1, 960]),
-      [of("ws_connections_rejected_total", { ...G1, reason: "token" })]: counter([1, 660], [0, 300]),
+      [seriesName("ws_connections_total", G1)]: counter([1, 960]),
+      [seriesName("ws_connections_rejected_total", { ...G1, reason: "token" })]: counter([1, 660], [0, 300]),
     },
-    beyond: 45, // until then there are too few
-    over: 900,
+    conditionAt: 45, // before, too few connections are refused
+    resolvedAt: 900,
     description:
-      "50% of all connection attempts are refused for their token, origin, path or number (limit of the alert: 20%): wrong keys or a broken page.",
+      "50% of all connection attempts are refused because of their token, origin, path or number of connections (alert threshold: 20%). Usual causes: wrong signing keys or a broken page.",
   },
   {
     alert: "HighDropRate",
     step: STEP,
     series: {
-      [of("ws_messages_sent_total", { ...G1, event: "trade" })]: counter([98, 660]),
-      [of("ws_messages_dropped_total", { ...G1, reason: "throttled", priority: "low" })]: counter(
+      [seriesName("ws_messages_sent_total", { ...G1, event: "trade" })]: counter([98, 660]),
+      [seriesName("ws_messages_dropped_total", { ...G1, reason: "throttled", priority: "low" })]: counter(
         [2, 180],
         [0, 480],
       ),
     },
-    beyond: 15,
-    over: 495,
+    conditionAt: 15,
+    resolvedAt: 495,
     labels: { instance: "g1" },
-    description: "2% of the deliveries of g1 are left out (limit of the alert: 1%).",
+    description: "g1 drops 2% of its deliveries (alert threshold: 1%).",
   },
   {
     alert: "HighLatency",
     step: STEP,
     series: {
-      [of("ws_message_latency_seconds_bucket", { ...G1, le: "0.25" })]: counter([0, 360], [100, 360]),
-      [of("ws_message_latency_seconds_bucket", { ...G1, le: "0.5" })]: counter([100, 720]),
-      [of("ws_message_latency_seconds_bucket", { ...G1, le: "+Inf" })]: counter([100, 720]),
+      [seriesName("ws_message_latency_seconds_bucket", { ...G1, le: "0.25" })]: counter([0, 360], [100, 360]),
+      [seriesName("ws_message_latency_seconds_bucket", { ...G1, le: "0.5" })]: counter([100, 720]),
+      [seriesName("ws_message_latency_seconds_bucket", { ...G1, le: "+Inf" })]: counter([100, 720]),
     },
-    beyond: 15,
-    over: 675,
+    conditionAt: 15,
+    resolvedAt: 675,
     labels: { instance: "g1", quantile: "0.99" },
     description:
-      "From publishing to the socket it takes 497.5ms on g1 (99th percentile, limit of the alert: 0.25 s).",
+      "A message takes 497.5ms from publishing to the write into the socket on g1 (99th percentile, alert threshold: 0.25 s).",
   },
 ];

@@ -1,109 +1,113 @@
-import { type AlertCase, counter, G1, gauge, gaugeCase, of, STEP } from "./case.fixture.ts";
+import { type AlertCase, counter, G1, gauge, gaugeCase, STEP, seriesName } from "./alert-case.fixture.ts";
 
 const EXPORTER = { job: "nats", instance: "monitoring" };
 const SERVER = { job: "nats", instance: "nats", server_id: "nats-0" };
 
-/** What makes the alerts on NATS fire. */
+/** Cases of the alerts on NATS. */
 export const NATS_CASES: readonly AlertCase[] = [
   {
     alert: "NatsUnreachable",
     step: STEP,
     series: {
-      [of("ws_nats_connected", G1)]: gauge([1, 120], [0, 90], [1, 180]),
-      [of("ws_nats_connected", { ...G1, instance: "g2" })]: gauge([1, 390]),
+      [seriesName("ws_nats_connected", G1)]: gauge([1, 120], [0, 90], [1, 180]),
+      [seriesName("ws_nats_connected", { ...G1, instance: "g2" })]: gauge([1, 390]),
     },
-    beyond: 120,
-    over: 345, // connected again at 210, and two minutes
+    conditionAt: 120,
+    resolvedAt: 345, // connected again at 210; the alert keeps firing for two minutes
     labels: G1,
-    description: "ws_nats_connected is 0 on g1: its clients get no messages.",
+    description: "ws_nats_connected is 0 on g1: its clients receive no messages.",
   },
   gaugeCase(
     "NatsLag",
     "ws_nats_lag_messages",
     [1000, 1500, 0],
     120,
-    "1.5k messages of the stream are still to be read by g1 (limit of the alert: 1000).",
+    "g1 has not yet read 1.5k messages of the stream (alert threshold: 1000).",
   ),
   gaugeCase(
     "NatsPaused",
     "ws_nats_paused",
     [0, 1, 0],
     300,
-    "ws_nats_paused is 1 on g1 for 5m: it is short of CPU, and its clients are behind.",
+    "ws_nats_paused has been 1 on g1 for 5m: the gateway is short of CPU, and its clients receive messages late.",
   ),
   {
     alert: "StreamSilent",
     step: STEP,
     series: {
-      [of("up", G1)]: gauge([1, 540]),
-      [of("ws_stream_messages_total", { ...G1, event: "trade" })]: counter([10, 120], [0, 360], [10, 60]),
+      [seriesName("up", G1)]: gauge([1, 540]),
+      [seriesName("ws_stream_messages_total", { ...G1, event: "trade" })]: counter(
+        [10, 120],
+        [0, 360],
+        [10, 60],
+      ),
     },
-    beyond: 150, // a window of a minute without a message
-    over: 480,
-    description: "Gateways read 0.00 messages a second for 5m: NATS is there, the publishers are not.",
+    conditionAt: 150, // the first window of a minute without a message
+    resolvedAt: 480,
+    description: "For 5m gateways have read 0.00 messages a second: NATS is reachable, but nobody publishes.",
   },
   {
-    alert: "StreamSilent", // since the fleet has started
+    alert: "StreamSilent", // gateways have read nothing since their start
     step: STEP,
     series: {
-      [of("up", G1)]: gauge([undefined, 60], [1, 480]),
-      [of("ws_stream_messages_total", {
+      [seriesName("up", G1)]: gauge([undefined, 60], [1, 480]),
+      [seriesName("ws_stream_messages_total", {
         ...G1,
         event: "trade",
       })]: `${gauge([undefined, 420])} ${counter([10, 120])}`,
     },
-    beyond: 60,
-    over: 435,
-    description: "Gateways read 0.00 messages a second for 5m: NATS is there, the publishers are not.",
+    conditionAt: 60,
+    resolvedAt: 435,
+    description: "For 5m gateways have read 0.00 messages a second: NATS is reachable, but nobody publishes.",
   },
   {
     alert: "NatsServerDown",
     step: STEP,
     series: {
-      [of("up", EXPORTER)]: gauge([1, 420]),
-      [of("gnatsd_healthz_status", SERVER)]: gauge([0, 420]),
-      [of("gnatsd_healthz_status", { ...SERVER, server_id: "nats-1" })]: gauge(
+      [seriesName("up", EXPORTER)]: gauge([1, 420]),
+      [seriesName("gnatsd_healthz_status", SERVER)]: gauge([0, 420]),
+      [seriesName("gnatsd_healthz_status", { ...SERVER, server_id: "nats-1" })]: gauge(
         [0, 120],
         [undefined, 180],
         [0, 120],
       ),
     },
-    beyond: 120,
-    over: 300,
-    description: "1 of 2 NATS servers do not answer or are not healthy.",
+    conditionAt: 120,
+    resolvedAt: 300,
+    description: "NATS servers that do not answer or are not healthy: 1 of 2.",
   },
   {
-    alert: "NatsServerDown", // answers, but is not healthy
+    alert: "NatsServerDown", // a server answers, but is not healthy
     step: STEP,
     series: {
-      [of("up", EXPORTER)]: gauge([1, 420]),
-      [of("gnatsd_healthz_status", SERVER)]: gauge([0, 120], [1, 180], [0, 120]),
-      [of("gnatsd_healthz_status", { ...SERVER, server_id: "nats-1" })]: gauge([0, 420]),
+      [seriesName("up", EXPORTER)]: gauge([1, 420]),
+      [seriesName("gnatsd_healthz_status", SERVER)]: gauge([0, 120], [1, 180], [0, 120]),
+      [seriesName("gnatsd_healthz_status", { ...SERVER, server_id: "nats-1" })]: gauge([0, 420]),
     },
-    beyond: 120,
-    over: 300,
-    description: "1 of 2 NATS servers do not answer or are not healthy.",
+    conditionAt: 120,
+    resolvedAt: 300,
+    description: "NATS servers that do not answer or are not healthy: 1 of 2.",
   },
   {
     alert: "JetstreamNearlyFull",
     step: STEP,
     series: {
-      [of("jetstream_server_total_message_bytes", SERVER)]: gauge([90, 120], [95, 360], [50, 60]),
-      [of("jetstream_server_max_storage", SERVER)]: gauge([100, 540]),
+      [seriesName("jetstream_server_total_message_bytes", SERVER)]: gauge([90, 120], [95, 360], [50, 60]),
+      [seriesName("jetstream_server_max_storage", SERVER)]: gauge([100, 540]),
     },
-    beyond: 120,
-    over: 480,
+    conditionAt: 120,
+    resolvedAt: 480,
     labels: SERVER,
     description:
-      "95% of JetStream's storage of nats-0 is taken (limit of the alert: 90%). When it is full nothing can be published.",
+      "95% of the JetStream storage of nats-0 is in use (alert threshold: 90%). When the storage is full, nothing can be published.",
   },
   {
     alert: "NatsSlowConsumer",
     step: STEP,
-    series: { [of("gnatsd_varz_slow_consumers", SERVER)]: gauge([0, 120], [1, 660]) },
-    beyond: 120,
-    over: 705,
+    series: { [seriesName("gnatsd_varz_slow_consumers", SERVER)]: gauge([0, 120], [1, 660]) },
+    conditionAt: 120,
+    resolvedAt: 705,
     labels: SERVER,
-    description: "Clients that nats-0 has cut off in 10m because they did not keep up: 1.",
+    description: "Clients that nats-0 has disconnected in 10m because they did not keep up: 1.",
   },
 ];

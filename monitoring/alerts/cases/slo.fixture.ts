@@ -1,29 +1,33 @@
 import { BURN_RATES, IN_TIME_SECONDS } from "../../limits/slos.ts";
-import type { AlertCase } from "./case.fixture.ts";
-import { grown } from "./series.fixture.ts";
+import { counterValues } from "../../testing/series.fixture.ts";
+import type { AlertCase } from "./alert-case.fixture.ts";
 
-/** Events a second, so that bad ones are more than a few from the first minute on. */
-const EVENTS = 100;
+/** Events a second: enough for more than a few bad events in the first minute. */
+const EVENTS_PER_SECOND = 100;
 
-/** What makes each alert on an error budget fire. */
+/** Cases of the alerts on error budgets. */
 export const SLO_CASES: readonly AlertCase[] = [
   ...burnCases("ConnectionSloBurn", 0.001, "connection attempts were refused", (bad) => ({
-    'ws_connections_total{instance="g1"}': bad((part) => EVENTS * (1 - part)),
-    'ws_connections_rejected_total{instance="g1",reason="memory"}': bad((part) => EVENTS * part),
+    'ws_connections_total{instance="g1"}': bad((part) => EVENTS_PER_SECOND * (1 - part)),
+    'ws_connections_rejected_total{instance="g1",reason="memory"}': bad((part) => EVENTS_PER_SECOND * part),
   })),
   ...burnCases("LatencySloBurn", 0.01, "deliveries were late", (bad) => ({
-    'ws_message_latency_seconds_count{instance="g1"}': bad(() => EVENTS),
+    'ws_message_latency_seconds_count{instance="g1"}': bad(() => EVENTS_PER_SECOND),
     [`ws_message_latency_seconds_bucket{instance="g1",le="${IN_TIME_SECONDS}"}`]: bad(
-      (part) => EVENTS * (1 - part),
+      (part) => EVENTS_PER_SECOND * (1 - part),
     ),
   })),
 ];
 
 /**
- * A part of events is bad from the beginning, more than the alert's limit and less than the limit of the next faster one, so that it alone
- * fires; after a while none is bad.
+ * One case for each burn rate. At first a part of all events is bad: more than the threshold of this burn
+ * rate, and less than the threshold of the next faster burn rate, so that only one alert fires. Later no
+ * event is bad.
  *
- * @param series makes the series from the rate of a kind of event, by the part that is bad
+ * @param budget part of all events that may be bad
+ * @param failure the SLO's own text for bad events
+ * @param series makes the time series. Its argument turns a rate, which depends on the bad part, into the
+ * values of a counter
  */
 function burnCases(
   alert: string,
@@ -32,27 +36,32 @@ function burnCases(
   series: (values: (rate: (badPart: number) => number) => string) => Record<string, string>,
 ): AlertCase[] {
   const step = 60;
-  // Factor by which the budget burns, minutes of it, minute at which the short window's ratio is below the limit again.
+  // factor: how many times too fast the budget burns. badMinutes: for how long. resolvedMinute: when the
+  // ratio of the short window is below the threshold again.
   const courses = [
-    { burns: 20, bad: 8, over: 14 },
-    { burns: 10, bad: 20, over: 55 },
-    { burns: 5, bad: 70, over: 125 },
-    { burns: 2, bad: 200, over: 400 },
+    { factor: 20, badMinutes: 8, resolvedMinute: 14 },
+    { factor: 10, badMinutes: 20, resolvedMinute: 55 },
+    { factor: 5, badMinutes: 70, resolvedMinute: 125 },
+    { factor: 2, badMinutes: 200, resolvedMinute: 400 },
   ];
   return BURN_RATES.flatMap(({ factor, long }, index) => {
     const course = courses[index];
     if (course === undefined) return [];
-    const part = course.burns * budget;
+    const part = course.factor * budget;
     return {
       alert,
       step,
       series: series((rate) =>
-        grown(step, [rate(part), course.bad * 60], [rate(0), (course.over - course.bad + 1) * 60]),
+        counterValues(
+          step,
+          [rate(part), course.badMinutes * 60],
+          [rate(0), (course.resolvedMinute - course.badMinutes + 1) * 60],
+        ),
       ),
-      beyond: step,
-      over: course.over * 60,
+      conditionAt: step,
+      resolvedAt: course.resolvedMinute * 60,
       labels: { window: long },
-      description: `${Number((part * 100).toFixed(2))}% of all ${failure} in the last ${long} (limit of the alert: ${Number((factor * budget * 100).toFixed(2))}%, ${factor} times what the objective allows).`,
+      description: `${Number((part * 100).toFixed(2))}% of all ${failure} in the last ${long} (alert threshold: ${Number((factor * budget * 100).toFixed(2))}%, ${factor} times what the objective allows).`,
     };
   });
 }

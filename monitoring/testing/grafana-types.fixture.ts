@@ -1,6 +1,7 @@
 /**
- * What Grafana takes as a dashboard, as types of its JSON: put together from the types that Grafana Labs make of its schema. Panels'
- * options and queries, which the dashboard's own schema leaves open, are those of the panel's and the source's plugin.
+ * Types of the JSON of Grafana's dashboards, built from the types that Grafana Labs generates from Grafana's
+ * schema. The dashboard's schema does not define the options and queries of panels: their types come from the
+ * plugins of the panel and of the data source.
  */
 
 import type * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
@@ -58,13 +59,16 @@ interface Board extends Omit<dashboard.Dashboard, "panels" | "annotations"> {
   annotations: { list?: Annotation[] };
 }
 
-/** A panel of a dashboard as it stands in the file. */
+/** A panel as it is in the dashboard's file. */
 export type PanelJson<Type extends PanelType, Source extends SourceType> = Json<Panel<Type, Source>>;
 
-/** A dashboard as it stands in the file, with its rows' titles and without other panels. */
+/** A dashboard as it is in its file, without panels except for the titles of rows. */
 export type BoardJson = Json<Board>;
 
-/** What `JSON.parse` gives for a T: enums are their values, and there are no functions. */
+/**
+ * The type of a T after `JSON.stringify` and `JSON.parse`: enums become their values, and functions are
+ * missing.
+ */
 type Json<T> = 0 extends 1 & T
   ? T // any
   : T extends string

@@ -13,15 +13,15 @@ import {
 import type { MonitoringOptions } from "../options.ts";
 import { DASHBOARD_UIDS, type DashboardName } from "./uids.ts";
 
-/** A dashboard without what all of them share. */
-export interface Topic {
+/** The parts of a dashboard that differ from the other dashboards. */
+export interface Dashboard {
   name: DashboardName;
   description: string;
-  /** What is on the screen at first, for example `now-1h`. */
+  /** Begin of the time range when the dashboard is opened, for example `now-1h`. */
   from: string;
   variables?: Builder<VariableModel>[];
   annotations?: Builder<AnnotationQuery>[];
-  /** From the top; what matters most stands first. */
+  /** Rows from top to bottom: the most important row comes first. */
   rows: { title: string; panels: Builder<Panel>[] }[];
 }
 
@@ -33,13 +33,16 @@ export const TITLES: Record<DashboardName, string> = {
   logs: "Logs",
 };
 
-/** Dashboards with the variable of gateways. That of the logs is typed in, and knows no list and no "all". */
-const BY_GATEWAY: readonly DashboardName[] = ["operations", "nats", "capacityTest"];
+/**
+ * Dashboards whose variable `instance` is a list of gateways. On the dashboard of logs `instance` is a text
+ * field.
+ */
+const WITH_GATEWAY_LIST: readonly DashboardName[] = ["operations", "nats", "capacityTest"];
 const COLUMNS = 24;
 
-/** A dashboard as Grafana's provisioning reads it: JSON, the same bytes for the same topic. */
+/** The JSON of a dashboard, as Grafana's provisioning reads it. The same dashboard gives the same bytes. */
 export function dashboardJson(
-  { name, description, from, variables = [], annotations = [], rows }: Topic,
+  { name, description, from, variables = [], annotations = [], rows }: Dashboard,
   { stack, runbookUrl }: Pick<MonitoringOptions, "stack" | "runbookUrl">,
 ): string {
   const board = new DashboardBuilder(`${TITLES[name]} (${stack})`)
@@ -75,15 +78,15 @@ export function dashboardJson(
     }
     y += height;
   }
-  return `${JSON.stringify(board.build(), inSight, 2)}\n`;
+  return `${JSON.stringify(board.build(), outsideOfMenu, 2)}\n`;
 }
 
-/** The builders hide links and annotations in a menu, and cannot be told not to. */
-function inSight(key: string, value: unknown): unknown {
+/** Removes the setting by which the SDK's builders always hide links and annotations in a menu. */
+function outsideOfMenu(key: string, value: unknown): unknown {
   return key === "placement" && value === DashboardLinkPlacement.InControlsMenu ? undefined : value;
 }
 
-/** To the other dashboards, with the same time and gateways, and to the runbook. */
+/** Links to the other dashboards, which keep the time range and the chosen gateways, and to the runbook. */
 function links(self: DashboardName, runbookUrl: string): DashboardLinkBuilder[] {
   const others = (Object.keys(TITLES) as DashboardName[]).filter((name) => name !== self);
   return [
@@ -93,12 +96,12 @@ function links(self: DashboardName, runbookUrl: string): DashboardLinkBuilder[] 
         .icon("dashboard")
         .url(`/d/${DASHBOARD_UIDS[name]}`)
         .keepTime(true)
-        .includeVars(BY_GATEWAY.includes(self) && BY_GATEWAY.includes(name)),
+        .includeVars(WITH_GATEWAY_LIST.includes(self) && WITH_GATEWAY_LIST.includes(name)),
     ),
     new DashboardLinkBuilder("Runbook")
       .type(DashboardLinkType.Link)
       .icon("doc")
-      .tooltip("What each alert means and what to do")
+      .tooltip("What each alert means and what to do about it")
       .url(runbookUrl)
       .targetBlank(true),
   ];

@@ -9,19 +9,24 @@ import { stringify } from "yaml";
 
 const TIME_LIMIT_MS = 60_000;
 
-/** The `skip` of a test that needs a program; under CI nothing goes untested, so there it is a failure. */
-export function without(name: ProgramName): string | false {
+/**
+ * Value of `skip` for a test that needs a program: false where the program is installed, else how to install
+ * the program.
+ *
+ * @throws Error under CI when the program is missing, because CI must not skip a test
+ */
+export function skipWithout(name: ProgramName): string | false {
   if (findProgram(name) !== undefined) return false;
   if (process.env.CI === "true") throw new Error(howToGet(name));
   return howToGet(name);
 }
 
 /**
- * Runs a program on files that exist while it runs, in their folder.
+ * Runs a program in a temporary folder that holds the given files.
  *
- * @param files content by path; what is no text is written as YAML
- * @param env beside PATH
- * @returns what it printed and whether it was content
+ * @param files content by path; content that is not text is written as YAML
+ * @param env variables in addition to PATH
+ * @returns the program's output, and whether the program exited with 0
  */
 export async function runOnFiles(
   name: ProgramName,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dashboardQueries } from "./queries.ts";
+import { dashboardQueries } from "./dashboard-queries.fixture.ts";
 
 const prometheus = { type: "prometheus", uid: "prometheus" };
 const loki = { type: "loki", uid: "loki" };
@@ -33,20 +33,20 @@ const BOARD = {
       datasource: prometheus,
       targets: [
         { refId: "A", expr: 'rate(x{instance=~"$instance"}[$__rate_interval])' },
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's form
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's notation of a variable
         { refId: "B", expr: "max_over_time(x[${__range}])", instant: true },
       ],
     },
     {
       title: "Two",
       datasource: loki,
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's form
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's notation of a variable
       targets: [{ refId: "A", expr: '{a=~"${text:regex}.*"} |= `$text`', queryType: "instant" }],
     },
   ],
 };
 
-test("gives what panels, variables and annotations ask, with the variables' first values", () => {
+test("returns the queries of panels, variables and annotations, with the first values of variables", () => {
   assert.deepEqual(
     dashboardQueries(files(BOARD)).map(({ where, source, instant, expr }) => [where, source, instant, expr]),
     [
@@ -59,7 +59,7 @@ test("gives what panels, variables and annotations ask, with the variables' firs
   );
 });
 
-test("given values go first", () => {
+test("given values replace the first values", () => {
   const [first, , third] = dashboardQueries(files(BOARD), {
     instance: "gateway-1",
     __rate_interval: "30s",
@@ -69,13 +69,16 @@ test("given values go first", () => {
   assert.equal(third?.expr, '{a=~"x.*"} |= `x`');
 });
 
-test("panels in a closed row count", () => {
-  const closed = { panels: [{ type: "row", title: "Row", panels: BOARD.panels.slice(1, 2) }] };
-  assert.throws(() => dashboardQueries(files(closed)), /panel "One" A: nobody sets the variable \$instance/);
-  assert.equal(dashboardQueries(files(closed), { instance: "a" }).length, 2);
+test("queries of panels in a collapsed row are returned", () => {
+  const collapsed = { panels: [{ type: "row", title: "Row", panels: BOARD.panels.slice(1, 2) }] };
+  assert.throws(
+    () => dashboardQueries(files(collapsed)),
+    /panel "One" A: the variable \$instance has no value/,
+  );
+  assert.equal(dashboardQueries(files(collapsed), { instance: "a" }).length, 2);
 });
 
-test("says where a query is that cannot be read", () => {
+test("the error about an invalid query names its place", () => {
   const source = {
     panels: [{ title: "P", datasource: { type: "mysql" }, targets: [{ refId: "A", expr: "x" }] }],
   };

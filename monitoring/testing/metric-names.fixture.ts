@@ -1,17 +1,20 @@
-import { METRIC, OTHERS } from "../limits/metrics.ts";
+import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import { SAMPLE } from "./sample-options.fixture.ts";
 
-/** Every name that a query may ask for: of the gateway, of others, recorded, and Prometheus's own of alerts. */
+/**
+ * All names that a query may use: metrics of the gateway, other metrics, records, and Prometheus's own
+ * `ALERTS`.
+ */
 export const KNOWN_METRICS: ReadonlySet<string> = new Set<string>([
   ...Object.values(METRIC),
   ...[METRIC.messageLatency, METRIC.broadcastDuration].flatMap((name) => [`${name}_bucket`, `${name}_count`]),
-  ...Object.values(OTHERS),
+  ...Object.values(OTHER_METRIC),
   ...recordingRules(SAMPLE).flatMap(({ rules }) => rules.map(({ record }) => record)),
   "ALERTS",
 ]);
 
-/** Names in a query that are neither functions nor labels nor words of PromQL. */
+/** Names of the metrics in a query. */
 export function metricsIn(expr: string): string[] {
   const bare = expr
     .replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { schemaErrors } from "../testing/grafana-schema.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { dashboards } from "./dashboards.ts";
+import { dashboardFiles } from "./dashboard-files.ts";
 
-/** Each is a mistake that the check has to see. */
-const MISTAKES: [in_: string, from: string, to: string][] = [
+/** Changes that turn a valid dashboard into an invalid one. */
+const MISTAKES: [dashboard: string, from: string, to: string][] = [
   ["operations", '"schemaVersion": 42,', ""],
   ["operations", '"graphTooltip": 1', '"graphTooltip": 7'],
   ["operations", '"iconColor": "blue",', '"iconColour": "blue",'],
@@ -19,8 +19,8 @@ const MISTAKES: [in_: string, from: string, to: string][] = [
   ["logs", '"queryType": "instant"', '"format": "table"'],
 ];
 
-test("dashboards are what Grafana's schema says, and mistakes are seen", { timeout: 180_000 }, async () => {
-  const files = dashboards(SAMPLE);
+test("dashboards match Grafana's schema, and the check finds mistakes", { timeout: 180_000 }, async () => {
+  const files = dashboardFiles(SAMPLE);
   const mistakes = MISTAKES.map(([name, from, to]) => {
     const right = files[`grafana/dashboards/${name}.json`] ?? "";
     assert.ok(right.includes(from), `${name} has ${from}`);

@@ -1,16 +1,19 @@
-/** A query of a dashboard as its source gets it: Grafana's variables are filled in. */
+/** A query of a dashboard as Grafana sends it: variables are replaced by their values. */
 export interface DashboardQuery {
-  /** File of the dashboard. */
+  /** Path of the dashboard's file. */
   path: string;
-  /** Who asks: `panel "Connections" A`, `variable instance`, `annotation Rollout`. */
+  /**
+   * Which part of the dashboard sends the query: `panel "Connections" A`, `variable instance`, `annotation
+   * Rollout`.
+   */
   where: string;
   source: "prometheus" | "loki";
   expr: string;
-  /** For one point in time; else over a range. */
+  /** Whether the query is for one point in time. Otherwise it is for a range. */
   instant: boolean;
 }
 
-/** What Grafana sets itself, as with an hour on the screen and Prometheus asking every 15 s. */
+/** Values of Grafana's own variables, for a time range of an hour and a scrape interval of 15 s. */
 const BUILT_IN: Record<string, string> = {
   __interval: "15s",
   __rate_interval: "1m",
@@ -19,7 +22,7 @@ const BUILT_IN: Record<string, string> = {
   __auto: "1m",
 };
 
-/** What is read of a dashboard's JSON. */
+/** The parts of a dashboard's JSON that are read here. */
 interface Board {
   panels?: Panel[];
   templating?: { list?: Variable[] };
@@ -55,11 +58,13 @@ interface Variable {
 }
 
 /**
- * Every query that the dashboards send: of panels, of variables (`label_values` as the query it stands for), of annotations.
+ * All queries of the dashboards: of panels, of variables (with a query in place of `label_values`) and of
+ * annotations.
  *
- * @param files dashboards' JSON by path; other files are passed over
- * @param values of variables by name, without `$`. Default: what the dashboard starts with; `.*` for all
- * @throws Error when a query has a variable that nobody sets
+ * @param files the dashboards' JSON by path; other files are ignored
+ * @param values values of variables by name, without `$`. Default: the first value on the dashboard, and `.*`
+ * for "all"
+ * @throws Error when a query uses a variable without a value
  */
 export function dashboardQueries(
   files: Record<string, string>,
@@ -113,7 +118,7 @@ function startValue({ name, allValue, current, query }: Variable): [string, stri
   return [name, text === "$__all" ? (allValue ?? ".*") : text];
 }
 
-/** `label_values(series, label)` is Grafana's own way to say this. */
+/** The PromQL for Grafana's `label_values(series, label)`. */
 function seriesOf({ name, query }: Variable): string {
   const text = typeof query === "string" ? query : String(query?.query ?? "");
   const [, series, label] = /^label_values\((.+),\s*(\w+)\)$/.exec(text) ?? [];
@@ -133,7 +138,7 @@ function filledIn(expr: string, values: Record<string, string>, where: string): 
   return expr.replaceAll(/\$(?:\{(\w+)(?::\w+)?\}|(\w+))/g, (_, braced?: string, plain?: string) => {
     const name = braced ?? plain ?? "";
     const value = values[name];
-    if (value === undefined) throw new Error(`${where}: nobody sets the variable $${name}`);
+    if (value === undefined) throw new Error(`${where}: the variable $${name} has no value`);
     return value;
   });
 }

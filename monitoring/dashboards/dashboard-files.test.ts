@@ -1,16 +1,17 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { LIMITS } from "../limits/guides.ts";
-import { OTHERS } from "../limits/metrics.ts";
+import { OTHER_METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
-import { eventRate } from "../limits/slos.ts";
+import { LIMITS } from "../limits/reference-lines.ts";
+import { eventRateName } from "../limits/slos.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { KNOWN_METRICS, metricsIn } from "../testing/metrics-in.fixture.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
-import { dashboardQueries } from "../testing/queries.ts";
+import { dashboardQueries } from "../testing/dashboard-queries.fixture.ts";
+import { KNOWN_METRICS, metricsIn } from "../testing/metric-names.fixture.ts";
+import { promtool } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { dashboards } from "./dashboards.ts";
+import { dashboardFiles } from "./dashboard-files.ts";
 import { WITHOUT_LINE } from "./panels.ts";
 import { DASHBOARD_UIDS } from "./uids.ts";
 
@@ -38,7 +39,7 @@ interface Board {
   annotations: { list?: { name: string }[] };
 }
 
-const files = dashboards(SAMPLE);
+const files = dashboardFiles(SAMPLE);
 const boards = Object.entries(files).map(([path, json]) => ({ path, board: JSON.parse(json) as Board }));
 const panels = boards.flatMap(({ path, board }) =>
   board.panels
@@ -53,7 +54,7 @@ function boardOf(name: string): Board {
   return found.board;
 }
 
-test("a file for each topic, under the id that alerts link to", () => {
+test("each dashboard has a file, and the id that alerts link to", () => {
   assert.deepEqual(
     boards.map(({ path, board }) => [path, board.uid]),
     [
@@ -68,12 +69,12 @@ test("a file for each topic, under the id that alerts link to", () => {
 
 test("the same options give the same bytes, in less than 2 s", () => {
   const begin = performance.now();
-  const again = dashboards(structuredClone(SAMPLE));
+  const again = dashboardFiles(structuredClone(SAMPLE));
   assert.ok(performance.now() - begin < 2000);
   assert.equal(JSON.stringify(again), JSON.stringify(files));
 });
 
-test("panels have an id of their own and lie side by side on 24 columns", () => {
+test("panels have different ids and do not overlap on the 24 columns", () => {
   for (const { path, board } of boards) {
     const ids = board.panels.map(({ id }) => id);
     assert.equal(new Set(ids).size, ids.length, path);
@@ -84,7 +85,7 @@ test("panels have an id of their own and lie side by side on 24 columns", () => 
       for (let row = y; row < y + h; row++) {
         for (let column = x; column < x + w; column++) {
           const cell = `${column},${row}`;
-          assert.equal(taken.get(cell), undefined, `${path}: ${title} lies on ${taken.get(cell)}`);
+          assert.equal(taken.get(cell), undefined, `${path}: ${title} overlaps ${taken.get(cell)}`);
           taken.set(cell, title);
         }
       }
@@ -106,17 +107,17 @@ test("every panel has a title, a unit, a description in sentences and a query", 
   }
 });
 
-test("every panel has a line, but for those that are named here, with the reason", () => {
+test("every panel has a line, except for these panels, which give a reason", () => {
   const bare = panels.filter((panel) => stepsOf(panel).length === 1);
   assert.deepEqual(bare.map(({ at }) => at.replace("grafana/dashboards/", "")).sort(), [
-    "capacity.json Cost a month",
-    "capacity.json Date of full",
-    "capacity.json Fleet in four weeks, a month",
-    "capacity.json Fleet of today, a month",
-    "capacity.json Largest fleet, a month",
+    "capacity.json Cost per month",
+    "capacity.json Current fleet, per month",
+    "capacity.json Date when full",
+    "capacity.json Fleet in four weeks, per month",
+    "capacity.json Largest fleet, per month",
     "logs.json All lines",
     "logs.json Errors",
-    "logs.json Gateways, without the envelope",
+    "logs.json Gateways, message only",
     "logs.json Lines by instance",
     "logs.json Lines by level",
     "operations.json Firing alerts",
@@ -130,7 +131,7 @@ test("every panel has a line, but for those that are named here, with the reason
   }
 });
 
-test("lines are at values of the tables, and are drawn", () => {
+test("lines are at values of LIMITS, and graphs draw them", () => {
   const values = new Set(
     Object.values(LIMITS).flatMap(({ value }) =>
       [1, SAMPLE.maxConnections, SAMPLE.memoryLimitBytes].map(
@@ -138,7 +139,7 @@ test("lines are at values of the tables, and are drawn", () => {
       ),
     ),
   );
-  for (const panel of panels.filter((each) => stepsOf(each).length > 1)) {
+  for (const panel of panels.filter((candidate) => stepsOf(candidate).length > 1)) {
     const [first, second, ...more] = stepsOf(panel);
     assert.equal(first?.value, null, panel.at);
     assert.ok(values.has(second?.value ?? Number.NaN), `${panel.at}: ${second?.value}`);
@@ -150,18 +151,18 @@ test("lines are at values of the tables, and are drawn", () => {
   }
 });
 
-test("queries name no metric that is not listed", () => {
-  const named = dashboardQueries(files)
+test("queries use only metrics that limits/metrics.ts lists", () => {
+  const used = dashboardQueries(files)
     .filter(({ source }) => source === "prometheus")
     .flatMap(({ expr }) => metricsIn(expr));
-  assert.ok(named.length > 150);
+  assert.ok(used.length > 150);
   assert.deepEqual(
-    named.filter((name) => !KNOWN_METRICS.has(name)),
+    used.filter((name) => !KNOWN_METRICS.has(name)),
     [],
   );
 });
 
-test("promtool reads every query", { skip: WITHOUT_PROMTOOL }, async () => {
+test("promtool accepts every query", { skip: skipWithout("promtool") }, async () => {
   const rules = dashboardQueries(files)
     .filter(({ source }) => source === "prometheus")
     .map(({ expr }, index) => ({ record: `dashboard:query:n${index}`, expr }));
@@ -175,7 +176,7 @@ test("promtool reads every query", { skip: WITHOUT_PROMTOOL }, async () => {
   assert.ok(!(await check([{ record: "broken", expr: "sum(" }])).ok);
 });
 
-test("dashboards lead to each other and to the runbook, in sight", () => {
+test("dashboards show links to each other and to the runbook", () => {
   for (const { path, board } of boards) {
     const others = Object.values(DASHBOARD_UIDS).filter((uid) => uid !== board.uid);
     assert.deepEqual(
@@ -192,7 +193,7 @@ test("dashboards lead to each other and to the runbook, in sight", () => {
   }
 });
 
-test("what happened to the fleet is marked on its dashboards", () => {
+test("dashboards of the fleet have marks of its events", () => {
   for (const name of ["operations", "capacity", "nats"]) {
     assert.deepEqual(
       boardOf(name).annotations.list?.map((annotation) => annotation.name),
@@ -201,14 +202,14 @@ test("what happened to the fleet is marked on its dashboards", () => {
   }
 });
 
-test("whether users are served is answered on the first screen", () => {
+test("the first screen shows whether users are served", () => {
   const { panels: all } = boardOf("operations");
   const second = all.findIndex(({ type }, index) => index > 0 && type === "row");
   const first = all.slice(1, second);
   assert.ok(first.every(({ type }) => type === "stat"));
   assert.ok(
     first.every(({ gridPos }) => gridPos.y + gridPos.h <= 9),
-    "nine rows of 38 pixels",
+    "the first screen has nine rows of 38 pixels",
   );
   const text = JSON.stringify(first);
   for (const part of [
@@ -217,59 +218,59 @@ test("whether users are served is answered on the first screen", () => {
     RECORD.latency,
     RECORD.dropRatio,
     RECORD.gatewaysWithoutNats,
-    eventRate("connections", "errors"),
-    eventRate("latency", "errors"),
+    eventRateName("connections", "errors"),
+    eventRateName("latency", "errors"),
     "ALERTS",
   ])
     assert.ok(text.includes(part), part);
 });
 
-test("a part of the deployment that does not exist has no panels", () => {
+test("there are no panels for parts that the deployment does not have", () => {
   const { domain: _, ...rest } = SAMPLE;
-  const without = Object.values(dashboards({ ...rest, kind: "local", natsMonitoring: [] })).join("");
+  const without = Object.values(dashboardFiles({ ...rest, kind: "local", natsMonitoring: [] })).join("");
   const all = Object.values(files).join("");
   for (const name of [
-    OTHERS.natsHealth,
-    OTHERS.streamBytes,
-    OTHERS.diskAvailable,
-    OTHERS.certificateEnd,
-    OTHERS.probeSuccess,
+    OTHER_METRIC.natsHealth,
+    OTHER_METRIC.streamBytes,
+    OTHER_METRIC.diskAvailable,
+    OTHER_METRIC.certificateEnd,
+    OTHER_METRIC.probeSuccess,
   ]) {
     assert.ok(!without.includes(name), name);
   }
-  for (const name of [OTHERS.natsHealth, OTHERS.diskAvailable, OTHERS.certificateEnd]) {
+  for (const name of [OTHER_METRIC.natsHealth, OTHER_METRIC.diskAvailable, OTHER_METRIC.certificateEnd]) {
     assert.ok(all.includes(name), name);
   }
 });
 
-test("costs are those of the given prices", () => {
+test("costs are computed from the given prices", () => {
   const cost = (gateway: number, base: number) =>
-    dashboardQueries(dashboards({ ...SAMPLE, hourlyPrices: { gateway, base } }))
-      .filter(({ where }) => where.startsWith('panel "Largest fleet, a month"'))
+    dashboardQueries(dashboardFiles({ ...SAMPLE, hourlyPrices: { gateway, base } }))
+      .filter(({ where }) => where.startsWith('panel "Largest fleet, per month"'))
       .map(({ expr }) => expr);
   assert.deepEqual(cost(2, 3), ["(3 + vector(5) * 2) * 730"]);
 });
 
-test("what is asked of the past is kept as long", () => {
+test("Prometheus keeps metrics longer than the longest period in a query", () => {
   const script = readFileSync(new URL("../../infra/startup/monitoring-stack.sh", import.meta.url), "utf8");
   const [, kept = "0"] = script.match(/^RETENTION_TIME=(\d+)d/m) ?? [];
-  const asked = [
+  const queried = [
     ...Object.values(files)
       .join("")
       .matchAll(/\b(\d+)d\b/g),
   ].map(([, days]) => Number(days));
-  assert.equal(Math.max(...asked), 30);
+  assert.equal(Math.max(...queried), 30);
   assert.ok(Number(kept) > 30, kept);
 });
 
-test("at the start the largest fleet is the default of the deployment's own key, or what there is", () => {
+test("the first value of the maximum number of gateways is the default of maxInstances, or the number of gateways", () => {
   const script = readFileSync(new URL("../../Pulumi.yaml", import.meta.url), "utf8");
   const [, most] = script.match(/^ {2}maxInstances:\n.*\n {4}default: (\d+)$/m) ?? [];
-  const typed = (options: Partial<MonitoringOptions>) =>
-    dashboardQueries(dashboards({ ...SAMPLE, ...options }))
-      .filter(({ where }) => where.startsWith('panel "Gateways of the maximum"'))
+  const firstMaximum = (options: Partial<MonitoringOptions>) =>
+    dashboardQueries(dashboardFiles({ ...SAMPLE, ...options }))
+      .filter(({ where }) => where.startsWith('panel "Gateways, share of maximum"'))
       .map(({ expr }) => expr.split(" / ")[1]);
-  assert.deepEqual(typed({}), [most]);
-  assert.deepEqual(typed({ kind: "capacity-test" }), ["1"]);
-  assert.deepEqual(typed({ kind: "local", gatewayTargets: ["a:1", "b:1"] }), ["2"]);
+  assert.deepEqual(firstMaximum({}), [most]);
+  assert.deepEqual(firstMaximum({ kind: "capacity-test" }), ["1"]);
+  assert.deepEqual(firstMaximum({ kind: "local", gatewayTargets: ["a:1", "b:1"] }), ["2"]);
 });

@@ -1,4 +1,4 @@
-/** What Prometheus, Alertmanager and Loki answer, read as far as tests need it. */
+/** Queries to Prometheus and Loki, with the parts of their answers that tests need. */
 
 import { get } from "../harness/http.ts";
 
@@ -22,11 +22,11 @@ interface Row {
   values?: [number | string, string][];
 }
 
-/** How long before now a range begins, s. */
+/** Length of a range that ends now, seconds. */
 const RANGE = 60;
 
-/** @throws Error with what the program says when it refuses the query */
-async function ask(url: string, parameters: Record<string, string>): Promise<Found[]> {
+/** Runs a query. @throws Error with the answer when the program refuses the query */
+async function runQuery(url: string, parameters: Record<string, string>): Promise<Found[]> {
   const { status, body } = await get(`${url}?${new URLSearchParams(parameters)}`);
   if (status !== 200) throw new Error(`${status} ${body.trim()}`);
   const { data } = JSON.parse(body) as Answered;
@@ -36,31 +36,31 @@ async function ask(url: string, parameters: Record<string, string>): Promise<Fou
   });
 }
 
-/** A query at this moment. */
+/** Runs a PromQL query for the current time. */
 export function promql(url: string, query: string): Promise<Found[]> {
-  return ask(`${url}/api/v1/query`, { query });
+  return runQuery(`${url}/api/v1/query`, { query });
 }
 
-/** A query over the last minute, a point a second. */
+/** Runs a PromQL query over the last minute, with a point for each second. */
 export function promqlRange(url: string, query: string): Promise<Found[]> {
   const end = Date.now() / 1000;
   const range = { start: String(end - RANGE), end: String(end), step: "1" };
-  return ask(`${url}/api/v1/query_range`, { query, ...range });
+  return runQuery(`${url}/api/v1/query_range`, { query, ...range });
 }
 
-/** A query of logs, over the last five minutes or at this moment. */
+/** Runs a LogQL query over the last five minutes, or for the current time. */
 export function logql(url: string, query: string, instant = false): Promise<Found[]> {
-  if (instant) return ask(`${url}/loki/api/v1/query`, { query });
-  return ask(`${url}/loki/api/v1/query_range`, { query, since: "5m", limit: "1000" });
+  if (instant) return runQuery(`${url}/loki/api/v1/query`, { query });
+  return runQuery(`${url}/loki/api/v1/query_range`, { query, since: "5m", limit: "1000" });
 }
 
-/** Label sets of all streams. */
+/** Labels of all log streams. */
 export async function streams(url: string): Promise<Record<string, string>[]> {
   const { body } = await get(`${url}/loki/api/v1/series?${new URLSearchParams({ match: '{host=~".+"}' })}`);
   return (JSON.parse(body) as { data: Record<string, string>[] }).data;
 }
 
-/** Prometheus's targets, `up` or what is wrong with them, by job. */
+/** Health of Prometheus's targets by job: `up` or the last error. */
 export async function targets(url: string): Promise<Record<string, string>> {
   const { body } = await get(`${url}/api/v1/targets?state=active`);
   const { data } = JSON.parse(body) as {

@@ -1,6 +1,6 @@
-import { JOB, LABEL, METRIC, OTHERS, REFUSALS } from "../limits/metrics.ts";
+import { JOB, LABEL, METRIC, OTHER_METRIC, REFUSALS } from "../limits/metrics.ts";
 import { QUANTILES, RECORD } from "../limits/recording-rules.ts";
-import { errorRatio, SLO_WINDOWS, type SloName } from "../limits/slos.ts";
+import { errorRatioName, SLO_WINDOWS, type SloName } from "../limits/slos.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { GATEWAY, graph } from "./panels.ts";
@@ -8,19 +8,20 @@ import { CHOSEN } from "./variables.ts";
 
 const RATE = T.dropRate.window;
 
-/** One line for each of the chosen gateways. */
-function each(metric: string, matchers = "") {
+/** A query with one series for each of the chosen gateways. */
+function perGateway(metric: string, matchers = "") {
   return { expr: `${metric}{${CHOSEN}${matchers}}`, legend: GATEWAY };
 }
 
-/** Who is connected, who comes and goes, who is refused. */
+/** Panels on open, new, closed and refused connections. */
 export function connectionPanels({ maxConnections }: MonitoringOptions) {
   const refused = (reasons: readonly string[]) =>
     `${RECORD.rejections}{${LABEL.refusal}=~"${reasons.join("|")}"}`;
   return [
     graph({
-      title: "Connections, in sum",
-      description: "Open connections of all gateways, and how many the gateways that answer may have.",
+      title: "Connections, all gateways",
+      description:
+        "Open connections of all gateways, and the number of connections that the running gateways accept.",
       unit: "short",
       line: { limit: "present", bad: "below" },
       queries: [
@@ -31,29 +32,30 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
     graph({
       title: "Connections of each gateway",
       description:
-        "One far above the others: many clients behind one address. At its limit a gateway refuses clients.",
+        "Open connections. A gateway far above the others: many clients share one IP address, and the load balancer sends them to the same gateway. A full gateway refuses clients.",
       unit: "short",
       line: { limit: "capacity", bad: "above", times: maxConnections },
-      queries: [each(METRIC.connectionsCurrent)],
+      queries: [perGateway(METRIC.connectionsCurrent)],
     }),
     graph({
       title: "New connections of each gateway",
-      description: "Accepted connections a second. A peak: clients that come back after they were cut off.",
+      description: "Accepted connections a second. A peak: clients reconnect after they were disconnected.",
       unit: "cps",
       line: { limit: "connects", bad: "above" },
-      queries: [each(RECORD.instanceConnects)],
+      queries: [perGateway(RECORD.instanceConnects)],
     }),
     graph({
-      title: "Refused because of us",
-      description: "Connections a second, by reason: the gateway is full, or cannot check tokens.",
+      title: "Refused: gateways at fault",
+      description:
+        "Valid clients refused a second, by reason: a gateway is full, is short of CPU or memory, or cannot check tokens (keys).",
       unit: "cps",
       line: { limit: "rejections", bad: "above" },
       queries: [{ expr: refused(REFUSALS.ours), legend: "{{reason}}" }],
     }),
     graph({
-      title: "Refused for what clients do",
+      title: "Refused: clients at fault, and drains",
       description:
-        "Part of all attempts, by reason: wrong tokens, origins or paths, or too many. While a gateway drains it sends clients to the next one.",
+        "Share of all connection attempts, by reason: wrong token, origin or path, or too many connections. The reason draining is normal in a rollout: the client reconnects to another gateway.",
       unit: "percentunit",
       line: { limit: "clientRejections", bad: "above" },
       queries: [
@@ -64,9 +66,9 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
       ],
     }),
     graph({
-      title: "Ended connections by code",
+      title: "Closed connections by code",
       description:
-        "Connections a second that ended, by WebSocket close code. 1012 is a drain, 1008 a client that was too slow or sent rubbish.",
+        "Connections closed a second, by WebSocket close code. 1012: the gateway drains. 1008: the client was too slow or broke the protocol.",
       unit: "cps",
       line: { limit: "connects", bad: "above" },
       queries: [
@@ -77,18 +79,18 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
       ],
       stacked: true,
     }),
-    errorPanel("connections", "Refused by the objective", "connectionErrors", 24),
+    errorPanel("connections", "Refused connections, objective", "connectionErrors", 24),
   ];
 }
 
-/** What is sent, how late, and what is not. */
+/** Panels on deliveries: their number, their latency, and dropped deliveries. */
 export function deliveryPanels() {
   const broadcast = `sum by (le) (rate(${METRIC.broadcastDuration}_bucket{${CHOSEN}}[${RATE}]))`;
-  const offered = `scalar(clamp_min(${RECORD.deliveries} + sum(${RECORD.dropsByReason}), 1))`;
+  const attempted = `scalar(clamp_min(${RECORD.deliveries} + sum(${RECORD.dropsByReason}), 1))`;
   return [
     graph({
-      title: "Deliveries, in sum",
-      description: "Envelopes a second to clients, by event. The line is what one gateway can send.",
+      title: "Deliveries, all gateways",
+      description: "Envelopes a second to clients, by event. The line is the capacity of one gateway.",
       unit: "mps",
       line: { limit: "deliveries", bad: "above" },
       queries: [{ expr: RECORD.deliveriesByEvent, legend: "{{event}}" }],
@@ -96,22 +98,21 @@ export function deliveryPanels() {
     }),
     graph({
       title: "Deliveries of each gateway",
-      description:
-        "Envelopes a second. They cost CPU: the line is where a gateway of two cores is short of it.",
+      description: "Envelopes a second to clients. Above the line a gateway with two cores is short of CPU.",
       unit: "mps",
       line: { limit: "deliveries", bad: "above" },
-      queries: [each(RECORD.instanceDeliveries)],
+      queries: [perGateway(RECORD.instanceDeliveries)],
     }),
     graph({
-      title: "Bytes of each gateway",
+      title: "Bytes sent by each gateway",
       description: "Bytes a second to clients, after compression.",
       unit: "Bps",
       line: { limit: "bytesSent", bad: "above" },
-      queries: [each(RECORD.instanceBytes)],
+      queries: [perGateway(RECORD.instanceBytes)],
     }),
     graph({
       title: "Latency, all gateways",
-      description: "From publishing to the write into the socket: quantiles of all deliveries.",
+      description: "Time from publishing to the write into the socket: quantiles of all deliveries.",
       unit: "s",
       line: { limit: "latency", bad: "above" },
       queries: QUANTILES.map((quantile) => ({
@@ -123,16 +124,16 @@ export function deliveryPanels() {
     graph({
       title: "Latency of each gateway, p99",
       description:
-        "One alone is short of CPU or far from NATS; all together: NATS or the publishers' clocks.",
+        "Time from publishing to the write into the socket. One gateway is high: it is short of CPU or far from NATS. All gateways are high: NATS is slow or the publishers' clocks are wrong.",
       unit: "s",
       line: { limit: "latency", bad: "above" },
-      queries: [each(RECORD.instanceLatency, ',quantile="0.99"')],
+      queries: [perGateway(RECORD.instanceLatency, ',quantile="0.99"')],
       logarithmic: true,
     }),
     graph({
-      title: "Time of a broadcast",
+      title: "Duration of a broadcast",
       description:
-        "How long it takes to write one message to all its subscribers. The line is what the objective calls in time.",
+        "Time to write one message to all its subscribers. Above the line the last deliveries are late for the objective.",
       unit: "s",
       line: { limit: "inTime", bad: "above" },
       queries: QUANTILES.map((quantile) => ({
@@ -144,22 +145,22 @@ export function deliveryPanels() {
     graph({
       title: "Dropped deliveries by reason",
       description:
-        "Part of all deliveries. throttled: the client reads too slowly; shed: the gateway has more than it may send.",
+        "Share of all deliveries. throttled: the client reads too slowly. shed: the stream is faster than WS_MAX_BROADCAST_RATE.",
       unit: "percentunit",
       line: { limit: "dropRate", bad: "above" },
-      queries: [{ expr: `${RECORD.dropsByReason} / ${offered}`, legend: "{{reason}}" }],
+      queries: [{ expr: `${RECORD.dropsByReason} / ${attempted}`, legend: "{{reason}}" }],
     }),
     graph({
       title: "Dropped deliveries of each gateway",
-      description: "Part of a gateway's deliveries that were left out.",
+      description: "Share of a gateway's deliveries that are dropped.",
       unit: "percentunit",
       line: { limit: "dropRate", bad: "above" },
-      queries: [each(RECORD.instanceDropRatio)],
+      queries: [perGateway(RECORD.instanceDropRatio)],
     }),
     graph({
       title: "Throttled clients",
       description:
-        "Part of the connections at each throttle level: the higher, the fewer messages pass. Beyond the last they are closed.",
+        "Share of the connections at each throttle level. A client at a higher level receives fewer messages. A client that is too slow at level 3 is disconnected.",
       unit: "percentunit",
       line: { limit: "throttled", bad: "above" },
       queries: [
@@ -172,24 +173,24 @@ export function deliveryPanels() {
     graph({
       title: "Gaps that could not be filled",
       description:
-        "Part of the requests for missed messages that came too late: the messages had left the buffer or the history.",
+        "Share of the requests for missed messages that came too late: the buffer (replay) or the history (resume) no longer had all messages.",
       unit: "percentunit",
       line: { limit: "dropRate", bad: "above" },
       queries: [
-        { expr: partOf(METRIC.replays, `${LABEL.replayResult}="partial"`), legend: "replay" },
-        { expr: partOf(METRIC.resumes, `${LABEL.resumeResult}="lost"`), legend: "resume" },
+        { expr: shareOf(METRIC.replays, `${LABEL.replayResult}="partial"`), legend: "replay" },
+        { expr: shareOf(METRIC.resumes, `${LABEL.resumeResult}="lost"`), legend: "resume" },
       ],
     }),
-    errorPanel("latency", "Late by the objective", "latencyErrors", 16),
+    errorPanel("latency", "Late deliveries, objective", "latencyErrors", 16),
   ];
 }
 
-/** How the gateways are: they themselves, not what they do. */
+/** Panels on the gateways' processes: CPU, memory, event loop, restarts. */
 export function gatewayPanels() {
   return [
     graph({
       title: "Gateways",
-      description: "How many there are, and how many answer.",
+      description: "Gateways that Prometheus knows, and gateways that answer.",
       unit: "short",
       line: { limit: "gatewaysUp", bad: "below" },
       queries: [
@@ -200,54 +201,54 @@ export function gatewayPanels() {
     graph({
       title: "CPU",
       description:
-        "Percent of WS_CPU_LIMIT. From 75 % on a gateway refuses clients, from 80 % on it reads slower.",
+        "CPU use in percent of WS_CPU_LIMIT. Above 75 % a gateway refuses new clients. Above 80 % the gateway reads the stream more slowly.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
-      queries: [each(METRIC.cpuUsage)],
+      queries: [perGateway(METRIC.cpuUsage)],
     }),
     graph({
       title: "Memory",
-      description: "Part of WS_MEMORY_LIMIT. At the line a gateway refuses clients.",
+      description: "Share of WS_MEMORY_LIMIT in use. Above the line a gateway refuses new clients.",
       unit: "percentunit",
       line: { limit: "memory", bad: "above" },
-      queries: [each(RECORD.instanceMemory)],
+      queries: [perGateway(RECORD.instanceMemory)],
     }),
     graph({
       title: "Event loop lag, p99",
-      description: "What every message waits before the process gets to it.",
+      description: "How long every message waits until the process handles it.",
       unit: "s",
       line: { limit: "eventLoopLag", bad: "above" },
-      queries: [each(OTHERS.eventLoopLag, `,job="${JOB.gateway}"`)],
+      queries: [perGateway(OTHER_METRIC.eventLoopLag, `,job="${JOB.gateway}"`)],
     }),
     graph({
       title: "Restarts",
-      description: `Starts of a gateway in ${T.restarts.window} without a new VM. Each time its clients are cut off.`,
+      description: `Restarts of a gateway on the same VM in ${T.restarts.window}. Every restart disconnects all clients of the gateway.`,
       unit: "short",
       line: { limit: "restarts", bad: "above" },
       queries: [
         {
-          expr: `resets(${OTHERS.cpuSeconds}{job="${JOB.gateway}",${CHOSEN}}[${T.restarts.window}])`,
+          expr: `resets(${OTHER_METRIC.cpuSeconds}{job="${JOB.gateway}",${CHOSEN}}[${T.restarts.window}])`,
           legend: GATEWAY,
         },
       ],
     }),
     graph({
       title: "Draining",
-      description: `1 while a gateway sends its clients away. It should end within ${T.draining.for}.`,
+      description: `1 while a gateway drains: it sends its clients to other gateways and then stops. A drain should end within ${T.draining.for}.`,
       unit: "short",
       line: { limit: "draining", bad: "above" },
-      queries: [each(METRIC.draining)],
+      queries: [perGateway(METRIC.draining)],
     }),
   ];
 }
 
-/** NATS as the gateways see it. */
+/** Panels on NATS as the gateways see it. */
 export function sourcePanels() {
   return [
     graph({
       title: "Messages read, by event",
       description:
-        "Messages a second of the source; every gateway reads all of them. At 0 nothing is published.",
+        "Messages a second that gateways read from the stream; every gateway reads all messages. 0: nobody publishes, or NATS is unreachable.",
       unit: "mps",
       line: { limit: "streamRate", bad: "below" },
       queries: [{ expr: RECORD.streamMessages, legend: "{{event}}" }],
@@ -258,26 +259,27 @@ export function sourcePanels() {
       description: "Messages in the stream that a gateway has not read yet.",
       unit: "short",
       line: { limit: "natsLag", bad: "above" },
-      queries: [each(METRIC.natsLag)],
+      queries: [perGateway(METRIC.natsLag)],
     }),
     graph({
-      title: "Reading slowly on purpose",
-      description: "1 while a gateway reads the stream slower because it is short of CPU.",
+      title: "Reading paused",
+      description: "1 while a gateway pauses reading because it is short of CPU.",
       unit: "short",
       line: { limit: "natsPaused", bad: "above" },
-      queries: [each(METRIC.natsPaused)],
+      queries: [perGateway(METRIC.natsPaused)],
     }),
   ];
 }
 
+/** The error ratios of an objective over all windows. */
 function errorPanel(slo: SloName, title: string, limit: "connectionErrors" | "latencyErrors", width: number) {
   return graph({
     title,
     description:
-      "Part of bad events over windows from short to long. Above the line the month's budget does not last.",
+      "Share of bad events, for windows from 5 minutes to 3 days. A value above the line uses up the error budget in less than a month.",
     unit: "percentunit",
     line: { limit, bad: "above" },
-    queries: SLO_WINDOWS.map((window) => ({ expr: errorRatio(slo, window), legend: window })),
+    queries: SLO_WINDOWS.map((window) => ({ expr: errorRatioName(slo, window), legend: window })),
     width,
   });
 }
@@ -286,6 +288,6 @@ function throttled(metric: string, level: string) {
   return { expr: `sum(${metric}) / clamp_min(sum(${METRIC.connectionsCurrent}), 1)`, legend: level };
 }
 
-function partOf(metric: string, matcher: string): string {
+function shareOf(metric: string, matcher: string): string {
   return `sum(rate(${metric}{${matcher}}[${RATE}])) / clamp_min(sum(rate(${metric}[${RATE}])), 0.000001)`;
 }

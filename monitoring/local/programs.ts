@@ -9,15 +9,15 @@ import { localAddress, PORTS, type Ports } from "../services/ports.ts";
 
 /** Prometheus, Alertmanager and Loki as they run on a laptop. */
 export interface LocalMonitoring {
-  /** Those that were found and run, in this order. */
+  /** Programs that were found and started. */
   names: readonly LocalProgram[];
-  /** Base URLs by name. */
+  /** Base URLs by name of the program. */
   urls: Record<LocalProgram, string>;
-  /** Resolves when all are ready. @throws Error when one has ended, or takes longer than a minute */
+  /** Resolves when all programs are ready. Rejects when a program ends, or is not ready within a minute. */
   ready: Promise<void>;
-  /** Resolves with a message when one ends by itself. */
+  /** Resolves with a message when a program ends by itself. */
   failed: Promise<string>;
-  /** Ends all of them and removes what they wrote. */
+  /** Stops all programs and removes their files. */
   stop(): Promise<void>;
 }
 
@@ -25,16 +25,16 @@ export type LocalProgram = "prometheus" | "alertmanager" | "loki";
 
 export const LOCAL_PROGRAMS: readonly LocalProgram[] = ["prometheus", "alertmanager", "loki"];
 
-const READY_LIMIT = 60_000; // ms; Loki takes 15 s by itself
-const POLITE = 10_000; // ms from SIGTERM to SIGKILL
-const TAIL = 4_000; // characters of output that are kept for a message
+const READY_LIMIT = 60_000; // ms; Loki alone needs 15 s
+const KILL_AFTER = 10_000; // ms from SIGTERM to SIGKILL
+const KEPT_OUTPUT = 4_000; // characters of a program's last output that are kept for error messages
 
 /**
- * Starts those of the three programs that are on PATH or in the tools cache, with rendered files, in a folder of their own in the
- * system's temporary one.
+ * Starts Prometheus, Alertmanager and Loki, as far as they are on PATH or in the tools cache. They run in a
+ * temporary folder with the given files.
  *
- * @param files as rendered for this machine
- * @param ports the same as in the files
+ * @param files configuration files, rendered for this machine
+ * @param ports the ports that the files use
  */
 export function startLocal(files: Record<string, string>, ports: Partial<Ports> = {}): LocalMonitoring {
   const folder = mkdtempSync(join(tmpdir(), "odin-monitoring-"));
@@ -70,7 +70,7 @@ export function startLocal(files: Record<string, string>, ports: Partial<Ports> 
 
 const READY_PATH = { prometheus: "/-/ready", alertmanager: "/-/ready", loki: "/ready" };
 
-/** As on the monitoring VM, but only for this machine. */
+/** Arguments as on the monitoring VM, except that the programs listen on 127.0.0.1 only. */
 function argumentsOf(name: LocalProgram, files: string, data: string, port: number): string[] {
   switch (name) {
     case "prometheus":
@@ -79,7 +79,7 @@ function argumentsOf(name: LocalProgram, files: string, data: string, port: numb
         `--storage.tsdb.path=${data}`,
         `--web.listen-address=127.0.0.1:${port}`,
         "--web.enable-lifecycle",
-        // Of a minute: what fires when Alertmanager is not up yet is told again soon.
+        // The default is a minute. An alert that fires before Alertmanager is ready is sent again soon.
         "--rules.alert.resend-delay=5s",
         "--log.level=warn",
       ];
@@ -117,7 +117,7 @@ class Program {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const collect = (chunk: Buffer) => {
-      this.#output = (this.#output + chunk).slice(-TAIL);
+      this.#output = (this.#output + chunk).slice(-KEPT_OUTPUT);
     };
     this.#child.stdout?.on("data", collect);
     this.#child.stderr?.on("data", collect);
@@ -132,7 +132,7 @@ class Program {
   }
 
   problem(): string {
-    return `${this.name} ${this.#exit ?? "is not ready"}; last of what it said:\n${this.#output.trim() || "(nothing)"}`;
+    return `${this.name} ${this.#exit ?? "is not ready"}; its last output:\n${this.#output.trim() || "(nothing)"}`;
   }
 
   async ready(url: string): Promise<void> {
@@ -148,7 +148,7 @@ class Program {
 
   async stop(): Promise<void> {
     this.#child.kill("SIGTERM");
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), POLITE);
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), KILL_AFTER);
     await this.ended;
     clearTimeout(late);
   }

@@ -5,23 +5,19 @@ import { DASHBOARD_UIDS } from "../dashboards/uids.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import { THRESHOLDS } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
-import { promtool, WITHOUT_PROMTOOL } from "../testing/promtool.ts";
+import { secondsOf } from "../testing/duration.fixture.ts";
+import { promtool } from "../testing/promtool.fixture.ts";
+import { skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { ALERT_CASES } from "./cases/all.fixture.ts";
-import type { AlertCase } from "./cases/case.fixture.ts";
-import { checkRules } from "./cases/rule-test.fixture.ts";
-import { type AlertRule, alertRules, INHIBITIONS, runbookAnchor, WATCHDOG } from "./rules.ts";
+import { type AlertRule, alertRules, runbookAnchor } from "./alert-rules.ts";
+import type { AlertCase } from "./cases/alert-case.fixture.ts";
+import { ALERT_CASES } from "./cases/all-cases.fixture.ts";
+import { checkRules } from "./cases/check-rules.fixture.ts";
+import { WATCHDOG } from "./monitoring.ts";
 
 const groups = alertRules(SAMPLE);
 const rules = groups.flatMap((group) => group.rules);
-const skip = WITHOUT_PROMTOOL;
-
-/** Seconds of `2m`. */
-function seconds(time: string): number {
-  const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[time.at(-1) ?? ""];
-  assert.ok(unit, `a time that is not understood: ${time}`);
-  return Number.parseInt(time, 10) * unit;
-}
+const skip = skipWithout("promtool");
 
 function ruleOf({ alert, labels = {} }: AlertCase): AlertRule {
   const [rule, ...others] = rules.filter(
@@ -33,11 +29,11 @@ function ruleOf({ alert, labels = {} }: AlertCase): AlertRule {
 
 for (const [index, row] of ALERT_CASES.entries()) {
   const name = [row.alert, row.labels?.window ?? ""].join(" ").trim();
-  test(`case ${index}, ${name}: silent before its time, then firing, then over`, { skip }, async () => {
+  test(`case ${index}, ${name}: does not fire too early, then fires, then ends`, { skip }, async () => {
     const rule = ruleOf(row);
-    const fires = row.beyond + seconds(rule.for);
-    assert.ok(row.over > fires, "the case ends after the alert has begun");
-    // What the templates become: links and titles hold labels at most.
+    const fires = row.conditionAt + secondsOf(rule.for);
+    assert.ok(row.resolvedAt > fires, "the case must end after the alert has begun");
+    // Fills in the templates of a summary or a link, which contain labels only.
     const filled = (text: string) =>
       text.replaceAll(/{{ \$labels\.(\w+) }}/g, (_, label: string) => row.labels?.[label] ?? "");
     const firing = {
@@ -53,7 +49,7 @@ for (const [index, row] of ALERT_CASES.entries()) {
       alertname: row.alert,
       exp_alerts: expected,
     });
-    const alert_rule_test = [at(fires - row.step, []), at(fires, [firing]), at(row.over, [])];
+    const alert_rule_test = [at(fires - row.step, []), at(fires, [firing]), at(row.resolvedAt, [])];
     await checkRules(row.step, row.series, { alert_rule_test });
   });
 }
@@ -62,17 +58,18 @@ test("every alert has a case", () => {
   const idOf = (name: string, window: string | undefined) => `${name} ${window ?? ""}`;
   const tested = new Set(ALERT_CASES.map(({ alert, labels }) => idOf(alert, labels?.window)));
   const existing = rules.map(({ alert, labels }) => idOf(alert, labels.window));
-  assert.equal(new Set(existing).size, existing.length, "no two alerts are alike");
+  assert.equal(new Set(existing).size, existing.length, "no two alerts have the same name and window");
   assert.deepEqual(
     existing.filter((id) => !tested.has(id)),
     [idOf(WATCHDOG, undefined)],
   );
 });
 
-test("the dead man's switch fires from the start, without any data", { skip }, async () => {
+test("Watchdog fires from the start, without any data", { skip }, async () => {
   const [rule] = rules.filter(({ alert }) => alert === WATCHDOG);
   assert.ok(rule);
-  const description = "Always firing (1): when it stops to arrive, no other alert arrives either.";
+  const description =
+    "This alert always fires (value 1). If this alert stops arriving, no other alert arrives either.";
   const firing = { exp_labels: rule.labels, exp_annotations: { ...rule.annotations, description } };
   const alert_rule_test = ["0s", "1h"].map((eval_time) => ({
     eval_time,
@@ -82,7 +79,7 @@ test("the dead man's switch fires from the start, without any data", { skip }, a
   await checkRules(60, {}, { alert_rule_test });
 });
 
-test("promtool finds nothing wrong, for any kind of deployment", { skip }, async () => {
+test("promtool accepts the rules of every kind of deployment", { skip }, async () => {
   const { domain, ...noDomain } = SAMPLE;
   for (const kind of ["service", "capacity-test", "local"] as const) {
     const options: MonitoringOptions = { ...noDomain, kind, natsMonitoring: [] };
@@ -96,7 +93,7 @@ test("promtool finds nothing wrong, for any kind of deployment", { skip }, async
   assert.ok(domain);
 });
 
-test("each alert says how serious it is, what is the case, with its value, and where to look", () => {
+test("each alert has a severity, a summary, a description with the value, and links", () => {
   const dashboards = Object.values(DASHBOARD_UIDS).map((uid) => `${SAMPLE.grafanaUrl}/d/${uid}`);
   for (const { alert, labels, annotations } of rules) {
     assert.match(labels.severity ?? "", /^(critical|warning|info)$/, alert);
@@ -107,16 +104,16 @@ test("each alert says how serious it is, what is the case, with its value, and w
   }
 });
 
-test("every row of the table is an alert's", () => {
+test("every row of the table of thresholds belongs to an alert", () => {
   const sources = ["gateway", "nats", "monitoring"].map((part) =>
     readFileSync(new URL(`${part}.ts`, import.meta.url), "utf8"),
   );
   for (const name of Object.keys(THRESHOLDS)) {
-    assert.match(sources.join(""), new RegExp(`due\\(T\\.${name}\\)`), name);
+    assert.match(sources.join(""), new RegExp(`timingAndSeverity\\(T\\.${name}\\)`), name);
   }
 });
 
-test("alerts are left out where nothing could raise them", () => {
+test("a deployment has no alerts on parts that it does not have", () => {
   const { domain, ...noDomain } = SAMPLE;
   const names = (options: MonitoringOptions) =>
     new Set(alertRules(options).flatMap((group) => group.rules.map(({ alert }) => alert)));
@@ -136,39 +133,7 @@ test("alerts are left out where nothing could raise them", () => {
   assert.ok(domain);
 });
 
-test("inhibitions name alerts that exist, and a consequence is never due before its source", () => {
-  const dueOf = (name: string, severity?: string) =>
-    rules
-      .filter(({ alert, labels }) => alert === name && (!severity || labels.severity === severity))
-      .map((rule) => seconds(rule.for));
-  for (const { source, targets } of INHIBITIONS) {
-    const begins = Math.min(...dueOf(source.alertname, source.severity));
-    assert.ok(Number.isFinite(begins), source.alertname);
-    for (const name of targets.alertnames) {
-      const due = dueOf(name, targets.severity);
-      assert.ok(due.length > 0, name);
-      // What is cut off at once (0 s) is counted over a window, and comes when NATS is back.
-      if (Math.min(...due) > 0) assert.ok(Math.min(...due) >= begins, `${name} after ${source.alertname}`);
-    }
-  }
-});
-
-test("what is told of one gateway is silenced by that gateway's trouble only", () => {
-  const ofOne = rules
-    .filter(({ annotations }) => annotations.summary.includes("Gateway {{ $labels.instance }}"))
-    .map(({ alert }) => alert)
-    .concat("HighLatency");
-  assert.ok(ofOne.includes("NatsUnreachable") && ofOne.includes("HighDropRate"));
-  for (const { source, targets, equal } of INHIBITIONS.filter((row) =>
-    ofOne.includes(row.source.alertname),
-  )) {
-    for (const name of targets.alertnames.filter((each) => ofOne.includes(each))) {
-      assert.ok(equal.includes("instance"), `${name} by ${source.alertname}`);
-    }
-  }
-});
-
-test("the runbook's anchor of an alert", () => {
+test("an alert's name becomes the anchor of its section in the runbook", () => {
   assert.equal(runbookAnchor("AllGatewaysDown"), "all-gateways-down");
   assert.equal(runbookAnchor("Watchdog"), "watchdog");
 });
