@@ -27,7 +27,6 @@ export interface GatewayOptions {
   /** Name of this VM, as `welcome` says it. */
   instance: string;
   seats: Seats;
-  closure: () => Closure | undefined;
   verify: Verifier | undefined;
   metrics: Metrics;
   log: Log;
@@ -104,7 +103,6 @@ export class Gateway {
       config,
       verify,
       seats: options.seats,
-      closure: options.closure,
       admitted: (ws, socket, applicant, identity) => this.#admit(ws, socket, applicant, identity),
       refused: (reason) => metrics.connectionsRejected.inc({ reason }),
       page: options.page,
@@ -186,6 +184,11 @@ export class Gateway {
     const since = history.head;
     history.lose(offset);
     for (const connection of this.#connections) connection.lost(since, offset - since);
+  }
+
+  /** While there is a closure, new clients are refused for that reason. */
+  setClosure(closure: Closure | undefined): void {
+    this.#entrance.setClosure(closure);
   }
 
   // ——— connections ———

@@ -5,7 +5,6 @@ import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import { readNoArguments } from "./arguments.ts";
 import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
-import type { Closure } from "./entrance/admission.ts";
 import { createVerifier } from "./entrance/auth.ts";
 import { servePage } from "./entrance/demo-page.ts";
 import type { Seats } from "./entrance/entrance.ts";
@@ -32,15 +31,15 @@ async function main(config: Config): Promise<void> {
   const instance = hostname();
   const verify = createVerifier(config);
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
-  const create = (seats: Seats, closure: () => Closure | undefined) =>
-    new Gateway({ config, instance, seats, closure, verify, metrics, log, page });
-  if (cluster.isWorker) return runWorker({ registry, create });
+  const createGateway = (seats: Seats) =>
+    new Gateway({ config, instance, seats, verify, metrics, log, page });
+  if (cluster.isWorker) return runWorker({ registry, createGateway });
 
   for (const variable of unknownSettings(process.env)) log.warn({ variable }, "no such setting");
   if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < MIN_SECRET_BYTES) {
     log.warn(`JWT_SECRET is shorter than ${MIN_SECRET_BYTES} bytes: it can be guessed`);
   }
-  await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, create });
+  await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, createGateway });
 }
 
 readNoArguments(process.argv.slice(2), HELP);

@@ -19,7 +19,6 @@ const options: EntranceOptions = {
   },
   verify: undefined,
   seats: { take: async () => undefined, free: () => {} },
-  closure: () => "draining",
   admitted: () => assert.fail("nobody is let in"),
   refused: () => {},
   page: ({ url }, response) => {
@@ -30,8 +29,8 @@ const options: EntranceOptions = {
   log: pino({ enabled: false }),
 };
 const entrance = new Entrance(options);
+entrance.setClosure("draining");
 
-let closure: ReturnType<EntranceOptions["closure"]>;
 let hasKeys = true;
 let isFull = false;
 let isValid = false;
@@ -39,7 +38,6 @@ let isValid = false;
 const guarded = new Entrance({
   ...options,
   config: { ...options.config, WS_ALLOWED_ORIGINS: ["https://app.example"] },
-  closure: () => closure,
   verify: async () => {
     if (!hasKeys) throw new KeysUnavailableError("no keys");
     if (!isValid) throw new Error("not valid");
@@ -134,11 +132,11 @@ test("who asks without an upgrade is told for how long everybody is refused", as
   const ask = async (path = "/ws") => readable(await answersTo(get(path, `Origin: ${app}`), guarded), app);
   assert.equal(await ask(), null);
   for (const reason of ["draining", "connections", "cpu", "memory"] as const) {
-    closure = reason;
+    guarded.setClosure(reason);
     assert.equal(await ask(), String(closed(reason).retryAfter), reason);
     assert.equal(await ask("/nothing"), undefined, "another path has nothing to tell");
   }
-  closure = undefined;
+  guarded.setClosure(undefined);
   assert.equal(await ask(), null);
 });
 
@@ -163,12 +161,12 @@ test("so it is after a refusal for want of a seat or of keys, until its time is 
 });
 
 test("pages of other origins cannot read it, nor do they need to", async () => {
-  closure = "draining";
+  guarded.setClosure("draining");
   for (const header of ["Origin: https://evil.example", "Origin: null", "X: y"]) {
     const answer = await answersTo(get("/ws", header), guarded);
     assert.doesNotMatch(answer, /Access-Control/i, header);
   }
-  closure = undefined;
+  guarded.setClosure(undefined);
 });
 
 test("where all origins may connect, all may read it", async () => {

@@ -35,8 +35,6 @@ export interface EntranceOptions {
   >;
   verify: Verifier | undefined;
   seats: Seats;
-  /** Why nobody is wanted at present; asked before anything that costs. */
-  closure: () => Closure | undefined;
   /** A client is in. Its seat is taken and must be freed with the same applicant. */
   admitted: (ws: ClientSocket, socket: Socket, applicant: Applicant, identity: Identity | undefined) => void;
   refused: (reason: RefusalReason) => void;
@@ -57,6 +55,7 @@ export class Entrance {
   readonly #options: EntranceOptions;
   readonly #upgrader: WebSocketServer;
   readonly #addressOf: (request: IncomingMessage) => string;
+  #closure: Closure | undefined;
   /** The latest refusal that was for everybody and that no `closure` tells of: no seat was free, or no key. Until somebody is let in. */
   #lately: { retryAfter: number; until: number } | undefined;
 
@@ -92,6 +91,11 @@ export class Entrance {
     this.server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
   }
 
+  /** From now on every client is refused for this reason, before any check that costs more; undefined: no longer. */
+  setClosure(closure: Closure | undefined): void {
+    this.#closure = closure;
+  }
+
   /**
    * Ends the connection after each answer. A proxy would keep it for a later upgrade (Google's: 600 s), which fails when it comes just as
    * the gateway closes; and to wait for longer than any proxy would let everybody hold idle sockets.
@@ -120,7 +124,7 @@ export class Entrance {
    * 426 all the same, which outside probes take for a sign of life.
    */
   #advice({ headers: { origin = "" } }: IncomingMessage): Record<string, string | number> {
-    const closure = this.#options.closure();
+    const closure = this.#closure;
     const lately =
       this.#lately !== undefined && performance.now() < this.#lately.until ? this.#lately : undefined;
     const { retryAfter } = closure === undefined ? { ...lately } : closed(closure);
@@ -156,13 +160,12 @@ export class Entrance {
 
   /** The column of checks. Returns who has got a seat, or why there is none. */
   async #examine(request: IncomingMessage): Promise<Refusal | Guest> {
-    const { config, verify, seats, closure } = this.#options;
+    const { config, verify, seats } = this.#options;
     const url = urlOf(request);
     if (url.pathname !== config.WS_PATH) return refusal(404, "path", `the endpoint is ${config.WS_PATH}`);
     if (!this.#isAllowed(request.headers.origin ?? ""))
       return refusal(403, "origin", "this origin may not connect");
-    const closedFor = closure();
-    if (closedFor !== undefined) return closed(closedFor);
+    if (this.#closure !== undefined) return closed(this.#closure);
     let identity: Identity | undefined;
     if (verify !== undefined) {
       const token = url.searchParams.get("auth");

@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { Registry } from "prom-client";
 import { type Config, readConfig } from "../config.ts";
 import type { Message } from "../delivery/message.ts";
-import type { Closure } from "../entrance/admission.ts";
+import { Admission, type Closure } from "../entrance/admission.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { type Downstream, Hub } from "./hub.ts";
@@ -42,7 +42,12 @@ function start(t: TestContext, env: NodeJS.ProcessEnv = {}) {
   const warn = (fields: object, text: string) => void warnings.push([fields, text]);
   const log = { debug: say, info: say, warn, error: say } as unknown as Log;
   const downstream = new FakeDownstream();
-  const hub = new Hub({ config, metrics: createMetrics(registry), log, downstream });
+  const admission = new Admission({
+    maxConnections: config.WS_MAX_CONNECTIONS,
+    maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
+    maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
+  });
+  const hub = new Hub({ config, admission, downstream, metrics: createMetrics(registry), log });
   let offset = 0;
   const send = (subject: string, body: string | Uint8Array = "{}", priority?: string) =>
     hub.message({ subject, offset: ++offset, ts: Date.now(), body: Buffer.from(body), priority });
@@ -54,7 +59,7 @@ function start(t: TestContext, env: NodeJS.ProcessEnv = {}) {
         ?.slice(line.length + 1),
     );
   const tick = (ms: number) => t.mock.timers.tick(ms);
-  return { hub, downstream, send, warnings, value, tick };
+  return { hub, admission, downstream, send, warnings, value, tick };
 }
 
 test("passes on what the stream carries, in its order", (t) => {
@@ -195,11 +200,11 @@ function busy(
 }
 
 test("CPU, memory and drain close the door, here and downstream, and open it again", (t) => {
-  const { hub, downstream, tick } = start(t, { WS_MEMORY_LIMIT: "100000000" });
+  const { hub, admission, downstream, tick } = start(t, { WS_MEMORY_LIMIT: "100000000" });
   hub.status({ connected: true, warm: true });
   assert.deepEqual(hub.unhealthy, []);
   let used = busy(hub, tick, 1.9, 20);
-  assert.deepEqual([hub.unhealthy, downstream.closure, hub.admission.closure], [["cpu"], "cpu", "cpu"]);
+  assert.deepEqual([hub.unhealthy, downstream.closure, admission.closure], [["cpu"], "cpu", "cpu"]);
   used = busy(hub, tick, 0.1, 30, used);
   assert.deepEqual([hub.unhealthy, downstream.closure], [[], undefined]);
   used = busy(hub, tick, 0.1, 1, used, 95_000_000);
@@ -229,9 +234,9 @@ test("reading waits while the CPU is over the pause threshold, a bounded time", 
 });
 
 test("a full gateway leaves the rotation but tells nobody downstream", (t) => {
-  const { hub, downstream, tick } = start(t, { WS_MAX_CONNECTIONS: "2" });
+  const { hub, admission, downstream, tick } = start(t, { WS_MAX_CONNECTIONS: "2" });
   hub.status({ connected: true, warm: true });
-  for (const ip of ["a", "b"]) hub.admission.take({ user: undefined, ip }, 1);
+  for (const ip of ["a", "b"]) admission.take({ user: undefined, ip }, 1);
   busy(hub, tick, 0.1, 1);
   assert.deepEqual([hub.unhealthy, downstream.closure], [["connections"], undefined]);
 });

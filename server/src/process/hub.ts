@@ -5,7 +5,7 @@ import { PRIORITIES } from "@odin-ws/protocol";
 import type { Config } from "../config.ts";
 import { Message } from "../delivery/message.ts";
 import { eventLabel } from "../delivery/tally.ts";
-import { Admission, type Closure } from "../entrance/admission.ts";
+import type { Admission, Closure } from "../entrance/admission.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { PriorityLimiter, TokenBucket } from "../rate.ts";
@@ -26,8 +26,16 @@ const COMPLAIN_MS = 60_000;
 const SAMPLE_MS = 1000;
 const RELEASE_MS = 10;
 
+export interface HubOptions {
+  config: Config;
+  admission: Admission;
+  downstream: Downstream;
+  metrics: Metrics;
+  log: Log;
+}
+
 export class Hub implements Intake {
-  readonly admission: Admission;
+  readonly #admission: Admission;
   readonly #config: Config;
   readonly #metrics: Metrics;
   readonly #downstream: Downstream;
@@ -48,17 +56,12 @@ export class Hub implements Intake {
   #sampledAt = Date.now();
   #announced: Closure | undefined;
 
-  constructor(options: { config: Config; metrics: Metrics; log: Log; downstream: Downstream }) {
-    const { config, metrics, log, downstream } = options;
+  constructor({ config, admission, downstream, metrics, log }: HubOptions) {
     this.#config = config;
+    this.#admission = admission;
     this.#metrics = metrics;
     this.#downstream = downstream;
     this.#log = log;
-    this.admission = new Admission({
-      maxConnections: config.WS_MAX_CONNECTIONS,
-      maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
-      maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
-    });
     this.#overload = new Overload({
       cpuLimit: config.WS_CPU_LIMIT,
       rejectThreshold: config.WS_CPU_REJECT_THRESHOLD,
@@ -152,11 +155,11 @@ export class Hub implements Intake {
     const overload = this.#overload;
     overload.sample(processes, now - this.#sampledAt);
     this.#sampledAt = now;
-    this.admission.setClosure("cpu", overload.cpuRejects);
-    this.admission.setClosure("memory", overload.memoryRejects);
+    this.#admission.setClosure("cpu", overload.cpuRejects);
+    this.#admission.setClosure("memory", overload.memoryRejects);
     this.#metrics.cpuUsage.set(overload.cpuPercent);
     this.#metrics.memoryUsage.set(overload.rssBytes);
-    this.#metrics.capacityRatio.set(this.admission.connections / this.#config.WS_MAX_CONNECTIONS);
+    this.#metrics.capacityRatio.set(this.#admission.connections / this.#config.WS_MAX_CONNECTIONS);
     this.#metrics.natsPaused.set(overload.pauses ? 1 : 0);
     this.#tellClosure();
   }
@@ -164,14 +167,14 @@ export class Hub implements Intake {
   /** From now on nobody is let in and `/health` fails. */
   startDraining(): void {
     this.#draining = true;
-    this.admission.setClosure("draining", true);
+    this.#admission.setClosure("draining", true);
     this.#metrics.draining.set(1);
     this.#tellClosure();
   }
 
   #tellClosure(): void {
     // Being full is decided seat by seat; the rest the gateways can refuse by themselves before anything that costs.
-    const { closure } = this.admission;
+    const { closure } = this.#admission;
     const told = closure === "connections" ? undefined : closure;
     if (told === this.#announced) return;
     this.#announced = told;
@@ -185,7 +188,7 @@ export class Hub implements Intake {
   /** Why new connections are not wanted here; empty: they are. */
   get unhealthy(): string[] {
     const reasons: string[] = [];
-    const { closure } = this.admission;
+    const { closure } = this.#admission;
     if (closure !== undefined) reasons.push(closure);
     const source = this.#config.SOURCE === "jetstream" ? "nats" : this.#config.SOURCE;
     const { connected, refused, warm } = this.#status;
