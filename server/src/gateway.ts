@@ -7,7 +7,7 @@ import { CLOSE } from "@odin-ws/protocol";
 import type { Config } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
-import type { ConnectionContext, Restless } from "./connection/context.ts";
+import type { ConnectionContext, Degraded } from "./connection/context.ts";
 import { Drain } from "./connection/drain.ts";
 import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
 import { TimerWheel } from "./connection/timer-wheel.ts";
@@ -51,12 +51,12 @@ const secondNow = (): number => Math.floor(Date.now() / 1000);
 
 export class Gateway {
   readonly #options: GatewayOptions;
-  readonly #shared: ConnectionContext;
+  readonly #context: ConnectionContext;
   readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
   readonly #unthrottled: ThrottleSettings;
   readonly #timer: NodeJS.Timeout;
-  #settledAt = 0;
+  #checkedAt = 0;
   #drain: Drain | undefined;
 
   constructor(options: GatewayOptions) {
@@ -76,7 +76,7 @@ export class Gateway {
         : 0) as ThrottleSettings["maxLevel"],
     };
     this.#unthrottled = { ...throttle, maxLevel: 0 };
-    this.#shared = {
+    this.#context = {
       limits: {
         maxChannels: config.WS_MAX_CHANNELS,
         inboundRate: config.WS_INBOUND_RATE,
@@ -97,7 +97,7 @@ export class Gateway {
       tally: new Tally(metrics),
       log,
       verify,
-      restless: new Set<Restless>(),
+      degraded: new Set<Degraded>(),
     };
     this.#entrance = new Entrance({
       config,
@@ -112,7 +112,7 @@ export class Gateway {
   }
 
   get stats(): GatewayStats {
-    const { fanout, tally } = this.#shared;
+    const { fanout, tally } = this.#context;
     const { deliveries, dropped } = tally;
     return { connections: this.#connections.size, subscriptions: fanout.subscriptions, deliveries, dropped };
   }
@@ -137,7 +137,7 @@ export class Gateway {
 
   /** A stream begins after `offset`; clients that are here already learn that what they know of another one, or of none, is void. */
   begin(epoch: string, offset: number): void {
-    const { history } = this.#shared;
+    const { history } = this.#context;
     const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
     if (!replaced) return;
@@ -149,13 +149,13 @@ export class Gateway {
 
   /** Brings a message to its subscribers; `shed` says that load must be shed and they only learn later that it was left out. */
   message(message: Message, shed: boolean): void {
-    const { history, fanout, metrics, tally } = this.#shared;
+    const { history, fanout, metrics, tally } = this.#context;
     history.append(message, Date.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
         for (const subscriber of subscribers) subscriber.shed(message);
       }
-      tally.book(message);
+      tally.flush(message);
       return;
     }
     const before = tally.deliveries;
@@ -164,23 +164,23 @@ export class Gateway {
       metrics.messageLatency.observe(Math.max(0, Date.now() - message.ts) / 1000, deliveries),
     );
     metrics.broadcastDuration.observe(Number(process.hrtime.bigint() - started) / 1e9);
-    tally.book(message);
+    tally.flush(message);
     metrics.subscribersPerChannel.observe(tally.deliveries - before);
   }
 
   /** An older message, for the history alone. */
   remember(message: Message): void {
-    this.#shared.history.append(message, Date.now());
+    this.#context.history.append(message, Date.now());
   }
 
   /** An offset that nobody gets. */
   skip(offset: number): void {
-    this.#shared.history.skip(offset);
+    this.#context.history.skip(offset);
   }
 
   /** Messages up to `offset` left the stream before they could be read: everybody is told to resume, and so learns of the loss. */
   lose(offset: number): void {
-    const { history } = this.#shared;
+    const { history } = this.#context;
     const since = history.head;
     history.lose(offset);
     for (const connection of this.#connections) connection.lost(since, offset - since);
@@ -195,10 +195,10 @@ export class Gateway {
 
   #admit(ws: ClientSocket, socket: Socket, applicant: Applicant, identity: Identity | undefined): void {
     const { config, instance, metrics } = this.#options;
-    const { history, throttle, limits } = this.#shared;
+    const { history, throttle, limits } = this.#context;
     const id = randomBytes(9).toString("base64url");
     const throttled = inRollout(identity?.user ?? id, config.WS_THROTTLE_ROLLOUT_PERCENT);
-    const connection = new Connection(this.#shared, {
+    const connection = new Connection(this.#context, {
       id,
       ws,
       socket,
@@ -208,7 +208,7 @@ export class Gateway {
       // Thousands that came in the same second, after another gateway's end, must not be pinged in the same one ever after.
       firstPing: 1 + Math.floor(Math.random() * limits.pingSeconds),
     });
-    ws.attend(new Commands(this.#shared, connection));
+    ws.setHandler(new Commands(this.#context, connection));
     ws.once("close", (code) => this.#closed(connection, applicant, code));
     this.#connections.add(connection);
     metrics.connectionsTotal.inc();
@@ -233,7 +233,7 @@ export class Gateway {
     const { metrics, seats, log } = this.#options;
     connection.detach();
     this.#connections.delete(connection);
-    this.#drain?.left();
+    this.#drain?.onClosed();
     seats.free(applicant);
     metrics.connectionsCurrent.set(this.#connections.size);
     metrics.disconnects.inc({ code: closeLabel(code) });
@@ -258,16 +258,16 @@ export class Gateway {
   }
 
   #tick(): void {
-    const { wheel, history, restless, metrics } = this.#shared;
+    const { wheel, history, degraded, metrics } = this.#context;
     const second = secondNow();
-    wheel.turn(second);
-    if (second === this.#settledAt) return;
-    this.#settledAt = second;
+    wheel.advance(second);
+    if (second === this.#checkedAt) return;
+    this.#checkedAt = second;
     const now = Date.now();
     history.trim(now);
     const throttled = [0, 0, 0, 0];
-    for (const connection of restless) {
-      connection.settle(now);
+    for (const connection of degraded) {
+      connection.checkRecovery(now);
       throttled[connection.level] = (throttled[connection.level] as number) + 1;
     }
     metrics.throttledLight.set(throttled[1] as number);

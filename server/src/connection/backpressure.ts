@@ -8,7 +8,7 @@ import { Missed } from "./missed.ts";
 import { Throttle, type ThrottleSettings } from "./throttle.ts";
 
 /** What a Backpressure needs of its connection. */
-export interface Paced {
+export interface ThrottledClient {
   readonly id: string;
   readonly user: string | undefined;
   control(message: ControlMessage): void;
@@ -19,13 +19,13 @@ export interface Paced {
 export class Backpressure {
   /** What was not delivered since the client subscribed, and can still be. */
   readonly missed = new Missed();
-  readonly #shared: ConnectionContext;
+  readonly #context: ConnectionContext;
   readonly #settings: ThrottleSettings;
-  readonly #client: Paced;
+  readonly #client: ThrottledClient;
   readonly #throttle: Throttle;
 
-  constructor(shared: ConnectionContext, settings: ThrottleSettings, client: Paced) {
-    this.#shared = shared;
+  constructor(context: ConnectionContext, settings: ThrottleSettings, client: ThrottledClient) {
+    this.#context = context;
     this.#settings = settings;
     this.#client = client;
     this.#throttle = new Throttle(settings, Date.now());
@@ -44,8 +44,8 @@ export class Backpressure {
   }
 
   /** A message is left out on purpose: it takes no sequence. */
-  leaveOut(message: Message, reason: DropReason): void {
-    this.#shared.tally.left(reason);
+  drop(message: Message, reason: DropReason): void {
+    this.#context.tally.countDropped(reason);
     this.missed.add(message.offset);
   }
 
@@ -68,7 +68,7 @@ export class Backpressure {
   }
 
   #changed(before: ThrottleLevel): void {
-    const { metrics, log } = this.#shared;
+    const { metrics, log } = this.#context;
     const { id, user } = this.#client;
     metrics.throttleTransitions.inc({ from_level: before, to_level: this.level });
     log.debug({ connection: id, user, from: before, to: this.level }, "throttle level changed");
@@ -81,7 +81,7 @@ export class Backpressure {
   /** Tells the client where it stands and from where on it can get what it was not sent. */
   announce(message: string): void {
     const { count, since } = this.missed;
-    this.#announce(message, count, count === 0 ? this.#shared.history.head : since);
+    this.#announce(message, count, count === 0 ? this.#context.history.head : since);
   }
 
   /** Up to `count` messages after `offset` were lost to the whole gateway. */
@@ -95,15 +95,15 @@ export class Backpressure {
       level: this.level,
       rate_percent: this.#throttle.ratePercent,
       dropped,
-      since: { epoch: this.#shared.history.epoch, offset },
+      since: { epoch: this.#context.history.epoch, offset },
       message,
     });
   }
 
   /** Looks what has changed with time, every second; true when there is nothing left to look after. `now` in milliseconds. */
-  settle(now: number): boolean {
+  checkRecovery(now: number): boolean {
     const { missed } = this;
-    missed.prune(this.#shared.history.floor);
+    missed.prune(this.#context.history.floor);
     const before = this.level;
     if (this.#throttle.recover(now)) this.#changed(before);
     if (this.level === 0 && missed.count > 0) {
@@ -114,7 +114,7 @@ export class Backpressure {
       } else missed.countBefore = missed.count;
     }
     // What was forgotten must be known until it is below the history's floor, which answers for it then.
-    const forgotten = missed.forgotten > this.#shared.history.floor;
+    const forgotten = missed.forgotten > this.#context.history.floor;
     return this.#throttle.idle && missed.size === 0 && missed.count === 0 && !forgotten;
   }
 }

@@ -6,15 +6,15 @@ import { Deque } from "../delivery/deque.ts";
 import type { Message } from "../delivery/message.ts";
 
 /** An envelope that is sent once more, with the sequence it had. */
-export interface Again {
+export interface Resent {
   message: Message;
   seq: number;
 }
 /** New messages, repeated ones, and control messages that follow them, made when they go. */
-export type Outgoing = Message | Again | (() => ControlMessage);
+export type Outgoing = Message | Resent | (() => ControlMessage);
 
 /** Live messages that may pile up behind what was asked for before the client counts as too slow. */
-const MAX_BEHIND = 10_000;
+const MAX_LIVE = 10_000;
 /** Answers that may wait for a client that asks and does not read. */
 const MAX_ANSWERS = 256;
 
@@ -22,7 +22,7 @@ export class CatchUpQueue {
   readonly #socket: Socket;
   readonly #send: (item: Outgoing) => void;
   #items = new Deque<Outgoing>();
-  #behind = 0;
+  #liveCount = 0;
   #answers = 0;
   #ended = false;
 
@@ -41,19 +41,19 @@ export class CatchUpQueue {
   }
 
   /** Adds a live message behind it; false when too many wait. */
-  follow(message: Message): boolean {
+  addLive(message: Message): boolean {
     this.#items.push(message);
-    return ++this.#behind <= MAX_BEHIND;
+    return ++this.#liveCount <= MAX_LIVE;
   }
 
   /** Leaves out what is not wanted any more. Answers stay: somebody waits for them. */
-  retain(wanted: (item: Message | Again) => boolean): void {
+  retain(wanted: (item: Message | Resent) => boolean): void {
     const retained = new Deque<Outgoing>();
     for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) {
       if (typeof item === "function" || wanted(item)) retained.push(item);
     }
     this.#items = retained;
-    this.#behind = Math.min(this.#behind, retained.length);
+    this.#liveCount = Math.min(this.#liveCount, retained.length);
   }
 
   /** Sends as long as the socket takes it, now and whenever it has room again; calls `done` when all is sent. */
@@ -65,7 +65,7 @@ export class CatchUpQueue {
       }
       const item = this.#items.shift();
       if (item === undefined) return done();
-      this.#behind = Math.min(this.#behind, this.#items.length);
+      this.#liveCount = Math.min(this.#liveCount, this.#items.length);
       if (typeof item === "function") this.#answers--;
       this.#send(item);
     }

@@ -29,7 +29,7 @@ test("a peer that answers now and then stays", (t) => {
   const client = new FakeClient(world);
   for (let i = 0; i < 20; i++) {
     world.pass(49);
-    client.connection.heard();
+    client.connection.markAlive();
   }
   assert.equal(client.terminated, false);
   assert.ok(client.take().length >= 38);
@@ -70,7 +70,7 @@ test("a fresh token prolongs it, and takes away what it no longer allows", async
   }
   assert.equal((await refresh("longer"))?.type, "subscription_ack");
   world.pass(60);
-  client.connection.heard();
+  client.connection.markAlive();
   assert.deepEqual(client.closed, []);
   assert.deepEqual(await refresh("narrow"), {
     type: "subscription_ack",
@@ -78,7 +78,7 @@ test("a fresh token prolongs it, and takes away what it no longer allows", async
     count: 1,
   });
   client.subscribe(["ETH.trade"]);
-  const [error] = client.said("error");
+  const [error] = client.controls("error");
   assert.equal(error?.code, "forbidden_channel");
   for (const channel of ["ETH.trade", "BTC.trade"]) world.publish(channel);
   assert.deepEqual(
@@ -86,9 +86,9 @@ test("a fresh token prolongs it, and takes away what it no longer allows", async
     ["BTC.trade"],
   );
   world.pass(40);
-  client.connection.heard();
+  client.connection.markAlive();
   world.pass(40);
-  client.connection.heard();
+  client.connection.markAlive();
   world.pass(59);
   assert.deepEqual(client.closed, []);
   world.pass(1);
@@ -104,8 +104,8 @@ test("a closed connection gets nothing, pings nobody and leaves nothing behind",
   client.connection.close(1012, "restart");
   client.connection.close(1008, "again");
   assert.deepEqual(client.closed, [1012]);
-  const { fanout, restless } = world.shared;
-  assert.deepEqual([fanout.subscriptions, restless.size], [0, 0]);
+  const { fanout, degraded } = world.context;
+  assert.deepEqual([fanout.subscriptions, degraded.size], [0, 0]);
   world.publish("BTC.trade");
   world.pass(100);
   client.connection.control({ type: "reconnect", in_ms: 1, reason: "x" });
@@ -132,7 +132,7 @@ test("what a client asks for after its close changes nothing", (t) => {
   client.subscribe(["BTC.trade"], 0);
   client.send({ type: "replay", from_seq: 1, to_seq: 5 });
   client.connection.detach(); // as the gateway does when the socket is gone
-  assert.equal(world.shared.fanout.subscriptions, 0);
+  assert.equal(world.context.fanout.subscriptions, 0);
   world.publish("BTC.trade");
   assert.deepEqual(client.take(), []);
 });
@@ -143,13 +143,13 @@ test("settled connections are not visited any more", (t) => {
   client.subscribe(["BTC.trade"]);
   client.socket.room = 0;
   for (let i = 0; i < 6; i++) world.publish("BTC.trade", { size: 40_000 });
-  assert.equal(world.shared.restless.size, 1);
+  assert.equal(world.context.degraded.size, 1);
   client.socket.read();
   for (let i = 0; i < 3; i++) {
     world.pass(31);
-    client.connection.heard();
+    client.connection.markAlive();
     world.publish("BTC.trade", { priority: "critical" });
   }
   world.pass(2);
-  assert.deepEqual([client.connection.level, world.shared.restless.size], [0, 0]);
+  assert.deepEqual([client.connection.level, world.context.degraded.size], [0, 0]);
 });

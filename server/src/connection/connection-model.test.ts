@@ -31,13 +31,13 @@ class Observed {
   }
 
   publish(channel: string, priority: string | undefined, size: number, shed: boolean): void {
-    const before = this.world.shared.tally.dropped;
+    const before = this.world.context.tally.dropped;
     if (shed) this.world.shed(channel);
     else this.world.publish(channel, { size, ...(priority === undefined ? {} : { priority }) });
     const { offset } = this.world;
     this.#channels.set(offset, channel);
     if ([...this.#held].some((name) => covers(name, channel))) this.#due.add(offset);
-    if (this.world.shared.tally.dropped > before) this.#leftOut.add(offset);
+    if (this.world.context.tally.dropped > before) this.#leftOut.add(offset);
     if (this.client.connection.missed?.has(offset)) this.#late.add(offset);
   }
 
@@ -107,7 +107,7 @@ class Observed {
     const { client, world } = this;
     for (let i = 0; i < 200; i++) {
       client.socket.read();
-      client.connection.heard();
+      client.connection.markAlive();
       if (!this.replay()) break;
     }
     if (client.closed.length > 0) return;
@@ -121,7 +121,7 @@ class Observed {
     this.#checkContent();
     for (let i = 0; i < 130; i++) {
       world.pass(1);
-      client.connection.heard();
+      client.connection.markAlive();
     }
     assert.equal(client.connection.level, 0);
     this.backfill(0);
@@ -180,7 +180,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 function take(observed: Observed, one: Step): void {
   const { client, world } = observed;
-  client.connection.heard();
+  client.connection.markAlive();
   if (one === "stall") client.socket.room = 0;
   else if (one === "replay") observed.replay();
   else if (one === "heartbeat") client.send({ type: "heartbeat" });

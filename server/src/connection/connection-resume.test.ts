@@ -45,7 +45,7 @@ test("another epoch or an offset that left the history: the client learns it, an
     [19, "e"],
   ] as const) {
     client.subscribe(["A.trade"], offset, epoch);
-    const [ack] = client.said("subscription_ack");
+    const [ack] = client.controls("subscription_ack");
     assert.deepEqual([ack?.recovered, ack?.replayed], [false, 0]);
   }
   stream.publish("A.trade");
@@ -105,7 +105,7 @@ test("a long resume waits for the socket, live messages wait behind it, in order
   const before = got.slice(0, heartbeat.index).flatMap((one) => ("data" in one ? [one] : []));
   assert.equal(heartbeat.seq, before.length, "it tells of what has come before it");
   assert.ok(heartbeat.offset <= (before.at(-1)?.offset ?? 0));
-  assert.equal(stream.shared.tally.deliveries, 106);
+  assert.equal(stream.context.tally.deliveries, 106);
 });
 
 test("while an answer is still being sent another replay is refused, later it is served", (t) => {
@@ -116,7 +116,7 @@ test("while an answer is still being sent another replay is refused, later it is
   client.subscribe(["A.trade"], 0);
   client.send({ type: "replay", from_seq: 1, to_seq: 2 });
   client.socket.read();
-  const [error] = client.said("error");
+  const [error] = client.controls("error");
   assert.equal(error?.code, "rate_limited");
   assert.equal(client.connection.busy, false);
   client.send({ type: "replay", from_seq: 1, to_seq: 2 });
@@ -188,11 +188,11 @@ test("another stream: what is known of the old one is void, the new one comes fr
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"], 33);
   client.take();
-  stream.shared.history.begin("f", 0);
+  stream.context.history.begin("f", 0);
   stream.offset = 0;
   client.connection.begin();
   client.connection.announce("replaced");
-  assert.deepEqual(client.said("throttle_update")[0]?.since, { epoch: "f", offset: 0 });
+  assert.deepEqual(client.controls("throttle_update")[0]?.since, { epoch: "f", offset: 0 });
   for (let i = 0; i < 3; i++) stream.publish("A.trade");
   assert.deepEqual(pairs(client.envelopes()), [
     [1, 1],
@@ -200,7 +200,7 @@ test("another stream: what is known of the old one is void, the new one comes fr
     [3, 3],
   ]);
   client.subscribe(["A.trade"], 30);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false);
   client.subscribe(["A.trade"], 0, "f");
   const [ack, ...again] = client.take();
   assert.ok(ack?.type === "subscription_ack" && ack.recovered === true);
@@ -214,7 +214,7 @@ test("after the word of another stream nothing of the old one comes any more", (
   client.socket.room = 50_000;
   client.subscribe(["A.trade"], 0);
   client.send({ type: "heartbeat" });
-  stream.shared.history.begin("f", 0);
+  stream.context.history.begin("f", 0);
   stream.offset = 0;
   client.connection.begin();
   client.connection.announce("replaced");
@@ -263,12 +263,12 @@ test("a gap in the stream is told with the position before it, which can no long
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"]);
   client.take();
-  stream.shared.history.lose(50);
+  stream.context.history.lose(50);
   client.connection.lost(30, 20);
-  const [update] = client.said("throttle_update");
+  const [update] = client.controls("throttle_update");
   assert.deepEqual([update?.dropped, update?.since], [20, { epoch: "e", offset: 30 }]);
   client.subscribe(["A.trade"], 30);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false);
 });
 
 test("questions behind a resume that is not read do not pile up either", (t) => {

@@ -24,7 +24,7 @@ test("subscribers get the messages of their channels, numbered from 1 without a 
   world.publish("BTC.trade");
   ann.subscribe(["BTC.trade", "odin.token.ETH.social"]);
   bob.subscribe(["*.trade"]);
-  assert.deepEqual(ann.said("subscription_ack"), [
+  assert.deepEqual(ann.controls("subscription_ack"), [
     { type: "subscription_ack", subscribed: ["BTC.trade", "ETH.social"], count: 2 },
   ]);
   for (const channel of ["BTC.trade", "BTC.social", "ETH.social", "ETH.trade", "BTC.trade"])
@@ -42,7 +42,7 @@ test("subscribers get the messages of their channels, numbered from 1 without a 
   ann.send({ type: "unsubscribe", channels: ["BTC.trade"] });
   world.publish("BTC.trade");
   assert.deepEqual(ann.envelopes(), []);
-  assert.equal(world.shared.tally.deliveries, 7);
+  assert.equal(world.context.tally.deliveries, 7);
 });
 
 test("overlapping patterns bring a message once", (t) => {
@@ -120,7 +120,7 @@ test("a client that reads nothing goes up level by level and is closed with 1008
   assert.equal(client.connection.seq, sent + failures, "nothing is given to a connection that is closing");
   assert.equal(neighbour.envelopes().length, sent + failures + 3, "its neighbour notices nothing");
   client.socket.read();
-  const updates = client.said("throttle_update");
+  const updates = client.controls("throttle_update");
   assert.deepEqual(
     updates.map(({ level, rate_percent }) => [level, rate_percent]),
     [
@@ -157,14 +157,14 @@ test("what a level leaves out takes no number; back at 0 the client is told and 
   lost.push(world.publish("BTC.social"));
   assert.equal(client.connection.seq, before + 1);
   world.pass(30);
-  const first = client.said("throttle_update");
+  const first = client.controls("throttle_update");
   assert.deepEqual(
     first.map(({ level, dropped }) => [level, dropped]),
     [[1, 3]],
   );
   world.publish("BTC.social");
   world.pass(30);
-  const [update, ...others] = client.said("throttle_update");
+  const [update, ...others] = client.controls("throttle_update");
   assert.equal(others.length, 0);
   assert.deepEqual([update?.level, update?.dropped, update?.rate_percent], [0, 3, 100]);
   assert.deepEqual(update?.since, { epoch: "e", offset: since });
@@ -191,7 +191,7 @@ test("what left the history in the meantime makes the backfill unrecoverable, no
   client.socket.read();
   for (let i = 0; i < 40; i++) world.publish("BTC.metadata");
   world.pass(30);
-  const update = client.said("throttle_update").at(-1);
+  const update = client.controls("throttle_update").at(-1);
   assert.deepEqual([update?.level, update?.dropped], [0, 40]);
   client.subscribe(["BTC.trade", "BTC.metadata"], update?.since.offset);
   const [ack] = client.take();
@@ -265,12 +265,12 @@ test("more left out than is remembered: the backfill says so", (t) => {
   const since = world.offset;
   for (let i = 0; i < 10_010; i++) world.publish("BTC.metadata");
   world.pass(30);
-  assert.deepEqual(client.said("throttle_update").at(-1)?.since.offset, since);
+  assert.deepEqual(client.controls("throttle_update").at(-1)?.since.offset, since);
   client.subscribe(["BTC.trade", "BTC.metadata"], since);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false);
   client.subscribe(["BTC.trade", "BTC.metadata"], since + 10);
-  assert.equal(client.said("subscription_ack")[0]?.replayed, 10_000);
+  assert.equal(client.controls("subscription_ack")[0]?.replayed, 10_000);
   world.pass(2);
   client.subscribe(["BTC.trade", "BTC.metadata"], since);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false, "10 of them are still forgotten");
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false, "10 of them are still forgotten");
 });

@@ -31,11 +31,11 @@ export interface ConnectionContext {
   readonly log: Log;
   readonly verify: Verifier | undefined;
   /** Connections with something to settle every second: throttled ones, and those that missed messages. */
-  readonly restless: Set<Restless>;
+  readonly degraded: Set<Degraded>;
 }
 
-export interface Restless {
+export interface Degraded {
   readonly level: ThrottleLevel;
   /** `now` in milliseconds. */
-  settle(now: number): void;
+  checkRecovery(now: number): void;
 }

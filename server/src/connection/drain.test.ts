@@ -6,7 +6,7 @@ import { Drain } from "./drain.ts";
 
 /** A client that leaves as soon as it is told, or never. */
 class FakeConnection {
-  readonly said: ControlMessage[] = [];
+  readonly messages: ControlMessage[] = [];
   readonly closed: [code: number, at: number][] = [];
   terminated = false;
   readonly #gone: (connection: FakeConnection) => void;
@@ -20,8 +20,8 @@ class FakeConnection {
     this.#gone = gone;
   }
   control(message: ControlMessage): void {
-    assert.equal(this.closed.length, 0, "nothing is said after the close");
-    this.said.push(message);
+    assert.equal(this.closed.length, 0, "nothing is messages after the close");
+    this.messages.push(message);
   }
   close(code: number): void {
     this.closed.push([code, Date.now()]);
@@ -34,7 +34,7 @@ function start(t: TestContext, count: number, durationMs: number, leaves = true)
   let drain: Drain | undefined;
   const gone = (connection: FakeConnection) => {
     open.delete(connection);
-    drain?.left();
+    drain?.onClosed();
   };
   const clients = Array.from({ length: count }, () => new FakeConnection(gone));
   for (const client of clients) open.add(client);
@@ -61,9 +61,9 @@ function start(t: TestContext, count: number, durationMs: number, leaves = true)
 test("every client is told to come back soon, then closed with 1012, once", async (t) => {
   const { clients, pass } = start(t, 200, 10_000);
   assert.equal(await pass(10_500), true);
-  const waits = clients.map(({ said, closed }) => {
-    assert.deepEqual([said.length, closed.map(([code]) => code)], [1, [1012]]);
-    const [message] = said;
+  const waits = clients.map(({ messages, closed }) => {
+    assert.deepEqual([messages.length, closed.map(([code]) => code)], [1, [1012]]);
+    const [message] = messages;
     assert.ok(message?.type === "reconnect");
     assert.ok(message.in_ms >= 0 && message.in_ms <= 5000 && message.reason !== "");
     return message.in_ms;

@@ -40,7 +40,7 @@ export class Drain {
   }
 
   /** A client is gone, by itself or sent away. */
-  left(): void {
+  onClosed(): void {
     if (this.#connections.size === 0) this.stop();
   }
 
@@ -55,12 +55,12 @@ export class Drain {
     // Where the drain should be, a little scattered, so that not every tick sends the same number.
     const progress = (elapsed - this.#durationMs * GRACE + Math.random() * TICK_MS) / Math.max(1, window);
     const remaining = elapsed >= this.#durationMs ? 0 : Math.ceil(this.#total * (1 - Math.max(0, progress)));
-    while (this.#waiting.length > remaining) this.#sendAway(this.#waiting.pop() as Connection);
+    while (this.#waiting.length > remaining) this.#disconnect(this.#waiting.pop() as Connection);
     if (elapsed > this.#durationMs + CLOSE_TIMEOUT_MS) for (const { ws } of this.#connections) ws.terminate();
-    this.left();
+    this.onClosed();
   }
 
-  #sendAway(connection: Connection): void {
+  #disconnect(connection: Connection): void {
     connection.control({
       type: "reconnect",
       in_ms: Math.round(Math.random() * RECONNECT_MS),

@@ -82,7 +82,7 @@ const METRICS = createMetrics(new Registry());
 
 /** A stream and what its connections share. Time stands at 1,000,000 s until `pass`. */
 export class World {
-  readonly shared: ConnectionContext;
+  readonly context: ConnectionContext;
   offset = 0;
   readonly #clock: TestContext["mock"]["timers"];
 
@@ -99,7 +99,7 @@ export class World {
     this.#clock.reset();
     this.#clock.enable({ apis: ["Date"], now: 1e9 });
     const say = () => {};
-    this.shared = {
+    this.context = {
       limits: { ...LIMITS, ...options.limits },
       throttle: THROTTLE,
       history: new History({
@@ -113,9 +113,9 @@ export class World {
       tally: new Tally(METRICS),
       log: { debug: say, info: say, warn: say, error: say } as unknown as Log,
       verify: options.verify,
-      restless: new Set(),
+      degraded: new Set(),
     };
-    this.shared.history.begin("e", 0);
+    this.context.history.begin("e", 0);
   }
 
   get second(): number {
@@ -131,39 +131,39 @@ export class World {
       priority: options.priority,
     });
     assert.ok(message);
-    this.shared.history.append(message, Date.now());
+    this.context.history.append(message, Date.now());
     return message;
   }
 
   publish(channel: string, options: { size?: number; priority?: string } = {}): number {
     const message = this.make(channel, options);
-    this.shared.fanout.publish(message, () => {});
-    this.shared.tally.book(message);
+    this.context.fanout.publish(message, () => {});
+    this.context.tally.flush(message);
     return message.offset;
   }
 
   shed(channel: string): void {
     const message = this.make(channel);
-    for (const { subscribers } of this.shared.fanout.topicsOf(message)) {
+    for (const { subscribers } of this.context.fanout.topicsOf(message)) {
       for (const subscriber of subscribers) subscriber.shed(message);
     }
-    this.shared.tally.book(message);
+    this.context.tally.flush(message);
   }
 
   /** Lets seconds pass, one by one as the gateway does. */
   pass(seconds: number): void {
     for (let i = 0; i < seconds; i++) {
       this.#clock.tick(1000);
-      this.shared.wheel.turn(this.second);
-      this.shared.history.trim(Date.now());
-      for (const restless of this.shared.restless) restless.settle(Date.now());
+      this.context.wheel.advance(this.second);
+      this.context.history.trim(Date.now());
+      for (const degraded of this.context.degraded) degraded.checkRecovery(Date.now());
     }
   }
 }
 
 /** An envelope as it came; its own `type` is not looked at here. */
-export type Given = Omit<Envelope, "type"> & { type: "envelope" };
-type Received = ControlMessage | Given | { type: "ping" };
+export type ReceivedEnvelope = Omit<Envelope, "type"> & { type: "envelope" };
+type Received = ControlMessage | ReceivedEnvelope | { type: "ping" };
 
 export class FakeClient {
   readonly socket = new FakeSocket();
@@ -184,7 +184,7 @@ export class FakeClient {
         this.terminated = true;
       },
     };
-    this.connection = new Connection(world.shared, {
+    this.connection = new Connection(world.context, {
       id: "c",
       ws: ws as unknown as ClientSocket,
       socket: this.socket as unknown as Socket,
@@ -192,12 +192,12 @@ export class FakeClient {
       throttle: { ...THROTTLE, ...options.throttle },
       second: world.second,
     });
-    this.#commands = new Commands(world.shared, this.connection);
+    this.#commands = new Commands(world.context, this.connection);
     this.connection.open();
   }
 
   send(message: object): void {
-    this.connection.heard();
+    this.connection.markAlive();
     this.#commands.handle(JSON.stringify(message));
   }
   subscribe(channels: string[], offset?: number, epoch = "e"): void {
@@ -218,11 +218,11 @@ export class FakeClient {
       return "data" in message ? { ...message, type: "envelope" } : message;
     });
   }
-  envelopes(): Given[] {
+  envelopes(): ReceivedEnvelope[] {
     return this.take().filter((message) => message.type === "envelope");
   }
   /** The control messages of a type since the last call. */
-  said<Type extends ControlMessage["type"]>(type: Type): Extract<ControlMessage, { type: Type }>[] {
+  controls<Type extends ControlMessage["type"]>(type: Type): Extract<ControlMessage, { type: Type }>[] {
     return this.take().filter((message) => message.type === type) as Extract<
       ControlMessage,
       { type: Type }
@@ -231,7 +231,7 @@ export class FakeClient {
 }
 
 /** `[seq, offset]` of each. */
-export const pairs = (envelopes: Given[]) => envelopes.map(({ seq, offset }) => [seq, offset]);
+export const pairs = (envelopes: ReceivedEnvelope[]) => envelopes.map(({ seq, offset }) => [seq, offset]);
 
 // The other test files import this one.
 if (import.meta.main) {

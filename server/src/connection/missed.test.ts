@@ -18,7 +18,7 @@ test("what was sent after all is no longer missed", () => {
   const missed = new Missed();
   missed.add(1);
   missed.add(2);
-  missed.made(1);
+  missed.markSent(1);
   assert.deepEqual([missed.has(1), missed.has(2), missed.forgotten], [false, true, 0]);
 });
 
@@ -40,7 +40,7 @@ test("a missed offset is either there or at most `forgotten`: generated", () => 
           missed.add(head);
           model.add(head);
         } else if ("made" in one) {
-          missed.made(one.made);
+          missed.markSent(one.made);
           model.delete(one.made);
         } else {
           floor = Math.max(floor, Math.min(head, one.prune));

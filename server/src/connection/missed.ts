@@ -24,7 +24,7 @@ export class Missed {
   }
 
   /** Offset before the first message that is missing, or undefined when none is. */
-  get before(): number | undefined {
+  get completeUpTo(): number | undefined {
     const first = this.#offsets.values().next().value;
     return first === undefined ? undefined : first - 1;
   }
@@ -49,7 +49,7 @@ export class Missed {
   }
 
   /** The message is sent after all; false when it was not missed. */
-  made(offset: number): boolean {
+  markSent(offset: number): boolean {
     return this.#offsets.delete(offset);
   }
 

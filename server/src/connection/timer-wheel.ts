@@ -4,7 +4,7 @@
  */
 
 /** What a wheel visits. */
-export interface Due {
+export interface WheelItem {
   /** Second of the next visit, kept by the wheel. */
   dueAt: number;
   /** Does what is due and returns the second of the next visit, or 0 for none. */
@@ -12,17 +12,17 @@ export interface Due {
 }
 
 export class TimerWheel {
-  readonly #slots = new Map<number, Set<Due>>();
-  #turned: number;
+  readonly #slots = new Map<number, Set<WheelItem>>();
+  #second: number;
 
   constructor(second: number) {
-    this.#turned = second;
+    this.#second = second;
   }
 
   /** Plans a visit. An earlier plan of the same item is replaced. */
-  plan(item: Due, second: number): void {
+  schedule(item: WheelItem, second: number): void {
     this.cancel(item);
-    const at = Math.max(second, this.#turned + 1);
+    const at = Math.max(second, this.#second + 1);
     item.dueAt = at;
     const slot = this.#slots.get(at);
     if (slot === undefined) this.#slots.set(at, new Set([item]));
@@ -30,15 +30,15 @@ export class TimerWheel {
   }
 
   /** Forgets an item altogether: what still referred to a closed connection would keep its memory. */
-  cancel(item: Due): void {
+  cancel(item: WheelItem): void {
     this.#slots.get(item.dueAt)?.delete(item);
     item.dueAt = 0;
   }
 
   /** Visits all that is due up to this second. */
-  turn(second: number): void {
-    while (this.#turned < second) {
-      const at = ++this.#turned;
+  advance(second: number): void {
+    while (this.#second < second) {
+      const at = ++this.#second;
       const slot = this.#slots.get(at);
       if (slot === undefined) continue;
       this.#slots.delete(at);
@@ -47,7 +47,7 @@ export class TimerWheel {
         if (item.dueAt !== at) continue;
         item.dueAt = 0;
         const next = item.visit(second);
-        if (next > 0) this.plan(item, next);
+        if (next > 0) this.schedule(item, next);
       }
     }
   }

@@ -59,7 +59,7 @@ export class SharedFrame {
 
   /** Writes the envelope with this `seq` to a socket. Returns the bytes written. */
   writeTo(socket: FrameSocket, seq: number): number {
-    const start = this.#stamp(seq);
+    const start = this.#writePrefix(seq);
     if (start !== this.#start) {
       this.#view = this.#buffer.subarray(start);
       this.#start = start;
@@ -75,7 +75,7 @@ export class SharedFrame {
   }
 
   /** Writes header and prefix in front of the shared bytes and returns where the frame starts. */
-  #stamp(seq: number): number {
+  #writePrefix(seq: number): number {
     const buffer = this.#buffer;
     let at = HEADROOM - 1;
     buffer[at] = COMMA;

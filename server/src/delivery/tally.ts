@@ -25,19 +25,19 @@ export class Tally {
     this.#metrics = metrics;
   }
 
-  sent(bytes: number, deflated: boolean): void {
+  countSent(bytes: number, deflated: boolean): void {
     this.#sent++;
     if (deflated) this.#deflatedBytes += bytes;
     else this.#plainBytes += bytes;
   }
 
-  left(reason: DropReason): void {
+  countDropped(reason: DropReason): void {
     if (reason === "shed") this.#shed++;
     else this.#throttled++;
   }
 
   /** Books what was counted since the last call for this message. */
-  book({ event, priority }: Message): void {
+  flush({ event, priority }: Message): void {
     const { messagesSent, bytesSent, messagesDropped } = this.#metrics;
     if (this.#sent > 0) messagesSent.inc({ event: eventLabel(event) }, this.#sent);
     if (this.#plainBytes > 0) bytesSent.inc({ encoding: "plain" }, this.#plainBytes);

@@ -9,11 +9,11 @@ interface PerMessageDeflate {
 }
 
 /** Who looks after what a socket brings. */
-export interface Attendant {
+export interface SocketHandler {
   /** The client shows that it is there. */
-  heard(): void;
+  markAlive(): void;
   /** Asks whether the client may send now. */
-  admit(): boolean;
+  admitMessage(): boolean;
   handle(text: string): void;
   /** The closing has begun: nothing may be sent any more. */
   detach(): void;
@@ -21,24 +21,24 @@ export interface Attendant {
 
 /** Given to WebSocketServer as its `WebSocket` option. */
 export class ClientSocket extends WebSocket {
-  #attendant: Attendant | undefined;
+  #handler: SocketHandler | undefined;
 
-  /** From now on what comes is the attendant's. */
-  attend(attendant: Attendant): void {
-    this.#attendant = attendant;
+  /** From now on what comes is the handler's. */
+  setHandler(handler: SocketHandler): void {
+    this.#handler = handler;
     this.on("message", onMessage);
     this.on("ping", onPing);
     this.on("pong", onPong);
     this.on("error", onError);
   }
 
-  get attendant(): Attendant | undefined {
-    return this.#attendant;
+  get handler(): SocketHandler | undefined {
+    return this.#handler;
   }
 
   /** Whoever ends it, the client, ws or the gateway: nothing is sent after the close frame. */
   override close(code?: number, reason?: string | Buffer): void {
-    this.#attendant?.detach();
+    this.#handler?.detach();
     super.close(code, reason);
   }
 
@@ -66,20 +66,20 @@ export class ClientSocket extends WebSocket {
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const { attendant } = this as ClientSocket;
-  attendant?.heard();
+  const { handler } = this as ClientSocket;
+  handler?.markAlive();
   (this as ClientSocket).freeInflater();
   // The protocol is text; a binary message is answered like any other that is not JSON.
-  attendant?.handle(isBinary ? "" : data.toString());
+  handler?.handle(isBinary ? "" : data.toString());
 }
 
 function onPing(this: WebSocket): void {
-  const { attendant } = this as ClientSocket;
-  if (attendant?.admit() === true) attendant.heard();
+  const { handler } = this as ClientSocket;
+  if (handler?.admitMessage() === true) handler.markAlive();
 }
 
 function onPong(this: WebSocket): void {
-  (this as ClientSocket).attendant?.heard();
+  (this as ClientSocket).handler?.markAlive();
 }
 
 // ws reports a broken frame here and closes with the code for it; 'close' follows.
