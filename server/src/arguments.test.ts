@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const PATIENCE = 60_000; // ms
+const TIMEOUT_MS = 60_000;
 
 for (const [script, usage] of [
   ["demo.ts", /^npm start\b/],
@@ -12,7 +12,7 @@ for (const [script, usage] of [
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), ...args], {
       encoding: "utf8",
-      timeout: PATIENCE,
+      timeout: TIMEOUT_MS,
       // Whatever it would start would end at once.
       env: { PATH: process.env.PATH, WS_PORT: "none" },
     });

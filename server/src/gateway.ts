@@ -1,4 +1,4 @@
-/** The part of a process that serves clients: connections, fan-out, history. Knows nothing of sources and other processes. */
+/** The part of a process that serves clients: connections, fan-out, history. Uses no source and no other process. */
 
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -24,16 +24,17 @@ import type { Metrics } from "./metrics.ts";
 
 export interface GatewayOptions {
   config: Config;
-  /** Name of this VM, as `welcome` says it. */
+  /** Name of this VM, sent in `welcome`. */
   instance: string;
   seats: Seats;
   verify: Verifier | undefined;
   metrics: Metrics;
   log: Log;
+  /** Serves the demo page; returns false for a request that is not for the page. */
   page?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
 }
 
-/** What one serving process contributes to `/stats`. */
+/** Numbers that one serving process adds to `/stats`. */
 export interface GatewayStats {
   connections: number;
   subscriptions: number;
@@ -42,9 +43,9 @@ export interface GatewayStats {
 }
 
 const TICK_MS = 250;
-/** SYNs that may wait; the kernel cuts it to net.core.somaxconn. */
+/** Connections that may wait to be accepted; the kernel limits this to net.core.somaxconn. */
 const BACKLOG = 8192;
-/** Window of a client's first wait after an unplanned end: wide enough that a lost VM's clients do not come all at once. */
+/** Range of a client's first wait after an unplanned end: wide, so that not all clients of a lost VM return at once. */
 const RECONNECT = { min_ms: 500, max_ms: 5000 } as const;
 const ALL_CHANNELS = "*.*";
 const secondNow = (): number => Math.floor(Date.now() / 1000);
@@ -118,9 +119,9 @@ export class Gateway {
   }
 
   /**
-   * Accepts clients; resolves with the port. Rejects when it cannot be had.
+   * Accepts clients. Resolves with the port; rejects when the port is not available.
    *
-   * @param shared other processes listen on the same port, and the kernel spreads the connections
+   * @param shared true when other processes listen on the same port and the kernel spreads the connections
    */
   listen(port: number, shared = false): Promise<number> {
     const { server } = this.#entrance;
@@ -135,7 +136,7 @@ export class Gateway {
 
   // ——— the stream ———
 
-  /** A stream begins after `offset`; clients that are here already learn that what they know of another one, or of none, is void. */
+  /** A stream begins after `offset`. Clients of another stream are notified that their offsets are no longer valid. */
   begin(epoch: string, offset: number): void {
     const { history } = this.#context;
     const replaced = history.epoch !== epoch;
@@ -143,11 +144,11 @@ export class Gateway {
     if (!replaced) return;
     for (const connection of this.#connections) {
       connection.begin();
-      connection.announce("another stream has begun: fetch what must be complete, offsets count anew");
+      connection.announce("another stream has begun: offsets restart, fetch the current state");
     }
   }
 
-  /** Brings a message to its subscribers; `shed` says that load must be shed and they only learn later that it was left out. */
+  /** Delivers a message to its subscribers. With `shed` it is dropped to save load, and the subscribers are notified later. */
   message(message: Message, shed: boolean): void {
     const { history, fanout, metrics, tally } = this.#context;
     history.append(message, Date.now());
@@ -168,17 +169,17 @@ export class Gateway {
     metrics.subscribersPerChannel.observe(tally.deliveries - before);
   }
 
-  /** An older message, for the history alone. */
+  /** Adds an older message to the history without delivering it. */
   remember(message: Message): void {
     this.#context.history.append(message, Date.now());
   }
 
-  /** An offset that nobody gets. */
+  /** Passes an offset whose message is not delivered to anyone. */
   skip(offset: number): void {
     this.#context.history.skip(offset);
   }
 
-  /** Messages up to `offset` left the stream before they could be read: everybody is told to resume, and so learns of the loss. */
+  /** Messages up to `offset` left the stream before they were read: all clients are notified of the loss. */
   lose(offset: number): void {
     const { history } = this.#context;
     const since = history.head;
@@ -186,7 +187,7 @@ export class Gateway {
     for (const connection of this.#connections) connection.lost(since, offset - since);
   }
 
-  /** While there is a closure, new clients are refused for that reason. */
+  /** Refuses new clients for this reason from now on; undefined: accepts them again. */
   setClosure(closure: Closure | undefined): void {
     this.#entrance.setClosure(closure);
   }
@@ -205,7 +206,8 @@ export class Gateway {
       identity,
       throttle: throttled ? throttle : this.#unthrottled,
       second: secondNow(),
-      // Thousands that came in the same second, after another gateway's end, must not be pinged in the same one ever after.
+      // When another gateway ends, thousands of clients may connect within one second. Without a random first ping they
+      // would all be pinged in the same second forever.
       firstPing: 1 + Math.floor(Math.random() * limits.pingSeconds),
     });
     ws.setHandler(new Commands(this.#context, connection));
@@ -241,7 +243,7 @@ export class Gateway {
     log.debug({ connection: connection.id, user: connection.user, code }, "connection closed");
   }
 
-  /** Sends all clients away over this time; resolves when the last one is gone. */
+  /** Disconnects all clients, spread over this many seconds; resolves when the last client is gone. */
   drain(seconds: number): Promise<void> {
     this.#drain ??= new Drain(this.#connections, seconds * 1000);
     return this.#drain.done;
@@ -276,7 +278,8 @@ export class Gateway {
   }
 }
 
-// Codes of 3000 and above are the client's to choose: only ours are told apart, or it could grow the metrics.
+// Clients choose codes of 3000 and above themselves. Codes that are not the gateway's share one label: otherwise
+// clients could add any number of series.
 function closeLabel(code: number): string {
   return code < 3000 || code === CLOSE.tokenExpired ? String(code) : "other";
 }

@@ -1,13 +1,13 @@
 /**
- * One timer for all connections: each is visited when something is due on it (ping, silence, token's expiry), and says when it
- * wants to be visited next. Knows no clock; times are whole seconds.
+ * One timer for all connections. The wheel visits an item when something is due (a ping, a token's expiry), and the item
+ * returns the time of its next visit. Uses no clock; times are whole seconds.
  */
 
-/** What a wheel visits. */
+/** An item that a wheel visits. */
 export interface WheelItem {
-  /** Second of the next visit, kept by the wheel. */
+  /** Time of the next visit, set by the wheel; 0 for none. */
   dueAt: number;
-  /** Does what is due and returns the second of the next visit, or 0 for none. */
+  /** Does the work that is due. Returns the time of the next visit, or 0 for none. */
   visit(second: number): number;
 }
 
@@ -19,7 +19,7 @@ export class TimerWheel {
     this.#second = second;
   }
 
-  /** Plans a visit. An earlier plan of the same item is replaced. */
+  /** Schedules a visit, which replaces an earlier one of the same item. */
   schedule(item: WheelItem, second: number): void {
     this.cancel(item);
     const at = Math.max(second, this.#second + 1);
@@ -29,13 +29,13 @@ export class TimerWheel {
     else slot.add(item);
   }
 
-  /** Forgets an item altogether: what still referred to a closed connection would keep its memory. */
+  /** Removes an item. A reference to a closed connection would keep its memory. */
   cancel(item: WheelItem): void {
     this.#slots.get(item.dueAt)?.delete(item);
     item.dueAt = 0;
   }
 
-  /** Visits all that is due up to this second. */
+  /** Visits all items that are due up to this second. */
   advance(second: number): void {
     while (this.#second < second) {
       const at = ++this.#second;
@@ -43,7 +43,7 @@ export class TimerWheel {
       if (slot === undefined) continue;
       this.#slots.delete(at);
       for (const item of slot) {
-        // Cancelled or planned anew by the visit of another.
+        // Another item's visit may have cancelled or rescheduled this item.
         if (item.dueAt !== at) continue;
         item.dueAt = 0;
         const next = item.visit(second);

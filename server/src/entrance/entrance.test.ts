@@ -60,7 +60,7 @@ after(() => {
   }
 });
 
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /** All that comes until the server ends the connection, which the client leaves open. */
 async function answersTo(requests: string, { server } = entrance): Promise<string> {
@@ -69,7 +69,7 @@ async function answersTo(requests: string, { server } = entrance): Promise<strin
     host: "127.0.0.1",
     allowHalfOpen: true,
   });
-  socket.setTimeout(PATIENCE_MS, () =>
+  socket.setTimeout(TIMEOUT_MS, () =>
     socket.destroy(new Error(`the connection stays open after ${requests}`)),
   );
   socket.write(requests);

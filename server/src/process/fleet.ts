@@ -1,4 +1,4 @@
-/** The part of the primary that has the clients served: in its own process, or by a pool of workers. */
+/** The processes that serve clients: the primary itself, or a pool of workers. */
 
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import type { Gateway, GatewayStats } from "../gateway.ts";

@@ -1,4 +1,4 @@
-/** Passes what the hub sends on to all workers of the pool, and brings workers that start later up to date. */
+/** Sends the stream and the closure to all workers of the pool, and the history to workers that start later. */
 
 import { History, type HistoryLimits } from "../delivery/history.ts";
 import type { Message } from "../delivery/message.ts";

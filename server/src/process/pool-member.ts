@@ -31,7 +31,7 @@ export class PoolMember {
   }
 
   send(message: ToWorker): void {
-    // Nothing is lost when the worker is just ending: its replacement gets everything with the history.
+    // Nothing is lost when the worker is just ending, because its replacement gets the history.
     if (this.worker.isConnected()) this.worker.send(message, () => {});
   }
 

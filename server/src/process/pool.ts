@@ -105,7 +105,7 @@ export class WorkerPool implements Fleet {
         return this.#onServing();
       case "failed":
         this.#onFailed(new Error(message.message));
-        // After the start nothing waits for this error: the worker is replaced, and its replacement may succeed.
+        // After the start, nothing waits for this error. The worker is replaced, and its replacement may succeed.
         return this.#kill(member, message.message);
       case "take": {
         const { applicant, id } = message;

@@ -42,7 +42,7 @@ export interface PrimaryOptions {
 /** Runs until a signal; resolves when everything has ended. */
 export async function runPrimary(options: PrimaryOptions): Promise<void> {
   const { config, version, metrics, log } = options;
-  // Each part knows only parts that were created before it: the fleet takes seats from admission, the hub feeds the fleet.
+  // Each part knows only parts that were created before: the fleet takes seats from the admission, the hub feeds the fleet.
   const admission = new Admission({
     maxConnections: config.WS_MAX_CONNECTIONS,
     maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
