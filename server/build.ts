@@ -1,12 +1,12 @@
 /**
- * `npm run build`: bundles the gateway and everything that it imports into one file, `server/dist/gateway.mjs`. The
- * image contains only this file and Node. Workers run the same file (node:cluster forks `process.argv[1]`), so the file
- * must not need any other file. `npm run build publisher` bundles the publisher's service, `npm run build loadtest` the
- * load test.
+ * `npm run build`: bundles the gateway and everything that it imports into one file,
+ * `server/dist/gateway.mjs`. The image contains only this file and Node. Workers run the same file
+ * (node:cluster forks `process.argv[1]`), so the file must not need any other file. `npm run build publisher`
+ * bundles the publisher's service, `npm run build loadtest` the load test.
  *
- * The version that /stats shows is set here: `process.env.ODIN_VERSION` in the sources is replaced by the version of
- * package.json. When the environment variable `ODIN_COMMIT` is set, the commit is added: `0.1.0+3f2a9c1`.
- * The same sources, commit and lockfile give the same bytes on every machine.
+ * The version that /stats shows is set here: `process.env.ODIN_VERSION` in the sources is replaced by the
+ * version of package.json. When the environment variable `ODIN_COMMIT` is set, the commit is added:
+ * `0.1.0+3f2a9c1`. The same sources, commit and lockfile give the same bytes on every machine.
  */
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -32,8 +32,8 @@ export interface BuildOptions {
 }
 
 /**
- * CommonJS dependencies (pino, prom-client, google-gax) use these globals at run time, but an ES module does not have
- * them. The names of the imports cannot conflict with a declaration in a bundled module.
+ * CommonJS dependencies (pino, prom-client, google-gax) use these globals at run time, but an ES module does
+ * not have them. The names of the imports cannot conflict with a declaration in a bundled module.
  */
 const COMMONJS_GLOBALS = `
 import { createRequire as odinCreateRequire } from "node:module";

@@ -13,11 +13,11 @@ for (const [script, usage] of [
     spawnSync(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), ...args], {
       encoding: "utf8",
       timeout: TIMEOUT_MS,
-      // Whatever it would start would end at once.
+      // With this invalid setting, a gateway that starts ends at once.
       env: { PATH: process.env.PATH, WS_PORT: "none" },
     });
 
-  test(`${script} says how it is used, and starts nothing`, () => {
+  test(`${script} prints its usage, and starts nothing`, () => {
     for (const args of [["--help"], ["-h"], ["--port", "1", "--help"]]) {
       const { status, stdout, stderr } = run(...args);
       assert.deepEqual([status, stderr], [0, ""], args.join(" "));
@@ -26,14 +26,14 @@ for (const [script, usage] of [
     }
   });
 
-  test(`${script} refuses what it does not know`, () => {
+  test(`${script} refuses unknown arguments`, () => {
     const { status, stdout, stderr } = run("--port", "8080");
     assert.deepEqual([status, stdout], [2, ""]);
     assert.match(stderr, /^odin-ws: unknown argument --port: settings are environment variables/);
     assert.ok(stderr.includes("docs/settings.md"));
   });
 
-  test(`${script} without arguments goes on to its settings`, () => {
+  test(`${script} without arguments reads its settings`, () => {
     const { status, stderr } = run();
     assert.equal(status, 1);
     assert.match(stderr, /^odin-ws: WS_PORT\b/m);

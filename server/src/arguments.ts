@@ -1,7 +1,7 @@
 /**
- * Checks that there are no command-line arguments, because all settings come from the environment. Prints `help` for
- * --help. For any other argument it prints an error, since ignoring the argument would hide a mistake. In both cases the
- * process ends.
+ * Checks that there are no command-line arguments, because all settings come from the environment. Prints
+ * `help` for --help. For any other argument it prints an error, since ignoring the argument would hide a
+ * mistake. In both cases the process ends.
  *
  * @param args arguments after the script's name; workers have the arguments of their primary
  */

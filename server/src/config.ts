@@ -46,7 +46,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
 const KEYS = ["JWT_SECRET", "JWT_PUBLIC_KEY", "JWKS_URL"] as const;
 
-/** Returns the contradictions between settings. A setting with an invalid value was reported before and is undefined here. */
+/**
+ * Returns the contradictions between settings. A setting with an invalid value was reported before and is
+ * undefined here.
+ */
 function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boolean): string[] {
   const mistakes: string[] = [];
   if (config.AUTH_MODE === "jwt") {

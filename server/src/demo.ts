@@ -1,7 +1,7 @@
 /**
- * `npm start`: runs the gateway with the demo page and without authentication. The source is a simulated market, unless
- * NATS_URL or SOURCE is set. The page is built first when its sources have changed. The environment can still change
- * every setting.
+ * `npm start`: runs the gateway with the demo page and without authentication. The source is a simulated
+ * market, unless NATS_URL or SOURCE is set. The page is built first when its sources have changed. The
+ * environment can still change every setting.
  */
 
 import { spawn } from "node:child_process";
@@ -13,8 +13,9 @@ import { readNoArguments } from "./arguments.ts";
 
 const HELP = `npm start
 
-Serves the demo page with its gateway at http://localhost:3004, with a simulated market. Everybody who can reach this
-machine can use it. Takes no arguments. Settings are environment variables; docs/settings.md lists them.
+Serves the demo page with its gateway at http://localhost:3004, with a simulated market. Everybody who can
+reach this machine can use it. Takes no arguments. Settings are environment variables; docs/settings.md
+lists them.
 
   NATS_URL=nats://localhost:4222 npm start    messages of a NATS server, for example from 'npm run publish'
   WS_PORT=8080 OPS_PORT=8081 npm start        other ports`;
@@ -38,7 +39,9 @@ if (cluster.isPrimary) process.env.DEMO_PAGE ??= await buildPage();
 
 await import("./main.ts");
 
-/** Builds the page and returns its folder. Uses another process, so that the bundler does not stay in memory. */
+/**
+ * Builds the page and returns its folder. Uses another process, so that the bundler does not stay in memory.
+ */
 async function buildPage(): Promise<string> {
   const child = spawn(process.execPath, [BUILD], { stdio: ["ignore", "pipe", "inherit"] });
   let stopped = false;

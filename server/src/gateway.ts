@@ -1,4 +1,7 @@
-/** The part of a process that serves clients: connections, fan-out, history. Uses no source and no other process. */
+/**
+ * The part of a process that serves clients: connections, fan-out, history. Uses no source and no other
+ * process.
+ */
 
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -45,7 +48,10 @@ export interface GatewayStats {
 const TICK_MS = 250;
 /** Connections that may wait to be accepted; the kernel limits this to net.core.somaxconn. */
 const BACKLOG = 8192;
-/** Range of a client's first wait after an unplanned end: wide, so that not all clients of a lost VM return at once. */
+/**
+ * Range of a client's first wait after an unplanned end: wide, so that not all clients of a lost VM return at
+ * once.
+ */
 const RECONNECT = { min_ms: 500, max_ms: 5000 } as const;
 const ALL_CHANNELS = "*.*";
 const secondNow = (): number => Math.floor(Date.now() / 1000);
@@ -136,7 +142,10 @@ export class Gateway {
 
   // ——— the stream ———
 
-  /** A stream begins after `offset`. Clients of another stream are notified that their offsets are no longer valid. */
+  /**
+   * A stream begins after `offset`. Clients of another stream are notified that their offsets are no longer
+   * valid.
+   */
   begin(epoch: string, offset: number): void {
     const { history } = this.#context;
     const replaced = history.epoch !== epoch;
@@ -148,7 +157,10 @@ export class Gateway {
     }
   }
 
-  /** Delivers a message to its subscribers. With `shed` it is dropped to save load, and the subscribers are notified later. */
+  /**
+   * Delivers a message to its subscribers. With `shed` it is dropped to save load, and the subscribers are
+   * notified later.
+   */
   message(message: Message, shed: boolean): void {
     const { history, fanout, metrics, tally } = this.#context;
     history.append(message, Date.now());
@@ -206,8 +218,8 @@ export class Gateway {
       identity,
       throttle: throttled ? throttle : this.#unthrottled,
       second: secondNow(),
-      // When another gateway ends, thousands of clients may connect within one second. Without a random first ping they
-      // would all be pinged in the same second forever.
+      // When another gateway ends, thousands of clients may connect within one second. Without a random first
+      // ping they would all be pinged in the same second forever.
       firstPing: 1 + Math.floor(Math.random() * limits.pingSeconds),
     });
     ws.setHandler(new Commands(this.#context, connection));
@@ -278,8 +290,8 @@ export class Gateway {
   }
 }
 
-// Clients choose codes of 3000 and above themselves. Codes that are not the gateway's share one label: otherwise
-// clients could add any number of series.
+// Clients choose codes of 3000 and above themselves. Codes that are not the gateway's share one label:
+// otherwise clients could add any number of series.
 function closeLabel(code: number): string {
   return code < 3000 || code === CLOSE.tokenExpired ? String(code) : "other";
 }

@@ -19,7 +19,10 @@ const SEVERITY: Record<string, string> = {
   fatal: "CRITICAL",
 };
 
-/** Creates the process's logger. It writes to stdout synchronously, so that the last line before an exit is not lost. */
+/**
+ * Creates the process's logger. It writes to stdout synchronously, so that the last line before an exit is
+ * not lost.
+ */
 export function createLog(options: { level: LogLevel; format: "json" | "pretty" }): Logger {
   if (options.format === "pretty") {
     return pino(
@@ -47,8 +50,8 @@ function stdout(): ReturnType<typeof destination> {
 }
 
 /**
- * Returns a function that calls `report` at most once in `intervalMs`, with the number of calls since the last report.
- * Used for problems that a publisher or client can cause as often as it wants.
+ * Returns a function that calls `report` at most once in `intervalMs`, with the number of calls since the
+ * last report. Used for problems that a publisher or client can cause as often as it wants.
  */
 export function atMostEvery(
   intervalMs: number,

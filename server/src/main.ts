@@ -18,8 +18,8 @@ const MIN_SECRET_BYTES = 32; // RFC 7518 §3.2, for HS256
 
 const HELP = `npm run gateway
 
-Starts the gateway: clients on port 3004, operations on 3002. Takes no arguments. Settings are environment variables;
-docs/settings.md lists them.
+Starts the gateway: clients on port 3004, operations on 3002. Takes no arguments.
+Settings are environment variables; docs/settings.md lists them.
 
   NATS_URL=nats://localhost:4222 AUTH_MODE=none npm run gateway    a NATS server, without tokens
   SOURCE=simulator AUTH_MODE=none npm run gateway                  no NATS: a simulated market`;

@@ -60,7 +60,8 @@ export function createMetrics(registry: Registry) {
     known: string[] = [],
   ) => {
     const made = new Counter({ name, help, labelNames, registers });
-    // A series that appears with its first event has no rate for this event, so series with known labels start at 0.
+    // A series that appears with its first event has no rate for this event, so series with known labels
+    // start at 0.
     for (const value of known) made.inc({ [labelNames[0] as Label]: value } as Record<Label, string>, 0);
     return made;
   };
@@ -142,8 +143,8 @@ export function createMetrics(registry: Registry) {
 }
 
 /**
- * A histogram that takes one observation for many deliveries. A Histogram of prom-client takes them one at a time, which
- * would cost more than the deliveries themselves.
+ * A histogram that takes one observation for many deliveries. A Histogram of prom-client takes them one at a
+ * time, which would cost more than the deliveries themselves.
  */
 export class WeightedHistogram {
   readonly #name: string;

@@ -15,7 +15,10 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes a token when at least `reserve` tokens are left afterwards: these are for callers with a smaller reserve. */
+  /**
+   * Takes a token when at least `reserve` tokens are left afterwards: these are for callers with a smaller
+   * reserve.
+   */
   take(now: number, reserve = 0): boolean {
     this.#tokens = Math.min(this.burst, this.#tokens + (Math.max(0, now - this.#at) * this.rate) / 1000);
     this.#at = now;
@@ -32,7 +35,9 @@ export class TokenBucket {
 }
 
 const MIN_BURST = 4;
-/** Share of the burst that must be left for more important messages, by priority: low, medium, high, critical. */
+/**
+ * Share of the burst that must be left for more important messages, by priority: low, medium, high, critical.
+ */
 const RESERVE = [0.5, 0.25, 0, Number.NEGATIVE_INFINITY] as const;
 
 /** Lets `rate` messages a second pass and drops the others, lowest priority first. */

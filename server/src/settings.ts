@@ -1,4 +1,6 @@
-/** All settings of the gateway: name, format, default, meaning. docs/settings.md is rendered from this table. */
+/**
+ * All settings of the gateway: name, format, default, meaning. docs/settings.md is rendered from this table.
+ */
 
 import { createPublicKey } from "node:crypto";
 import { isIP } from "node:net";

@@ -1,4 +1,7 @@
-/** How well a client keeps up: its throttle level, the messages that it missed, and the notices that it gets of both. */
+/**
+ * How well a client keeps up: its throttle level, the messages that it missed, and the notices that it gets
+ * of both.
+ */
 
 import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
 import type { Message } from "../delivery/message.ts";
@@ -101,8 +104,8 @@ export class Backpressure {
   }
 
   /**
-   * Lowers the level and reports dropped messages when it is time; called every second. Returns true when the connection
-   * has recovered and this object is no longer needed.
+   * Lowers the level and reports dropped messages when it is time; called every second. Returns true when the
+   * connection has recovered and this object is no longer needed.
    *
    * @param now milliseconds since 1970
    */
@@ -118,7 +121,8 @@ export class Backpressure {
         missed.announced();
       } else missed.countBefore = missed.count;
     }
-    // A forgotten offset must be known until the history's floor is above it: then the history itself refuses it.
+    // A forgotten offset must be known until the history's floor is above it: then the history itself refuses
+    // it.
     const forgotten = missed.forgotten > this.#context.history.floor;
     return this.#throttle.idle && missed.size === 0 && missed.count === 0 && !forgotten;
   }

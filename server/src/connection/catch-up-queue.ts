@@ -1,4 +1,7 @@
-/** Messages and answers that wait for room in a client's socket: a resume, a replay, and the live messages behind them. */
+/**
+ * Messages and answers that wait for room in a client's socket: a resume, a replay, and the live messages
+ * behind them.
+ */
 
 import type { Socket } from "node:net";
 import type { ControlMessage } from "@odin-ws/protocol";
@@ -56,7 +59,10 @@ export class CatchUpQueue {
     this.#liveCount = Math.min(this.#liveCount, retained.length);
   }
 
-  /** Sends until the socket is full, and continues each time the socket has drained. Calls `done` when all is sent. */
+  /**
+   * Sends until the socket is full, and continues each time the socket has drained. Calls `done` when all is
+   * sent.
+   */
   pump(done: () => void): void {
     while (!this.#ended) {
       if (this.#socket.writableNeedDrain) {

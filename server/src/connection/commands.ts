@@ -32,7 +32,10 @@ export class Commands implements SocketHandler {
     this.#bucket = new TokenBucket(context.limits.inboundRate, context.limits.inboundBurst, Date.now());
   }
 
-  /** Returns whether the client may send a message or ping now. Answers a refusal, and closes when the client floods. */
+  /**
+   * Returns whether the client may send a message or ping now. Answers a refusal, and closes when the client
+   * floods.
+   */
   admitMessage(): boolean {
     const now = Date.now();
     if (this.#bucket.take(now)) {
@@ -118,8 +121,8 @@ export class Commands implements SocketHandler {
   }
 
   /**
-   * Returns the messages that the channels carried after a position and that this connection was not sent; undefined
-   * when some of these messages are no longer available.
+   * Returns the messages that the channels carried after a position and that this connection was not sent;
+   * undefined when some of these messages are no longer available.
    */
   #missing(since: Position, channels: readonly string[]): Message[] | undefined {
     const { missed, subscriptions } = this.#connection;
@@ -149,7 +152,10 @@ export class Commands implements SocketHandler {
     this.#context.metrics.replays.inc({ result: sent === wanted ? "complete" : "partial" });
   }
 
-  /** Answers with the offset up to which the client has everything, after all messages that wait before this answer. */
+  /**
+   * Answers with the offset up to which the client has everything, after all messages that wait before this
+   * answer.
+   */
   #acknowledgeHeartbeat(): void {
     const connection = this.#connection;
     const { history } = this.#context;

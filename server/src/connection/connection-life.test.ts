@@ -24,7 +24,7 @@ test("pings every 25 s, and closes a peer that is silent for two of them", (t) =
   assert.equal(client.terminated, true);
 });
 
-test("a peer that answers now and then stays", (t) => {
+test("a peer that answers from time to time stays connected", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   for (let i = 0; i < 20; i++) {
@@ -35,7 +35,7 @@ test("a peer that answers now and then stays", (t) => {
   assert.ok(client.take().length >= 38);
 });
 
-test("a connection ends with its token, at the second, not before", (t) => {
+test("a connection is closed in the second in which its token expires, not before", (t) => {
   const world = new World(t);
   const client = new FakeClient(world, { identity: identity(40) });
   world.pass(39);
@@ -44,7 +44,7 @@ test("a connection ends with its token, at the second, not before", (t) => {
   assert.deepEqual(client.closed, [4401]);
 });
 
-test("a fresh token prolongs it, and takes away what it no longer allows", async (t) => {
+test("a new token extends the connection and removes channels that the token does not allow", async (t) => {
   const tokens: Record<string, Identity> = {
     longer: identity(100),
     narrow: identity(200, ["BTC.*"]),
@@ -95,7 +95,7 @@ test("a fresh token prolongs it, and takes away what it no longer allows", async
   assert.deepEqual(client.closed, [4401]);
 });
 
-test("a closed connection gets nothing, pings nobody and leaves nothing behind", (t) => {
+test("a closed connection gets no message, sends no ping and leaves nothing registered", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade", "*.*"]);
@@ -112,7 +112,7 @@ test("a closed connection gets nothing, pings nobody and leaves nothing behind",
   assert.deepEqual(client.take(), []);
 });
 
-test("a token that is accepted after the close does not bring the connection back", async (t) => {
+test("a token that is accepted after the close does not reopen the connection", async (t) => {
   const verified = Promise.withResolvers<Identity>();
   const world = new World(t, { verify: () => verified.promise });
   const client = new FakeClient(world, { identity: identity(40) });
@@ -125,7 +125,7 @@ test("a token that is accepted after the close does not bring the connection bac
   assert.deepEqual([client.take(), client.terminated], [[], false]);
 });
 
-test("what a client asks for after its close changes nothing", (t) => {
+test("requests after the close change nothing", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.connection.close(1012, "restart");
@@ -137,7 +137,7 @@ test("what a client asks for after its close changes nothing", (t) => {
   assert.deepEqual(client.take(), []);
 });
 
-test("settled connections are not visited any more", (t) => {
+test("a connection that has recovered is no longer checked every second", (t) => {
   const world = new World(t, { maxAgeMs: 30_000 });
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade"]);

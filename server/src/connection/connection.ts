@@ -52,11 +52,13 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** LZ77 window of this client's compression, in bits; 0 for no compression. */
   readonly #windowBits: number;
   #closing = false;
-  /** Offset of the last message from the fan-out. Overlapping patterns bring the same message more than once. */
+  /**
+   * Offset of the last message from the fan-out. Overlapping patterns bring the same message more than once.
+   */
   #lastOffset = 0;
   /**
-   * Offsets up to this one may already have been delivered by the client's previous gateway, which was ahead of this
-   * one. Messages of a resumed channel are skipped up to here.
+   * Offsets up to this one may already have been delivered by the client's previous gateway, which was ahead
+   * of this one. Such messages of a resumed channel are skipped.
    */
   #resumedUpTo = 0;
   #backpressure: Backpressure | undefined;
@@ -104,7 +106,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     }
     const seq = this.#ring.push(message);
     if (!this.#hasRoom(message)) {
-      // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for it.
+      // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for
+      // it.
       this.#startBackpressure().unsent(message);
       return false;
     }
@@ -170,13 +173,18 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     );
   }
 
-  /** A message that took a sequence but could not be sent is sent with that sequence, which fills the client's gap. */
+  /**
+   * A message that took a sequence but could not be sent is sent with that sequence, which fills the client's
+   * gap.
+   */
   #withOldSeq(missed: Missed, message: Message): Outgoing {
     const seq = missed.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
     return seq === undefined ? message : { message, seq };
   }
 
-  /** Returns the envelopes of these sequences that are still in the buffer. They no longer count as missed. */
+  /**
+   * Returns the envelopes of these sequences that are still in the buffer. They no longer count as missed.
+   */
   takeForReplay(from: number, to: number): Resent[] {
     const found: Resent[] = [];
     const oldest = this.seq - this.#context.limits.replayBuffer + 1;

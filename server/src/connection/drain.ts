@@ -1,9 +1,14 @@
-/** Disconnects the clients of a stopping gateway, spread over time so that the other gateways can take them. */
+/**
+ * Disconnects the clients of a stopping gateway, spread over time so that the other gateways can take them.
+ */
 
 import { CLOSE } from "@odin-ws/protocol";
 import type { Connection } from "./connection.ts";
 
-/** Share of the time in which nobody is disconnected yet: first the load balancer must see that `/health` fails. */
+/**
+ * Share of the time in which nobody is disconnected yet: first the load balancer must see that `/health`
+ * fails.
+ */
 const GRACE = 0.25;
 /** Each client reconnects, to another gateway, after a random wait of up to this time. */
 const RECONNECT_MS = 1000;

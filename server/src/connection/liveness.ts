@@ -1,4 +1,7 @@
-/** Keeps one connection under watch: pings the client, and ends the connection when it is silent or its token expires. */
+/**
+ * Keeps one connection under watch: pings the client, and ends the connection when it is silent or its token
+ * expires.
+ */
 
 import { CLOSE } from "@odin-ws/protocol";
 import type { WheelItem } from "./timer-wheel.ts";

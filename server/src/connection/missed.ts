@@ -1,4 +1,6 @@
-/** Messages that a connection subscribed to but was not sent, so that the client can later get exactly these. */
+/**
+ * Messages that a connection subscribed to but was not sent, so that the client can later get exactly these.
+ */
 
 /** Offsets that are remembered. A client that missed more must fetch the current state instead. */
 const MAX_REMEMBERED = 10_000;

@@ -37,7 +37,10 @@ export class ReplayRing {
     this.#messages = [];
   }
 
-  /** Returns the message with this sequence; undefined when it left the buffer or there is no such sequence yet. */
+  /**
+   * Returns the message with this sequence; undefined when it left the buffer or there is no such sequence
+   * yet.
+   */
   get(seq: number): Message | undefined {
     if (seq > this.#last || seq <= this.#last - this.#capacity) return undefined;
     return this.#messages[(seq - 1) % this.#capacity];

@@ -1,11 +1,16 @@
-/** The channels and patterns of one connection, each with the offset after which its messages are delivered. */
+/**
+ * The channels and patterns of one connection, each with the offset after which its messages are delivered.
+ */
 
 import type { Topic } from "../delivery/fanout.ts";
 import type { Message } from "../delivery/message.ts";
 
 const NONE: readonly never[] = [];
 
-/** Holds two plain arrays of exact length to save memory, because there is one object for each of 10,000 connections. */
+/**
+ * Holds two plain arrays of exact length to save memory, because there is one object for each of 10,000
+ * connections.
+ */
 export class Subscriptions {
   #topics: readonly Topic[] = NONE;
   #from: number[] = NONE as unknown as number[];
@@ -24,7 +29,10 @@ export class Subscriptions {
     return this.#topics.some((topic) => topic.name === name);
   }
 
-  /** Adds topics whose messages after `offset` are delivered. For a topic that was added before, the lower offset counts. */
+  /**
+   * Adds topics whose messages after `offset` are delivered. For a topic that was added before, the lower
+   * offset counts.
+   */
   add(topics: readonly Topic[], offset: number): void {
     const added = topics.filter((topic) => !this.#topics.includes(topic));
     for (const topic of topics) {

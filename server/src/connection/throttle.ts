@@ -1,6 +1,6 @@
 /**
- * Throttling of a client that reads too slowly: its level, and the messages that pass at this level. Uses no socket and
- * no clock.
+ * Throttling of a client that reads too slowly: its level, and the messages that pass at this level. Uses no
+ * socket and no clock.
  */
 
 import type { ThrottleLevel } from "@odin-ws/protocol";
@@ -9,7 +9,10 @@ export type ThrottlePolicy = "priority" | "rate";
 
 export interface ThrottleSettings {
   policy: ThrottlePolicy;
-  /** Percent of messages that pass at level 0, 1, 2, 3. Announced with both policies, but enforced only by `rate`. */
+  /**
+   * Percent of messages that pass at level 0, 1, 2, 3. Announced with both policies, but enforced only by
+   * `rate`.
+   */
   percent: readonly [number, number, number, number];
   /** After this time without a failed send the level falls by one. */
   recoveryMs: number;
@@ -22,9 +25,9 @@ const FAILURES_PER_LEVEL = 3;
 /** Lowest priority (index into PRIORITIES) that passes at each level of the `priority` policy. */
 const LOWEST_PASSING = [0, 1, 2, 3] as const;
 /**
- * `rate` policy: every message adds the share that must not pass to a debt, and every dropped message lowers the debt
- * by 1. A message is dropped when the debt has reached the value for its priority. Low messages are dropped first;
- * higher ones only when too few low messages arrive. Critical messages are never dropped.
+ * `rate` policy: every message adds the share that must not pass to a debt, and every dropped message lowers
+ * the debt by 1. A message is dropped when the debt has reached the value for its priority. Low messages are
+ * dropped first; higher ones only when too few low messages arrive. Critical messages are never dropped.
  */
 const DROP_AT_DEBT = [1, 2, 4, Number.POSITIVE_INFINITY] as const;
 const MAX_DEBT = 8;

@@ -16,7 +16,7 @@ class Item implements WheelItem {
   }
 }
 
-test("visits an item in its second, and again when it asks for that", () => {
+test("visits an item in its second, and again in the second that the visit returns", () => {
   const wheel = new TimerWheel(100);
   const once = new Item();
   const often = new Item((second) => second + 3);
@@ -27,7 +27,7 @@ test("visits an item in its second, and again when it asks for that", () => {
   assert.deepEqual(often.visits, [103, 106, 109]);
 });
 
-test("what is planned for a time that has passed is visited at the next turn", () => {
+test("an item that is scheduled for the past is visited in the next second", () => {
   const wheel = new TimerWheel(100);
   const item = new Item();
   wheel.schedule(item, 7);
@@ -37,7 +37,7 @@ test("what is planned for a time that has passed is visited at the next turn", (
   assert.deepEqual(item.visits, [101]);
 });
 
-test("an item that asks for the present second is not visited for ever", () => {
+test("an item that returns the current second is visited in the next one", () => {
   const wheel = new TimerWheel(0);
   const item = new Item((second) => second);
   wheel.schedule(item, 1);
@@ -47,7 +47,7 @@ test("an item that asks for the present second is not visited for ever", () => {
   assert.equal(item.visits.length, 2);
 });
 
-test("a visit may plan and cancel others", () => {
+test("a visit may schedule and cancel other items", () => {
   const wheel = new TimerWheel(0);
   const other = new Item();
   const victim = new Item();
@@ -63,11 +63,11 @@ test("a visit may plan and cancel others", () => {
   assert.deepEqual([first.visits, other.visits, victim.visits], [[1], [2], []]);
 });
 
-test("each plan replaces the one before: generated plans, cancels and turns", () => {
+test("scheduling replaces the earlier visit, in any sequence", () => {
   const step = fc.oneof(
-    fc.record({ plan: fc.nat(3), at: fc.nat(40) }),
+    fc.record({ schedule: fc.nat(3), at: fc.nat(40) }),
     fc.record({ cancel: fc.nat(3) }),
-    fc.record({ turn: fc.nat(12) }),
+    fc.record({ advance: fc.nat(12) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -77,14 +77,14 @@ test("each plan replaces the one before: generated plans, cancels and turns", ()
       const visits = [0, 0, 0, 0];
       let now = 0;
       for (const one of steps) {
-        if ("plan" in one) {
-          wheel.schedule(items[one.plan] as Item, one.at);
-          due.set(one.plan, Math.max(one.at, now + 1));
+        if ("schedule" in one) {
+          wheel.schedule(items[one.schedule] as Item, one.at);
+          due.set(one.schedule, Math.max(one.at, now + 1));
         } else if ("cancel" in one) {
           wheel.cancel(items[one.cancel] as Item);
           due.delete(one.cancel);
         } else {
-          now += one.turn;
+          now += one.advance;
           wheel.advance(now);
           for (const [index, at] of due) {
             if (at > now) continue;

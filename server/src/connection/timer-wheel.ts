@@ -1,6 +1,6 @@
 /**
- * One timer for all connections. The wheel visits an item when something is due (a ping, a token's expiry), and the item
- * returns the time of its next visit. Uses no clock; times are whole seconds.
+ * One timer for all connections. The wheel visits an item when something is due (a ping, a token's expiry),
+ * and the item returns the time of its next visit. Uses no clock; times are whole seconds.
  */
 
 /** An item that a wheel visits. */

@@ -1,15 +1,20 @@
-/** Channels and patterns with their subscribers. Publishing a message costs time only for its own subscribers. */
+/**
+ * Channels and patterns with their subscribers. Publishing a message costs time only for its own subscribers.
+ */
 
 import type { Message } from "./message.ts";
 
 /** Receives messages from the fan-out. */
 export interface Subscriber {
   /**
-   * Takes a message. Called once for each matching subscription, so a subscriber with overlapping patterns gets the same
-   * message more than once. Returns true when the message was written to the client.
+   * Takes a message. Called once for each matching subscription, so a subscriber with overlapping patterns
+   * gets the same message more than once. Returns true when the message was written to the client.
    */
   deliver(message: Message): boolean;
-  /** Takes note of a message that is dropped because the gateway sheds load. Called as often as `deliver` would be. */
+  /**
+   * Takes note of a message that is dropped because the gateway sheds load. Called as often as `deliver`
+   * would be.
+   */
   shed(message: Message): void;
 }
 
@@ -19,7 +24,10 @@ export interface Topic {
   readonly subscribers: Set<Subscriber>;
 }
 
-/** The clock is read once for this many deliveries. One read for all would hide the latency of a large fan-out's last ones. */
+/**
+ * The clock is read once for this many deliveries. One read for all would hide the latency of a large
+ * fan-out's last ones.
+ */
 const BATCH = 64;
 
 export class Fanout {
@@ -63,7 +71,8 @@ export class Fanout {
   /**
    * Delivers a message to all subscribers whose channel or pattern matches.
    *
-   * @param batched called after every 64 deliveries and after the last delivery, with the number of deliveries since the call before
+   * @param batched called after every 64 deliveries and after the last delivery, with the number of
+   * deliveries since the call before
    */
   publish(message: Message, batched: (deliveries: number) => void): void {
     let batch = 0;

@@ -1,10 +1,10 @@
 /**
  * WebSocket frames that many connections share (RFC 6455, RFC 7692).
  *
- * Only the start of an envelope, `{"seq":N,`, differs between connections. A SharedFrame holds everything after this
- * prefix once, with free bytes in front. Header and prefix are written into these bytes for each connection, just before
- * the write to its socket. Node usually hands the bytes to the kernel within that write. Then the next connection uses
- * the same memory, and a delivery copies nothing.
+ * Only the start of an envelope, `{"seq":N,`, differs between connections. A SharedFrame holds everything
+ * after this prefix once, with free bytes in front. Header and prefix are written into these bytes for each
+ * connection, just before the write to its socket. Node usually hands the bytes to the kernel within that
+ * write. Then the next connection uses the same memory, and a delivery copies nothing.
  */
 
 import { constants, deflateRawSync } from "node:zlib";
@@ -22,7 +22,10 @@ const TEXT = 0x81; // FIN, text
 const TEXT_DEFLATED = 0xc1; // FIN, RSV1, text
 const STORED_BLOCK = 5; // deflate: block type, LEN, NLEN
 const MAX_DIGITS = 16; // digits of Number.MAX_SAFE_INTEGER
-/** Free bytes before the shared ones: for the header with 64-bit length, the stored block's header and the prefix. */
+/**
+ * Free bytes before the shared ones: for the header with 64-bit length, the stored block's header and the
+ * prefix.
+ */
 export const HEADROOM = 10 + STORED_BLOCK + PREFIX.length + MAX_DIGITS + 1;
 
 /** A smaller frame would not shrink by deflate. */
@@ -37,7 +40,10 @@ export class SharedFrame {
   #view: Buffer;
   #start = -1;
 
-  /** `buffer`: HEADROOM free bytes, then the bytes that follow the prefix. The frame owns the buffer from now on. */
+  /**
+   * `buffer`: HEADROOM free bytes, then the bytes that follow the prefix. The frame owns the buffer from now
+   * on.
+   */
   constructor(buffer: Buffer, deflated = false) {
     this.#buffer = buffer;
     this.#view = buffer;
@@ -68,7 +74,8 @@ export class SharedFrame {
     const bytes = this.#view.length;
     socket.write(this.#view);
     if (socket.writableLength !== 0) {
-      // Node could not hand everything to the kernel and still refers to this memory, so the frame continues with a copy.
+      // Node could not hand everything to the kernel and still refers to this memory, so the frame continues
+      // with a copy.
       this.#buffer = Buffer.from(this.#buffer);
       this.#start = -1;
     }
@@ -98,7 +105,10 @@ export class SharedFrame {
   }
 }
 
-/** Writes a server's frame header for `length` bytes of payload, which ends before `end`. Returns its first index. */
+/**
+ * Writes a server's frame header for `length` bytes of payload, which ends before `end`. Returns its first
+ * index.
+ */
 function writeHeader(buffer: Buffer, end: number, length: number, first: number): number {
   let at = end;
   if (length < 126) {

@@ -1,4 +1,7 @@
-/** The last messages of the stream, shared by all connections. A client that resumes gets missed messages from here. */
+/**
+ * The last messages of the stream, shared by all connections. A client that resumes gets missed messages from
+ * here.
+ */
 
 import { isPattern, type Position } from "@odin-ws/protocol";
 import { Deque } from "./deque.ts";
@@ -96,8 +99,8 @@ export class History {
   }
 
   /**
-   * Returns the messages that the channels and patterns carried after a position, in order; undefined when the history
-   * is not complete from there: the epoch is another one, or the offset has left the history.
+   * Returns the messages that the channels and patterns carried after a position, in order; undefined when
+   * the history is not complete from there: the epoch is another one, or the offset has left the history.
    */
   since({ epoch, offset }: Position, channels: readonly string[]): Message[] | undefined {
     if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return undefined;

@@ -1,4 +1,7 @@
-/** A message of the stream in the gateway. Its envelope is encoded once and compressed once for all connections. */
+/**
+ * A message of the stream in the gateway. Its envelope is encoded once and compressed once for all
+ * connections.
+ */
 
 import { isPriority, kindOf, PRIORITIES, parseSubject, patternsOf } from "@odin-ws/protocol";
 import type { RawMessage } from "../source/source.ts";
@@ -45,7 +48,9 @@ export class Message {
     this.#plain = plain;
   }
 
-  /** Encodes a message from a source, whose body must be valid JSON. Returns undefined for an unknown subject. */
+  /**
+   * Encodes a message from a source, whose body must be valid JSON. Returns undefined for an unknown subject.
+   */
   static from(raw: RawMessage): Message | undefined {
     const subject = parseSubject(raw.subject);
     if (subject === undefined) return undefined;
@@ -93,7 +98,10 @@ export class Message {
     return patternsOf(this.channel);
   }
 
-  /** Returns the frame for a connection whose client inflates with this window in bits, 9 to 15; 0: no compression. */
+  /**
+   * Returns the frame for a connection whose client inflates with this window in bits, 9 to 15; 0: no
+   * compression.
+   */
   frame(windowBits: number): SharedFrame {
     if (windowBits === 0) return this.#plain;
     this.#deflated ??= new Map();

@@ -1,4 +1,7 @@
-/** Counters of the hot path: plain numbers, which are added to the metrics once a message instead of once a delivery. */
+/**
+ * Counters of the hot path: plain numbers, which are added to the metrics once a message instead of once a
+ * delivery.
+ */
 
 import { PRIORITIES } from "@odin-ws/protocol";
 import { eventLabel, type Metrics } from "../metrics.ts";

@@ -1,6 +1,6 @@
 /**
- * Decides who may connect. The limits hold for the whole VM and are counted in one place, even with several worker
- * processes. Uses no socket and no clock.
+ * Decides who may connect. The limits hold for the whole VM and are counted in one place, even with several
+ * worker processes. Uses no socket and no clock.
  */
 
 export interface AdmissionLimits {
@@ -78,7 +78,10 @@ export class Admission {
     return this.#connections;
   }
 
-  /** Reason for which new connections are not wanted; undefined while they are wanted. `connections` has hysteresis. */
+  /**
+   * Reason for which new connections are not wanted; undefined while they are wanted. `connections` has
+   * hysteresis.
+   */
   get closure(): Closure | undefined {
     const { maxConnections } = this.#limits;
     if (this.#connections >= maxConnections) this.#full = true;
@@ -95,10 +98,14 @@ export class Admission {
     else this.#closures.delete(closure);
   }
 
-  /** Takes a seat, which `free` gives back, or returns the reason for the refusal. `second`: seconds since 1970. */
+  /**
+   * Takes a seat, which `free` gives back, or returns the reason for the refusal. `second`: seconds since
+   * 1970.
+   */
   take({ user, ip }: Applicant, second: number): Refusal | undefined {
     const { maxConnections, maxPerUser, maxPerIpPerSecond } = this.#limits;
-    // While the gateway counts as full only because of the hysteresis, a client that reaches it still gets a free seat.
+    // While the gateway counts as full only because of the hysteresis, a client that reaches it still gets a
+    // free seat.
     const { closure } = this;
     if (closure !== undefined && (closure !== "connections" || this.#connections >= maxConnections))
       return closed(closure);

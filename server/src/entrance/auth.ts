@@ -11,14 +11,18 @@ export interface Identity {
   user: string;
   /** Claim `exp`, seconds since 1970; 0 when the token does not expire. */
   expiresAt: number;
-  /** Claim `channels` in short form: patterns that the bearer may subscribe to. Undefined: the bearer may subscribe to all. */
+  /**
+   * Claim `channels` in short form: patterns that the bearer may subscribe to. Undefined: the bearer may
+   * subscribe to all.
+   */
   channels: readonly string[] | undefined;
 }
 
 /**
  * Checks a token.
  *
- * @throws AuthError with the reason when the token is not valid; KeysUnavailableError when it cannot be checked now
+ * @throws AuthError with the reason when the token is not valid; KeysUnavailableError when it cannot be
+ * checked now
  */
 export type Verifier = (token: string) => Promise<Identity>;
 
@@ -54,7 +58,10 @@ const UNAVAILABLE = new Set([errors.JWKSTimeout.code, errors.JWKSInvalid.code, e
 const CLOCK_TOLERANCE_SECONDS = 0;
 const KEYS_TIMEOUT_MS = 5000;
 
-/** Returns the verifier for the settings; undefined when AUTH_MODE is none. Throws when the public key is not valid. */
+/**
+ * Returns the verifier for the settings; undefined with AUTH_MODE=none. Throws when the public key is not
+ * valid.
+ */
 export function createVerifier(
   config: Pick<Config, "AUTH_MODE" | "JWT_SECRET" | "JWT_PUBLIC_KEY" | "JWKS_URL">,
 ): Verifier | undefined {

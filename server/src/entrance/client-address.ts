@@ -8,10 +8,10 @@ const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4");
 const withoutIpv6Prefix = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, "");
 
 /**
- * Returns a function that finds a client's address. This is the peer's address. When the peer is a proxy in one of the
- * trusted ranges (CIDR), it is the last address in X-Forwarded-For that is not a trusted proxy: the client may have made
- * up all addresses before that one. A load balancer that adds its own address after the client's, as Google's does, must
- * be in the ranges too.
+ * Returns a function that finds a client's address. This is the peer's address. When the peer is a proxy in
+ * one of the trusted ranges (CIDR), it is the last address in X-Forwarded-For that is not a trusted proxy:
+ * the client may have made up all addresses before that one. A load balancer that adds its own address after
+ * the client's, as Google's does, must be in the ranges too.
  */
 export function createAddressOf(trusted: readonly string[]): (request: IncomingMessage) => string {
   const proxies = new BlockList();

@@ -1,4 +1,7 @@
-/** The WebSocket of a client: the class of ws, with access to its compression and a hook before the close frame. */
+/**
+ * The WebSocket of a client: the class of ws, with access to its compression and a hook before the close
+ * frame.
+ */
 
 import { type RawData, WebSocket } from "ws";
 
@@ -49,7 +52,9 @@ export class ClientSocket extends WebSocket {
     return _extensions["permessage-deflate"];
   }
 
-  /** LZ77 window of the client in bits, 9 to 15; 0 without compression, and for 8 bits, which zlib cannot use. */
+  /**
+   * LZ77 window of the client in bits, 9 to 15; 0 without compression, and for 8 bits, which zlib cannot use.
+   */
   get deflateWindowBits(): number {
     const deflate = this.#deflate;
     if (deflate === undefined) return 0;
@@ -58,8 +63,9 @@ export class ClientSocket extends WebSocket {
   }
 
   /**
-   * Frees the inflater of the last message, which ws would keep for the life of the connection (about 40 KB). The next
-   * message does not need it, because the client compresses each message independently (no context takeover).
+   * Frees the inflater of the last message, which ws would keep for the life of the connection (about 40 KB).
+   * The next message does not need it, because the client compresses each message independently (no context
+   * takeover).
    */
   freeInflater(): void {
     this.#deflate?.cleanup();

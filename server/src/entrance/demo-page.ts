@@ -11,7 +11,10 @@ const TYPES: Record<string, string> = {
   ".js": "text/javascript; charset=utf-8",
   ".svg": "image/svg+xml",
 };
-/** Nothing from other hosts, nothing inline, no eval. `'self'` in connect-src includes the WebSocket on the same port. */
+/**
+ * Nothing from other hosts, nothing inline, no eval. `'self'` in connect-src includes the WebSocket on the
+ * same port.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -42,8 +45,8 @@ interface File {
 }
 
 /**
- * Returns a handler that serves the files of a folder and of its subfolder `assets`, to GET and HEAD requests; `/` is
- * `index.html`. The handler returns false for all other requests.
+ * Returns a handler that serves the files of a folder and of its subfolder `assets`, to GET and HEAD
+ * requests; `/` is `index.html`. The handler returns false for all other requests.
  *
  * @throws Error when the folder cannot be read or has no index.html
  */

@@ -1,4 +1,7 @@
-/** The HTTP side of the client port: checks each client, cheap checks first, and upgrades or refuses the connection. */
+/**
+ * The HTTP side of the client port: checks each client, cheap checks first, and upgrades or refuses the
+ * connection.
+ */
 
 import {
   createServer,
@@ -19,7 +22,7 @@ import { ClientSocket } from "./client-socket.ts";
 
 /** Seats of the whole VM; each client connection takes one. Another process may count them. */
 export interface Seats {
-  /** Takes a seat, or resolves with the reason for which there is none. */
+  /** Takes a seat, or resolves with the reason for the refusal. */
   take(applicant: Applicant): Promise<Refusal | undefined>;
   free(applicant: Applicant): void;
 }
@@ -59,8 +62,9 @@ export class Entrance {
   readonly #addressOf: (request: IncomingMessage) => string;
   #closure: Closure | undefined;
   /**
-   * The latest refusal that would meet every client but is not a closure: no seat was free, or the keys were not
-   * available. Reset when a client is accepted. `until`: on the clock of performance.now(), ms; `retryAfter`: seconds.
+   * The latest refusal that would meet every client but is not a closure: no seat was free, or the keys were
+   * not available. Reset when a client is accepted. `until`: on the clock of performance.now(), ms;
+   * `retryAfter`: seconds.
    */
   #recentRefusal: { retryAfter: number; until: number } | undefined;
 
@@ -72,12 +76,14 @@ export class Entrance {
       clientTracking: false,
       WebSocket: ClientSocket,
       maxPayload: options.config.WS_MAX_MESSAGE_BYTES,
-      // Without context takeover a frame is compressed once for all clients, and no client needs memory between messages.
+      // Without context takeover a frame is compressed once for all clients, and no client needs memory
+      // between messages.
       perMessageDeflate: options.config.WS_COMPRESSION && {
         serverNoContextTakeover: true,
         clientNoContextTakeover: true,
       },
-      // A client that does not read does not answer the close frame either, and would keep its seat until this timeout.
+      // A client that does not read does not answer the close frame either, and would keep its seat until
+      // this timeout.
       closeTimeout: CLOSE_TIMEOUT_MS,
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
@@ -96,15 +102,18 @@ export class Entrance {
     this.server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
   }
 
-  /** Refuses all clients for this reason from now on, before any expensive check; undefined: accepts them again. */
+  /**
+   * Refuses all clients for this reason from now on, before any expensive check; undefined: accepts them
+   * again.
+   */
   setClosure(closure: Closure | undefined): void {
     this.#closure = closure;
   }
 
   /**
-   * Answers a request without upgrade and ends its connection. A proxy would keep an open connection for a later upgrade
-   * (Google's proxy for 600 s), and that upgrade would fail if the gateway closed the connection just then. A timeout
-   * longer than any proxy's would let everybody hold idle sockets.
+   * Answers a request without upgrade and ends its connection. A proxy would keep an open connection for a
+   * later upgrade (Google's proxy for 600 s), and that upgrade would fail if the gateway closed the
+   * connection just then. A timeout longer than any proxy's would let everybody hold idle sockets.
    */
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { config, page } = this.#options;
@@ -126,9 +135,9 @@ export class Entrance {
   }
 
   /**
-   * Returns headers that report how long to wait, to pages of allowed origins. A page cannot read the answer to a refused
-   * WebSocket, but it can read the answer to a plain request. The status stays 426, because probes from outside take 426
-   * as a sign that the gateway runs.
+   * Returns headers that report how long to wait, to pages of allowed origins. A page cannot read the answer
+   * to a refused WebSocket, but it can read the answer to a plain request. The status stays 426, because
+   * probes from outside take 426 as a sign that the gateway runs.
    */
   #retryHeaders({ headers: { origin = "" } }: IncomingMessage): Record<string, string | number> {
     const closure = this.#closure;
@@ -165,7 +174,10 @@ export class Entrance {
     }
   }
 
-  /** Checks a client, cheap checks first. Returns the client, which then has a seat, or the reason for the refusal. */
+  /**
+   * Checks a client, cheap checks first. Returns the client, which then has a seat, or the reason for the
+   * refusal.
+   */
   async #check(request: IncomingMessage): Promise<Refusal | AcceptedClient> {
     const { config, verify, seats } = this.#options;
     const url = urlOf(request);
@@ -199,7 +211,8 @@ export class Entrance {
   ): void {
     const { seats, admitted } = this.#options;
     if (socket.destroyed) return seats.free(applicant);
-    // When the handshake is malformed, ws ends the socket without a callback. The seat must be freed then, too.
+    // When the handshake is malformed, ws ends the socket without a callback. The seat must be freed then,
+    // too.
     const onHandshakeFailed = () => {
       this.#options.refused("handshake");
       seats.free(applicant);

@@ -1,7 +1,8 @@
 /**
  * Writes the number of connections of this VM to Cloud Monitoring, where the autoscaler reads it.
  *
- * Source of names and limits: https://cloud.google.com/compute/docs/autoscaler/scaling-cloud-monitoring-metrics and
+ * Source of names and limits:
+ * https://cloud.google.com/compute/docs/autoscaler/scaling-cloud-monitoring-metrics and
  * https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.timeSeries/create
  */
 
@@ -24,7 +25,10 @@ export interface CloudMonitoringOptions {
   /** Connections of the whole VM now. */
   connections: () => number;
   log: Log;
-  /** Time between two points, ms. The first point follows after a random part of it, so that VMs do not write in step. */
+  /**
+   * Time between two points, ms. The first point follows after a random part of it, so that VMs do not write
+   * in step.
+   */
   intervalMs?: number;
   /** Time after which a write is given up, ms. */
   deadlineMs?: number;
@@ -52,8 +56,8 @@ interface Vm {
 type WritePoint = (value: number, signal: AbortSignal) => Promise<void>;
 
 /**
- * Starts writing. Never throws, even when Google's API fails. With `off`, or with `auto` outside Google Cloud, nothing is
- * written, and Google's library (20 to 40 MB of memory) is not loaded.
+ * Starts writing. Never throws, even when Google's API fails. With `off`, or with `auto` outside Google
+ * Cloud, nothing is written, and Google's library (20 to 40 MB of memory) is not loaded.
  */
 export function startCloudMonitoring(options: CloudMonitoringOptions): CloudMonitoring {
   const { mode, log, intervalMs = INTERVAL_MS, onGoogleCloud = isGoogleCloud } = options;
@@ -74,7 +78,10 @@ export function startCloudMonitoring(options: CloudMonitoringOptions): CloudMoni
   };
 }
 
-/** True on a Compute Engine VM and in its containers. Reads only one file, so a laptop does not wait for the network. */
+/**
+ * True on a Compute Engine VM and in its containers. Reads only one file, so a laptop does not wait for the
+ * network.
+ */
 export function isGoogleCloud(file = "/sys/class/dmi/id/bios_vendor"): boolean {
   try {
     return readFileSync(file, "utf8").includes("Google");
@@ -138,7 +145,8 @@ function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): voi
 
 /** Loads Google's client. The client is large, so it is loaded only when the first point is due. */
 async function openWriter(apiEndpoint: string | undefined): Promise<WritePoint> {
-  // `default` is the whole CommonJS module. Its named exports are lost when a bundler puts the module into another file.
+  // `default` is the whole CommonJS module. Its named exports are lost when a bundler puts the module into
+  // another file.
   const [{ default: monitoring }, { default: auth }] = await Promise.all([
     // Not the package's index, which loads seven more clients and 1.3 MB of message classes.
     import("@google-cloud/monitoring/build/src/v3/metric_service_client.js"),
@@ -146,8 +154,9 @@ async function openWriter(apiEndpoint: string | undefined): Promise<WritePoint> 
   ]);
   const client: MetricServiceClient = new monitoring.MetricServiceClient({
     fallback: true, // JSON over HTTPS, because gRPC would keep a connection open
-    // The VM's service account. Without this, the client searches for credentials, and when there are none it throws an
-    // error that cannot be caught. The type asks for GoogleAuth, but the code takes any client.
+    // The VM's service account. Without this option the client searches for credentials, and when it finds no
+    // credentials it throws an error that cannot be caught. The type requires GoogleAuth, but the code accepts any
+    // client.
     auth: new auth.Compute() as never,
     ...endpointOptions(apiEndpoint),
   });
@@ -203,7 +212,7 @@ async function askVm(
       zone: String(zone).split("/").at(-1) ?? "",
     };
   } catch (cause) {
-    throw new MetadataError(`the metadata server did not say which VM this is: ${describe(cause)}`, {
+    throw new MetadataError(`the metadata server did not identify this VM: ${describe(cause)}`, {
       cause,
     });
   }
@@ -211,7 +220,10 @@ async function askVm(
 
 class MetadataError extends Error {}
 
-/** Resolves like `work`, but rejects when `signal` aborts: a step that ignores its signal must not block later writes. */
+/**
+ * Resolves like `work`, but rejects when `signal` aborts: a step that ignores its signal must not block later
+ * writes.
+ */
 async function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);

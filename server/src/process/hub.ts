@@ -1,4 +1,7 @@
-/** Everything that exists once on a VM: the intake of the source, the limits, the health. The gateways serve the clients. */
+/**
+ * Everything that exists once on a VM: the intake of the source, the limits, the health. The gateways serve
+ * the clients.
+ */
 
 import { isUtf8 } from "node:buffer";
 import { PRIORITIES } from "@odin-ws/protocol";
@@ -102,7 +105,8 @@ export class Hub implements Intake {
     const message = Message.from(raw);
     if (message === undefined) return this.#drop(offset, "invalid_subject", this.#warnOfSubject);
     this.#metrics.streamMessages.inc({ event: eventLabel(message.event) });
-    // Messages that only warm the history are not delivered to anyone, so the broadcast rate does not apply to them.
+    // Messages that only warm the history are not delivered to anyone, so the broadcast rate does not apply
+    // to them.
     const shed = this.#status.warm && this.#broadcastLimit?.passes(message.priority, Date.now()) === false;
     this.#downstream.message(message, shed);
   }
@@ -177,8 +181,8 @@ export class Hub implements Intake {
   }
 
   #updateClosure(): void {
-    // The admission refuses each client that finds no seat. Every other closure is sent to the gateways, which then
-    // refuse clients before any expensive check.
+    // The admission refuses each client that finds no seat. Every other closure is sent to the gateways,
+    // which then refuse clients before any expensive check.
     const { closure } = this.#admission;
     const sent = closure === "connections" ? undefined : closure;
     if (sent === this.#sentClosure) return;

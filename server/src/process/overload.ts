@@ -1,4 +1,7 @@
-/** CPU and memory usage of all processes, and the limits that depend on it. Uses no clock and no operating system. */
+/**
+ * CPU and memory usage of all processes, and the limits that depend on it. Uses no clock and no operating
+ * system.
+ */
 
 /** CPU time and memory that processes have used. */
 export interface Usage {
@@ -26,8 +29,8 @@ const endOf = (threshold: number): number => Math.max(threshold - 10, threshold 
 const MEMORY_FULL = 0.9;
 const MEMORY_FREE = 0.85;
 /**
- * Reading pauses for at most this many samples in a row and then runs for as many. The stream keeps messages for only
- * 30 s, and a late message is better than a lost one.
+ * Reading pauses for at most this many samples in a row and then runs for as many. The stream keeps messages
+ * for only 30 s, and a late message is better than a lost one.
  */
 const MAX_PAUSE_SAMPLES = 5;
 

@@ -1,4 +1,6 @@
-/** Sends the stream and the closure to all workers of the pool, and the history to workers that start later. */
+/**
+ * Sends the stream and the closure to all workers of the pool, and the history to workers that start later.
+ */
 
 import { History, type HistoryLimits } from "../delivery/history.ts";
 import type { Message } from "../delivery/message.ts";
@@ -46,7 +48,9 @@ export class PoolFeed implements Downstream {
     for (const member of this.#members.values()) member.send({ type: "closure", closure });
   }
 
-  /** Sends the history and the closure to a worker that has started; from now on the worker gets every event. */
+  /**
+   * Sends the history and the closure to a worker that has started; from now on the worker gets every event.
+   */
   attach(member: PoolMember): void {
     // Events that wait to be sent are in the history already: this worker must not get these events twice.
     this.#flush();

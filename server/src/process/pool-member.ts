@@ -45,7 +45,10 @@ export class PoolMember {
     this.#seats.set(user, (this.#seats.get(user) ?? 0) + 1);
   }
 
-  /** Records that a client of this worker gave its seat back; false when the worker holds no seat for this user. */
+  /**
+   * Records that a client of this worker gave its seat back; false when the worker holds no seat for this
+   * user.
+   */
   removeSeat({ user }: Applicant): boolean {
     const held = this.#seats.get(user) ?? 0;
     if (held === 0) return false;

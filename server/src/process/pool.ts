@@ -1,4 +1,7 @@
-/** Several worker processes behind one hub: starts them, keeps their clients' seats, replaces workers that die. */
+/**
+ * Several worker processes behind one hub: starts them, keeps their clients' seats, replaces workers that
+ * die.
+ */
 
 import cluster from "node:cluster";
 import type { HistoryLimits } from "../delivery/history.ts";
@@ -17,9 +20,15 @@ import { probePort } from "./port.ts";
 const REPORT_TIMEOUT_MS = 2000;
 /** A worker that has sent nothing for this time hangs. */
 const SILENT_MS = 30_000;
-/** A worker that is this many stream events behind hangs too: more events would only fill the primary's memory. */
+/**
+ * A worker that is this many stream events behind hangs too: more events would only fill the primary's
+ * memory.
+ */
 const MAX_EVENTS_BEHIND = 200_000;
-/** Pause before a worker that died is replaced: a worker that always dies at its start must not use up the CPU. */
+/**
+ * Pause before a worker that died is replaced: a worker that always dies at its start must not use up the
+ * CPU.
+ */
 const REPLACE_MS = 250;
 /** Time that a worker has to close its connections when the gateway stops. */
 const STOP_MS = 500;
@@ -105,7 +114,8 @@ export class WorkerPool implements Fleet {
         return this.#onServing();
       case "failed":
         this.#onFailed(new Error(message.message));
-        // After the start, nothing waits for this error. The worker is replaced, and its replacement may succeed.
+        // After the start, nothing waits for this error. The worker is replaced, and its replacement may
+        // succeed.
         return this.#kill(member, message.message);
       case "take": {
         const { applicant, id } = message;

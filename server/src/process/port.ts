@@ -3,7 +3,10 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 
-/** Returns an error that names the setting of a port on which listening failed. Other errors are returned unchanged. */
+/**
+ * Returns an error that names the setting of a port on which listening failed. Other errors are returned
+ * unchanged.
+ */
 export function explainPort(error: Error, setting: string, port: number): Error {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE") {
@@ -18,8 +21,9 @@ export function explainPort(error: Error, setting: string, port: number): Error 
 }
 
 /**
- * Checks that a port is free before several processes share it. Processes that share a port would not notice that another
- * gateway already listens on it. Resolves with the port, or with a free port when `port` is 0; rejects when it is taken.
+ * Checks that a port is free before several processes share it. Processes that share a port would not notice
+ * that another gateway already listens on it. Resolves with the port, or with a free port when `port` is 0;
+ * rejects when it is taken.
  */
 export function probePort(port: number): Promise<number> {
   return new Promise((resolve, reject) => {

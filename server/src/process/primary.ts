@@ -1,4 +1,7 @@
-/** The process that holds the hub: source, limits, operations port, signals. With one worker it serves the clients too. */
+/**
+ * The process that holds the hub: source, limits, operations port, signals. With one worker it serves the
+ * clients too.
+ */
 
 import { readFileSync } from "node:fs";
 import { AggregatorRegistry, type Registry } from "prom-client";
@@ -42,7 +45,8 @@ export interface PrimaryOptions {
 /** Runs until a signal; resolves when everything has ended. */
 export async function runPrimary(options: PrimaryOptions): Promise<void> {
   const { config, version, metrics, log } = options;
-  // Each part knows only parts that were created before: the fleet takes seats from the admission, the hub feeds the fleet.
+  // Each part knows only parts that were created before: the fleet takes seats from the admission, the hub
+  // feeds the fleet.
   const admission = new Admission({
     maxConnections: config.WS_MAX_CONNECTIONS,
     maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,

@@ -11,9 +11,10 @@ import { explainPort } from "./port.ts";
 
 const HEARTBEAT_MS = 1000;
 /**
- * True where each worker has its own listening socket and the kernel spreads the connections over these sockets.
- * Otherwise node:cluster accepts in the primary and passes each connection to a worker. Connections that are being
- * passed to a worker that dies would then hang, so this is used only where the kernel cannot share a port.
+ * True where each worker has its own listening socket and the kernel spreads the connections over these
+ * sockets. Otherwise node:cluster accepts in the primary and passes each connection to a worker. Connections
+ * that are being passed to a worker that dies would then hang, so this is used only where the kernel cannot
+ * share a port.
  */
 const SHARES_PORT = process.platform === "linux";
 

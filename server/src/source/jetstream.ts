@@ -1,11 +1,11 @@
 /**
  * The source that reads the stream on NATS. In the gateway, only this file and stream-setup.ts use NATS.
  *
- * Every gateway has its own ordered consumer, which reads every message. The NATS client recovers from many failures
- * itself, but not from all of them and not fast. After a reconnect it may wait for up to 45 s. When the stream was
- * deleted and created again, the client gets no message until the new stream has grown past the old sequence. So the
- * reader compares the stream's state with what was read every second. When they do not fit, the reader drops the
- * consumer and starts another one behind the last message.
+ * Every gateway has its own ordered consumer, which reads every message. The NATS client recovers from many
+ * failures itself, but not from all of them and not fast. After a reconnect it may wait for up to 45 s. When
+ * the stream was deleted and created again, the client gets no message until the new stream has grown past
+ * the old sequence. So the reader compares the stream's state with what was read every second. When they do
+ * not fit, the reader drops the consumer and starts another one behind the last message.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -145,7 +145,9 @@ class StreamReader {
     }
   }
 
-  /** Reads until the connection is closed for good. After an error, reading continues behind the last message. */
+  /**
+   * Reads until the connection is closed for good. After an error, reading continues behind the last message.
+   */
   async #readAll(connection: NatsConnection): Promise<void> {
     while (!this.#signal.aborted && !connection.isClosed()) {
       try {
@@ -171,7 +173,8 @@ class StreamReader {
     const consumer = await manager.jetstream().consumers.get(name, {
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.#cursor + 1,
-      // The NATS client only adds a counter to the prefix: without a random part, two gateways would share a consumer.
+      // The NATS client only adds a counter to the prefix: without a random part, two gateways would share a
+      // consumer.
       name_prefix: `${this.#settings.JS_CONSUMER_NAME}-${randomBytes(6).toString("hex")}`,
       inactive_threshold: INACTIVE_MS,
     });
@@ -191,7 +194,9 @@ class StreamReader {
     }
   }
 
-  /** Delivers messages to the intake until the consumer ends. The history is warm at the sequence `target`. */
+  /**
+   * Delivers messages to the intake until the consumer ends. The history is warm at the sequence `target`.
+   */
   async #deliver(messages: ConsumerMessages, target: number): Promise<void> {
     const intake = this.#intake;
     for await (const message of messages) {
@@ -234,13 +239,16 @@ class StreamReader {
     }
   }
 
-  /** Sets the cursor for the next consumer: unchanged, or at the beginning of a stream that was not read before. */
+  /**
+   * Sets the cursor for the next consumer: unchanged, or at the beginning of a stream that was not read
+   * before.
+   */
   #chooseStart({ created, state }: StreamInfo): void {
     const start = state.first_seq === 0 ? 0 : state.first_seq - 1;
     const wentBack = state.last_seq < this.#cursor;
     if (created !== this.#created || wentBack) {
-      // All gateways derive the same epoch from the creation time. When the sequences went back (after a restored
-      // disk), gateways may disagree about the old ones, so each gateway takes a random epoch.
+      // All gateways derive the same epoch from the creation time. When the sequences went back (after a
+      // restored disk), gateways may disagree about the old ones, so each gateway takes a random epoch.
       const salt = created === this.#created ? randomBytes(6).toString("hex") : "";
       this.#epoch = createHash("sha256")
         .update(`${this.#settings.JS_STREAM_NAME} ${created} ${salt}`)
@@ -267,7 +275,8 @@ class StreamReader {
 
   #onError(error: unknown): void {
     if (this.#signal.aborted) return;
-    // A server that accepts the connection but does not answer (no leader, no permission) is treated as unreachable.
+    // A server that accepts the connection but does not answer (no leader, no permission) is treated as
+    // unreachable.
     if (this.#failingSince === 0) this.#failingSince = Date.now();
     else if (Date.now() - this.#failingSince > FAILING_MS) this.#intake.status({ connected: false });
     this.#intake.status({ refused: error instanceof AuthorizationError });

@@ -31,7 +31,7 @@ test("data keeps its numbers as they were written", () => {
   });
 });
 
-test("what is no entry is told with its mistake", () => {
+test("an invalid entry is reported with its mistake", () => {
   const wrong: [json: string, mistake: RegExp][] = [
     [`null`, /not an object but null/],
     [`5`, /not an object but 5/],
@@ -49,7 +49,7 @@ test("what is no entry is told with its mistake", () => {
   for (const [json, mistake] of wrong) assert.match(String(read(json, 10)), mistake, json);
 });
 
-test("entries come once each and by time, equal times as they came", () => {
+test("each entry is returned once, sorted by time; entries with equal times keep their order", () => {
   const cursor = new PollCursor();
   cursor.skipTo(100);
   const entry = (ts: number, data: string, subject = "s"): Entry => ({ subject, ts, data });
@@ -69,7 +69,7 @@ test("entries come once each and by time, equal times as they came", () => {
   assert.equal(cursor.since, 102);
 });
 
-test("a time in the future does not hide what comes before it", () => {
+test("a time in the future does not hide earlier entries", () => {
   const cursor = new PollCursor();
   const future: Entry = { subject: "s", ts: 9000, data: "1" };
   assert.deepEqual(cursor.takeNew([future], 100), [future]);
@@ -83,8 +83,8 @@ for (const [sign, includes] of [
   [">", (ts: number, since: number) => ts > since],
   [">=", (ts: number, since: number) => ts >= since],
 ] as const) {
-  test(`nothing is lost or doubled with a server that takes since as ${sign}, however the polls fall`, () => {
-    // What happens: a new event, so many ms after the one before, or a poll.
+  test(`with a server that treats since as ${sign}, nothing is lost or repeated, for any times of the polls`, () => {
+    // Each step is a poll, or a new event this many ms after the one before.
     const step = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant("poll" as const));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {

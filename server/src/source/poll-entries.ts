@@ -8,7 +8,8 @@ export interface Entry {
   data: string;
 }
 
-// Part of ECMAScript 2026, but not yet of TypeScript's libraries. https://tc39.es/proposal-json-parse-with-source/
+// Part of ECMAScript 2026, but not yet of TypeScript's libraries.
+// https://tc39.es/proposal-json-parse-with-source/
 interface RawJson {
   rawJSON: string;
 }
@@ -21,7 +22,10 @@ const Json = JSON as unknown as {
   isRawJSON(value: unknown): value is RawJson;
 };
 
-/** Keeps the server's spelling of a number that JavaScript would write differently (1.10, 12345678901234567890). */
+/**
+ * Keeps the server's spelling of a number that JavaScript would write differently (1.10,
+ * 12345678901234567890).
+ */
 function keepNumber(_key: string, value: unknown, { source }: { source?: string }): unknown {
   if (typeof value !== "number" || source === undefined || String(value) === source) return value;
   return Json.rawJSON(source);
@@ -47,11 +51,14 @@ export function readEntry(value: unknown, since: number): Entry | string {
 }
 
 /**
- * The time from which to ask next, and the entries since then that were received already. Entries with the same subject,
- * time and data are the same entry.
+ * The time from which to ask next, and the entries since then that were received already. Entries with the
+ * same subject, time and data are the same entry.
  */
 export class PollCursor {
-  /** Value of `since` for the next request, ms. It does not matter whether events at exactly this time are included. */
+  /**
+   * Value of `since` for the next request, ms. It does not matter whether events at exactly this time are
+   * included.
+   */
   since = 0;
   /** Entries that were received, by time. */
   readonly #seen = new Map<number, Set<string>>();
@@ -63,8 +70,8 @@ export class PollCursor {
   }
 
   /**
-   * Returns the new entries of an answer, sorted by time; entries with equal times keep their order. The next request
-   * starts behind them.
+   * Returns the new entries of an answer, sorted by time; entries with equal times keep their order. The next
+   * request starts behind them.
    *
    * @param now milliseconds since 1970
    */

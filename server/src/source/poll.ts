@@ -1,11 +1,11 @@
 /**
  * The source that polls a backend, which serves its events over HTTP instead of publishing them to NATS.
  *
- * `GET POLL_URL?since=<ms>` must answer a JSON array of `{subject, ts, data}` with the events since that time. Each request
- * asks from 1 ms before the last received event, and events that were received before are dropped. So it does not matter
- * whether the server includes events at exactly `since`. But `ts` must be the time at which the event appears in answers:
- * an event that appears later with an earlier time is missed. Offsets count from 1 and each start has a new epoch, so a
- * client can resume only on the same gateway.
+ * `GET POLL_URL?since=<ms>` must answer a JSON array of `{subject, ts, data}` with the events since that
+ * time. Each request asks from 1 ms before the last received event, and events that were received before are
+ * dropped. So it does not matter whether the server includes events at exactly `since`. But `ts` must be the
+ * time at which the event appears in answers: an event that appears later with an earlier time is missed.
+ * Offsets count from 1 and each start has a new epoch, so a client can resume only on the same gateway.
  */
 
 import { randomUUID } from "node:crypto";
@@ -26,9 +26,13 @@ const MAX_BACKOFF_MS = 5_000;
 const WARN_INTERVAL_MS = 60_000;
 
 export interface PollOptions {
-  /** URL to request; `since` is added to its query. Its user and password are sent as basic authentication. */
+  /**
+   * URL to request; `since` is added to its query. Its user and password are sent as basic authentication.
+   */
   url: string;
-  /** Time from one request to the next, ms. A slow answer delays the next request, so requests never overlap. */
+  /**
+   * Time from one request to the next, ms. A slow answer delays the next request, so requests never overlap.
+   */
   intervalMs: number;
   log?: Log | undefined;
   /** Time after which a request is given up, ms. */
@@ -80,7 +84,8 @@ class Poller {
       const started = performance.now();
       const pause = (await this.#poll()) ? this.#options.intervalMs : this.#backoff();
       const left = pause - (performance.now() - started);
-      if (left > 0) await sleep(left, undefined, { signal: this.#signal }).catch(() => {}); // aborted: ends the loop
+      // An abort during the pause ends the loop.
+      if (left > 0) await sleep(left, undefined, { signal: this.#signal }).catch(() => {});
     }
   }
 
@@ -145,8 +150,8 @@ class Poller {
   }
 
   /**
-   * Events that do not fit into one answer would never be received. So this skips the older half of the requested time,
-   * and all events that are too old for the history.
+   * Events that do not fit into one answer would never be received. So this skips the older half of the
+   * requested time, and all events that are too old for the history.
    */
   #skipOlderHalf(): void {
     const now = Date.now();
@@ -177,7 +182,8 @@ class Poller {
 
 function withSince(url: string, since: number): URL {
   const result = new URL(url);
-  result.search += `${result.search ? "&" : "?"}since=${since}`; // searchParams would rewrite the other parameters too
+  // Not with searchParams, which would also rewrite the other parameters.
+  result.search += `${result.search ? "&" : "?"}since=${since}`;
   return result;
 }
 
@@ -189,7 +195,10 @@ interface RequestOptions {
   maxBytes: number;
 }
 
-/** Requests the array from `url`. Throws when the answer is not an array, too large or too late, or the signal aborts. */
+/**
+ * Requests the array from `url`. Throws when the answer is not an array, too large or too late, or the signal
+ * aborts.
+ */
 async function request(url: URL, { signal, timeoutMs, maxBytes }: RequestOptions): Promise<unknown[]> {
   // AbortSignal.any would add ten listeners a second to a signal that lives as long as the process.
   const controller = new AbortController();

@@ -13,14 +13,20 @@ export interface SimulatorOptions {
   trendingSeconds?: number;
 }
 
-/** Runs a market until the signal aborts. While no message is wanted, its events are dropped: only current prices matter. */
+/**
+ * Runs a market until the signal aborts. While no message is wanted, its events are dropped: only current
+ * prices matter.
+ */
 export function simulatorSource(options: SimulatorOptions): Source {
   return async (intake, signal) => {
     if (signal.aborted) return;
     intake.begin(randomUUID(), 0);
     intake.status({ connected: true, warm: true, lag: 0 });
     let offset = 0;
-    /** `ask`: ask the intake before the next message. `shut`: the intake does not want it yet. `open`: it wants it now. */
+    /**
+     * `ask`: ask the intake before the next message. `shut`: the intake does not want it yet. `open`: it
+     * wants it now.
+     */
     let gate: "ask" | "shut" | "open" = "ask";
     // The seed is the time, so that each start simulates another market.
     const market = startMarket({ ...options, seed: Date.now() }, ({ subject, data }) => {

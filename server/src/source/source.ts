@@ -8,7 +8,9 @@ export interface RawMessage {
   offset: number;
   /** Publish time, milliseconds since 1970. */
   ts: number;
-  /** The publisher's JSON, byte for byte. May be a view into a larger buffer, so copy the bytes to keep them. */
+  /**
+   * The publisher's JSON, byte for byte. May be a view into a larger buffer, so copy the bytes to keep them.
+   */
   body: Uint8Array;
   /** Header `Odin-Type`. */
   type?: string | undefined;
@@ -21,7 +23,9 @@ export interface SourceStatus {
   connected: boolean;
   /** True when the source has refused the gateway's credentials. */
   refused: boolean;
-  /** True once all messages that the stream held at the start have been read: the history can answer `since`. */
+  /**
+   * True once all messages that the stream held at the start have been read: the history can answer `since`.
+   */
   warm: boolean;
   /** Messages in the stream that were not read yet. */
   lag: number;
@@ -30,14 +34,17 @@ export interface SourceStatus {
 /** Receives the messages of a source. */
 export interface Intake {
   /**
-   * A stream begins, or has been replaced by another one: earlier offsets are no longer valid. Called before the first
-   * message, whose offset will be above `offset`.
+   * A stream begins, or has been replaced by another one: earlier offsets are no longer valid. Called before
+   * the first message, whose offset will be above `offset`.
    */
   begin(epoch: string, offset: number): void;
   message(raw: RawMessage): void;
   /** Messages up to `offset` left the stream before they could be read. */
   lose(offset: number): void;
-  /** Returns undefined when the next message is wanted at once; otherwise a promise that resolves when it is wanted. */
+  /**
+   * Returns undefined when the next message is wanted at once; otherwise a promise that resolves when it is
+   * wanted.
+   */
   ready(): Promise<void> | undefined;
   status(change: Partial<SourceStatus>): void;
 }

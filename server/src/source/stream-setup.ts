@@ -1,4 +1,7 @@
-/** The stream on NATS itself: creates the stream when it is missing, and compares an existing stream with the settings. */
+/**
+ * The stream on NATS itself: creates the stream when it is missing, and compares an existing stream with the
+ * settings.
+ */
 
 import {
   DiscardPolicy,
@@ -23,7 +26,9 @@ export type StreamSettings = Pick<
   | "JS_STREAM_MAX_BYTES"
 >;
 
-/** Wait before a deleted stream is created again: an operator may be about to create it with other settings. */
+/**
+ * Wait before a deleted stream is created again: an operator may be about to create it with other settings.
+ */
 const RECREATE_AFTER_MS = 2000;
 const MAX_DUPLICATE_WINDOW_MS = 120_000;
 /** JetStream's error code. */
@@ -40,7 +45,8 @@ export class StreamSetup {
   }
 
   /**
-   * Returns the stream, which is created when it is missing; undefined while it is too early to create it again.
+   * Returns the stream, which is created when it is missing; undefined while it is too early to create it
+   * again.
    *
    * @param known creation time of the stream that has been read so far; empty before the first stream
    */
@@ -78,7 +84,9 @@ export class StreamSetup {
     return info;
   }
 
-  /** Logs the limits in which an existing stream differs from the settings. The stream itself is not changed. */
+  /**
+   * Logs the limits in which an existing stream differs from the settings. The stream itself is not changed.
+   */
   #logDifferences({ config }: StreamInfo): void {
     const settings = this.#settings;
     const differences = Object.entries({
