@@ -196,7 +196,7 @@ export const SETTINGS = {
     "percent of users that can be throttled, chosen by a stable hash; others are disconnected when they are too slow",
   ),
   ENABLE_SUBSCRIPTION_FILTERING: bool(true).describe(
-    "false: every client gets every message, without subscribing",
+    "false: every client gets every message that its token allows, without subscribing",
   ),
   AUTH_MODE: choice(["jwt", "none"])
     .default("jwt")

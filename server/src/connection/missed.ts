@@ -14,7 +14,7 @@ export class Missed {
   count = 0;
   /** `count` a second ago. When it has not changed since, the gateway has stopped dropping messages. */
   countBefore = 0;
-  /** Missed offsets up to this one may be forgotten. */
+  /** Missed offsets up to this one are no longer remembered. */
   forgotten = 0;
 
   get size(): number {
