@@ -1,12 +1,12 @@
 /**
- * `npm run build`: bundles the gateway with everything that it imports into one file, `server/dist/gateway.mjs`,
- * which is all that the image holds beside Node. Workers run the same file again (node:cluster forks
- * `process.argv[1]`), so it may not lean on anything beside it. `npm run build publisher` does the same with the
- * publisher's service, `npm run build loadtest` with the load test.
+ * `npm run build`: bundles the gateway and everything that it imports into one file,
+ * `server/dist/gateway.mjs`. The image contains only this file and Node. Workers run the same file
+ * (node:cluster forks `process.argv[1]`), so the file must not need any other file. `npm run build publisher`
+ * bundles the publisher's service, `npm run build loadtest` the load test.
  *
- * The version that /stats shows is fixed here: `process.env.ODIN_VERSION` in the sources becomes the version of
- * package.json, followed by the commit when the environment variable `ODIN_COMMIT` names one: `0.1.0+3f2a9c1`.
- * The same sources, commit and lockfile give the same bytes, wherever they are built.
+ * The version that /stats shows is set here: `process.env.ODIN_VERSION` in the sources is replaced by the
+ * version of package.json. When the environment variable `ODIN_COMMIT` is set, the commit is added:
+ * `0.1.0+3f2a9c1`. The same sources, commit and lockfile give the same bytes on every machine.
  */
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -15,7 +15,7 @@ import * as esbuild from "esbuild";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** What can be bundled: the file that it starts with, and the bundle. */
+/** Entry and output file of each bundle. */
 const BUNDLES = {
   gateway: { entry: "server/src/main.ts", outfile: "server/dist/gateway.mjs" },
   publisher: { entry: "publisher/src/programs/service.ts", outfile: "publisher/dist/publisher.mjs" },
@@ -25,15 +25,15 @@ const BUNDLES = {
 export interface BuildOptions {
   /** Default: the gateway. */
   bundle?: keyof typeof BUNDLES;
-  /** Default: as in BUNDLES. Its source map is written beside it. */
+  /** Default: as in BUNDLES. The source map is written next to this file. */
   outfile?: string;
-  /** Commit that is built, any length. Default: none. */
+  /** Commit that is built, of any length. Default: the version has no commit. */
   commit?: string | undefined;
 }
 
 /**
- * Dependencies that are CommonJS (pino, prom-client, google-gax) ask at run time for what an ES module does not have.
- * Named so that no declaration of a bundled module can meet them.
+ * CommonJS dependencies (pino, prom-client, google-gax) use these globals at run time, but an ES module does
+ * not have them. The names of the imports cannot conflict with a declaration in a bundled module.
  */
 const COMMONJS_GLOBALS = `
 import { createRequire as odinCreateRequire } from "node:module";
@@ -44,14 +44,14 @@ const __filename = odinFileURLToPath(import.meta.url);
 const __dirname = odinDirname(__filename);
 `.trim();
 
-/** Writes the bundle and returns the version built into it. Throws esbuild's BuildFailure on an error in the sources. */
+/** Writes the bundle and returns its version. Throws esbuild's BuildFailure on an error in the sources. */
 export async function build(options: BuildOptions = {}): Promise<string> {
   const version = await versionOf(options.commit);
   const bundle = BUNDLES[options.bundle ?? "gateway"];
   const outfile = options.outfile ?? join(root, bundle.outfile);
   await mkdir(dirname(outfile), { recursive: true });
   await esbuild.build({
-    // Paths in the output are relative to this directory, whatever the current one is.
+    // Paths in the output are relative to this directory, not to the current one.
     absWorkingDir: root,
     entryPoints: [bundle.entry],
     outfile,
@@ -61,11 +61,11 @@ export async function build(options: BuildOptions = {}): Promise<string> {
     target: "node24",
     banner: { js: COMMONJS_GLOBALS },
     define: { "process.env.ODIN_VERSION": JSON.stringify(version) },
-    // What Node does with these sources when it runs them directly; tsconfig.json itself is not in the image's build.
+    // The same rule as when Node runs the sources directly. The image's build does not contain tsconfig.json.
     tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
-    // Not minified: a stack trace in the logs names functions and lines that a person can find.
+    // Not minified, so that a stack trace in the logs has readable names and lines.
     minify: false,
-    // For that person: lines of the bundle back to lines of the sources. Stays out of the image.
+    // Maps lines of the bundle to lines of the sources. The image does not contain the map.
     sourcemap: "linked",
     sourcesContent: false,
     legalComments: "eof",
@@ -87,7 +87,8 @@ const isBundle = (name: string): name is keyof typeof BUNDLES => Object.hasOwn(B
 
 if (import.meta.main) {
   const bundle = process.argv[2] ?? "gateway";
-  if (!isBundle(bundle)) throw new Error(`${bundle} is none of ${Object.keys(BUNDLES).join(", ")}`);
+  if (!isBundle(bundle))
+    throw new Error(`unknown bundle ${bundle}: use one of ${Object.keys(BUNDLES).join(", ")}`);
   const outfile = join(root, BUNDLES[bundle].outfile);
   const version = await build({ bundle, outfile, commit: process.env.ODIN_COMMIT });
   const { size } = await stat(outfile);

@@ -1,8 +1,9 @@
 /**
- * The gateway takes its settings from the environment and no arguments: shows `help` for --help, and refuses anything else rather than
- * start as if it had not been said. Ends the process unless there are none.
+ * Checks that there are no command-line arguments, because all settings come from the environment. Prints
+ * `help` for --help. For any other argument it prints an error, since ignoring the argument would hide a
+ * mistake. In both cases the process ends.
  *
- * @param args after the script's name; workers have those of their primary
+ * @param args arguments after the script's name; workers have the arguments of their primary
  */
 export function readNoArguments(args: readonly string[], help: string): void {
   if (args.length === 0) return;

@@ -19,7 +19,7 @@ function mistakes(env: NodeJS.ProcessEnv): readonly string[] {
   return [];
 }
 
-test("the contract's defaults", () => {
+test("the documented defaults", () => {
   const expected = {
     WS_PORT: 3004,
     WS_PATH: "/ws",
@@ -97,7 +97,7 @@ test("an empty variable counts as unset", () => {
   assert.equal(read({ WS_PORT: "", NATS_URL: "", WS_PATH: "" }).WS_PORT, 3004);
 });
 
-test("every wrong value is told at once, a line each, with variable and value", () => {
+test("all wrong values are reported together, one line for each, with variable and value", () => {
   const wrong: Record<string, string> = {
     WS_PORT: "70000",
     WS_PATH: "ws",
@@ -125,14 +125,14 @@ test("every wrong value is told at once, a line each, with variable and value", 
   assert.equal(lines.length, Object.keys(wrong).length);
 });
 
-test("a secret's value is not repeated in the complaint", () => {
+test("the value of a secret is not repeated in the error", () => {
   const lines = mistakes({ JWT_PUBLIC_KEY: "tooshort", NATS_URL: "http://me:hunter2@nats" });
   assert.ok(lines.some((line) => line.startsWith("JWT_PUBLIC_KEY ")));
   assert.ok(lines.some((line) => line.startsWith("NATS_URL ")));
   assert.doesNotMatch(lines.join(), /tooshort|hunter2/);
 });
 
-test("NATS_URL may carry a login; one that cannot be right is told without it", () => {
+test("NATS_URL may contain a login; the error for an invalid URL does not repeat it", () => {
   const NATS_URL = "tls://me:hunter%2F2@10.0.0.5:4222,tls://10.0.0.6:4222";
   assert.equal(read({ NATS_URL }).NATS_URL, NATS_URL);
   const of = (env: NodeJS.ProcessEnv): string => {
@@ -152,7 +152,7 @@ test("NATS_URL may carry a login; one that cannot be right is told without it", 
   assert.equal(read({ NATS_URL: "nats://a", NATS_CREDS_FILE }).NATS_CREDS_FILE, NATS_CREDS_FILE);
 });
 
-test("settings that contradict each other", () => {
+test("settings that contradict each other are reported in one line", () => {
   const one = (env: NodeJS.ProcessEnv) => {
     const lines = mistakes(env);
     assert.equal(lines.length, 1, lines.join("\n"));
@@ -187,7 +187,7 @@ test("a malformed setting is not also called missing", () => {
   }
 });
 
-test("a public key that is none is told by its variable", () => {
+test("an invalid public key is reported with its variable", () => {
   const lines = mistakes({
     JWT_PUBLIC_KEY: "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----",
   });
@@ -199,14 +199,14 @@ test("a comma in a URL's query is part of the URL", () => {
   assert.equal(read({ SOURCE: "poll", POLL_URL }).POLL_URL, POLL_URL);
 });
 
-test("the source follows from what is set", () => {
+test("the default source follows from the other settings", () => {
   assert.equal(read({}).SOURCE, "simulator");
   assert.equal(read({ NATS_URL: "tls://a:4222,tls://b:4222" }).SOURCE, "jetstream");
   assert.equal(read({ NATS_URL: "nats://a:4222", SOURCE: "simulator" }).SOURCE, "simulator");
   assert.equal(read({ POLL_URL: "https://a/events", SOURCE: "poll" }).SOURCE, "poll");
 });
 
-test("no environment makes it throw anything but the list of mistakes", () => {
+test("for any environment the only error is the list of mistakes", () => {
   const variables = Object.keys(read({}));
   fc.assert(
     fc.property(fc.dictionary(fc.constantFrom(...variables), fc.string(), { maxKeys: 6 }), (env) => {
@@ -216,7 +216,7 @@ test("no environment makes it throw anything but the list of mistakes", () => {
   );
 });
 
-test("a slip of the pen is found among the variables that look like ours", () => {
+test("misspelled variables are found when they look like settings", () => {
   const env = { WS_PORT: "1", WS_MAX_CONECTIONS: "5", JWT_SECRT: "x", PATH: "/bin", NODE_ENV: "x" };
   assert.deepEqual(unknownSettings(env), ["WS_MAX_CONECTIONS", "JWT_SECRT"]);
 });

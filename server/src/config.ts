@@ -1,4 +1,4 @@
-/** All settings of the gateway, from the environment. The only file that reads it. */
+/** Reads all settings of the gateway from the environment. */
 
 import { readFileSync } from "node:fs";
 import { readNatsServers } from "@odin-ws/publisher/nats-servers";
@@ -10,7 +10,7 @@ export interface Config extends Omit<Raw, "SOURCE"> {
   SOURCE: "jetstream" | "poll" | "simulator";
 }
 
-/** All mistakes of an environment, a line each. */
+/** All mistakes in an environment, one line for each. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly code = "ERR_CONFIG";
@@ -46,7 +46,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
 const KEYS = ["JWT_SECRET", "JWT_PUBLIC_KEY", "JWKS_URL"] as const;
 
-/** What is wrong between settings. One that is malformed has been named already and is undefined in `config`. */
+/**
+ * Returns the contradictions between settings. A setting with an invalid value was reported before and is
+ * undefined here.
+ */
 function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boolean): string[] {
   const mistakes: string[] = [];
   if (config.AUTH_MODE === "jwt") {
@@ -84,7 +87,7 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
   return mistakes;
 }
 
-/** Variables that look like ours but are none: most likely a slip of the pen. */
+/** Returns variables that look like settings but are not: most likely their names are misspelled. */
 export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
   return Object.keys(env).filter((key) => /^(WS|JS|JWT|JWKS|OPS|POLL)_/.test(key) && !(key in SETTINGS));
 }

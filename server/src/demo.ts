@@ -1,6 +1,7 @@
 /**
- * `npm start`: the gateway with the demo page, open to everybody on this machine, with a simulated market unless NATS_URL or SOURCE say otherwise.
- * The page is built first when its sources have changed. Every setting can still be given in the environment.
+ * `npm start`: runs the gateway with the demo page. Clients need no token unless a key for tokens is set, and the
+ * source is a simulated market unless NATS_URL or SOURCE is set. The page is built first when its sources have
+ * changed. The environment can still change every setting.
  */
 
 import { spawn } from "node:child_process";
@@ -12,10 +13,11 @@ import { readNoArguments } from "./arguments.ts";
 
 const HELP = `npm start
 
-Serves the demo page with its gateway at http://localhost:3004, open to everybody who reaches this machine, with a simulated market. Takes
-no arguments: settings are environment variables, docs/settings.md lists them.
+Serves the demo page with its gateway at http://localhost:3004, with a simulated market. Everybody who can
+reach this machine can use it. Takes no arguments. Settings are environment variables; docs/settings.md
+lists them.
 
-  NATS_URL=nats://localhost:4222 npm start    messages of a NATS server, for example those of 'npm run publish'
+  NATS_URL=nats://localhost:4222 npm start    messages of a NATS server, for example from 'npm run publish'
   WS_PORT=8080 OPS_PORT=8081 npm start        other ports`;
 
 const BUILD = fileURLToPath(new URL("../../client/demo/build.ts", import.meta.url));
@@ -24,24 +26,26 @@ const DEFAULTS = {
   AUTH_MODE: (process.env.JWT_SECRET ?? process.env.JWT_PUBLIC_KEY ?? process.env.JWKS_URL) ? "jwt" : "none",
   LOG_FORMAT: "pretty",
   WS_DRAIN_SECONDS: "0",
-  // A market that is worth looking at.
+  // Busy enough to be interesting to watch.
   SIMULATOR_RATE: "80",
-  // A page that reads slowly is to be seen recovering.
+  // A page that reads slowly is throttled and recovers within seconds, so that a viewer can watch this.
   WS_SEND_BUFFER_BYTES: "65536",
   WS_THROTTLE_RECOVERY_SECONDS: "5",
 };
 readNoArguments(process.argv.slice(2), HELP);
 for (const [variable, value] of Object.entries(DEFAULTS)) process.env[variable] ??= value;
-// Workers start here too, with what their primary has set.
+// Workers start here too, with the environment of their primary.
 if (cluster.isPrimary) process.env.DEMO_PAGE ??= await buildPage();
 
 await import("./main.ts");
 
-/** Returns the folder with the page. In a process of its own: what bundles must not stay in the gateway's memory. */
+/**
+ * Builds the page and returns its folder. Uses another process, so that the bundler does not stay in memory.
+ */
 async function buildPage(): Promise<string> {
   const child = spawn(process.execPath, [BUILD], { stdio: ["ignore", "pipe", "inherit"] });
   let stopped = false;
-  // Nothing serves yet, so there is nothing to drain; but the build must be gone first.
+  // There are no clients to drain yet, but the build must end before this process does.
   const stop = () => {
     stopped = true;
     child.kill();
@@ -52,7 +56,7 @@ async function buildPage(): Promise<string> {
   for (const signal of SIGNALS) process.off(signal, stop);
   if (code === 0) return folder;
   process.stderr.write(
-    "odin-ws: the demo page could not be built (see above). Run npm ci, or set DEMO_PAGE to a folder with a page that is built\n",
+    "odin-ws: the demo page could not be built (see above). Run npm ci, or set DEMO_PAGE to a folder with a built page\n",
   );
   process.exit(1);
 }

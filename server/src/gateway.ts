@@ -1,4 +1,7 @@
-/** The part of a process that serves clients: connections, fan-out, history. Knows nothing of sources and other processes. */
+/**
+ * The part of a process that serves clients: connections, fan-out, history. Uses no source and no other
+ * process.
+ */
 
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -7,7 +10,7 @@ import { CLOSE } from "@odin-ws/protocol";
 import type { Config } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
-import type { ConnectionContext, Restless } from "./connection/context.ts";
+import type { ConnectionContext, Degraded } from "./connection/context.ts";
 import { Drain } from "./connection/drain.ts";
 import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
 import { TimerWheel } from "./connection/timer-wheel.ts";
@@ -24,17 +27,17 @@ import type { Metrics } from "./metrics.ts";
 
 export interface GatewayOptions {
   config: Config;
-  /** Name of this VM, as `welcome` says it. */
+  /** Name of this VM, sent in `welcome`. */
   instance: string;
   seats: Seats;
-  closure: () => Closure | undefined;
   verify: Verifier | undefined;
   metrics: Metrics;
   log: Log;
+  /** Serves the demo page; returns false for a request that is not for the page. */
   page?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
 }
 
-/** What one serving process contributes to `/stats`. */
+/** Numbers that one serving process adds to `/stats`. */
 export interface GatewayStats {
   connections: number;
   subscriptions: number;
@@ -43,21 +46,24 @@ export interface GatewayStats {
 }
 
 const TICK_MS = 250;
-/** SYNs that may wait; the kernel cuts it to net.core.somaxconn. */
+/** Connections that may wait to be accepted; the kernel limits this to net.core.somaxconn. */
 const BACKLOG = 8192;
-/** Window of a client's first wait after an unplanned end: wide enough that a lost VM's clients do not come all at once. */
+/**
+ * Range of a client's first wait after an unplanned end: wide, so that not all clients of a lost VM return at
+ * once.
+ */
 const RECONNECT = { min_ms: 500, max_ms: 5000 } as const;
 const ALL_CHANNELS = "*.*";
 const secondNow = (): number => Math.floor(Date.now() / 1000);
 
 export class Gateway {
   readonly #options: GatewayOptions;
-  readonly #shared: ConnectionContext;
+  readonly #context: ConnectionContext;
   readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
   readonly #unthrottled: ThrottleSettings;
   readonly #timer: NodeJS.Timeout;
-  #settledAt = 0;
+  #checkedAt = 0;
   #drain: Drain | undefined;
 
   constructor(options: GatewayOptions) {
@@ -77,7 +83,7 @@ export class Gateway {
         : 0) as ThrottleSettings["maxLevel"],
     };
     this.#unthrottled = { ...throttle, maxLevel: 0 };
-    this.#shared = {
+    this.#context = {
       limits: {
         maxChannels: config.WS_MAX_CHANNELS,
         inboundRate: config.WS_INBOUND_RATE,
@@ -98,13 +104,12 @@ export class Gateway {
       tally: new Tally(metrics),
       log,
       verify,
-      restless: new Set<Restless>(),
+      degraded: new Set<Degraded>(),
     };
     this.#entrance = new Entrance({
       config,
       verify,
       seats: options.seats,
-      closure: options.closure,
       admitted: (ws, socket, applicant, identity) => this.#admit(ws, socket, applicant, identity),
       refused: (reason) => metrics.connectionsRejected.inc({ reason }),
       page: options.page,
@@ -114,15 +119,15 @@ export class Gateway {
   }
 
   get stats(): GatewayStats {
-    const { fanout, tally } = this.#shared;
+    const { fanout, tally } = this.#context;
     const { deliveries, dropped } = tally;
     return { connections: this.#connections.size, subscriptions: fanout.subscriptions, deliveries, dropped };
   }
 
   /**
-   * Accepts clients; resolves with the port. Rejects when it cannot be had.
+   * Accepts clients. Resolves with the port; rejects when the port is not available.
    *
-   * @param shared other processes listen on the same port, and the kernel spreads the connections
+   * @param shared true when other processes listen on the same port and the kernel spreads the connections
    */
   listen(port: number, shared = false): Promise<number> {
     const { server } = this.#entrance;
@@ -137,27 +142,33 @@ export class Gateway {
 
   // ——— the stream ———
 
-  /** A stream begins after `offset`; clients that are here already learn that what they know of another one, or of none, is void. */
+  /**
+   * A stream begins after `offset`. Clients of another stream are notified that their offsets are no longer
+   * valid.
+   */
   begin(epoch: string, offset: number): void {
-    const { history } = this.#shared;
+    const { history } = this.#context;
     const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
     if (!replaced) return;
     for (const connection of this.#connections) {
       connection.begin();
-      connection.announce("another stream has begun: fetch what must be complete, offsets count anew");
+      connection.announce("another stream has begun: offsets restart, fetch the current state");
     }
   }
 
-  /** Brings a message to its subscribers; `shed` says that load must be shed and they only learn later that it was left out. */
+  /**
+   * Delivers a message to its subscribers. With `shed` it is dropped to save load, and the subscribers are
+   * notified later.
+   */
   message(message: Message, shed: boolean): void {
-    const { history, fanout, metrics, tally } = this.#shared;
+    const { history, fanout, metrics, tally } = this.#context;
     history.append(message, Date.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
         for (const subscriber of subscribers) subscriber.shed(message);
       }
-      tally.book(message);
+      tally.flush(message);
       return;
     }
     const before = tally.deliveries;
@@ -166,46 +177,52 @@ export class Gateway {
       metrics.messageLatency.observe(Math.max(0, Date.now() - message.ts) / 1000, deliveries),
     );
     metrics.broadcastDuration.observe(Number(process.hrtime.bigint() - started) / 1e9);
-    tally.book(message);
+    tally.flush(message);
     metrics.subscribersPerChannel.observe(tally.deliveries - before);
   }
 
-  /** An older message, for the history alone. */
+  /** Adds an older message to the history without delivering it. */
   remember(message: Message): void {
-    this.#shared.history.append(message, Date.now());
+    this.#context.history.append(message, Date.now());
   }
 
-  /** An offset that nobody gets. */
+  /** Passes an offset whose message is not delivered to anyone. */
   skip(offset: number): void {
-    this.#shared.history.skip(offset);
+    this.#context.history.skip(offset);
   }
 
-  /** Messages up to `offset` left the stream before they could be read: everybody is told to resume, and so learns of the loss. */
+  /** Messages up to `offset` left the stream before they were read: all clients are notified of the loss. */
   lose(offset: number): void {
-    const { history } = this.#shared;
+    const { history } = this.#context;
     const since = history.head;
     history.lose(offset);
     for (const connection of this.#connections) connection.lost(since, offset - since);
+  }
+
+  /** Refuses new clients for this reason from now on; undefined: accepts them again. */
+  setClosure(closure: Closure | undefined): void {
+    this.#entrance.setClosure(closure);
   }
 
   // ——— connections ———
 
   #admit(ws: ClientSocket, socket: Socket, applicant: Applicant, identity: Identity | undefined): void {
     const { config, instance, metrics } = this.#options;
-    const { history, throttle, limits } = this.#shared;
+    const { history, throttle, limits } = this.#context;
     const id = randomBytes(9).toString("base64url");
     const throttled = inRollout(identity?.user ?? id, config.WS_THROTTLE_ROLLOUT_PERCENT);
-    const connection = new Connection(this.#shared, {
+    const connection = new Connection(this.#context, {
       id,
       ws,
       socket,
       identity,
       throttle: throttled ? throttle : this.#unthrottled,
       second: secondNow(),
-      // Thousands that came in the same second, after another gateway's end, must not be pinged in the same one ever after.
+      // When another gateway ends, thousands of clients may connect within one second. Without a random first
+      // ping they would all be pinged in the same second forever.
       firstPing: 1 + Math.floor(Math.random() * limits.pingSeconds),
     });
-    ws.attend(new Commands(this.#shared, connection));
+    ws.setHandler(new Commands(this.#context, connection));
     ws.once("close", (code) => this.#closed(connection, applicant, code));
     this.#connections.add(connection);
     metrics.connectionsTotal.inc();
@@ -230,7 +247,7 @@ export class Gateway {
     const { metrics, seats, log } = this.#options;
     connection.detach();
     this.#connections.delete(connection);
-    this.#drain?.left();
+    this.#drain?.onClosed();
     seats.free(applicant);
     metrics.connectionsCurrent.set(this.#connections.size);
     metrics.disconnects.inc({ code: closeLabel(code) });
@@ -238,7 +255,7 @@ export class Gateway {
     log.debug({ connection: connection.id, user: connection.user, code }, "connection closed");
   }
 
-  /** Sends all clients away over this time; resolves when the last one is gone. */
+  /** Disconnects all clients, spread over this many seconds; resolves when the last client is gone. */
   drain(seconds: number): Promise<void> {
     this.#drain ??= new Drain(this.#connections, seconds * 1000);
     return this.#drain.done;
@@ -255,16 +272,16 @@ export class Gateway {
   }
 
   #tick(): void {
-    const { wheel, history, restless, metrics } = this.#shared;
+    const { wheel, history, degraded, metrics } = this.#context;
     const second = secondNow();
-    wheel.turn(second);
-    if (second === this.#settledAt) return;
-    this.#settledAt = second;
+    wheel.advance(second);
+    if (second === this.#checkedAt) return;
+    this.#checkedAt = second;
     const now = Date.now();
     history.trim(now);
     const throttled = [0, 0, 0, 0];
-    for (const connection of restless) {
-      connection.settle(now);
+    for (const connection of degraded) {
+      connection.checkRecovery(now);
       throttled[connection.level] = (throttled[connection.level] as number) + 1;
     }
     metrics.throttledLight.set(throttled[1] as number);
@@ -273,7 +290,8 @@ export class Gateway {
   }
 }
 
-// Codes of 3000 and above are the client's to choose: only ours are told apart, or it could grow the metrics.
+// Clients choose codes of 3000 and above themselves. Codes that are not the gateway's share one label:
+// otherwise clients could add any number of series.
 function closeLabel(code: number): string {
   return code < 3000 || code === CLOSE.tokenExpired ? String(code) : "other";
 }

@@ -4,41 +4,41 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { test } from "node:test";
 import { atMostEvery } from "./log.ts";
 
-function complaints(intervalMs: number) {
-  const said: number[] = [];
+function reports(intervalMs: number) {
+  const reported: number[] = [];
   const clock = { now: 5000 };
-  const complain = atMostEvery(
+  const report = atMostEvery(
     intervalMs,
-    (count) => said.push(count),
+    (count) => reported.push(count),
     () => clock.now,
   );
-  return { said, clock, complain };
+  return { reported, clock, report };
 }
 
-test("says it the first time at once, then at most once in the interval with how often it happened", () => {
-  const { said, clock, complain } = complaints(1000);
-  complain();
-  assert.deepEqual(said, [1]);
-  for (let i = 0; i < 10; i++) complain();
+test("reports the first call at once, then at most once in the interval, with the number of calls", () => {
+  const { reported, clock, report } = reports(1000);
+  report();
+  assert.deepEqual(reported, [1]);
+  for (let i = 0; i < 10; i++) report();
   clock.now += 999;
-  complain();
-  assert.deepEqual(said, [1]);
+  report();
+  assert.deepEqual(reported, [1]);
   clock.now += 1;
-  complain();
-  assert.deepEqual(said, [1, 12]);
+  report();
+  assert.deepEqual(reported, [1, 12]);
   clock.now += 1000;
-  complain();
-  assert.deepEqual(said, [1, 12, 1]);
+  report();
+  assert.deepEqual(reported, [1, 12, 1]);
 });
 
-test("two complaints do not silence each other", () => {
-  const [one, other] = [complaints(1000), complaints(1000)];
-  one.complain();
-  other.complain();
-  assert.deepEqual([one.said, other.said], [[1], [1]]);
+test("two reporters do not affect each other", () => {
+  const [one, other] = [reports(1000), reports(1000)];
+  one.report();
+  other.report();
+  assert.deepEqual([one.reported, other.reported], [[1], [1]]);
 });
 
-/** What a process that logs and dies at once writes to stdout. */
+/** Runs a process that logs and is killed at once. Returns its stdout. */
 function output(options: object): string {
   const script = `
     import { createLog } from ${JSON.stringify(new URL("./log.ts", import.meta.url).href)};
@@ -52,7 +52,7 @@ function output(options: object): string {
   return stdout.toString();
 }
 
-test("JSON lines are what Cloud Logging reads, and none is lost when the process dies", () => {
+test("JSON lines have the fields of Cloud Logging, and no line is lost when the process dies", () => {
   const lines = output({ level: "info", format: "json" }).trim().split("\n");
   assert.equal(lines.length, 2);
   const [up, trouble] = lines.map((line) => JSON.parse(line));
@@ -62,7 +62,7 @@ test("JSON lines are what Cloud Logging reads, and none is lost when the process
   assert.equal(trouble.err.message, "broken pipe");
 });
 
-test("a full disk behind stdout costs lines, not the process", {
+test("with a full disk behind stdout, lines are lost but the process continues", {
   skip: !existsSync("/dev/full") && "needs /dev/full",
 }, () => {
   const script = `
@@ -79,7 +79,7 @@ test("a full disk behind stdout costs lines, not the process", {
   }
 });
 
-test("pretty lines are for people", () => {
+test("pretty lines are readable for people", () => {
   const text = output({ level: "info", format: "pretty" });
   assert.match(text, /INFO.*up/);
   assert.match(text, /WARN.*trouble/);

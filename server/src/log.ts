@@ -6,8 +6,8 @@ import { build as pretty } from "pino-pretty";
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
 export type LogLevel = LevelWithSilent;
 
-/** Bytes of log lines that wait for an stdout that takes none; more are dropped. */
-const MAX_UNWRITTEN = 1_048_576;
+/** Bytes of log lines that may wait while stdout is blocked; further lines are dropped. */
+const MAX_WAITING_BYTES = 1_048_576;
 
 // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
 const SEVERITY: Record<string, string> = {
@@ -19,7 +19,10 @@ const SEVERITY: Record<string, string> = {
   fatal: "CRITICAL",
 };
 
-/** The process's logger; writes to stdout, synchronously, so that the last line before an exit is not lost. */
+/**
+ * Creates the process's logger. It writes to stdout synchronously, so that the last line before an exit is
+ * not lost.
+ */
 export function createLog(options: { level: LogLevel; format: "json" | "pretty" }): Logger {
   if (options.format === "pretty") {
     return pino(
@@ -39,20 +42,20 @@ export function createLog(options: { level: LogLevel; format: "json" | "pretty" 
   );
 }
 
-/** A full disk or a closed pipe behind stdout costs log lines, not the service. */
+/** When stdout fails (a full disk, a closed pipe), log lines are lost but the service continues. */
 function stdout(): ReturnType<typeof destination> {
-  const stream = destination({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN });
+  const stream = destination({ fd: 1, sync: true, maxLength: MAX_WAITING_BYTES });
   stream.on("error", () => {});
   return stream;
 }
 
 /**
- * A function that says something at most once per `intervalMs`, with how often it happened since it was last said.
- * For what a publisher or client can cause at will.
+ * Returns a function that calls `report` at most once in `intervalMs`, with the number of calls since the
+ * last report. Used for problems that a publisher or client can cause as often as it wants.
  */
 export function atMostEvery(
   intervalMs: number,
-  say: (count: number) => void,
+  report: (count: number) => void,
   now: () => number = Date.now,
 ): () => void {
   let count = 0;
@@ -61,7 +64,7 @@ export function atMostEvery(
     count++;
     if (now() - last < intervalMs) return;
     last = now();
-    say(count);
+    report(count);
     count = 0;
   };
 }

@@ -1,11 +1,10 @@
-/** Entry of the gateway. With several workers, every one of them starts here too. */
+/** Entry of the gateway. Worker processes start here too. */
 
 import cluster from "node:cluster";
 import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import { readNoArguments } from "./arguments.ts";
 import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
-import type { Closure } from "./entrance/admission.ts";
 import { createVerifier } from "./entrance/auth.ts";
 import { servePage } from "./entrance/demo-page.ts";
 import type { Seats } from "./entrance/entrance.ts";
@@ -19,8 +18,8 @@ const MIN_SECRET_BYTES = 32; // RFC 7518 §3.2, for HS256
 
 const HELP = `npm run gateway
 
-Starts the gateway: clients on port 3004, operations on 3002. Takes no arguments: settings are environment variables,
-docs/settings.md lists them.
+Starts the gateway: clients on port 3004, operations on 3002. Takes no arguments.
+Settings are environment variables; docs/settings.md lists them.
 
   NATS_URL=nats://localhost:4222 AUTH_MODE=none npm run gateway    a NATS server, without tokens
   SOURCE=simulator AUTH_MODE=none npm run gateway                  no NATS: a simulated market`;
@@ -32,21 +31,22 @@ async function main(config: Config): Promise<void> {
   const instance = hostname();
   const verify = createVerifier(config);
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
-  const create = (seats: Seats, closure: () => Closure | undefined) =>
-    new Gateway({ config, instance, seats, closure, verify, metrics, log, page });
-  if (cluster.isWorker) return runWorker({ registry, create });
+  const createGateway = (seats: Seats) =>
+    new Gateway({ config, instance, seats, verify, metrics, log, page });
+  if (cluster.isWorker) return runWorker({ registry, createGateway });
 
-  for (const variable of unknownSettings(process.env)) log.warn({ variable }, "no such setting");
+  for (const variable of unknownSettings(process.env))
+    log.warn({ variable }, "unknown setting: it has no effect, check its name");
   if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < MIN_SECRET_BYTES) {
-    log.warn(`JWT_SECRET is shorter than ${MIN_SECRET_BYTES} bytes: it can be guessed`);
+    log.warn(`JWT_SECRET is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`);
   }
-  await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, create });
+  await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, createGateway });
 }
 
 readNoArguments(process.argv.slice(2), HELP);
 try {
   await main(readConfig(process.env));
-  // A worker goes on until its primary ends it; the primary has ended all there was.
+  // A worker continues until its primary ends it. In the primary, everything has ended by now.
   if (cluster.isPrimary) process.exit(0);
 } catch (error) {
   const lines = error instanceof ConfigError ? error.mistakes : [(error as Error).message];

@@ -10,7 +10,7 @@ const OPTIONS = { name: "latency_seconds", help: "time", buckets: BUCKETS };
 const snapshot = async (registry: Registry) =>
   structuredClone((await registry.getMetricsAsJSON()) as unknown) as MetricsSnapshot;
 
-/** Samples of a text exposition, in any order. */
+/** Returns the samples of a text in Prometheus' format. */
 function samples(text: string): Map<string, number> {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -39,13 +39,12 @@ function close(actual: Map<string, number>, expected: Map<string, number>): void
   }
 }
 
-test("one weighted observation shows as prom-client shows as many single ones", async () => {
+test("a weighted observation gives the same values as single observations with prom-client", async () => {
   await fc.assert(
     fc.asyncProperty(observations, async (list) => {
       const [weighted, plain] = [new Registry(), new Registry()];
       const histogram = new WeightedHistogram(weighted, OPTIONS);
       const model = new Histogram({ ...OPTIONS, registers: [plain] });
-      // A histogram of prom-client without labels shows its zeros from the start, as ours does.
       for (const { value, weight } of list) {
         histogram.observe(value, weight);
         for (let i = 0; i < weight; i++) model.observe(value);
@@ -56,7 +55,7 @@ test("one weighted observation shows as prom-client shows as many single ones", 
   );
 });
 
-test("the text names it a histogram, with help, cumulative buckets, sum and count", async () => {
+test("the text has the type histogram, help, cumulative buckets, sum and count", async () => {
   const registry = new Registry();
   const histogram = new WeightedHistogram(registry, OPTIONS);
   histogram.observe(0.01, 3);
@@ -80,7 +79,7 @@ test("the text names it a histogram, with help, cumulative buckets, sum and coun
   assert.equal(samples(await registry.metrics()).get("latency_seconds_count"), 0);
 });
 
-test("the processes of a VM are added up", async () => {
+test("the histograms of several processes are added up", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(observations, { minLength: 1, maxLength: 4 }), async (processes) => {
       const [one, ...others] = processes.map((list) => {
@@ -100,7 +99,7 @@ test("the processes of a VM are added up", async () => {
   );
 });
 
-test("aggregated over a primary and two workers, every metric of the contract is there, once", async (t) => {
+test("aggregated over a primary and two workers, every metric is present once", async (t) => {
   const registries = [new Registry(), new Registry(), new Registry()];
   const [primary, ...workers] = registries.map(createMetrics);
   t.after(() => {
@@ -119,7 +118,11 @@ test("aggregated over a primary and two workers, every metric of the contract is
   const seen = samples(text);
   assert.equal(seen.get("ws_connections_current"), 80);
   assert.equal(seen.get('ws_connections_rejected_total{reason="token"}'), 4);
-  assert.equal(seen.get('ws_connections_rejected_total{reason="cpu"}'), 0, "what can happen starts at 0");
+  assert.equal(
+    seen.get('ws_connections_rejected_total{reason="cpu"}'),
+    0,
+    "series with known labels start at 0",
+  );
   assert.equal(seen.get('ws_messages_sent_total{event="trade"}'), 200);
   assert.equal(seen.get('ws_message_latency_seconds_bucket{le="0.025"}'), 100);
   assert.equal(seen.get("ws_message_latency_seconds_count"), 100);
@@ -131,13 +134,15 @@ test("aggregated over a primary and two workers, every metric of the contract is
   for (const name of Object.values(METRIC)) assert.ok(declared.includes(name), name);
 });
 
-test("the names are the contract's", () => {
-  const contract = `ws_connections_current ws_connections_total ws_connections_rejected_total ws_disconnects_total
+test("the names are the documented ones", () => {
+  const documented = `ws_connections_current ws_connections_total ws_connections_rejected_total ws_disconnects_total
     ws_connection_duration_seconds ws_messages_received_total ws_stream_messages_total ws_messages_sent_total
     ws_messages_dropped_total ws_message_latency_seconds ws_broadcast_duration_seconds ws_subscriptions_per_client
     ws_subscribers_per_channel ws_replays_total ws_resumes_total ws_throttled_clients_light ws_throttled_clients_medium
     ws_throttled_clients_heavy ws_throttle_transitions_total ws_bytes_sent_total ws_cpu_usage_percent ws_memory_usage_bytes
     ws_capacity_ratio ws_nats_connected ws_nats_lag_messages ws_nats_paused ws_draining`;
-  const missing = contract.split(/\s+/).filter((name) => !(Object.values(METRIC) as string[]).includes(name));
+  const missing = documented
+    .split(/\s+/)
+    .filter((name) => !(Object.values(METRIC) as string[]).includes(name));
   assert.deepEqual(missing, []);
 });

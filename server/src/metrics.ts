@@ -1,15 +1,19 @@
-/** Every metric of the gateway: the only file that names them. Dashboards and alerts take the names from here. */
+/** Every metric of the gateway. Only this file contains their names; dashboards and alerts import them. */
 
+import { isKnownEvent } from "@odin-ws/protocol";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
 import { REFUSAL_REASONS } from "./entrance/admission.ts";
 
-const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-const DURATION_BUCKETS = [1, 10, 60, 300, 900, 3600, 14_400, 86_400];
+/** Upper bounds of histogram buckets, in the unit of the name. */
+const LATENCY_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const DURATION_BUCKETS_SECONDS = [1, 10, 60, 300, 900, 3600, 14_400, 86_400];
 const COUNT_BUCKETS = [0, 1, 2, 5, 10, 25, 50, 100, 256];
 const AUDIENCE_BUCKETS = [1, 10, 50, 100, 500, 1000, 2500, 5000, 10_000];
-const BROADCAST_BUCKETS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+const BROADCAST_BUCKETS_SECONDS = [
+  0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+];
 
-/** Names as they stand in `/metrics`. */
+/** Names of the metrics in `/metrics`. */
 export const METRIC = {
   connectionsCurrent: "ws_connections_current",
   connectionsTotal: "ws_connections_total",
@@ -40,9 +44,12 @@ export const METRIC = {
   draining: "ws_draining",
 } as const;
 
+/** Unknown events share one label: otherwise publishers could add any number of series. */
+export const eventLabel = (event: string): string => (isKnownEvent(event) ? event : "other");
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** Creates the metrics of one process. Across processes of a VM all of them are added up. */
+/** Creates the metrics of one process. `/metrics` shows the sums over all processes of the VM. */
 export function createMetrics(registry: Registry) {
   const registers = [registry];
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
@@ -53,7 +60,8 @@ export function createMetrics(registry: Registry) {
     known: string[] = [],
   ) => {
     const made = new Counter({ name, help, labelNames, registers });
-    // A series that begins with its first event has no rate for it: what can happen starts at 0.
+    // A series that appears with its first event has no rate for this event, so series with known labels
+    // start at 0.
     for (const value of known) made.inc({ [labelNames[0] as Label]: value } as Record<Label, string>, 0);
     return made;
   };
@@ -62,51 +70,52 @@ export function createMetrics(registry: Registry) {
   collectDefaultMetrics({ register: registry });
   return {
     connectionsCurrent: gauge(METRIC.connectionsCurrent, "Open connections"),
-    connectionsTotal: counter(METRIC.connectionsTotal, "Connections that were accepted", []),
+    connectionsTotal: counter(METRIC.connectionsTotal, "Accepted connections", []),
     connectionsRejected: counter(
       METRIC.connectionsRejected,
       "Connections refused before the upgrade",
       ["reason"],
       [...REFUSAL_REASONS],
     ),
-    disconnects: counter(METRIC.disconnects, "Connections that ended, by close code", ["code"]),
-    connectionDuration: histogram(METRIC.connectionDuration, "Life of a connection", DURATION_BUCKETS),
-    messagesReceived: counter(METRIC.messagesReceived, "Messages of clients", ["type"]),
+    disconnects: counter(METRIC.disconnects, "Closed connections, by close code", ["code"]),
+    connectionDuration: histogram(
+      METRIC.connectionDuration,
+      "Duration of a connection",
+      DURATION_BUCKETS_SECONDS,
+    ),
+    messagesReceived: counter(METRIC.messagesReceived, "Messages from clients", ["type"]),
     streamMessages: counter(METRIC.streamMessages, "Messages read from the source", ["event"]),
     messagesSent: counter(METRIC.messagesSent, "Envelopes written to clients", ["event"]),
-    messagesDropped: counter(METRIC.messagesDropped, "Deliveries left out, by reason", [
-      "reason",
-      "priority",
-    ]),
+    messagesDropped: counter(METRIC.messagesDropped, "Dropped deliveries, by reason", ["reason", "priority"]),
     messageLatency: new WeightedHistogram(registry, {
       name: METRIC.messageLatency,
-      help: "Publish to socket write, per delivery",
-      buckets: LATENCY_BUCKETS,
+      help: "Time from publish to socket write, for each delivery",
+      buckets: LATENCY_BUCKETS_SECONDS,
     }),
     broadcastDuration: histogram(
       METRIC.broadcastDuration,
       "Time to write one message to all its subscribers",
-      BROADCAST_BUCKETS,
+      BROADCAST_BUCKETS_SECONDS,
     ),
     subscriptionsPerClient: histogram(
       METRIC.subscriptionsPerClient,
-      "Channels of a connection after a subscribe",
+      "Channels of a connection after each subscribe",
       COUNT_BUCKETS,
     ),
     subscribersPerChannel: histogram(
       METRIC.subscribersPerChannel,
-      "Deliveries of one message",
+      "Deliveries of each message",
       AUDIENCE_BUCKETS,
     ),
     replays: counter(
       METRIC.replays,
-      "Replay requests, by whether all was in the buffer",
+      "Replay requests; complete: all messages were in the replay buffer",
       ["result"],
       ["complete", "partial"],
     ),
     resumes: counter(
       METRIC.resumes,
-      "Subscribes with since, by whether all was in the history",
+      "Subscribe requests with since; recovered: all messages were in the history",
       ["result"],
       ["recovered", "lost"],
     ),
@@ -119,23 +128,23 @@ export function createMetrics(registry: Registry) {
     ]),
     bytesSent: counter(
       METRIC.bytesSent,
-      "Bytes of envelopes, frames included",
+      "Bytes of envelopes, including frame headers",
       ["encoding"],
       ["plain", "deflate"],
     ),
     cpuUsage: gauge(METRIC.cpuUsage, "CPU of all processes in percent of WS_CPU_LIMIT"),
-    memoryUsage: gauge(METRIC.memoryUsage, "RSS of all processes"),
-    capacityRatio: gauge(METRIC.capacityRatio, "Open connections by WS_MAX_CONNECTIONS"),
-    natsConnected: gauge(METRIC.natsConnected, "1 while the source of messages is connected"),
-    natsLag: gauge(METRIC.natsLag, "Messages in the stream that have not been read yet"),
-    natsPaused: gauge(METRIC.natsPaused, "1 while reading is paused because of CPU"),
-    draining: gauge(METRIC.draining, "1 while the gateway sends its clients away"),
+    memoryUsage: gauge(METRIC.memoryUsage, "Resident memory (RSS) of all processes"),
+    capacityRatio: gauge(METRIC.capacityRatio, "Open connections divided by WS_MAX_CONNECTIONS"),
+    natsConnected: gauge(METRIC.natsConnected, "1 while the message source is connected"),
+    natsLag: gauge(METRIC.natsLag, "Messages in the stream that were not read yet"),
+    natsPaused: gauge(METRIC.natsPaused, "1 while reading is paused because of high CPU usage"),
+    draining: gauge(METRIC.draining, "1 while the gateway disconnects its clients before it stops"),
   };
 }
 
 /**
- * A histogram that takes one observation for many deliveries: prom-client's takes one at a time, which would cost more than the
- * delivery itself.
+ * A histogram that takes one observation for many deliveries. A Histogram of prom-client takes them one at a
+ * time, which would cost more than the deliveries themselves.
  */
 export class WeightedHistogram {
   readonly #name: string;
@@ -152,7 +161,7 @@ export class WeightedHistogram {
     registry.registerMetric(this as unknown as Histogram);
   }
 
-  /** The name by which prom-client's registry knows it. */
+  /** Read by prom-client's registry. */
   get name(): string {
     return this.#name;
   }
@@ -164,7 +173,7 @@ export class WeightedHistogram {
     this.#sum += value * weight;
   }
 
-  /** What prom-client's registry asks a metric for. */
+  /** Called by prom-client's registry for the current values. */
   get(): unknown {
     let count = 0;
     const values: { labels: Record<string, number | string>; value: number; metricName: string }[] = [];

@@ -6,7 +6,7 @@ import { PriorityLimiter, TokenBucket } from "./rate.ts";
 
 const priority = (name: (typeof PRIORITIES)[number]) => PRIORITIES.indexOf(name);
 
-test("lets a burst through at once and then its rate", () => {
+test("lets a burst pass at once, then its rate", () => {
   const bucket = new TokenBucket(20, 40, 0);
   let passed = 0;
   for (let i = 0; i < 100; i++) if (bucket.take(0)) passed++;
@@ -17,7 +17,7 @@ test("lets a burst through at once and then its rate", () => {
   assert.equal(bucket.take(50), false);
 });
 
-test("never more than burst + rate × time, in any window", () => {
+test("never lets more than burst + rate × time pass, in any window", () => {
   const calls = fc.array(fc.record({ wait: fc.nat(400), takes: fc.nat(30) }), { maxLength: 50 });
   fc.assert(
     fc.property(
@@ -44,7 +44,7 @@ test("never more than burst + rate × time, in any window", () => {
   );
 });
 
-test("waitMs says when the next take succeeds", () => {
+test("waitMs returns the time until the next take succeeds", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1000 }), fc.nat(2000), (rate, wait) => {
       const bucket = new TokenBucket(rate, 1, 0);
@@ -57,7 +57,7 @@ test("waitMs says when the next take succeeds", () => {
   );
 });
 
-test("a clock that goes back gives no tokens and takes none", () => {
+test("a clock that goes back adds no tokens and removes none", () => {
   const bucket = new TokenBucket(10, 1, 5000);
   assert.ok(bucket.take(5000));
   assert.equal(bucket.take(1000), false);
@@ -68,7 +68,8 @@ test("a clock that goes back gives no tokens and takes none", () => {
 test("sheds the lowest priority first and never a critical message", () => {
   const limiter = new PriorityLimiter(100, 0);
   const passed = { low: 0, medium: 0, high: 0, critical: 0 };
-  // 30 a second of each for 10 s: 20 too many, which all can come from the low ones.
+  // 30 messages a second of each priority for 10 s are 20 a second too many. There are enough low ones to
+  // drop.
   for (let ms = 0; ms < 10_000; ms += 100) {
     for (const name of PRIORITIES) {
       for (let i = 0; i < 3; i++) if (limiter.passes(priority(name), ms)) passed[name]++;
@@ -77,10 +78,10 @@ test("sheds the lowest priority first and never a critical message", () => {
   assert.equal(passed.critical, 300);
   assert.equal(passed.high, 300);
   assert.equal(passed.medium, 300);
-  assert.ok(passed.low >= 90 && passed.low <= 160, `${passed.low} of 300 low ones passed`);
+  assert.ok(passed.low >= 90 && passed.low <= 160, `${passed.low} of 300 low messages passed`);
 });
 
-test("below the rate nothing is shed, whatever its priority", () => {
+test("below the rate no message is shed, not even a low one", () => {
   const limiter = new PriorityLimiter(100, 0);
   for (let ms = 0; ms < 5000; ms += 10) assert.ok(limiter.passes(priority("low"), ms), `at ${ms} ms`);
 });
@@ -91,9 +92,9 @@ test("critical messages pass even when nothing else does", () => {
   assert.equal(limiter.passes(priority("high"), 0), false);
 });
 
-test("even a rate of 1 lets low messages pass when there is nothing else", () => {
+test("even a rate of 1 lets low messages pass when there are no others", () => {
   const limiter = new PriorityLimiter(1, 0);
   let passed = 0;
   for (let ms = 0; ms < 60_000; ms += 2000) if (limiter.passes(priority("low"), ms)) passed++;
-  assert.ok(passed > 0, "half the rate, and not one passed in a minute");
+  assert.ok(passed > 0, "with messages at half the rate, none passed in a minute");
 });

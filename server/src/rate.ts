@@ -1,13 +1,13 @@
-/** Token buckets: how many of something may pass a second. */
+/** Token buckets, which limit rates. */
 
-/** A bucket that holds up to `burst` tokens and gets `rate` new ones a second. Knows no clock. */
+/** A bucket that holds up to `burst` tokens and gets `rate` new tokens a second. Uses no clock. */
 export class TokenBucket {
   readonly rate: number;
   readonly burst: number;
   #tokens: number;
   #at: number;
 
-  /** `now` in milliseconds, of any clock that the later calls use too. */
+  /** `now`: milliseconds of any clock, the same one as in later calls. */
   constructor(rate: number, burst: number, now: number) {
     this.rate = rate;
     this.burst = burst;
@@ -15,7 +15,10 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes a token if more than `reserve` are there; the reserve is kept for those that ask with a smaller one. */
+  /**
+   * Takes a token when at least `reserve` tokens are left afterwards: these are for callers with a smaller
+   * reserve.
+   */
   take(now: number, reserve = 0): boolean {
     this.#tokens = Math.min(this.burst, this.#tokens + (Math.max(0, now - this.#at) * this.rate) / 1000);
     this.#at = now;
@@ -24,18 +27,20 @@ export class TokenBucket {
     return true;
   }
 
-  /** Milliseconds until a token is there. */
+  /** Returns the milliseconds until a token is available. */
   waitMs(now: number): number {
     const tokens = Math.min(this.burst, this.#tokens + (Math.max(0, now - this.#at) * this.rate) / 1000);
     return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 1000) / this.rate);
   }
 }
 
-/** Share of the burst that must be left over for more important messages, by priority: low, medium, high, critical. */
 const MIN_BURST = 4;
+/**
+ * Share of the burst that must be left for more important messages, by priority: low, medium, high, critical.
+ */
 const RESERVE = [0.5, 0.25, 0, Number.NEGATIVE_INFINITY] as const;
 
-/** Decides which messages pass when all together may be `rate` a second: the lowest priority is left out first. */
+/** Lets `rate` messages a second pass and drops the others, lowest priority first. */
 export class PriorityLimiter {
   readonly #bucket: TokenBucket;
 

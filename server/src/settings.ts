@@ -1,4 +1,6 @@
-/** All settings of the gateway as a table: name, form, default, meaning. docs/settings.md is rendered from it. */
+/**
+ * All settings of the gateway: name, format, default, meaning. docs/settings.md is rendered from this table.
+ */
 
 import { createPublicKey } from "node:crypto";
 import { isIP } from "node:net";
@@ -77,132 +79,148 @@ const name = (what: string) =>
   z.string().regex(/^[A-Za-z0-9_-]+$/, `must be a ${what}: letters, digits, - and _`);
 const percent = (byDefault: number, min = 0) => integer(byDefault, min, 100);
 
-/** One entry a variable. */
+/** One entry for each environment variable. */
 export const SETTINGS = {
   NATS_URL: natsUrls
     .optional()
     .describe(
-      "NATS servers, comma separated: nats://HOST:4222, or tls://HOST:4222 for TLS and nothing else, with USER:PASSWORD@ or TOKEN@ " +
-        "before the host where need be, percent-encoded; unset: the embedded simulator is the source",
+      "NATS servers, comma separated: nats://HOST:4222, or tls://HOST:4222 to require TLS; with USER:PASSWORD@ or TOKEN@ " +
+        "(percent-encoded) before the host where the server needs a login; unset: the embedded simulator is the source",
     ),
   NATS_CREDS_FILE: z
     .string()
     .optional()
-    .describe("NATS credentials file, instead of a user or token in NATS_URL"),
+    .describe("path of a NATS credentials file, used instead of a user or token in NATS_URL"),
   JS_STREAM_NAME: name("stream name")
     .default(STREAM_DEFAULTS.name)
-    .describe("JetStream stream; created when missing"),
+    .describe("name of the JetStream stream; the gateway creates it when it is missing"),
   JS_STORAGE: choice(["file", "memory"])
     .default("file")
-    .describe("storage of a stream that the gateway creates"),
-  JS_REPLICAS: integer(1, 1, 5).describe("replicas of a stream that the gateway creates"),
+    .describe("storage of the stream, when the gateway creates it"),
+  JS_REPLICAS: integer(1, 1, 5).describe("replicas of the stream, when the gateway creates it"),
   JS_STREAM_MAX_AGE: duration(`${STREAM_DEFAULTS.maxAgeSeconds}s`).describe(
-    "age that a created stream keeps, and that the gateway's history keeps",
+    "age after which a message leaves the gateway's history, and the stream when the gateway creates it",
   ),
   JS_STREAM_MAX_MSGS: integer(STREAM_DEFAULTS.maxMessages, 1).describe(
-    "messages that a created stream and the history keep",
+    "messages in the gateway's history, and in the stream when the gateway creates it",
   ),
   JS_STREAM_MAX_BYTES: integer(STREAM_DEFAULTS.maxBytes, 1024).describe(
-    "bytes that a created stream and the history keep",
+    "bytes in the gateway's history, and in the stream when the gateway creates it",
   ),
   JS_CONSUMER_NAME: name("consumer name")
     .default("ws-server")
-    .describe("prefix of this gateway's own ephemeral consumer"),
+    .describe("prefix of the name of this gateway's consumer, which is ephemeral"),
   SOURCE: choice(["jetstream", "poll", "simulator"])
     .optional()
-    .describe("where messages come from; default jetstream with NATS_URL, else simulator"),
+    .describe("source of the messages; default: jetstream when NATS_URL is set, otherwise simulator"),
   POLL_URL: url("http", "https")
     .optional()
-    .describe("asked as POLL_URL?since=<ms> for an array of {subject, ts, data}"),
-  POLL_INTERVAL_MS: integer(100, 10, 60_000).describe("pause between two polls, ms"),
-  SIMULATOR_RATE: integer(12, 1, 10_000).describe("messages a second of the embedded simulator"),
-  WS_PORT: integer(WS_PORT, 0, 65_535).describe("port of clients"),
+    .describe(
+      "URL for SOURCE=poll, requested as POLL_URL?since=<ms>; answers an array of {subject, ts, data}",
+    ),
+  POLL_INTERVAL_MS: integer(100, 10, 60_000).describe("time from one poll to the next, ms"),
+  SIMULATOR_RATE: integer(12, 1, 10_000).describe("messages a second from the embedded simulator"),
+  WS_PORT: integer(WS_PORT, 0, 65_535).describe("port for clients"),
   WS_PATH: z
     .string()
     .startsWith("/", "must start with /")
     .default(WS_PATH)
     .describe("path of the WebSocket endpoint"),
-  OPS_PORT: integer(OPS_PORT, 0, 65_535).describe("port of /health, /live, /metrics, /stats"),
-  WS_MAX_CONNECTIONS: integer(10_000, 1).describe("connections of the whole VM"),
-  WS_MAX_CONNECTIONS_PER_USER: integer(3, 0).describe("connections of one user (claim sub); 0: no limit"),
+  OPS_PORT: integer(OPS_PORT, 0, 65_535).describe("port for /health, /live, /metrics and /stats"),
+  WS_MAX_CONNECTIONS: integer(10_000, 1).describe("largest number of connections on the whole VM"),
+  WS_MAX_CONNECTIONS_PER_USER: integer(3, 0).describe(
+    "largest number of connections of one user (claim sub); 0: no limit",
+  ),
   WS_MAX_CONNECTS_PER_IP_PER_SECOND: integer(0, 0).describe(
     "new connections a second from one address; 0: no limit",
   ),
   WS_TRUSTED_PROXIES: list
     .refine((ranges) => ranges.every(isRange), "must be ranges like 10.0.0.0/8")
     .default([])
-    .describe("CIDR ranges whose X-Forwarded-For is believed, comma separated"),
+    .describe("CIDR ranges of proxies whose X-Forwarded-For is trusted, comma separated"),
   WS_ALLOWED_ORIGINS: list
     .default([])
-    .describe("origins of pages that may connect, comma separated; empty: all"),
+    .describe("origins whose pages may connect, comma separated; empty: all origins"),
   WS_CPU_LIMIT: decimal(1.9, 0.1, 1024).describe("cores that count as 100 % CPU"),
   WS_CPU_REJECT_THRESHOLD: percent(75, 1).describe(
     "percent of WS_CPU_LIMIT above which new connections are refused",
   ),
   WS_CPU_PAUSE_THRESHOLD: percent(80, 1).describe(
-    "percent of WS_CPU_LIMIT above which reading the stream pauses",
+    "percent of WS_CPU_LIMIT above which reading from the source pauses",
   ),
   WS_MEMORY_LIMIT: integer(7_516_192_768, 67_108_864).describe(
-    "bytes of RSS that count as full; new connections are refused at 90 %",
+    "memory limit (RSS of all processes), bytes; new connections are refused above 90 % of it",
   ),
   WS_WORKER_POOL_SIZE: integer(availableParallelism(), 1, 64).describe(
-    "processes that serve clients; default one per vCPU",
+    "number of processes that serve clients; default: one per vCPU",
   ),
   WS_MAX_NATS_RATE: integer(1000, 0).describe(
-    "messages a second read from the source, the rest waits in the stream; 0: no limit",
+    "messages a second read from the source; further messages wait in the stream; 0: no limit",
   ),
   WS_MAX_BROADCAST_RATE: integer(1000, 0).describe(
-    "messages a second delivered, lowest priority dropped first; 0: no limit",
+    "messages a second that are delivered; further ones are dropped, lowest priority first; 0: no limit",
   ),
-  WS_MAX_MESSAGE_BYTES: integer(MAX_INBOUND_BYTES, 128, 1_048_576).describe("largest message of a client"),
+  WS_MAX_MESSAGE_BYTES: integer(MAX_INBOUND_BYTES, 128, 1_048_576).describe(
+    "largest message from a client, bytes",
+  ),
   WS_MAX_CHANNELS: integer(MAX_CHANNELS, 1, 10_000).describe("channels and patterns of one connection"),
   WS_INBOUND_RATE: integer(INBOUND_RATE, 1, 10_000).describe("messages a second that a client may send"),
-  WS_INBOUND_BURST: integer(INBOUND_BURST, 1, 10_000).describe("messages that a client may send at once"),
+  WS_INBOUND_BURST: integer(INBOUND_BURST, 1, 10_000).describe(
+    "messages that a client may send at once before WS_INBOUND_RATE applies",
+  ),
   WS_PING_SECONDS: integer(HEARTBEAT_SECONDS, 1, 3600).describe(
-    "the server pings this often; silence for two pings closes",
+    "time between two pings of the server, seconds; a client that is silent for two pings is closed",
   ),
   WS_COMPRESSION: bool(true).describe("offer permessage-deflate"),
   WS_REPLAY_BUFFER: integer(REPLAY_BUFFER, 0, 10_000).describe(
-    "messages that a connection can ask for again",
+    "messages of each connection that are kept for replay requests",
   ),
-  WS_SEND_BUFFER_BYTES: integer(262_144, 1024).describe("bytes that may wait for one slow client"),
+  WS_SEND_BUFFER_BYTES: integer(262_144, 1024).describe("bytes that may wait in memory for one slow client"),
   WS_DRAIN_SECONDS: integer(60, 0, 3600).describe(
-    "time over which a stopping gateway sends its clients away",
+    "time over which a stopping gateway disconnects its clients, seconds",
   ),
-  WS_THROTTLE_ENABLED: bool(true).describe("throttle slow clients before they are closed"),
+  WS_THROTTLE_ENABLED: bool(true).describe("throttle slow clients before they are disconnected"),
   WS_THROTTLE_POLICY: choice(["priority", "rate"])
     .default("priority")
-    .describe("what a throttled client still gets"),
+    .describe("choice of the messages that a throttled client still gets: by priority, or a percentage"),
   WS_THROTTLE_LIGHT_PERCENT: percent(75).describe("percent of messages at level 1"),
   WS_THROTTLE_MEDIUM_PERCENT: percent(50).describe("percent of messages at level 2"),
   WS_THROTTLE_HEAVY_PERCENT: percent(25).describe("percent of messages at level 3"),
   WS_THROTTLE_RECOVERY_SECONDS: integer(30, 1, 3600).describe(
-    "time without a failed send after which the level falls by one",
+    "time without a failed send after which the level falls by one, seconds",
   ),
-  WS_THROTTLE_MAX_LEVEL: integer(3, 0, 3).describe("level beyond which a slow client is closed"),
+  WS_THROTTLE_MAX_LEVEL: integer(3, 0, 3).describe(
+    "highest level; a client that is too slow even then is disconnected",
+  ),
   WS_THROTTLE_ROLLOUT_PERCENT: percent(100).describe(
-    "percent of users that are throttled at all, by a stable hash",
+    "percent of users that can be throttled, chosen by a stable hash; others are disconnected when they are too slow",
   ),
-  ENABLE_SUBSCRIPTION_FILTERING: bool(true).describe("false: everybody gets everything"),
-  AUTH_MODE: choice(["jwt", "none"]).default("jwt").describe("none must be said aloud"),
-  JWT_SECRET: z.string().optional().describe("secret of HS256, HS384, HS512 tokens"),
+  ENABLE_SUBSCRIPTION_FILTERING: bool(true).describe(
+    "false: every client gets every message that its token allows, without subscribing",
+  ),
+  AUTH_MODE: choice(["jwt", "none"])
+    .default("jwt")
+    .describe("jwt: clients need a token; none disables authentication and must be set explicitly"),
+  JWT_SECRET: z.string().optional().describe("secret for HS256, HS384 or HS512 tokens"),
   JWT_PUBLIC_KEY: z
     .string()
     .refine(isPublicKey, "must be a PEM public key or certificate")
     .optional()
-    .describe("PEM public key (or certificate) of RS, PS, ES or EdDSA tokens"),
-  JWKS_URL: url("http", "https").optional().describe("where the public keys are published"),
+    .describe("PEM public key (or certificate) for RS, PS, ES or EdDSA tokens"),
+  JWKS_URL: url("http", "https").optional().describe("URL of the public keys (JSON Web Key Set)"),
   LOG_LEVEL: choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
     .default("info")
-    .describe("least level that is logged"),
-  LOG_FORMAT: choice(["json", "pretty"]).default("json").describe("JSON lines or lines for a person"),
+    .describe("lowest level that is logged"),
+  LOG_FORMAT: choice(["json", "pretty"])
+    .default("json")
+    .describe("json: one JSON object per line; pretty: lines for people"),
   GCP_METRICS: choice(["auto", "on", "off"])
     .default("auto")
-    .describe("write the connection count to Cloud Monitoring; auto: only on Google Cloud"),
-  DEMO_PAGE: z.string().optional().describe("folder with the demo page that is served at /"),
+    .describe("whether to write the number of connections to Cloud Monitoring; auto: only on Google Cloud"),
+  DEMO_PAGE: z.string().optional().describe("folder of the demo page, which is served at /; unset: no page"),
 };
 
-/** Values that no message may show. */
+/** Settings whose values must not appear in messages. */
 export const SECRETS: ReadonlySet<string> = new Set([
   "JWT_SECRET",
   "JWT_PUBLIC_KEY",
@@ -211,13 +229,13 @@ export const SECRETS: ReadonlySet<string> = new Set([
   "JWKS_URL",
 ]);
 
-/** Defaults that are not shown as the value that they parse to. */
+/** Defaults that the table shows in another form than the parsed value. */
 const SHOWN: Record<string, string> = {
   JS_STREAM_MAX_AGE: `${STREAM_DEFAULTS.maxAgeSeconds}s`,
   WS_WORKER_POOL_SIZE: "one per vCPU",
 };
 
-/** The reference table of docs/settings.md. */
+/** Returns the reference table of docs/settings.md. */
 export function settingsTable(): string {
   const rows = Object.entries(SETTINGS).map(([variable, schema]) => {
     const value = schema.safeParse(undefined).data;

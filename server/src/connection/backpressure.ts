@@ -1,4 +1,7 @@
-/** How well a client keeps up: its throttle level, what it was not given, and what it is told of both. */
+/**
+ * How well a client keeps up: its throttle level, the messages that it missed, and the notices that it gets
+ * of both.
+ */
 
 import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
 import type { Message } from "../delivery/message.ts";
@@ -7,25 +10,25 @@ import type { ConnectionContext } from "./context.ts";
 import { Missed } from "./missed.ts";
 import { Throttle, type ThrottleSettings } from "./throttle.ts";
 
-/** What a Backpressure needs of its connection. */
-export interface Paced {
+/** The part of a connection that Backpressure uses. */
+export interface ThrottledClient {
   readonly id: string;
   readonly user: string | undefined;
   control(message: ControlMessage): void;
   close(code: number, reason: string): void;
 }
 
-/** A connection has one only from its first trouble on until that is over. */
+/** A connection has a Backpressure only from its first unsent or dropped message until it has recovered. */
 export class Backpressure {
-  /** What was not delivered since the client subscribed, and can still be. */
+  /** Messages that were not delivered since the client subscribed, and that can still be delivered. */
   readonly missed = new Missed();
-  readonly #shared: ConnectionContext;
+  readonly #context: ConnectionContext;
   readonly #settings: ThrottleSettings;
-  readonly #client: Paced;
+  readonly #client: ThrottledClient;
   readonly #throttle: Throttle;
 
-  constructor(shared: ConnectionContext, settings: ThrottleSettings, client: Paced) {
-    this.#shared = shared;
+  constructor(context: ConnectionContext, settings: ThrottleSettings, client: ThrottledClient) {
+    this.#context = context;
     this.#settings = settings;
     this.#client = client;
     this.#throttle = new Throttle(settings, Date.now());
@@ -34,7 +37,7 @@ export class Backpressure {
   get level(): ThrottleLevel {
     return this.#throttle.level;
   }
-  /** At the last level hardly anything is sent any more, so that failing must be seen without sending. */
+  /** At the last level almost nothing is sent, so a full buffer must be noticed without a send. */
   get atLastLevel(): boolean {
     return this.level === this.#settings.maxLevel;
   }
@@ -43,9 +46,9 @@ export class Backpressure {
     return this.#throttle.passes(priority);
   }
 
-  /** A message is left out on purpose: it takes no sequence. */
-  leaveOut(message: Message, reason: DropReason): void {
-    this.#shared.tally.left(reason);
+  /** Counts a message that is dropped on purpose and takes no sequence. */
+  drop(message: Message, reason: DropReason): void {
+    this.#context.tally.countDropped(reason);
     this.missed.add(message.offset);
   }
 
@@ -55,7 +58,7 @@ export class Backpressure {
     this.failed();
   }
 
-  /** There was no room in the client's buffer. */
+  /** The client's buffer had no room for a message. */
   failed(): void {
     const before = this.level;
     const outcome = this.#throttle.failed(Date.now());
@@ -68,7 +71,7 @@ export class Backpressure {
   }
 
   #changed(before: ThrottleLevel): void {
-    const { metrics, log } = this.#shared;
+    const { metrics, log } = this.#context;
     const { id, user } = this.#client;
     metrics.throttleTransitions.inc({ from_level: before, to_level: this.level });
     log.debug({ connection: id, user, from: before, to: this.level }, "throttle level changed");
@@ -78,10 +81,10 @@ export class Backpressure {
     if (this.level === 0) this.missed.announced();
   }
 
-  /** Tells the client where it stands and from where on it can get what it was not sent. */
+  /** Sends the client its level, and the position from which it can get the messages that it was not sent. */
   announce(message: string): void {
     const { count, since } = this.missed;
-    this.#announce(message, count, count === 0 ? this.#shared.history.head : since);
+    this.#announce(message, count, count === 0 ? this.#context.history.head : since);
   }
 
   /** Up to `count` messages after `offset` were lost to the whole gateway. */
@@ -95,26 +98,32 @@ export class Backpressure {
       level: this.level,
       rate_percent: this.#throttle.ratePercent,
       dropped,
-      since: { epoch: this.#shared.history.epoch, offset },
+      since: { epoch: this.#context.history.epoch, offset },
       message,
     });
   }
 
-  /** Looks what has changed with time, every second; true when there is nothing left to look after. `now` in milliseconds. */
-  settle(now: number): boolean {
+  /**
+   * Lowers the level and reports dropped messages when it is time; called every second. Returns true when the
+   * connection has recovered and this object is no longer needed.
+   *
+   * @param now milliseconds since 1970
+   */
+  checkRecovery(now: number): boolean {
     const { missed } = this;
-    missed.prune(this.#shared.history.floor);
+    missed.prune(this.#context.history.floor);
     const before = this.level;
     if (this.#throttle.recover(now)) this.#changed(before);
     if (this.level === 0 && missed.count > 0) {
-      // Asking for it back while the gateway still sheds load would only add to the load.
+      // While the gateway still sheds load, a request for the dropped messages would only add to the load.
       if (missed.count === missed.countBefore) {
-        this.announce("the gateway was overloaded and left out messages");
+        this.announce("the gateway was overloaded and dropped messages");
         missed.announced();
       } else missed.countBefore = missed.count;
     }
-    // What was forgotten must be known until it is below the history's floor, which answers for it then.
-    const forgotten = missed.forgotten > this.#shared.history.floor;
+    // A forgotten offset must be known until the history's floor is above it: then the history itself refuses
+    // it.
+    const forgotten = missed.forgotten > this.#context.history.floor;
     return this.#throttle.idle && missed.size === 0 && missed.count === 0 && !forgotten;
   }
 }

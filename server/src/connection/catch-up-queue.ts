@@ -1,28 +1,31 @@
-/** What waits for room in a client's socket because it was asked for: a resume, a replay, and whatever must not overtake it. */
+/**
+ * Messages and answers that wait for room in a client's socket: a resume, a replay, and the live messages
+ * behind them.
+ */
 
 import type { Socket } from "node:net";
 import type { ControlMessage } from "@odin-ws/protocol";
 import { Deque } from "../delivery/deque.ts";
 import type { Message } from "../delivery/message.ts";
 
-/** An envelope that is sent once more, with the sequence it had. */
-export interface Again {
+/** An envelope that is sent again, with the sequence that it had before. */
+export interface Resent {
   message: Message;
   seq: number;
 }
-/** New messages, repeated ones, and control messages that follow them, made when they go. */
-export type Outgoing = Message | Again | (() => ControlMessage);
+/** A new message, a resent one, or a control message that is created just before it is sent. */
+export type Outgoing = Message | Resent | (() => ControlMessage);
 
-/** Live messages that may pile up behind what was asked for before the client counts as too slow. */
-const MAX_BEHIND = 10_000;
-/** Answers that may wait for a client that asks and does not read. */
+/** When more live messages than this wait behind the requested ones, the client is too slow. */
+const MAX_LIVE = 10_000;
+/** Answers that may wait for a client that sends requests but does not read. */
 const MAX_ANSWERS = 256;
 
 export class CatchUpQueue {
   readonly #socket: Socket;
   readonly #send: (item: Outgoing) => void;
   #items = new Deque<Outgoing>();
-  #behind = 0;
+  #liveCount = 0;
   #answers = 0;
   #ended = false;
 
@@ -31,7 +34,7 @@ export class CatchUpQueue {
     this.#send = send;
   }
 
-  /** Adds what was asked for; false when too many answers wait. */
+  /** Adds the messages and answers of a request. Returns false when too many answers wait. */
   add(items: readonly Outgoing[]): boolean {
     for (const item of items) {
       this.#items.push(item);
@@ -40,23 +43,26 @@ export class CatchUpQueue {
     return this.#answers <= MAX_ANSWERS;
   }
 
-  /** Adds a live message behind it; false when too many wait. */
-  follow(message: Message): boolean {
+  /** Adds a live message. Returns false when too many live messages wait. */
+  addLive(message: Message): boolean {
     this.#items.push(message);
-    return ++this.#behind <= MAX_BEHIND;
+    return ++this.#liveCount <= MAX_LIVE;
   }
 
-  /** Leaves out what is not wanted any more. Answers stay: somebody waits for them. */
-  retain(wanted: (item: Message | Again) => boolean): void {
+  /** Removes the messages for which `wanted` is false. Answers stay, because the client waits for them. */
+  retain(wanted: (item: Message | Resent) => boolean): void {
     const retained = new Deque<Outgoing>();
     for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) {
       if (typeof item === "function" || wanted(item)) retained.push(item);
     }
     this.#items = retained;
-    this.#behind = Math.min(this.#behind, retained.length);
+    this.#liveCount = Math.min(this.#liveCount, retained.length);
   }
 
-  /** Sends as long as the socket takes it, now and whenever it has room again; calls `done` when all is sent. */
+  /**
+   * Sends until the socket is full, and continues each time the socket has drained. Calls `done` when all is
+   * sent.
+   */
   pump(done: () => void): void {
     while (!this.#ended) {
       if (this.#socket.writableNeedDrain) {
@@ -65,13 +71,13 @@ export class CatchUpQueue {
       }
       const item = this.#items.shift();
       if (item === undefined) return done();
-      this.#behind = Math.min(this.#behind, this.#items.length);
+      this.#liveCount = Math.min(this.#liveCount, this.#items.length);
       if (typeof item === "function") this.#answers--;
       this.#send(item);
     }
   }
 
-  /** The connection is over: nothing is sent any more. */
+  /** Stops sending, because the connection has ended. */
   end(): void {
     this.#ended = true;
   }

@@ -1,4 +1,4 @@
-/** What a client asks for, and what it gets for an answer. */
+/** Reads the requests of a client and answers them. */
 
 import {
   CLOSE,
@@ -9,42 +9,45 @@ import {
   type Subscribe,
 } from "@odin-ws/protocol";
 import type { Message } from "../delivery/message.ts";
-import type { Attendant } from "../entrance/client-socket.ts";
+import type { SocketHandler } from "../entrance/client-socket.ts";
 import { TokenBucket } from "../rate.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./context.ts";
 
-/** So many more refused than admitted messages, in multiples of the burst, make a flood. */
-const FLOOD = 4;
+/** A client floods when its refused messages exceed its accepted ones by this many bursts. */
+const FLOOD_BURSTS = 4;
+/** Only one refusal a second is answered, because a flood of messages must not cause a flood of answers. */
+const REFUSAL_INTERVAL_MS = 1000;
 
-/** Answers the messages of one connection. */
-export class Commands implements Attendant {
-  readonly #shared: ConnectionContext;
+export class Commands implements SocketHandler {
+  readonly #context: ConnectionContext;
   readonly #connection: Connection;
   readonly #bucket: TokenBucket;
   #refused = 0;
-  #complained = 0;
+  #lastRefusalAt = 0;
 
-  constructor(shared: ConnectionContext, connection: Connection) {
-    this.#shared = shared;
+  constructor(context: ConnectionContext, connection: Connection) {
+    this.#context = context;
     this.#connection = connection;
-    this.#bucket = new TokenBucket(shared.limits.inboundRate, shared.limits.inboundBurst, Date.now());
+    this.#bucket = new TokenBucket(context.limits.inboundRate, context.limits.inboundBurst, Date.now());
   }
 
-  /** True when the client may send now; answers and in the end closes when it floods. Pings count too. */
-  admit(): boolean {
+  /**
+   * Returns whether the client may send a message or ping now. Answers a refusal, and closes when the client
+   * floods.
+   */
+  admitMessage(): boolean {
     const now = Date.now();
     if (this.#bucket.take(now)) {
       this.#refused = Math.max(0, this.#refused - 1);
       return true;
     }
-    const { inboundRate, inboundBurst } = this.#shared.limits;
-    this.#shared.metrics.messagesReceived.inc({ type: "rate_limited" });
-    if (++this.#refused > inboundBurst * FLOOD) {
+    const { inboundRate, inboundBurst } = this.#context.limits;
+    this.#context.metrics.messagesReceived.inc({ type: "rate_limited" });
+    if (++this.#refused > inboundBurst * FLOOD_BURSTS) {
       this.#connection.close(CLOSE.policy, "too many messages");
-    } else if (now - this.#complained >= 1000) {
-      // One answer a second: a flood in must not become a flood out.
-      this.#complained = now;
+    } else if (now - this.#lastRefusalAt >= REFUSAL_INTERVAL_MS) {
+      this.#lastRefusalAt = now;
       this.#error(
         "rate_limited",
         `more than ${inboundRate} messages a second (burst ${inboundBurst}): this one was not read`,
@@ -53,8 +56,8 @@ export class Commands implements Attendant {
     return false;
   }
 
-  heard(): void {
-    this.#connection.heard();
+  markAlive(): void {
+    this.#connection.markAlive();
   }
 
   detach(): void {
@@ -62,10 +65,10 @@ export class Commands implements Attendant {
   }
 
   handle(text: string): void {
-    if (!this.admit()) return;
+    if (!this.admitMessage()) return;
     const connection = this.#connection;
     const message = parseClientMessage(text);
-    this.#shared.metrics.messagesReceived.inc({ type: message.type === "error" ? "invalid" : message.type });
+    this.#context.metrics.messagesReceived.inc({ type: message.type === "error" ? "invalid" : message.type });
     switch (message.type) {
       case "subscribe":
         return this.#subscribe(message);
@@ -77,7 +80,7 @@ export class Commands implements Attendant {
       case "replay":
         return this.#replay(message.from_seq, message.to_seq);
       case "heartbeat":
-        return connection.acknowledgeHeartbeat();
+        return this.#acknowledgeHeartbeat();
       case "auth":
         void this.#refresh(message.token);
         return;
@@ -88,7 +91,7 @@ export class Commands implements Attendant {
 
   #subscribe({ channels, since }: Subscribe): void {
     const connection = this.#connection;
-    const { limits, history, metrics } = this.#shared;
+    const { limits, history, metrics } = this.#context;
     const allowed = connection.claims.channels;
     const forbidden = channels.find(
       (channel) => allowed?.some((pattern) => covers(pattern, channel)) === false,
@@ -117,12 +120,15 @@ export class Commands implements Attendant {
     if (missing !== undefined) connection.resume(missing);
   }
 
-  /** What the channels carried after a position and this connection was not given; undefined when that is not whole. */
+  /**
+   * Returns the messages that the channels carried after a position and that this connection was not sent;
+   * undefined when some of these messages are no longer available.
+   */
   #missing(since: Position, channels: readonly string[]): Message[] | undefined {
     const { missed, subscriptions } = this.#connection;
     if (missed !== undefined && since.offset < missed.forgotten) return undefined;
     const delivered = subscriptions.deliveredFilter();
-    return this.#shared.history
+    return this.#context.history
       .since(since, channels)
       ?.filter((message) => !delivered(message) || missed?.has(message.offset) === true);
   }
@@ -133,19 +139,40 @@ export class Commands implements Attendant {
   }
 
   #replay(from_seq: number, to_seq: number): void {
-    if (this.#connection.busy)
+    const connection = this.#connection;
+    if (connection.busy) {
       return this.#error("rate_limited", "the answer to an earlier request is still being sent");
-    const last = Math.min(to_seq, this.#connection.seq);
+    }
+    const last = Math.min(to_seq, connection.seq);
     const wanted = Math.max(0, last - from_seq + 1);
-    const result = (sent: number) =>
-      ({ type: "replay_end", from_seq, to_seq, sent, missing: wanted - sent }) as const;
-    const sent = this.#connection.replay(from_seq, to_seq, result);
-    this.#shared.metrics.replays.inc({ result: sent === wanted ? "complete" : "partial" });
+    const found = connection.takeForReplay(from_seq, to_seq);
+    const sent = found.length;
+    const end = { type: "replay_end", from_seq, to_seq, sent, missing: wanted - sent } as const;
+    connection.enqueue([...found, () => end]);
+    this.#context.metrics.replays.inc({ result: sent === wanted ? "complete" : "partial" });
+  }
+
+  /**
+   * Answers with the offset up to which the client has everything, after all messages that wait before this
+   * answer.
+   */
+  #acknowledgeHeartbeat(): void {
+    const connection = this.#connection;
+    const { history } = this.#context;
+    const { epoch } = history;
+    const offset = connection.missed?.completeUpTo ?? history.head;
+    const answer = () => {
+      // When another stream has begun while this answer waited, the client has nothing of that stream yet.
+      const completeUpTo = epoch === history.epoch ? offset : 0;
+      return { type: "heartbeat_ack", ts: Date.now(), seq: connection.seq, offset: completeUpTo } as const;
+    };
+    if (connection.busy) connection.enqueue([answer]);
+    else connection.control(answer());
   }
 
   async #refresh(token: string): Promise<void> {
     const connection = this.#connection;
-    const { verify } = this.#shared;
+    const { verify } = this.#context;
     if (verify === undefined) return this.#acknowledge();
     try {
       const identity = await verify(token);

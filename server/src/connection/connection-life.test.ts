@@ -24,18 +24,18 @@ test("pings every 25 s, and closes a peer that is silent for two of them", (t) =
   assert.equal(client.terminated, true);
 });
 
-test("a peer that answers now and then stays", (t) => {
+test("a peer that answers from time to time stays connected", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   for (let i = 0; i < 20; i++) {
     world.pass(49);
-    client.connection.heard();
+    client.connection.markAlive();
   }
   assert.equal(client.terminated, false);
   assert.ok(client.take().length >= 38);
 });
 
-test("a connection ends with its token, at the second, not before", (t) => {
+test("a connection is closed in the second in which its token expires, not before", (t) => {
   const world = new World(t);
   const client = new FakeClient(world, { identity: identity(40) });
   world.pass(39);
@@ -44,7 +44,7 @@ test("a connection ends with its token, at the second, not before", (t) => {
   assert.deepEqual(client.closed, [4401]);
 });
 
-test("a fresh token prolongs it, and takes away what it no longer allows", async (t) => {
+test("a new token extends the connection and removes channels that the token does not allow", async (t) => {
   const tokens: Record<string, Identity> = {
     longer: identity(100),
     narrow: identity(200, ["BTC.*"]),
@@ -70,7 +70,7 @@ test("a fresh token prolongs it, and takes away what it no longer allows", async
   }
   assert.equal((await refresh("longer"))?.type, "subscription_ack");
   world.pass(60);
-  client.connection.heard();
+  client.connection.markAlive();
   assert.deepEqual(client.closed, []);
   assert.deepEqual(await refresh("narrow"), {
     type: "subscription_ack",
@@ -78,7 +78,7 @@ test("a fresh token prolongs it, and takes away what it no longer allows", async
     count: 1,
   });
   client.subscribe(["ETH.trade"]);
-  const [error] = client.said("error");
+  const [error] = client.controls("error");
   assert.equal(error?.code, "forbidden_channel");
   for (const channel of ["ETH.trade", "BTC.trade"]) world.publish(channel);
   assert.deepEqual(
@@ -86,16 +86,16 @@ test("a fresh token prolongs it, and takes away what it no longer allows", async
     ["BTC.trade"],
   );
   world.pass(40);
-  client.connection.heard();
+  client.connection.markAlive();
   world.pass(40);
-  client.connection.heard();
+  client.connection.markAlive();
   world.pass(59);
   assert.deepEqual(client.closed, []);
   world.pass(1);
   assert.deepEqual(client.closed, [4401]);
 });
 
-test("a closed connection gets nothing, pings nobody and leaves nothing behind", (t) => {
+test("a closed connection gets no message, sends no ping and leaves nothing registered", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade", "*.*"]);
@@ -104,15 +104,15 @@ test("a closed connection gets nothing, pings nobody and leaves nothing behind",
   client.connection.close(1012, "restart");
   client.connection.close(1008, "again");
   assert.deepEqual(client.closed, [1012]);
-  const { fanout, restless } = world.shared;
-  assert.deepEqual([fanout.subscriptions, restless.size], [0, 0]);
+  const { fanout, degraded } = world.context;
+  assert.deepEqual([fanout.subscriptions, degraded.size], [0, 0]);
   world.publish("BTC.trade");
   world.pass(100);
   client.connection.control({ type: "reconnect", in_ms: 1, reason: "x" });
   assert.deepEqual(client.take(), []);
 });
 
-test("a token that is accepted after the close does not bring the connection back", async (t) => {
+test("a token that is accepted after the close does not reopen the connection", async (t) => {
   const verified = Promise.withResolvers<Identity>();
   const world = new World(t, { verify: () => verified.promise });
   const client = new FakeClient(world, { identity: identity(40) });
@@ -125,31 +125,31 @@ test("a token that is accepted after the close does not bring the connection bac
   assert.deepEqual([client.take(), client.terminated], [[], false]);
 });
 
-test("what a client asks for after its close changes nothing", (t) => {
+test("requests after the close change nothing", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.connection.close(1012, "restart");
   client.subscribe(["BTC.trade"], 0);
   client.send({ type: "replay", from_seq: 1, to_seq: 5 });
   client.connection.detach(); // as the gateway does when the socket is gone
-  assert.equal(world.shared.fanout.subscriptions, 0);
+  assert.equal(world.context.fanout.subscriptions, 0);
   world.publish("BTC.trade");
   assert.deepEqual(client.take(), []);
 });
 
-test("settled connections are not visited any more", (t) => {
+test("a connection that has recovered is no longer checked every second", (t) => {
   const world = new World(t, { maxAgeMs: 30_000 });
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade"]);
   client.socket.room = 0;
   for (let i = 0; i < 6; i++) world.publish("BTC.trade", { size: 40_000 });
-  assert.equal(world.shared.restless.size, 1);
+  assert.equal(world.context.degraded.size, 1);
   client.socket.read();
   for (let i = 0; i < 3; i++) {
     world.pass(31);
-    client.connection.heard();
+    client.connection.markAlive();
     world.publish("BTC.trade", { priority: "critical" });
   }
   world.pass(2);
-  assert.deepEqual([client.connection.level, world.shared.restless.size], [0, 0]);
+  assert.deepEqual([client.connection.level, world.context.degraded.size], [0, 0]);
 });

@@ -9,19 +9,24 @@ const NAMES = [...CHANNELS, "A.*", "*.trade", "*.*"];
 const overlap = (one: string, other: string) =>
   CHANNELS.some((name) => covers(one, name) && covers(other, name));
 
-/** A client together with what it must have been given, by a model that knows no buffers and no levels. */
+/**
+ * A client, and a model of the messages that it must get. The model has no buffers and no throttle levels.
+ */
 class Observed {
   readonly world: World;
   readonly client: FakeClient;
-  /** All that was published, by offset. */
+  /** Channel of each published message, by offset. */
   readonly #channels = new Map<number, string>();
-  readonly #held = new Set<string>();
-  readonly #ever = new Set<string>();
-  /** Offsets that this client must get, or be told of. */
+  /** Current subscriptions. */
+  readonly #subscribed = new Set<string>();
+  /** All subscriptions so far. */
+  readonly #everSubscribed = new Set<string>();
+  /** Offsets that this client must get, or be notified of. */
   readonly #due = new Set<number>();
-  /** Of these: left out, or numbered but not sent, when they were live. */
+  /** Due offsets that were dropped, or numbered but not sent, when they were live. */
   readonly #late = new Set<number>();
-  readonly #leftOut = new Set<number>();
+  readonly #dropped = new Set<number>();
+  /** Offset of each received sequence. */
   readonly #seqs = new Map<number, number>();
   #highest = 0;
 
@@ -31,42 +36,45 @@ class Observed {
   }
 
   publish(channel: string, priority: string | undefined, size: number, shed: boolean): void {
-    const before = this.world.shared.tally.dropped;
+    const before = this.world.context.tally.dropped;
     if (shed) this.world.shed(channel);
     else this.world.publish(channel, { size, ...(priority === undefined ? {} : { priority }) });
     const { offset } = this.world;
     this.#channels.set(offset, channel);
-    if ([...this.#held].some((name) => covers(name, channel))) this.#due.add(offset);
-    if (this.world.shared.tally.dropped > before) this.#leftOut.add(offset);
+    if ([...this.#subscribed].some((name) => covers(name, channel))) this.#due.add(offset);
+    if (this.world.context.tally.dropped > before) this.#dropped.add(offset);
     if (this.client.connection.missed?.has(offset)) this.#late.add(offset);
   }
 
-  /** Subscribes; with `back` also to that many offsets before now, unless something of it was subscribed to before. */
+  /**
+   * Subscribes; with `back` also to this many offsets before now, except for names that overlap an earlier
+   * subscription.
+   */
   subscribe(wanted: readonly string[], back: number | undefined): void {
     const names =
       back === undefined
         ? wanted
-        : wanted.filter((name) => ![...this.#ever].some((one) => overlap(one, name)));
+        : wanted.filter((name) => ![...this.#everSubscribed].some((one) => overlap(one, name)));
     if (names.length === 0) return;
     const since = back === undefined ? undefined : Math.max(0, this.world.offset - back);
     this.client.subscribe([...names], since);
     for (const name of names) {
-      this.#held.add(name);
-      this.#ever.add(name);
+      this.#subscribed.add(name);
+      this.#everSubscribed.add(name);
     }
     if (since !== undefined) this.#expectSince(names, since);
   }
 
-  /** Asks for all that was left out so far on what is subscribed to. */
+  /** Asks for all dropped messages of the subscribed channels. */
   backfill(since: number): void {
-    if (this.#held.size === 0) return;
-    this.client.subscribe([...this.#held], since);
+    if (this.#subscribed.size === 0) return;
+    this.client.subscribe([...this.#subscribed], since);
     for (const [offset, channel] of this.#channels) {
-      const wanted = offset > since && [...this.#held].some((name) => covers(name, channel));
-      // What is older than the subscription comes after what is newer, because it was asked for later.
+      const wanted = offset > since && [...this.#subscribed].some((name) => covers(name, channel));
+      // Messages from before the subscription arrive after newer ones, because they were requested later.
       if (wanted && !this.#due.has(offset)) this.#late.add(offset);
     }
-    this.#expectSince([...this.#held], since);
+    this.#expectSince([...this.#subscribed], since);
   }
 
   #expectSince(names: readonly string[], since: number): void {
@@ -75,8 +83,8 @@ class Observed {
     }
   }
 
-  /** Reads what has come and checks it against what came before. */
-  look(): void {
+  /** Takes the received messages and compares them with the earlier ones. */
+  receive(): void {
     for (const one of this.client.take()) {
       if (one.type === "subscription_ack" && "recovered" in one) assert.equal(one.recovered, true);
       if (!("data" in one)) continue;
@@ -89,9 +97,9 @@ class Observed {
     }
   }
 
-  /** Asks for the first gap, as a client does. */
+  /** Asks for the messages of the first gap, as a client does. Returns false when there is no gap. */
   replay(): boolean {
-    this.look();
+    this.receive();
     for (let seq = 1; seq <= this.client.connection.seq; seq++) {
       if (this.#seqs.has(seq)) continue;
       let to = seq;
@@ -102,12 +110,15 @@ class Observed {
     return false;
   }
 
-  /** All is read and repaired: everything due has come once, in order, or was counted as left out; a backfill brings the rest. */
+  /**
+   * Lets the client read everything and fill all gaps. Then each due message must have arrived once and in
+   * order, or must be counted as dropped, and a backfill must bring the dropped messages.
+   */
   finish(): void {
     const { client, world } = this;
     for (let i = 0; i < 200; i++) {
       client.socket.read();
-      client.connection.heard();
+      client.connection.markAlive();
       if (!this.replay()) break;
     }
     if (client.closed.length > 0) return;
@@ -121,25 +132,25 @@ class Observed {
     this.#checkContent();
     for (let i = 0; i < 130; i++) {
       world.pass(1);
-      client.connection.heard();
+      client.connection.markAlive();
     }
     assert.equal(client.connection.level, 0);
     this.backfill(0);
     client.socket.read();
-    this.look();
-    this.#leftOut.clear();
+    this.receive();
+    this.#dropped.clear();
     this.#checkContent();
   }
 
   #checkContent(): void {
     const offsets = [...this.#seqs].sort(([a], [b]) => a - b).map(([, offset]) => offset);
     assert.equal(new Set(offsets).size, offsets.length, `no offset twice: ${offsets}`);
-    for (const offset of offsets) assert.ok(this.#due.has(offset), `${offset} was not asked for`);
+    for (const offset of offsets) assert.ok(this.#due.has(offset), `${offset} was not requested`);
     const given = new Set(offsets);
     for (const offset of this.#due) {
       assert.ok(
-        given.has(offset) || this.#leftOut.has(offset),
-        `${offset} is neither given nor counted as left out`,
+        given.has(offset) || this.#dropped.has(offset),
+        `${offset} was neither delivered nor counted as dropped`,
       );
     }
     const last = new Map<string, number>();
@@ -180,7 +191,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 function take(observed: Observed, one: Step): void {
   const { client, world } = observed;
-  client.connection.heard();
+  client.connection.markAlive();
   if (one === "stall") client.socket.room = 0;
   else if (one === "replay") observed.replay();
   else if (one === "heartbeat") client.send({ type: "heartbeat" });
@@ -195,7 +206,7 @@ function take(observed: Observed, one: Step): void {
 
 for (const policy of ["priority", "rate"] as const) {
   for (const deflateWindowBits of [0, 15]) {
-    test(`whatever happens, nothing is lost, doubled or out of order (${policy})`, (t) => {
+    test(`in any sequence of events nothing is lost, repeated or out of order (${policy})`, (t) => {
       fc.assert(
         fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
           const world = new World(t, { limits: { replayBuffer: 10_000 } });

@@ -13,7 +13,7 @@ function world(t: TestContext, options: ConstructorParameters<typeof World>[1] =
 }
 const offsets = (client: FakeClient) => client.envelopes().map(({ offset }) => offset);
 
-test("since brings what the channels carried, after the ack and before what is new", (t) => {
+test("since delivers the missed messages after the ack and before new messages", (t) => {
   const stream = world(t);
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"], 24);
@@ -37,7 +37,7 @@ test("since brings what the channels carried, after the ack and before what is n
   );
 });
 
-test("another epoch or an offset that left the history: the client learns it, and live messages come", (t) => {
+test("for another epoch or an offset that left the history, recovered is false and live messages follow", (t) => {
   const stream = world(t, { maxMessages: 10 });
   const client = new FakeClient(stream);
   for (const [offset, epoch] of [
@@ -45,14 +45,14 @@ test("another epoch or an offset that left the history: the client learns it, an
     [19, "e"],
   ] as const) {
     client.subscribe(["A.trade"], offset, epoch);
-    const [ack] = client.said("subscription_ack");
+    const [ack] = client.controls("subscription_ack");
     assert.deepEqual([ack?.recovered, ack?.replayed], [false, 0]);
   }
   stream.publish("A.trade");
   assert.deepEqual(offsets(client), [31]);
 });
 
-test("a client that was on a gateway that is ahead gets nothing twice here", (t) => {
+test("a client from a gateway that was ahead gets no message twice", (t) => {
   const stream = world(t);
   const client = new FakeClient(stream);
   client.subscribe(["B.trade"]);
@@ -61,11 +61,11 @@ test("a client that was on a gateway that is ahead gets nothing twice here", (t)
     stream.publish("A.trade");
     stream.publish("B.trade");
   }
-  // Of A the client has all up to 33 from elsewhere; B it follows here.
+  // The client got A up to 33 from the other gateway, and B from this one.
   assert.deepEqual(offsets(client), [32, 34, 35, 36, 37, 38]);
 });
 
-test("asking again for a channel, alone or through a pattern, brings only what did not come", (t) => {
+test("subscribing again to a channel, by name or by pattern, delivers only messages that were not delivered", (t) => {
   const stream = world(t);
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"], 20);
@@ -78,14 +78,14 @@ test("asking again for a channel, alone or through a pattern, brings only what d
   assert.deepEqual(offsets(client), [31]);
 });
 
-test("a long resume waits for the socket, live messages wait behind it, in order", (t) => {
+test("a long resume waits for the socket, and live messages wait behind it in order", (t) => {
   const stream = new World(t);
   for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
   const client = new FakeClient(stream);
   client.socket.room = 50_000;
   client.subscribe(["A.trade", "B.trade"], 0);
   for (let i = 0; i < 5; i++) stream.publish("B.trade");
-  assert.ok(client.socket.writableLength < 80_000, "the rest waits outside the socket");
+  assert.ok(client.socket.writableLength < 80_000, "the remaining messages wait outside the socket");
   client.send({ type: "heartbeat" });
   const got = client.take();
   for (let i = 0; i < 200 && client.connection.busy; i++) {
@@ -103,12 +103,12 @@ test("a long resume waits for the socket, live messages wait behind it, in order
   );
   assert.ok(heartbeat && others.length === 0);
   const before = got.slice(0, heartbeat.index).flatMap((one) => ("data" in one ? [one] : []));
-  assert.equal(heartbeat.seq, before.length, "it tells of what has come before it");
+  assert.equal(heartbeat.seq, before.length, "its seq is the last one before it");
   assert.ok(heartbeat.offset <= (before.at(-1)?.offset ?? 0));
-  assert.equal(stream.shared.tally.deliveries, 106);
+  assert.equal(stream.context.tally.deliveries, 106);
 });
 
-test("while an answer is still being sent another replay is refused, later it is served", (t) => {
+test("a replay is refused while an earlier answer is being sent, and accepted later", (t) => {
   const stream = new World(t);
   for (let i = 0; i < 60; i++) stream.publish("A.trade", { size: 4000 });
   const client = new FakeClient(stream);
@@ -116,7 +116,7 @@ test("while an answer is still being sent another replay is refused, later it is
   client.subscribe(["A.trade"], 0);
   client.send({ type: "replay", from_seq: 1, to_seq: 2 });
   client.socket.read();
-  const [error] = client.said("error");
+  const [error] = client.controls("error");
   assert.equal(error?.code, "rate_limited");
   assert.equal(client.connection.busy, false);
   client.send({ type: "replay", from_seq: 1, to_seq: 2 });
@@ -126,7 +126,7 @@ test("while an answer is still being sent another replay is refused, later it is
   ]);
 });
 
-test("a replay that the socket does not take at once goes on when it drains, live ones after it", (t) => {
+test("a replay continues each time the socket drains, and live messages follow it", (t) => {
   const stream = new World(t);
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"]);
@@ -144,7 +144,7 @@ test("a replay that the socket does not take at once goes on when it drains, liv
   );
 });
 
-test("behind a resume that never ends only so much piles up, then 1008", (t) => {
+test("live messages behind a resume that never ends are limited: then the connection is closed with 1008", (t) => {
   const stream = new World(t);
   for (let i = 0; i < 40; i++) stream.publish("A.trade", { size: 4000 });
   const client = new FakeClient(stream);
@@ -156,7 +156,7 @@ test("behind a resume that never ends only so much piles up, then 1008", (t) => 
   assert.ok(live <= 10_100, `${live} waited`);
 });
 
-test("messages that the gateway shed are announced once that is over, and can be had", (t) => {
+test("shed messages are announced once when the shedding has ended, and can be recovered", (t) => {
   const stream = world(t);
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"]);
@@ -165,7 +165,7 @@ test("messages that the gateway shed are announced once that is over, and can be
     stream.shed("A.trade");
     stream.shed("B.trade");
     stream.pass(1);
-    assert.deepEqual(client.take(), [], "while it lasts, asking back would only add to the load");
+    assert.deepEqual(client.take(), [], "nothing is announced while the shedding lasts");
   }
   stream.publish("A.trade");
   stream.pass(2);
@@ -183,16 +183,16 @@ test("messages that the gateway shed are announced once that is over, and can be
   assert.deepEqual(client.take(), [], "announced once");
 });
 
-test("another stream: what is known of the old one is void, the new one comes from its beginning", (t) => {
+test("when another stream begins, old offsets are not valid and the new stream is delivered from its start", (t) => {
   const stream = world(t);
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"], 33);
   client.take();
-  stream.shared.history.begin("f", 0);
+  stream.context.history.begin("f", 0);
   stream.offset = 0;
   client.connection.begin();
   client.connection.announce("replaced");
-  assert.deepEqual(client.said("throttle_update")[0]?.since, { epoch: "f", offset: 0 });
+  assert.deepEqual(client.controls("throttle_update")[0]?.since, { epoch: "f", offset: 0 });
   for (let i = 0; i < 3; i++) stream.publish("A.trade");
   assert.deepEqual(pairs(client.envelopes()), [
     [1, 1],
@@ -200,39 +200,39 @@ test("another stream: what is known of the old one is void, the new one comes fr
     [3, 3],
   ]);
   client.subscribe(["A.trade"], 30);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false);
   client.subscribe(["A.trade"], 0, "f");
   const [ack, ...again] = client.take();
   assert.ok(ack?.type === "subscription_ack" && ack.recovered === true);
-  assert.deepEqual(again, [], "it has come already");
+  assert.deepEqual(again, [], "all were delivered before");
 });
 
-test("after the word of another stream nothing of the old one comes any more", (t) => {
+test("after the notice of another stream no message of the old one is delivered", (t) => {
   const stream = new World(t);
   for (let i = 0; i < 60; i++) stream.publish("A.trade", { size: 4000 });
   const client = new FakeClient(stream);
   client.socket.room = 50_000;
   client.subscribe(["A.trade"], 0);
   client.send({ type: "heartbeat" });
-  stream.shared.history.begin("f", 0);
+  stream.context.history.begin("f", 0);
   stream.offset = 0;
   client.connection.begin();
   client.connection.announce("replaced");
   stream.publish("A.trade");
   client.socket.read();
   const got = client.take();
-  const word = got.findIndex((one) => one.type === "throttle_update");
+  const notice = got.findIndex((one) => one.type === "throttle_update");
   assert.deepEqual(
-    got.slice(word + 1).flatMap((one) => ("data" in one ? [one.offset] : [])),
+    got.slice(notice + 1).flatMap((one) => ("data" in one ? [one.offset] : [])),
     [1],
-    "an old offset would be taken for one of the new epoch",
+    "the client would take an old offset for one of the new epoch",
   );
-  const answer = got.slice(word + 1).find((one) => one.type === "heartbeat_ack");
-  assert.ok(answer, "an answer that waited is still given");
-  assert.ok(answer.offset <= 1, `its offset ${answer.offset} is one of the new stream`);
+  const answer = got.slice(notice + 1).find((one) => one.type === "heartbeat_ack");
+  assert.ok(answer, "an answer that waited is still sent");
+  assert.ok(answer.offset <= 1, `its offset ${answer.offset} belongs to the new stream`);
 });
 
-test("what found no room keeps its number, whether a resume or a replay brings it, or both", (t) => {
+test("an unsent message keeps its seq, whether a resume, a replay or both deliver it", (t) => {
   const stream = new World(t);
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"]);
@@ -253,25 +253,25 @@ test("what found no room keeps its number, whether a resume or a replay brings i
     assert.deepEqual(
       [...new Set(same.map(({ seq }) => seq))].length,
       1,
-      `offset ${offset} came under several numbers`,
+      `offset ${offset} came with several seqs`,
     );
   }
 });
 
-test("a gap in the stream is told with the position before it, which can no longer be recovered", (t) => {
+test("a gap in the stream is announced with the position before it, which cannot be recovered", (t) => {
   const stream = world(t);
   const client = new FakeClient(stream);
   client.subscribe(["A.trade"]);
   client.take();
-  stream.shared.history.lose(50);
+  stream.context.history.lose(50);
   client.connection.lost(30, 20);
-  const [update] = client.said("throttle_update");
+  const [update] = client.controls("throttle_update");
   assert.deepEqual([update?.dropped, update?.since], [20, { epoch: "e", offset: 30 }]);
   client.subscribe(["A.trade"], 30);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false);
 });
 
-test("questions behind a resume that is not read do not pile up either", (t) => {
+test("requests behind a resume that is not read are limited too", (t) => {
   const stream = new World(t);
   for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
   const client = new FakeClient(stream);
@@ -281,7 +281,7 @@ test("questions behind a resume that is not read do not pile up either", (t) => 
   assert.deepEqual(client.closed, [1008]);
 });
 
-test("asking for the past again and again without reading it is refused or ends, it does not pile up", (t) => {
+test("repeated resumes that are not read do not fill the memory", (t) => {
   const stream = new World(t);
   for (let i = 0; i < 100; i++) stream.publish("A.trade", { size: 4000 });
   const client = new FakeClient(stream);
@@ -292,5 +292,5 @@ test("asking for the past again and again without reading it is refused or ends,
   }
   client.socket.read();
   const waited = client.envelopes().length;
-  assert.ok(waited <= 11_000, `${waited} envelopes were waiting, of a stream of 100`);
+  assert.ok(waited <= 11_000, `${waited} envelopes waited, of a stream of 100`);
 });

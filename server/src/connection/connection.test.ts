@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClient, pairs, World } from "./fake-client.fixture.ts";
 
-const BIG = 40_000; // two of them fit into the send buffer
+const BIG = 40_000; // bytes; two such messages fit into the send buffer
 
-/** Lets the client stop reading and fills its buffer. Returns how many envelopes that took. */
+/** Stops the client's reading and fills its buffer. Returns the number of envelopes in the buffer. */
 function stall(world: World, client: FakeClient): number {
   client.socket.room = 0;
   let sent = 0;
@@ -24,7 +24,7 @@ test("subscribers get the messages of their channels, numbered from 1 without a 
   world.publish("BTC.trade");
   ann.subscribe(["BTC.trade", "odin.token.ETH.social"]);
   bob.subscribe(["*.trade"]);
-  assert.deepEqual(ann.said("subscription_ack"), [
+  assert.deepEqual(ann.controls("subscription_ack"), [
     { type: "subscription_ack", subscribed: ["BTC.trade", "ETH.social"], count: 2 },
   ]);
   for (const channel of ["BTC.trade", "BTC.social", "ETH.social", "ETH.trade", "BTC.trade"])
@@ -42,10 +42,10 @@ test("subscribers get the messages of their channels, numbered from 1 without a 
   ann.send({ type: "unsubscribe", channels: ["BTC.trade"] });
   world.publish("BTC.trade");
   assert.deepEqual(ann.envelopes(), []);
-  assert.equal(world.shared.tally.deliveries, 7);
+  assert.equal(world.context.tally.deliveries, 7);
 });
 
-test("overlapping patterns bring a message once", (t) => {
+test("overlapping patterns deliver a message once", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade", "BTC.*", "*.trade", "*.*"]);
@@ -57,7 +57,7 @@ test("overlapping patterns bring a message once", (t) => {
   ]);
 });
 
-test("a full buffer: the message takes its number, the client sees the gap and gets it by replay", (t) => {
+test("with a full buffer a message takes its seq, and the client sees the gap and gets the message by replay", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade"]);
@@ -81,10 +81,10 @@ test("a full buffer: the message takes its number, the client sees the gap and g
   assert.deepEqual(answer.slice(2), [
     { type: "replay_end", from_seq: sent + 1, to_seq: sent + 2, sent: 2, missing: 0 },
   ]);
-  assert.equal(client.connection.seq, sent + 3, "a replay takes no numbers");
+  assert.equal(client.connection.seq, sent + 3, "a replay takes no seq");
 });
 
-test("a replay says how many are no longer there, and counts only what was ever sent", (t) => {
+test("a replay reports how many messages are missing, and counts only seqs that exist", (t) => {
   const world = new World(t, { limits: { replayBuffer: 5 } });
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade"]);
@@ -101,7 +101,7 @@ test("a replay says how many are no longer there, and counts only what was ever 
   assert.deepEqual(client.take(), [{ type: "replay_end", from_seq: 50, to_seq: 60, sent: 0, missing: 0 }]);
 });
 
-test("a client that reads nothing goes up level by level and is closed with 1008, its memory bounded", (t) => {
+test("a client that reads nothing rises level by level and is closed with 1008, in bounded memory", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   const neighbour = new FakeClient(world);
@@ -117,10 +117,10 @@ test("a client that reads nothing goes up level by level and is closed with 1008
   assert.deepEqual(levels, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
   assert.deepEqual(client.closed, [1008]);
   fail(world, 3);
-  assert.equal(client.connection.seq, sent + failures, "nothing is given to a connection that is closing");
-  assert.equal(neighbour.envelopes().length, sent + failures + 3, "its neighbour notices nothing");
+  assert.equal(client.connection.seq, sent + failures, "a connection that is closing gets nothing");
+  assert.equal(neighbour.envelopes().length, sent + failures + 3, "another client is not affected");
   client.socket.read();
-  const updates = client.said("throttle_update");
+  const updates = client.controls("throttle_update");
   assert.deepEqual(
     updates.map(({ level, rate_percent }) => [level, rate_percent]),
     [
@@ -131,7 +131,7 @@ test("a client that reads nothing goes up level by level and is closed with 1008
   );
 });
 
-test("at the last level a client that still does not read is closed even when nothing passes", (t) => {
+test("at the last level a client that does not read is closed even when no message passes", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade"]);
@@ -142,7 +142,7 @@ test("at the last level a client that still does not read is closed even when no
   assert.deepEqual(client.closed, [1008]);
 });
 
-test("what a level leaves out takes no number; back at 0 the client is told and gets exactly that", (t) => {
+test("dropped messages take no seq; back at level 0 the client is notified and can get exactly them", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade", "BTC.social", "BTC.metadata"]);
@@ -157,14 +157,14 @@ test("what a level leaves out takes no number; back at 0 the client is told and 
   lost.push(world.publish("BTC.social"));
   assert.equal(client.connection.seq, before + 1);
   world.pass(30);
-  const first = client.said("throttle_update");
+  const first = client.controls("throttle_update");
   assert.deepEqual(
     first.map(({ level, dropped }) => [level, dropped]),
     [[1, 3]],
   );
   world.publish("BTC.social");
   world.pass(30);
-  const [update, ...others] = client.said("throttle_update");
+  const [update, ...others] = client.controls("throttle_update");
   assert.equal(others.length, 0);
   assert.deepEqual([update?.level, update?.dropped, update?.rate_percent], [0, 3, 100]);
   assert.deepEqual(update?.since, { epoch: "e", offset: since });
@@ -177,12 +177,12 @@ test("what a level leaves out takes no number; back at 0 the client is told and 
     lost,
   );
   client.subscribe(["BTC.trade", "BTC.social", "BTC.metadata"], since);
-  assert.deepEqual(client.envelopes(), [], "asking twice brings nothing twice");
+  assert.deepEqual(client.envelopes(), [], "a second request delivers nothing again");
   world.pass(2);
   assert.deepEqual(client.take(), []);
 });
 
-test("what left the history in the meantime makes the backfill unrecoverable, not silently short", (t) => {
+test("when dropped messages have left the history, the backfill reports recovered: false", (t) => {
   const world = new World(t, { maxMessages: 20 });
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade", "BTC.metadata"]);
@@ -191,14 +191,14 @@ test("what left the history in the meantime makes the backfill unrecoverable, no
   client.socket.read();
   for (let i = 0; i < 40; i++) world.publish("BTC.metadata");
   world.pass(30);
-  const update = client.said("throttle_update").at(-1);
+  const update = client.controls("throttle_update").at(-1);
   assert.deepEqual([update?.level, update?.dropped], [0, 40]);
   client.subscribe(["BTC.trade", "BTC.metadata"], update?.since.offset);
   const [ack] = client.take();
   assert.ok(ack?.type === "subscription_ack" && ack.recovered === false);
 });
 
-test("with throttling off a slow client is closed after three failures, without levels", (t) => {
+test("with throttling off a slow client is closed after three failures", (t) => {
   const world = new World(t);
   const client = new FakeClient(world, { throttle: { maxLevel: 0 } });
   client.subscribe(["BTC.trade"]);
@@ -207,7 +207,7 @@ test("with throttling off a slow client is closed after three failures, without 
   assert.deepEqual([client.closed, client.connection.level], [[1008], 0]);
 });
 
-test("rate policy: at level 2 half of what a healthy client gets passes", (t) => {
+test("rate policy: at level 2 half of the messages pass", (t) => {
   const world = new World(t);
   const client = new FakeClient(world, { throttle: { policy: "rate" } });
   client.subscribe(["BTC.*"]);
@@ -218,10 +218,13 @@ test("rate policy: at level 2 half of what a healthy client gets passes", (t) =>
   for (let i = 0; i < 200; i++) world.publish(i % 2 === 0 ? "BTC.trade" : "BTC.metadata");
   const passed = client.envelopes();
   assert.ok(Math.abs(passed.length - 100) <= 8, `${passed.length} of 200`);
-  assert.ok(passed.filter(({ priority }) => priority === "high").length >= 92, "the low ones go first");
+  assert.ok(
+    passed.filter(({ priority }) => priority === "high").length >= 92,
+    "low messages are dropped first",
+  );
 });
 
-test("a client that asks and does not read the answers is closed with 1008", (t) => {
+test("a client that sends requests and does not read the answers is closed with 1008", (t) => {
   for (const question of [{ type: "heartbeat" }, { type: "nonsense" }]) {
     const world = new World(t);
     const client = new FakeClient(world);
@@ -233,7 +236,7 @@ test("a client that asks and does not read the answers is closed with 1008", (t)
   }
 });
 
-test("heartbeats do not keep a client that reads nothing from being throttled and closed", (t) => {
+test("a client that sends heartbeats but reads nothing is throttled and closed too", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade"]);
@@ -244,7 +247,7 @@ test("heartbeats do not keep a client that reads nothing from being throttled an
     world.publish("BTC.trade", { size: 2000 });
   }
   assert.deepEqual(client.closed, [1008], `${live} messages wait for a client that reads nothing`);
-  assert.ok(live < 500, `closed after ${live} messages of 2 KB, where the buffer holds 50`);
+  assert.ok(live < 500, `closed after ${live} messages of 2 KB, but the buffer holds 50`);
 });
 
 test("a message larger than the whole buffer still reaches a client that reads", (t) => {
@@ -255,7 +258,7 @@ test("a message larger than the whole buffer still reaches a client that reads",
   assert.deepEqual(pairs(client.envelopes()), [[1, 1]]);
 });
 
-test("more left out than is remembered: the backfill says so", (t) => {
+test("when more messages were dropped than are remembered, the backfill reports recovered: false", (t) => {
   const world = new World(t);
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade", "BTC.metadata"]);
@@ -265,12 +268,12 @@ test("more left out than is remembered: the backfill says so", (t) => {
   const since = world.offset;
   for (let i = 0; i < 10_010; i++) world.publish("BTC.metadata");
   world.pass(30);
-  assert.deepEqual(client.said("throttle_update").at(-1)?.since.offset, since);
+  assert.deepEqual(client.controls("throttle_update").at(-1)?.since.offset, since);
   client.subscribe(["BTC.trade", "BTC.metadata"], since);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false);
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false);
   client.subscribe(["BTC.trade", "BTC.metadata"], since + 10);
-  assert.equal(client.said("subscription_ack")[0]?.replayed, 10_000);
+  assert.equal(client.controls("subscription_ack")[0]?.replayed, 10_000);
   world.pass(2);
   client.subscribe(["BTC.trade", "BTC.metadata"], since);
-  assert.equal(client.said("subscription_ack")[0]?.recovered, false, "10 of them are still forgotten");
+  assert.equal(client.controls("subscription_ack")[0]?.recovered, false, "10 of them are still forgotten");
 });

@@ -1,4 +1,4 @@
-/** What all connections of one process share. */
+/** Objects that all connections of one process share. */
 
 import type { ThrottleLevel } from "@odin-ws/protocol";
 import type { Fanout } from "../delivery/fanout.ts";
@@ -12,9 +12,11 @@ import type { TimerWheel } from "./timer-wheel.ts";
 
 export interface ConnectionLimits {
   maxChannels: number;
-  /** Messages a second, and at once. */
+  /** Messages a second that a client may send. */
   inboundRate: number;
+  /** Messages that a client may send at once. */
   inboundBurst: number;
+  /** Messages that a connection keeps for replay. */
   replayBuffer: number;
   sendBufferBytes: number;
   pingSeconds: number;
@@ -30,12 +32,12 @@ export interface ConnectionContext {
   readonly tally: Tally;
   readonly log: Log;
   readonly verify: Verifier | undefined;
-  /** Connections with something to settle every second: throttled ones, and those that missed messages. */
-  readonly restless: Set<Restless>;
+  /** Connections that are checked every second, because they are throttled or have missed messages. */
+  readonly degraded: Set<Degraded>;
 }
 
-export interface Restless {
+export interface Degraded {
   readonly level: ThrottleLevel;
-  /** `now` in milliseconds. */
-  settle(now: number): void;
+  /** Removes the connection from the degraded ones when it has recovered. `now`: milliseconds since 1970. */
+  checkRecovery(now: number): void;
 }

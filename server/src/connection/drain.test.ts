@@ -4,9 +4,9 @@ import type { ControlMessage } from "@odin-ws/protocol";
 import type { Connection } from "./connection.ts";
 import { Drain } from "./drain.ts";
 
-/** A client that leaves as soon as it is told, or never. */
+/** Records what the drain sends, and reports its own end to `gone`. */
 class FakeConnection {
-  readonly said: ControlMessage[] = [];
+  readonly messages: ControlMessage[] = [];
   readonly closed: [code: number, at: number][] = [];
   terminated = false;
   readonly #gone: (connection: FakeConnection) => void;
@@ -20,8 +20,8 @@ class FakeConnection {
     this.#gone = gone;
   }
   control(message: ControlMessage): void {
-    assert.equal(this.closed.length, 0, "nothing is said after the close");
-    this.said.push(message);
+    assert.equal(this.closed.length, 0, "nothing is sent after the close");
+    this.messages.push(message);
   }
   close(code: number): void {
     this.closed.push([code, Date.now()]);
@@ -34,7 +34,7 @@ function start(t: TestContext, count: number, durationMs: number, leaves = true)
   let drain: Drain | undefined;
   const gone = (connection: FakeConnection) => {
     open.delete(connection);
-    drain?.left();
+    drain?.onClosed();
   };
   const clients = Array.from({ length: count }, () => new FakeConnection(gone));
   for (const client of clients) open.add(client);
@@ -43,7 +43,7 @@ function start(t: TestContext, count: number, durationMs: number, leaves = true)
   void drain.done.then(() => {
     ended = true;
   });
-  /** Lets time pass; clients that were closed leave 20 ms later. */
+  /** Lets time pass; closed clients disconnect 20 ms later, unless `leaves` is false. */
   const pass = async (ms: number) => {
     for (let i = 0; i < ms; i += 10) {
       t.mock.timers.tick(10);
@@ -58,20 +58,20 @@ function start(t: TestContext, count: number, durationMs: number, leaves = true)
   return { clients, open, drain, pass, gone, sentAway };
 }
 
-test("every client is told to come back soon, then closed with 1012, once", async (t) => {
+test("every client is asked to reconnect soon, then closed with 1012, once", async (t) => {
   const { clients, pass } = start(t, 200, 10_000);
   assert.equal(await pass(10_500), true);
-  const waits = clients.map(({ said, closed }) => {
-    assert.deepEqual([said.length, closed.map(([code]) => code)], [1, [1012]]);
-    const [message] = said;
+  const waits = clients.map(({ messages, closed }) => {
+    assert.deepEqual([messages.length, closed.map(([code]) => code)], [1, [1012]]);
+    const [message] = messages;
     assert.ok(message?.type === "reconnect");
     assert.ok(message.in_ms >= 0 && message.in_ms <= 5000 && message.reason !== "");
     return message.in_ms;
   });
-  assert.ok(new Set(waits).size > 50, "the waits are scattered");
+  assert.ok(new Set(waits).size > 50, "the waits differ");
 });
 
-test("the closes are spread over the time, after the load balancer had time to look", async (t) => {
+test("the closes are spread over the time, after a first part for the load balancer's check", async (t) => {
   const { sentAway, clients, pass } = start(t, 1000, 20_000);
   await pass(2000);
   assert.equal(sentAway(), 0);
@@ -84,24 +84,24 @@ test("the closes are spread over the time, after the load balancer had time to l
   assert.ok(most < 150, `${most} of 1000 in one of 20 seconds`);
 });
 
-test("a drain of 0 s sends all away at once", async (t) => {
+test("a drain of 0 s disconnects all clients at once", async (t) => {
   const { sentAway, pass } = start(t, 50, 0);
   assert.equal(sentAway(), 50);
   assert.equal(await pass(100), true);
 });
 
-test("with nobody there it is over at once", async (t) => {
+test("a drain without clients ends at once", async (t) => {
   const { pass } = start(t, 0, 60_000);
   assert.equal(await pass(10), true);
 });
 
-test("clients that leave by themselves end it early", async (t) => {
+test("a drain ends early when the clients leave by themselves", async (t) => {
   const { clients, gone, pass } = start(t, 5, 60_000);
   for (const client of clients) gone(client);
   assert.equal(await pass(10), true);
 });
 
-test("who was in the handshake when it began is sent away too", async (t) => {
+test("a client that was in the handshake when the drain began is disconnected too", async (t) => {
   const { open, drain, gone, pass } = start(t, 3, 4000);
   await pass(1000);
   const late = new FakeConnection(gone);
@@ -114,7 +114,7 @@ test("who was in the handshake when it began is sent away too", async (t) => {
   );
 });
 
-test("a client that does not answer the close is cut off 2 s after the end", async (t) => {
+test("a client that does not answer the close is cut off 2 s after the drain's time", async (t) => {
   const { clients, pass } = start(t, 3, 1000, false);
   assert.equal(await pass(2900), false);
   assert.ok(clients.every(({ terminated }) => !terminated));
@@ -122,7 +122,7 @@ test("a client that does not answer the close is cut off 2 s after the end", asy
   assert.ok(clients.every(({ terminated }) => terminated));
 });
 
-test("stop ends it at once and sends nobody away any more", async (t) => {
+test("stop ends the drain at once and disconnects nobody", async (t) => {
   const { drain, pass, sentAway } = start(t, 20, 10_000);
   drain.stop();
   assert.equal(await pass(11_000), true);

@@ -1,20 +1,25 @@
-/** Sends the clients of a stopping gateway away, spread over time so that the others can take them. */
+/**
+ * Disconnects the clients of a stopping gateway, spread over time so that the other gateways can take them.
+ */
 
 import { CLOSE } from "@odin-ws/protocol";
 import type { Connection } from "./connection.ts";
 
-/** Share of the time in which nobody is sent away yet: the load balancer has to see first that `/health` fails. */
+/**
+ * Share of the time in which nobody is disconnected yet: first the load balancer must see that `/health`
+ * fails.
+ */
 const GRACE = 0.25;
-/** A client comes back within this time, to another gateway. */
+/** Each client reconnects, to another gateway, after a random wait of up to this time. */
 const RECONNECT_MS = 1000;
 const TICK_MS = 50;
-/** How long a client may take to answer the close before its socket is cut, beyond the drain. */
+/** When the drain has ended, clients that have not answered the close within this time are cut off. */
 const CLOSE_TIMEOUT_MS = 2000;
 
 export class Drain {
   readonly done: Promise<void>;
   readonly #connections: ReadonlySet<Connection>;
-  /** Those not yet sent away, in the order in which they go. */
+  /** Connections that have not been disconnected yet. The last one is the next to go. */
   readonly #waiting: Connection[];
   readonly #startedAt = Date.now();
   readonly #durationMs: number;
@@ -34,13 +39,13 @@ export class Drain {
     this.#tick();
   }
 
-  /** A client that was in the handshake when the drain began. */
+  /** Adds a client that was still in the handshake when the drain began. */
   add(connection: Connection): void {
     this.#waiting.push(connection);
   }
 
-  /** A client is gone, by itself or sent away. */
-  left(): void {
+  /** A connection has closed, for whatever reason. */
+  onClosed(): void {
     if (this.#connections.size === 0) this.stop();
   }
 
@@ -52,15 +57,15 @@ export class Drain {
   #tick(): void {
     const elapsed = Date.now() - this.#startedAt;
     const window = this.#durationMs * (1 - GRACE);
-    // Where the drain should be, a little scattered, so that not every tick sends the same number.
+    // The random part varies the number of clients that each tick disconnects.
     const progress = (elapsed - this.#durationMs * GRACE + Math.random() * TICK_MS) / Math.max(1, window);
     const remaining = elapsed >= this.#durationMs ? 0 : Math.ceil(this.#total * (1 - Math.max(0, progress)));
-    while (this.#waiting.length > remaining) this.#sendAway(this.#waiting.pop() as Connection);
+    while (this.#waiting.length > remaining) this.#disconnect(this.#waiting.pop() as Connection);
     if (elapsed > this.#durationMs + CLOSE_TIMEOUT_MS) for (const { ws } of this.#connections) ws.terminate();
-    this.left();
+    this.onClosed();
   }
 
-  #sendAway(connection: Connection): void {
+  #disconnect(connection: Connection): void {
     connection.control({
       type: "reconnect",
       in_ms: Math.round(Math.random() * RECONNECT_MS),

@@ -1,4 +1,7 @@
-/** A client for the tests of connections: the real Connection and Commands on a socket whose reader the test controls. */
+/**
+ * A client for tests of connections: the real Connection and Commands, on a fake socket whose reader the test
+ * controls.
+ */
 
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
@@ -25,9 +28,12 @@ import { TimerWheel } from "./timer-wheel.ts";
 const { Z_SYNC_FLUSH } = constants;
 const HIGH_WATER_MARK = getDefaultHighWaterMark(false);
 
-/** As net.Socket: what the reader does not take at once is held by reference, and `drain` comes when all of it is gone. */
+/**
+ * Like net.Socket: holds bytes by reference until the reader takes them, and emits `drain` when all bytes are
+ * taken.
+ */
 export class FakeSocket extends EventEmitter {
-  /** Bytes that the reader still takes. */
+  /** Bytes that the reader will still take. */
   room = Number.POSITIVE_INFINITY;
   writableLength = 0;
   writableNeedDrain = false;
@@ -43,7 +49,7 @@ export class FakeSocket extends EventEmitter {
     return more;
   }
 
-  /** The reader takes so many bytes more. */
+  /** Lets the reader take this many more bytes. */
   read(bytes = Number.POSITIVE_INFINITY): void {
     this.room += bytes;
     this.#flush();
@@ -77,12 +83,12 @@ export const THROTTLE: ThrottleSettings = {
   maxLevel: 3,
 };
 
-// The names are registered once a process; what they count is the business of another test.
+// The default metrics can be registered only once a process. The counts are not tested here.
 const METRICS = createMetrics(new Registry());
 
-/** A stream and what its connections share. Time stands at 1,000,000 s until `pass`. */
+/** A stream and the context that its connections share. The clock stands at 1,000,000 s until `pass`. */
 export class World {
-  readonly shared: ConnectionContext;
+  readonly context: ConnectionContext;
   offset = 0;
   readonly #clock: TestContext["mock"]["timers"];
 
@@ -98,8 +104,8 @@ export class World {
     this.#clock = t.mock.timers;
     this.#clock.reset();
     this.#clock.enable({ apis: ["Date"], now: 1e9 });
-    const say = () => {};
-    this.shared = {
+    const ignore = () => {};
+    this.context = {
       limits: { ...LIMITS, ...options.limits },
       throttle: THROTTLE,
       history: new History({
@@ -111,17 +117,18 @@ export class World {
       wheel: new TimerWheel(1e6),
       metrics: METRICS,
       tally: new Tally(METRICS),
-      log: { debug: say, info: say, warn: say, error: say } as unknown as Log,
+      log: { debug: ignore, info: ignore, warn: ignore, error: ignore } as unknown as Log,
       verify: options.verify,
-      restless: new Set(),
+      degraded: new Set(),
     };
-    this.shared.history.begin("e", 0);
+    this.context.history.begin("e", 0);
   }
 
   get second(): number {
     return Date.now() / 1000;
   }
 
+  /** Adds a message to the history without delivering it. */
   make(channel: string, options: { size?: number; priority?: string } = {}): Message {
     const message = Message.from({
       subject: `odin.token.${channel}`,
@@ -131,39 +138,41 @@ export class World {
       priority: options.priority,
     });
     assert.ok(message);
-    this.shared.history.append(message, Date.now());
+    this.context.history.append(message, Date.now());
     return message;
   }
 
+  /** Delivers a message and returns its offset. */
   publish(channel: string, options: { size?: number; priority?: string } = {}): number {
     const message = this.make(channel, options);
-    this.shared.fanout.publish(message, () => {});
-    this.shared.tally.book(message);
+    this.context.fanout.publish(message, () => {});
+    this.context.tally.flush(message);
     return message.offset;
   }
 
+  /** Drops a message to shed load. */
   shed(channel: string): void {
     const message = this.make(channel);
-    for (const { subscribers } of this.shared.fanout.topicsOf(message)) {
+    for (const { subscribers } of this.context.fanout.topicsOf(message)) {
       for (const subscriber of subscribers) subscriber.shed(message);
     }
-    this.shared.tally.book(message);
+    this.context.tally.flush(message);
   }
 
-  /** Lets seconds pass, one by one as the gateway does. */
+  /** Lets seconds pass one by one, with the gateway's work in each second. */
   pass(seconds: number): void {
     for (let i = 0; i < seconds; i++) {
       this.#clock.tick(1000);
-      this.shared.wheel.turn(this.second);
-      this.shared.history.trim(Date.now());
-      for (const restless of this.shared.restless) restless.settle(Date.now());
+      this.context.wheel.advance(this.second);
+      this.context.history.trim(Date.now());
+      for (const connection of this.context.degraded) connection.checkRecovery(Date.now());
     }
   }
 }
 
-/** An envelope as it came; its own `type` is not looked at here. */
-export type Given = Omit<Envelope, "type"> & { type: "envelope" };
-type Received = ControlMessage | Given | { type: "ping" };
+/** A received envelope. Its own `type` is replaced by `envelope`. */
+export type ReceivedEnvelope = Omit<Envelope, "type"> & { type: "envelope" };
+type Received = ControlMessage | ReceivedEnvelope | { type: "ping" };
 
 export class FakeClient {
   readonly socket = new FakeSocket();
@@ -184,7 +193,7 @@ export class FakeClient {
         this.terminated = true;
       },
     };
-    this.connection = new Connection(world.shared, {
+    this.connection = new Connection(world.context, {
       id: "c",
       ws: ws as unknown as ClientSocket,
       socket: this.socket as unknown as Socket,
@@ -192,19 +201,19 @@ export class FakeClient {
       throttle: { ...THROTTLE, ...options.throttle },
       second: world.second,
     });
-    this.#commands = new Commands(world.shared, this.connection);
+    this.#commands = new Commands(world.context, this.connection);
     this.connection.open();
   }
 
   send(message: object): void {
-    this.connection.heard();
+    this.connection.markAlive();
     this.#commands.handle(JSON.stringify(message));
   }
   subscribe(channels: string[], offset?: number, epoch = "e"): void {
     this.send({ type: "subscribe", channels, ...(offset === undefined ? {} : { since: { epoch, offset } }) });
   }
 
-  /** What has come since the last call. */
+  /** Returns the messages since the last call. */
   take(): Received[] {
     const frames = this.socket.received.slice(this.#read);
     this.#read = this.socket.received.length;
@@ -218,11 +227,12 @@ export class FakeClient {
       return "data" in message ? { ...message, type: "envelope" } : message;
     });
   }
-  envelopes(): Given[] {
+  /** Returns the envelopes since the last call, and discards other messages. */
+  envelopes(): ReceivedEnvelope[] {
     return this.take().filter((message) => message.type === "envelope");
   }
-  /** The control messages of a type since the last call. */
-  said<Type extends ControlMessage["type"]>(type: Type): Extract<ControlMessage, { type: Type }>[] {
+  /** Returns the control messages of a type since the last call, and discards other messages. */
+  controls<Type extends ControlMessage["type"]>(type: Type): Extract<ControlMessage, { type: Type }>[] {
     return this.take().filter((message) => message.type === type) as Extract<
       ControlMessage,
       { type: Type }
@@ -231,11 +241,11 @@ export class FakeClient {
 }
 
 /** `[seq, offset]` of each. */
-export const pairs = (envelopes: Given[]) => envelopes.map(({ seq, offset }) => [seq, offset]);
+export const pairs = (envelopes: ReceivedEnvelope[]) => envelopes.map(({ seq, offset }) => [seq, offset]);
 
-// The other test files import this one.
+// Other test files import this file, and these must not run the test.
 if (import.meta.main) {
-  test("the fake socket behaves as Node's: what it returns, holds, and when it drains", async (t) => {
+  test("the fake socket behaves like Node's: its results, its held bytes and its drain", async (t) => {
     const server = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const accepted = once(server, "connection");
@@ -250,7 +260,7 @@ if (import.meta.main) {
     const fake = new FakeSocket();
     const chunk = Buffer.alloc(HIGH_WATER_MARK / 4);
     assert.deepEqual([real.write(chunk), real.writableLength], [fake.write(chunk), fake.writableLength]);
-    // Until the kernel takes no more.
+    // Until the kernel's buffer is full.
     while (real.writableLength === 0) real.write(Buffer.alloc(65_536));
     fake.room = 0;
     const held = real.writableLength;

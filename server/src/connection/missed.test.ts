@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Missed } from "./missed.ts";
 
-test("counts what was left out until it is announced, and remembers from where on", () => {
+test("counts dropped messages until they are announced, and remembers the offset before the first one", () => {
   const missed = new Missed();
   for (const offset of [11, 14, 20]) missed.add(offset);
   assert.deepEqual([missed.count, missed.since, missed.size], [3, 10, 3]);
@@ -11,18 +11,18 @@ test("counts what was left out until it is announced, and remembers from where o
   assert.deepEqual([missed.count, missed.size], [0, 3]);
   missed.add(25);
   assert.deepEqual([missed.count, missed.since], [1, 24]);
-  assert.ok(missed.has(11), "what was announced can still be asked for");
+  assert.ok(missed.has(11), "an announced message can still be requested");
 });
 
-test("what was sent after all is no longer missed", () => {
+test("a message that was sent after all is no longer missed", () => {
   const missed = new Missed();
   missed.add(1);
   missed.add(2);
-  missed.made(1);
+  missed.markSent(1);
   assert.deepEqual([missed.has(1), missed.has(2), missed.forgotten], [false, true, 0]);
 });
 
-test("a missed offset is either there or at most `forgotten`: generated", () => {
+test("a missed offset is remembered or at most `forgotten`, in any sequence", () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ add: fc.integer({ min: 1, max: 5 }) }) },
     fc.record({ made: fc.nat(60) }),
@@ -40,7 +40,7 @@ test("a missed offset is either there or at most `forgotten`: generated", () => 
           missed.add(head);
           model.add(head);
         } else if ("made" in one) {
-          missed.made(one.made);
+          missed.markSent(one.made);
           model.delete(one.made);
         } else {
           floor = Math.max(floor, Math.min(head, one.prune));
@@ -56,7 +56,7 @@ test("a missed offset is either there or at most `forgotten`: generated", () => 
   );
 });
 
-test("remembers a bounded number and tells where the rest was", () => {
+test("remembers a limited number of offsets and up to which offset it has forgotten some", () => {
   const missed = new Missed();
   for (let offset = 1; offset <= 50_000; offset++) missed.add(offset);
   assert.equal(missed.count, 50_000);

@@ -1,18 +1,20 @@
-/** The messages that a connection was not given although it subscribed to them, so that it can get exactly these later. */
+/**
+ * Messages that a connection subscribed to but was not sent, so that the client can later get exactly these.
+ */
 
-/** Offsets that are remembered; beyond, the client has to refetch. */
+/** Offsets that are remembered. A client that missed more must fetch the current state instead. */
 const MAX_REMEMBERED = 10_000;
 
 export class Missed {
-  /** Rising, as the offsets come. */
+  /** In ascending order, because offsets are added as they arrive. */
   readonly #offsets = new Set<number>();
-  /** Offset before the first message that was left out and not yet announced. */
+  /** Offset before the first dropped message that was not announced yet. */
   since = 0;
-  /** Messages left out and not yet announced. */
+  /** Dropped messages that were not announced yet. */
   count = 0;
-  /** `count` a second ago: unchanged means that the leaving out has ended. */
+  /** `count` a second ago. When it has not changed since, the gateway has stopped dropping messages. */
   countBefore = 0;
-  /** What was left out up to here is forgotten. */
+  /** Missed offsets up to this one are no longer remembered. */
   forgotten = 0;
 
   get size(): number {
@@ -23,37 +25,37 @@ export class Missed {
     return this.#offsets.has(offset);
   }
 
-  /** Offset before the first message that is missing, or undefined when none is. */
-  get before(): number | undefined {
+  /** Offset up to which the client has everything; undefined when no message is missing. */
+  get completeUpTo(): number | undefined {
     const first = this.#offsets.values().next().value;
     return first === undefined ? undefined : first - 1;
   }
 
-  /** A message was left out on purpose. */
+  /** Adds a message that was dropped on purpose. */
   add(offset: number): void {
     if (this.count === 0) this.since = offset - 1;
     this.count++;
     this.unsent(offset);
   }
 
-  /** A message has a sequence but could not be sent: its gap tells the client. */
+  /** Adds a message that has a sequence but could not be sent: the client notices the gap in the sequence. */
   unsent(offset: number): void {
     this.#offsets.add(offset);
     if (this.#offsets.size > MAX_REMEMBERED) this.#forget(this.#offsets.values().next().value as number);
   }
 
-  /** The client was told. */
+  /** The client was notified of all dropped messages so far. */
   announced(): void {
     this.count = 0;
     this.countBefore = 0;
   }
 
-  /** The message is sent after all; false when it was not missed. */
-  made(offset: number): boolean {
+  /** Removes a message that is sent after all. Returns false when it was not missed. */
+  markSent(offset: number): boolean {
     return this.#offsets.delete(offset);
   }
 
-  /** Forgets what has left the history: it cannot be sent any more. */
+  /** Forgets the messages that have left the history, because they can no longer be sent. */
   prune(floor: number): void {
     for (const offset of this.#offsets) {
       if (offset > floor) return;
@@ -61,7 +63,7 @@ export class Missed {
     }
   }
 
-  /** Another stream has begun: what was missed of the old one nobody can give. */
+  /** Another stream has begun: messages of the old one can no longer be sent. */
   clear(): void {
     this.#offsets.clear();
     this.announced();

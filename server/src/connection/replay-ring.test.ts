@@ -11,7 +11,7 @@ const POOL = Array.from({ length: 40 }, (_, index) => {
   return message;
 });
 
-test("holds exactly the last messages under their own sequence", () => {
+test("holds exactly the last messages, each with its own sequence", () => {
   fc.assert(
     fc.property(fc.nat(12), fc.nat(POOL.length), (capacity, count) => {
       const ring = new ReplayRing(capacity);
@@ -39,7 +39,7 @@ test("holds exactly the last messages under their own sequence", () => {
   );
 });
 
-test("the sequence is contiguous however long the connection lives", () => {
+test("the sequence is contiguous in a long connection", () => {
   const ring = new ReplayRing(100);
   const message = POOL[0] as Message;
   for (let seq = 1; seq <= 10_000; seq++) assert.equal(ring.push(message), seq);
@@ -47,7 +47,7 @@ test("the sequence is contiguous however long the connection lives", () => {
   assert.equal(ring.get(9901), message);
 });
 
-test("forgets on demand, and the sequence goes on", () => {
+test("clear forgets the messages, and the sequence continues", () => {
   const ring = new ReplayRing(5);
   for (const message of POOL.slice(0, 8)) ring.push(message);
   ring.clear();

@@ -1,10 +1,10 @@
-/** The last messages that a connection was given, by its own sequence. Holds references, never copies. */
+/** The last messages that took a sequence of this connection. Holds references, never copies. */
 
 import type { Message } from "../delivery/message.ts";
 
 export class ReplayRing {
   readonly #capacity: number;
-  /** Grows with what was sent: an idle connection pays nothing. */
+  /** Grows with each message, so that an idle connection takes no memory for it. */
   #messages: Message[] = [];
   #last = 0;
 
@@ -24,7 +24,7 @@ export class ReplayRing {
     return seq;
   }
 
-  /** The sequence that a message was given; undefined when it left the buffer or has none. */
+  /** Returns the sequence of a message; undefined when the message left the buffer or has no sequence. */
   seqOf(message: Message): number | undefined {
     const index = this.#messages.indexOf(message);
     if (index === -1) return undefined;
@@ -32,12 +32,15 @@ export class ReplayRing {
     return this.#last - ((lastIndex - index + this.#capacity) % this.#capacity);
   }
 
-  /** Forgets all messages; the sequence goes on. */
+  /** Forgets all messages; the sequence continues. */
   clear(): void {
     this.#messages = [];
   }
 
-  /** The message with this sequence, or undefined when it left the buffer or was never sent. */
+  /**
+   * Returns the message with this sequence; undefined when it left the buffer or there is no such sequence
+   * yet.
+   */
   get(seq: number): Message | undefined {
     if (seq > this.#last || seq <= this.#last - this.#capacity) return undefined;
     return this.#messages[(seq - 1) % this.#capacity];

@@ -21,7 +21,7 @@ function message(channel: string, offset: number): Message {
   return made;
 }
 
-test("knows what was delivered: after the offset of the earliest subscription that covers it", () => {
+test("a message counts as delivered when a subscription covers it and began before its offset", () => {
   const step = fc.oneof(
     {
       weight: 3,
@@ -71,7 +71,7 @@ test("knows what was delivered: after the offset of the earliest subscription th
   );
 });
 
-test("connections without subscriptions do not share what one of them adds", () => {
+test("two connections without subscriptions do not share a later one", () => {
   const [one, other] = [new Subscriptions(), new Subscriptions()];
   one.add([topic("A.x")], 5);
   assert.deepEqual([other.names, other.size, other.delivered(message("A.x", 9))], [[], 0, false]);

@@ -1,11 +1,16 @@
-/** The channels and patterns of one connection, and from which offset on it got each of them. */
+/**
+ * The channels and patterns of one connection, each with the offset after which its messages are delivered.
+ */
 
 import type { Topic } from "../delivery/fanout.ts";
 import type { Message } from "../delivery/message.ts";
 
 const NONE: readonly never[] = [];
 
-/** Two plain arrays of exact length: ten thousand connections hold one of these each. */
+/**
+ * Holds two plain arrays of exact length to save memory, because there is one object for each of 10,000
+ * connections.
+ */
 export class Subscriptions {
   #topics: readonly Topic[] = NONE;
   #from: number[] = NONE as unknown as number[];
@@ -24,7 +29,10 @@ export class Subscriptions {
     return this.#topics.some((topic) => topic.name === name);
   }
 
-  /** Adds topics whose messages after `offset` come. Of one that is there already, only an earlier offset counts. */
+  /**
+   * Adds topics whose messages after `offset` are delivered. For a topic that was added before, the lower
+   * offset counts.
+   */
   add(topics: readonly Topic[], offset: number): void {
     const added = topics.filter((topic) => !this.#topics.includes(topic));
     for (const topic of topics) {
@@ -35,7 +43,7 @@ export class Subscriptions {
     this.#from = [...this.#from, ...added.map(() => offset)];
   }
 
-  /** Takes topics away and returns them. */
+  /** Removes the topics for which `wanted` is true, and returns them. */
   remove(wanted: (name: string) => boolean): Topic[] {
     const removed = this.#topics.filter(({ name }) => wanted(name));
     this.#from = this.#from.filter((_, index) => !wanted((this.#topics[index] as Topic).name));
@@ -43,12 +51,12 @@ export class Subscriptions {
     return removed;
   }
 
-  /** True when the message came, or will come, to this connection without being asked for again. */
+  /** True when a subscription has delivered the message, or will deliver it. */
   delivered(message: Message): boolean {
     return this.deliveredFilter()(message);
   }
 
-  /** The same for many messages: four look-ups each, however many channels there are. */
+  /** Like `delivered`, for many messages: each costs four look-ups, whatever the number of channels. */
   deliveredFilter(): (message: Message) => boolean {
     const from = new Map(this.#topics.map(({ name }, index) => [name, this.#from[index] as number]));
     const reached = (name: string, offset: number): boolean =>
@@ -57,7 +65,7 @@ export class Subscriptions {
       reached(channel, offset) || patterns.some((pattern) => reached(pattern, offset));
   }
 
-  /** Another stream has begun: what comes now comes from its beginning. */
+  /** Another stream has begun: all its messages are delivered. */
   begin(): void {
     this.#from = this.#from.map(() => 0);
   }

@@ -19,14 +19,14 @@ function at(level: number, settings: Partial<ThrottleSettings> = {}): Throttle {
   return throttle;
 }
 
-test("three failed sends in a row raise the level, beyond the last one the connection closes", () => {
+test("three failed sends in a row raise the level; at the last level they close the connection", () => {
   const throttle = new Throttle(SETTINGS, 0);
   const outcomes = Array.from({ length: 12 }, () => throttle.failed(0));
   const up = ["nothing", "nothing", "level-up"];
   assert.deepEqual(outcomes, [...up, ...up, ...up, "nothing", "nothing", "close"]);
 });
 
-test("a send between the failures starts the count anew", () => {
+test("a successful send resets the count of failures", () => {
   const throttle = new Throttle(SETTINGS, 0);
   for (let i = 0; i < 10; i++) {
     throttle.failed(0);
@@ -36,7 +36,7 @@ test("a send between the failures starts the count anew", () => {
   assert.equal(throttle.level, 0);
 });
 
-test("30 s without a failure: one level down, not sooner and not two at once", () => {
+test("30 s without a failure lower the level by one, not sooner and not by two", () => {
   const throttle = at(3);
   throttle.failed(5000);
   assert.equal(throttle.recover(34_999), false);
@@ -49,7 +49,7 @@ test("30 s without a failure: one level down, not sooner and not two at once", (
   assert.equal(throttle.recover(1e9), false);
 });
 
-test("levels follow a simple model through any sequence", () => {
+test("levels follow a simple model in any sequence", () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.constant("fail" as const) },
     fc.constant("succeed" as const),
@@ -91,7 +91,7 @@ test("levels follow a simple model through any sequence", () => {
   );
 });
 
-test("priority policy: each level lets one priority less pass, critical always passes", () => {
+test("priority policy: each level stops one more priority, and critical always passes", () => {
   const passing = [[low, medium, high, critical], [medium, high, critical], [high, critical], [critical]];
   for (const [level, expected] of passing.entries()) {
     const throttle = at(level);
@@ -102,7 +102,7 @@ test("priority policy: each level lets one priority less pass, critical always p
   }
 });
 
-test("rate policy: over many messages the level's percentage passes, whatever the mix", () => {
+test("rate policy: the level's percentage passes, for any mix of priorities", () => {
   const mix = fc.array(fc.constantFrom(low, low, medium, high), { minLength: 400, maxLength: 800 });
   fc.assert(
     fc.property(mix, fc.constantFrom(1, 2, 3), (priorities, level) => {
@@ -115,7 +115,7 @@ test("rate policy: over many messages the level's percentage passes, whatever th
   );
 });
 
-test("rate policy: the lowest priority is left out first, a critical message never", () => {
+test("rate policy: the lowest priority is dropped first, a critical message never", () => {
   const throttle = at(1, { policy: "rate" });
   const passed = [0, 0, 0, 0];
   for (let i = 0; i < 400; i++) {
@@ -123,21 +123,21 @@ test("rate policy: the lowest priority is left out first, a critical message nev
       if (throttle.passes(priority)) passed[priority] = (passed[priority] as number) + 1;
     }
   }
-  // 25 % of all four are what the low ones sum up to.
+  // The messages to drop, 25 % of all, are as many as the low ones.
   assert.deepEqual(passed.slice(1), [400, 400, 400]);
-  assert.ok((passed[low] as number) <= 4, `${passed[low]} low ones passed`);
+  assert.ok((passed[low] as number) <= 4, `${passed[low]} low messages passed`);
   const heavy = at(3, { policy: "rate", percent: [100, 75, 50, 0] });
   for (let i = 0; i < 100; i++) assert.ok(heavy.passes(critical));
 });
 
-test("rate policy: critical messages do not use up what the others may have", () => {
+test("rate policy: critical messages do not use up the share of the others", () => {
   const throttle = at(2, { policy: "rate" });
   for (let i = 0; i < 1000; i++) throttle.passes(critical);
   const passed = Array.from({ length: 100 }, () => throttle.passes(high)).filter(Boolean).length;
   assert.ok(passed >= 40, `after many critical messages only ${passed} of 100 passed`);
 });
 
-test("rollout: a stable share of users", () => {
+test("rollout: the percentage of users is right and stable", () => {
   const users = Array.from({ length: 5000 }, (_, index) => `user-${index}`);
   for (const percent of [0, 10, 50, 100]) {
     const chosen = users.filter((user) => inRollout(user, percent));

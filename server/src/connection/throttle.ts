@@ -1,6 +1,6 @@
 /**
- * What happens to a connection whose client reads too slowly: levels, and which messages pass at each. Knows no socket and
- * no clock.
+ * Throttling of a client that reads too slowly: its level, and the messages that pass at this level. Uses no
+ * socket and no clock.
  */
 
 import type { ThrottleLevel } from "@odin-ws/protocol";
@@ -9,11 +9,14 @@ export type ThrottlePolicy = "priority" | "rate";
 
 export interface ThrottleSettings {
   policy: ThrottlePolicy;
-  /** Percent of messages that pass at level 0, 1, 2, 3: announced with both policies, enforced by `rate`. */
+  /**
+   * Percent of messages that pass at level 0, 1, 2, 3. Announced with both policies, but enforced only by
+   * `rate`.
+   */
   percent: readonly [number, number, number, number];
-  /** This long without a failed send: one level down. */
+  /** After this time without a failed send the level falls by one. */
   recoveryMs: number;
-  /** The level at which a connection that still fails is closed. 0: no throttling, only the close. */
+  /** A connection that still fails at this level is closed. 0: clients are closed without throttling. */
   maxLevel: ThrottleLevel;
 }
 
@@ -22,10 +25,11 @@ const FAILURES_PER_LEVEL = 3;
 /** Lowest priority (index into PRIORITIES) that passes at each level of the `priority` policy. */
 const LOWEST_PASSING = [0, 1, 2, 3] as const;
 /**
- * `rate` policy: every message adds the share that must not pass to a debt, every dropped message pays 1. Low priority pays as soon as
- * 1 is due, higher ones only when the lower did not suffice. Critical messages never pay.
+ * `rate` policy: every message adds the share that must not pass to a debt, and every dropped message lowers
+ * the debt by 1. A message is dropped when the debt has reached the value for its priority. Low messages are
+ * dropped first; higher ones only when too few low messages arrive. Critical messages are never dropped.
  */
-const DEBT_THAT_DROPS = [1, 2, 4, Number.POSITIVE_INFINITY] as const;
+const DROP_AT_DEBT = [1, 2, 4, Number.POSITIVE_INFINITY] as const;
 const MAX_DEBT = 8;
 
 export class Throttle {
@@ -35,7 +39,7 @@ export class Throttle {
   #calmSince: number;
   #debt = 0;
 
-  /** `now`: milliseconds of any clock that the later calls use too. */
+  /** `now`: milliseconds of any clock, the same one as in later calls. */
   constructor(settings: ThrottleSettings, now: number) {
     this.#settings = settings;
     this.#calmSince = now;
@@ -45,7 +49,7 @@ export class Throttle {
     return this.#level;
   }
 
-  /** True at level 0 with no failure counted: the object can be let go of. */
+  /** True at level 0 with no failure counted: the object is no longer needed. */
   get idle(): boolean {
     return this.#level === 0 && this.#failures === 0;
   }
@@ -54,7 +58,7 @@ export class Throttle {
     return this.#settings.percent[this.#level];
   }
 
-  /** A message could not be sent. Says what follows. */
+  /** A message could not be sent. Returns the consequence. */
   failed(now: number): "nothing" | "level-up" | "close" {
     this.#calmSince = now;
     if (++this.#failures < FAILURES_PER_LEVEL) return "nothing";
@@ -70,7 +74,7 @@ export class Throttle {
     this.#failures = 0;
   }
 
-  /** True when the level went down because nothing has failed for long enough. */
+  /** Lowers the level when nothing has failed for `recoveryMs`. Returns true when the level fell. */
   recover(now: number): boolean {
     if (this.#level === 0 || now - this.#calmSince < this.#settings.recoveryMs) return false;
     this.#level--;
@@ -79,19 +83,19 @@ export class Throttle {
     return true;
   }
 
-  /** True when a message of this priority (index into PRIORITIES) may be sent at the present level. */
+  /** True when a message of this priority (index into PRIORITIES) may be sent at the current level. */
   passes(priority: number): boolean {
     if (this.#level === 0) return true;
     if (this.#settings.policy === "priority") return priority >= LOWEST_PASSING[this.#level];
     this.#debt = Math.min(MAX_DEBT, this.#debt + 1 - this.ratePercent / 100);
-    // The sum of shares like 0.3 stays a hair below what it should be.
-    if (this.#debt + 1e-9 < (DEBT_THAT_DROPS[priority] ?? 1)) return true;
+    // The small term makes up for rounding: a sum of shares like 0.3 may stay just below a whole number.
+    if (this.#debt + 1e-9 < (DROP_AT_DEBT[priority] ?? 1)) return true;
     this.#debt--;
     return false;
   }
 }
 
-/** True for `percent` of all keys, always the same ones (FNV-1a). */
+/** True for `percent` of all keys, always for the same keys (FNV-1a hash). */
 export function inRollout(key: string, percent: number): boolean {
   let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Due, TimerWheel } from "./timer-wheel.ts";
+import { TimerWheel, type WheelItem } from "./timer-wheel.ts";
 
-class Item implements Due {
+class Item implements WheelItem {
   dueAt = 0;
   readonly visits: number[] = [];
   readonly next: (second: number) => number;
@@ -16,58 +16,58 @@ class Item implements Due {
   }
 }
 
-test("visits an item in its second, and again when it asks for that", () => {
+test("visits an item in its second, and again in the second that the visit returns", () => {
   const wheel = new TimerWheel(100);
   const once = new Item();
   const often = new Item((second) => second + 3);
-  wheel.plan(once, 102);
-  wheel.plan(often, 103);
-  for (let second = 101; second <= 110; second++) wheel.turn(second);
+  wheel.schedule(once, 102);
+  wheel.schedule(often, 103);
+  for (let second = 101; second <= 110; second++) wheel.advance(second);
   assert.deepEqual(once.visits, [102]);
   assert.deepEqual(often.visits, [103, 106, 109]);
 });
 
-test("what is planned for a time that has passed is visited at the next turn", () => {
+test("an item that is scheduled for the past is visited in the next second", () => {
   const wheel = new TimerWheel(100);
   const item = new Item();
-  wheel.plan(item, 7);
-  wheel.turn(100);
+  wheel.schedule(item, 7);
+  wheel.advance(100);
   assert.deepEqual(item.visits, []);
-  wheel.turn(101);
+  wheel.advance(101);
   assert.deepEqual(item.visits, [101]);
 });
 
-test("an item that asks for the present second is not visited for ever", () => {
+test("an item that returns the current second is visited in the next one", () => {
   const wheel = new TimerWheel(0);
   const item = new Item((second) => second);
-  wheel.plan(item, 1);
-  wheel.turn(1);
+  wheel.schedule(item, 1);
+  wheel.advance(1);
   assert.equal(item.visits.length, 1);
-  wheel.turn(2);
+  wheel.advance(2);
   assert.equal(item.visits.length, 2);
 });
 
-test("a visit may plan and cancel others", () => {
+test("a visit may schedule and cancel other items", () => {
   const wheel = new TimerWheel(0);
   const other = new Item();
   const victim = new Item();
   const first = new Item(() => {
-    wheel.plan(other, 1);
+    wheel.schedule(other, 1);
     wheel.cancel(victim);
     return 0;
   });
-  wheel.plan(first, 1);
-  wheel.plan(victim, 1);
-  wheel.turn(1);
-  wheel.turn(2);
+  wheel.schedule(first, 1);
+  wheel.schedule(victim, 1);
+  wheel.advance(1);
+  wheel.advance(2);
   assert.deepEqual([first.visits, other.visits, victim.visits], [[1], [2], []]);
 });
 
-test("each plan replaces the one before: generated plans, cancels and turns", () => {
+test("scheduling replaces the earlier visit, in any sequence", () => {
   const step = fc.oneof(
-    fc.record({ plan: fc.nat(3), at: fc.nat(40) }),
+    fc.record({ schedule: fc.nat(3), at: fc.nat(40) }),
     fc.record({ cancel: fc.nat(3) }),
-    fc.record({ turn: fc.nat(12) }),
+    fc.record({ advance: fc.nat(12) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -77,15 +77,15 @@ test("each plan replaces the one before: generated plans, cancels and turns", ()
       const visits = [0, 0, 0, 0];
       let now = 0;
       for (const one of steps) {
-        if ("plan" in one) {
-          wheel.plan(items[one.plan] as Item, one.at);
-          due.set(one.plan, Math.max(one.at, now + 1));
+        if ("schedule" in one) {
+          wheel.schedule(items[one.schedule] as Item, one.at);
+          due.set(one.schedule, Math.max(one.at, now + 1));
         } else if ("cancel" in one) {
           wheel.cancel(items[one.cancel] as Item);
           due.delete(one.cancel);
         } else {
-          now += one.turn;
-          wheel.turn(now);
+          now += one.advance;
+          wheel.advance(now);
           for (const [index, at] of due) {
             if (at > now) continue;
             due.delete(index);

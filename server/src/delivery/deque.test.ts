@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { Deque } from "./deque.ts";
 
-test("does what an array does with push and shift", () => {
+test("push and shift behave like those of an array", () => {
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.nat(60).map((count) => ({ push: count })) },
     { weight: 2, arbitrary: fc.nat(60).map((count) => ({ shift: count })) },
@@ -33,7 +33,7 @@ test("does what an array does with push and shift", () => {
   );
 });
 
-test("a million items go through in constant time each", { timeout: 5000 }, () => {
+test("push and shift take constant time", { timeout: 5000 }, () => {
   const deque = new Deque<number>();
   for (let i = 0; i < 100_000; i++) deque.push(i);
   for (let i = 100_000; i < 1_000_000; i++) {
@@ -43,7 +43,7 @@ test("a million items go through in constant time each", { timeout: 5000 }, () =
   assert.equal(deque.length, 100_000);
 });
 
-test("does not keep the room of what has gone through", () => {
+test("frees the memory of removed items", () => {
   setFlagsFromString("--expose-gc");
   const gc = runInNewContext("gc") as () => void;
   const deque = new Deque<number>();

@@ -15,7 +15,7 @@ export class Deque<T> {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#start];
     this.#items[this.#start++] = undefined;
-    // Half of it is empty: moving the rest costs no more than the shifts since the last move.
+    // Half of the array is empty: moving the rest costs no more than the shifts since the last move.
     if (this.#start > 32 && this.#start * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#start);
       this.#start = 0;
@@ -23,7 +23,7 @@ export class Deque<T> {
     return item;
   }
 
-  /** The item at a place counted from the front. */
+  /** Returns the item at this index, counted from the front. */
   at(index: number): T | undefined {
     return index < 0 ? undefined : this.#items[this.#start + index];
   }

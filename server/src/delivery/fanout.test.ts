@@ -25,7 +25,7 @@ class Client implements Subscriber {
 const CHANNELS = ["BTC.trade", "BTC.social", "ETH.trade", "ETH.social", "global.trending", "global.trade"];
 const NAMES = [...CHANNELS, "BTC.*", "ETH.*", "global.*", "*.trade", "*.social", "*.*"];
 
-test("brings each message to exactly those whose channel or pattern covers it", () => {
+test("delivers each message to exactly the subscribers whose channel or pattern covers it", () => {
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.record({ subscribe: fc.nat(4), name: fc.constantFrom(...NAMES) }) },
     { weight: 2, arbitrary: fc.record({ unsubscribe: fc.nat(4), name: fc.constantFrom(...NAMES) }) },
@@ -73,7 +73,7 @@ test("brings each message to exactly those whose channel or pattern covers it", 
   );
 });
 
-test("counts in batches only what was written", () => {
+test("counts in batches, and only written messages", () => {
   const fanout = new Fanout();
   for (let i = 0; i < 300; i++) {
     const client = new Client();
@@ -86,11 +86,11 @@ test("counts in batches only what was written", () => {
     batches.reduce((sum, count) => sum + count, 0),
     200,
   );
-  assert.ok(batches.length >= 3, "the clock is read in between");
+  assert.ok(batches.length >= 3, "the clock is read between the batches");
   assert.ok(batches.every((count) => count > 0));
 });
 
-test("a subscriber that leaves while it is delivered to harms nobody", () => {
+test("a subscriber that leaves during a delivery does not affect the others", () => {
   const fanout = new Fanout();
   const stays = [new Client(), new Client()];
   let leave = () => {};
@@ -118,12 +118,12 @@ test("a subscriber that leaves while it is delivered to harms nobody", () => {
   assert.equal(fanout.subscriptions, 2);
 });
 
-test("all subscribers of a name share one topic, and an abandoned one does not come back to life", () => {
+test("all subscribers of a name share one topic, and an abandoned topic is not used again", () => {
   const fanout = new Fanout();
   const [ann, bob] = [new Client(), new Client()];
   const first = fanout.subscribe(ann, "BTC.trade");
   assert.equal(fanout.subscribe(bob, "BTC.trade"), first);
-  assert.equal(fanout.subscribe(ann, "BTC.trade"), first, "twice is once");
+  assert.equal(fanout.subscribe(ann, "BTC.trade"), first, "a second subscription changes nothing");
   assert.equal(fanout.subscriptions, 2);
   fanout.unsubscribe(ann, first);
   fanout.unsubscribe(bob, first);

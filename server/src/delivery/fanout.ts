@@ -1,25 +1,33 @@
-/** Who gets which message: channels and patterns, each with its subscribers. A message costs what its subscribers cost. */
+/**
+ * Channels and patterns with their subscribers. Publishing a message costs time only for its own subscribers.
+ */
 
 import type { Message } from "./message.ts";
 
-/** What the fan-out delivers to. */
+/** Receives messages from the fan-out. */
 export interface Subscriber {
   /**
-   * Called once for each subscription that matches: a subscriber with overlapping patterns sees a message more than once. True when
-   * it was written to the client.
+   * Takes a message. Called once for each matching subscription, so a subscriber with overlapping patterns
+   * gets the same message more than once. Returns true when the message was written to the client.
    */
   deliver(message: Message): boolean;
-  /** The same, for a message that is left out because the gateway sheds load. */
+  /**
+   * Takes note of a message that is dropped because the gateway sheds load. Called as often as `deliver`
+   * would be.
+   */
   shed(message: Message): void;
 }
 
-/** A channel or pattern that somebody subscribed to. */
+/** A channel or pattern that has subscribers. */
 export interface Topic {
   readonly name: string;
   readonly subscribers: Set<Subscriber>;
 }
 
-/** Deliveries after which the clock is read again: one read would hide what a large fan-out costs its last subscribers. */
+/**
+ * The clock is read once for this many deliveries. One read for all would hide the latency of a large
+ * fan-out's last ones.
+ */
 const BATCH = 64;
 
 export class Fanout {
@@ -61,9 +69,10 @@ export class Fanout {
   }
 
   /**
-   * Delivers a message to everybody whose channel or pattern matches.
+   * Delivers a message to all subscribers whose channel or pattern matches.
    *
-   * @param batched called after every 64 deliveries and after the last ones, with how many they were
+   * @param batched called after every 64 deliveries and after the last delivery, with the number of
+   * deliveries since the call before
    */
   publish(message: Message, batched: (deliveries: number) => void): void {
     let batch = 0;

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { WebSocket, WebSocketServer } from "ws";
 import { deflateFrame, type FrameSocket, HEADROOM, SharedFrame, textFrame } from "./frame.ts";
 
-/** Keeps what it is given by reference while `holds`, as a socket does whose kernel buffer is full. */
+/** While `holds`, keeps references to the written bytes, like a socket whose kernel buffer is full. */
 class FakeSocket implements FrameSocket {
   holds = false;
   readonly written: Uint8Array[] = [];
@@ -28,7 +28,7 @@ function frameOf(shared: string | Uint8Array): SharedFrame {
   return new SharedFrame(buffer);
 }
 
-/** Reads one server frame as RFC 6455 and RFC 7692 say. `windowBits`: what the client can inflate with. */
+/** Reads one server frame as RFC 6455 and RFC 7692 require. `windowBits`: LZ77 window of the client. */
 function decode(bytes: Uint8Array, windowBits = 15): { text: string; deflated: boolean } {
   const frame = Buffer.from(bytes);
   const [first = 0, second = 0] = frame;
@@ -57,7 +57,7 @@ const seqs = fc.oneof(
   fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   fc.constantFrom(1, 9, 10, 99, 100, 99_999, 2 ** 31, 2 ** 32, 2 ** 53 - 1),
 );
-// Around the lengths at which the header changes its form, and around deflate's window.
+// Lengths close to those at which the header changes its form, and close to the size of deflate's window.
 const bodies = fc
   .tuple(
     fc.string({ unit: "binary", maxLength: 30 }),
@@ -80,7 +80,7 @@ test("plain: the bytes of every envelope decode to exactly its text", () => {
   );
 });
 
-test("compressed: an independent inflater with the client's window gets exactly the same text", () => {
+test("compressed: an independent inflater with the client's window gets the same text", () => {
   fc.assert(
     fc.property(
       bodies,
@@ -101,7 +101,7 @@ test("compressed: an independent inflater with the client's window gets exactly 
   );
 });
 
-test("a small window is kept to: what is further back than it reaches is not referred to", () => {
+test("with a small window, no reference goes further back than the window", () => {
   const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(900))).toString("base64");
   const body = `"data":"${noise}${"x".repeat(600)}${noise}"}`;
   const [narrow, wide] = [deflateFrame(frameOf(body), 9), deflateFrame(frameOf(body), 15)];
@@ -110,7 +110,7 @@ test("a small window is kept to: what is further back than it reaches is not ref
   assert.equal(decode(sent(narrow, 3), 9).text, `{"seq":3,${body}`);
 });
 
-test("compresses only where that makes the frame smaller", () => {
+test("compresses only when this makes the frame smaller", () => {
   assert.equal(deflateFrame(frameOf('"a":1}'), 15), undefined);
   const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(2000))).toString("latin1");
   assert.equal(deflateFrame(frameOf(Buffer.from(noise, "latin1")), 15), undefined);
@@ -126,7 +126,7 @@ test("compresses only where that makes the frame smaller", () => {
   assert.ok((deflateFrame(plain, 15)?.size ?? 1e9) <= plain.size * 0.4);
 });
 
-test("what a socket still holds is not touched by later deliveries", () => {
+test("later deliveries do not change bytes that a socket still holds", () => {
   for (const make of [frameOf, (body: string) => deflateFrame(frameOf(body), 15) as SharedFrame]) {
     const body = `"data":"${"tick ".repeat(50)}"}`;
     const frame = make(body);
@@ -144,7 +144,7 @@ test("what a socket still holds is not touched by later deliveries", () => {
   }
 });
 
-test("a control message is a text frame of its own", () => {
+test("a control message is one text frame", () => {
   for (const text of [
     "",
     "{}",

@@ -1,17 +1,18 @@
 /**
  * WebSocket frames that many connections share (RFC 6455, RFC 7692).
  *
- * Of an envelope only `{"seq":N,` differs between connections. A SharedFrame holds everything after it once, with room in front
- * where header and prefix are written for each connection just before its socket's write. When Node hands the bytes
- * to the kernel in that call, which is the rule, the same memory serves the next connection: a delivery copies nothing.
+ * Only the start of an envelope, `{"seq":N,`, differs between connections. A SharedFrame holds everything
+ * after this prefix once, with free bytes in front. Header and prefix are written into these bytes for each
+ * connection, just before the write to its socket. Node usually hands the bytes to the kernel within that
+ * write. Then the next connection uses the same memory, and a delivery copies nothing.
  */
 
 import { constants, deflateRawSync } from "node:zlib";
 
-/** What a SharedFrame needs of a net.Socket. */
+/** The part of net.Socket that a SharedFrame uses. */
 export interface FrameSocket {
   write(bytes: Uint8Array): boolean;
-  /** Bytes that Node still holds. */
+  /** Bytes that Node has not handed to the kernel yet. */
   readonly writableLength: number;
 }
 
@@ -20,23 +21,29 @@ const COMMA = 0x2c;
 const TEXT = 0x81; // FIN, text
 const TEXT_DEFLATED = 0xc1; // FIN, RSV1, text
 const STORED_BLOCK = 5; // deflate: block type, LEN, NLEN
-const MAX_DIGITS = 16; // of Number.MAX_SAFE_INTEGER
-/** Room before the shared bytes: header with 64-bit length, stored block's header, prefix. */
+const MAX_DIGITS = 16; // digits of Number.MAX_SAFE_INTEGER
+/**
+ * Free bytes before the shared ones: for the header with 64-bit length, the stored block's header and the
+ * prefix.
+ */
 export const HEADROOM = 10 + STORED_BLOCK + PREFIX.length + MAX_DIGITS + 1;
 
-/** Below this size deflate has nothing to gain. */
+/** A smaller frame would not shrink by deflate. */
 const MIN_DEFLATE_BYTES = 64;
-/** RFC 7692 §7.2.1: the empty block that a sync flush ends with is not sent. */
+/** RFC 7692 §7.2.1: the empty block at the end of a sync flush is not sent. */
 const FLUSH_TAIL_BYTES = 4;
 
 export class SharedFrame {
   readonly #deflated: boolean;
   #buffer: Buffer;
-  /** The part of the buffer from `#start` on; one object as long as prefixes have the same length. */
+  /** The part of the buffer from `#start` on. The object is reused while prefixes have the same length. */
   #view: Buffer;
   #start = -1;
 
-  /** `buffer`: HEADROOM free bytes, then what follows the prefix. It belongs to the frame from now on. */
+  /**
+   * `buffer`: HEADROOM free bytes, then the bytes that follow the prefix. The frame owns the buffer from now
+   * on.
+   */
   constructor(buffer: Buffer, deflated = false) {
     this.#buffer = buffer;
     this.#view = buffer;
@@ -47,19 +54,19 @@ export class SharedFrame {
     return this.#deflated;
   }
 
-  /** Bytes on the wire, give or take the digits of the sequence. */
+  /** Bytes on the wire, apart from the varying number of digits in the sequence. */
   get size(): number {
     return this.#buffer.length;
   }
 
-  /** What follows the prefix: plain, the envelope's text. */
+  /** Bytes that follow the prefix. In a plain frame they are the rest of the envelope's text. */
   get shared(): Buffer {
     return this.#buffer.subarray(HEADROOM);
   }
 
-  /** Writes the envelope with this `seq` to a socket. Returns the bytes written. */
+  /** Writes the envelope with this `seq` to a socket. Returns the number of bytes. */
   writeTo(socket: FrameSocket, seq: number): number {
-    const start = this.#stamp(seq);
+    const start = this.#writePrefix(seq);
     if (start !== this.#start) {
       this.#view = this.#buffer.subarray(start);
       this.#start = start;
@@ -67,15 +74,16 @@ export class SharedFrame {
     const bytes = this.#view.length;
     socket.write(this.#view);
     if (socket.writableLength !== 0) {
-      // Node could not hand all of it to the kernel and still refers to this memory: it is the socket's now.
+      // Node could not hand everything to the kernel and still refers to this memory, so the frame continues
+      // with a copy.
       this.#buffer = Buffer.from(this.#buffer);
       this.#start = -1;
     }
     return bytes;
   }
 
-  /** Writes header and prefix in front of the shared bytes and returns where the frame starts. */
-  #stamp(seq: number): number {
+  /** Writes header and prefix in front of the shared bytes. Returns the index at which the frame starts. */
+  #writePrefix(seq: number): number {
     const buffer = this.#buffer;
     let at = HEADROOM - 1;
     buffer[at] = COMMA;
@@ -91,13 +99,16 @@ export class SharedFrame {
       buffer[--at] = ~stored & 0xff;
       buffer[--at] = stored >> 8;
       buffer[--at] = stored & 0xff;
-      buffer[--at] = 0; // not the last block, stored
+      buffer[--at] = 0; // a stored block that is not the last block
     }
     return writeHeader(buffer, at, buffer.length - at, this.#deflated ? TEXT_DEFLATED : TEXT);
   }
 }
 
-/** Writes a server's frame header that ends before `end`, for `length` bytes of payload. Returns where it starts. */
+/**
+ * Writes a server's frame header for `length` bytes of payload, which ends before `end`. Returns its first
+ * index.
+ */
 function writeHeader(buffer: Buffer, end: number, length: number, first: number): number {
   let at = end;
   if (length < 126) {
@@ -117,9 +128,9 @@ function writeHeader(buffer: Buffer, end: number, length: number, first: number)
 }
 
 /**
- * The compressed twin of a plain frame, or undefined when deflate does not make it smaller.
+ * Returns the compressed form of a plain frame; undefined when deflate does not make the frame smaller.
  *
- * @param windowBits LZ77 window that the client can hold, 9 to 15
+ * @param windowBits LZ77 window of the client in bits, 9 to 15
  */
 export function deflateFrame(plain: SharedFrame, windowBits: number): SharedFrame | undefined {
   const shared = plain.shared;
@@ -132,7 +143,7 @@ export function deflateFrame(plain: SharedFrame, windowBits: number): SharedFram
   return new SharedFrame(buffer, true);
 }
 
-/** One plain text frame, for what is said to a single connection. */
+/** Returns one plain text frame, for a message to a single connection. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const buffer = Buffer.allocUnsafe(10 + length);

@@ -23,7 +23,7 @@ function filled(count: number, limits: Partial<typeof LIMITS> = {}): History {
   return history;
 }
 
-test("answers what came after a position", () => {
+test("returns the messages after a position", () => {
   const history = filled(5);
   assert.deepEqual(offsets(history.since({ epoch: "e", offset: 3 }, ["BTC.trade"])), [4, 5]);
   assert.deepEqual(offsets(history.since({ epoch: "e", offset: 0 }, ["BTC.trade"])), [1, 2, 3, 4, 5]);
@@ -31,7 +31,7 @@ test("answers what came after a position", () => {
   assert.deepEqual(offsets(history.since({ epoch: "e", offset: 0 }, ["ETH.trade"])), []);
 });
 
-test("another epoch, an offset that left, or one far from the future cannot be answered", () => {
+test("returns undefined for another epoch, an offset that left the history, and one far in the future", () => {
   const history = filled(20, { maxMessages: 10 });
   assert.equal(history.since({ epoch: "other", offset: 15 }, ["BTC.trade"]), undefined);
   assert.equal(history.since({ epoch: "e", offset: 9 }, ["BTC.trade"]), undefined);
@@ -40,7 +40,7 @@ test("another epoch, an offset that left, or one far from the future cannot be a
   assert.equal(history.since({ epoch: "e", offset: 1_000_000 }, ["BTC.trade"]), undefined);
 });
 
-test("keeps to each of its limits", () => {
+test("stays within each of its limits", () => {
   assert.deepEqual([filled(20, { maxMessages: 7 }).length, filled(20, { maxMessages: 7 }).floor], [7, 13]);
   const size = message(20).bytes;
   assert.equal(filled(20, { maxBytes: size * 5 }).length, 5);
@@ -56,14 +56,14 @@ test("keeps to each of its limits", () => {
   assert.deepEqual(aged.since({ epoch: "e", offset: 60 }, ["BTC.trade"]), []);
 });
 
-test("an offset that nobody gets moves the head and leaves the history whole", () => {
+test("a skipped offset moves the head, and the history stays complete", () => {
   const history = filled(3);
   history.skip(4);
   assert.equal(history.head, 4);
   assert.deepEqual(offsets(history.since({ epoch: "e", offset: 2 }, ["BTC.trade"])), [3]);
 });
 
-test("a loss in the stream makes everything before it unanswerable, not what follows", () => {
+test("after a loss, positions before it return undefined and later ones do not", () => {
   const history = filled(3);
   history.lose(10);
   history.append(message(11), 0);
@@ -72,7 +72,7 @@ test("a loss in the stream makes everything before it unanswerable, not what fol
   assert.deepEqual(offsets(history.since({ epoch: "e", offset: 10 }, ["BTC.trade"])), [11]);
 });
 
-test("another stream starts from nothing", () => {
+test("another stream starts with an empty history", () => {
   const history = filled(3);
   history.begin("f", 100);
   assert.deepEqual([history.length, history.bytes, history.head, history.floor], [0, 0, 100, 100]);
@@ -81,7 +81,7 @@ test("another stream starts from nothing", () => {
   assert.deepEqual(history.since({ epoch: "f", offset: 100 }, ["BTC.trade"]), []);
 });
 
-test("is what a plain array is, for any sequence, limits, channels and patterns", () => {
+test("behaves like a plain array, for any sequence, limits, channels and patterns", () => {
   const channels = ["A.x", "A.y", "B.x"];
   const limits = fc.record({
     maxAgeMs: fc.constantFrom(5, 20, 1000),
@@ -164,7 +164,7 @@ test("is what a plain array is, for any sequence, limits, channels and patterns"
   );
 });
 
-test("what left the history is let go of", async () => {
+test("messages that left the history can be garbage-collected", async () => {
   setFlagsFromString("--expose-gc");
   const gc = runInNewContext("gc") as () => void;
   const history = new History({ ...LIMITS, maxMessages: 3 });

@@ -1,4 +1,7 @@
-/** The last messages of the stream, shared by all connections; answers what a client missed. */
+/**
+ * The last messages of the stream, shared by all connections. A client that resumes gets missed messages from
+ * here.
+ */
 
 import { isPattern, type Position } from "@odin-ws/protocol";
 import { Deque } from "./deque.ts";
@@ -10,13 +13,13 @@ export interface HistoryLimits {
   maxBytes: number;
 }
 
-/** How far ahead of this gateway another one may be that the client saw before. */
+/** The client's previous gateway may be ahead of this one by at most this many messages. */
 const MAX_AHEAD = 10_000;
 
 export class History {
   readonly #limits: HistoryLimits;
   #messages = new Deque<Message>();
-  /** The same messages by channel, so that a resume costs what it returns. */
+  /** The same messages by channel: a resume looks only at messages of its own channels. */
   #byChannel = new Map<string, Deque<Message>>();
   #bytes = 0;
   #epoch = "";
@@ -34,7 +37,7 @@ export class History {
   get head(): number {
     return this.#head;
   }
-  /** Everything above this offset is here. */
+  /** The history is complete above this offset. */
   get floor(): number {
     return this.#floor;
   }
@@ -68,18 +71,17 @@ export class History {
     this.trim(now);
   }
 
-  /** An offset passed that is not delivered to anyone. */
+  /** Passes an offset whose message is not delivered to anyone. */
   skip(offset: number): void {
     this.#head = offset;
   }
 
-  /** Messages up to `offset` are lost to this gateway: nothing before can be made whole. */
+  /** Messages up to `offset` are lost: the history starts again behind this offset. */
   lose(offset: number): void {
-    const { epoch } = this;
-    this.begin(epoch, offset);
+    this.begin(this.#epoch, offset);
   }
 
-  /** Lets go of what is beyond the limits. */
+  /** Removes the oldest messages that exceed the limits. */
   trim(now: number): void {
     const { maxAgeMs, maxMessages, maxBytes } = this.#limits;
     for (;;) {
@@ -97,8 +99,8 @@ export class History {
   }
 
   /**
-   * What the channels and patterns carried after a position, in order.
-   * Undefined when that is no longer whole: another epoch, or an offset that left the history.
+   * Returns the messages that the channels and patterns carried after a position, in order; undefined when
+   * the history is not complete from there: the epoch is another one, or the offset has left the history.
    */
   since({ epoch, offset }: Position, channels: readonly string[]): Message[] | undefined {
     if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return undefined;
@@ -114,13 +116,13 @@ export class History {
     return found.sort((a, b) => a.offset - b.offset);
   }
 
-  /** All of it, oldest first. */
+  /** Returns all messages, oldest first. */
   all(): Message[] {
     return after(this.#messages, -1);
   }
 }
 
-/** The messages above an offset, found by bisection. */
+/** Returns the messages above an offset, found by binary search. */
 function after(messages: Deque<Message>, offset: number): Message[] {
   let low = 0;
   let high = messages.length;

@@ -18,11 +18,11 @@ function from(raw: Partial<RawMessage>): Message {
   assert.ok(message);
   return message;
 }
-/** The envelope as a client would read it, with seq 1. */
+/** Returns the envelope as a client reads it, with seq 1. */
 const textOf = (message: Message) => `{"seq":1,${message.frame(0).shared.toString()}`;
 const envelopeOf = (message: Message) => JSON.parse(textOf(message)) as Envelope;
 
-test("an envelope has the contract's fields in order and the publisher's JSON byte for byte", () => {
+test("an envelope has the documented fields in order and the publisher's JSON byte for byte", () => {
   assert.equal(
     textOf(from({})),
     '{"seq":1,"offset":7,"ts":1700,"type":"price:update","priority":"high","channel":"BTC.trade","data":{"price":1.10}}',
@@ -32,7 +32,7 @@ test("an envelope has the contract's fields in order and the publisher's JSON by
   }
 });
 
-test("type and priority come from the event, and from the headers when these are set", () => {
+test("type and priority come from the headers when these are set, otherwise from the event", () => {
   const seen = (raw: Partial<RawMessage>) => {
     const message = from(raw);
     const { type, priority, channel } = envelopeOf(message);
@@ -73,7 +73,7 @@ test("type and priority come from the event, and from the headers when these are
   assert.deepEqual(seen({ type: "", priority: "urgent" }), ["BTC.trade", "trade", "price:update", "high"]);
 });
 
-test("a subject that is none of ours makes no message", () => {
+test("an unknown subject gives no message", () => {
   for (const subject of [
     "odin.token.BTC",
     "odin.token.BTC.trade.x",
@@ -85,17 +85,17 @@ test("a subject that is none of ours makes no message", () => {
   }
 });
 
-test("does not depend on the buffer that it came in", () => {
+test("does not depend on the source's buffer", () => {
   const body = Buffer.from('{"price":1}');
   const message = from({ body });
   body.fill(0x20);
   assert.deepEqual(envelopeOf(message).data, { price: 1 });
   const pooled = from({ body: Buffer.from('xx{"a":1}yy').subarray(2, 9) });
   assert.deepEqual(envelopeOf(pooled).data, { a: 1 });
-  assert.equal(pooled.frame(0).shared.buffer.byteLength, pooled.bytes, "its memory is its own, to the byte");
+  assert.equal(pooled.frame(0).shared.buffer.byteLength, pooled.bytes, "its memory is exactly its own bytes");
 });
 
-test("survives the way to another process as it is", () => {
+test("pack and unpack give the same message in another process", () => {
   const raw = fc.record({
     subject: fc.constantFrom("odin.token.BTC.trade", "odin.token.猫.social", "odin.global.trending"),
     offset: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
@@ -138,14 +138,14 @@ test("is encoded once, and compressed once for each window", () => {
     assert.ok(frames[index]?.deflated);
   }
   assert.equal(new Set(frames).size, 3);
-  // What repeats after 900 bytes is out of a narrow window's reach.
+  // A repetition after 900 bytes is outside a window of 9 bits.
   const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(700))).toString("base64");
   const far = from({ body: Buffer.from(JSON.stringify([noise, noise])) });
   assert.ok(far.frame(9).size > far.frame(15).size + 500);
   assert.ok((frames[2]?.size ?? 0) < message.bytes / 2);
 });
 
-test("what deflate does not shrink goes plain to everybody", () => {
+test("a message that deflate does not shrink is sent uncompressed to everybody", () => {
   const tiny = from({ body: Buffer.from("1") });
   assert.equal(tiny.frame(0).deflated, false);
   const digits = Buffer.from(

@@ -1,10 +1,13 @@
-/** A message of the stream as the gateway holds it: its envelope encoded once, compressed once, for all connections. */
+/**
+ * A message of the stream in the gateway. Its envelope is encoded once and compressed once for all
+ * connections.
+ */
 
 import { isPriority, kindOf, PRIORITIES, parseSubject, patternsOf } from "@odin-ws/protocol";
 import type { RawMessage } from "../source/source.ts";
 import { deflateFrame, HEADROOM, SharedFrame } from "./frame.ts";
 
-/** What has to be known to make the same Message in another process. */
+/** A message in the form in which it is sent to another process. */
 export type PackedMessage = [
   offset: number,
   ts: number,
@@ -26,7 +29,7 @@ export class Message {
   /** Index into PRIORITIES. */
   readonly priority: number;
   readonly #plain: SharedFrame;
-  /** By LZ77 window; undefined where deflate gains nothing. */
+  /** Compressed frames by LZ77 window in bits; undefined where deflate does not shrink the frame. */
   #deflated: Map<number, SharedFrame | undefined> | undefined;
 
   private constructor(
@@ -45,7 +48,9 @@ export class Message {
     this.#plain = plain;
   }
 
-  /** Encodes what a source delivered. Undefined when the subject is none of ours. The body must be valid JSON. */
+  /**
+   * Encodes a message from a source, whose body must be valid JSON. Returns undefined for an unknown subject.
+   */
   static from(raw: RawMessage): Message | undefined {
     const subject = parseSubject(raw.subject);
     if (subject === undefined) return undefined;
@@ -56,7 +61,7 @@ export class Message {
     const head = Buffer.from(
       `"offset":${raw.offset},"ts":${raw.ts},"type":${JSON.stringify(type)},"priority":"${priority}","channel":"${channel}","data":`,
     );
-    // Own memory: a pooled or borrowed buffer would keep its whole block alive for as long as the history does.
+    // Not from Buffer's pool: the history would keep the pool's whole block alive together with this message.
     const buffer = Buffer.allocUnsafeSlow(HEADROOM + head.length + raw.body.length + 1);
     head.copy(buffer, HEADROOM);
     buffer.set(raw.body, HEADROOM + head.length);
@@ -71,12 +76,14 @@ export class Message {
     );
   }
 
+  /** Restores a message from another process. */
   static unpack([offset, ts, channel, event, priority, shared]: PackedMessage): Message {
     const buffer = Buffer.allocUnsafeSlow(HEADROOM + shared.length);
     buffer.set(shared, HEADROOM);
     return new Message(offset, ts, channel, event, priority, new SharedFrame(buffer));
   }
 
+  /** Returns the form in which the message is sent to another process. */
   pack(): PackedMessage {
     return [this.offset, this.ts, this.channel, this.event, this.priority, this.#plain.shared];
   }
@@ -86,12 +93,15 @@ export class Message {
     return this.#plain.size;
   }
 
-  /** Patterns that match the channel. */
+  /** Returns the patterns that match the channel. */
   get patterns(): [string, string, string] {
     return patternsOf(this.channel);
   }
 
-  /** The frame for a connection that can inflate with this window, 9 to 15, or not at all (0). */
+  /**
+   * Returns the frame for a connection whose client inflates with this window in bits, 9 to 15; 0: no
+   * compression.
+   */
   frame(windowBits: number): SharedFrame {
     if (windowBits === 0) return this.#plain;
     this.#deflated ??= new Map();

@@ -1,14 +1,14 @@
-/** Counts of the hot path: plain numbers, brought into the metrics once a message instead of once a delivery. */
+/**
+ * Counters of the hot path: plain numbers, which are added to the metrics once a message instead of once a
+ * delivery.
+ */
 
-import { isKnownEvent, PRIORITIES } from "@odin-ws/protocol";
-import type { Metrics } from "../metrics.ts";
+import { PRIORITIES } from "@odin-ws/protocol";
+import { eventLabel, type Metrics } from "../metrics.ts";
 import type { Message } from "./message.ts";
 
-/** Why a delivery was left out. `throttled`: by a connection's level; `shed`: by WS_MAX_BROADCAST_RATE. */
+/** Reason for a dropped delivery. `throttled`: by a connection's level; `shed`: by WS_MAX_BROADCAST_RATE. */
 export type DropReason = "throttled" | "shed";
-
-/** Events that the protocol does not name share one label: publishers must not be able to grow the metrics. */
-export const eventLabel = (event: string): string => (isKnownEvent(event) ? event : "other");
 
 export class Tally {
   readonly #metrics: Metrics;
@@ -17,27 +17,28 @@ export class Tally {
   #deflatedBytes = 0;
   #throttled = 0;
   #shed = 0;
-  /** Since the start. */
+  /** Deliveries since the start. */
   deliveries = 0;
+  /** Dropped deliveries since the start. */
   dropped = 0;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
   }
 
-  sent(bytes: number, deflated: boolean): void {
+  countSent(bytes: number, deflated: boolean): void {
     this.#sent++;
     if (deflated) this.#deflatedBytes += bytes;
     else this.#plainBytes += bytes;
   }
 
-  left(reason: DropReason): void {
+  countDropped(reason: DropReason): void {
     if (reason === "shed") this.#shed++;
     else this.#throttled++;
   }
 
-  /** Books what was counted since the last call for this message. */
-  book({ event, priority }: Message): void {
+  /** Adds the counts since the last call to the metrics, under the message's event and priority. */
+  flush({ event, priority }: Message): void {
     const { messagesSent, bytesSent, messagesDropped } = this.#metrics;
     if (this.#sent > 0) messagesSent.inc({ event: eventLabel(event) }, this.#sent);
     if (this.#plainBytes > 0) bytesSent.inc({ encoding: "plain" }, this.#plainBytes);

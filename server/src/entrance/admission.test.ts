@@ -9,7 +9,7 @@ const fill = (admission: Admission, count: number) => {
   for (let i = 0; i < count; i++) assert.equal(admission.take(anyone, 1), undefined);
 };
 
-test("a user gets three connections, the next one 429 with Retry-After, until one is given back", () => {
+test("a user gets three connections; the next one is refused with 429 until a seat is free again", () => {
   const admission = new Admission(LIMITS);
   const ann = { user: "ann", ip: "10.0.0.1" };
   for (let i = 0; i < 3; i++) assert.equal(admission.take(ann, 1), undefined);
@@ -25,7 +25,7 @@ test("a user gets three connections, the next one 429 with Retry-After, until on
   }
 });
 
-test("an address may connect so often a second and again in the next one", () => {
+test("an address may connect this many times a second, and again in the next second", () => {
   const admission = new Admission({ ...LIMITS, maxPerIpPerSecond: 2 });
   const from = (ip: string, second: number) => admission.take({ user: undefined, ip }, second)?.reason;
   assert.deepEqual(
@@ -36,7 +36,7 @@ test("an address may connect so often a second and again in the next one", () =>
   assert.equal(admission.take({ user: undefined, ip: "a" }, 8)?.status, 429);
 });
 
-test("a full gateway refuses with 503 and wants clients again only when some seats are free", () => {
+test("a full gateway refuses with 503 and is open again only when some seats are free", () => {
   const admission = new Admission(LIMITS);
   fill(admission, 100);
   assert.equal(admission.closure, "connections");
@@ -44,15 +44,19 @@ test("a full gateway refuses with 503 and wants clients again only when some sea
   assert.equal(refusal?.status, 503);
   assert.ok((refusal.retryAfter ?? 0) > 0);
   admission.free(anyone);
-  assert.equal(admission.closure, "connections", "one free seat does not bring it back into the rotation");
-  assert.equal(admission.take(anyone, 1), undefined, "but who comes all the same gets it");
+  assert.equal(admission.closure, "connections", "with one free seat it still counts as full");
+  assert.equal(admission.take(anyone, 1), undefined, "but a client that comes gets the seat");
   for (let i = 0; i < 5; i++) admission.free(anyone);
   assert.equal(admission.closure, undefined);
   fill(admission, 4);
-  assert.equal(admission.closure, undefined, "hysteresis: only being full takes it out again");
+  assert.equal(
+    admission.closure,
+    undefined,
+    "hysteresis: only a gateway without free seats counts as full again",
+  );
 });
 
-test("a gateway with a single seat opens again", () => {
+test("a gateway with a single seat is open again when the seat is free", () => {
   const admission = new Admission({ ...LIMITS, maxConnections: 1 });
   fill(admission, 1);
   assert.equal(admission.closure, "connections");
@@ -60,7 +64,7 @@ test("a gateway with a single seat opens again", () => {
   assert.equal(admission.closure, undefined);
 });
 
-test("overload and drain close the door, with their reason, until they are over", () => {
+test("overload and drain refuse all clients with their reason until they end", () => {
   const admission = new Admission(LIMITS);
   for (const closure of ["cpu", "memory", "draining"] as const) {
     admission.setClosure(closure, true);
@@ -71,11 +75,11 @@ test("overload and drain close the door, with their reason, until they are over"
   }
   admission.setClosure("cpu", true);
   admission.setClosure("draining", true);
-  assert.equal(admission.closure, "draining", "the one that does not pass comes first");
+  assert.equal(admission.closure, "draining", "the closure that does not end comes first");
   assert.equal(admission.connections, 0);
 });
 
-test("no sequence exceeds a limit, refuses without need, or leaves anything behind", () => {
+test("in any sequence no limit is exceeded, no refusal is wrong and no count is left over", () => {
   const limits = fc.record({
     maxConnections: fc.integer({ min: 1, max: 8 }),
     maxPerUser: fc.integer({ min: 0, max: 3 }),
@@ -124,7 +128,7 @@ test("no sequence exceeds a limit, refuses without need, or leaves anything behi
       }
       for (const applicant of seated) admission.free(applicant);
       assert.equal(admission.connections, 0);
-      // Nothing of those who left counts against them any more.
+      // Clients that left no longer count.
       for (let i = 0; i < (limit.maxPerUser || 1); i++) {
         if (admission.connections < limit.maxConnections) {
           assert.equal(admission.take({ user: "a", ip: `new-${i}` }, second + 10), undefined);

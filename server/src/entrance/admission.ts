@@ -1,17 +1,17 @@
 /**
- * Who may connect: the limits of the whole VM, counted in one place even with several worker processes. Knows no socket
- * and no clock.
+ * Decides who may connect. The limits hold for the whole VM and are counted in one place, even with several
+ * worker processes. Uses no socket and no clock.
  */
 
 export interface AdmissionLimits {
   maxConnections: number;
-  /** 0: no limit. */
+  /** Connections of one user; 0: no limit. */
   maxPerUser: number;
   /** New connections a second from one address; 0: no limit. */
   maxPerIpPerSecond: number;
 }
 
-/** Reasons as they stand in `ws_connections_rejected_total{reason}` and in the body of the refusal. */
+/** Values of the label in `ws_connections_rejected_total{reason}` and of `error` in the body of a refusal. */
 export const REFUSAL_REASONS = [
   "path",
   "handshake",
@@ -31,18 +31,18 @@ export interface Refusal {
   status: 401 | 403 | 404 | 429 | 503;
   reason: RefusalReason;
   message: string;
-  /** Seconds, for the header. */
+  /** Value of the header Retry-After, seconds. */
   retryAfter?: number;
 }
 
-/** Who asks for a connection. */
+/** A client that asks for a connection. */
 export interface Applicant {
-  /** Claim `sub`; undefined when nobody is authenticated. */
+  /** Claim `sub`; undefined without authentication. */
   user: string | undefined;
   ip: string;
 }
 
-/** Why no new connection is wanted at all. */
+/** Reason for which all new connections are refused. */
 export type Closure = "draining" | "connections" | "cpu" | "memory";
 
 const CLOSURES: Record<Closure, { message: string; retryAfter: number }> = {
@@ -52,17 +52,19 @@ const CLOSURES: Record<Closure, { message: string; retryAfter: number }> = {
   memory: { message: "this gateway is short of memory", retryAfter: 10 },
 };
 
+/** Returns the refusal for a closure. */
 export function closed(closure: Closure): Refusal {
   return { status: 503, reason: closure, ...CLOSURES[closure] };
 }
 
-/** A full gateway wants clients again when this share of its seats is taken, not at the first free one. */
+/** A full gateway is open again only when at most this share of its seats is taken. */
 const REOPEN_RATIO = 0.95;
 
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #perUser = new Map<string, number>();
   readonly #perIp = new Map<string, number>();
+  /** Second in which `#perIp` was counted. */
   #window = 0;
   #connections = 0;
   #full = false;
@@ -76,7 +78,10 @@ export class Admission {
     return this.#connections;
   }
 
-  /** Why new connections are not wanted, or undefined while they are. `connections` has hysteresis. */
+  /**
+   * Reason for which new connections are not wanted; undefined while they are wanted. `connections` has
+   * hysteresis.
+   */
   get closure(): Closure | undefined {
     const { maxConnections } = this.#limits;
     if (this.#connections >= maxConnections) this.#full = true;
@@ -87,15 +92,20 @@ export class Admission {
     return this.#full ? "connections" : undefined;
   }
 
+  /** Starts or ends a closure. The closure `connections` follows from the seats. */
   setClosure(closure: Exclude<Closure, "connections">, on: boolean): void {
     if (on) this.#closures.add(closure);
     else this.#closures.delete(closure);
   }
 
-  /** Takes a seat, to be given back with `free`, or says why there is none. `second`: the clock's whole seconds. */
+  /**
+   * Takes a seat, which `free` gives back, or returns the reason for the refusal. `second`: seconds since
+   * 1970.
+   */
   take({ user, ip }: Applicant, second: number): Refusal | undefined {
     const { maxConnections, maxPerUser, maxPerIpPerSecond } = this.#limits;
-    // While a full gateway only waits to be left in peace (hysteresis), a client that got through may still have a free seat.
+    // While the gateway counts as full only because of the hysteresis, a client that reaches it still gets a
+    // free seat.
     const { closure } = this;
     if (closure !== undefined && (closure !== "connections" || this.#connections >= maxConnections))
       return closed(closure);
@@ -123,6 +133,7 @@ export class Admission {
     return undefined;
   }
 
+  /** Gives a seat back. */
   free({ user }: Pick<Applicant, "user">): void {
     this.#connections--;
     if (user === undefined || this.#limits.maxPerUser === 0) return;

@@ -38,7 +38,7 @@ const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const pem = (key: typeof rsa.publicKey) => key.export({ type: "spki", format: "pem" }).toString();
 
-test("says who the bearer is, until when, and what it may subscribe to", async () => {
+test("returns the user, the expiry and the allowed channels", async () => {
   const verify = verifier({ JWT_SECRET: SECRET });
   const exp = now() + 60;
   assert.deepEqual(await verify(await token({ sub: "ann", exp })), {
@@ -57,7 +57,7 @@ test("says who the bearer is, until when, and what it may subscribe to", async (
   assert.deepEqual((await verify(await token({ sub: "ann", channels: [] }))).channels, []);
 });
 
-test("refuses what is expired, not yet valid, forged, garbled or unsigned", async () => {
+test("refuses tokens that are expired, not yet valid, forged, malformed or unsigned", async () => {
   const verify = verifier({ JWT_SECRET: SECRET });
   await refused(verify, await token({ sub: "ann", exp: now() - 1 }), /expired/);
   await refused(verify, await token({ sub: "ann", nbf: now() + 60 }), /not valid/);
@@ -76,7 +76,7 @@ test("refuses what is expired, not yet valid, forged, garbled or unsigned", asyn
   await refused(verify, `${none}.${good.split(".")[1]}.${signature}`, /not valid/);
 });
 
-test("refuses claims that say nothing", async () => {
+test("refuses claims that are missing or malformed", async () => {
   const verify = verifier({ JWT_SECRET: SECRET });
   await refused(verify, await token({}), /sub/);
   await refused(verify, await token({ sub: "" }), /sub/);
@@ -130,12 +130,12 @@ test("keys from a URL are fetched and chosen by their id", async (t) => {
   assert.equal((await verify(await token({ sub: "bob" }, ec.privateKey, "ES256", "two"))).user, "bob");
   await refused(verify, await token({ sub: "eve" }, ec.privateKey, "ES256", "one"), /not valid/);
   await refused(verify, await token({ sub: "eve" }, ec.privateKey, "ES256", "three"), /not valid/);
-  assert.equal(fetched, 1, "asked once, not for every client");
+  assert.equal(fetched, 1, "fetched once, not for every client");
 });
 
-test("keys that cannot be fetched let nobody in", async () => {
+test("when the keys cannot be fetched, tokens are refused with KeysUnavailableError", async () => {
   const verify = verifier({ JWKS_URL: "http://127.0.0.1:9/keys" });
-  // It says nothing about the token: the client must not throw it away.
+  // The token may be valid, so the client must keep it.
   await assert.rejects(verify(await token({ sub: "ann" }, rsa.privateKey, "RS256")), KeysUnavailableError);
 });
 

@@ -9,26 +9,30 @@ function address(trusted: string[], peer: string | undefined, forwarded?: string
 }
 const PROXIES = ["10.0.0.0/8", "fd00::/8"];
 
-test("without trusted proxies the peer is the client, whatever it claims", () => {
+test("without trusted proxies the peer is the client, and the header is ignored", () => {
   assert.equal(address([], "1.2.3.4"), "1.2.3.4");
   assert.equal(address([], "1.2.3.4", "9.9.9.9"), "1.2.3.4");
-  assert.equal(address(PROXIES, "1.2.3.4", "9.9.9.9"), "1.2.3.4", "not a proxy: the header is made up");
+  assert.equal(
+    address(PROXIES, "1.2.3.4", "9.9.9.9"),
+    "1.2.3.4",
+    "the peer is not a proxy, so the header is ignored",
+  );
 });
 
-test("behind a proxy it is the last address that is none of ours", () => {
+test("behind a proxy the client is the last address that is not a trusted proxy", () => {
   assert.equal(address(PROXIES, "10.1.1.1", "9.9.9.9"), "9.9.9.9");
   assert.equal(
     address(PROXIES, "10.1.1.1", "6.6.6.6, 9.9.9.9"),
     "9.9.9.9",
-    "what stands before it may be made up",
+    "the client may have made up earlier addresses",
   );
   assert.equal(address(PROXIES, "10.1.1.1", "6.6.6.6, 9.9.9.9, 10.2.2.2"), "9.9.9.9");
   assert.equal(address(PROXIES, "fd00::1", "2001:db8::7"), "2001:db8::7");
 });
 
-// Google's application load balancers add `CLIENT,ADDRESS OF THE FORWARDING RULE` to whatever the client has sent. Source:
-// cloud.google.com/load-balancing/docs/https, X-Forwarded-For header.
-test("behind Google's load balancer, which adds its own address, clients are told apart", () => {
+// Google's application load balancers add `CLIENT,ADDRESS OF THE FORWARDING RULE` to the header that the
+// client sent. Source: cloud.google.com/load-balancing/docs/https, X-Forwarded-For header.
+test("behind Google's load balancer, which adds its own address, the client's address is found", () => {
   const google = ["35.191.0.0/16", "130.211.0.0/22", "34.120.1.1/32"];
   for (const comma of [",", ", "]) {
     for (const client of ["203.0.113.7", "198.51.100.9"]) {
@@ -38,21 +42,21 @@ test("behind Google's load balancer, which adds its own address, clients are tol
       assert.equal(
         address(google, "35.191.8.4", ["192.0.2.1", "34.120.1.1", ...sent].join(comma)),
         client,
-        "a header made up to look like the load balancer's",
+        "a made-up header that looks like the load balancer's",
       );
     }
   }
 });
 
-test("an IPv4 peer on a dual-stack socket is itself", () => {
+test("an IPv4 peer on a dual-stack socket has its IPv4 address", () => {
   assert.equal(address([], "::ffff:1.2.3.4"), "1.2.3.4");
   assert.equal(address(PROXIES, "::ffff:10.1.1.1", "::ffff:9.9.9.9"), "9.9.9.9");
 });
 
-test("a header that names no client leaves the proxy", () => {
+test("when the header contains no client, the address is the proxy's", () => {
   for (const forwarded of ["", "unknown", "10.3.3.3", "for=9.9.9.9", ",,,"]) {
     assert.equal(address(PROXIES, "10.1.1.1", forwarded), "10.1.1.1", forwarded);
   }
   assert.equal(address(PROXIES, "10.1.1.1"), "10.1.1.1");
-  assert.equal(address(PROXIES, undefined, "9.9.9.9"), "", "a socket that is gone has no address");
+  assert.equal(address(PROXIES, undefined, "9.9.9.9"), "", "a closed socket has no address");
 });

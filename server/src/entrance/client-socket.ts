@@ -1,4 +1,7 @@
-/** The WebSocket of a client, as ws makes it, with the two things that ws does not offer: see below. */
+/**
+ * The WebSocket of a client: the class of ws, with access to its compression and a hook before the close
+ * frame.
+ */
 
 import { type RawData, WebSocket } from "ws";
 
@@ -8,47 +11,50 @@ interface PerMessageDeflate {
   cleanup(): void;
 }
 
-/** Who looks after what a socket brings. */
-export interface Attendant {
-  /** The client shows that it is there. */
-  heard(): void;
-  /** Asks whether the client may send now. */
-  admit(): boolean;
+/** Handles everything that arrives on a socket. */
+export interface SocketHandler {
+  /** The client has sent something. */
+  markAlive(): void;
+  /** Returns whether the client may send a message or ping now. */
+  admitMessage(): boolean;
+  /** Handles a message. */
   handle(text: string): void;
-  /** The closing has begun: nothing may be sent any more. */
+  /** The connection is closing: nothing may be sent any more. */
   detach(): void;
 }
 
-/** Given to WebSocketServer as its `WebSocket` option. */
+/** Passed to WebSocketServer as its option `WebSocket`. */
 export class ClientSocket extends WebSocket {
-  #attendant: Attendant | undefined;
+  #handler: SocketHandler | undefined;
 
-  /** From now on what comes is the attendant's. */
-  attend(attendant: Attendant): void {
-    this.#attendant = attendant;
+  /** Passes all messages, pings and pongs to this handler from now on. */
+  setHandler(handler: SocketHandler): void {
+    this.#handler = handler;
     this.on("message", onMessage);
     this.on("ping", onPing);
     this.on("pong", onPong);
     this.on("error", onError);
   }
 
-  get attendant(): Attendant | undefined {
-    return this.#attendant;
+  get handler(): SocketHandler | undefined {
+    return this.#handler;
   }
 
-  /** Whoever ends it, the client, ws or the gateway: nothing is sent after the close frame. */
+  /** Also called by ws itself. In every case, nothing is sent after the close frame. */
   override close(code?: number, reason?: string | Buffer): void {
-    this.#attendant?.detach();
+    this.#handler?.detach();
     super.close(code, reason);
   }
 
-  /** What was negotiated for permessage-deflate. ws keeps it here and has no accessor for it. */
+  /** The negotiated permessage-deflate. ws keeps it in this field and has no public accessor. */
   get #deflate(): PerMessageDeflate | undefined {
     const { _extensions } = this as unknown as { _extensions: Record<string, PerMessageDeflate> };
     return _extensions["permessage-deflate"];
   }
 
-  /** The LZ77 window that the client can inflate with, 9 to 15; 0 when it does not inflate, or only with zlib's unusable 8. */
+  /**
+   * LZ77 window of the client in bits, 9 to 15; 0 without compression, and for 8 bits, which zlib cannot use.
+   */
   get deflateWindowBits(): number {
     const deflate = this.#deflate;
     if (deflate === undefined) return 0;
@@ -57,8 +63,9 @@ export class ClientSocket extends WebSocket {
   }
 
   /**
-   * Frees the inflater of the last message. ws would keep it, some 40 KB, as long as the connection; since it was negotiated that
-   * the client starts each message afresh, nothing in it is needed again.
+   * Frees the inflater of the last message, which ws would keep for the life of the connection (about 40 KB).
+   * The next message does not need it, because the client compresses each message independently (no context
+   * takeover).
    */
   freeInflater(): void {
     this.#deflate?.cleanup();
@@ -66,21 +73,21 @@ export class ClientSocket extends WebSocket {
 }
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const { attendant } = this as ClientSocket;
-  attendant?.heard();
+  const { handler } = this as ClientSocket;
+  handler?.markAlive();
   (this as ClientSocket).freeInflater();
-  // The protocol is text; a binary message is answered like any other that is not JSON.
-  attendant?.handle(isBinary ? "" : data.toString());
+  // The protocol is text, so a binary message is answered like any message that is not JSON.
+  handler?.handle(isBinary ? "" : data.toString());
 }
 
 function onPing(this: WebSocket): void {
-  const { attendant } = this as ClientSocket;
-  if (attendant?.admit() === true) attendant.heard();
+  const { handler } = this as ClientSocket;
+  if (handler?.admitMessage() === true) handler.markAlive();
 }
 
 function onPong(this: WebSocket): void {
-  (this as ClientSocket).attendant?.heard();
+  (this as ClientSocket).handler?.markAlive();
 }
 
-// ws reports a broken frame here and closes with the code for it; 'close' follows.
+// ws reports an invalid frame here and then closes with the matching code, so there is nothing to do.
 function onError(): void {}

@@ -16,7 +16,7 @@ function folder(t: TestContext, files: Record<string, string>): string {
   return path;
 }
 
-/** Asks for a path exactly as written: fetch would tidy it up. */
+/** Requests a path exactly as written; fetch would normalize it. */
 async function ask(t: TestContext, path: string) {
   const page = servePage(path);
   const server = createServer((one, response) => {
@@ -43,7 +43,7 @@ async function ask(t: TestContext, path: string) {
   };
 }
 
-test("serves the files of its folder, with type and protection", async (t) => {
+test("serves the files of its folder, with content type and security headers", async (t) => {
   const get = await ask(
     t,
     folder(t, { "index.html": "<h1>odin</h1>", "demo.js": "let a = '猫';", "demo.css": "a{}" }),
@@ -62,7 +62,7 @@ test("serves the files of its folder, with type and protection", async (t) => {
   assert.deepEqual([head.status, head.body, head.headers["content-length"]], [200, "", "14"]);
 });
 
-test("what has a hash in its name is kept for good, the page itself is asked for each time", async (t) => {
+test("files with a hash in their name are cached forever, the page itself is revalidated", async (t) => {
   const path = folder(t, { "index.html": "x" });
   mkdirSync(join(path, "assets"));
   writeFileSync(join(path, "assets/index-Abc123.js"), "1");
@@ -80,7 +80,7 @@ test("what has a hash in its name is kept for good, the page itself is asked for
   assert.equal(headers["referrer-policy"], "no-referrer");
 });
 
-test("leaves everything else to others", async (t) => {
+test("does not answer other requests", async (t) => {
   const get = await ask(t, folder(t, { "index.html": "x", ".env": "SECRET=1", "notes.txt": "private" }));
   const others = [
     "/nothing.html",

@@ -1,4 +1,4 @@
-/** Serves the demo page: a few static files, read and compressed once at the start. */
+/** Serves the demo page: a few static files, which are read and compressed once at the start. */
 
 import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -11,7 +11,10 @@ const TYPES: Record<string, string> = {
   ".js": "text/javascript; charset=utf-8",
   ".svg": "image/svg+xml",
 };
-/** Nothing from elsewhere, nothing inline, no eval. `'self'` of connect-src includes the WebSocket of this very port. */
+/**
+ * Nothing from other hosts, nothing inline, no eval. `'self'` in connect-src includes the WebSocket on the
+ * same port.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -31,7 +34,7 @@ const HEADERS = {
   "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
   Vary: "Accept-Encoding",
 };
-/** Files in here have a hash of their content in their name. */
+/** Names of files in this folder contain a hash of the content. */
 const ASSETS = "/assets/";
 
 interface File {
@@ -42,8 +45,8 @@ interface File {
 }
 
 /**
- * A handler for GET and HEAD requests of the files in a folder and in its `assets`; `/` is `index.html`. Returns false when the request is not
- * for one of them.
+ * Returns a handler that serves the files of a folder and of its subfolder `assets`, to GET and HEAD
+ * requests; `/` is `index.html`. The handler returns false for all other requests.
  *
  * @throws Error when the folder cannot be read or has no index.html
  */

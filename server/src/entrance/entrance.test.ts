@@ -19,8 +19,7 @@ const options: EntranceOptions = {
   },
   verify: undefined,
   seats: { take: async () => undefined, free: () => {} },
-  closure: () => "draining",
-  admitted: () => assert.fail("nobody is let in"),
+  admitted: () => assert.fail("every client is refused"),
   refused: () => {},
   page: ({ url }, response) => {
     if (url !== "/") return false;
@@ -30,16 +29,15 @@ const options: EntranceOptions = {
   log: pino({ enabled: false }),
 };
 const entrance = new Entrance(options);
+entrance.setClosure("draining");
 
-let closure: ReturnType<EntranceOptions["closure"]>;
 let hasKeys = true;
 let isFull = false;
 let isValid = false;
-/** For pages of one origin, with tokens. */
+/** An entrance that requires tokens and accepts pages of one origin. */
 const guarded = new Entrance({
   ...options,
   config: { ...options.config, WS_ALLOWED_ORIGINS: ["https://app.example"] },
-  closure: () => closure,
   verify: async () => {
     if (!hasKeys) throw new KeysUnavailableError("no keys");
     if (!isValid) throw new Error("not valid");
@@ -50,7 +48,8 @@ const guarded = new Entrance({
 
 before(async () => {
   for (const { server } of [entrance, guarded]) {
-    server.keepAliveTimeout = 0; // none: a connection that is kept stays open, however slow this machine is
+    // No timeout: a connection that the server keeps open stays open on a slow machine too.
+    server.keepAliveTimeout = 0;
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
   }
@@ -62,16 +61,18 @@ after(() => {
   }
 });
 
-const PATIENCE_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
-/** All that comes until the server ends the connection, which the client leaves open. */
+/**
+ * Sends requests and returns all bytes until the server ends the connection. The client keeps its side open.
+ */
 async function answersTo(requests: string, { server } = entrance): Promise<string> {
   const socket = connect({
     port: (server.address() as AddressInfo).port,
     host: "127.0.0.1",
     allowHalfOpen: true,
   });
-  socket.setTimeout(PATIENCE_MS, () =>
+  socket.setTimeout(TIMEOUT_MS, () =>
     socket.destroy(new Error(`the connection stays open after ${requests}`)),
   );
   socket.write(requests);
@@ -96,18 +97,18 @@ const CASES: [what: string, request: string, status: number][] = [
   ["a page", get("/"), 200],
   ["an unknown expectation", get("/ws", "Expect: miracles"), 426],
   ["a refused upgrade", upgrade("/ws"), 503],
-  ["what is no HTTP", "hello\r\n\r\n", 400],
+  ["bytes that are not HTTP", "hello\r\n\r\n", 400],
 ];
 
 for (const [what, request, status] of CASES) {
   test(`${what}: ${status}, and the connection ends`, async () => {
     const answer = await answersTo(request);
     assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
-    assert.match(answer, /\r\nConnection: close\b/i, "so that no proxy keeps it for later");
+    assert.match(answer, /\r\nConnection: close\b/i, "so that no proxy keeps the connection for later");
   });
 }
 
-test("an answer without upgrade names the protocol as one that is for this hop alone", async () => {
+test("an answer without upgrade names the protocol in hop-by-hop headers", async () => {
   const answer = await answersTo(get("/ws"));
   assert.match(answer, /\r\nUpgrade: websocket\r\n/);
   assert.match(answer, /\r\nConnection: close, Upgrade\r\n/);
@@ -118,8 +119,11 @@ test("a second request on the same connection gets no answer", async () => {
   assert.equal(answers.match(/HTTP\/1\.1 /g)?.length, 1);
 });
 
-/** What a plain request of a page reads of an answer: undefined when it may not read it, null when there is no such header. */
-function readable(answer: string, origin: string): string | null | undefined {
+/**
+ * Returns Retry-After as a page's plain request sees it: undefined when the page may not read it, null when
+ * it is missing.
+ */
+function visibleRetryAfter(answer: string, origin: string): string | null | undefined {
   const header = (name: string) =>
     new RegExp(`\\r\\n${name}: ([^\\r]*)\\r\\n`, "i").exec(answer)?.[1] ?? null;
   const allowed = header("Access-Control-Allow-Origin");
@@ -129,26 +133,27 @@ function readable(answer: string, origin: string): string | null | undefined {
   return header("Retry-After");
 }
 
-test("who asks without an upgrade is told for how long everybody is refused", async () => {
+test("an answer without upgrade reports for how long all clients are refused", async () => {
   const app = "https://app.example";
-  const ask = async (path = "/ws") => readable(await answersTo(get(path, `Origin: ${app}`), guarded), app);
+  const ask = async (path = "/ws") =>
+    visibleRetryAfter(await answersTo(get(path, `Origin: ${app}`), guarded), app);
   assert.equal(await ask(), null);
   for (const reason of ["draining", "connections", "cpu", "memory"] as const) {
-    closure = reason;
+    guarded.setClosure(reason);
     assert.equal(await ask(), String(closed(reason).retryAfter), reason);
-    assert.equal(await ask("/nothing"), undefined, "another path has nothing to tell");
+    assert.equal(await ask("/nothing"), undefined, "another path reports nothing");
   }
-  closure = undefined;
+  guarded.setClosure(undefined);
   assert.equal(await ask(), null);
 });
 
-test("so it is after a refusal for want of a seat or of keys, until its time is over or somebody is let in", async (t) => {
+test("so does one after a refusal without a free seat or keys, until its time ends or a client is accepted", async (t) => {
   const now = t.mock.method(performance, "now", () => 1_000_000);
   const app = "https://app.example";
-  const ask = async () => readable(await answersTo(get("/ws", `Origin: ${app}`), guarded), app);
+  const ask = async () => visibleRetryAfter(await answersTo(get("/ws", `Origin: ${app}`), guarded), app);
   const come = () => answersTo(upgrade("/ws?auth=token", `Origin: ${app}`), guarded);
   assert.match(await come(), /^HTTP\/1.1 401 /);
-  assert.equal(await ask(), null, "a token that is not valid is its bearer's affair");
+  assert.equal(await ask(), null, "an invalid token concerns only its bearer");
   hasKeys = false;
   assert.match(await come(), /^HTTP\/1.1 503 [\s\S]*\r\nRetry-After: 5\r\n/);
   assert.equal(await ask(), "5");
@@ -158,20 +163,20 @@ test("so it is after a refusal for want of a seat or of keys, until its time is 
   assert.match(await come(), /^HTTP\/1.1 503 [\s\S]*\r\nRetry-After: 10\r\n/);
   assert.equal(await ask(), "10");
   isFull = false;
-  await come(); // Let in, though this is no WebSocket handshake that could go on.
+  await come(); // Accepted, although this WebSocket handshake is not complete.
   assert.equal(await ask(), null);
 });
 
-test("pages of other origins cannot read it, nor do they need to", async () => {
-  closure = "draining";
+test("pages of other origins cannot read Retry-After", async () => {
+  guarded.setClosure("draining");
   for (const header of ["Origin: https://evil.example", "Origin: null", "X: y"]) {
     const answer = await answersTo(get("/ws", header), guarded);
     assert.doesNotMatch(answer, /Access-Control/i, header);
   }
-  closure = undefined;
+  guarded.setClosure(undefined);
 });
 
-test("where all origins may connect, all may read it", async () => {
+test("when all origins may connect, all may read Retry-After", async () => {
   const answer = await answersTo(get("/ws", "Origin: https://any.example"));
-  assert.equal(readable(answer, "https://any.example"), "5");
+  assert.equal(visibleRetryAfter(answer, "https://any.example"), "5");
 });

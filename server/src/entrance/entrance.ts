@@ -1,4 +1,7 @@
-/** The HTTP side of the client port: who is let in, in a column of checks from cheap to dear, and who is told what instead. */
+/**
+ * The HTTP side of the client port: checks each client, cheap checks first, and upgrades or refuses the
+ * connection.
+ */
 
 import {
   createServer,
@@ -17,8 +20,9 @@ import { type Identity, KeysUnavailableError, type Verifier } from "./auth.ts";
 import { createAddressOf } from "./client-address.ts";
 import { ClientSocket } from "./client-socket.ts";
 
-/** Seats of the whole VM; another process may keep them. */
+/** Seats of the whole VM; each client connection takes one. Another process may count them. */
 export interface Seats {
+  /** Takes a seat, or resolves with the reason for the refusal. */
   take(applicant: Applicant): Promise<Refusal | undefined>;
   free(applicant: Applicant): void;
 }
@@ -35,19 +39,18 @@ export interface EntranceOptions {
   >;
   verify: Verifier | undefined;
   seats: Seats;
-  /** Why nobody is wanted at present; asked before anything that costs. */
-  closure: () => Closure | undefined;
-  /** A client is in. Its seat is taken and must be freed with the same applicant. */
+  /** Called with each upgraded connection. Its seat must be freed later with the same applicant. */
   admitted: (ws: ClientSocket, socket: Socket, applicant: Applicant, identity: Identity | undefined) => void;
+  /** Called for each refused client. */
   refused: (reason: RefusalReason) => void;
-  /** Serves pages; true when the request was its own. */
+  /** Serves the demo page; returns false for a request that is not for the page. */
   page?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   log: Log;
 }
 
-/** Time for a client to send its request: a slow one must not hold a socket. */
+/** Time for a client to send its request, so that a slow client does not hold a socket. */
 const HEADERS_TIMEOUT_MS = 5000;
-/** Sockets beyond the seats: those that are in the handshake or are being refused. */
+/** Sockets beyond the number of seats, for clients in the handshake and clients that are being refused. */
 const SPARE_SOCKETS = 2000;
 const CLOSE_TIMEOUT_MS = 5000;
 const MAX_HEADER_BYTES = 16_384;
@@ -57,8 +60,13 @@ export class Entrance {
   readonly #options: EntranceOptions;
   readonly #upgrader: WebSocketServer;
   readonly #addressOf: (request: IncomingMessage) => string;
-  /** The latest refusal that was for everybody and that no `closure` tells of: no seat was free, or no key. Until somebody is let in. */
-  #lately: { retryAfter: number; until: number } | undefined;
+  #closure: Closure | undefined;
+  /**
+   * The latest refusal that would meet every client but is not a closure: no seat was free, or the keys were
+   * not available. Reset when a client is accepted. `until`: on the clock of performance.now(), ms;
+   * `retryAfter`: seconds.
+   */
+  #recentRefusal: { retryAfter: number; until: number } | undefined;
 
   constructor(options: EntranceOptions) {
     this.#options = options;
@@ -68,12 +76,14 @@ export class Entrance {
       clientTracking: false,
       WebSocket: ClientSocket,
       maxPayload: options.config.WS_MAX_MESSAGE_BYTES,
-      // No context takeover, either way: a frame is compressed once for all, and no client costs memory between messages.
+      // Without context takeover a frame is compressed once for all clients, and no client needs memory
+      // between messages.
       perMessageDeflate: options.config.WS_COMPRESSION && {
         serverNoContextTakeover: true,
         clientNoContextTakeover: true,
       },
-      // A client that does not read does not answer the close either, and keeps its seat until then.
+      // A client that does not read does not answer the close frame either, and would keep its seat until
+      // this timeout.
       closeTimeout: CLOSE_TIMEOUT_MS,
     };
     this.#upgrader = new WebSocketServer(upgraderOptions);
@@ -87,14 +97,23 @@ export class Entrance {
     const onRequest = (request: IncomingMessage, response: ServerResponse) =>
       this.#onRequest(request, response);
     this.server.on("request", onRequest);
-    // An expectation that nobody knows: Node's own answer, 417, would keep the connection.
+    // For an unknown Expect header, Node's own answer (417) would keep the connection open.
     this.server.on("checkExpectation", onRequest);
     this.server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
   }
 
   /**
-   * Ends the connection after each answer. A proxy would keep it for a later upgrade (Google's: 600 s), which fails when it comes just as
-   * the gateway closes; and to wait for longer than any proxy would let everybody hold idle sockets.
+   * Refuses all clients for this reason from now on, before any expensive check; undefined: accepts them
+   * again.
+   */
+  setClosure(closure: Closure | undefined): void {
+    this.#closure = closure;
+  }
+
+  /**
+   * Answers a request without upgrade and ends its connection. A proxy would keep an open connection for a
+   * later upgrade (Google's proxy for 600 s), and that upgrade would fail if the gateway closed the
+   * connection just then. A timeout longer than any proxy's would let everybody hold idle sockets.
    */
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { config, page } = this.#options;
@@ -102,10 +121,10 @@ export class Entrance {
     if (urlOf(request).pathname === config.WS_PATH) {
       response.writeHead(426, {
         Upgrade: "websocket",
-        Connection: "close, Upgrade", // a header of our own is sent as it is
+        Connection: "close, Upgrade", // this replaces the header that Node would send
         "Content-Type": "text/plain",
         "Cache-Control": "no-store",
-        ...this.#advice(request),
+        ...this.#retryHeaders(request),
       });
       response.end("This is a WebSocket endpoint: connect with ws:// or wss://\n");
     } else if (page?.(request, response) !== true) {
@@ -116,14 +135,15 @@ export class Entrance {
   }
 
   /**
-   * A WebSocket does not show its page why it was refused, nor for how long: a plain request does, to those who may connect. The status stays
-   * 426 all the same, which outside probes take for a sign of life.
+   * Returns headers that report how long to wait, to pages of allowed origins. A page cannot read the answer
+   * to a refused WebSocket, but it can read the answer to a plain request. The status stays 426, because
+   * probes from outside take 426 as a sign that the gateway runs.
    */
-  #advice({ headers: { origin = "" } }: IncomingMessage): Record<string, string | number> {
-    const closure = this.#options.closure();
-    const lately =
-      this.#lately !== undefined && performance.now() < this.#lately.until ? this.#lately : undefined;
-    const { retryAfter } = closure === undefined ? { ...lately } : closed(closure);
+  #retryHeaders({ headers: { origin = "" } }: IncomingMessage): Record<string, string | number> {
+    const closure = this.#closure;
+    const recent = this.#recentRefusal;
+    const active = recent !== undefined && performance.now() < recent.until ? recent : undefined;
+    const { retryAfter } = closure === undefined ? { ...active } : closed(closure);
     return {
       Vary: "Origin",
       ...(this.#isAllowed(origin) && {
@@ -140,13 +160,13 @@ export class Entrance {
   }
 
   async #onUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
-    // http types it as a Duplex; it is the socket that the server accepted.
+    // The type of node:http is Duplex, but this is always the socket that the server accepted.
     const socket = duplex as Socket;
     socket.on("error", socketOnError);
     try {
-      const outcome = await this.#examine(request);
+      const outcome = await this.#check(request);
       if ("status" in outcome) return this.#refuse(socket, outcome);
-      this.#lately = undefined;
+      this.#recentRefusal = undefined;
       this.#upgrade(request, socket, head, outcome);
     } catch (error) {
       this.#options.log.error({ err: error }, "an upgrade failed");
@@ -154,15 +174,17 @@ export class Entrance {
     }
   }
 
-  /** The column of checks. Returns who has got a seat, or why there is none. */
-  async #examine(request: IncomingMessage): Promise<Refusal | Guest> {
-    const { config, verify, seats, closure } = this.#options;
+  /**
+   * Checks a client, cheap checks first. Returns the client, which then has a seat, or the reason for the
+   * refusal.
+   */
+  async #check(request: IncomingMessage): Promise<Refusal | AcceptedClient> {
+    const { config, verify, seats } = this.#options;
     const url = urlOf(request);
     if (url.pathname !== config.WS_PATH) return refusal(404, "path", `the endpoint is ${config.WS_PATH}`);
     if (!this.#isAllowed(request.headers.origin ?? ""))
       return refusal(403, "origin", "this origin may not connect");
-    const closedFor = closure();
-    if (closedFor !== undefined) return closed(closedFor);
+    if (this.#closure !== undefined) return closed(this.#closure);
     let identity: Identity | undefined;
     if (verify !== undefined) {
       const token = url.searchParams.get("auth");
@@ -181,17 +203,23 @@ export class Entrance {
     return (await seats.take(applicant)) ?? { applicant, identity };
   }
 
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, { applicant, identity }: Guest): void {
+  #upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    { applicant, identity }: AcceptedClient,
+  ): void {
     const { seats, admitted } = this.#options;
     if (socket.destroyed) return seats.free(applicant);
-    // ws refuses a malformed handshake by ending the socket, without a call: the seat must not stay taken.
-    const gaveUp = () => {
+    // When the handshake is malformed, ws ends the socket without a callback. The seat must be freed then,
+    // too.
+    const onHandshakeFailed = () => {
       this.#options.refused("handshake");
       seats.free(applicant);
     };
-    socket.once("close", gaveUp);
+    socket.once("close", onHandshakeFailed);
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
-      socket.off("close", gaveUp);
+      socket.off("close", onHandshakeFailed);
       socket.off("error", socketOnError);
       admitted(ws as ClientSocket, socket, applicant, identity);
     });
@@ -200,7 +228,7 @@ export class Entrance {
   #refuse(socket: Socket, { status, reason, message, retryAfter }: Refusal): void {
     this.#options.refused(reason);
     if (retryAfter !== undefined && (reason === "connections" || reason === "keys"))
-      this.#lately = { retryAfter, until: performance.now() + retryAfter * 1000 };
+      this.#recentRefusal = { retryAfter, until: performance.now() + retryAfter * 1000 };
     const body = `${JSON.stringify({ error: reason, message })}\n`;
     const headers = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
@@ -214,7 +242,7 @@ export class Entrance {
   }
 }
 
-interface Guest {
+interface AcceptedClient {
   applicant: Applicant;
   identity: Identity | undefined;
 }
@@ -225,7 +253,7 @@ const refusal = (status: Refusal["status"], reason: RefusalReason, message: stri
   message,
 });
 
-/** Never throws: what is no URL has no path that anybody serves. */
+/** Never throws: an invalid URL becomes a path that nothing serves. */
 function urlOf(request: IncomingMessage): URL {
   return URL.parse(request.url ?? "", "http://gateway") ?? new URL("http://gateway/%00");
 }

@@ -15,19 +15,22 @@ import { type CloudMonitoringOptions, isGoogleCloud, startCloudMonitoring } from
 const VM = { project_id: "odin-test", instance_id: "1234567890123456789", zone: "us-central1-b" };
 const API_PATH = `/v3/projects/${VM.project_id}/timeSeries`;
 
-/** The metadata server and the Monitoring API in one: same manners, another host. */
+/** A fake of the metadata server and of the Monitoring API, both on one host. */
 class FakeGoogle {
   points: unknown[] = [];
   problems: string[] = [];
   api: "ok" | "hang" | 500 | 403 = "ok";
   metadata: "ok" | "hang" | "gone" = "ok";
   metadataCalls = 0;
-  /** Requests to the API, and how many of them at the same time at most. */
+  /** Requests to the API so far. */
   calls = 0;
+  /** Requests to the API at present. */
   open = 0;
+  /** Largest number of requests at the same time. */
   mostOpen = 0;
+  /** Tokens that were issued. */
   tokens = 0;
-  /** Seconds; the client asks for a new one 300 s before. */
+  /** Life of a token, seconds. The client asks for a new token 300 s before the end. */
   tokenLife = 3600;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
@@ -55,7 +58,7 @@ class FakeGoogle {
     if (this.metadata === "gone") request.socket.destroy();
     if (this.metadata !== "ok") return;
     if (request.headers["metadata-flavor"] !== "Google") {
-      this.problems.push(`${pathname} was asked without Metadata-Flavor`);
+      this.problems.push(`${pathname} was requested without Metadata-Flavor`);
       response.writeHead(403).end();
       return;
     }
@@ -155,29 +158,30 @@ test("a point names the metric, the VM, the time and the value", async (t) => {
   const { metric, resource, metricKind, valueType, points } = timeSeries[0] as Record<string, unknown>;
   assert.deepEqual(metric, { type: "custom.googleapis.com/odin_ws/connections", labels: {} });
   assert.deepEqual(resource, { type: "gce_instance", labels: VM });
-  // Google's client writes enums as numbers: https://cloud.google.com/monitoring/api/ref_v3/rpc/google.api#metrickind
+  // Google's client writes enums as numbers:
+  // https://cloud.google.com/monitoring/api/ref_v3/rpc/google.api#metrickind
   assert.deepEqual([metricKind, valueType], [1, 2], "GAUGE and INT64");
   const [point, ...more] = points as { interval: { endTime: string; startTime?: string }; value: unknown }[];
   assert.deepEqual([more, point?.value], [[], { int64Value: "4711" }]);
-  assert.equal(point?.interval.startTime, undefined, "a gauge's interval is a moment");
+  assert.equal(point?.interval.startTime, undefined, "the interval of a gauge has only an end");
   const end = Date.parse(point?.interval.endTime ?? "");
   assert.ok(end >= before && end <= Date.now(), `${end} is now`);
   assert.deepEqual(fake.problems, []);
   assert.ok(results.every((ok) => ok));
-  assert.equal(fake.tokens, 1, "the token is kept");
+  assert.equal(fake.tokens, 1, "the token is reused");
 });
 
 test("a token that expires is replaced", async (t) => {
   const fake = await fakeGoogle(t);
-  fake.tokenLife = 301; // good for one second
+  fake.tokenLife = 301; // the client uses such a token for one second
   const { log } = start(t, fake);
   await until("a point with each of two tokens", () => fake.tokens >= 2 && fake.points.length >= 2);
-  assert.deepEqual(fake.problems, []); // the fake takes the last token only
+  assert.deepEqual(fake.problems, []); // the fake accepts only the last token
   assert.deepEqual(errorsOf(log), []);
 });
 
 for (const answer of [500, 403] as const) {
-  test(`an API that answers ${answer} costs this point only, and is logged once a minute`, async (t) => {
+  test(`when the API answers ${answer}, only this point is lost, and the error is logged once a minute`, async (t) => {
     const fake = await fakeGoogle(t);
     fake.api = answer;
     const { log, results } = start(t, fake);
@@ -192,7 +196,7 @@ for (const answer of [500, 403] as const) {
   });
 }
 
-test("an API that hangs is given up after the deadline, and never asked twice at once", async (t) => {
+test("a request that hangs is given up after the deadline, and requests never overlap", async (t) => {
   const fake = await fakeGoogle(t);
   fake.api = "hang";
   const { log, results } = start(t, fake, { deadlineMs: 150 });
@@ -203,19 +207,19 @@ test("an API that hangs is given up after the deadline, and never asked twice at
   await until("a point", () => fake.points.length >= 1);
 });
 
-test("on away from Google Cloud: says what is wrong, goes on, and writes once it can", async (t) => {
+test("mode on outside Google Cloud: logs the reason, continues, and writes when it becomes possible", async (t) => {
   const fake = await fakeGoogle(t);
   fake.metadata = "gone";
   const { log, results } = start(t, fake, { deadlineMs: 200 });
   await until("two failures", () => results.length >= 2);
   assert.equal(errorsOf(log).length, 1);
-  assert.match(String(errorsOf(log)[0]?.[1].error), /metadata server did not say which VM this is/);
+  assert.match(String(errorsOf(log)[0]?.[1].error), /metadata server did not identify this VM/);
   assert.match(errorsOf(log)[0]?.[2] ?? "", /GCP_METRICS=off/);
   fake.metadata = "ok";
   await until("a point", () => fake.points.length >= 1);
 });
 
-test("connections that cannot be counted do not end the writing", async (t) => {
+test("an error while counting connections does not end the writing", async (t) => {
   const fake = await fakeGoogle(t);
   let fail = true;
   const connections = () => {
@@ -228,7 +232,7 @@ test("connections that cannot be counted do not end the writing", async (t) => {
   await until("a point", () => fake.points.length >= 1);
 });
 
-test("auto writes where the firmware says Google", async (t) => {
+test("mode auto writes when the firmware's vendor is Google", async (t) => {
   const fake = await fakeGoogle(t);
   const folder = await mkdtemp(join(tmpdir(), "odin-dmi-"));
   t.after(() => rm(folder, { recursive: true }));
@@ -240,7 +244,7 @@ test("auto writes where the firmware says Google", async (t) => {
   await until("a point", () => fake.points.length >= 1);
 });
 
-/** Runs `script` in a process of its own, closes its stdin after `moment`, and returns what it printed. */
+/** Runs `script` in another process, closes its stdin after `moment`, and returns its output. */
 async function run(script: string, fake: FakeGoogle, moment: () => Promise<void>): Promise<string> {
   const code = `
     import { createRequire } from "node:module";
@@ -256,7 +260,7 @@ async function run(script: string, fake: FakeGoogle, moment: () => Promise<void>
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), 40_000);
   const ended = Promise.all([child.stdout.toArray(), once(child, "exit")]);
-  await Promise.race([moment(), ended]); // ended by now: it failed
+  await Promise.race([moment(), ended]); // when the process ends first, it has failed
   child.stdin.end();
   const [output, [exit, signal]] = await ended;
   clearTimeout(timer);
@@ -264,7 +268,7 @@ async function run(script: string, fake: FakeGoogle, moment: () => Promise<void>
   return output.join("").trim();
 }
 
-test("auto elsewhere and off load nothing and hold nothing", async (t) => {
+test("mode auto outside Google Cloud and mode off load no library and do not keep the process alive", async (t) => {
   const fake = await fakeGoogle(t);
   const script = `
     for (const mode of ["auto", "off"]) startCloudMonitoring({ ...base, mode, onGoogleCloud: () => false });

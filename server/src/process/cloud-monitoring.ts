@@ -1,7 +1,8 @@
 /**
- * Tells Cloud Monitoring how many connections this VM holds; the autoscaler scales on it.
+ * Writes the number of connections of this VM to Cloud Monitoring, where the autoscaler reads it.
  *
- * Source for names and limits: https://cloud.google.com/compute/docs/autoscaler/scaling-cloud-monitoring-metrics and
+ * Source of names and limits:
+ * https://cloud.google.com/compute/docs/autoscaler/scaling-cloud-monitoring-metrics and
  * https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.timeSeries/create
  */
 
@@ -12,9 +13,11 @@ import { atMostEvery, type Log } from "../log.ts";
 /** INT64 gauge, one per VM. */
 export const CONNECTIONS_METRIC = "custom.googleapis.com/odin_ws/connections";
 
-const INTERVAL = 30_000; // 30 s: the autoscaler wants a point a minute, the API refuses two within 5 s
-const DEADLINE = 10_000; // 10 s for one write, metadata and token included
-const COMPLAINT_INTERVAL = 60_000; // 60 s
+/** The autoscaler needs one point a minute; the API refuses two points within 5 s. */
+const INTERVAL_MS = 30_000;
+/** Time for one write, including the requests for metadata and token. */
+const DEADLINE_MS = 10_000;
+const LOG_INTERVAL_MS = 60_000;
 
 export interface CloudMonitoringOptions {
   /** `auto`: only on a Google Cloud VM. */
@@ -22,39 +25,42 @@ export interface CloudMonitoringOptions {
   /** Connections of the whole VM now. */
   connections: () => number;
   log: Log;
-  /** Between two points, ms; the first comes after a random part of it, so that a group does not write in step. */
+  /**
+   * Time between two points, ms. The first point follows after a random part of it, so that VMs do not write
+   * in step.
+   */
   intervalMs?: number;
-  /** After which a write is given up, ms. */
+  /** Time after which a write is given up, ms. */
   deadlineMs?: number;
-  /** Another API than Google's, `http://127.0.0.1:1234`. */
+  /** Base URL of another API than Google's, for example `http://127.0.0.1:1234`. */
   apiEndpoint?: string;
-  /** Told after each write how it ended. */
+  /** Called after each write; `ok` is false when the write failed. */
   onResult?: (ok: boolean) => void;
-  /** What `auto` asks. */
+  /** Decides whether `auto` writes. */
   onGoogleCloud?: () => boolean;
 }
 
 export interface CloudMonitoring {
-  /** Ends writing at once: leaves no timer and no socket. */
+  /** Stops writing at once, and leaves no timer and no socket. */
   stop(): void;
 }
 
-/** The VM as the API names it. */
+/** Labels that identify the VM in the API. */
 interface Vm {
   project_id: string;
   instance_id: string;
   zone: string;
 }
 
-/** Writes one point. Throws when that failed or `signal` aborted. */
+/** Writes one point. Throws when the write failed or `signal` aborted. */
 type WritePoint = (value: number, signal: AbortSignal) => Promise<void>;
 
 /**
- * Starts writing; never throws, whatever Google's side does. Without a reason to write (`off`, or `auto` elsewhere than on
- * Google Cloud) it does nothing, and Google's library is not even loaded (20 to 40 MB of memory).
+ * Starts writing. Never throws, even when Google's API fails. With `off`, or with `auto` outside Google
+ * Cloud, nothing is written, and Google's library (20 to 40 MB of memory) is not loaded.
  */
 export function startCloudMonitoring(options: CloudMonitoringOptions): CloudMonitoring {
-  const { mode, log, intervalMs = INTERVAL, onGoogleCloud = isGoogleCloud } = options;
+  const { mode, log, intervalMs = INTERVAL_MS, onGoogleCloud = isGoogleCloud } = options;
   if (mode === "off" || (mode === "auto" && !onGoogleCloud())) {
     log.debug({ mode }, "not writing to Cloud Monitoring");
     return { stop() {} };
@@ -72,33 +78,36 @@ export function startCloudMonitoring(options: CloudMonitoringOptions): CloudMoni
   };
 }
 
-/** True on a Compute Engine VM, in its containers too. Costs one file read: no network, no wait on a laptop. */
+/**
+ * True on a Compute Engine VM and in its containers. Reads only one file, so a laptop does not wait for the
+ * network.
+ */
 export function isGoogleCloud(file = "/sys/class/dmi/id/bios_vendor"): boolean {
   try {
     return readFileSync(file, "utf8").includes("Google");
   } catch {
-    return false; // not Linux, or no such firmware
+    return false; // not on Linux, or the firmware does not provide the file
   }
 }
 
-/** One write at a time, each with its deadline; results told and logged. */
+/** Writes one point at a time, each with a deadline. Reports results to `onResult` and to the log. */
 function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): void } {
-  const { connections, log, deadlineMs = DEADLINE, onResult } = options;
+  const { connections, log, deadlineMs = DEADLINE_MS, onResult } = options;
   let point: Promise<WritePoint> | undefined;
   let running: AbortController | undefined;
   let stopped = false;
   let healthy: boolean | undefined;
   let lastError: unknown;
 
-  const complain = atMostEvery(COMPLAINT_INTERVAL, (count) => {
+  const logFailure = atMostEvery(LOG_INTERVAL_MS, (count) => {
     log.error(
       { error: describe(lastError), failures: count, metric: CONNECTIONS_METRIC },
-      `the connection count did not reach Cloud Monitoring, so the autoscaler does not see it; trying on. ${advice(lastError)}`,
+      `the connection count did not reach Cloud Monitoring, so the autoscaler does not see it; retrying. ${advice(lastError)}`,
     );
   });
 
   async function write(controller: AbortController): Promise<void> {
-    // A plain error as the reason: what aborts with a TimeoutError, Google's HTTP client would try again.
+    // The reason is a plain Error, because Google's HTTP client would retry after a TimeoutError.
     const late = setTimeout(
       () => controller.abort(new Error(`no answer within ${deadlineMs} ms`)),
       deadlineMs,
@@ -113,7 +122,7 @@ function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): voi
       if (stopped) return;
       healthy = false;
       lastError = error;
-      complain();
+      logFailure();
     } finally {
       clearTimeout(late);
       running = undefined;
@@ -123,7 +132,7 @@ function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): voi
 
   return {
     once() {
-      if (running) return; // the one before has not ended; two at once would only add to the trouble
+      if (running) return; // a second write at the same time would only add load to an API that is slow
       running = new AbortController();
       void write(running);
     },
@@ -134,28 +143,30 @@ function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): voi
   };
 }
 
-/** Loads Google's client, which is heavy, and so only when the first point is due. */
+/** Loads Google's client. The client is large, so it is loaded only when the first point is due. */
 async function openWriter(apiEndpoint: string | undefined): Promise<WritePoint> {
-  // By `default`, the whole of a CommonJS module: its other names are lost where a bundler puts it into a file of its own.
+  // `default` is the whole CommonJS module. Its named exports are lost when a bundler puts the module into
+  // another file.
   const [{ default: monitoring }, { default: auth }] = await Promise.all([
-    // This file and not the package's index: that loads seven more clients and 1.3 MB of message classes.
+    // Not the package's index, which loads seven more clients and 1.3 MB of message classes.
     import("@google-cloud/monitoring/build/src/v3/metric_service_client.js"),
     import("google-auth-library"),
   ]);
   const client: MetricServiceClient = new monitoring.MetricServiceClient({
-    fallback: true, // JSON over HTTPS; gRPC would add a connection that stays open
-    // The VM's own account. Left to look for credentials, the client throws where nobody can catch it when there are none.
-    // (Its type asks for GoogleAuth, its code takes any client.)
+    fallback: true, // JSON over HTTPS, because gRPC would keep a connection open
+    // The VM's service account. Without this option the client searches for credentials, and when it finds no
+    // credentials it throws an error that cannot be caught. The type requires GoogleAuth, but the code accepts any
+    // client.
     auth: new auth.Compute() as never,
     ...endpointOptions(apiEndpoint),
   });
   let vm: Vm | undefined;
 
   return async function writePoint(value, signal) {
-    // The library has no way to cancel a question to the metadata server, but its HTTP client has defaults.
+    // The library cannot cancel a request to the metadata server, but the defaults of its HTTP client can.
     auth.gaxios.instance.defaults.signal = signal;
     vm ??= await askVm(auth.gcpMetadata, signal);
-    await client.initialize(); // where a failure can be caught; createTimeSeries would throw it at nobody
+    await client.initialize(); // a failure can be caught only here, not in createTimeSeries
     const now = Date.now();
     const point = {
       interval: { endTime: { seconds: Math.floor(now / 1000), nanos: (now % 1000) * 1_000_000 } },
@@ -183,7 +194,7 @@ function endpointOptions(apiEndpoint: string | undefined) {
   };
 }
 
-/** Asks the metadata server who this VM is. */
+/** Asks the metadata server for the labels of this VM. */
 async function askVm(
   metadata: typeof import("google-auth-library").gcpMetadata,
   signal: AbortSignal,
@@ -201,7 +212,7 @@ async function askVm(
       zone: String(zone).split("/").at(-1) ?? "",
     };
   } catch (cause) {
-    throw new MetadataError(`the metadata server did not say which VM this is: ${describe(cause)}`, {
+    throw new MetadataError(`the metadata server did not identify this VM: ${describe(cause)}`, {
       cause,
     });
   }
@@ -209,7 +220,10 @@ async function askVm(
 
 class MetadataError extends Error {}
 
-/** `work`, or the reason of `signal` as soon as it aborts: a step that ignored its signal would block all later writes. */
+/**
+ * Resolves like `work`, but rejects when `signal` aborts: a step that ignores its signal must not block later
+ * writes.
+ */
 async function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
@@ -226,14 +240,14 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What a person can do about it. */
+/** Returns a hint what to do about an error. */
 function advice(error: unknown): string {
   if (error instanceof MetadataError) {
-    return "Is this a Google Cloud VM? Elsewhere set GCP_METRICS=off (or auto).";
+    return "Is this a Google Cloud VM? If not, set GCP_METRICS=off (or auto).";
   }
   const status = (error as { httpStatusCode?: unknown } | undefined)?.httpStatusCode;
   if (status === 401 || status === 403) {
     return "The VM's service account needs the role roles/monitoring.metricWriter and the access scope cloud-platform.";
   }
-  return "If it lasts, see https://status.cloud.google.com and the VM's route to monitoring.googleapis.com.";
+  return "If this does not end, see https://status.cloud.google.com and the VM's route to monitoring.googleapis.com.";
 }

@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { Registry } from "prom-client";
 import { type Config, readConfig } from "../config.ts";
 import type { Message } from "../delivery/message.ts";
-import type { Closure } from "../entrance/admission.ts";
+import { Admission, type Closure } from "../entrance/admission.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { type Downstream, Hub } from "./hub.ts";
@@ -38,11 +38,16 @@ function start(t: TestContext, env: NodeJS.ProcessEnv = {}) {
   const registry = new Registry();
   t.after(() => registry.clear());
   const warnings: [object, string][] = [];
-  const say = () => {};
+  const ignore = () => {};
   const warn = (fields: object, text: string) => void warnings.push([fields, text]);
-  const log = { debug: say, info: say, warn, error: say } as unknown as Log;
+  const log = { debug: ignore, info: ignore, warn, error: ignore } as unknown as Log;
   const downstream = new FakeDownstream();
-  const hub = new Hub({ config, metrics: createMetrics(registry), log, downstream });
+  const admission = new Admission({
+    maxConnections: config.WS_MAX_CONNECTIONS,
+    maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
+    maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
+  });
+  const hub = new Hub({ config, admission, downstream, metrics: createMetrics(registry), log });
   let offset = 0;
   const send = (subject: string, body: string | Uint8Array = "{}", priority?: string) =>
     hub.message({ subject, offset: ++offset, ts: Date.now(), body: Buffer.from(body), priority });
@@ -54,10 +59,10 @@ function start(t: TestContext, env: NodeJS.ProcessEnv = {}) {
         ?.slice(line.length + 1),
     );
   const tick = (ms: number) => t.mock.timers.tick(ms);
-  return { hub, downstream, send, warnings, value, tick };
+  return { hub, admission, downstream, send, warnings, value, tick };
 }
 
-test("passes on what the stream carries, in its order", (t) => {
+test("passes the stream's messages on in order", (t) => {
   const { hub, downstream, send } = start(t);
   hub.begin("e", 0);
   send("odin.token.BTC.trade");
@@ -75,7 +80,7 @@ test("passes on what the stream carries, in its order", (t) => {
   );
 });
 
-test("what is not JSON in UTF-8 is counted, said once a minute and never delivered", async (t) => {
+test("a payload that is not JSON in UTF-8 is counted, logged once a minute and never delivered", async (t) => {
   const { hub, downstream, send, warnings, value, tick } = start(t);
   hub.begin("e", 0);
   const bad = [
@@ -104,7 +109,7 @@ test("what is not JSON in UTF-8 is counted, said once a minute and never deliver
   assert.equal(downstream.count("message"), 4);
 });
 
-test("a subject that is none of ours is skipped and counted", async (t) => {
+test("an unknown subject is skipped and counted", async (t) => {
   const { hub, downstream, send, value } = start(t);
   hub.begin("e", 0);
   send("odin.token.BTC");
@@ -126,7 +131,7 @@ test("unknown events pass and share one label in the metrics", async (t) => {
   assert.equal(await value('ws_stream_messages_total{event="other"}'), 20);
 });
 
-test("above the broadcast rate the lowest priority is shed; warming the history is not counted", (t) => {
+test("above the broadcast rate the lowest priority is shed, but not while the history is warmed", (t) => {
   const { hub, downstream, send } = start(t, { WS_MAX_BROADCAST_RATE: "10" });
   hub.begin("e", 0);
   for (let i = 0; i < 50; i++) send("odin.token.BTC.metadata");
@@ -135,11 +140,11 @@ test("above the broadcast rate the lowest priority is shed; warming the history 
   downstream.events.length = 0;
   for (let i = 0; i < 20; i++) send("odin.token.BTC.metadata");
   const low = downstream.count("message");
-  assert.ok(low >= 4 && low <= 6, `${low} low ones of a burst of 10`);
+  assert.ok(low >= 4 && low <= 6, `${low} low messages of a burst of 10`);
   for (let i = 0; i < 20; i++) send("odin.token.BTC.trade");
   assert.equal(downstream.count("message"), 10);
   for (let i = 0; i < 20; i++) send("odin.token.BTC.balances");
-  assert.equal(downstream.count("message"), 30, "critical ones always pass");
+  assert.equal(downstream.count("message"), 30, "critical messages always pass");
   assert.equal(downstream.count("shed"), 30);
 });
 
@@ -154,7 +159,7 @@ test("rate 0 sheds and slows nothing", (t) => {
   assert.equal(downstream.count("shed"), 0);
 });
 
-test("the read rate slows the reading and loses nothing", async (t) => {
+test("the read rate slows the reading, and no message is lost", async (t) => {
   const { hub, downstream, send, tick } = start(t, { WS_MAX_NATS_RATE: "100", WS_MAX_BROADCAST_RATE: "0" });
   hub.begin("e", 0);
   hub.status({ connected: true, warm: true });
@@ -178,7 +183,9 @@ test("the read rate slows the reading and loses nothing", async (t) => {
   assert.ok(seconds > 2.5 && seconds < 3.5, `300 messages took ${seconds} s`);
 });
 
-/** Samples of one process that uses this many cores of 1.9. */
+/**
+ * Takes a sample each second of one process that uses this many cores of 1.9. Returns its CPU microseconds.
+ */
 function busy(
   hub: Hub,
   tick: (ms: number) => void,
@@ -194,12 +201,12 @@ function busy(
   return from + cores * seconds * 1e6;
 }
 
-test("CPU, memory and drain close the door, here and downstream, and open it again", (t) => {
-  const { hub, downstream, tick } = start(t, { WS_MEMORY_LIMIT: "100000000" });
+test("CPU, memory and drain start a closure, here and downstream; CPU and memory end it again", (t) => {
+  const { hub, admission, downstream, tick } = start(t, { WS_MEMORY_LIMIT: "100000000" });
   hub.status({ connected: true, warm: true });
   assert.deepEqual(hub.unhealthy, []);
   let used = busy(hub, tick, 1.9, 20);
-  assert.deepEqual([hub.unhealthy, downstream.closure, hub.admission.closure], [["cpu"], "cpu", "cpu"]);
+  assert.deepEqual([hub.unhealthy, downstream.closure, admission.closure], [["cpu"], "cpu", "cpu"]);
   used = busy(hub, tick, 0.1, 30, used);
   assert.deepEqual([hub.unhealthy, downstream.closure], [[], undefined]);
   used = busy(hub, tick, 0.1, 1, used, 95_000_000);
@@ -210,7 +217,7 @@ test("CPU, memory and drain close the door, here and downstream, and open it aga
   assert.deepEqual([hub.unhealthy, downstream.closure, hub.stats.draining], [["draining"], "draining", true]);
 });
 
-test("reading waits while the CPU is over the pause threshold, a bounded time", async (t) => {
+test("reading pauses while the CPU is above the pause threshold, for a limited time", async (t) => {
   const { hub, tick } = start(t, { WS_MAX_NATS_RATE: "0" });
   hub.status({ connected: true, warm: true });
   let used = busy(hub, tick, 1.9, 8);
@@ -228,15 +235,15 @@ test("reading waits while the CPU is over the pause threshold, a bounded time", 
   assert.ok(waited >= 3 && waited <= 8, `${waited} s`);
 });
 
-test("a full gateway leaves the rotation but tells nobody downstream", (t) => {
-  const { hub, downstream, tick } = start(t, { WS_MAX_CONNECTIONS: "2" });
+test("a full gateway fails its health check but sends no closure downstream", (t) => {
+  const { hub, admission, downstream, tick } = start(t, { WS_MAX_CONNECTIONS: "2" });
   hub.status({ connected: true, warm: true });
-  for (const ip of ["a", "b"]) hub.admission.take({ user: undefined, ip }, 1);
+  for (const ip of ["a", "b"]) admission.take({ user: undefined, ip }, 1);
   busy(hub, tick, 0.1, 1);
   assert.deepEqual([hub.unhealthy, downstream.closure], [["connections"], undefined]);
 });
 
-test("health: warm first, then NATS may be away for 10 s", (t) => {
+test("health: fails until the history is warm, and later when NATS is lost for 10 s", (t) => {
   const { hub, tick } = start(t);
   assert.deepEqual(hub.unhealthy, ["nats_not_connected"]);
   hub.begin("e", 0);
@@ -257,7 +264,7 @@ test("health: warm first, then NATS may be away for 10 s", (t) => {
   assert.deepEqual(hub.unhealthy, ["history_not_warm"]);
 });
 
-test("health says that NATS turned our login down, at the start and later", (t) => {
+test("health reports that NATS refused the login, at the start and later", (t) => {
   const { hub, tick } = start(t);
   hub.status({ refused: true });
   assert.deepEqual(hub.unhealthy, ["nats_not_authorized"]);

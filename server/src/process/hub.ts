@@ -1,18 +1,20 @@
-/** What there is once on a VM: the source, the limits, the state that `/health` tells. Serving clients is the gateways' work. */
+/**
+ * Everything that exists once on a VM: the intake of the source, the limits, the health. The gateways serve
+ * the clients.
+ */
 
 import { isUtf8 } from "node:buffer";
 import { PRIORITIES } from "@odin-ws/protocol";
 import type { Config } from "../config.ts";
 import { Message } from "../delivery/message.ts";
-import { eventLabel } from "../delivery/tally.ts";
-import { Admission, type Closure } from "../entrance/admission.ts";
+import type { Admission, Closure } from "../entrance/admission.ts";
 import { atMostEvery, type Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import { eventLabel, type Metrics } from "../metrics.ts";
 import { PriorityLimiter, TokenBucket } from "../rate.ts";
 import type { Intake, RawMessage, SourceStatus } from "../source/source.ts";
 import { Overload, type Usage } from "./overload.ts";
 
-/** Who serves clients: the gateway of this process, or the pool of workers. */
+/** Serves the clients: the gateway of this process, or the pool of workers. */
 export interface Downstream {
   begin(epoch: string, offset: number): void;
   message(message: Message, shed: boolean): void;
@@ -21,13 +23,24 @@ export interface Downstream {
   setClosure(closure: Closure | undefined): void;
 }
 
-const NATS_GRACE_MS = 10_000;
-const COMPLAIN_MS = 60_000;
-const SAMPLE_MS = 1000;
-const RELEASE_MS = 10;
+/** A lost source makes `/health` fail only after this time. */
+const SOURCE_GRACE_MS = 10_000;
+const WARN_INTERVAL_MS = 60_000;
+/** How often a paused reader checks whether the CPU usage has fallen. */
+const CPU_CHECK_MS = 250;
+/** How often a paused reader checks whether the read rate allows a message. */
+const RATE_CHECK_MS = 10;
+
+export interface HubOptions {
+  config: Config;
+  admission: Admission;
+  downstream: Downstream;
+  metrics: Metrics;
+  log: Log;
+}
 
 export class Hub implements Intake {
-  readonly admission: Admission;
+  readonly #admission: Admission;
   readonly #config: Config;
   readonly #metrics: Metrics;
   readonly #downstream: Downstream;
@@ -35,9 +48,10 @@ export class Hub implements Intake {
   readonly #broadcastLimit: PriorityLimiter | undefined;
   readonly #readLimit: TokenBucket | undefined;
   readonly #status: SourceStatus = { connected: false, refused: false, warm: false, lag: 0 };
-  readonly #complainOfJson: () => void;
-  readonly #complainOfSubject: () => void;
+  readonly #warnOfJson: () => void;
+  readonly #warnOfSubject: () => void;
   readonly #log: Log;
+  /** Subject of the last message. */
   #subject = "";
   #lostAt = 0;
   #epoch = "";
@@ -46,19 +60,15 @@ export class Hub implements Intake {
   #dropped = 0;
   #draining = false;
   #sampledAt = Date.now();
-  #announced: Closure | undefined;
+  /** Closure that was last sent downstream. */
+  #sentClosure: Closure | undefined;
 
-  constructor(options: { config: Config; metrics: Metrics; log: Log; downstream: Downstream }) {
-    const { config, metrics, log, downstream } = options;
+  constructor({ config, admission, downstream, metrics, log }: HubOptions) {
     this.#config = config;
+    this.#admission = admission;
     this.#metrics = metrics;
     this.#downstream = downstream;
     this.#log = log;
-    this.admission = new Admission({
-      maxConnections: config.WS_MAX_CONNECTIONS,
-      maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
-      maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
-    });
     this.#overload = new Overload({
       cpuLimit: config.WS_CPU_LIMIT,
       rejectThreshold: config.WS_CPU_REJECT_THRESHOLD,
@@ -69,12 +79,12 @@ export class Hub implements Intake {
     const { WS_MAX_BROADCAST_RATE: broadcast, WS_MAX_NATS_RATE: read } = config;
     this.#broadcastLimit = broadcast === 0 ? undefined : new PriorityLimiter(broadcast, now);
     this.#readLimit = read === 0 ? undefined : new TokenBucket(read, Math.max(1, read / 10), now);
-    const complain = (problem: string) =>
-      atMostEvery(COMPLAIN_MS, (count) =>
+    const warnOf = (problem: string) =>
+      atMostEvery(WARN_INTERVAL_MS, (count) =>
         log.warn({ subject: this.#subject, count }, `${problem}: not delivered`),
       );
-    this.#complainOfJson = complain("a payload is not JSON");
-    this.#complainOfSubject = complain("a subject is not odin.token.SYMBOL.EVENT or odin.global.EVENT");
+    this.#warnOfJson = warnOf("a payload is not JSON");
+    this.#warnOfSubject = warnOf("a subject is not odin.token.SYMBOL.EVENT or odin.global.EVENT");
   }
 
   // ——— the source ———
@@ -91,19 +101,20 @@ export class Hub implements Intake {
     this.#offset = offset;
     this.#messages++;
     this.#subject = raw.subject;
-    if (!isJson(body)) return this.#drop(offset, "invalid_json", this.#complainOfJson);
+    if (!isJson(body)) return this.#drop(offset, "invalid_json", this.#warnOfJson);
     const message = Message.from(raw);
-    if (message === undefined) return this.#drop(offset, "invalid_subject", this.#complainOfSubject);
+    if (message === undefined) return this.#drop(offset, "invalid_subject", this.#warnOfSubject);
     this.#metrics.streamMessages.inc({ event: eventLabel(message.event) });
-    // What is read to warm the history has no audience to protect, and must not use up the rate of what follows.
+    // Messages that only warm the history are not delivered to anyone, so the broadcast rate does not apply
+    // to them.
     const shed = this.#status.warm && this.#broadcastLimit?.passes(message.priority, Date.now()) === false;
     this.#downstream.message(message, shed);
   }
 
-  #drop(offset: number, reason: string, complain: () => void): void {
+  #drop(offset: number, reason: string, warn: () => void): void {
     this.#dropped++;
     this.#metrics.messagesDropped.inc({ reason, priority: PRIORITIES[1] });
-    complain();
+    warn();
     this.#downstream.skip(offset);
   }
 
@@ -118,11 +129,11 @@ export class Hub implements Intake {
 
   ready(): Promise<void> | undefined {
     if (!this.#status.warm) return undefined;
-    if (this.#overload.pauses) return this.#until(() => !this.#overload.pauses, SAMPLE_MS / 4);
+    if (this.#overload.pauses) return this.#until(() => !this.#overload.pauses, CPU_CHECK_MS);
     const now = Date.now();
     if (this.#readLimit === undefined || this.#readLimit.take(now)) return undefined;
     const limit = this.#readLimit;
-    return this.#until(() => limit.take(Date.now()), RELEASE_MS);
+    return this.#until(() => limit.take(Date.now()), RATE_CHECK_MS);
   }
 
   #until(condition: () => boolean, everyMs: number): Promise<void> {
@@ -146,52 +157,53 @@ export class Hub implements Intake {
 
   // ——— limits and health ———
 
-  /** Takes the usage of all processes, once a second, and passes on what follows from it. */
+  /** Takes the usage of all processes, once a second, and updates the limits that depend on it. */
   sample(processes: ReadonlyMap<number, Usage>): void {
     const now = Date.now();
     const overload = this.#overload;
     overload.sample(processes, now - this.#sampledAt);
     this.#sampledAt = now;
-    this.admission.setClosure("cpu", overload.cpuRejects);
-    this.admission.setClosure("memory", overload.memoryRejects);
+    this.#admission.setClosure("cpu", overload.cpuRejects);
+    this.#admission.setClosure("memory", overload.memoryRejects);
     this.#metrics.cpuUsage.set(overload.cpuPercent);
     this.#metrics.memoryUsage.set(overload.rssBytes);
-    this.#metrics.capacityRatio.set(this.admission.connections / this.#config.WS_MAX_CONNECTIONS);
+    this.#metrics.capacityRatio.set(this.#admission.connections / this.#config.WS_MAX_CONNECTIONS);
     this.#metrics.natsPaused.set(overload.pauses ? 1 : 0);
-    this.#tellClosure();
+    this.#updateClosure();
   }
 
-  /** From now on nobody is let in and `/health` fails. */
+  /** From now on new connections are refused and `/health` fails. */
   startDraining(): void {
     this.#draining = true;
-    this.admission.setClosure("draining", true);
+    this.#admission.setClosure("draining", true);
     this.#metrics.draining.set(1);
-    this.#tellClosure();
+    this.#updateClosure();
   }
 
-  #tellClosure(): void {
-    // Being full is decided seat by seat; the rest the gateways can refuse by themselves before anything that costs.
-    const { closure } = this.admission;
-    const told = closure === "connections" ? undefined : closure;
-    if (told === this.#announced) return;
-    this.#announced = told;
+  #updateClosure(): void {
+    // The admission refuses each client that finds no seat. Every other closure is sent to the gateways,
+    // which then refuse clients before any expensive check.
+    const { closure } = this.#admission;
+    const sent = closure === "connections" ? undefined : closure;
+    if (sent === this.#sentClosure) return;
+    this.#sentClosure = sent;
     this.#log.info(
-      { closure: told ?? "none" },
-      told === undefined ? "new connections are wanted again" : "new connections are refused",
+      { closure: sent ?? "none" },
+      sent === undefined ? "new connections are accepted again" : "new connections are refused",
     );
-    this.#downstream.setClosure(told);
+    this.#downstream.setClosure(sent);
   }
 
-  /** Why new connections are not wanted here; empty: they are. */
+  /** Reasons for which `/health` fails; empty when new connections are wanted. */
   get unhealthy(): string[] {
     const reasons: string[] = [];
-    const { closure } = this.admission;
+    const { closure } = this.#admission;
     if (closure !== undefined) reasons.push(closure);
     const source = this.#config.SOURCE === "jetstream" ? "nats" : this.#config.SOURCE;
     const { connected, refused, warm } = this.#status;
     if (!warm && connected) reasons.push("history_not_warm");
     else if (!warm) reasons.push(refused ? `${source}_not_authorized` : `${source}_not_connected`);
-    else if (!connected && Date.now() - this.#lostAt > NATS_GRACE_MS)
+    else if (!connected && Date.now() - this.#lostAt > SOURCE_GRACE_MS)
       reasons.push(refused ? `${source}_not_authorized` : `${source}_lost`);
     return reasons;
   }
@@ -209,7 +221,7 @@ export class Hub implements Intake {
   }
 }
 
-/** Checks before it is sent to thousands: a browser closes the connection on a text message that is not UTF-8. */
+/** Also checks for UTF-8, because a browser closes the connection on a text message that is not UTF-8. */
 function isJson(body: Uint8Array): boolean {
   if (!isUtf8(body)) return false;
   try {

@@ -1,4 +1,4 @@
-/** What the primary and its workers say to each other (node:cluster, structured clone). */
+/** Messages between the primary and its workers (node:cluster, structured clone). */
 
 import type { PackedMessage } from "../delivery/message.ts";
 import type { Applicant, Closure, Refusal } from "../entrance/admission.ts";
@@ -6,10 +6,10 @@ import type { GatewayStats } from "../gateway.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import type { Usage } from "./overload.ts";
 
-/** What happens in the stream, in its order. */
+/** One event of the stream. Events are sent in the stream's order. */
 export type StreamEvent =
   | { type: "begin"; epoch: string; offset: number }
-  /** Older messages that only fill the history of a new worker. */
+  /** Older messages, which only fill the history of a new worker. */
   | { type: "history"; messages: PackedMessage[] }
   | { type: "message"; message: PackedMessage; shed: boolean }
   | { type: "skip"; offset: number }
@@ -19,6 +19,7 @@ export type ToWorker =
   | { type: "stream"; events: StreamEvent[] }
   | { type: "serve"; port: number }
   | { type: "closure"; closure: Closure | undefined }
+  /** Answers `take` with the same id. */
   | { type: "taken"; id: number; refusal: Refusal | undefined }
   | { type: "report"; id: number }
   | { type: "drain"; seconds: number }
@@ -30,7 +31,9 @@ export type ToPrimary =
   | { type: "failed"; message: string }
   | { type: "take"; id: number; applicant: Applicant }
   | { type: "free"; applicant: Applicant }
-  | { type: "beat"; usage: Usage; events: number }
+  /** Sent every second. `events`: stream events that the worker has handled since its start. */
+  | { type: "heartbeat"; usage: Usage; events: number }
+  /** Answers `report` with the same id. */
   | { type: "report"; id: number; stats: GatewayStats; metrics: MetricsSnapshot }
   | { type: "drained" };
 

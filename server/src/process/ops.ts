@@ -1,11 +1,11 @@
-/** The operations port: what load balancer, autohealing, Prometheus and people ask. */
+/** The operations port, for the load balancer, autohealing, Prometheus and people. */
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Log } from "../log.ts";
 
 export interface OpsAnswers {
-  /** Why new connections are not wanted; empty: they are. */
+  /** Reasons for which `/health` fails; empty when new connections are wanted. */
   unhealthy: () => string[];
   /** Prometheus text format. */
   metrics: () => Promise<string>;
@@ -26,7 +26,7 @@ export class OpsServer {
     });
   }
 
-  /** Resolves with the port; rejects when it cannot be had. */
+  /** Resolves with the port; rejects when the port is not available. */
   listen(port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);

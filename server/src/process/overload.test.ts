@@ -10,7 +10,7 @@ const LIMITS: OverloadLimits = {
   memoryLimit: 1_000_000_000,
 };
 
-/** Processes whose CPU and memory a test sets; each `second` is one sample. */
+/** Processes whose CPU and memory a test sets; each call of `second` takes one sample. */
 class Machine {
   readonly overload: Overload;
   readonly #limits: OverloadLimits;
@@ -32,7 +32,7 @@ class Machine {
   }
 }
 
-test("the CPU figure is percent of the limit, over all processes", () => {
+test("the CPU usage is in percent of the limit, over all processes", () => {
   const overload = new Overload(LIMITS);
   for (let second = 0; second <= 60; second++) {
     const usage = [0.5, 0.3].map((cores, pid): [number, Usage] => [
@@ -45,7 +45,7 @@ test("the CPU figure is percent of the limit, over all processes", () => {
   assert.equal(overload.rssBytes, 200);
 });
 
-test("a process that is new does not bring its past, one that ended takes nothing away", () => {
+test("the past usage of a new process does not count, and a process that ended does not lower the usage", () => {
   const overload = new Overload(LIMITS);
   overload.sample(new Map([[1, { cpuMicros: 0, rssBytes: 1 }]]), 1000);
   overload.sample(
@@ -59,12 +59,12 @@ test("a process that is new does not bring its past, one that ended takes nothin
   for (let i = 0; i < 5; i++)
     overload.sample(new Map([[2, { cpuMicros: 3_600_000_000, rssBytes: 1 }]]), 1000);
   assert.ok(overload.cpuPercent >= 0 && overload.cpuPercent < 1);
-  // A process id that comes back with a smaller figure is another process.
+  // A process id that appears again with a smaller value is another process.
   overload.sample(new Map([[2, { cpuMicros: 5, rssBytes: 1 }]]), 1000);
   assert.ok(overload.cpuPercent >= 0);
 });
 
-test("one busy second is no overload, several are; the way back needs ten points", () => {
+test("one busy second is not an overload, several are; the overload ends ten points below the threshold", () => {
   const machine = new Machine();
   machine.second(100);
   assert.equal(machine.overload.cpuRejects, false);
@@ -78,7 +78,7 @@ test("one busy second is no overload, several are; the way back needs ten points
   assert.equal(machine.overload.cpuRejects, false);
 });
 
-test("memory: refused from 90 % on, wanted again at 85 %", () => {
+test("memory: clients are refused from 90 % and accepted again at 85 %", () => {
   const machine = new Machine();
   const rejects = [0.89, 0.9, 0.86, 0.85, 0.89].map((share) => {
     machine.second(0, share * LIMITS.memoryLimit);
@@ -87,7 +87,7 @@ test("memory: refused from 90 % on, wanted again at 85 %", () => {
   assert.deepEqual(rejects, [false, true, true, false, false]);
 });
 
-test("under lasting overload reading pauses again and again, but never for more than five samples", () => {
+test("in a long overload reading pauses repeatedly, but never for more than five samples", () => {
   const machine = new Machine();
   let [stretch, longest, paused, read] = [0, 0, 0, 0];
   for (let i = 0; i < 200; i++) {
@@ -106,7 +106,7 @@ test("under lasting overload reading pauses again and again, but never for more 
   assert.equal(machine.overload.pauses, false);
 });
 
-test("whatever the thresholds, idleness ends every refusal", () => {
+test("for any thresholds, an idle gateway refuses nobody", () => {
   const percent = fc.integer({ min: 1, max: 100 });
   fc.assert(
     fc.property(percent, percent, (rejectThreshold, pauseThreshold) => {
@@ -119,7 +119,7 @@ test("whatever the thresholds, idleness ends every refusal", () => {
   );
 });
 
-test("a sample without time changes nothing of the CPU figure", () => {
+test("a sample without elapsed time does not change the CPU usage", () => {
   const machine = new Machine();
   machine.seconds(20, 50);
   const before = machine.overload.cpuPercent;

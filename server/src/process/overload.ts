@@ -1,4 +1,7 @@
-/** How busy the VM's processes are, and what follows from it. Knows no clock and no operating system. */
+/**
+ * CPU and memory usage of all processes, and the limits that depend on it. Uses no clock and no operating
+ * system.
+ */
 
 /** CPU time and memory that processes have used. */
 export interface Usage {
@@ -10,21 +13,24 @@ export interface Usage {
 export interface OverloadLimits {
   /** Cores that count as 100 %. */
   cpuLimit: number;
-  /** Percent. */
+  /** Percent of `cpuLimit` above which new connections are refused. */
   rejectThreshold: number;
+  /** Percent of `cpuLimit` above which reading pauses. */
   pauseThreshold: number;
+  /** Bytes. */
   memoryLimit: number;
 }
 
-/** Smoothing of the CPU figure: 95 % of a step are seen after about 8 samples. */
+/** Weight of a new sample in the CPU usage: after about 8 samples the usage shows 95 % of a step. */
 const SMOOTHING = 0.3;
-/** What was switched at a threshold goes back ten points below it, or at half of a low one. */
-const below = (threshold: number): number => Math.max(threshold - 10, threshold / 2);
+/** A limit that was crossed ends ten points below its threshold, or at half of a low threshold. */
+const endOf = (threshold: number): number => Math.max(threshold - 10, threshold / 2);
+/** Shares of the memory limit at which refusing begins and ends. */
 const MEMORY_FULL = 0.9;
 const MEMORY_FREE = 0.85;
 /**
- * Reading pauses for at most this many samples at a stretch and then runs for as long: the stream keeps messages for 30 s only, and
- * one that is late is better than one that is lost.
+ * Reading pauses for at most this many samples in a row and then runs for as many. The stream keeps messages
+ * for only 30 s, and a late message is better than a lost one.
  */
 const MAX_PAUSE_SAMPLES = 5;
 
@@ -63,7 +69,7 @@ export class Overload {
   /**
    * Takes a sample.
    *
-   * @param processes usage by process id; one that is new counts from the next sample on
+   * @param processes usage by process id; a new process counts from its second sample on
    * @param elapsedMs time since the last sample
    */
   sample(processes: ReadonlyMap<number, Usage>, elapsedMs: number): void {
@@ -81,19 +87,20 @@ export class Overload {
     const { cpuLimit, rejectThreshold, pauseThreshold, memoryLimit } = this.#limits;
     const percent = micros / 10 / elapsedMs / cpuLimit;
     this.#cpuPercent += SMOOTHING * (percent - this.#cpuPercent);
-    this.#cpuRejects = crossed(this.#cpuRejects, this.#cpuPercent, rejectThreshold, below(rejectThreshold));
+    this.#cpuRejects = crossed(this.#cpuRejects, this.#cpuPercent, rejectThreshold, endOf(rejectThreshold));
     this.#memoryRejects = crossed(
       this.#memoryRejects,
       rss,
       memoryLimit * MEMORY_FULL,
       memoryLimit * MEMORY_FREE,
     );
-    this.#pauseWanted = crossed(this.#pauseWanted, this.#cpuPercent, pauseThreshold, below(pauseThreshold));
+    this.#pauseWanted = crossed(this.#pauseWanted, this.#cpuPercent, pauseThreshold, endOf(pauseThreshold));
     if (!this.#pauseWanted) this.#pausedFor = 0;
     else if (this.#pausedFor++ === MAX_PAUSE_SAMPLES) this.#pausedFor = -MAX_PAUSE_SAMPLES;
   }
 }
 
+/** A threshold with hysteresis: true from `on` upward, until the value falls to `off`. */
 function crossed(was: boolean, value: number, on: number, off: number): boolean {
   return was ? value > off : value >= on;
 }

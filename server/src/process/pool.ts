@@ -1,87 +1,85 @@
-/** Several worker processes behind one hub: brings them the stream, keeps their seats, replaces those that die. */
+/**
+ * Several worker processes behind one hub: starts them, keeps their clients' seats, replaces workers that
+ * die.
+ */
 
-import cluster, { type Worker } from "node:cluster";
-import { History, type HistoryLimits } from "../delivery/history.ts";
-import type { Message } from "../delivery/message.ts";
-import type { Admission, Applicant, Closure } from "../entrance/admission.ts";
+import cluster from "node:cluster";
+import type { HistoryLimits } from "../delivery/history.ts";
+import type { Admission } from "../entrance/admission.ts";
 import type { GatewayStats } from "../gateway.ts";
 import type { Log } from "../log.ts";
 import type { Fleet, MetricsSnapshot } from "./fleet.ts";
-import type { StreamEvent, ToPrimary, ToWorker } from "./ipc.ts";
+import type { Downstream } from "./hub.ts";
+import type { ToPrimary } from "./ipc.ts";
 import type { Usage } from "./overload.ts";
+import { PoolFeed } from "./pool-feed.ts";
+import { NO_STATS, PoolMember } from "./pool-member.ts";
 import { probePort } from "./port.ts";
 
+/** How long a worker may take to report its statistics. */
 const REPORT_TIMEOUT_MS = 2000;
-/** A worker that says nothing for so long hangs. */
+/** A worker that has sent nothing for this time hangs. */
 const SILENT_MS = 30_000;
-/** So many stream events behind, a worker hangs too: the rest would only pile up here. */
-const MAX_BEHIND = 200_000;
-const HISTORY_CHUNK = 1000;
-/** Pause before a worker that died is replaced, so that one that dies at its start does not turn the CPU. */
+/**
+ * A worker that is this many stream events behind hangs too: more events would only fill the primary's
+ * memory.
+ */
+const MAX_EVENTS_BEHIND = 200_000;
+/**
+ * Pause before a worker that died is replaced: a worker that always dies at its start must not use up the
+ * CPU.
+ */
 const REPLACE_MS = 250;
-/** Time for a worker to say goodbye. */
+/** Time that a worker has to close its connections when the gateway stops. */
 const STOP_MS = 500;
 
-interface Member {
-  worker: Worker;
-  /** The stream reaches it. */
-  attached: boolean;
-  serving: boolean;
-  drained: boolean;
-  usage: Usage;
-  heardAt: number;
-  sent: number;
-  /** Seats that its clients hold, by user; undefined: without authentication. */
-  seats: Map<string | undefined, number>;
-  stats: GatewayStats;
-  metrics: MetricsSnapshot;
+export interface WorkerPoolOptions {
+  /** Number of workers. */
+  size: number;
+  port: number;
+  history: HistoryLimits;
+  admission: Admission;
+  log: Log;
 }
-
-const NO_STATS: GatewayStats = { connections: 0, subscriptions: 0, deliveries: 0, dropped: 0 };
 
 export class WorkerPool implements Fleet {
   readonly #size: number;
   #port: number;
   readonly #log: Log;
-  readonly #admission: () => Admission;
-  /** For workers that start later. */
-  readonly #history: History;
-  readonly #members = new Map<number, Member>();
-  readonly #reports = new Map<number, (member: Member) => void>();
-  readonly #watch: NodeJS.Timeout;
-  #watchedAt = performance.now();
-  #begun = false;
-  #batch: StreamEvent[] = [];
+  readonly #admission: Admission;
+  /** By worker id. */
+  readonly #members = new Map<number, PoolMember>();
+  readonly #feed: PoolFeed;
+  readonly #reports = new Map<number, () => void>();
+  readonly #silenceTimer: NodeJS.Timeout;
+  #silenceCheckedAt = performance.now();
   #reportId = 0;
-  #closure: Closure | undefined;
   #stopping = false;
   #drainSeconds: number | undefined;
   #onDrained: () => void = () => {};
   #onEmpty: () => void = () => {};
   #onServing: () => void = () => {};
   #onFailed: (error: Error) => void = () => {};
-  /** What counted in workers that are gone: a counter must not fall. */
-  readonly #retired: MetricsSnapshot[] = [];
+  /** Counters of workers that have ended: the sum over all workers must not fall. */
+  readonly #retiredMetrics: MetricsSnapshot[] = [];
   #retiredStats = { deliveries: 0, dropped: 0 };
 
-  constructor(options: {
-    size: number;
-    port: number;
-    history: HistoryLimits;
-    admission: () => Admission;
-    log: Log;
-  }) {
-    this.#size = options.size;
-    this.#port = options.port;
-    this.#history = new History(options.history);
-    this.#admission = options.admission;
-    this.#log = options.log;
-    // Structured clone carries bytes as they are; JSON would not.
+  constructor({ size, port, history, admission, log }: WorkerPoolOptions) {
+    this.#size = size;
+    this.#port = port;
+    this.#admission = admission;
+    this.#log = log;
+    this.#feed = new PoolFeed(this.#members, history);
+    // Structured clone keeps byte arrays as they are; JSON would not.
     cluster.setupPrimary({ serialization: "advanced" });
-    this.#watch = setInterval(() => this.#killSilent(), SILENT_MS / 10);
+    this.#silenceTimer = setInterval(() => this.#killSilent(), SILENT_MS / 10);
   }
 
-  /** Starts the workers; resolves when all of them serve. Rejects when the port cannot be had. */
+  get downstream(): Downstream {
+    return this.#feed;
+  }
+
+  /** Starts the workers; resolves when all workers serve. Rejects when the port is not available. */
   async start(): Promise<number> {
     this.#port = await probePort(this.#port);
     return new Promise((resolve, reject) => {
@@ -94,19 +92,8 @@ export class WorkerPool implements Fleet {
   }
 
   #fork(): void {
-    const worker = cluster.fork();
-    const member: Member = {
-      worker,
-      attached: false,
-      serving: false,
-      drained: false,
-      usage: { cpuMicros: 0, rssBytes: 0 },
-      heardAt: performance.now(),
-      sent: 0,
-      seats: new Map(),
-      stats: NO_STATS,
-      metrics: [],
-    };
+    const member = new PoolMember();
+    const { worker } = member;
     this.#members.set(worker.id, member);
     worker.on("message", (message: ToPrimary) => this.#onMessage(member, message));
     worker.on("error", (error) =>
@@ -115,38 +102,40 @@ export class WorkerPool implements Fleet {
     worker.once("exit", (code, signal) => this.#onExit(member, code, signal));
   }
 
-  #onMessage(member: Member, message: ToPrimary): void {
-    // What a worker said may come after its end: its seats have been freed by then.
+  #onMessage(member: PoolMember, message: ToPrimary): void {
+    // A message may arrive after the worker's end, when its seats have been freed already.
     if (!this.#members.has(member.worker.id)) return;
-    member.heardAt = performance.now();
+    member.lastMessageAt = performance.now();
     switch (message.type) {
       case "started":
-        return this.#attach(member);
+        return this.#serve(member);
       case "serving":
         member.serving = true;
         return this.#onServing();
       case "failed":
         this.#onFailed(new Error(message.message));
-        // After the start nobody waits for that: another one may have more luck.
+        // After the start, nothing waits for this error. The worker is replaced, and its replacement may
+        // succeed.
         return this.#kill(member, message.message);
       case "take": {
         const { applicant, id } = message;
-        const refusal = this.#admission().take(applicant, Math.floor(Date.now() / 1000));
-        if (refusal === undefined)
-          member.seats.set(applicant.user, (member.seats.get(applicant.user) ?? 0) + 1);
-        return send(member, { type: "taken", id, refusal });
+        const refusal = this.#admission.take(applicant, Math.floor(Date.now() / 1000));
+        if (refusal === undefined) member.addSeat(applicant);
+        return member.send({ type: "taken", id, refusal });
       }
       case "free":
-        return this.#free(member, message.applicant);
-      case "beat":
+        if (member.removeSeat(message.applicant)) this.#admission.free(message.applicant);
+        return;
+      case "heartbeat":
         member.usage = message.usage;
-        if (member.sent - message.events > MAX_BEHIND)
+        if (member.sentEvents - message.events > MAX_EVENTS_BEHIND) {
           this.#kill(member, "it cannot keep up with the stream");
+        }
         return;
       case "report":
         member.stats = message.stats;
         member.metrics = message.metrics;
-        this.#reports.get(message.id)?.(member);
+        this.#reports.get(message.id)?.();
         return;
       case "drained":
         member.drained = true;
@@ -154,40 +143,15 @@ export class WorkerPool implements Fleet {
     }
   }
 
-  #free(member: Member, applicant: Pick<Applicant, "user">): void {
-    const held = member.seats.get(applicant.user) ?? 0;
-    if (held === 0) return;
-    if (held === 1) member.seats.delete(applicant.user);
-    else member.seats.set(applicant.user, held - 1);
-    this.#admission().free(applicant);
+  #serve(member: PoolMember): void {
+    this.#feed.attach(member);
+    member.send({ type: "serve", port: this.#port });
+    if (this.#drainSeconds !== undefined) member.send({ type: "drain", seconds: this.#drainSeconds });
   }
 
-  /** Gives a worker that has started the history, then lets it serve. */
-  #attach(member: Member): void {
-    // What is waiting to be sent is in the history already, and must not reach this worker twice.
-    this.#flush();
-    if (this.#begun) {
-      const { epoch, floor, head } = this.#history;
-      this.#stream(member, [{ type: "begin", epoch, offset: floor }]);
-      const messages = this.#history.all();
-      for (let i = 0; i < messages.length; i += HISTORY_CHUNK) {
-        this.#stream(member, [
-          { type: "history", messages: messages.slice(i, i + HISTORY_CHUNK).map((one) => one.pack()) },
-        ]);
-      }
-      this.#stream(member, [{ type: "skip", offset: head }]);
-    }
-    member.attached = true;
-    send(member, { type: "closure", closure: this.#closure });
-    send(member, { type: "serve", port: this.#port });
-    if (this.#drainSeconds !== undefined) send(member, { type: "drain", seconds: this.#drainSeconds });
-  }
-
-  #onExit(member: Member, code: number | null, signal: string | null): void {
+  #onExit(member: PoolMember, code: number | null, signal: string | null): void {
     this.#members.delete(member.worker.id);
-    for (const [user, count] of member.seats) {
-      for (let i = 0; i < count; i++) this.#admission().free({ user });
-    }
+    for (const user of member.seatHolders) this.#admission.free({ user });
     this.#retire(member);
     if (this.#members.size === 0) this.#onEmpty();
     this.#checkDrained();
@@ -201,82 +165,37 @@ export class WorkerPool implements Fleet {
     }, REPLACE_MS);
   }
 
-  #retire(member: Member): void {
-    const counters = member.metrics.filter(
-      ({ type }) => String(type) === "counter" || String(type) === "histogram",
-    );
-    if (counters.length > 0) this.#retired.push(counters);
-    this.#retiredStats.deliveries += member.stats.deliveries;
-    this.#retiredStats.dropped += member.stats.dropped;
+  #retire({ metrics, stats }: PoolMember): void {
+    const counters = metrics.filter(({ type }) => String(type) === "counter" || String(type) === "histogram");
+    if (counters.length > 0) this.#retiredMetrics.push(counters);
+    this.#retiredStats.deliveries += stats.deliveries;
+    this.#retiredStats.dropped += stats.dropped;
   }
 
   #killSilent(): void {
     const now = performance.now();
-    const late = now - this.#watchedAt > SILENT_MS / 2;
-    this.#watchedAt = now;
-    // Silence is no worker's fault when this process, or the whole VM, stood still itself.
+    const late = now - this.#silenceCheckedAt > SILENT_MS / 2;
+    this.#silenceCheckedAt = now;
+    // When this process or the whole VM was suspended itself, the silence is not the workers' fault.
     if (late) return;
     for (const member of this.#members.values()) {
-      if (now - member.heardAt > SILENT_MS) this.#kill(member, "it does not answer");
+      if (now - member.lastMessageAt > SILENT_MS) this.#kill(member, "it does not answer");
     }
   }
 
-  #kill(member: Member, reason: string): void {
+  #kill(member: PoolMember, reason: string): void {
     this.#log.error({ worker_pid: member.worker.process.pid, reason }, "killing a worker");
-    member.worker.process.kill("SIGKILL");
+    member.kill();
   }
 
-  // ——— the stream ———
-
-  begin(epoch: string, offset: number): void {
-    this.#begun = true;
-    this.#history.begin(epoch, offset);
-    this.#queue({ type: "begin", epoch, offset });
-  }
-  message(message: Message, shed: boolean): void {
-    this.#history.append(message, Date.now());
-    this.#queue({ type: "message", message: message.pack(), shed });
-  }
-  skip(offset: number): void {
-    this.#history.skip(offset);
-    this.#queue({ type: "skip", offset });
-  }
-  lose(offset: number): void {
-    this.#history.lose(offset);
-    this.#queue({ type: "lose", offset });
-  }
-
-  /** What comes in one turn of the event loop goes out as one message to each worker. */
-  #queue(event: StreamEvent): void {
-    this.#batch.push(event);
-    if (this.#batch.length === 1) setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
-    const events = this.#batch;
-    if (events.length === 0) return;
-    this.#batch = [];
-    for (const member of this.#members.values()) if (member.attached) this.#stream(member, events);
-  }
-
-  #stream(member: Member, events: StreamEvent[]): void {
-    member.sent += events.length;
-    send(member, { type: "stream", events });
-  }
-
-  setClosure(closure: Closure | undefined): void {
-    this.#closure = closure;
-    for (const member of this.#members.values()) send(member, { type: "closure", closure });
-  }
-
-  // ——— what the primary wants to know ———
+  // ——— reports ———
 
   usage(): Map<number, Usage> {
-    return new Map([...this.#members.values()].map(({ worker, usage }) => [worker.process.pid ?? 0, usage]));
+    return new Map([...this.#members.values()].map(({ pid, usage }) => [pid, usage]));
   }
 
   async stats(): Promise<GatewayStats> {
-    await this.#report();
+    await this.#askForReports();
     const sum = { ...NO_STATS, ...this.#retiredStats };
     for (const { stats } of this.#members.values()) {
       sum.connections += stats.connections;
@@ -288,35 +207,31 @@ export class WorkerPool implements Fleet {
   }
 
   async metrics(): Promise<MetricsSnapshot[]> {
-    await this.#report();
-    return [
-      ...this.#retired,
-      ...[...this.#members.values()].map(({ metrics }) => metrics).filter(({ length }) => length > 0),
-    ];
+    await this.#askForReports();
+    const current = [...this.#members.values()].map(({ metrics }) => metrics);
+    return [...this.#retiredMetrics, ...current.filter(({ length }) => length > 0)];
   }
 
-  /** Asks all workers; one that does not answer in time counts with what it said before. */
-  async #report(): Promise<void> {
-    await Promise.all(
-      [...this.#members.values()]
-        .filter(({ serving }) => serving)
-        .map(
-          (member) =>
-            new Promise<void>((resolve) => {
-              const id = ++this.#reportId;
-              const done = () => {
-                clearTimeout(timer);
-                this.#reports.delete(id);
-                member.worker.off("exit", done);
-                resolve();
-              };
-              const timer = setTimeout(done, REPORT_TIMEOUT_MS);
-              this.#reports.set(id, done);
-              member.worker.once("exit", done);
-              send(member, { type: "report", id });
-            }),
-        ),
-    );
+  /** Asks all workers for a report. A worker that does not answer in time counts with its previous report. */
+  async #askForReports(): Promise<void> {
+    const serving = [...this.#members.values()].filter((member) => member.serving);
+    await Promise.all(serving.map((member) => this.#askForReport(member)));
+  }
+
+  #askForReport(member: PoolMember): Promise<void> {
+    return new Promise((resolve) => {
+      const id = ++this.#reportId;
+      const done = () => {
+        clearTimeout(timer);
+        this.#reports.delete(id);
+        member.worker.off("exit", done);
+        resolve();
+      };
+      const timer = setTimeout(done, REPORT_TIMEOUT_MS);
+      this.#reports.set(id, done);
+      member.worker.once("exit", done);
+      member.send({ type: "report", id });
+    });
   }
 
   // ——— the end ———
@@ -326,8 +241,9 @@ export class WorkerPool implements Fleet {
     this.#drainSeconds = seconds;
     return new Promise((resolve) => {
       this.#onDrained = resolve;
-      for (const member of this.#members.values())
-        if (member.attached) send(member, { type: "drain", seconds });
+      for (const member of this.#members.values()) {
+        if (member.attached) member.send({ type: "drain", seconds });
+      }
       this.#checkDrained();
     });
   }
@@ -339,20 +255,15 @@ export class WorkerPool implements Fleet {
 
   stop(): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#watch);
+    clearInterval(this.#silenceTimer);
     for (const member of this.#members.values()) {
-      send(member, { type: "stop" });
-      // One that hangs does not hold up the end; the channel's end is what the others take for it.
-      setTimeout(() => member.worker.process.kill("SIGKILL"), STOP_MS).unref();
+      member.send({ type: "stop" });
+      // A worker that hangs must not delay the end.
+      setTimeout(() => member.kill(), STOP_MS).unref();
     }
     return new Promise((resolve) => {
       this.#onEmpty = resolve;
       if (this.#members.size === 0) resolve();
     });
   }
-}
-
-function send(member: Member, message: ToWorker): void {
-  // A worker that is just dying is replaced; what it should have got is in the history of its successor.
-  if (member.worker.isConnected()) member.worker.send(message, () => {});
 }

@@ -1,23 +1,29 @@
-/** Ports that a process wants to listen on. */
+/** Checks of the ports on which a process wants to listen. */
 
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 
-/** Listening failed: says which setting names the port. Any other error stays as it is. */
+/**
+ * Returns an error that names the setting of a port on which listening failed. Other errors are returned
+ * unchanged.
+ */
 export function explainPort(error: Error, setting: string, port: number): Error {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE") {
-    return new Error(`${setting} ${port} is taken: stop the program that listens there, or set ${setting}`);
+    return new Error(
+      `${setting} ${port} is taken: stop the program that listens on this port, or set ${setting} to another port`,
+    );
   }
   if (code === "EACCES") {
-    return new Error(`${setting} ${port} may not be used by this user: set ${setting} to one above 1023`);
+    return new Error(`this user may not listen on ${setting} ${port}: set ${setting} to a port above 1023`);
   }
   return error;
 }
 
 /**
- * Finds out whether a port is free, before several processes share it: sharing would not notice that another gateway has it
- * already. Resolves with the port, a free one for 0; rejects when it is taken.
+ * Checks that a port is free before several processes share it. Processes that share a port would not notice
+ * that another gateway already listens on it. Resolves with the port, or with a free port when `port` is 0;
+ * rejects when it is taken.
  */
 export function probePort(port: number): Promise<number> {
   return new Promise((resolve, reject) => {

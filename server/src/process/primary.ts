@@ -1,8 +1,12 @@
-/** The process that holds the hub: source, limits, operations port, signals; with one worker it serves clients too. */
+/**
+ * The process that holds the hub: source, limits, operations port, signals. With one worker it serves the
+ * clients too.
+ */
 
 import { readFileSync } from "node:fs";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Config } from "../config.ts";
+import { Admission } from "../entrance/admission.ts";
 import type { Seats } from "../entrance/entrance.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Log } from "../log.ts";
@@ -20,10 +24,12 @@ import { WorkerPool } from "./pool.ts";
 import { explainPort } from "./port.ts";
 
 const SAMPLE_MS = 1000;
-/** npm passes a Ctrl-C on that the terminal has sent already: within this time it is the same one. */
+/** npm repeats a Ctrl-C that the terminal has already sent: a SIGINT within this time is the same Ctrl-C. */
 const SAME_SIGNAL_MS = 200;
-/** A drain that does not come to an end is ended. */
+/** A drain that takes this much longer than WS_DRAIN_SECONDS is ended. */
 const DRAIN_OVERTIME_MS = 10_000;
+/** How long the end of the process waits for the source to close its connection. */
+const SOURCE_END_MS = 1000;
 
 export interface PrimaryOptions {
   config: Config;
@@ -32,54 +38,39 @@ export interface PrimaryOptions {
   registry: Registry;
   metrics: Metrics;
   log: Log;
-  /** Makes the gateway that serves in this process. */
-  create: (seats: Seats, closure: Parameters<ConstructorParameters<typeof LocalFleet>[0]>[0]) => Gateway;
+  /** Creates the gateway that serves clients in this process, when there are no worker processes. */
+  createGateway: (seats: Seats) => Gateway;
 }
 
 /** Runs until a signal; resolves when everything has ended. */
 export async function runPrimary(options: PrimaryOptions): Promise<void> {
-  const { config, instance, version, registry, metrics, log } = options;
-  const fleet = createFleet(options, () => hub);
-  const hub: Hub = new Hub({ config, metrics, log, downstream: fleet });
-  const ops = new OpsServer(
-    {
-      unhealthy: () => hub.unhealthy,
-      metrics: async () => {
-        const own = (await registry.getMetricsAsJSON()) as MetricsSnapshot;
-        return AggregatorRegistry.aggregate([own, ...(await fleet.metrics())]).metrics();
-      },
-      stats: async () => {
-        const serving = await fleet.stats();
-        const { dropped, ...own } = hub.stats;
-        return {
-          version,
-          instance,
-          ...own,
-          connections: hub.admission.connections,
-          subscriptions: serving.subscriptions,
-          deliveries: serving.deliveries,
-          dropped: dropped + serving.dropped,
-          uptime_seconds: Math.round(process.uptime()),
-        };
-      },
-    },
-    log,
-  );
+  const { config, version, metrics, log } = options;
+  // Each part knows only parts that were created before: the fleet takes seats from the admission, the hub
+  // feeds the fleet.
+  const admission = new Admission({
+    maxConnections: config.WS_MAX_CONNECTIONS,
+    maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
+    maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
+  });
+  const fleet = createFleet(options, admission);
+  const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log });
+  const ops = createOpsServer(options, { admission, fleet, hub });
+
   const sample = () => hub.sample(fleet.usage().set(process.pid, usageOfProcess()));
   sample();
   const sampling = setInterval(sample, SAMPLE_MS);
-  const ending = new AbortController();
-  const signalled = untilSignal();
+  const sourceEnd = new AbortController();
+  const signals = listenForSignals();
   const opsPort = await ops.listen(config.OPS_PORT).catch((error: Error) => {
     throw explainPort(error, "OPS_PORT", config.OPS_PORT);
   });
   const port = await fleet.start().catch((error: Error) => {
     throw explainPort(error, "WS_PORT", config.WS_PORT);
   });
-  const reading = createSource(config, log)(hub, ending.signal);
+  const sourceEnded = createSource(config, log)(hub, sourceEnd.signal);
   const monitoring = startCloudMonitoring({
     mode: config.GCP_METRICS,
-    connections: () => hub.admission.connections,
+    connections: () => admission.connections,
     log,
   });
   log.info(
@@ -95,23 +86,21 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     "gateway is up",
   );
 
-  const signal = await signalled.first;
-  log.info({ signal, connections: hub.admission.connections, seconds: config.WS_DRAIN_SECONDS }, "draining");
+  const signal = await signals.first;
+  log.info({ signal, connections: admission.connections, seconds: config.WS_DRAIN_SECONDS }, "draining");
   hub.startDraining();
-  const overtime = new Promise<void>((resolve) => {
-    setTimeout(resolve, config.WS_DRAIN_SECONDS * 1000 + DRAIN_OVERTIME_MS).unref();
-  });
-  await Promise.race([fleet.drain(config.WS_DRAIN_SECONDS), overtime, signalled.second]);
-  ending.abort();
+  const overtime = elapsed(config.WS_DRAIN_SECONDS * 1000 + DRAIN_OVERTIME_MS);
+  await Promise.race([fleet.drain(config.WS_DRAIN_SECONDS), overtime, signals.second]);
+  sourceEnd.abort();
   clearInterval(sampling);
   monitoring.stop();
   ops.stop();
   await fleet.stop();
-  await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
+  await Promise.race([sourceEnded, elapsed(SOURCE_END_MS)]);
   log.info("gateway has ended");
 }
 
-function createFleet({ config, create, log }: PrimaryOptions, hub: () => Hub): Fleet {
+function createFleet({ config, createGateway, log }: PrimaryOptions, admission: Admission): Fleet {
   if (config.WS_WORKER_POOL_SIZE > 1) {
     return new WorkerPool({
       size: config.WS_WORKER_POOL_SIZE,
@@ -121,15 +110,43 @@ function createFleet({ config, create, log }: PrimaryOptions, hub: () => Hub): F
         maxMessages: config.JS_STREAM_MAX_MSGS,
         maxBytes: config.JS_STREAM_MAX_BYTES,
       },
-      admission: () => hub().admission,
+      admission,
       log,
     });
   }
   const seats: Seats = {
-    take: async (applicant) => hub().admission.take(applicant, Math.floor(Date.now() / 1000)),
-    free: (applicant) => hub().admission.free(applicant),
+    take: async (applicant) => admission.take(applicant, Math.floor(Date.now() / 1000)),
+    free: (applicant) => admission.free(applicant),
   };
-  return new LocalFleet((closure) => create(seats, closure), config.WS_PORT);
+  return new LocalFleet(createGateway(seats), config.WS_PORT);
+}
+
+function createOpsServer(
+  { instance, version, registry, log }: PrimaryOptions,
+  { admission, fleet, hub }: { admission: Admission; fleet: Fleet; hub: Hub },
+): OpsServer {
+  const answers = {
+    unhealthy: () => hub.unhealthy,
+    metrics: async () => {
+      const own = (await registry.getMetricsAsJSON()) as MetricsSnapshot;
+      return AggregatorRegistry.aggregate([own, ...(await fleet.metrics())]).metrics();
+    },
+    stats: async () => {
+      const serving = await fleet.stats();
+      const { dropped, ...own } = hub.stats;
+      return {
+        version,
+        instance,
+        ...own,
+        connections: admission.connections,
+        subscriptions: serving.subscriptions,
+        deliveries: serving.deliveries,
+        dropped: dropped + serving.dropped,
+        uptime_seconds: Math.round(process.uptime()),
+      };
+    },
+  };
+  return new OpsServer(answers, log);
 }
 
 function createSource(config: Config, log: Log): Source {
@@ -143,24 +160,31 @@ function createSource(config: Config, log: Log): Source {
   }
 }
 
+/** Resolves after this time, and does not keep the process alive until then. */
+function elapsed(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
+
 /** The first SIGTERM or SIGINT asks for a drain, the second for an end at once. */
-function untilSignal(): { first: Promise<string>; second: Promise<void> } {
+function listenForSignals(): { first: Promise<string>; second: Promise<void> } {
   const { promise: first, resolve: onFirst } = Promise.withResolvers<string>();
   const { promise: second, resolve: onSecond } = Promise.withResolvers<void>();
   let last: { name: string; at: number } | undefined;
-  const listen = (name: string) => {
-    const same =
+  const onSignal = (name: string) => {
+    const repeated =
       last !== undefined && name === "SIGINT" && last.name === name && Date.now() - last.at < SAME_SIGNAL_MS;
     if (last === undefined) onFirst(name);
-    else if (!same) onSecond();
+    else if (!repeated) onSecond();
     last = { name, at: Date.now() };
   };
-  process.on("SIGTERM", () => listen("SIGTERM"));
-  process.on("SIGINT", () => listen("SIGINT"));
+  process.on("SIGTERM", () => onSignal("SIGTERM"));
+  process.on("SIGINT", () => onSignal("SIGINT"));
   return { first, second };
 }
 
-/** Version of the bundle, or of the package when it runs from its sources. */
+/** Version of the bundle; when the gateway runs from its sources, version of the package. */
 export function readVersion(): string {
   const built = process.env.ODIN_VERSION;
   if (built !== undefined) return built;

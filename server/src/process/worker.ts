@@ -2,21 +2,23 @@
 
 import type { Registry } from "prom-client";
 import { Message } from "../delivery/message.ts";
-import type { Applicant, Closure, Refusal } from "../entrance/admission.ts";
+import type { Applicant, Refusal } from "../entrance/admission.ts";
 import type { Seats } from "../entrance/entrance.ts";
 import type { Gateway } from "../gateway.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import { type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
 import { explainPort } from "./port.ts";
 
-const BEAT_MS = 1000;
+const HEARTBEAT_MS = 1000;
 /**
- * Each worker has a listening socket of its own and the kernel spreads the connections over them. What node:cluster does otherwise, passing
- * each connection from the primary, leaves those hanging that are on their way to a worker that dies. Only there where the kernel cannot do it.
+ * True where each worker has its own listening socket and the kernel spreads the connections over these
+ * sockets. Otherwise node:cluster accepts in the primary and passes each connection to a worker. Connections
+ * that are being passed to a worker that dies would then hang, so this is used only where the kernel cannot
+ * share a port.
  */
 const SHARES_PORT = process.platform === "linux";
 
-/** Seats that the primary keeps for all workers. */
+/** Asks the primary for seats, because the primary counts the seats of all workers. */
 class PrimarySeats implements Seats {
   readonly #waiting = new Map<number, (refusal: Refusal | undefined) => void>();
   #id = 0;
@@ -25,77 +27,78 @@ class PrimarySeats implements Seats {
     const id = ++this.#id;
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
-      tell({ type: "take", id, applicant });
+      sendToPrimary({ type: "take", id, applicant });
     });
   }
 
   free(applicant: Applicant): void {
-    tell({ type: "free", applicant });
+    sendToPrimary({ type: "free", applicant });
   }
 
-  taken(id: number, refusal: Refusal | undefined): void {
+  onTaken(id: number, refusal: Refusal | undefined): void {
     this.#waiting.get(id)?.(refusal);
     this.#waiting.delete(id);
   }
 }
 
-function tell(message: ToPrimary): void {
-  // Without a primary there is nobody to tell, and nothing to say about it: the disconnect ends this process.
+function sendToPrimary(message: ToPrimary): void {
+  // Errors are ignored: when the primary is gone, the event 'disconnect' ends this process.
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
 
-/** Runs until the primary ends it, or goes away itself. */
-export function runWorker(options: {
+export interface WorkerOptions {
   registry: Registry;
-  create: (seats: Seats, closure: () => Closure | undefined) => Gateway;
-}): void {
-  const seats = new PrimarySeats();
-  let closure: Closure | undefined;
-  let events = 0;
-  const gateway = options.create(seats, () => closure);
+  createGateway: (seats: Seats) => Gateway;
+}
 
-  // Ctrl-C reaches the whole process group: what is done about it the primary decides.
+/** Runs until the primary stops this worker, or until the primary is gone. */
+export function runWorker({ registry, createGateway }: WorkerOptions): void {
+  const seats = new PrimarySeats();
+  const gateway = createGateway(seats);
+  let events = 0;
+
+  // Ctrl-C reaches every process of the group, but only the primary decides what happens then.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});
   process.on("disconnect", () => process.exit(0));
-  setInterval(() => tell({ type: "beat", usage: usageOfProcess(), events }), BEAT_MS);
+  setInterval(() => sendToPrimary({ type: "heartbeat", usage: usageOfProcess(), events }), HEARTBEAT_MS);
 
   process.on("message", (message: ToWorker) => {
     switch (message.type) {
       case "stream":
-        for (const event of message.events) follow(gateway, event);
+        for (const event of message.events) applyEvent(gateway, event);
         events += message.events.length;
         break;
       case "serve":
         gateway.listen(message.port, SHARES_PORT).then(
-          () => tell({ type: "serving" }),
+          () => sendToPrimary({ type: "serving" }),
           (error: Error) =>
-            tell({ type: "failed", message: explainPort(error, "WS_PORT", message.port).message }),
+            sendToPrimary({ type: "failed", message: explainPort(error, "WS_PORT", message.port).message }),
         );
         break;
       case "closure":
-        closure = message.closure;
+        gateway.setClosure(message.closure);
         break;
       case "taken":
-        seats.taken(message.id, message.refusal);
+        seats.onTaken(message.id, message.refusal);
         break;
       case "report":
-        void report(message.id, gateway, options.registry);
+        void report(message.id, gateway, registry);
         break;
       case "stop":
         gateway.stop();
-        // The goodbyes have been handed to the kernel by then.
+        // By then the close frames have been handed to the kernel.
         setImmediate(() => process.exit(0));
         break;
       case "drain":
-        void gateway.drain(message.seconds).then(() => tell({ type: "drained" }));
+        void gateway.drain(message.seconds).then(() => sendToPrimary({ type: "drained" }));
         break;
     }
   });
-  tell({ type: "started" });
+  sendToPrimary({ type: "started" });
 }
 
-function follow(gateway: Gateway, event: StreamEvent): void {
+function applyEvent(gateway: Gateway, event: StreamEvent): void {
   switch (event.type) {
     case "begin":
       return gateway.begin(event.epoch, event.offset);
@@ -113,5 +116,5 @@ function follow(gateway: Gateway, event: StreamEvent): void {
 
 async function report(id: number, gateway: Gateway, registry: Registry): Promise<void> {
   const metrics = (await registry.getMetricsAsJSON()) as MetricsSnapshot;
-  tell({ type: "report", id, stats: gateway.stats, metrics });
+  sendToPrimary({ type: "report", id, stats: gateway.stats, metrics });
 }

@@ -1,10 +1,11 @@
 /**
- * The stream on NATS. The only file of the gateway that talks to it.
+ * The source that reads the stream on NATS. In the gateway, only this file and stream-setup.ts use NATS.
  *
- * An ordered consumer of the gateway's own reads every message. The client recovers from much by itself, but not from all of it and not
- * fast (after a reconnect it may wait for up to 45 s, and of a stream that was deleted and made again it hears nothing until that one has
- * grown past the old sequence). So a watch asks every second how the stream stands, and whenever that does not fit what was read, the consumer is
- * thrown away and another one starts behind the last message.
+ * Every gateway has its own ordered consumer, which reads every message. The NATS client recovers from many
+ * failures itself, but not from all of them and not fast. After a reconnect it may wait for up to 45 s. When
+ * the stream was deleted and created again, the client gets no message until the new stream has grown past
+ * the old sequence. So the reader compares the stream's state with what was read every second. When they do
+ * not fit, the reader drops the consumer and starts another one behind the last message.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -13,13 +14,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   type ConsumerMessages,
   DeliverPolicy,
-  DiscardPolicy,
-  JetStreamApiError,
   type JetStreamManager,
   type JsMsg,
   jetstreamManager,
-  RetentionPolicy,
-  StorageType,
   type StreamInfo,
 } from "@nats-io/jetstream";
 import {
@@ -27,43 +24,30 @@ import {
   connect,
   credsAuthenticator,
   type NatsConnection,
-  nanos,
 } from "@nats-io/transport-node";
-import { HEADER, SUBJECTS } from "@odin-ws/protocol";
+import { HEADER } from "@odin-ws/protocol";
 import { connectionOptions, readNatsServers } from "@odin-ws/publisher/nats-servers";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import type { Intake, Source } from "./source.ts";
+import { isStreamNotFound, type StreamSettings, StreamSetup } from "./stream-setup.ts";
 
-export type JetStreamSettings = Pick<
-  Config,
-  | "NATS_URL"
-  | "NATS_CREDS_FILE"
-  | "JS_STREAM_NAME"
-  | "JS_STORAGE"
-  | "JS_REPLICAS"
-  | "JS_STREAM_MAX_AGE"
-  | "JS_STREAM_MAX_MSGS"
-  | "JS_STREAM_MAX_BYTES"
-  | "JS_CONSUMER_NAME"
->;
+export type JetStreamSettings = StreamSettings &
+  Pick<Config, "NATS_URL" | "NATS_CREDS_FILE" | "JS_CONSUMER_NAME">;
 
-const WATCH_MS = 1000;
+const CHECK_MS = 1000;
 const RETRY_MS = 250;
 const REQUEST_TIMEOUT_MS = 2000;
-/** Messages that the client may hold; what is not read waits in the stream. */
+/** Messages that the NATS client may hold; all others wait in the stream. */
 const MAX_PENDING = 1000;
 const PULL_EXPIRES_MS = 2000;
-/** A consumer that nobody reads any more goes away after this. */
+/** NATS deletes a consumer that has not been read for this time. */
 const INACTIVE_MS = 30_000;
-/** A stream that vanished is made again only now: whoever deleted it may be about to make it himself, differently. */
-const RECREATE_AFTER_MS = 2000;
-/** JetStream does not answer for so long: the source counts as lost. */
+/** When JetStream has failed for this time, the source counts as lost. */
 const FAILING_MS = 3000;
-const MAX_DUPLICATE_WINDOW_MS = 120_000;
-const STREAM_NOT_FOUND = 10059;
+const LOG_INTERVAL_MS = 10_000;
 
-/** Reads the stream of these settings. */
+/** Returns a source that reads the stream of these settings. */
 export function jetstreamSource(settings: JetStreamSettings, log: Log): Source {
   return (intake, signal) => new StreamReader(settings, log, intake, signal).run();
 }
@@ -73,23 +57,24 @@ class StreamReader {
   readonly #log: Log;
   readonly #intake: Intake;
   readonly #signal: AbortSignal;
-  readonly #complain: () => void;
-  #problem: unknown;
+  readonly #setup: StreamSetup;
+  readonly #logError: () => void;
+  #lastError: unknown;
   /** Creation time of the stream that is being read. */
   #created = "";
   #epoch = "";
   /** Sequence of the last message that was read. */
   #cursor = 0;
-  #missingSince = 0;
-  /** The cursor, and the end of the stream, when the watch last looked. */
-  #lastSeen = -1;
-  #lastThere = 0;
-  /** Since when JetStream has not answered as it should, ms; 0: it does. */
+  /** Cursor at the last check. */
+  #checkedCursor = -1;
+  /** Sequence of the stream's last message at the last check. */
+  #checkedEnd = 0;
+  /** Time since which JetStream has failed, milliseconds since 1970; 0 while JetStream answers. */
   #failingSince = 0;
-  #watching = false;
-  /** The next message is not wanted yet. */
-  #waiting = false;
-  /** Ends the present reading; the next one starts behind the cursor. */
+  #checking = false;
+  /** True while the intake does not accept the next message. */
+  #paused = false;
+  /** Ends the current consumer; the next one starts behind the cursor. */
   #restart: (reason: string) => void = () => {};
 
   constructor(settings: JetStreamSettings, log: Log, intake: Intake, signal: AbortSignal) {
@@ -97,10 +82,11 @@ class StreamReader {
     this.#log = log;
     this.#intake = intake;
     this.#signal = signal;
-    this.#complain = atMostEvery(10_000, (count) =>
+    this.#setup = new StreamSetup(settings, log);
+    this.#logError = atMostEvery(LOG_INTERVAL_MS, (count) =>
       log.warn(
-        { err: this.#problem, count, stream: settings.JS_STREAM_NAME },
-        "cannot read the stream, trying on",
+        { err: this.#lastError, count, stream: settings.JS_STREAM_NAME },
+        "cannot read the stream, retrying",
       ),
     );
     signal.addEventListener("abort", () => this.#restart("stopped"));
@@ -112,15 +98,15 @@ class StreamReader {
       try {
         connection = await this.#connect();
         this.#intake.status({ connected: true, refused: false });
-        void this.#follow(connection);
+        void this.#watchConnection(connection);
         await this.#readAll(connection);
       } catch (error) {
-        this.#report(error);
+        this.#onError(error);
       } finally {
         this.#intake.status({ connected: false });
         await connection?.close().catch(() => {});
       }
-      await this.#pause(RETRY_MS);
+      await this.#sleep(RETRY_MS);
     }
   }
 
@@ -136,14 +122,14 @@ class StreamReader {
       reconnectTimeWait: 500,
       reconnectJitter: 250,
       reconnectJitterTLS: 250,
-      // A connection that went silent is noticed within 10 s.
+      // With these two, a connection that has gone silent is noticed within 10 s.
       pingInterval: 5000,
       maxPingOut: 1,
     });
   }
 
-  /** Follows what happens to the connection. */
-  async #follow(connection: NatsConnection): Promise<void> {
+  /** Reports each loss and return of the connection until it is closed. */
+  async #watchConnection(connection: NatsConnection): Promise<void> {
     for await (const event of connection.status()) {
       if (event.type === "disconnect") {
         this.#log.warn({ server: event.server }, "NATS connection lost");
@@ -154,12 +140,14 @@ class StreamReader {
         this.#intake.status({ connected: true, refused: false });
         this.#restart("reconnected");
       } else if (event.type === "error") {
-        this.#report(event.error);
+        this.#onError(event.error);
       }
     }
   }
 
-  /** Reads until the connection is closed for good, again and again from where the last reading ended. */
+  /**
+   * Reads until the connection is closed for good. After an error, reading continues behind the last message.
+   */
   async #readAll(connection: NatsConnection): Promise<void> {
     while (!this.#signal.aborted && !connection.isClosed()) {
       try {
@@ -167,44 +155,49 @@ class StreamReader {
           await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false }),
         );
       } catch (error) {
-        this.#report(error);
-        await this.#pause(RETRY_MS);
+        this.#onError(error);
+        await this.#sleep(RETRY_MS);
       }
     }
   }
 
+  /** Reads with one consumer until it ends. */
   async #read(manager: JetStreamManager): Promise<void> {
     const name = this.#settings.JS_STREAM_NAME;
-    const info = await this.#stream(manager);
-    if (info === undefined) return this.#pause(RETRY_MS);
-    this.#answered();
-    this.#place(info);
+    const info = await this.#setup.find(manager, this.#created);
+    if (info === undefined) return this.#sleep(RETRY_MS);
+    this.#onAnswer();
+    this.#chooseStart(info);
     const target = info.state.last_seq;
     this.#intake.status({ warm: this.#cursor >= target, lag: Math.max(0, target - this.#cursor) });
     const consumer = await manager.jetstream().consumers.get(name, {
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.#cursor + 1,
-      // The client only counts up behind the prefix: without a part of its own, two gateways would share one consumer.
+      // The NATS client only adds a counter to the prefix: without a random part, two gateways would share a
+      // consumer.
       name_prefix: `${this.#settings.JS_CONSUMER_NAME}-${randomBytes(6).toString("hex")}`,
       inactive_threshold: INACTIVE_MS,
     });
     const messages = await consumer.consume({ max_messages: MAX_PENDING, expires: PULL_EXPIRES_MS });
     this.#restart = (reason) => {
-      this.#log.debug({ reason }, "reading the stream anew");
+      this.#log.debug({ reason }, "restarting the consumer");
       messages.stop();
     };
-    const watch = setInterval(() => void this.#watch(manager), WATCH_MS);
+    const checks = setInterval(() => void this.#check(manager), CHECK_MS);
     try {
-      if (!this.#signal.aborted) await this.#take(messages, target);
+      if (!this.#signal.aborted) await this.#deliver(messages, target);
     } finally {
-      clearInterval(watch);
+      clearInterval(checks);
       this.#restart = () => {};
       messages.stop();
       void consumer.delete().catch(() => {});
     }
   }
 
-  async #take(messages: ConsumerMessages, target: number): Promise<void> {
+  /**
+   * Delivers messages to the intake until the consumer ends. The history is warm at the sequence `target`.
+   */
+  async #deliver(messages: ConsumerMessages, target: number): Promise<void> {
     const intake = this.#intake;
     for await (const message of messages) {
       if (this.#signal.aborted) return;
@@ -214,93 +207,48 @@ class StreamReader {
       this.#cursor = seq;
       intake.message(rawOf(message));
       if (seq >= target) intake.status({ warm: true });
-      const wanted = intake.ready();
-      if (wanted === undefined) continue;
-      this.#waiting = true;
-      await wanted;
-      this.#waiting = false;
+      const ready = intake.ready();
+      if (ready === undefined) continue;
+      this.#paused = true;
+      await ready;
+      this.#paused = false;
     }
   }
 
-  /** Compares what was read with how the stream stands. */
-  async #watch(manager: JetStreamManager): Promise<void> {
-    if (this.#watching) return;
-    this.#watching = true;
+  /** Compares the stream's state with what was read, and restarts the consumer when they do not fit. */
+  async #check(manager: JetStreamManager): Promise<void> {
+    if (this.#checking) return;
+    this.#checking = true;
     try {
       const before = this.#cursor;
       const { created, state } = await manager.streams.info(this.#settings.JS_STREAM_NAME);
-      this.#answered();
+      this.#onAnswer();
       this.#intake.status({ lag: Math.max(0, state.last_seq - this.#cursor) });
-      if (created !== this.#created) this.#restart("another stream has taken the place");
-      else if (state.last_seq < before) this.#restart("the stream went back");
-      else if (!this.#waiting && this.#cursor === this.#lastSeen && this.#cursor < this.#lastThere) {
-        this.#restart("nothing comes");
+      if (created !== this.#created) this.#restart("the stream was replaced by another one");
+      else if (state.last_seq < before) this.#restart("the sequences of the stream went back");
+      else if (!this.#paused && this.#cursor === this.#checkedCursor && this.#cursor < this.#checkedEnd) {
+        this.#restart("the consumer delivers nothing");
       }
-      this.#lastSeen = this.#cursor;
-      this.#lastThere = state.last_seq;
+      this.#checkedCursor = this.#cursor;
+      this.#checkedEnd = state.last_seq;
     } catch (error) {
-      if (isStreamNotFound(error)) this.#restart("the stream is gone");
-      else this.#report(error);
+      if (isStreamNotFound(error)) this.#restart("the stream was deleted");
+      else this.#onError(error);
     } finally {
-      this.#watching = false;
+      this.#checking = false;
     }
   }
 
-  /** The stream as it is, made when it is missing; undefined while it is too early for that. */
-  async #stream(manager: JetStreamManager): Promise<StreamInfo | undefined> {
-    const settings = this.#settings;
-    try {
-      const info = await manager.streams.info(settings.JS_STREAM_NAME);
-      this.#missingSince = 0;
-      if (info.created !== this.#created) this.#compare(info);
-      return info;
-    } catch (error) {
-      if (!isStreamNotFound(error)) throw error;
-    }
-    if (this.#missingSince === 0) this.#missingSince = Date.now();
-    if (this.#created !== "" && Date.now() - this.#missingSince < RECREATE_AFTER_MS) return undefined;
-    const info = await manager.streams.add({
-      name: settings.JS_STREAM_NAME,
-      subjects: [...SUBJECTS],
-      retention: RetentionPolicy.Limits,
-      discard: DiscardPolicy.Old,
-      storage: settings.JS_STORAGE === "memory" ? StorageType.Memory : StorageType.File,
-      num_replicas: settings.JS_REPLICAS,
-      max_age: nanos(settings.JS_STREAM_MAX_AGE),
-      max_msgs: settings.JS_STREAM_MAX_MSGS,
-      max_bytes: settings.JS_STREAM_MAX_BYTES,
-      duplicate_window: nanos(Math.min(settings.JS_STREAM_MAX_AGE, MAX_DUPLICATE_WINDOW_MS)),
-    });
-    this.#missingSince = 0;
-    this.#log.info({ stream: settings.JS_STREAM_NAME }, "created the stream");
-    return info;
-  }
-
-  /** Says in which limits an existing stream differs from the settings; it is left alone. */
-  #compare({ config }: StreamInfo): void {
-    const settings = this.#settings;
-    const differences = Object.entries({
-      subjects: [config.subjects?.toSorted().join(), [...SUBJECTS].toSorted().join()],
-      storage: [config.storage, settings.JS_STORAGE],
-      replicas: [config.num_replicas, settings.JS_REPLICAS],
-      max_age_ms: [config.max_age / 1e6, settings.JS_STREAM_MAX_AGE],
-      max_msgs: [config.max_msgs, settings.JS_STREAM_MAX_MSGS],
-      max_bytes: [config.max_bytes, settings.JS_STREAM_MAX_BYTES],
-    }).filter(([, [is, wanted]]) => is !== wanted);
-    if (differences.length === 0) return;
-    const shown = Object.fromEntries(differences.map(([what, [is, wanted]]) => [what, { is, wanted }]));
-    this.#log.warn(
-      { stream: config.name, differences: shown },
-      "the stream has other limits than the settings; it is left as it is",
-    );
-  }
-
-  /** Decides where to read on: behind the cursor, or at the beginning of a stream that is new to us. */
-  #place({ created, state }: StreamInfo): void {
+  /**
+   * Sets the cursor for the next consumer: unchanged, or at the beginning of a stream that was not read
+   * before.
+   */
+  #chooseStart({ created, state }: StreamInfo): void {
     const start = state.first_seq === 0 ? 0 : state.first_seq - 1;
     const wentBack = state.last_seq < this.#cursor;
     if (created !== this.#created || wentBack) {
-      // All gateways derive the same epoch. Of a stream that went back (a restored disk) no two can know alike: random.
+      // All gateways derive the same epoch from the creation time. When the sequences went back (after a
+      // restored disk), gateways may disagree about the old ones, so each gateway takes a random epoch.
       const salt = created === this.#created ? randomBytes(6).toString("hex") : "";
       this.#epoch = createHash("sha256")
         .update(`${this.#settings.JS_STREAM_NAME} ${created} ${salt}`)
@@ -319,30 +267,27 @@ class StreamReader {
     }
   }
 
-  /** JetStream answers. */
-  #answered(): void {
+  #onAnswer(): void {
     if (this.#failingSince === 0) return;
     this.#failingSince = 0;
     this.#intake.status({ connected: true });
   }
 
-  #report(error: unknown): void {
+  #onError(error: unknown): void {
     if (this.#signal.aborted) return;
-    // A server that can be reached but does not answer (no leader, no permission) is as good as none.
+    // A server that accepts the connection but does not answer (no leader, no permission) is treated as
+    // unreachable.
     if (this.#failingSince === 0) this.#failingSince = Date.now();
     else if (Date.now() - this.#failingSince > FAILING_MS) this.#intake.status({ connected: false });
     this.#intake.status({ refused: error instanceof AuthorizationError });
-    this.#problem = error;
-    this.#complain();
+    this.#lastError = error;
+    this.#logError();
   }
 
-  async #pause(ms: number): Promise<void> {
+  async #sleep(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#signal }).catch(() => {});
   }
 }
-
-const isStreamNotFound = (error: unknown): boolean =>
-  error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
 
 function rawOf(message: JsMsg) {
   return {

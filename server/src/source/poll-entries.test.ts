@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Entry, Overlap, parseAnswer, readEntry } from "./poll-entries.ts";
+import { type Entry, PollCursor, parseAnswer, readEntry } from "./poll-entries.ts";
 
 const read = (text: string, since = 0) => {
   const [value] = parseAnswer(`[${text}]`) as unknown[];
@@ -31,7 +31,7 @@ test("data keeps its numbers as they were written", () => {
   });
 });
 
-test("what is no entry is told with its mistake", () => {
+test("an invalid entry is reported with its mistake", () => {
   const wrong: [json: string, mistake: RegExp][] = [
     [`null`, /not an object but null/],
     [`5`, /not an object but 5/],
@@ -43,54 +43,59 @@ test("what is no entry is told with its mistake", () => {
     [`{"subject":"s","ts":5.5,"data":1}`, /whole milliseconds/],
     [`{"subject":"s","ts":-5,"data":1}`, /whole milliseconds/],
     [`{"subject":"s","ts":1e300,"data":1}`, /whole milliseconds/],
-    [`{"subject":"s","ts":9,"data":1}`, /"ts" 9 lies before since=10/],
+    [`{"subject":"s","ts":9,"data":1}`, /"ts" 9 is before since=10/],
     [`{"subject":"s","ts":11}`, /"data" is missing \("s"\)/],
   ];
   for (const [json, mistake] of wrong) assert.match(String(read(json, 10)), mistake, json);
 });
 
-test("entries come once each and by time, equal times as they came", () => {
-  const overlap = new Overlap();
-  overlap.skipTo(100);
+test("each entry is returned once, sorted by time; entries with equal times keep their order", () => {
+  const cursor = new PollCursor();
+  cursor.skipTo(100);
   const entry = (ts: number, data: string, subject = "s"): Entry => ({ subject, ts, data });
   const first = [entry(103, "b"), entry(101, "a"), entry(103, "a"), entry(103, "a", "t")];
-  assert.deepEqual(overlap.take([...first, entry(103, "b")], 200), [first[1], first[0], first[2], first[3]]);
-  assert.equal(overlap.since, 102);
-  assert.deepEqual(overlap.take([entry(103, "b"), entry(103, "c"), entry(102, "late")], 200), [
+  assert.deepEqual(cursor.takeNew([...first, entry(103, "b")], 200), [
+    first[1],
+    first[0],
+    first[2],
+    first[3],
+  ]);
+  assert.equal(cursor.since, 102);
+  assert.deepEqual(cursor.takeNew([entry(103, "b"), entry(103, "c"), entry(102, "late")], 200), [
     entry(102, "late"),
     entry(103, "c"),
   ]);
-  assert.deepEqual(overlap.take([], 200), []);
-  assert.equal(overlap.since, 102);
+  assert.deepEqual(cursor.takeNew([], 200), []);
+  assert.equal(cursor.since, 102);
 });
 
-test("a time in the future does not hide what comes before it", () => {
-  const overlap = new Overlap();
+test("a time in the future does not hide earlier entries", () => {
+  const cursor = new PollCursor();
   const future: Entry = { subject: "s", ts: 9000, data: "1" };
-  assert.deepEqual(overlap.take([future], 100), [future]);
-  assert.equal(overlap.since, 0);
+  assert.deepEqual(cursor.takeNew([future], 100), [future]);
+  assert.equal(cursor.since, 0);
   const present: Entry = { subject: "s", ts: 99, data: "2" };
-  assert.deepEqual(overlap.take([future, present], 100), [present]);
-  assert.equal(overlap.since, 98);
+  assert.deepEqual(cursor.takeNew([future, present], 100), [present]);
+  assert.equal(cursor.since, 98);
 });
 
 for (const [sign, includes] of [
   [">", (ts: number, since: number) => ts > since],
   [">=", (ts: number, since: number) => ts >= since],
 ] as const) {
-  test(`nothing is lost or doubled with a server that takes since as ${sign}, however the polls fall`, () => {
-    // What happens: a new event, so many ms after the one before, or a poll.
+  test(`with a server that treats since as ${sign}, nothing is lost or repeated, for any times of the polls`, () => {
+    // Each step is a poll, or a new event this many ms after the one before.
     const step = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant("poll" as const));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const overlap = new Overlap();
-        overlap.skipTo(999);
+        const cursor = new PollCursor();
+        cursor.skipTo(999);
         const published: Entry[] = [];
         const received: Entry[] = [];
         let now = 1001;
         const poll = () => {
-          const answer = published.filter(({ ts }) => includes(ts, overlap.since));
-          received.push(...overlap.take(answer, now));
+          const answer = published.filter(({ ts }) => includes(ts, cursor.since));
+          received.push(...cursor.takeNew(answer, now));
         };
         for (const what of steps) {
           if (what === "poll") {

@@ -1,4 +1,4 @@
-/** What an answer of POLL_URL holds: reads its entries and tells the new ones from those that came before. */
+/** Reads the entries in an answer of POLL_URL, and finds the entries that were not in an earlier answer. */
 
 export interface Entry {
   subject: string;
@@ -8,7 +8,8 @@ export interface Entry {
   data: string;
 }
 
-// Since ECMAScript 2026; TypeScript's libraries do not know them yet. https://tc39.es/proposal-json-parse-with-source/
+// Part of ECMAScript 2026, but not yet of TypeScript's libraries.
+// https://tc39.es/proposal-json-parse-with-source/
 interface RawJson {
   rawJSON: string;
 }
@@ -21,18 +22,21 @@ const Json = JSON as unknown as {
   isRawJSON(value: unknown): value is RawJson;
 };
 
-/** Keeps a number that JavaScript would write differently (1.10, 12345678901234567890) as the server wrote it. */
+/**
+ * Keeps the server's spelling of a number that JavaScript would write differently (1.10,
+ * 12345678901234567890).
+ */
 function keepNumber(_key: string, value: unknown, { source }: { source?: string }): unknown {
   if (typeof value !== "number" || source === undefined || String(value) === source) return value;
   return Json.rawJSON(source);
 }
 
-/** JSON.parse for what `readEntry` takes: numbers keep their spelling. */
+/** Parses JSON for `readEntry`; numbers keep their spelling. */
 export function parseAnswer(text: string): unknown {
   return Json.parse(text, keepNumber);
 }
 
-/** What one element of the array holds. Returns what is wrong with an entry when it is none. */
+/** Reads one element of the array. Returns the entry, or a text that describes the mistake. */
 export function readEntry(value: unknown, since: number): Entry | string {
   if (typeof value !== "object" || value === null) return `not an object but ${quote(value)}`;
   const { subject, ts, data } = value as Record<string, unknown>;
@@ -41,33 +45,41 @@ export function readEntry(value: unknown, since: number): Entry | string {
   if (typeof time !== "number" || !Number.isSafeInteger(time) || time < 0) {
     return `"ts" must be whole milliseconds since 1970, not ${quote(ts)}`;
   }
-  if (time < since) return `"ts" ${time} lies before since=${since}, which was asked for (milliseconds?)`;
+  if (time < since) return `"ts" ${time} is before since=${since} of the request: is it in milliseconds?`;
   if (data === undefined) return `"data" is missing (${quote(subject)})`;
   return { subject, ts: time, data: JSON.stringify(data) };
 }
 
-/** From where to ask, and what came from there on already. Two entries with the same subject, time and data are one. */
-export class Overlap {
-  /** Asked for next: events at or after this time, ms. Those right at it may come or not. */
+/**
+ * The time from which to ask next, and the entries since then that were received already. Entries with the
+ * same subject, time and data are the same entry.
+ */
+export class PollCursor {
+  /**
+   * Value of `since` for the next request, ms. It does not matter whether events at exactly this time are
+   * included.
+   */
   since = 0;
-  /** Key: time. */
+  /** Entries that were received, by time. */
   readonly #seen = new Map<number, Set<string>>();
 
-  /** Gives up what is older. Never goes back. */
+  /** Skips all events before this time. Never goes back. */
   skipTo(since: number): void {
     this.since = Math.max(this.since, since);
     for (const ts of this.#seen.keys()) if (ts < this.since) this.#seen.delete(ts);
   }
 
   /**
-   * Those of an answer that are new, by time, equal times as they came. The next question starts behind them.
-   * `now`: ms since 1970.
+   * Returns the new entries of an answer, sorted by time; entries with equal times keep their order. The next
+   * request starts behind them.
+   *
+   * @param now milliseconds since 1970
    */
-  take(answer: Entry[], now: number): Entry[] {
+  takeNew(answer: Entry[], now: number): Entry[] {
     const fresh: Entry[] = [];
     let last = 0;
     for (const entry of answer.sort((a, b) => a.ts - b.ts)) {
-      // A time in the future, of a clock that is ahead or plainly wrong, must not hide what comes before it.
+      // A time in the future, from a wrong clock, must not make the cursor skip the events before it.
       if (entry.ts <= now) last = entry.ts;
       const key = `${entry.subject}\n${entry.data}`;
       const seen = this.#seen.get(entry.ts) ?? new Set();
@@ -80,7 +92,7 @@ export class Overlap {
   }
 }
 
-/** A value as it may stand in a log line. */
+/** Returns a value as text for a log line, shortened. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;

@@ -10,12 +10,12 @@ import type { Intake, SourceStatus } from "./source.ts";
 
 type Answer = (response: ServerResponse, since: number) => void;
 
-/** A backend with events, and with moods. */
+/** A backend with events and with failures. */
 class Backend {
   readonly server = createServer((request, response) => this.#serve(request, response));
   events: { subject: string; ts: number; data: unknown }[] = [];
   inclusive = false;
-  /** Instead of the events. */
+  /** Replaces the correct answer. */
   answer: Answer | undefined;
   requests: { url: string; at: number; authorization: string | undefined }[] = [];
   connections = 0;
@@ -26,8 +26,8 @@ class Backend {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Answers with what `since` asks for. */
-  readonly honest: Answer = (response, since) => {
+  /** Answers with the events since `since`. */
+  readonly correct: Answer = (response, since) => {
     const start = this.inclusive ? since : since + 1;
     response.end(JSON.stringify(this.events.filter(({ ts }) => ts >= start)));
   };
@@ -37,7 +37,7 @@ class Backend {
     this.requests.push({ url, at: performance.now(), authorization: request.headers.authorization });
     this.mostOpen = Math.max(this.mostOpen, ++this.open);
     response.on("close", () => this.open--);
-    (this.answer ?? this.honest)(response, Number(new URL(url, this.origin).searchParams.get("since")));
+    (this.answer ?? this.correct)(response, Number(new URL(url, this.origin).searchParams.get("since")));
   }
 }
 
@@ -53,11 +53,11 @@ async function backend(t: TestContext): Promise<Backend> {
   return started;
 }
 
-/** Reads `from` and keeps what comes. */
+/** Polls `from` and records the messages. */
 function read(t: TestContext, from: Backend, options: Partial<PollOptions> = {}) {
   const begun: [epoch: string, offset: number][] = [];
   const messages: { subject: string; ts: number; offset: number; body: string }[] = [];
-  /** Changes of the status, and how many messages had come by then. */
+  /** Changes of the status, each with the number of messages before it. */
   const changes: [change: Partial<SourceStatus>, messages: number][] = [];
   const lines: [level: string, fields: Record<string, unknown>, text: string][] = [];
   const at = (level: string) => (fields: object, text: string) =>
@@ -75,7 +75,7 @@ function read(t: TestContext, from: Backend, options: Partial<PollOptions> = {})
       assert.ok(begun.length > 0, "begin comes before the first message");
       messages.push({ subject, ts, offset, body: Buffer.from(body).toString() });
     },
-    lose: () => assert.fail("offsets are the source's own: none is ever missing"),
+    lose: () => assert.fail("the source counts the offsets itself, so none is missing"),
     ready: () => gate.ready,
     status: (change) => void changes.push([change, messages.length]),
   };
@@ -100,11 +100,12 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 const event = (data: unknown, ts = Date.now()) => ({ subject: "odin.token.BTC.trade", ts, data });
 
 for (const inclusive of [false, true]) {
-  test(`a server that takes since as ${inclusive ? ">=" : ">"}: every event once, in order`, async (t) => {
+  test(`from a server that treats since as ${inclusive ? ">=" : ">"}, every event is read once, in order`, async (t) => {
     const from = await backend(t);
     from.inclusive = inclusive;
     const { messages, bodies, begun } = read(t, from);
-    // Several in the same millisecond, some of them after the poll that brought the others.
+    // Several events have the same millisecond, and some of them appear after the poll that returned the
+    // others.
     for (let n = 0; n < 400; n++) {
       from.events.push(event(n));
       if (n % 7 === 0) await sleep(1);
@@ -128,7 +129,7 @@ for (const inclusive of [false, true]) {
   });
 }
 
-test("begins with the last 30 s, and is warm when they have been delivered", async (t) => {
+test("starts with the last 30 s, and is warm when they have been delivered", async (t) => {
   const from = await backend(t);
   const now = Date.now();
   from.events = [event("old", now - 40_000), event("new", now - 1000), event("middle", now - 20_000)];
@@ -146,7 +147,7 @@ test("begins with the last 30 s, and is warm when they have been delivered", asy
   assert.equal(changes.length, 2);
 });
 
-test("each start has an epoch of its own, and credentials travel in a header", async (t) => {
+test("each start has its own epoch, and credentials are sent in a header", async (t) => {
   const from = await backend(t);
   const url = `${from.origin.replace("//", "//us%40er:se:cret@")}/`;
   const [one, other] = [read(t, from, { url }), read(t, from, { url })];
@@ -156,15 +157,15 @@ test("each start has an epoch of its own, and credentials travel in a header", a
   assert.doesNotMatch(JSON.stringify(one.lines), /cret/);
 });
 
-test("a slow server is asked again only when it has answered", async (t) => {
+test("a slow server gets the next request only after its answer", async (t) => {
   const from = await backend(t);
-  from.answer = (response, since) => void setTimeout(() => from.honest(response, since), 50);
+  from.answer = (response, since) => void setTimeout(() => from.correct(response, since), 50);
   read(t, from);
   await until("five polls", () => from.requests.length >= 5);
   assert.equal(from.mostOpen, 1);
 });
 
-test("invalid entries are skipped, counted and told once; the others come, numbers as written", async (t) => {
+test("invalid entries are skipped, counted and logged once; the others are read, with numbers as written", async (t) => {
   const from = await backend(t);
   const ts = Date.now();
   from.answer = (response) =>
@@ -191,7 +192,7 @@ const FAULTS: Record<string, [answer: Answer, message: RegExp]> = {
 };
 
 for (const [name, [answer, message]] of Object.entries(FAULTS)) {
-  test(`${name}: disconnected, told once, asked again, and connected again`, async (t) => {
+  test(`${name}: the source disconnects, logs once, retries and connects again`, async (t) => {
     const from = await backend(t);
     const limits = { timeoutMs: 400, maxBytes: 4096, maxBackoffMs: 40 };
     const { bodies, lines, states } = read(t, from, limits);
@@ -200,7 +201,7 @@ for (const [name, [answer, message]] of Object.entries(FAULTS)) {
     from.answer = answer;
     await until("disconnected", () => states().length === 2);
     const polls = from.requests.length;
-    await until("asked again", () => from.requests.length >= polls + 2);
+    await until("more requests", () => from.requests.length >= polls + 2);
     const errors = () => lines.filter(([level]) => level === "error");
     assert.equal(errors().length, 1);
     assert.match(errors()[0]?.[2] ?? "", message);
@@ -218,33 +219,34 @@ test("pauses grow after failures, up to a limit", async (t) => {
   read(t, from, { intervalMs: 10, maxBackoffMs: 160 });
   await until("ten polls", () => from.requests.length >= 10);
   const after = (polls: number) => (from.requests[polls - 1]?.at ?? 0) - (from.requests[0]?.at ?? 0);
-  // 20, 40, 80, 160, 160, … ms, less a quarter at most; without growth 10 each, without a limit 10 s in all.
+  // The pauses are 20, 40, 80, 160, 160, … ms, minus up to a quarter. Without growth they would be 10 ms
+  // each, without a limit 10 s in total.
   assert.ok(after(6) > 200, `six polls took ${after(6)} ms`);
   assert.ok(after(10) < 5000, `ten polls took ${after(10)} ms`);
 });
 
-test("an answer that is too large by accident costs nothing", async (t) => {
+test("after a few answers that are too large, nothing is lost", async (t) => {
   const from = await backend(t);
   const { bodies, begun } = read(t, from, { maxBytes: 4096, maxBackoffMs: 10 });
   await until("a poll", () => from.requests.length > 0);
   let accidents = 2;
   from.answer = (response, since) => {
     if (accidents-- > 0) response.end(" ".repeat(9000));
-    else from.honest(response, since);
+    else from.correct(response, since);
   };
   from.events = [event("kept", Date.now() - 20_000)];
   await until("the message", () => bodies().length === 1);
   assert.equal(begun.length, 1);
 });
 
-test("what never fits into one answer is given up, as a new stream", async (t) => {
+test("events that never fit into one answer are skipped, and a new stream begins", async (t) => {
   const from = await backend(t);
   const { bodies, begun, messages } = read(t, from, { maxBytes: 8192, maxBackoffMs: 10 });
   from.events = [event("before")];
   await until("a message", () => bodies().length === 1);
   const ts = Date.now();
   from.answer = (response, since) =>
-    since < ts + 100 ? void response.end(" ".repeat(9000)) : from.honest(response, since);
+    since < ts + 100 ? void response.end(" ".repeat(9000)) : from.correct(response, since);
   await until("another stream", () => begun.length === 2);
   from.events.push(event("after", Date.now() + 50));
   await until("the next message", () => bodies().length === 2);
@@ -272,26 +274,26 @@ test("waits until the next message is wanted", async (t) => {
   );
 });
 
-for (const where of ["question", "pause", "backoff", "wait for the intake"] as const) {
-  test(`the signal ends it at once in a ${where}`, async (t) => {
+for (const where of ["request", "pause", "backoff", "wait for the intake"] as const) {
+  test(`the signal ends the source at once during a ${where}`, async (t) => {
     const from = await backend(t);
     from.events = [event(1)];
-    if (where === "question") from.answer = () => {};
+    if (where === "request") from.answer = () => {};
     if (where === "backoff") from.answer = FAULTS["status 503"]?.[0];
     const { gate, controller, ended, changes, lines, bodies } = read(t, from, { intervalMs: 60_000 });
     if (where === "wait for the intake") gate.ready = new Promise(() => {});
-    if (where === "question") await until("a question", () => from.open === 1);
+    if (where === "request") await until("a request", () => from.open === 1);
     else
       await until("a change after which it waits", () =>
         changes.some(([c]) => "warm" in c || c.lag === 1 || c.connected === false),
       );
-    const said = lines.length;
+    const logged = lines.length;
     const before = performance.now();
     controller.abort();
     await ended;
     assert.ok(performance.now() - before < 1000);
-    await until("no question left", () => from.open === 0);
-    assert.equal(lines.length, said, "an end that was wished for is no failure");
+    await until("the end of the request", () => from.open === 0);
+    assert.equal(lines.length, logged, "a requested end is not logged as a failure");
     if (where !== "pause") assert.deepEqual(bodies(), []);
   });
 }

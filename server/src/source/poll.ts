@@ -1,41 +1,49 @@
 /**
- * The stream by polling: for a backend that serves its events over HTTP instead of publishing them to NATS.
+ * The source that polls a backend, which serves its events over HTTP instead of publishing them to NATS.
  *
- * `GET POLL_URL?since=<ms>` answers a JSON array of `{subject, ts, data}` with what was published since then. Whether the server
- * counts an event at exactly `since` in or not does not matter here: each time it is asked from 1 ms before the last event that
- * came, and what came already is dropped. So `ts` has to be the time at which the server shows the event: what it shows later with an
- * earlier time is not asked for. Offsets count from 1 and the epoch is new with each start, so a client can resume on this gateway
- * only.
+ * `GET POLL_URL?since=<ms>` must answer a JSON array of `{subject, ts, data}` with the events since that
+ * time. Each request asks from 1 ms before the last received event, and events that were received before are
+ * dropped. So it does not matter whether the server includes events at exactly `since`. But `ts` must be the
+ * time at which the event appears in answers: an event that appears later with an earlier time is missed.
+ * Offsets count from 1 and each start has a new epoch, so a client can resume only on the same gateway.
  */
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { atMostEvery, type Log } from "../log.ts";
-import { type Entry, Overlap, parseAnswer, quote, readEntry } from "./poll-entries.ts";
+import { type Entry, PollCursor, parseAnswer, quote, readEntry } from "./poll-entries.ts";
 import type { Intake, Source } from "./source.ts";
 
-const TIMEOUT = 5_000; // 5 s for one answer
-const MAX_BYTES = 16 * 1024 * 1024; // 16 MiB, decompressed
-const HISTORY = 30_000; // 30 s are asked for at the start
-const LARGE_ANSWERS = 3; // in a row: then it is no accident
-const MAX_BACKOFF = 5_000; // 5 s
-const COMPLAINT_INTERVAL = 60_000; // 60 s
+/** Time for one answer. */
+const TIMEOUT_MS = 5_000;
+/** Size of an answer after decompression: 16 MiB. */
+const MAX_BYTES = 16 * 1024 * 1024;
+/** Age of the oldest events that are requested at the start. */
+const HISTORY_MS = 30_000;
+/** After this many failures in a row, an answer that is too large is not an exception. */
+const MAX_LARGE_ANSWERS = 3;
+const MAX_BACKOFF_MS = 5_000;
+const WARN_INTERVAL_MS = 60_000;
 
 export interface PollOptions {
-  /** Where to ask; `since` joins its query. A user and password in it are sent as basic authentication. */
+  /**
+   * URL to request; `since` is added to its query. Its user and password are sent as basic authentication.
+   */
   url: string;
-  /** From one question to the next, ms. A slow answer delays the next question, they never overlap. */
+  /**
+   * Time from one request to the next, ms. A slow answer delays the next request, so requests never overlap.
+   */
   intervalMs: number;
   log?: Log | undefined;
-  /** After which an answer is given up, ms. */
+  /** Time after which a request is given up, ms. */
   timeoutMs?: number;
-  /** A larger answer is refused. */
+  /** Largest answer that is accepted. */
   maxBytes?: number;
   /** Longest pause after a failure, ms. */
   maxBackoffMs?: number;
 }
 
-/** Polls until the signal aborts. An answer that is no good is asked for again, with growing pauses of up to 5 s. */
+/** Polls until the signal aborts. After a failure it retries, with growing pauses of up to 5 s. */
 export function pollSource(options: PollOptions): Source {
   return (intake, signal) => new Poller(options, intake, signal).run();
 }
@@ -44,14 +52,17 @@ class Poller {
   readonly #options: PollOptions;
   readonly #intake: Intake;
   readonly #signal: AbortSignal;
-  readonly #place: string;
-  readonly #complain: () => void;
-  readonly #overlap = new Overlap();
+  /** URL for log lines: without query and password, which may be secrets. */
+  readonly #loggedUrl: string;
+  readonly #warnOfEntry: () => void;
+  readonly #cursor = new PollCursor();
   #offset = 0;
+  /** True when a new epoch must begin before the next message. */
   #epochDue = true;
   #failures = 0;
   #connected = false;
   #warm = false;
+  /** Mistake in the last invalid entry. */
   #mistake = "";
 
   constructor(options: PollOptions, intake: Intake, signal: AbortSignal) {
@@ -59,9 +70,12 @@ class Poller {
     this.#intake = intake;
     this.#signal = signal;
     const { origin, pathname } = new URL(options.url);
-    this.#place = `${origin}${pathname}`; // the query and the password may be secrets
-    this.#complain = atMostEvery(COMPLAINT_INTERVAL, (count) =>
-      options.log?.warn({ url: this.#place, count, mistake: this.#mistake }, "skipped entries of POLL_URL"),
+    this.#loggedUrl = `${origin}${pathname}`;
+    this.#warnOfEntry = atMostEvery(WARN_INTERVAL_MS, (count) =>
+      options.log?.warn(
+        { url: this.#loggedUrl, count, mistake: this.#mistake },
+        "skipped invalid entries of POLL_URL",
+      ),
     );
   }
 
@@ -70,41 +84,42 @@ class Poller {
       const started = performance.now();
       const pause = (await this.#poll()) ? this.#options.intervalMs : this.#backoff();
       const left = pause - (performance.now() - started);
-      if (left > 0) await sleep(left, undefined, { signal: this.#signal }).catch(() => {}); // aborted: ends the loop
+      // An abort during the pause ends the loop.
+      if (left > 0) await sleep(left, undefined, { signal: this.#signal }).catch(() => {});
     }
   }
 
-  /** Asks once and delivers what is new. False when there was no usable answer. */
+  /** Sends one request and delivers the new events. Returns false when there was no valid answer. */
   async #poll(): Promise<boolean> {
-    const { url, timeoutMs = TIMEOUT, maxBytes = MAX_BYTES } = this.#options;
-    if (!this.#warm) this.#overlap.skipTo(Date.now() - HISTORY);
+    const { url, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = this.#options;
+    if (!this.#warm) this.#cursor.skipTo(Date.now() - HISTORY_MS);
     let entries: Entry[];
     try {
-      const asked = withSince(url, this.#overlap.since);
-      entries = this.#check(await ask(asked, { signal: this.#signal, timeoutMs, maxBytes }));
+      const requested = withSince(url, this.#cursor.since);
+      entries = this.#readEntries(await request(requested, { signal: this.#signal, timeoutMs, maxBytes }));
     } catch (error) {
       if (this.#signal.aborted) return false;
-      this.#lost(error);
-      if (error instanceof TooLarge && this.#failures >= LARGE_ANSWERS) this.#askForLess();
+      this.#onFailure(error);
+      if (error instanceof AnswerTooLarge && this.#failures >= MAX_LARGE_ANSWERS) this.#skipOlderHalf();
       return false;
     }
-    this.#reached();
-    await this.#deliver(this.#overlap.take(entries, Date.now()));
+    this.#onAnswer();
+    await this.#deliver(this.#cursor.takeNew(entries, Date.now()));
     if (!this.#warm && !this.#signal.aborted) this.#intake.status({ warm: true });
     this.#warm = true;
     return true;
   }
 
-  #check(answer: unknown[]): Entry[] {
+  #readEntries(answer: unknown[]): Entry[] {
     const entries: Entry[] = [];
     for (const [index, value] of answer.entries()) {
-      const entry = readEntry(value, this.#overlap.since);
+      const entry = readEntry(value, this.#cursor.since);
       if (typeof entry !== "string") {
         entries.push(entry);
         continue;
       }
       this.#mistake = `entry ${index}: ${entry}`;
-      this.#complain();
+      this.#warnOfEntry();
     }
     return entries;
   }
@@ -125,67 +140,74 @@ class Poller {
     if (waited) this.#intake.status({ lag: 0 });
   }
 
-  #lost(error: unknown): void {
+  #onFailure(error: unknown): void {
     this.#failures++;
     if (this.#failures > 1) return;
     this.#connected = false;
     this.#intake.status({ connected: false });
-    const text = `no usable answer from POLL_URL: ${describe(error)}; asking on, less and less often`;
-    this.#options.log?.error({ url: this.#place }, text);
+    const text = `no valid answer from POLL_URL: ${describe(error)}; retrying with growing pauses`;
+    this.#options.log?.error({ url: this.#loggedUrl }, text);
   }
 
-  /** What does not fit into one answer will never come: gives up the older half, and all that the history would not keep. */
-  #askForLess(): void {
+  /**
+   * Events that do not fit into one answer would never be received. So this skips the older half of the
+   * requested time, and all events that are too old for the history.
+   */
+  #skipOlderHalf(): void {
     const now = Date.now();
-    this.#overlap.skipTo(Math.max(now - HISTORY, Math.ceil((this.#overlap.since + now) / 2)));
-    this.#epochDue = true; // clients that resume are to learn that something is missing
+    this.#cursor.skipTo(Math.max(now - HISTORY_MS, Math.ceil((this.#cursor.since + now) / 2)));
+    this.#epochDue = true; // with a new epoch, clients that resume notice that messages are missing
   }
 
-  #reached(): void {
+  #onAnswer(): void {
     if (this.#epochDue) {
       this.#intake.begin(randomUUID(), 0);
       this.#offset = 0;
       this.#epochDue = false;
     }
     if (this.#connected) return;
-    this.#options.log?.info({ url: this.#place, failures: this.#failures }, "POLL_URL answers");
+    this.#options.log?.info({ url: this.#loggedUrl, failures: this.#failures }, "POLL_URL answers");
     this.#connected = true;
     this.#failures = 0;
     this.#intake.status({ connected: true, lag: 0 });
   }
 
-  /** Milliseconds from the last question to the next one. */
+  /** Returns the milliseconds from the last request to the next one. */
   #backoff(): number {
-    const { intervalMs, maxBackoffMs = MAX_BACKOFF } = this.#options;
+    const { intervalMs, maxBackoffMs = MAX_BACKOFF_MS } = this.#options;
     const grown = Math.min(intervalMs * 2 ** this.#failures, Math.max(maxBackoffMs, intervalMs));
-    return grown * (0.75 + Math.random() / 4); // gateways that lost the same server do not come back in step
+    return grown * (0.75 + Math.random() / 4); // random, so that gateways do not retry in step
   }
 }
 
 function withSince(url: string, since: number): URL {
-  const asked = new URL(url);
-  asked.search += `${asked.search ? "&" : "?"}since=${since}`; // not searchParams: that would rewrite the rest, too
-  return asked;
+  const result = new URL(url);
+  // Not with searchParams, which would also rewrite the other parameters.
+  result.search += `${result.search ? "&" : "?"}since=${since}`;
+  return result;
 }
 
-class TooLarge extends Error {}
+class AnswerTooLarge extends Error {}
 
-interface AskOptions {
+interface RequestOptions {
   signal: AbortSignal;
   timeoutMs: number;
   maxBytes: number;
 }
 
-/** The array that `url` answers with. Throws when it answers otherwise, too much or too late, and when the signal aborts. */
-async function ask(url: URL, { signal, timeoutMs, maxBytes }: AskOptions): Promise<unknown[]> {
-  // Not AbortSignal.any: ten a second, on a signal that lives as long as the process.
+/**
+ * Requests the array from `url`. Throws when the answer is not an array, too large or too late, or the signal
+ * aborts.
+ */
+async function request(url: URL, { signal, timeoutMs, maxBytes }: RequestOptions): Promise<unknown[]> {
+  // AbortSignal.any would add ten listeners a second to a signal that lives as long as the process.
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
   signal.addEventListener("abort", abort);
   const late = setTimeout(() => controller.abort(new Error(`not within ${timeoutMs} ms`)), timeoutMs);
   try {
     const { username, password } = url;
-    url.username = url.password = ""; // fetch refuses them
+    url.username = url.password = ""; // fetch refuses a URL with credentials
     const headers = new Headers({ accept: "application/json" });
     if (username || password) {
       const plain = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
@@ -199,7 +221,7 @@ async function ask(url: URL, { signal, timeoutMs, maxBytes }: AskOptions): Promi
   } finally {
     clearTimeout(late);
     signal.removeEventListener("abort", abort);
-    controller.abort(); // frees the connection when the body was not read to its end; else without effect
+    controller.abort(); // frees the connection when the body was not read to its end; otherwise has no effect
   }
 }
 
@@ -208,7 +230,7 @@ async function textOf(response: Response, maxBytes: number): Promise<string> {
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw new TooLarge(`more than ${maxBytes} bytes`);
+    if (size > maxBytes) throw new AnswerTooLarge(`more than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return new TextDecoder().decode(Buffer.concat(chunks));
@@ -227,7 +249,7 @@ async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promi
   }
 }
 
-/** What a person needs to know of an error; `fetch` puts that into the cause. */
+/** Returns an error's message, together with the cause, into which `fetch` puts the details. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? error.cause : undefined;

@@ -36,7 +36,7 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
-test("a market from the first moment on: trades and trending, each with the next offset", async (t) => {
+test("runs a market from the start: trades and trending, each with the next offset", async (t) => {
   const { begun, changes, messages } = read(t, { rate: 500, tokens: 20, trendingSeconds: 0.1 });
   assert.deepEqual(changes, [{ connected: true, warm: true, lag: 0 }]);
   assert.equal(begun[0]?.[1], 0);
@@ -45,25 +45,25 @@ test("a market from the first moment on: trades and trending, each with the next
     "trades and trending",
     () => events().has("trade") && events().has("trending") && messages.length > 50,
   );
-  assert.ok(!events().has(undefined), "every subject is one of ours");
+  assert.ok(!events().has(undefined), "every subject is known");
   for (const [index, { offset, ts, data }] of messages.entries()) {
     assert.equal(offset, index + 1);
     assert.ok(Math.abs(Date.now() - ts) < 20_000);
     assert.ok(typeof data === "object" && data !== null);
   }
   assert.equal(begun.length, 1);
-  assert.notEqual(read(t, { rate: 1 }).begun[0]?.[0], begun[0]?.[0], "another start, another epoch");
+  assert.notEqual(read(t, { rate: 1 }).begun[0]?.[0], begun[0]?.[0], "each start has its own epoch");
 });
 
-test("while no message is wanted it leaves out, then goes on with what is new", async (t) => {
+test("drops events while no message is wanted, then continues with new events", async (t) => {
   const { messages, gate } = read(t, { rate: 500, tokens: 20 });
   await until("messages", () => messages.length > 5);
   const { promise, resolve } = Promise.withResolvers<void>();
   const asked = gate.asked;
   gate.ready = promise;
-  await until("it asked", () => gate.asked > asked);
+  await until("a question to the intake", () => gate.asked > asked);
   const [before, last] = [messages.length, gate.asked];
-  await sleep(100); // some fifty events
+  await sleep(100); // time for about 50 events
   assert.deepEqual([messages.length, gate.asked], [before, last], "asks once and waits for the answer");
   gate.ready = undefined;
   const opened = Date.now();
@@ -71,7 +71,7 @@ test("while no message is wanted it leaves out, then goes on with what is new", 
   await until("messages again", () => messages.length > before + 5);
   const next = messages[before];
   assert.equal(next?.offset, before + 1);
-  assert.ok(next.ts >= opened, "what was held back is not delivered late");
+  assert.ok(next.ts >= opened, "dropped events are not delivered later");
 });
 
 test("ends with its signal", async (t) => {
@@ -80,7 +80,7 @@ test("ends with its signal", async (t) => {
   controller.abort();
   await ended;
   const count = messages.length;
-  await sleep(50); // some 25 events
+  await sleep(50); // time for about 25 events
   assert.equal(messages.length, count);
   const late = read(t, { rate: 500 });
   late.controller.abort();

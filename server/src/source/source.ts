@@ -1,14 +1,16 @@
-/** What a source of messages (JetStream, poll, simulator) and the gateway know of each other. */
+/** The interface between a source of messages (JetStream, poll, simulator) and the gateway. */
 
-/** One message as it came from the source, not yet checked. */
+/** One message from the source, not checked yet. */
 export interface RawMessage {
   /** NATS subject, `odin.token.BTC.trade`. */
   subject: string;
-  /** Place in the stream, from 1, rising. */
+  /** Position in the stream: 1 or more, rising. */
   offset: number;
   /** Publish time, milliseconds since 1970. */
   ts: number;
-  /** The publisher's JSON, byte for byte. May be a view into a larger buffer: copy what is kept. */
+  /**
+   * The publisher's JSON, byte for byte. May be a view into a larger buffer, so copy the bytes to keep them.
+   */
   body: Uint8Array;
   /** Header `Odin-Type`. */
   type?: string | undefined;
@@ -17,30 +19,35 @@ export interface RawMessage {
 }
 
 export interface SourceStatus {
-  /** The source can be reached. */
+  /** True while the source can be reached. */
   connected: boolean;
-  /** The source turned down who we say we are. */
+  /** True when the source has refused the gateway's credentials. */
   refused: boolean;
-  /** All that the stream held at the start has been read: the history can answer `since`. */
+  /**
+   * True once all messages that the stream held at the start have been read: the history can answer `since`.
+   */
   warm: boolean;
-  /** Messages in the stream that have not been read yet. */
+  /** Messages in the stream that were not read yet. */
   lag: number;
 }
 
-/** Where a source delivers to. */
+/** Receives the messages of a source. */
 export interface Intake {
   /**
-   * A stream begins, or another one has taken its place: offsets that were read before are void.
-   * Called before the first message. `offset` is the one before the first message that will come.
+   * A stream begins, or has been replaced by another one: earlier offsets are no longer valid. Called before
+   * the first message, whose offset will be above `offset`.
    */
   begin(epoch: string, offset: number): void;
   message(raw: RawMessage): void;
   /** Messages up to `offset` left the stream before they could be read. */
   lose(offset: number): void;
-  /** Undefined when the next message is wanted at once, else a promise of the moment when it is. */
+  /**
+   * Returns undefined when the next message is wanted at once; otherwise a promise that resolves when it is
+   * wanted.
+   */
   ready(): Promise<void> | undefined;
   status(change: Partial<SourceStatus>): void;
 }
 
-/** Reads until `signal` aborts; recovers by itself from everything that may pass. */
+/** Reads until `signal` aborts; recovers from every failure that is not permanent. */
 export type Source = (intake: Intake, signal: AbortSignal) => Promise<void>;

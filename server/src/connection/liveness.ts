@@ -1,0 +1,69 @@
+/**
+ * Keeps one connection under watch: pings the client, and ends the connection when it is silent or its token
+ * expires.
+ */
+
+import { CLOSE } from "@odin-ws/protocol";
+import type { WheelItem } from "./timer-wheel.ts";
+
+/** The part of a connection that Liveness uses. */
+export interface LivenessTarget {
+  ping(): void;
+  /** Closes with a close code and waits for the client's answer. */
+  close(code: number, reason: string): void;
+  /** Cuts the connection without a close frame. */
+  terminate(): void;
+}
+
+/** A client that has sent nothing for this many pings is gone. */
+const SILENT_PINGS = 2;
+
+/** All times are in whole seconds since 1970. */
+export class Liveness implements WheelItem {
+  /** Kept by the timer wheel. */
+  dueAt = 0;
+  /** Time at which the token expires; 0: never. */
+  expiresAt: number;
+  readonly #target: LivenessTarget;
+  readonly #pingSeconds: number;
+  #pingAt: number;
+  /** Pings since the client last sent something. */
+  #unanswered = 0;
+
+  constructor(
+    target: LivenessTarget,
+    options: { firstPingAt: number; pingSeconds: number; expiresAt: number },
+  ) {
+    this.#target = target;
+    this.#pingSeconds = options.pingSeconds;
+    this.#pingAt = options.firstPingAt;
+    this.expiresAt = options.expiresAt;
+  }
+
+  /** The client has sent something. */
+  markAlive(): void {
+    this.#unanswered = 0;
+  }
+
+  /** Time of the next ping or of the token's expiry, whichever comes first. */
+  get nextVisit(): number {
+    return this.expiresAt > 0 ? Math.min(this.#pingAt, this.expiresAt) : this.#pingAt;
+  }
+
+  visit(second: number): number {
+    if (this.expiresAt > 0 && second >= this.expiresAt) {
+      this.#target.close(CLOSE.tokenExpired, "token expired");
+      return 0;
+    }
+    if (second >= this.#pingAt) {
+      if (this.#unanswered >= SILENT_PINGS) {
+        this.#target.terminate();
+        return 0;
+      }
+      this.#unanswered++;
+      this.#pingAt = second + this.#pingSeconds;
+      this.#target.ping();
+    }
+    return this.nextVisit;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The stream on NATS itself: creates the stream when it is missing, and compares an existing stream with the
+ * settings.
+ */
+
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamInfo,
+} from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import { SUBJECTS } from "@odin-ws/protocol";
+import type { Config } from "../config.ts";
+import type { Log } from "../log.ts";
+
+export type StreamSettings = Pick<
+  Config,
+  | "JS_STREAM_NAME"
+  | "JS_STORAGE"
+  | "JS_REPLICAS"
+  | "JS_STREAM_MAX_AGE"
+  | "JS_STREAM_MAX_MSGS"
+  | "JS_STREAM_MAX_BYTES"
+>;
+
+/**
+ * Wait before a deleted stream is created again: an operator may be about to create it with other settings.
+ */
+const RECREATE_AFTER_MS = 2000;
+const MAX_DUPLICATE_WINDOW_MS = 120_000;
+/** JetStream's error code. */
+const STREAM_NOT_FOUND = 10059;
+
+export class StreamSetup {
+  readonly #settings: StreamSettings;
+  readonly #log: Log;
+  #missingSince = 0;
+
+  constructor(settings: StreamSettings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /**
+   * Returns the stream, which is created when it is missing; undefined while it is too early to create it
+   * again.
+   *
+   * @param known creation time of the stream that has been read so far; empty before the first stream
+   */
+  async find(manager: JetStreamManager, known: string): Promise<StreamInfo | undefined> {
+    try {
+      const info = await manager.streams.info(this.#settings.JS_STREAM_NAME);
+      this.#missingSince = 0;
+      if (info.created !== known) this.#logDifferences(info);
+      return info;
+    } catch (error) {
+      if (!isStreamNotFound(error)) throw error;
+    }
+    if (this.#missingSince === 0) this.#missingSince = Date.now();
+    if (known !== "" && Date.now() - this.#missingSince < RECREATE_AFTER_MS) return undefined;
+    const info = await this.#create(manager);
+    this.#missingSince = 0;
+    return info;
+  }
+
+  async #create(manager: JetStreamManager): Promise<StreamInfo> {
+    const settings = this.#settings;
+    const info = await manager.streams.add({
+      name: settings.JS_STREAM_NAME,
+      subjects: [...SUBJECTS],
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      storage: settings.JS_STORAGE === "memory" ? StorageType.Memory : StorageType.File,
+      num_replicas: settings.JS_REPLICAS,
+      max_age: nanos(settings.JS_STREAM_MAX_AGE),
+      max_msgs: settings.JS_STREAM_MAX_MSGS,
+      max_bytes: settings.JS_STREAM_MAX_BYTES,
+      duplicate_window: nanos(Math.min(settings.JS_STREAM_MAX_AGE, MAX_DUPLICATE_WINDOW_MS)),
+    });
+    this.#log.info({ stream: settings.JS_STREAM_NAME }, "created the stream");
+    return info;
+  }
+
+  /**
+   * Logs the limits in which an existing stream differs from the settings. The stream itself is not changed.
+   */
+  #logDifferences({ config }: StreamInfo): void {
+    const settings = this.#settings;
+    const differences = Object.entries({
+      subjects: [config.subjects?.toSorted().join(), [...SUBJECTS].toSorted().join()],
+      storage: [config.storage, settings.JS_STORAGE],
+      replicas: [config.num_replicas, settings.JS_REPLICAS],
+      max_age_ms: [config.max_age / 1e6, settings.JS_STREAM_MAX_AGE],
+      max_msgs: [config.max_msgs, settings.JS_STREAM_MAX_MSGS],
+      max_bytes: [config.max_bytes, settings.JS_STREAM_MAX_BYTES],
+    }).filter(([, [is, wanted]]) => is !== wanted);
+    if (differences.length === 0) return;
+    const shown = Object.fromEntries(differences.map(([limit, [is, wanted]]) => [limit, { is, wanted }]));
+    this.#log.warn(
+      { stream: config.name, differences: shown },
+      "the stream has other limits than the settings; it is not changed",
+    );
+  }
+}
+
+export const isStreamNotFound = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
