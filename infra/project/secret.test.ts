@@ -45,7 +45,7 @@ test("a value that two roles may read", async () => {
   for (const child of [secret, version, ...all(GRANT)]) assert.equal(child.parent, component);
 });
 
-test("the value is secret in the state, the name of its version is not", async () => {
+test("the value is a secret in the state, the name of its version is not", async () => {
   const { one } = await record(() => {
     const { version } = new Secret("token", { site: testSite, value: "hunter2", accessors });
     new Machine("machine", { version });
