@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 
 const DEADLINE = 180; // s: a new gateway needs two health checks and the load balancer some seconds more
 
-/** What the smoke test works with; see USAGE. */
+/** Settings of the smoke test; see {@link USAGE}. */
 export interface SmokeSettings {
   url: string;
   secureUrl?: string | undefined;
@@ -10,7 +10,7 @@ export interface SmokeSettings {
   origin?: string | undefined;
   jwtSecret?: string | undefined;
   token?: string | undefined;
-  /** Undefined: take what is found. */
+  /** The authentication that the gateways must use. Undefined: either is accepted. */
   auth?: "jwt" | "none" | undefined;
   /** `projects/P/regions/R/backendServices/N`, or `projects/P/global/backendServices/N`. */
   backendService?: string | undefined;
@@ -106,7 +106,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** A token in the URL would end up in logs: it has a variable of its own. */
+/** Whether the text is a URL with one of these protocols and without a token, because URLs end up in logs. */
 function isUrl(text: string, protocols: readonly string[]): boolean {
   const url = URL.parse(text);
   return url !== null && protocols.includes(url.protocol) && !url.searchParams.has("auth");

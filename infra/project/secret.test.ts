@@ -84,5 +84,5 @@ test("payloads that Secret Manager refuses", () => {
   assert.equal(checkedPayload("é", "token"), "é");
   assert.equal(checkedPayload("x".repeat(65536), "token").length, 65536);
   assert.throws(() => checkedPayload("", "token"), /The value of secret token is empty/);
-  assert.throws(() => checkedPayload("é".repeat(32769), "token"), /has 65538 bytes, 65536 are the limit/);
+  assert.throws(() => checkedPayload("é".repeat(32769), "token"), /has 65538 bytes, the limit is 65536/);
 });
