@@ -4,14 +4,17 @@ import { Console, type StartupLine } from "./startup-lines.ts";
 
 const POLL = 5_000; // 5 s between two looks at the console
 const DEADLINE = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4
-const GRACE = 60_000; // 1 min after a failure without a revision, because the script may run again in that time
+const GRACE = 60_000; // 1 min after a failure without a revision: the script may run again in that time
 
 /** The VM to wait for, and the times of the wait. */
 export interface AwaitStartupArgs {
   project: string;
   zone: string;
   instance: string;
-  /** The VM's attribute `odin-revision`: lines of other revisions are ignored. Undefined: the last line counts. */
+  /**
+   * The VM's attribute `odin-revision`: lines of other revisions are ignored. Undefined: the last line
+   * counts.
+   */
   revision?: string | undefined;
   /** Milliseconds; the defaults are the constants above. */
   poll?: number;
@@ -25,10 +28,11 @@ export class StartupError extends Error {
 }
 
 /**
- * Waits until the start-up script of a VM reports on the serial console that it is ready, and returns that line.
+ * Waits until the start-up script of a VM reports on the serial console that it is ready, and returns that
+ * line.
  *
- * @throws StartupError when the script reports a failure, when it reports nothing in time, or when the console cannot
- * be read
+ * @throws StartupError when the script reports a failure, when it reports nothing in time, or when the
+ * console cannot be read
  */
 export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Promise<string> {
   const { project, zone, instance, revision, poll = POLL, deadline = DEADLINE, grace = GRACE } = args;
@@ -70,8 +74,8 @@ export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Pro
 }
 
 /**
- * Whether a line is about this revision. A new failure without a revision counts too, because the script may have
- * failed before it could read the revision. A ready line always has a revision.
+ * Whether a line is about this revision. A new failure without a revision counts too, because the script may
+ * have failed before it could read the revision. A ready line always has a revision.
  */
 function counts(line: StartupLine, revision: string | undefined, old: boolean): boolean {
   if (revision === undefined) return true;

@@ -7,8 +7,9 @@ interface Seen {
 }
 
 /**
- * Checks that the load balancer sees all instances as healthy, and returns the number of instances. The answer comes
- * from Google's API, because the port of `/health` is closed to everyone except the load balancer's probes.
+ * Checks that the load balancer sees all instances as healthy, and returns the number of instances. The
+ * answer comes from Google's API, because the port of `/health` is closed to everyone except the load
+ * balancer's probes.
  * @throws Error that names the instances that are not healthy
  */
 export async function checkBackendHealth(

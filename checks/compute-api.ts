@@ -17,21 +17,21 @@ export class ApiError extends Error {
 }
 
 /**
- * Sends one request and returns the parsed answer. `path` is the part of the URL after `/compute/v1/`, as in the API's
- * reference.
+ * Sends one request and returns the parsed answer. `path` is the part of the URL after `/compute/v1/`, as in
+ * the API's reference.
  * @throws ApiError
  */
 export type ComputeApi = (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>;
 
 /**
- * Google's Compute API, with the credentials of this machine: from gcloud, a service account or workload identity
- * federation.
- * `ODIN_COMPUTE_URL` in the environment replaces `https://compute.googleapis.com`; requests to it carry no credentials.
+ * Google's Compute API, with the credentials of this machine: from gcloud, a service account or workload
+ * identity federation. `ODIN_COMPUTE_URL` in the environment replaces `https://compute.googleapis.com`;
+ * requests to it carry no credentials.
  */
 export function computeApi(env: NodeJS.ProcessEnv = process.env): ComputeApi {
   const base = env.ODIN_COMPUTE_URL || undefined;
-  // Every path contains its project, so this project id is not used. Without an id the library would ask another API
-  // for the project, and this account may not be allowed to use that API.
+  // Every path contains its project, so this project id is not used. Without an id the library would ask
+  // another API for the project, and this account may not be allowed to use that API.
   const auth = base === undefined ? new GoogleAuth({ scopes: [SCOPE], projectId: "unused" }) : undefined;
   return async (method, path, body) => {
     const url = `${(base ?? BASE).replace(/\/+$/, "")}/compute/v1/${path}`;
@@ -51,7 +51,10 @@ export function computeApi(env: NodeJS.ProcessEnv = process.env): ComputeApi {
   };
 }
 
-/** The request headers with Application Default Credentials. @throws ApiError when there are no credentials */
+/**
+ * The request headers with Application Default Credentials.
+ * @throws ApiError when there are no credentials
+ */
 export async function credentialsFor(auth: GoogleAuth, url: string): Promise<Headers> {
   try {
     const client = await auth.getClient();
@@ -64,7 +67,9 @@ export async function credentialsFor(auth: GoogleAuth, url: string): Promise<Hea
   }
 }
 
-/** The API's own error message. Any other answer (the page of a proxy, for example) is cut to 200 characters. */
+/**
+ * The API's own error message. Any other answer (the page of a proxy, for example) is cut to 200 characters.
+ */
 function messageOf(text: string): string {
   try {
     const { error } = JSON.parse(text) as { error?: { message?: string } };

@@ -2,7 +2,9 @@ import { isEnvelope, type ServerMessage, type SubscriptionAck, type Welcome } fr
 import { Probe, Refused } from "./probe.ts";
 import type { Steps } from "./steps.ts";
 
-/** The channels that the checks subscribe to: a live stream sends a message on one of them every few seconds. */
+/**
+ * The channels that the checks subscribe to: a live stream sends a message on one of them every few seconds.
+ */
 export const CHANNELS = ["global.trending", "*.trade"];
 
 /** The gateways' address, and how the check presents itself to them. */
@@ -16,9 +18,9 @@ export interface ConversationArgs {
 }
 
 /**
- * Makes one attempt to do what a client does: connect, welcome, subscribe, message. When the gateways require tokens,
- * it also checks that they refuse a connection without a token. Returns the steps that could not be checked because
- * there is no token, and the reason; an empty text when all steps were checked.
+ * Makes one attempt to do what a client does: connect, welcome, subscribe, message. When the gateways require
+ * tokens, it also checks that they refuse a connection without a token. Returns the steps that could not be
+ * checked because there is no token, and the reason; an empty text when all steps were checked.
  *
  * @throws StepError of the first step that failed
  */
@@ -84,8 +86,8 @@ async function talk(steps: Steps, probe: Probe): Promise<void> {
     "subscribe",
     async () => {
       probe.send({ type: "subscribe", channels: CHANNELS });
-      // Envelopes may arrive before the acknowledgement: without filtering, each client gets all messages from the
-      // start.
+      // Envelopes may arrive before the acknowledgement: without filtering, each client gets all messages
+      // from the start.
       const ack = await probe.next(
         "subscription_ack",
         isType<SubscriptionAck>("subscription_ack"),
@@ -126,6 +128,9 @@ const WHERE: Record<number, string> = {
 
 function whereToLook(error: unknown): string {
   if (error instanceof Refused)
-    return WHERE[error.status] ?? "Look at the backend of the load balancer: the server that answers is not a gateway";
+    return (
+      WHERE[error.status] ??
+      "Look at the backend of the load balancer: the server that answers is not a gateway"
+    );
   return "Look at the address, the forwarding rule, the firewall rule of the port, and whether any gateway is healthy";
 }

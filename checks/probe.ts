@@ -25,7 +25,10 @@ export interface ProbeOptions {
   wait: number;
 }
 
-/** One connection to a gateway, like a client's. Messages that arrive are kept until {@link Probe.next} takes them. */
+/**
+ * One connection to a gateway, like a client's. Messages that arrive are kept until {@link Probe.next} takes
+ * them.
+ */
 export class Probe {
   readonly #socket: WebSocket;
   readonly #arrived: ServerMessage[] = [];
@@ -44,14 +47,17 @@ export class Probe {
     socket.on("close", (code, reason) => this.#end(`closed with ${code} ${reason}`.trim()));
   }
 
-  /** Connects. @throws Refused when the upgrade is refused; Error with the system's `code` when there is no connection */
+  /**
+   * Connects.
+   * @throws Refused when the upgrade is refused; Error with the system's `code` when there is no connection
+   */
   static open(url: string, { token, origin, wait }: ProbeOptions): Promise<Probe> {
     const target = new URL(url);
     if (token !== undefined) target.searchParams.set("auth", token);
     const socket = new WebSocket(target, { handshakeTimeout: wait, ...(origin !== undefined && { origin }) });
     return new Promise((resolve, reject) => {
-      // The welcome may arrive in the same packet as the answer to the upgrade, so the probe listens before the
-      // connection is open.
+      // The welcome may arrive in the same packet as the answer to the upgrade, so the probe listens before
+      // the connection is open.
       const probe = new Probe(socket);
       socket.once("open", () => resolve(probe));
       socket.once("error", reject);

@@ -1,5 +1,5 @@
-// Failures that pass by themselves after a first deployment: the name is not in the DNS yet, or the managed certificate
-// is not active yet (this takes up to an hour after the name is in the DNS).
+// Failures that pass by themselves after a first deployment: the name is not in the DNS yet, or the managed
+// certificate is not active yet (this takes up to an hour after the name is in the DNS).
 const NAME = new Set(["ENOTFOUND", "ENODATA", "EAI_AGAIN"]);
 const CERTIFICATE = new Set([
   "EPROTO",
@@ -10,8 +10,8 @@ const CERTIFICATE = new Set([
 ]);
 
 /**
- * Returns why a secure connection is not possible yet, when the error may pass by itself. Returns undefined for a real
- * failure, such as an expired certificate.
+ * Returns why a secure connection is not possible yet, when the error may pass by itself. Returns undefined
+ * for a real failure, such as an expired certificate.
  */
 export function notYet(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -7,8 +7,8 @@ import { StepError, Steps } from "./steps.ts";
 import { shortLivedToken } from "./token.ts";
 
 /**
- * Checks a deployment from outside: as a client, and through Google's API. Prints a line for each step, and returns
- * whether all steps succeeded.
+ * Checks a deployment from outside: as a client, and through Google's API. Prints a line for each step, and
+ * returns whether all steps succeeded.
  */
 export async function smokeTest(
   settings: SmokeSettings,
@@ -24,7 +24,8 @@ export async function smokeTest(
       prefix,
     });
   const args: ConversationArgs = { url, token: tokenMaker(jwtSecret, token), origin, auth };
-  // The checks run at the same time, each until the deadline: the failure of one often explains the failure of another.
+  // The checks run at the same time, each until the deadline: the failure of one often explains the failure
+  // of another.
   const results = await Promise.all([
     asClient(steps(), args),
     backendService !== undefined && group !== undefined && health(steps(), api, backendService, group),
@@ -71,7 +72,10 @@ async function health(
   return outcome(ok);
 }
 
-/** Checks the TLS entrance. A name or certificate that is not ready yet is a warning only, unless it is required. */
+/**
+ * Checks the TLS entrance. A name or certificate that is not ready yet is a warning only, unless it is
+ * required.
+ */
 async function securely(steps: Steps, required: boolean, args: ConversationArgs): Promise<Outcome> {
   let warning: string | undefined;
   const ok = await steps.untilOk(async () => {

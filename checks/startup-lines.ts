@@ -3,7 +3,10 @@ export interface StartupLine {
   state: "ready" | "failed";
   /** The line, starting at `odin-startup:`. */
   text: string;
-  /** The attribute `odin-revision` that the script ran with. Undefined when the script failed before it read it. */
+  /**
+   * The attribute `odin-revision` that the script ran with. Undefined when the script failed before it read
+   * it.
+   */
   revision: string | undefined;
 }
 
@@ -12,8 +15,9 @@ const REVISION = /\brevision=([0-9a-f]+)/;
 const KEPT = 20; // last lines of the console that a failure shows
 
 /**
- * Reads the serial console in pieces, which may end in the middle of a line. Google keeps the console's content when the
- * VM reboots or its metadata changes, and each of these adds a new result line, so old lines are still there.
+ * Reads the serial console in pieces, which may end in the middle of a line. Google keeps the console's
+ * content when the VM reboots or its metadata changes, and each of these adds a new result line, so old lines
+ * are still there.
  */
 export class Console {
   /** The last complete lines, for the message of a failure. */

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const PAUSE = 2_000; // 2 s between two attempts
 const LONGEST_WAIT = 10_000; // 10 s for one answer
-// 3 s for one answer, even if the deadline is nearer: the last attempt must have time to find out what is wrong.
+// 3 s for one answer, even if the deadline is nearer: the last attempt must have time to find out what is
+// wrong.
 const SHORTEST_WAIT = 3_000;
 
 /** A step that failed. The message says what arrived, what was expected, and where to look. */
@@ -29,7 +30,10 @@ export interface StepsOptions {
   prefix?: string;
 }
 
-/** Runs steps until they all succeed or the time is over, and reports each step in one line: `ok connect 43 ms`. */
+/**
+ * Runs steps until they all succeed or the time is over, and reports each step in one line:
+ * `ok connect 43 ms`.
+ */
 export class Steps {
   readonly #end: number;
   readonly #print: (line: string) => void;
@@ -85,7 +89,10 @@ export class Steps {
     }
   }
 
-  /** Repeats the steps until they succeed or the time is over. Returns whether they succeeded, and reports failures. */
+  /**
+   * Repeats the steps until they succeed or the time is over. Returns whether they succeeded, and reports
+   * failures.
+   */
   async untilOk(attempt: () => Promise<void>): Promise<boolean> {
     let last = "";
     for (;;) {

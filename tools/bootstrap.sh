@@ -8,11 +8,12 @@
 #     --on-call MEMBER         who types what docs/runbook.md says, for example group:ops@example.com; again for another one
 #     --budget                 for monthlyBudget: roles on the project's billing account (run it as its administrator)
 #     --dry-run                prints the commands and runs none
-# Run it as an owner of the project (gcloud auth login). It makes only what is missing, so it can be run again at any time: after a
-# failure, or to add a repository. Without OWNER/REPO it leaves GitHub out.
+# Run it as an owner of the project (gcloud auth login). It makes only what is missing, so it can be run again
+# at any time: after a failure, or to add a repository. Without OWNER/REPO it leaves GitHub out.
 #
-# It makes: the APIs that Pulumi needs before it can enable others; a bucket for the state, with all earlier versions, and a key that
-# encrypts the secrets in it; and for GitHub three service accounts without keys, which only this repository's workflows can act as:
+# It makes: the APIs that Pulumi needs before it can enable others; a bucket for the state, with all earlier
+# versions, and a key that encrypts the secrets in it; and for GitHub three service accounts without keys,
+# which only this repository's workflows can act as:
 #   odin-deployer   creates and changes everything; only jobs of main in the environment that is called like the stack
 #   odin-previewer  reads the state with its secrets, for previews. Where only stacks live that are not prod: all jobs of the
 #                   repository, also of pull requests (GitHub gives forks no identity). Where prod or prod-… lives: all jobs of main
@@ -84,7 +85,8 @@ grant_project() {
   done
 }
 
-# grant_granting MEMBER: it may grant the machines' roles. They are part of the condition's title: when they change, another binding is made.
+# grant_granting MEMBER: it may grant the machines' roles. They are part of the condition's title: when they
+# change, another binding is made.
 grant_granting() {
   local member="$1" role=roles/resourcemanager.projectIamAdmin list title file
   list="$(printf "'%s'," "${granted_roles[@]}")"
@@ -107,8 +109,8 @@ grant_state() {
       --member="$member" --role="$3" --format=none
 }
 
-# Without keys: Google believes GitHub's tokens, of this repository only. The attributes are of claims with fixed names and not of the
-# subject, whose form GitHub is changing (it gets the repository's number).
+# Without keys: Google believes GitHub's tokens, of this repository only. The attributes are of claims with
+# fixed names and not of the subject, whose form GitHub is changing (it gets the repository's number).
 make_federation() {
   local where=(--location=global --project="$project") in_pool condition mapping state=""
   in_pool=("${where[@]}" --workload-identity-pool="$pool")

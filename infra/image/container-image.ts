@@ -13,24 +13,26 @@ export interface ContainerImageArgs {
 }
 
 /**
- * An image that the Docker daemon of the deploying machine builds from this repository and pushes. Machines pull the
- * image by its digest.
+ * An image that the Docker daemon of the deploying machine builds from this repository and pushes. Machines
+ * pull the image by its digest.
  *
- * The component has no credentials. The provider uses the credential helper that `gcloud auth configure-docker
- * REGION-docker.pkg.dev` sets up, as `docker push` does. An access token in `registry.password` would be stored
- * (encrypted) in the state and would expire after an hour. The next deployment would not show that the token is
- * wrong, because the provider ignores user and password when it compares.
+ * The component has no credentials. The provider uses the credential helper that
+ * `gcloud auth configure-docker REGION-docker.pkg.dev` sets up, as `docker push` does. An access token in
+ * `registry.password` would be stored (encrypted) in the state and would expire after an hour. The next
+ * deployment would not show that the token is wrong, because the provider ignores user and password when it
+ * compares.
  *
- * The image is built again when one of the inputs here changes (the tag is the version of the sources) or when the
- * provider's own hash of the context changes. The provider hashes names, contents and modes of all files that
- * `.dockerignore` includes; this is why the context is a copy with fixed modes (`prepareContext`). `ignoreChanges`
- * would not help: the provider adds its hash after the engine has applied `ignoreChanges`.
+ * The image is built again when one of the inputs here changes (the tag is the version of the sources) or
+ * when the provider's own hash of the context changes. The provider hashes names, contents and modes of all
+ * files that `.dockerignore` includes; this is why the context is a copy with fixed modes (`prepareContext`).
+ * `ignoreChanges` would not help: the provider adds its hash after the engine has applied `ignoreChanges`.
  *
- * A preview builds nothing, so it needs neither a Docker daemon nor credentials. Where the image would change, its
- * digest is not known yet, and every machine that runs the image shows as changed. A stack with an earlier digest in
- * `serverImage` does not use this component.
+ * A preview builds nothing, so it needs neither a Docker daemon nor credentials. Where the image would
+ * change, its digest is not known yet, and every machine that runs the image shows as changed. A stack with
+ * an earlier digest in `serverImage` does not use this component.
  *
- * Deleting this component deletes nothing in the registry: the repository's clean-up policies delete old images.
+ * Deleting this component deletes nothing in the registry: the repository's clean-up policies delete old
+ * images.
  */
 export class ContainerImage extends pulumi.ComponentResource {
   /** `REGISTRY/IMAGE@sha256:…`: the name by which machines pull the image. */
@@ -45,8 +47,8 @@ export class ContainerImage extends pulumi.ComponentResource {
       name,
       {
         imageName: pulumi.interpolate`${repository}:${version}`,
-        // /stats shows COMMIT after the version. COMMIT is the version of the sources and not a git commit, so an
-        // unrelated commit does not make another image.
+        // /stats shows COMMIT after the version. COMMIT is the version of the sources and not a git commit,
+        // so an unrelated commit does not make another image.
         build: { context, dockerfile, platform: "linux/amd64", args: { ...buildArgs, COMMIT: version } },
         buildOnPreview: false,
         skipPush: false,
@@ -61,8 +63,9 @@ export class ContainerImage extends pulumi.ComponentResource {
 }
 
 /**
- * Returns the image's name in our repository, by digest. A daemon that pushed the same image to several repositories
- * lists one name for each of them, and the provider returns the first, which may belong to another stack.
+ * Returns the image's name in our repository, by digest. A daemon that pushed the same image to several
+ * repositories lists one name for each of them, and the provider returns the first, which may belong to
+ * another stack.
  * @throws Error when `repoDigest` has no digest
  */
 export function ownDigest(repository: string, repoDigest: string | undefined): string {

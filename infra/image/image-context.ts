@@ -28,8 +28,8 @@ export interface ImageSource {
 /** Where the sources of an image are. */
 export interface ImageSourceArgs {
   /**
-   * Folder with the `.dockerignore`, which lists the files that go into the image. A Dockerfile may have its own
-   * ignore file beside it (`server/Dockerfile.dockerignore`), which is then used instead.
+   * Folder with the `.dockerignore`, which lists the files that go into the image. A Dockerfile may have its
+   * own ignore file beside it (`server/Dockerfile.dockerignore`), which is then used instead.
    */
   root: string;
   /** Path relative to `root`, for example `server/Dockerfile`. */
@@ -40,8 +40,8 @@ export interface ImageSourceArgs {
 
 /**
  * Returns a version of an image's sources, 12 hex digits. The version changes when the content of a file that
- * reaches the builder, the Dockerfile or a build argument changes. The commit, the machine, file times and file modes
- * do not matter.
+ * reaches the builder, the Dockerfile or a build argument changes. The commit, the machine, file times and
+ * file modes do not matter.
  */
 export function contentVersion({ root, dockerfile, buildArgs = {} }: ImageSourceArgs): string {
   const hash = createHash("sha256");
@@ -57,9 +57,10 @@ export function contentVersion({ root, dockerfile, buildArgs = {} }: ImageSource
 
 /**
  * Copies the sources of an image to `folder/VERSION`, each file with mode 0644. The modes are fixed because
- * @pulumi/docker hashes them too, while git keeps only whether a file is executable: the same commit, checked out
- * with umask 002 on one machine and 022 on another, would be built and rolled out again by the next deployment.
- * The folder's name is the version, so two deployments at the same time do not disturb each other.
+ * @pulumi/docker hashes them too, while git keeps only whether a file is executable: the same commit, checked
+ * out with umask 002 on one machine and 022 on another, would be built and rolled out again by the next
+ * deployment. The folder's name is the version, so two deployments at the same time do not disturb each
+ * other.
  *
  * @param folder created when it is missing; ignored by git
  */
@@ -92,7 +93,10 @@ function copy(from: string, to: string): void {
   chmodSync(to, 0o644); // the umask may have removed bits from the mode
 }
 
-/** The Dockerfile's own ignore file if there is one (BuildKit prefers `server/Dockerfile.dockerignore` too), else `.dockerignore`. */
+/**
+ * The Dockerfile's own ignore file if there is one (BuildKit prefers `server/Dockerfile.dockerignore` too),
+ * else `.dockerignore`.
+ */
 function ignoreFile(root: string, dockerfile: string): string {
   const own = `${dockerfile}.dockerignore`;
   return existsSync(join(root, own)) ? own : ".dockerignore";
@@ -153,8 +157,8 @@ function parse(text: string, name: string): { allowed: string[]; excluded: RegEx
 }
 
 /**
- * The regular expression of an exclude pattern: `**` is any number of folders, `*` is anything except `/`. A folder
- * that matches is excluded with everything below it.
+ * The regular expression of an exclude pattern: `**` is any number of folders, `*` is anything except `/`. A
+ * folder that matches is excluded with everything below it.
  */
 function pattern(line: string): RegExp {
   const source = line

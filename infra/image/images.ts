@@ -1,11 +1,12 @@
 /**
- * Third-party images. Each has a tag for people and a digest (of the image's list of platforms), which machines use.
- * Servers that the tests run configuration and rules against have the same minor version here and in the tests.
+ * Third-party images. Each has a tag for people and a digest (of the image's list of platforms), which
+ * machines use. Servers that the tests run configuration and rules against have the same minor version here
+ * and in the tests.
  *
  * To take another version: `node tools/outdated.ts` prints the newer versions with their digests
- * (.github/workflows/outdated.yml runs the command each week). Read the release notes, change tag and digest here,
- * and deploy to staging first. Each new value makes a new instance template, so the machines that run the image are
- * rolled out.
+ * (.github/workflows/outdated.yml runs the command each week). Read the release notes, change tag and digest
+ * here, and deploy to staging first. Each new value makes a new instance template, so the machines that run
+ * the image are rolled out.
  */
 export const IMAGES = {
   /** Built from scratch, so it has no shell. The entry point is `/nats-server`. */
@@ -24,9 +25,9 @@ export const IMAGES = {
 } as const;
 
 /**
- * Images that the gateway's image is built with and based on. They are build arguments of server/Dockerfile, which has
- * the same tags without digests. The digests matter: with a tag that moved, the same sources would make another image.
- * The machine that deploys pulls these images directly from their registries.
+ * Images that the gateway's image is built with and based on. They are build arguments of server/Dockerfile,
+ * which has the same tags without digests. The digests matter: with a tag that moved, the same sources would
+ * make another image. The machine that deploys pulls these images directly from their registries.
  */
 export const BUILD_IMAGES = {
   NODE_IMAGE:

@@ -5,7 +5,10 @@ import { roleLabels, type Site } from "../site.ts";
 /** Arguments of {@link Registry}. */
 export interface RegistryArgs {
   site: Site;
-  /** IAM members (`serviceAccount:…`) that may pull our own images, by role, for example `{gateway: identity.member}`. */
+  /**
+   * IAM members (`serviceAccount:…`) that may pull our own images, by role, for example
+   * `{gateway: identity.member}`.
+   */
   readers: Record<string, pulumi.Input<string>>;
   /** IAM members that may pull third-party images, by role. */
   mirrorReaders: Record<string, pulumi.Input<string>>;
@@ -23,19 +26,22 @@ const DELETE_OLD: CleanupPolicy = {
   condition: { olderThan: OLD, tagState: "ANY" },
 };
 
-/** Keeps the newest versions of each image at any age: a KEEP policy has priority over every DELETE policy. */
+/**
+ * Keeps the newest versions of each image at any age: a KEEP policy has priority over every DELETE policy.
+ */
 function keepNewest(keepCount: number): CleanupPolicy {
   return { id: "keep-newest", action: "KEEP", mostRecentVersions: { keepCount } };
 }
 
 /**
- * Repository of our own images, and a pull-through cache of Docker Hub. Machines without a public address pull from
- * both through Google's network. With the cache, the pulls of all machines count as one against Docker Hub's limit,
- * and a new machine can start while Docker Hub is down.
+ * Repository of our own images, and a pull-through cache of Docker Hub. Machines without a public address
+ * pull from both through Google's network. With the cache, the pulls of all machines count as one against
+ * Docker Hub's limit, and a new machine can start while Docker Hub is down.
  *
- * Clean-up runs daily. It deletes versions that are older than 90 days, but never the newest 30 versions of an image.
- * The running version is always among them, because an image is pushed only to be rolled out. An old digest in
- * `serverImage` would no longer be among them after 30 more rollouts: give that digest a tag that starts with `keep`.
+ * Clean-up runs daily. It deletes versions that are older than 90 days, but never the newest 30 versions of
+ * an image. The running version is always among them, because an image is pushed only to be rolled out. An
+ * old digest in `serverImage` would no longer be among them after 30 more rollouts: give that digest a tag
+ * that starts with `keep`.
  */
 export class Registry extends pulumi.ComponentResource {
   /** `REGION-docker.pkg.dev/PROJECT/REPOSITORY`, known as soon as the readers may pull. */
@@ -51,8 +57,8 @@ export class Registry extends pulumi.ComponentResource {
       format: "DOCKER",
       labels: roleLabels(site, "registry"),
       cleanupPolicyDryRun: false,
-      // Images are scanned where the project has Container Scanning enabled. A scan costs money for each pushed image,
-      // so the owner of the project decides.
+      // Images are scanned where the project has Container Scanning enabled. A scan costs money for each
+      // pushed image, so the owner of the project decides.
       vulnerabilityScanningConfig: { enablementConfig: "INHERITED" },
     };
     const images = new gcp.artifactregistry.Repository(
@@ -62,8 +68,8 @@ export class Registry extends pulumi.ComponentResource {
         repositoryId: `${site.prefix}-images`,
         description: "Images that are built here",
         mode: "STANDARD_REPOSITORY",
-        // Tags stay mutable: when the state was lost, an image is built again with its old tag and a new digest.
-        // Machines pull by digest.
+        // Tags stay mutable: when the state was lost, an image is built again with its old tag and a new
+        // digest. Machines pull by digest.
         cleanupPolicies: [
           DELETE_OLD,
           keepNewest(30),
@@ -83,7 +89,8 @@ export class Registry extends pulumi.ComponentResource {
           description: "Docker Hub, without an account",
           dockerRepository: { publicRepository: "DOCKER_HUB" },
         },
-        // An image for several platforms counts as two versions: the list of platforms and the image that was pulled.
+        // An image for several platforms counts as two versions: the list of platforms and the image that was
+        // pulled.
         cleanupPolicies: [DELETE_OLD, keepNewest(10)],
       },
       { parent: this },
@@ -93,7 +100,10 @@ export class Registry extends pulumi.ComponentResource {
     this.registerOutputs({ images: this.images });
   }
 
-  /** The name of a third-party image in the cache. @throws Error for an image that is not on Docker Hub or has no version */
+  /**
+   * The name of a third-party image in the cache.
+   * @throws Error for an image that is not on Docker Hub or has no version
+   */
   mirror(image: string): pulumi.Output<string> {
     return pulumi.interpolate`${this.#cache}/${dockerHubPath(image)}`;
   }
@@ -120,8 +130,8 @@ export class Registry extends pulumi.ComponentResource {
           { parent: this },
         ),
     );
-    // The grants' input `role` and not their ids: the input is known in previews, so a new reader does not make every
-    // VM look changed.
+    // The grants' input `role` and not their ids: the input is known in previews, so a new reader does not
+    // make every VM look changed.
     const granted = pulumi.all(grants.map(({ role }) => role));
     return pulumi
       .all([location, project, repositoryId, granted])
@@ -129,13 +139,15 @@ export class Registry extends pulumi.ComponentResource {
   }
 }
 
-/** `[registry/]path`, then a tag, a digest or both. The first part is a registry when it looks like a host. */
+/**
+ * `[registry/]path`, then a tag, a digest or both. The first part is a registry when it looks like a host.
+ */
 const IMAGE =
   /^(?:(?<registry>localhost|[^/@]*[.:][^/@]*)\/)?(?<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?<version>(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?)$/;
 
 /**
- * Returns the path of an image in a mirror of Docker Hub: `grafana/loki:3.5.5` for `docker.io/grafana/loki:3.5.5`.
- * Official images are in `library/`.
+ * Returns the path of an image in a mirror of Docker Hub: `grafana/loki:3.5.5` for
+ * `docker.io/grafana/loki:3.5.5`. Official images are in `library/`.
  * @throws Error for an image that has no version or is in another registry
  */
 export function dockerHubPath(image: string): string {

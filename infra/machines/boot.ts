@@ -7,23 +7,32 @@ export type Role = "gateway" | "nats" | "monitoring" | "backend" | "runner";
 /** Values that a VM's start-up script reads from the metadata server. None of them may be a secret. */
 export interface BootArgs {
   role: Role;
-  /** Container images by name, each with its digest or exact tag. The role's script decides which names it uses. */
+  /**
+   * Container images by name, each with its digest or exact tag. The role's script decides which names it
+   * uses.
+   */
   images: Record<string, pulumi.Input<string>>;
   /** Environment variables of the role's main container. */
   environment?: Record<string, pulumi.Input<string>>;
   /**
-   * Secrets by destination: `env-NAME` becomes an environment variable of the main container, `file-NAME` becomes a
-   * file in /run/odin/secrets. The value is the full name of the secret's version,
+   * Secrets by destination: `env-NAME` becomes an environment variable of the main container, `file-NAME`
+   * becomes a file in /run/odin/secrets. The value is the full name of the secret's version,
    * `projects/P/secrets/S/versions/N`. A new version changes the value, so the machines are rolled out.
    */
   secrets?: Record<string, pulumi.Input<string>>;
-  /** Contents of public files, for example a CA certificate, by name. They are written to /run/odin/files/NAME. */
+  /**
+   * Contents of public files, for example a CA certificate, by name. They are written to
+   * /run/odin/files/NAME.
+   */
   files?: Record<string, pulumi.Input<string>>;
   /** Other settings of the role's script, as attributes `odin-NAME`. */
   settings?: Record<string, pulumi.Input<string>>;
 }
 
-/** Files of infra/startup that a role's script is made of, in this order. The role's own file comes last and starts the script. */
+/**
+ * Files of infra/startup that a role's script is made of, in this order. The role's own file comes last and
+ * starts the script.
+ */
 const PARTS: Record<Role, string[]> = {
   gateway: ["watch", "config-sync", "leaving"],
   nats: ["data-disk", "watch", "nats-server"],
@@ -39,8 +48,8 @@ export function startupScript(role: Role): string {
 }
 
 /**
- * Instance metadata: the start-up script and its attributes (`odin-image-NAME`, `odin-env-NAME`, `odin-secret-…`,
- * `odin-file-NAME`, `odin-NAME`).
+ * Instance metadata: the start-up script and its attributes (`odin-image-NAME`, `odin-env-NAME`,
+ * `odin-secret-…`, `odin-file-NAME`, `odin-NAME`).
  */
 export function bootMetadata(args: BootArgs): Record<string, pulumi.Input<string>> {
   return {

@@ -9,25 +9,31 @@ const KEPT_VERSIONS = 10; // old versions of each file, to restore one by hand
 /** Arguments of {@link ConfigBucket}. */
 export interface ConfigBucketArgs {
   site: Site;
-  /** Contents by path, for example `prometheus/prometheus.yml`. A file is not secret, not empty and not called `manifest`. */
+  /**
+   * Contents by path, for example `prometheus/prometheus.yml`. A file is not secret, not empty and not called
+   * `manifest`.
+   */
   files: Record<string, pulumi.Input<string>>;
   /** IAM members that may read all files, by a name of your choice. */
   readers: Record<string, pulumi.Input<string>>;
 }
 
 /**
- * Files that a stack's VMs download. The object `manifest` lists the files, one per line in the format of sha256sum:
- * `<sha256 in hex>  <path>`. The manifest is written after the files. A VM whose downloads do not match the manifest
- * tries again a minute later. A changed file changes its own object and the manifest.
+ * Files that a stack's VMs download. The object `manifest` lists the files, one per line in the format of
+ * sha256sum: `<sha256 in hex>  <path>`. The manifest is written after the files. A VM whose downloads do not
+ * match the manifest tries again a minute later. A changed file changes its own object and the manifest.
  */
 export class ConfigBucket extends pulumi.ComponentResource {
   /**
-   * Name of the bucket. The name is known from the start and does not depend on the bucket, so resources that contain
-   * the name (instance templates, for example) are not replaced together with the bucket.
+   * Name of the bucket. The name is known from the start and does not depend on the bucket, so resources that
+   * contain the name (instance templates, for example) are not replaced together with the bucket.
    */
   readonly bucket: string;
 
-  /** @throws InputPropertiesError when there are no files, or a file is empty or has a path that is not allowed */
+  /**
+   * @throws InputPropertiesError when there are no files, or a file is empty or has a path that is not
+   * allowed
+   */
   constructor(name: string, args: ConfigBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:ConfigBucket", name, {}, opts);
     const { site, files, readers } = args;

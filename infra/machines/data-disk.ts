@@ -49,8 +49,8 @@ export class DataDisk extends pulumi.ComponentResource {
             schedule: { dailySchedule: { daysInCycle: 1, startTime: SNAPSHOT_TIME } },
             retentionPolicy: {
               maxRetentionDays: SNAPSHOT_DAYS,
-              // A production disk that was deleted by mistake can be restored from its snapshots. In other stacks
-              // nothing may remain.
+              // A production disk that was deleted by mistake can be restored from its snapshots. In other
+              // stacks nothing may remain.
               onSourceDiskDelete: site.production ? "KEEP_AUTO_SNAPSHOTS" : "APPLY_RETENTION_POLICY",
             },
             snapshotProperties: { labels, storageLocations: site.region },

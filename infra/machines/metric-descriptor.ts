@@ -7,10 +7,11 @@ export const CONNECTIONS_METRIC = "custom.googleapis.com/odin_ws/connections";
 
 /**
  * Declares the metric. The first point that a gateway writes would create the metric too, but until then the
- * autoscaler would ask for a metric that does not exist, and only a declared metric has a unit and a description.
+ * autoscaler would ask for a metric that does not exist, and only a declared metric has a unit and a
+ * description.
  *
- * The metric belongs to the project, so stacks that share a project share the metric. When one of these stacks is
- * destroyed, the metric is deleted, and the next write of another stack's gateway creates it again.
+ * The metric belongs to the project, so stacks that share a project share the metric. When one of these
+ * stacks is destroyed, the metric is deleted, and the next write of another stack's gateway creates it again.
  */
 export function connectionsMetric(name: string, site: Site, opts: pulumi.CustomResourceOptions) {
   return new gcp.monitoring.MetricDescriptor(

@@ -6,7 +6,10 @@ import type { Site } from "../site.ts";
 import { ConfigBucket } from "./config-bucket.ts";
 import { Vm } from "./vm.ts";
 
-/** Roles that the VM's account needs in the project: to find gateways, and to write its serial log and its heartbeat. */
+/**
+ * Roles that the VM's account needs in the project: to find gateways, and to write its serial log and its
+ * heartbeat.
+ */
 export const MONITORING_ROLES = [
   "roles/compute.viewer",
   "roles/logging.logWriter",
@@ -14,8 +17,8 @@ export const MONITORING_ROLES = [
 ];
 
 /**
- * The VM writes this metric each minute while Prometheus and Alertmanager work: INT64, the number of critical alerts
- * that fire, on resource `gce_instance`.
+ * The VM writes this metric each minute while Prometheus and Alertmanager work: INT64, the number of critical
+ * alerts that fire, on resource `gce_instance`.
  */
 export const HEARTBEAT_METRIC = "custom.googleapis.com/odin_ws/monitoring_heartbeat";
 
@@ -31,18 +34,23 @@ export interface MonitoringVmArgs {
   /** The VM's service account; it needs {@link MONITORING_ROLES}. */
   account: { email: pulumi.Input<string>; member: pulumi.Input<string> };
   /**
-   * Container images by name: prometheus, alertmanager, loki, grafana, alloy, nats-exporter. A container without an
-   * image does not run.
+   * Container images by name: prometheus, alertmanager, loki, grafana, alloy, nats-exporter. A container
+   * without an image does not run.
    */
   images: Record<string, pulumi.Input<string>>;
-  /** Configuration files by path. The VM downloads a change within two minutes; no VM is updated or replaced. */
+  /**
+   * Configuration files by path. The VM downloads a change within two minutes; no VM is updated or replaced.
+   */
   files: Record<string, pulumi.Input<string>>;
   /**
-   * IAM members that read the files besides this VM, by a name of your choice: the gateways need them for their log
-   * shipper. Default: none.
+   * IAM members that read the files besides this VM, by a name of your choice: the gateways need them for
+   * their log shipper. Default: none.
    */
   readers?: Record<string, pulumi.Input<string>>;
-  /** Our own NATS servers, whose state the exporter reads: their name in metrics, and `ADDRESS:8222`. Default: none. */
+  /**
+   * Our own NATS servers, whose state the exporter reads: their name in metrics, and `ADDRESS:8222`. Default:
+   * none.
+   */
   natsServers?: { name: string; address: pulumi.Input<string> }[];
   /** Secrets besides Grafana's password, in the form of {@link BootArgs.secrets}. Default: none. */
   secrets?: Record<string, pulumi.Input<string>>;
@@ -54,7 +62,10 @@ export interface MonitoringVmArgs {
   startupCheck?: string;
 }
 
-/** Prometheus, Alertmanager, Loki and Grafana on one VM, with their data on a separate disk and their files in a bucket. */
+/**
+ * Prometheus, Alertmanager, Loki and Grafana on one VM, with their data on a separate disk and their files in
+ * a bucket.
+ */
 export class MonitoringVm extends pulumi.ComponentResource {
   readonly address: pulumi.Output<string>;
   /** URL that log shippers send to: `http://ADDRESS:3100`. */

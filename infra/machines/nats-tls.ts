@@ -5,7 +5,8 @@ const YEAR = 8_760; // hours
 const CA_YEARS = 10;
 const SERVER_YEARS = 2;
 const SERVER_RENEWAL = 1_440; // hours, 60 days: an update in the last 60 days issues a new certificate
-const CA_RENEWAL = SERVER_YEARS * YEAR + SERVER_RENEWAL; // hours: a server certificate must not outlive the CA's
+// Hours: a server's certificate must not be valid for longer than the certificate of the CA that signed it.
+const CA_RENEWAL = SERVER_YEARS * YEAR + SERVER_RENEWAL;
 
 const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
 
@@ -17,9 +18,9 @@ export interface ServerIdentity {
 }
 
 /**
- * A certificate authority for NATS servers that only our own machines connect to. Its private key is in the stack's
- * encrypted state and nowhere else. A renewed CA certificate keeps its key and name, so machines with the old and with
- * the new certificate trust the same servers.
+ * A certificate authority for NATS servers that only our own machines connect to. Its private key is in the
+ * stack's encrypted state and nowhere else. A renewed CA certificate keeps its key and name, so machines with
+ * the old and with the new certificate trust the same servers.
  */
 export class NatsTls extends pulumi.ComponentResource {
   /** Public certificate of the CA, as PEM; clients must trust it. */
@@ -51,8 +52,8 @@ export class NatsTls extends pulumi.ComponentResource {
   }
 
   /**
-   * Issues a certificate for a server at an address. The certificate is valid for both ends of a connection, because
-   * the servers of a cluster verify each other.
+   * Issues a certificate for a server at an address. The certificate is valid for both ends of a connection,
+   * because the servers of a cluster verify each other.
    */
   server(server: string, address: pulumi.Input<string>): ServerIdentity {
     const name = `${this.label}-${server}`;

@@ -10,7 +10,9 @@ import { Vm } from "./vm.ts";
 
 interface CommonArgs {
   site: Site;
-  /** IAM member of the gateways' account: the only member that may read the credentials and URLs of gateways. */
+  /**
+   * IAM member of the gateways' account: the only member that may read the credentials and URLs of gateways.
+   */
   gateway: pulumi.Input<string>;
 }
 
@@ -57,14 +59,23 @@ export interface NatsConnection {
 /** The NATS servers that the gateways read the stream from. */
 export class Nats extends pulumi.ComponentResource {
   readonly connection: NatsConnection;
-  /** NATS_URL for publishers; secret. With Synadia the URL has no password, and a publisher needs its own credentials. */
+  /**
+   * NATS_URL for publishers; secret. With Synadia the URL has no password, and a publisher needs its own
+   * credentials.
+   */
   readonly publisherUrl: pulumi.Output<string>;
-  /** CA certificate that publishers must trust, as PEM. Empty with Synadia, whose certificates are publicly trusted. */
+  /**
+   * CA certificate that publishers must trust, as PEM. Empty with Synadia, whose certificates are publicly
+   * trusted.
+   */
   readonly ca: pulumi.Output<string>;
   /** `ADDRESS:8222` of each server's monitoring endpoint; empty with Synadia. */
   readonly monitoring: pulumi.Output<string>[];
 
-  /** @throws InputPropertiesError when a cluster does not have three different zones, or a single server has no zone */
+  /**
+   * @throws InputPropertiesError when a cluster does not have three different zones, or a single server has
+   * no zone
+   */
   constructor(name: string, args: NatsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Nats", name, {}, opts);
     if (args.mode === "synadia") {
@@ -76,7 +87,7 @@ export class Nats extends pulumi.ComponentResource {
         environment: {
           NATS_URL: url,
           NATS_CREDS_FILE: "/run/odin/secrets/nats-creds",
-          JS_REPLICAS: "3", // a stream with one replica would be unavailable while Synadia restarts its server
+          JS_REPLICAS: "3", // a stream with one replica is unavailable while Synadia restarts its server
         },
         secrets: { "file-nats-creds": credentials },
         files: {},
@@ -118,9 +129,9 @@ interface Servers {
 }
 
 /**
- * Creates the VMs. The three VMs of a cluster are updated one after the other: each waits for the start-up check of
- * the VM before it. When a VM is replaced, the metadata of the other VMs does not change, because addresses are
- * reserved and certificates belong to addresses.
+ * Creates the VMs. The three VMs of a cluster are updated one after the other: each waits for the start-up
+ * check of the VM before it. When a VM is replaced, the metadata of the other VMs does not change, because
+ * addresses are reserved and certificates belong to addresses.
  */
 function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
   const { site, subnet, account } = args;

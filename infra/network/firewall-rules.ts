@@ -178,7 +178,10 @@ function present<Value>(...values: (Value | undefined)[]): Value[] {
   return values.filter((value) => value !== undefined);
 }
 
-/** Firewall rules select VMs by account: with a shared account, each of two roles would get the other's traffic too. */
+/**
+ * Firewall rules select VMs by account: with a shared account, each of two roles would get the other's
+ * traffic too.
+ */
 function assertDistinct(roles: object): void {
   const seen = new Map<unknown, string>();
   for (const [role, account] of Object.entries(roles)) {

@@ -3,9 +3,9 @@ import type * as pulumi from "@pulumi/pulumi";
 import { roleLabels, type Site } from "../site.ts";
 
 /**
- * Reserves an address of the subnet that stays when the VM behind it is replaced. The address has no fixed name in
- * the cloud, because instance templates contain the address: a replacement must be able to exist before the old
- * address is deleted, and two resources cannot have the same name.
+ * Reserves an address of the subnet that stays when the VM behind it is replaced. The address has no fixed
+ * name in the cloud, because instance templates contain the address: a replacement must be able to exist
+ * before the old address is deleted, and two resources cannot have the same name.
  *
  * @param role role for the labels
  */

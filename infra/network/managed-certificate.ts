@@ -14,15 +14,16 @@ export interface DnsRecord {
 export interface ManagedCertificateArgs {
   site: Site;
   /**
-   * Host name, for example `live.example.com`. When the domain changes, the new certificate is created before the old
-   * certificate is deleted.
+   * Host name, for example `live.example.com`. When the domain changes, the new certificate is created before
+   * the old certificate is deleted.
    */
   domain: string;
 }
 
 /**
- * A certificate that Google obtains and renews while the record `proof` is in DNS. Creating this component does not
- * wait for the record: until the record is in DNS, and up to an hour longer, the load balancer refuses TLS handshakes.
+ * A certificate that Google obtains and renews while the record `proof` is in DNS. Creating this component
+ * does not wait for the record: until the record is in DNS, and up to an hour longer, the load balancer
+ * refuses TLS handshakes.
  */
 export class ManagedCertificate extends pulumi.ComponentResource {
   /** Certificate map for a target HTTPS proxy: `//certificatemanager.googleapis.com/projects/…`. */
@@ -34,8 +35,8 @@ export class ManagedCertificate extends pulumi.ComponentResource {
   constructor(name: string, args: ManagedCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:ManagedCertificate", name, {}, opts);
     const { site, domain } = args;
-    // When the domain changes, the resources without `name` are replaced. The new resource is created first, because
-    // the old one is still in use; a fixed name would prevent this.
+    // When the domain changes, the resources without `name` are replaced. The new resource is created first,
+    // because the old one is still in use; a fixed name would prevent this.
     const common = {
       project: site.project,
       description: `certificate of ${domain}`,

@@ -8,9 +8,9 @@ export interface WssAddressArgs {
 }
 
 /**
- * The public address of the entrance for `wss://`. It is a component apart from the entrance: the load balancer writes
- * this address at the end of X-Forwarded-For, so the gateways must know the address before they start, while the
- * entrance needs the gateways' instance group.
+ * The public address of the entrance for `wss://`. It is a component apart from the entrance: the load
+ * balancer writes this address at the end of X-Forwarded-For, so the gateways must know the address before
+ * they start, while the entrance needs the gateways' instance group.
  *
  * The address has no fixed name in the cloud, because the gateways' instance template contains the address: a
  * replacement must be able to exist before the old address is deleted.

@@ -9,7 +9,10 @@ type Inputs = Record<string, unknown>;
 const text = (value: unknown, fallback: string) =>
   typeof value === "string" && value !== "" ? value : fallback;
 
-/** Outputs that the cloud would compute for a resource, for programs that run without a cloud. The values look real. */
+/**
+ * Outputs that the cloud would compute for a resource, for programs that run without a cloud. The values look
+ * real.
+ */
 export function assumedOutputs(type: string, name: string, inputs: Inputs): Assumed {
   const project = text(inputs.project, "offline-project");
   const cloudName = text(
@@ -71,7 +74,10 @@ const COLLECTIONS: Record<string, string> = {
   "gcp:artifactregistry/repository:Repository": "repositories",
 };
 
-/** The number in a resource name (1 in `nats-1-address`), so that the members of a cluster get different addresses. */
+/**
+ * The number in a resource name (1 in `nats-1-address`), so that the members of a cluster get different
+ * addresses.
+ */
 function ordinal(name: string): number {
   return Number(/-(\d+)-/.exec(name)?.[1] ?? 0);
 }
@@ -84,7 +90,10 @@ interface Known {
   path: string;
 }
 
-/** Outputs that only the cloud knows, by resource type. Public addresses are from a range reserved for documentation. */
+/**
+ * Outputs that only the cloud knows, by resource type. Public addresses are from a range reserved for
+ * documentation.
+ */
 const COMPUTED: Record<string, (known: Known) => Inputs> = {
   "gcp:serviceaccount/account:Account": ({ project, inputs }) => {
     const email = `${inputs.accountId}@${project}.iam.gserviceaccount.com`;

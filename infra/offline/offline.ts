@@ -41,7 +41,10 @@ export interface RecordOptions {
 /** The resources that a program registered, and its result. */
 export interface Recording<Result> {
   resources: Recorded[];
-  /** The only resource of a type, or the resource of a type with that name. @throws Error that lists all resources */
+  /**
+   * The only resource of a type, or the resource of a type with that name.
+   * @throws Error that lists all resources
+   */
   one(type: string, name?: string): Recorded;
   all(type: string): Recorded[];
   result: Result;
@@ -61,13 +64,14 @@ interface RegisterRequest {
   getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
 }
 
-const SIGNATURE = "4dabf18193072939515e22adb298388d"; // key by which the SDK marks values that JSON has no type for
+// Key by which the SDK marks values that JSON has no type for.
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 
 /**
- * Runs a program without an engine and without a cloud, and returns every resource that the program registered. All
- * values are known: outputs that the cloud would compute are assumed (assumed-outputs.ts). Only one program can run at
- * a time, because the SDK has one monitor per process.
+ * Runs a program without an engine and without a cloud, and returns every resource that the program
+ * registered. All values are known: outputs that the cloud would compute are assumed (assumed-outputs.ts).
+ * Only one program can run at a time, because the SDK has one monitor per process.
  */
 export async function record<Result>(
   program: () => Result | Promise<Result>,

@@ -11,28 +11,29 @@ export interface BudgetArgs {
   /** Amount for the whole project per month, in whole units of the billing account's currency. */
   amount: number;
   /**
-   * Full names of notification channels that send mail, at most 5. The billing account's administrators get mail too,
-   * also when this list is empty.
+   * Full names of notification channels that send mail, at most 5. The billing account's administrators get
+   * mail too, also when this list is empty.
    */
   mailChannels: pulumi.Input<string>[];
 }
 
 /**
- * Sends mail when the project's costs of this month reach 50, 90 and 100 % of an amount, and when they are forecast to
- * reach 100 %. A budget stops nothing. An account that deploys the budget needs roles/billing.costsManager on the
- * billing account. An account that deploys or only previews it needs roles/serviceusage.serviceUsageConsumer in the
- * project.
+ * Sends mail when the project's costs of this month reach 50, 90 and 100 % of an amount, and when they are
+ * forecast to reach 100 %. A budget stops nothing. An account that deploys the budget needs
+ * roles/billing.costsManager on the billing account. An account that deploys or only previews it needs
+ * roles/serviceusage.serviceUsageConsumer in the project.
  */
 export class Budget extends pulumi.ComponentResource {
   constructor(name: string, args: BudgetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Budget", name, {}, opts);
     const { site, amount, mailChannels } = args;
-    // A new project has these APIs disabled, and its billing account cannot be looked up before they are enabled. They
-    // are enabled here and not together with the other APIs, so the lookup waits for these APIs only: an API that is
-    // added to the others later does not make the billing account look unknown in a preview.
+    // A new project has these APIs disabled, and its billing account cannot be looked up before they are
+    // enabled. They are enabled here and not together with the other APIs, so the lookup waits for these APIs
+    // only: an API that is added to the others later does not make the billing account look unknown in a
+    // preview.
     const apis = enableApis(name, site, BUDGET_APIS, this);
-    // The budgets API must know which project's quota a call uses, and the login of a person does not contain a
-    // project: without these settings the API answers 403 "requires a quota project".
+    // The budgets API must know which project's quota a call uses, and the login of a person does not contain
+    // a project: without these settings the API answers 403 "requires a quota project".
     const provider = new gcp.Provider(
       name,
       {
@@ -42,7 +43,8 @@ export class Budget extends pulumi.ComponentResource {
         userProjectOverride: true,
         billingProject: site.project,
       },
-      // Without this the zone would come from the environment variables of the person who deploys (the SDK's default).
+      // Without this the zone would come from the environment variables of the person who deploys (the SDK's
+      // default).
       { parent: this, ignoreChanges: ["zone"] },
     );
     const project = gcp.organizations.getProjectOutput(
@@ -65,8 +67,8 @@ export class Budget extends pulumi.ComponentResource {
           { thresholdPercent: 1, spendBasis: "CURRENT_SPEND" },
           { thresholdPercent: 1, spendBasis: "FORECASTED_SPEND" },
         ],
-        // The rule needs at least one recipient. Without the rule, the administrators of the billing account still
-        // get mail.
+        // The rule needs at least one recipient. Without the rule, the administrators of the billing account
+        // still get mail.
         ...(mailChannels.length === 0
           ? {}
           : { allUpdatesRule: { monitoringNotificationChannels: mailChannels } }),
@@ -78,8 +80,8 @@ export class Budget extends pulumi.ComponentResource {
 }
 
 /**
- * The stack's `gcp:` configuration: credentials, impersonation, endpoints. An explicit provider does not get this
- * configuration by itself. All values are marked as secrets, because one of them may be an access token.
+ * The stack's `gcp:` configuration: credentials, impersonation, endpoints. An explicit provider does not get
+ * this configuration by itself. All values are marked as secrets, because one of them may be an access token.
  */
 function inherited(): gcp.ProviderArgs {
   const own = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => /^gcp:\w+$/.test(key));

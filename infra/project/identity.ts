@@ -8,8 +8,8 @@ export interface IdentityArgs {
   /** Description of what runs under the account. */
   description: string;
   /**
-   * Roles in the project, for example `roles/logging.logWriter`. Roles for a single secret, bucket or repository are
-   * granted by the component of that resource.
+   * Roles in the project, for example `roles/logging.logWriter`. Roles for a single secret, bucket or
+   * repository are granted by the component of that resource.
    */
   roles?: string[];
 }
@@ -21,7 +21,9 @@ export class Identity extends pulumi.ComponentResource {
   /** The account as an IAM member: `serviceAccount:…`. */
   readonly member: pulumi.Output<string>;
 
-  /** @param name the role; the account's id is the site's prefix and this name, at most 30 characters together */
+  /**
+   * @param name the role; the account's id is the site's prefix and this name, at most 30 characters together
+   */
   constructor(name: string, args: IdentityArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Identity", name, {}, opts);
     const { site, description, roles = [] } = args;

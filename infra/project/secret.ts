@@ -8,27 +8,29 @@ export interface SecretArgs {
   /** The payload, at most 64 KiB. It is marked as a secret in the state even if the input is not a secret. */
   value: pulumi.Input<string>;
   /**
-   * IAM members (`serviceAccount:…`) that may read the value, by role, for example `{gateway: identity.member}`.
-   * At least one.
+   * IAM members (`serviceAccount:…`) that may read the value, by role, for example
+   * `{gateway: identity.member}`. At least one.
    */
   accessors: Record<string, pulumi.Input<string>>;
 }
 
 /**
- * A value in Secret Manager that some roles may read. A VM's metadata contains the name of one version, never the value.
+ * A value in Secret Manager that some roles may read. A VM's metadata contains the name of one version, never
+ * the value.
  *
- * A new value makes a new version, and the machines that use the secret are rolled out. The old version is deleted only
- * after the rollout has succeeded: until then, and also when the rollout fails, machines of the old template can still
- * read the old version. A deleted version is disabled at once and destroyed 30 days later (`versionDestroyTtl`), so a
- * value that nobody wrote down can be enabled again. The policy `DISABLE` would keep rotated credentials forever, and
- * each version costs money. Destroying the stack deletes the secret with all its versions.
+ * A new value makes a new version, and the machines that use the secret are rolled out. The old version is
+ * deleted only after the rollout has succeeded: until then, and also when the rollout fails, machines of the
+ * old template can still read the old version. A deleted version is disabled at once and destroyed 30 days
+ * later (`versionDestroyTtl`), so a value that nobody wrote down can be enabled again. The policy `DISABLE`
+ * would keep rotated credentials forever, and each version costs money. Destroying the stack deletes the
+ * secret with all its versions.
  */
 export class Secret extends pulumi.ComponentResource {
   /** `projects/P/secrets/S` */
   readonly id: pulumi.Output<string>;
   /**
-   * `projects/P/secrets/S/versions/N`, known as soon as the accessors may read the version. So a machine that boots
-   * with this name is not refused.
+   * `projects/P/secrets/S/versions/N`, known as soon as the accessors may read the version. So a machine that
+   * boots with this name is not refused.
    */
   readonly version: pulumi.Output<string>;
 
@@ -52,9 +54,9 @@ export class Secret extends pulumi.ComponentResource {
         labels: roleLabels(site, "secret"),
         versionDestroyTtl: "2592000s", // 30 days
       },
-      // Only the secret is protected: a protected version could not be replaced by a new version. The resource also has
-      // an input `deletionProtection`. It is not used, because it would be a second guard of the same kind, which
-      // `pulumi state unprotect` does not remove.
+      // Only the secret is protected: a protected version could not be replaced by a new version. The
+      // resource also has an input `deletionProtection`. It is not used, because it would be a second guard
+      // of the same kind, which `pulumi state unprotect` does not remove.
       { parent: this, protect: production },
     );
     const version = new gcp.secretmanager.SecretVersion(
@@ -76,8 +78,8 @@ export class Secret extends pulumi.ComponentResource {
         ),
     );
     this.id = secret.id;
-    // The grants' input `role` and not their ids: the input is known in previews, so a new accessor does not make every
-    // VM look changed.
+    // The grants' input `role` and not their ids: the input is known in previews, so a new accessor does not
+    // make every VM look changed.
     this.version = pulumi
       .all([version.name, pulumi.all(grants.map(({ role }) => role))])
       .apply(([version]) => version);
@@ -87,7 +89,10 @@ export class Secret extends pulumi.ComponentResource {
 
 const MAX_BYTES = 65536; // limit of Secret Manager
 
-/** Returns the payload. @throws Error for a payload that Secret Manager would refuse; the message does not show it */
+/**
+ * Returns the payload.
+ * @throws Error for a payload that Secret Manager would refuse; the message does not show it
+ */
 export function checkedPayload(text: string, secretId: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes === 0)

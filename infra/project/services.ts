@@ -16,7 +16,10 @@ const COMMON_APIS = [
   "storage.googleapis.com",
 ];
 
-/** APIs that the stacks need. Enabling them needs `serviceusage.googleapis.com`, which every new project has enabled. */
+/**
+ * APIs that the stacks need. Enabling them needs `serviceusage.googleapis.com`, which every new project has
+ * enabled.
+ */
 export const APIS = {
   service: COMMON_APIS,
   capacityTest: COMMON_APIS,
@@ -32,8 +35,8 @@ export interface ServicesArgs {
 }
 
 /**
- * Enables the project's APIs before the resources that need them. The APIs stay enabled when the stack is destroyed,
- * because other stacks may share the project.
+ * Enables the project's APIs before the resources that need them. The APIs stay enabled when the stack is
+ * destroyed, because other stacks may share the project.
  */
 export class Services extends pulumi.ComponentResource {
   /** Options that make a component wait for the APIs. */

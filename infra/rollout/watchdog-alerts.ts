@@ -11,7 +11,10 @@ export interface Alert {
   conditions: gcp.types.input.monitoring.AlertPolicyCondition[];
   /** Markdown: the meaning of the alert, and the first things to look at. */
   documentation: pulumi.Input<string>;
-  /** True: send mail only, because the recipients of the webhook have got this alert from Alertmanager already. */
+  /**
+   * True: send mail only, because the recipients of the webhook have got this alert from Alertmanager
+   * already.
+   */
   mailOnly?: boolean;
 }
 
@@ -27,16 +30,16 @@ export interface Watched {
     instance: string;
     zone: string;
     /**
-     * Type of a metric that the VM writes each minute while Prometheus and Alertmanager work: the number of critical
-     * alerts that fire. Default: only the VM itself is watched.
+     * Type of a metric that the VM writes each minute while Prometheus and Alertmanager work: the number of
+     * critical alerts that fire. Default: only the VM itself is watched.
      */
     heartbeat?: string;
   };
 }
 
 /**
- * Returns the alerts by the last part of their policies' logical names. Google checks queries on its own metrics when
- * a policy is created.
+ * Returns the alerts by the last part of their policies' logical names. Google checks queries on its own
+ * metrics when a policy is created.
  */
 export function alerts({ site, checks, group, monitoring }: Watched): Record<string, Alert> {
   const { project, region, prefix } = site;
@@ -85,9 +88,10 @@ docs/runbook.md: monitoring itself down`,
     "autoscaler-limit": {
       severity: "WARNING",
       title: "the autoscaler cannot add gateways",
-      // The gateways' load divided by their load at the target. Above 1, the autoscaler wants more gateways. The value
-      // stays above 1 for ten minutes only when the autoscaler is at its maximum or cannot create machines (quota, or
-      // no machines available in the zone). The division is per series: CPU and connections are never added up.
+      // The gateways' load divided by their load at the target. Above 1, the autoscaler wants more gateways.
+      // The value stays above 1 for ten minutes only when the autoscaler is at its maximum or cannot create
+      // machines (quota, or no machines available in the zone). The division is per series: CPU and
+      // connections are never added up.
       conditions: [
         query(
           "load above the targets for 10 min",
@@ -128,7 +132,9 @@ docs/runbook.md: custom metric absent`,
   };
 }
 
-/** Sends mail for critical alerts of Prometheus: Alertmanager posts them to the webhook, but cannot send mail. */
+/**
+ * Sends mail for critical alerts of Prometheus: Alertmanager posts them to the webhook, but cannot send mail.
+ */
 function criticalAlerts(site: Site, zone: string, instance: string, heartbeat: string): Alert {
   const series = `${promqlName(heartbeat)}{monitored_resource="gce_instance",${labelsOf(site, "monitoring")}}`;
   return {
@@ -143,7 +149,10 @@ function criticalAlerts(site: Site, zone: string, instance: string, heartbeat: s
   };
 }
 
-/** The check fails in at least two of six regions: the condition that Cloud Monitoring itself uses for uptime checks. */
+/**
+ * The check fails in at least two of six regions: the condition that Cloud Monitoring itself uses for uptime
+ * checks.
+ */
 function unreachable(check: pulumi.Output<string>, index: number): Alert["conditions"][number] {
   return {
     displayName: index === 0 ? "load balancer unreachable" : "TLS entrance unreachable",
@@ -165,9 +174,13 @@ function unreachable(check: pulumi.Output<string>, index: number): Alert["condit
   };
 }
 
-const UPTIME = "compute.googleapis.com/instance/uptime_total"; // one point a minute while the VM runs, visible up to 4 min later
+// Google writes one point a minute while the VM runs; it is visible up to 4 min later.
+const UPTIME = "compute.googleapis.com/instance/uptime_total";
 
-/** For metrics of ours: they do not exist before the first VM writes them, and creating the policy must not wait for that. */
+/**
+ * For metrics of ours: they do not exist before the first VM writes them, and creating the policy must not
+ * wait for that.
+ */
 const OWN = { disableMetricValidation: true };
 
 function query(

@@ -22,9 +22,9 @@ export interface WatchdogArgs {
 }
 
 /**
- * Alerts of Cloud Monitoring, which work from outside of our VMs: they report what the VMs cannot report themselves.
- * The monitoring VM raises all other alerts. These policies contain no limit and no target of the autoscaler, so
- * changing one of those does not change a policy.
+ * Alerts of Cloud Monitoring, which work from outside of our VMs: they report what the VMs cannot report
+ * themselves. The monitoring VM raises all other alerts. These policies contain no limit and no target of the
+ * autoscaler, so changing one of those does not change a policy.
  */
 export class Watchdog extends pulumi.ComponentResource {
   /** Full names of all notification channels, `projects/P/notificationChannels/N`. */
@@ -51,7 +51,8 @@ export class Watchdog extends pulumi.ComponentResource {
             port: 443,
             useSsl: true,
             validateSsl: true,
-            acceptedResponseStatusCodes: [{ statusValue: 426 }], // a gateway's answer to a request without an upgrade
+            // A gateway answers 426 to a request without an upgrade.
+            acceptedResponseStatusCodes: [{ statusValue: 426 }],
           },
         }),
       );

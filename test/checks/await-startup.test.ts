@@ -12,8 +12,8 @@ const BOOT = "[    0.000000] Linux version 6.12\r\n[    1.5] systemd[1]: Started
 const VM = { project: "p", zone: "r-a", instance: "odin-test-nats" };
 
 /**
- * A fake VM whose console gets another piece each time all of it was read. Like the real API, it answers from the byte
- * that was asked for.
+ * A fake VM whose console gets another piece each time all of it was read. Like the real API, it answers from
+ * the byte that was asked for.
  */
 async function vm(t: TestContext, pieces: readonly string[], pageBytes = 1_000_000): Promise<FakeCompute> {
   let looks = 0;

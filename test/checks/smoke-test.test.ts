@@ -250,7 +250,10 @@ test("fails with servers that answer wrongly: no welcome, no acknowledgement, a 
     assert.equal(code, 1, output);
     has(output, expected);
   };
-  await wrong(/^FAILED welcome: expected welcome within 3 s, received nothing\. Look at what answers/m, () => {});
+  await wrong(
+    /^FAILED welcome: expected welcome within 3 s, received nothing\. Look at what answers/m,
+    () => {},
+  );
   await wrong(/^FAILED welcome: .*received: 1 × not JSON text/m, (socket) => socket.send("hello"));
   await wrong(
     /^FAILED subscribe: expected subscription_ack within 3 s, received: 2 × envelope\. Look at the log/m,

@@ -1,18 +1,21 @@
-/** What the machine under test finds around it; fake-cloud.ts answers from it, reading it anew for each request. */
+/**
+ * State of the fake cloud around the machine under test. fake-cloud.ts reads the state again for each
+ * request.
+ */
 export interface Cloud {
   /** Instance metadata. */
   attributes: Record<string, string>;
-  /** The access token of the VM's service account; undefined: it has none. */
+  /** The access token of the VM's service account. Undefined: the VM has no service account. */
   token?: string;
   /** Payloads by the full name of the version. */
   secrets: Record<string, string>;
   /** Contents by `BUCKET/PATH`. */
   objects: Record<string, string>;
-  /** What Compute Engine tells of the VMs of a group, by the group's `projects/…`. */
+  /** The VMs that Compute Engine lists for an instance group, by the group's `projects/…`. */
   groups: Record<string, ManagedInstance[]>;
-  /** What Alertmanager lists as critical. */
+  /** The critical alerts that Alertmanager lists. */
   critical: { labels: Record<string, string>; fingerprint: string }[];
-  /** Answers that differ from these. */
+  /** Wrong answers, which replace the normal ones. */
   faults: Fault[];
 }
 
@@ -24,7 +27,7 @@ export interface ManagedInstance {
 }
 
 export interface Fault {
-  /** Regular expression that matches host and path, for example `storage/bucket/manifest` or `:9090/-/reload`. */
+  /** Regular expression for host and path, for example `storage/bucket/manifest` or `:9090/-/reload`. */
   at: string;
   /** Status of the answer, 0 for none at all. */
   status: number;
@@ -33,7 +36,7 @@ export interface Fault {
   times?: number;
 }
 
-/** One request as it came in. */
+/** One request that the fake cloud received. */
 export interface Request {
   method: string;
   /** `metadata`, `secrets`, `storage`, `monitoring`, `compute`, or the port of a container. */
@@ -41,6 +44,9 @@ export interface Request {
   path: string;
   authorization: string;
   body: string;
-  /** Of a metadata request: the header that proves that it was meant. */
+  /**
+   * The header Metadata-Flavor; the metadata server requires it, to refuse requests that were not meant for
+   * it.
+   */
   flavor: string;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# For the tests of bootstrap.sh: a gcloud whose projects are files in the folder FAKE_STATE. It notes each command that changes
-# something in FAKE_LOG, and fails where a command matches FAKE_FAILS, the first FAKE_FAILURES times (default: always).
-# In bash because a run asks it a hundred times.
+# For the tests of bootstrap.sh: a gcloud whose projects are files in the folder FAKE_STATE. It notes each
+# command that changes something in FAKE_LOG, and fails where a command matches FAKE_FAILS, the first
+# FAKE_FAILURES times (default: always). In bash because a run asks it a hundred times.
 set -euo pipefail
 
 command="$*" verb="" kind="" project="" role="" member="" format="" title="" values=()

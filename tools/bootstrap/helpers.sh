@@ -37,7 +37,8 @@ bind() {
 # there COMMAND…: whether something exists already; in a dry run nothing does.
 there() { [ "$dry" = no ] && "$@" >/dev/null 2>&1; }
 
-# bound BINDING COMMAND…: whether the policy that COMMAND prints has the binding "ROLE,MEMBER,TITLE OF ITS CONDITION".
+# bound BINDING COMMAND…: whether the policy that COMMAND prints has the binding "ROLE,MEMBER,TITLE OF ITS
+# CONDITION".
 bound() {
   local binding="$1" policy
   shift

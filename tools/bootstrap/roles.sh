@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2034
 # The roles that bootstrap.sh grants in the project, by who gets them.
 
-# What the deployer needs in the project, by what the stacks consist of. It makes accounts and starts VMs that run as them. These
-# accounts are not there yet, and a condition cannot name them beforehand: so both roles for accounts are for all of the project, and
-# the deployer can act as any account that somebody else has put there. Hence a project of its own, and no rights for the default
-# account of Compute Engine (see the end of this script's output).
+# What the deployer needs in the project, by what the stacks consist of. It makes accounts and starts VMs that
+# run as them. These accounts are not there yet, and a condition cannot name them beforehand: so both roles
+# for accounts are for all of the project, and the deployer can act as any account that somebody else has put
+# there. Hence a project of its own, and no rights for the default account of Compute Engine (see the end of
+# this script's output).
 deployer_roles=(
   roles/artifactregistry.admin          # repositories, their readers, pushing
   roles/certificatemanager.owner        # the certificate of wss://
@@ -39,8 +40,8 @@ drift_roles=(
   roles/storage.objectViewer
   roles/viewer
 )
-# What people on call need beside what the deployer and the nightly comparison have: `pulumi up --refresh` is among their commands, and may
-# have to mend anything.
+# What people on call need beside what the deployer and the nightly comparison have: `pulumi up --refresh` is
+# among their commands, and may have to mend anything.
 on_call_roles=(
   roles/compute.osAdminLogin       # a login on the VMs, with sudo
   roles/iap.tunnelResourceAccessor # the way there: VMs have no public address

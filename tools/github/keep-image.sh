@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Lets a checkout run the image that a stack runs: which one that is was decided by a deployment, not by the configuration in git.
+# Lets a checkout run the image that a stack runs: which one that is was decided by a deployment, not by the
+# configuration in git.
 #   tools/github/keep-image.sh STACK
-# Sets serverImage in Pulumi.STACK.yaml to the stack's output `image`. Not where the stack builds the image itself (its state has the
-# resource, as after a `pulumi up` by hand), where the program's own answer is the right one, and not where nothing was deployed yet.
-# Needs pulumi, logged in to the stack's state; changes nothing but that file.
+# Sets serverImage in Pulumi.STACK.yaml to the stack's output `image`. Not where the stack builds the image
+# itself (its state has the resource, as after a `pulumi up` by hand), where the program's own answer is the
+# right one, and not where nothing was deployed yet. Needs pulumi, logged in to the stack's state; changes
+# nothing but that file.
 set -euo pipefail
 
 die() {

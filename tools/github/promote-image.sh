@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Copies an image, digest and all, to the registry that a stack pulls from, and prints what it is called there.
+# Copies an image, digest and all, to the registry that a stack pulls from, and prints what it is called
+# there.
 #   tools/github/promote-image.sh [--dry-run] REGISTRY/IMAGE@sha256:DIGEST STACK
-# The registry is that of the image which the stack runs now, so the stack must have been deployed before. --dry-run copies nothing.
-# Needs pulumi, logged in to the stack's state, and for the copy Go and a login to both registries (docker login).
+# The registry is that of the image which the stack runs now, so the stack must have been deployed before.
+# --dry-run copies nothing. Needs pulumi, logged in to the stack's state, and for the copy Go and a login to
+# both registries (docker login).
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
