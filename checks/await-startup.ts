@@ -3,7 +3,7 @@ import { ApiError, type ComputeApi, computeApi } from "./compute-api.ts";
 import { Console, type StartupLine } from "./startup-lines.ts";
 
 const POLL = 5_000; // 5 s between two looks at the console
-const DEADLINE = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4
+const DEADLINE = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4 min
 const GRACE = 60_000; // 1 min after a failure without a revision: the script may run again in that time
 
 /** The VM to wait for, and the times of the wait. */
@@ -101,7 +101,7 @@ function failure(instance: string, what: string, screen: Console): StartupError 
   return new StartupError(`${instance}: ${what}\nThe end of its serial console:\n  ${tail}`);
 }
 
-/** `npm run await-startup`, with PROJECT, ZONE, INSTANCE and REVISION in the environment. */
+/** The command `npm run await-startup`, with PROJECT, ZONE, INSTANCE and REVISION in the environment. */
 async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const { PROJECT: project, ZONE: zone, INSTANCE: instance, REVISION: revision } = env;
   if (!project || !zone || !instance) {

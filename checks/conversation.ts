@@ -66,7 +66,7 @@ async function expectRefusal(steps: Steps, args: ConversationArgs): Promise<Refu
   if (answer instanceof Refused) return answer;
   answer.close();
   throw new Error(
-    "connected without a token, expected to be refused with HTTP 401: everybody can connect, AUTH_MODE is none",
+    "connected without a token, expected to be refused with HTTP 401: everybody can connect (AUTH_MODE=none)",
   );
 }
 

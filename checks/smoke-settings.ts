@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-const DEADLINE = 180; // s: a new gateway needs two health checks and the load balancer some seconds more
+const DEADLINE = 180; // s: a new gateway needs two health checks, and the load balancer some seconds more
 
 /** Settings of the smoke test; see {@link USAGE}. */
 export interface SmokeSettings {
@@ -21,19 +21,19 @@ export interface SmokeSettings {
 
 export const USAGE = `npm run smoke -- ws://HOST:3004/ws [options]
 
-Connects to the gateways as a client does, subscribes, waits for a message, and asks Google whether all of them are healthy.
-An option stands before its environment variable. Exit code: 0 all is well, 1 something failed, 2 wrong arguments.
+Connects to the gateways as a client does, subscribes, waits for a message, and asks Google whether all gateways are healthy.
+An option overrides its environment variable. Exit code: 0 everything works, 1 a check failed, 2 wrong arguments.
 
   URL                        ODIN_SMOKE_URL               where clients connect
   --secure-url URL           ODIN_SMOKE_SECURE_URL        wss:// entrance, if there is one
-  --secure-required          ODIN_SMOKE_SECURE_REQUIRED   true: a certificate that is not active yet, or a name that does not lead
-                                                          there yet, is a failure and not a warning
+  --secure-required          ODIN_SMOKE_SECURE_REQUIRED   true: a certificate that is not active yet, or a name that is not in the
+                                                          DNS yet, is a failure and not a warning
   --origin ORIGIN            ODIN_SMOKE_ORIGIN            one of the allowed origins
-  --auth jwt|none            ODIN_SMOKE_AUTH              what the gateways must ask for (default: what they do ask for)
-  --backend-service NAME     ODIN_SMOKE_BACKEND_SERVICE   projects/P/regions/R/backendServices/N, to check the health of
-  --group LINK               ODIN_SMOKE_GROUP             this instance group (its self link)
-  --deadline SECONDS         ODIN_SMOKE_DEADLINE_SECONDS  for all of it, with repetitions (default ${DEADLINE})
-                             ODIN_SMOKE_JWT_SECRET        secret that the gateways check tokens with: a token is made
+  --auth jwt|none            ODIN_SMOKE_AUTH              authentication that the gateways must use (default: either)
+  --backend-service NAME     ODIN_SMOKE_BACKEND_SERVICE   projects/P/regions/R/backendServices/N, to check the gateways' health
+  --group LINK               ODIN_SMOKE_GROUP             self link of the gateways' instance group, to check their health
+  --deadline SECONDS         ODIN_SMOKE_DEADLINE_SECONDS  time for all attempts together (default ${DEADLINE})
+                             ODIN_SMOKE_JWT_SECRET        secret that the gateways check tokens with; used to make a token
                              ODIN_SMOKE_TOKEN             a token, instead of the secret
                              ODIN_COMPUTE_URL             instead of https://compute.googleapis.com`;
 

@@ -79,11 +79,11 @@ sync_config() {
   log "configuration $id"
 }
 
-# fetch_object PATH FILE
+# fetch_object PATH FILE: downloads an object of the bucket.
 fetch_object() {
   fetch "$STORAGE/$(attribute config-bucket "")/$1" "$2" --header "@$RUN/token-$$" ||
     fail "$1 in bucket $(attribute config-bucket ""): $(http_problem /dev/null)"
-  [ -e "$2" ] || : >"$2" # curl makes no file of an empty object
+  [ -e "$2" ] || : >"$2" # curl creates no file for an empty object
 }
 
 # changed_services MANIFEST MANIFEST: prints the services whose files differ. The first folder of a path is

@@ -12,7 +12,7 @@ RETENTION_TIME=31d # the error budgets cover 30 days; RETENTION_SHARE shortens t
 RETENTION_SHARE=50 # percent of the data disk that Prometheus may use
 STACK=(prometheus alertmanager loki grafana)
 
-# start_stack DATA_FOLDER
+# start_stack DATA_FOLDER: starts all services that have an image.
 start_stack() {
   local name
   for name in "${STACK[@]}"; do

@@ -111,7 +111,7 @@ before_restart_nats() {
   sleep $((NATS_ORDINAL * STAGGER))
   end=$((SECONDS + PEER_SECONDS))
   until all_healthy "$others" && sleep 2 && all_healthy "$others"; do
-    [ "$SECONDS" -lt "$end" ] || fail "not restarted: $UNHEALTHY is not healthy ($(http_problem /dev/null)) and the cluster cannot spare two"
+    [ "$SECONDS" -lt "$end" ] || fail "not restarted: $UNHEALTHY is not healthy ($(http_problem /dev/null)), and the cluster cannot lose two servers"
     sleep 2
   done
 }

@@ -16,7 +16,7 @@ fetch_token() {
 # json_text NAME FILE: prints the text value of a field. The text must not contain escapes.
 json_text() { tr -d '\n' <"$2" | sed -n 's/.*"'"$1"'"[[:space:]]*:[[:space:]]*"\([^"\\]*\)".*/\1/p'; }
 
-# Fills $RUN/env (one file a variable), $RUN/secrets and $RUN/files.
+# Fills $RUN/env (one file per variable), $RUN/secrets and $RUN/files.
 install_inputs() {
   local attribute name
   rm -rf "$RUN/env.new"

@@ -1,7 +1,4 @@
-/**
- * State of the fake cloud around the machine under test. fake-cloud.ts reads the state again for each
- * request.
- */
+/** State of the fake cloud around the machine under test. fake-cloud.ts reads it again for each request. */
 export interface Cloud {
   /** Instance metadata. */
   attributes: Record<string, string>;
@@ -29,10 +26,10 @@ export interface ManagedInstance {
 export interface Fault {
   /** Regular expression for host and path, for example `storage/bucket/manifest` or `:9090/-/reload`. */
   at: string;
-  /** Status of the answer, 0 for none at all. */
+  /** Status of the answer; 0: no answer. */
   status: number;
   body?: string;
-  /** After so many it is over. Default: never. */
+  /** Number of wrong answers; after that the fault is over. Default: the fault stays. */
   times?: number;
 }
 
@@ -44,9 +41,6 @@ export interface Request {
   path: string;
   authorization: string;
   body: string;
-  /**
-   * The header Metadata-Flavor; the metadata server requires it, to refuse requests that were not meant for
-   * it.
-   */
+  /** The header Metadata-Flavor, which every request to the metadata server must have. */
   flavor: string;
 }

@@ -174,7 +174,7 @@ describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
       machine.cloud.faults = [{ at: "^nats-2:8222/healthz", status }];
       failed(
         await machine.start(),
-        /step=start: not restarted: http:\/\/nats-2:8222 is not healthy \(.*\) and the cluster cannot spare two$/,
+        /step=start: not restarted: http:\/\/nats-2:8222 is not healthy \(.*\), and the cluster cannot lose two servers$/,
       );
       assert.equal(starts(machine), 1);
       assert.ok(machine.runs("nats"));

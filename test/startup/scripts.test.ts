@@ -21,7 +21,7 @@ const withoutShellcheck = (): string | false =>
     ? false
     : "needs shellcheck: apt-get install shellcheck";
 
-/** The findings of shellcheck, empty if there are none. It reads `input` for the argument `-`. */
+/** The findings of shellcheck; empty when it finds nothing. It reads `input` for the argument `-`. */
 function findings(args: string[], input?: string): string {
   const { stdout, stderr, status } = spawnSync("shellcheck", ["--format=gcc", ...args], {
     encoding: "utf8",
