@@ -231,7 +231,7 @@ next_steps() {
     echo "pulumi stack init $stack --secrets-provider=gcpkms://$key_path"
     echo "pulumi config set gcp:project $project --stack $stack"
   done
-  echo "git add Pulumi.*.yaml && git commit    # they now name the key and hold what it encrypted"
+  echo "git add Pulumi.*.yaml && git commit    # these files now contain the name of the key and encrypted values"
   [ -n "$repository" ] || return 0
   say "Next, on GitHub"
   for stack in "${stacks[@]}"; do
@@ -241,7 +241,7 @@ next_steps() {
     echo "gh api --method PUT repos/$repository/environments/$stack"
   done
   echo "Then set required reviewers for the environment prod, and allow only the branch main in both environments: Settings, Environments."
-  [ "$budget" = yes ] || echo "For a budget (monthlyBudget), run the same command again with --budget, as administrator of the billing account."
+  [ "$budget" = yes ] || echo "For a budget (monthlyBudget), as administrator of the billing account, run the same command again with --budget."
 }
 
 # Warns when the default service account of Compute Engine is an editor of the project, because the deployer

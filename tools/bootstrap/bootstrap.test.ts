@@ -190,7 +190,7 @@ test("a project that cannot be seen, or no gcloud, stops it before anything is m
   const { run, changes } = machine(t);
   const { code, err } = run(["no-such-project"]);
   assert.equal(code, 1);
-  assert.match(err, /cannot see the project no-such-project: .*gcloud auth login/);
+  assert.match(err, /cannot read the project no-such-project: .*gcloud auth login/);
   assert.deepEqual(changes(), []);
   const without = run(["my-project"], { PATH: "/nonexistent" });
   assert.notEqual(without.code, 0);
