@@ -3,31 +3,36 @@ import { ApiError, type ComputeApi, computeApi } from "./compute-api.ts";
 import { Console, type StartupLine } from "./startup-lines.ts";
 
 const POLL = 5_000; // 5 s between two looks at the console
-const DEADLINE = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4
-const GRACE = 60_000; // 1 min after a failure that does not say its revision, in which the script may run again
+const DEADLINE = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4 min
+const GRACE = 60_000; // 1 min after a failure without a revision: the script may run again in that time
 
-/** Which VM is waited for, and how. */
+/** The VM to wait for, and the times of the wait. */
 export interface AwaitStartupArgs {
   project: string;
   zone: string;
   instance: string;
-  /** The VM's attribute `odin-revision`: lines of other revisions are old. Undefined: the last line counts, whatever it ran with. */
+  /**
+   * The VM's attribute `odin-revision`: lines of other revisions are ignored. Undefined: the last line
+   * counts.
+   */
   revision?: string | undefined;
-  /** Milliseconds; defaults are above. */
+  /** Milliseconds; the defaults are the constants above. */
   poll?: number;
   deadline?: number;
   grace?: number;
 }
 
-/** The VM did not start; the message has the line that says so and the end of the console. */
+/** The VM did not start. The message contains the reason and the last lines of the console. */
 export class StartupError extends Error {
   override readonly name = "StartupError";
 }
 
 /**
- * Waits until the start-up script of a VM says on the serial console that it is ready, and returns that line.
+ * Waits until the start-up script of a VM reports on the serial console that it is ready, and returns that
+ * line.
  *
- * @throws StartupError when it says that it failed, or says nothing in time, or the console cannot be read
+ * @throws StartupError when the script reports a failure, when it reports nothing in time, or when the
+ * console cannot be read
  */
 export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Promise<string> {
   const { project, zone, instance, revision, poll = POLL, deadline = DEADLINE, grace = GRACE } = args;
@@ -37,11 +42,11 @@ export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Pro
   let start = "0";
   let last: StartupLine | undefined;
   let lastAt = 0;
-  let old = true; // what is there at the first look may be of an earlier boot
+  let old = true; // lines of the first read may be of an earlier boot
   let trouble = "";
   for (;;) {
     try {
-      // Pages as long as there are any: the console holds up to 1 MB, one answer less than that.
+      // Reads page by page: the console holds up to 1 MB, and one answer contains less than that.
       for (let more = true; more; ) {
         const page = (await api("GET", path + start)) as { contents?: string; next?: string };
         const lines = screen.read(page.contents ?? "").filter((line) => counts(line, revision, old));
@@ -54,7 +59,7 @@ export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Pro
       trouble = "";
     } catch (error) {
       if (!(error instanceof ApiError) || isFinal(error.status)) throw explained(error, instance);
-      trouble = error.message; // passes by itself, or is told at the end
+      trouble = error.message; // may be temporary; otherwise the final error contains it
     }
     if (last?.state === "ready") return last.text;
     const known = last !== undefined && (revision === undefined || last.revision !== undefined);
@@ -68,13 +73,16 @@ export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Pro
   }
 }
 
-/** A new failure without a revision counts: the script may have failed before it could read it. A ready line has always one. */
+/**
+ * Whether a line is about this revision. A new failure without a revision counts too, because the script may
+ * have failed before it could read the revision. A ready line always has a revision.
+ */
 function counts(line: StartupLine, revision: string | undefined, old: boolean): boolean {
   if (revision === undefined) return true;
   return line.revision === revision || (!old && line.state === "failed" && line.revision === undefined);
 }
 
-/** Whether waiting does not help: not allowed, or no such VM. */
+/** Whether waiting cannot help: the request is wrong or not allowed, or the VM does not exist. */
 function isFinal(status: number): boolean {
   return [400, 401, 403, 404].includes(status);
 }
@@ -93,11 +101,13 @@ function failure(instance: string, what: string, screen: Console): StartupError 
   return new StartupError(`${instance}: ${what}\nThe end of its serial console:\n  ${tail}`);
 }
 
-/** `npm run await-startup`, with PROJECT, ZONE, INSTANCE and REVISION in the environment. */
+/** The command `npm run await-startup`, with PROJECT, ZONE, INSTANCE and REVISION in the environment. */
 async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const { PROJECT: project, ZONE: zone, INSTANCE: instance, REVISION: revision } = env;
   if (!project || !zone || !instance) {
-    process.stderr.write("set PROJECT, ZONE and INSTANCE (and REVISION, to wait for certain metadata)\n");
+    process.stderr.write(
+      "set PROJECT, ZONE and INSTANCE in the environment (and REVISION, to wait for the start with that odin-revision)\n",
+    );
     return 2;
   }
   const deadline = Number(env.ODIN_STARTUP_DEADLINE_SECONDS) * 1000 || DEADLINE;

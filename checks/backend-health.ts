@@ -1,14 +1,16 @@
 import { ApiError, type ComputeApi } from "./compute-api.ts";
 
-/** An instance as the load balancer sees it. */
+/** An instance and its health as the load balancer sees it. */
 interface Seen {
   instance: string;
   state: string;
 }
 
 /**
- * Whether `/health` is well in the load balancer's eyes: the probes' port is closed to everyone else, so Google is asked.
- * Returns how many instances there are. @throws Error that names those that are not healthy
+ * Checks that the load balancer sees all instances as healthy, and returns the number of instances. The
+ * answer comes from Google's API, because the port of `/health` is closed to everyone except the load
+ * balancer's probes.
+ * @throws Error that names the instances that are not healthy
  */
 export async function checkBackendHealth(
   api: ComputeApi,
@@ -24,18 +26,18 @@ export async function checkBackendHealth(
   }));
   if (seen.length === 0)
     throw new Error("the load balancer sees no instance, expected at least one that is HEALTHY");
-  const ill = seen.filter(({ state }) => state !== "HEALTHY");
-  if (ill.length === 0) return seen.length;
-  const states = ill.map(({ instance, state }) => `${instance} is ${state}`).join(", ");
-  throw new Error(`${ill.length} of ${seen.length} instances: ${states}, expected HEALTHY`);
+  const unhealthy = seen.filter(({ state }) => state !== "HEALTHY");
+  if (unhealthy.length === 0) return seen.length;
+  const states = unhealthy.map(({ instance, state }) => `${instance} is ${state}`).join(", ");
+  throw new Error(`${unhealthy.length} of ${seen.length} instances: ${states}, expected HEALTHY`);
 }
 
-/** Where a person looks when the check above failed. */
+/** Advice for a person: where to look when {@link checkBackendHealth} failed. */
 export function whereToLookForHealth(error: unknown): string {
   if (!(error instanceof ApiError))
     return (
-      "Look at port 3002, /health of these instances (its JSON says why not), at their serial console, and at the firewall rule for " +
-      "the probes"
+      "Look at port 3002, /health of these instances (the JSON contains the reason), at their serial console, and at the " +
+      "firewall rule for the probes"
     );
   if (error.status === 403)
     return "Look at the roles of this account: it needs compute.backendServices.get (roles/compute.viewer)";

@@ -10,7 +10,7 @@ import { ApiError, credentialsFor } from "./compute-api.ts";
 
 const SCOPES = ["https://www.googleapis.com/auth/cloud-platform"];
 
-test("credentials of workload identity federation, as a job without keys has them, become a bearer token", async (t) => {
+test("credentials of workload identity federation, which jobs without keys use, become a bearer token", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "odin-auth-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const exchanged: URLSearchParams[] = [];
@@ -37,7 +37,7 @@ test("credentials of workload identity federation, as a job without keys has the
       credential_source: { file: join(folder, "job-token") },
     }),
   );
-  process.env.GOOGLE_APPLICATION_CREDENTIALS = keyFile; // where the job's login step leaves it
+  process.env.GOOGLE_APPLICATION_CREDENTIALS = keyFile; // the login step of a job sets this variable
   const headers = await credentialsFor(
     new GoogleAuth({ scopes: SCOPES, projectId: "unused" }),
     "https://compute.googleapis.com/",

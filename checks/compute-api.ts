@@ -4,10 +4,10 @@ const BASE = "https://compute.googleapis.com";
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 const LIMIT = 20_000; // 20 s for one request
 
-/** An answer of the API other than 200, or a request that got none; the message says what to do where that is known. */
+/** The API's answer was not 200, or there was no answer. The message says what to do where that is known. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
-  /** HTTP status; 0 where no answer came. */
+  /** HTTP status; 0 when there was no answer. */
   readonly status: number;
 
   constructor(status: number, message: string) {
@@ -16,16 +16,22 @@ export class ApiError extends Error {
   }
 }
 
-/** Sends one request, `path` as in the API's reference after `/compute/v1/`, and returns the parsed answer. @throws ApiError */
+/**
+ * Sends one request and returns the parsed answer. `path` is the part of the URL after `/compute/v1/`, as in
+ * the API's reference.
+ * @throws ApiError
+ */
 export type ComputeApi = (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>;
 
 /**
- * Google's Compute API, with the credentials that gcloud, a service account or workload identity federation left on this machine.
- * `ODIN_COMPUTE_URL` in the environment replaces `https://compute.googleapis.com`; requests to it carry no credentials.
+ * Google's Compute API, with the credentials of this machine: from gcloud, a service account or workload
+ * identity federation. `ODIN_COMPUTE_URL` in the environment replaces `https://compute.googleapis.com`;
+ * requests to it carry no credentials.
  */
 export function computeApi(env: NodeJS.ProcessEnv = process.env): ComputeApi {
   const base = env.ODIN_COMPUTE_URL || undefined;
-  // Every path names its project. Without one here the library would ask another API for it, which must be allowed first.
+  // Every path contains its project, so this project id is not used. Without an id the library would ask
+  // another API for the project, and this account may not be allowed to use that API.
   const auth = base === undefined ? new GoogleAuth({ scopes: [SCOPE], projectId: "unused" }) : undefined;
   return async (method, path, body) => {
     const url = `${(base ?? BASE).replace(/\/+$/, "")}/compute/v1/${path}`;
@@ -45,7 +51,10 @@ export function computeApi(env: NodeJS.ProcessEnv = process.env): ComputeApi {
   };
 }
 
-/** The headers that tell Google who asks, from Application Default Credentials. @throws ApiError where there are none */
+/**
+ * The request headers with Application Default Credentials.
+ * @throws ApiError when there are no credentials
+ */
 export async function credentialsFor(auth: GoogleAuth, url: string): Promise<Headers> {
   try {
     const client = await auth.getClient();
@@ -58,7 +67,9 @@ export async function credentialsFor(auth: GoogleAuth, url: string): Promise<Hea
   }
 }
 
-/** The API's own words; what is no answer of the API (a proxy's page) is cut. */
+/**
+ * The API's own error message. Any other answer (the page of a proxy, for example) is cut to 200 characters.
+ */
 function messageOf(text: string): string {
   try {
     const { error } = JSON.parse(text) as { error?: { message?: string } };

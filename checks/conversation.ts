@@ -2,22 +2,25 @@ import { isEnvelope, type ServerMessage, type SubscriptionAck, type Welcome } fr
 import { Probe, Refused } from "./probe.ts";
 import type { Steps } from "./steps.ts";
 
-/** What the checks subscribe to: on a live stream something comes every few seconds. */
+/**
+ * The channels that the checks subscribe to: a live stream sends a message on one of them every few seconds.
+ */
 export const CHANNELS = ["global.trending", "*.trade"];
 
-/** Who is asked, and as whom. */
+/** The gateways' address, and how the check presents itself to them. */
 export interface ConversationArgs {
   url: string;
-  /** Makes a token for one connection; undefined: there is none. */
+  /** Makes a token for one connection. Undefined: the check has no token. */
   token: (() => string) | undefined;
   origin: string | undefined;
-  /** What the gateways must ask for; undefined: whatever they do ask for. */
+  /** The authentication that the gateways must use. Undefined: either is accepted. */
   auth: "jwt" | "none" | undefined;
 }
 
 /**
- * One attempt of what a client does: connect, welcome, subscribe, message. Where the gateways ask for tokens it also checks that
- * they refuse who has none. Returns what could not be checked for lack of a token, else an empty text.
+ * Makes one attempt to do what a client does: connect, welcome, subscribe, message. When the gateways require
+ * tokens, it also checks that they refuse a connection without a token. Returns the steps that could not be
+ * checked because there is no token, and the reason; an empty text when all steps were checked.
  *
  * @throws StepError of the first step that failed
  */
@@ -28,10 +31,11 @@ export async function converse(steps: Steps, args: ConversationArgs): Promise<st
     "connect",
     () => (mayBeRefused ? openOrRefused(steps, args) : open(steps, args, token?.())),
     whereToLook,
-    (it) => (it instanceof Refused ? `refused with ${it.status}, as it must be without a token` : ""),
+    (result) =>
+      result instanceof Refused ? `refused with ${result.status}, as it must be without a token` : "",
   );
   if (answer instanceof Refused)
-    return "subscribe, message: the gateways want a token; set ODIN_SMOKE_JWT_SECRET or ODIN_SMOKE_TOKEN";
+    return "subscribe, message: the gateways require a token; set ODIN_SMOKE_JWT_SECRET or ODIN_SMOKE_TOKEN";
   try {
     await talk(steps, answer);
   } finally {
@@ -62,7 +66,7 @@ async function expectRefusal(steps: Steps, args: ConversationArgs): Promise<Refu
   if (answer instanceof Refused) return answer;
   answer.close();
   throw new Error(
-    "connected without a token, expected to be refused with HTTP 401: everybody can connect, AUTH_MODE is none",
+    "connected without a token, expected to be refused with HTTP 401: everybody can connect (AUTH_MODE=none)",
   );
 }
 
@@ -75,14 +79,15 @@ async function talk(steps: Steps, probe: Probe): Promise<void> {
   await steps.step(
     "welcome",
     () => probe.next("welcome", isType<Welcome>("welcome"), steps.wait),
-    () => "Look at what answers at this address: it speaks another protocol",
+    () => "Look at what answers at this address: the server uses another protocol",
     ({ instance }) => `instance ${instance}`,
   );
   await steps.step(
     "subscribe",
     async () => {
       probe.send({ type: "subscribe", channels: CHANNELS });
-      // Envelopes may come before it: with filtering off everybody gets everything from the start.
+      // Envelopes may arrive before the acknowledgement: without filtering, each client gets all messages
+      // from the start.
       const ack = await probe.next(
         "subscription_ack",
         isType<SubscriptionAck>("subscription_ack"),
@@ -114,15 +119,18 @@ const isMessage = (message: ServerMessage): message is ServerMessage =>
   isEnvelope(message) || message.type === "heartbeat_ack";
 
 const WHERE: Record<number, string> = {
-  401: "Look at the secret or the token: the gateways check with another one, or the token has expired",
+  401: "Look at the secret or the token: the gateways check tokens with another secret, or the token has expired",
   403: "Look at allowedOrigins: the origin that was sent (ODIN_SMOKE_ORIGIN) must be one of them",
   404: "Look at the path: it is /ws unless WS_PATH says otherwise",
-  429: "Look at the limits per user and per address: this one connects too often",
-  503: "Look at /health of the gateways: it says why they want no more connections",
+  429: "Look at the limits per user and per address: this check connects too often",
+  503: "Look at /health of the gateways: the JSON contains the reason why they accept no more connections",
 };
 
 function whereToLook(error: unknown): string {
   if (error instanceof Refused)
-    return WHERE[error.status] ?? "Look at the backend of the load balancer: what answers is no gateway";
+    return (
+      WHERE[error.status] ??
+      "Look at the backend of the load balancer: the server that answers is not a gateway"
+    );
   return "Look at the address, the forwarding rule, the firewall rule of the port, and whether any gateway is healthy";
 }

@@ -2,9 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { ServerMessage } from "@odin-ws/protocol";
 import { WebSocket } from "ws";
 
-const BODY = 300; // characters of a refusal that are kept
+const BODY = 300; // characters of a refusal's body that the error keeps
 
-/** The upgrade was answered with something else than 101. */
+/** The upgrade was answered with another status than 101. */
 export class Refused extends Error {
   override readonly name = "Refused";
   readonly status: number;
@@ -15,22 +15,25 @@ export class Refused extends Error {
   }
 }
 
-/** How a connection is opened. */
+/** Options of a connection. */
 export interface ProbeOptions {
-  /** For `?auth=`; without it none is sent. */
+  /** Token for `?auth=`. Default: no token. */
   token?: string | undefined;
-  /** As a browser would send it. Default: none. */
+  /** Origin header, as a browser would send it. Default: no header. */
   origin?: string | undefined;
-  /** Milliseconds for the name, the connection, TLS and the upgrade together. */
+  /** Milliseconds for DNS, the connection, TLS and the upgrade together. */
   wait: number;
 }
 
-/** One connection to a gateway, as a client has it. Everything that arrives is kept until it is asked for. */
+/**
+ * One connection to a gateway, like a client's. Messages that arrive are kept until {@link Probe.next} takes
+ * them.
+ */
 export class Probe {
   readonly #socket: WebSocket;
   readonly #arrived: ServerMessage[] = [];
-  /** Kinds of messages that came and were passed over, with their number. */
-  readonly #passed = new Map<string, number>();
+  /** Kinds of messages that `next` skipped, with their counts. */
+  readonly #skipped = new Map<string, number>();
   #ended: string | undefined;
   #wake: () => void = () => {};
 
@@ -44,13 +47,17 @@ export class Probe {
     socket.on("close", (code, reason) => this.#end(`closed with ${code} ${reason}`.trim()));
   }
 
-  /** @throws Refused when the upgrade is refused; Error with the system's `code` when there is no connection */
+  /**
+   * Connects.
+   * @throws Refused when the upgrade is refused; Error with the system's `code` when there is no connection
+   */
   static open(url: string, { token, origin, wait }: ProbeOptions): Promise<Probe> {
     const target = new URL(url);
     if (token !== undefined) target.searchParams.set("auth", token);
     const socket = new WebSocket(target, { handshakeTimeout: wait, ...(origin !== undefined && { origin }) });
     return new Promise((resolve, reject) => {
-      // The welcome may come in the same packet as the answer to the upgrade: listen before it opens.
+      // The welcome may arrive in the same packet as the answer to the upgrade, so the probe listens before
+      // the connection is open.
       const probe = new Probe(socket);
       socket.once("open", () => resolve(probe));
       socket.once("error", reject);
@@ -64,7 +71,10 @@ export class Probe {
     this.#socket.send(JSON.stringify(message));
   }
 
-  /** The next message that fits; others are passed over. @throws Error that says what came instead, or that it ended */
+  /**
+   * Returns the next message that fits, and skips the messages before it.
+   * @throws Error that says what arrived instead, or how the connection ended
+   */
   async next<T extends ServerMessage>(
     what: string,
     fits: (message: ServerMessage) => message is T,
@@ -76,18 +86,18 @@ export class Probe {
       for (let message = this.#arrived.shift(); message; message = this.#arrived.shift()) {
         if (fits(message)) return message;
         const kind = kindOf(message);
-        this.#passed.set(kind, (this.#passed.get(kind) ?? 0) + 1);
+        this.#skipped.set(kind, (this.#skipped.get(kind) ?? 0) + 1);
       }
       if (this.#ended !== undefined) throw new Error(`expected ${what}, but the connection ${this.#ended}`);
       if (late.aborted)
-        throw new Error(`expected ${what} within ${Math.round(wait / 1000)} s, ${this.#came()}`);
+        throw new Error(`expected ${what} within ${Math.round(wait / 1000)} s, ${this.#received()}`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
   }
 
-  /** Ends the connection; a gateway that does not answer the close does not hold the check up. */
+  /** Ends the connection. The check does not wait for a gateway that does not answer the close. */
   close(): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(1000);
     setTimeout(() => this.#socket.terminate(), 500).unref(); // ms
@@ -98,9 +108,9 @@ export class Probe {
     this.#wake();
   }
 
-  #came(): string {
-    if (this.#passed.size === 0) return "nothing came";
-    return `came: ${[...this.#passed].map(([kind, count]) => `${count} × ${kind}`).join(", ")}`;
+  #received(): string {
+    if (this.#skipped.size === 0) return "received nothing";
+    return `received: ${[...this.#skipped].map(([kind, count]) => `${count} × ${kind}`).join(", ")}`;
   }
 }
 
@@ -108,7 +118,7 @@ function parse(text: string, binary: boolean): ServerMessage {
   try {
     if (!binary) return JSON.parse(text) as ServerMessage;
   } catch {
-    // Told by its kind, below.
+    // Falls through to the kind below.
   }
   return { type: "not JSON text" } as unknown as ServerMessage;
 }

@@ -4,7 +4,7 @@ import { notYet } from "./secure-entrance.ts";
 
 const failed = (code: string, message = "") => Object.assign(new Error(message), { code });
 
-test("what passes by itself after a first deployment", () => {
+test("failures that pass by themselves after a first deployment", () => {
   for (const code of ["ENOTFOUND", "EAI_AGAIN"])
     assert.match(notYet(failed(code)) ?? "", /name is not in the DNS/);
   for (const code of [
@@ -21,7 +21,7 @@ test("what passes by itself after a first deployment", () => {
   );
 });
 
-test("what does not", () => {
+test("failures that do not pass by themselves", () => {
   for (const code of ["CERT_HAS_EXPIRED", "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET"])
     assert.equal(notYet(failed(code, "socket hang up")), undefined, code);
   assert.equal(notYet(new Error("refused with HTTP 502")), undefined);

@@ -1,5 +1,5 @@
-// Failures that pass by themselves after a first deployment: the name does not lead to the load balancer yet, or the managed
-// certificate is not active yet (up to an hour after the name does).
+// Failures that pass by themselves after a first deployment: the name is not in the DNS yet, or the managed
+// certificate is not active yet (this takes up to an hour after the name is in the DNS).
 const NAME = new Set(["ENOTFOUND", "ENODATA", "EAI_AGAIN"]);
 const CERTIFICATE = new Set([
   "EPROTO",
@@ -9,13 +9,16 @@ const CERTIFICATE = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);
 
-/** Why a secure connection that failed may only be not there yet; undefined where it is a failure (an expired certificate is). */
+/**
+ * Returns why a secure connection is not possible yet, when the error may pass by itself. Returns undefined
+ * for a real failure, such as an expired certificate.
+ */
 export function notYet(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = (error as NodeJS.ErrnoException).code ?? "";
   if (NAME.has(code)) return `the name is not in the DNS yet (${code})`;
   const beforeTls = code === "ECONNRESET" && error.message.includes("before secure TLS connection");
   if (CERTIFICATE.has(code) || code.startsWith("ERR_SSL_") || beforeTls)
-    return `no valid certificate yet (${code}): a managed one takes up to an hour after its DNS records are there`;
+    return `no valid certificate yet (${code}): a managed certificate takes up to an hour after its DNS records exist`;
   return undefined;
 }

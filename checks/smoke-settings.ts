@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 
-const DEADLINE = 180; // s: a new gateway needs two health checks and the load balancer some seconds more
+const DEADLINE = 180; // s: a new gateway needs two health checks, and the load balancer some seconds more
 
-/** What the smoke test works with; see USAGE. */
+/** Settings of the smoke test; see {@link USAGE}. */
 export interface SmokeSettings {
   url: string;
   secureUrl?: string | undefined;
@@ -10,7 +10,7 @@ export interface SmokeSettings {
   origin?: string | undefined;
   jwtSecret?: string | undefined;
   token?: string | undefined;
-  /** Undefined: take what is found. */
+  /** The authentication that the gateways must use. Undefined: either is accepted. */
   auth?: "jwt" | "none" | undefined;
   /** `projects/P/regions/R/backendServices/N`, or `projects/P/global/backendServices/N`. */
   backendService?: string | undefined;
@@ -21,19 +21,19 @@ export interface SmokeSettings {
 
 export const USAGE = `npm run smoke -- ws://HOST:3004/ws [options]
 
-Connects to the gateways as a client does, subscribes, waits for a message, and asks Google whether all of them are healthy.
-An option stands before its environment variable. Exit code: 0 all is well, 1 something failed, 2 wrong arguments.
+Connects to the gateways as a client does, subscribes, waits for a message, and asks Google whether all gateways are healthy.
+An option overrides its environment variable. Exit code: 0 everything works, 1 a check failed, 2 wrong arguments.
 
   URL                        ODIN_SMOKE_URL               where clients connect
   --secure-url URL           ODIN_SMOKE_SECURE_URL        wss:// entrance, if there is one
-  --secure-required          ODIN_SMOKE_SECURE_REQUIRED   true: a certificate that is not active yet, or a name that does not lead
-                                                          there yet, is a failure and not a warning
+  --secure-required          ODIN_SMOKE_SECURE_REQUIRED   true: a certificate that is not active yet, or a name that is not in the
+                                                          DNS yet, is a failure and not a warning
   --origin ORIGIN            ODIN_SMOKE_ORIGIN            one of the allowed origins
-  --auth jwt|none            ODIN_SMOKE_AUTH              what the gateways must ask for (default: what they do ask for)
-  --backend-service NAME     ODIN_SMOKE_BACKEND_SERVICE   projects/P/regions/R/backendServices/N, to check the health of
-  --group LINK               ODIN_SMOKE_GROUP             this instance group (its self link)
-  --deadline SECONDS         ODIN_SMOKE_DEADLINE_SECONDS  for all of it, with repetitions (default ${DEADLINE})
-                             ODIN_SMOKE_JWT_SECRET        secret that the gateways check tokens with: a token is made
+  --auth jwt|none            ODIN_SMOKE_AUTH              authentication that the gateways must use (default: either)
+  --backend-service NAME     ODIN_SMOKE_BACKEND_SERVICE   projects/P/regions/R/backendServices/N, to check the gateways' health
+  --group LINK               ODIN_SMOKE_GROUP             self link of the gateways' instance group, to check their health
+  --deadline SECONDS         ODIN_SMOKE_DEADLINE_SECONDS  time for all attempts together (default ${DEADLINE})
+                             ODIN_SMOKE_JWT_SECRET        secret that the gateways check tokens with; used to make a token
                              ODIN_SMOKE_TOKEN             a token, instead of the secret
                              ODIN_COMPUTE_URL             instead of https://compute.googleapis.com`;
 
@@ -106,7 +106,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** A token in the URL would end up in logs: it has a variable of its own. */
+/** Whether the text is a URL with one of these protocols and without a token, because URLs end up in logs. */
 function isUrl(text: string, protocols: readonly string[]): boolean {
   const url = URL.parse(text);
   return url !== null && protocols.includes(url.protocol) && !url.searchParams.has("auth");

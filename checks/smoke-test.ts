@@ -6,7 +6,10 @@ import { readSettings, type SmokeSettings, USAGE, WrongSettings } from "./smoke-
 import { StepError, Steps } from "./steps.ts";
 import { shortLivedToken } from "./token.ts";
 
-/** Checks a deployment from outside, as a client and through Google's API. Returns whether all is well; each step is told. */
+/**
+ * Checks a deployment from outside: as a client, and through Google's API. Prints a line for each step, and
+ * returns whether all steps succeeded.
+ */
 export async function smokeTest(
   settings: SmokeSettings,
   api: ComputeApi,
@@ -21,7 +24,8 @@ export async function smokeTest(
       prefix,
     });
   const args: ConversationArgs = { url, token: tokenMaker(jwtSecret, token), origin, auth };
-  // At the same time, each until the deadline: what is wrong with one often explains the other.
+  // The checks run at the same time, each until the deadline: the failure of one often explains the failure
+  // of another.
   const results = await Promise.all([
     asClient(steps(), args),
     backendService !== undefined && group !== undefined && health(steps(), api, backendService, group),
@@ -46,11 +50,11 @@ async function asClient(steps: Steps, args: ConversationArgs): Promise<Outcome> 
   const ok = await steps.untilOk(async () => {
     unchecked = await converse(steps, args);
   });
-  if (ok && unchecked !== "") steps.tell(`not checked ${unchecked}`);
+  if (ok && unchecked !== "") steps.report(`not checked ${unchecked}`);
   return outcome(ok);
 }
 
-/** Whether all instances are healthy in the load balancer's eyes. */
+/** Checks that the load balancer sees all instances as healthy. */
 async function health(
   steps: Steps,
   api: ComputeApi,
@@ -68,19 +72,22 @@ async function health(
   return outcome(ok);
 }
 
-/** The TLS entrance. Where its certificate or its name is not there yet that is a warning, unless it is required. */
+/**
+ * Checks the TLS entrance. A name or certificate that is not ready yet is a warning only, unless it is
+ * required.
+ */
 async function securely(steps: Steps, required: boolean, args: ConversationArgs): Promise<Outcome> {
   let warning: string | undefined;
   const ok = await steps.untilOk(async () => {
     try {
       await converse(steps, args);
     } catch (error) {
-      const passing = error instanceof StepError ? notYet(error.cause) : undefined;
-      if (passing === undefined || required) throw error;
-      warning = passing;
+      const reason = error instanceof StepError ? notYet(error.cause) : undefined;
+      if (reason === undefined || required) throw error;
+      warning = reason;
     }
   });
-  if (warning !== undefined) steps.tell(`warning secure entrance not checked: ${warning}`);
+  if (warning !== undefined) steps.report(`warning secure entrance not checked: ${warning}`);
   return outcome(ok);
 }
 

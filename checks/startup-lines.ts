@@ -1,26 +1,30 @@
-/** What a start-up script said of itself on the serial console. */
+/** A result that a start-up script reported on the serial console. */
 export interface StartupLine {
   state: "ready" | "failed";
-  /** The line from `odin-startup:` on. */
+  /** The line, starting at `odin-startup:`. */
   text: string;
-  /** Which metadata the script ran with: the attribute `odin-revision`; undefined where it failed before it knew. */
+  /**
+   * The attribute `odin-revision` that the script ran with. Undefined when the script failed before it read
+   * it.
+   */
   revision: string | undefined;
 }
 
 const LINE = /odin-startup: (ready|failed)\b[^\r\n]*/;
 const REVISION = /\brevision=([0-9a-f]+)/;
-const KEPT = 20; // lines of the console that a failure shows
+const KEPT = 20; // last lines of the console that a failure shows
 
 /**
- * Reads the serial console as it comes, in pieces that may end anywhere. The console is kept over reboots and over changes of the
- * metadata, each of which adds a line of its own, so old lines are still there.
+ * Reads the serial console in pieces, which may end in the middle of a line. Google keeps the console's
+ * content when the VM reboots or its metadata changes, and each of these adds a new result line, so old lines
+ * are still there.
  */
 export class Console {
-  /** The last whole lines, for a failure's message. */
+  /** The last complete lines, for the message of a failure. */
   readonly tail: string[] = [];
   #rest = "";
 
-  /** Takes the next piece and returns what start-up scripts said in it. */
+  /** Takes the next piece and returns the results of start-up scripts in it. */
   read(piece: string): StartupLine[] {
     const lines = (this.#rest + piece).split("\n");
     this.#rest = lines.pop() ?? "";

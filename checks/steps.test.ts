@@ -4,7 +4,7 @@ import { StepError, Steps } from "./steps.ts";
 
 const look = () => "Look there";
 
-test("a step is told once, secrets are never told", async () => {
+test("a step is reported once, and secrets are never printed", async () => {
   const lines: string[] = [];
   const steps = new Steps({
     deadline: 0,
@@ -30,7 +30,7 @@ test("a step is told once, secrets are never told", async () => {
   assert.equal(lines[1], "FAILED secure health: [secret] is wrong. Look there");
 });
 
-test("attempts go on until one succeeds, and the same failure is told once", async () => {
+test("attempts continue until one succeeds, and the same failure is reported once", async () => {
   const lines: string[] = [];
   const steps = new Steps({ deadline: 60_000, print: (line) => lines.push(line) });
   let attempts = 0;
@@ -44,7 +44,7 @@ test("attempts go on until one succeeds, and the same failure is told once", asy
   assert.deepEqual(lines.slice(1), ["again subscribe: no"]);
 });
 
-test("a fault of the program itself is not repeated", async () => {
+test("an attempt is not repeated after an error of the program itself", async () => {
   const steps = new Steps({ deadline: 60_000, print: () => {} });
   await assert.rejects(
     steps.untilOk(() => Promise.reject(new TypeError("broken"))),
@@ -52,7 +52,7 @@ test("a fault of the program itself is not repeated", async () => {
   );
 });
 
-test("one answer is waited for at least 3 s and at most 10", () => {
+test("the wait for one answer is at least 3 s and at most 10 s", () => {
   assert.equal(new Steps({ deadline: 0, print: () => {} }).wait, 3_000);
   assert.equal(new Steps({ deadline: 600_000, print: () => {} }).wait, 10_000);
   const { wait } = new Steps({ deadline: 5_000, print: () => {} });

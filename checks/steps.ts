@@ -2,9 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const PAUSE = 2_000; // 2 s between two attempts
 const LONGEST_WAIT = 10_000; // 10 s for one answer
-const SHORTEST_WAIT = 3_000; // 3 s, also where the deadline is nearer: the last attempt must be able to say what is wrong
+// 3 s for one answer, even if the deadline is nearer: the last attempt must have time to find out what is
+// wrong.
+const SHORTEST_WAIT = 3_000;
 
-/** A step that failed: what came, what was expected, and where to look. */
+/** A step that failed. The message says what arrived, what was expected, and where to look. */
 export class StepError extends Error {
   override readonly name = "StepError";
   readonly step: string;
@@ -16,25 +18,28 @@ export class StepError extends Error {
   }
 }
 
-/** How a run of steps is bounded and told. */
+/** Time limit and output of a run of steps. */
 export interface StepsOptions {
-  /** Milliseconds for all of it, attempts and waits together. */
+  /** Milliseconds for all attempts and pauses together. */
   deadline: number;
-  /** Gets each line, without the end of the line. */
+  /** Gets each line, without a newline. */
   print: (line: string) => void;
-  /** What no line may show. */
+  /** Texts that are replaced by `[secret]` in each line. */
   secrets?: readonly string[];
-  /** Before the name of each step. Default: nothing. */
+  /** Text before the name of each step. Default: empty. */
   prefix?: string;
 }
 
-/** Runs steps until they all succeed or the time is over, and tells each in one line: `ok connect 43 ms`. */
+/**
+ * Runs steps until they all succeed or the time is over, and reports each step in one line:
+ * `ok connect 43 ms`.
+ */
 export class Steps {
   readonly #end: number;
   readonly #print: (line: string) => void;
   readonly #secrets: readonly string[];
   readonly #prefix: string;
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
 
   constructor({ deadline, print, secrets = [], prefix = "" }: StepsOptions) {
     this.#end = performance.now() + deadline;
@@ -48,18 +53,18 @@ export class Steps {
     return Math.max(SHORTEST_WAIT, Math.min(LONGEST_WAIT, this.#end - performance.now()));
   }
 
-  /** One line, secrets struck out. */
-  tell(line: string): void {
+  /** Prints one line, without secrets. */
+  report(line: string): void {
     let safe = line;
     for (const secret of this.#secrets) safe = safe.replaceAll(secret, "[secret]");
     this.#print(safe);
   }
 
   /**
-   * Does one step and tells that it is ok, once, however often it is done again.
+   * Does one step and reports its success. When the step is repeated, the success is not reported again.
    *
-   * @param lookAt ends the line of a failure: where a person looks next
-   * @param detail what to add to the line of a success
+   * @param lookAt returns the advice at the end of a failure: where a person should look
+   * @param detail returns the text to add to the line of a success
    * @throws StepError
    */
   async step<T>(
@@ -72,11 +77,11 @@ export class Steps {
     try {
       const value = await work();
       const more = detail(value);
-      if (!this.#told.has(name))
-        this.tell(
+      if (!this.#reported.has(name))
+        this.report(
           `ok ${this.#prefix}${name} ${Math.round(performance.now() - start)} ms${more && `: ${more}`}`,
         );
-      this.#told.add(name);
+      this.#reported.add(name);
       return value;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -84,7 +89,10 @@ export class Steps {
     }
   }
 
-  /** Attempts steps again and again. Returns whether they succeeded; where they did not, the last failure has been told. */
+  /**
+   * Repeats the steps until they succeed or the time is over. Returns whether they succeeded, and reports
+   * failures.
+   */
   async untilOk(attempt: () => Promise<void>): Promise<boolean> {
     let last = "";
     for (;;) {
@@ -95,10 +103,10 @@ export class Steps {
         if (!(error instanceof StepError)) throw error;
         const line = `${error.step}: ${error.message}`;
         if (this.#end - performance.now() <= PAUSE) {
-          this.tell(`FAILED ${line}`);
+          this.report(`FAILED ${line}`);
           return false;
         }
-        if (line !== last) this.tell(`again ${line}`);
+        if (line !== last) this.report(`again ${line}`);
         last = line;
         await sleep(PAUSE);
       }

@@ -5,7 +5,7 @@ import { shortLivedToken } from "./token.ts";
 
 const SECRET = "a secret of the tests, 32 bytes or more: ü";
 
-test("another implementation accepts the token, which says who, until when and for what", async () => {
+test("another implementation accepts the token, with its user, expiry and channels", async () => {
   const token = shortLivedToken(SECRET, ["*.trade"]);
   const { payload, protectedHeader } = await jwtVerify(token, new TextEncoder().encode(SECRET), {
     algorithms: ["HS256"],
@@ -21,7 +21,7 @@ test("another implementation accepts the token, which says who, until when and f
   );
 });
 
-test("two runs are two users, so that neither meets the other's limit", () => {
+test("two runs are two users, so they do not share the limit of connections per user", () => {
   const user = (token: string) => JSON.parse(String(Buffer.from(token.split(".")[1] ?? "", "base64url"))).sub;
   assert.notEqual(user(shortLivedToken(SECRET, [])), user(shortLivedToken(SECRET, [])));
 });

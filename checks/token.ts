@@ -3,8 +3,8 @@ import { createHmac, randomUUID } from "node:crypto";
 const LIFETIME = 300; // 5 min, in seconds: longer than any check lasts
 
 /**
- * A token as the gateways take it when they run with `JWT_SECRET` (HS256), for a user of its own: the limit of connections per
- * user must not make a check fail because another one runs.
+ * Makes a token for gateways that run with `JWT_SECRET` (HS256). Each token is for a new user: otherwise the
+ * limit of connections per user could make a check fail while another check runs.
  *
  * @param channels the only channels and patterns that its bearer may subscribe to
  */

@@ -5,7 +5,7 @@ import { record } from "./offline/offline.ts";
 import { testSite as site } from "./offline/site.fixture.ts";
 import { Identity } from "./project/identity.ts";
 
-test("all of a component waits", async () => {
+test("a component and its children wait", async () => {
   const { one, all } = await record(() => {
     const first = new Identity("gateway", { site, description: "first" });
     new Identity("nats", { site, description: "later", roles: ["roles/logging.logWriter"] }, after(first));

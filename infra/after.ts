@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * Options for a component of which nothing may be created before all of these are. `dependsOn` alone holds for the component itself, and
- * the engine creates its children meanwhile.
+ * Options that make a component and all of its children wait until these resources are created. `dependsOn`
+ * alone is not enough: only the component itself would wait, and the engine would create its children at
+ * once.
  */
 export function after(...resources: pulumi.Resource[]): pulumi.ComponentResourceOptions {
   return {

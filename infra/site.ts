@@ -1,14 +1,20 @@
-/** Where a stack lives and what all its components have in common. */
+/** Where a stack lives, and the settings that all its components share. */
 export interface Site {
   /** Google Cloud project id. */
   project: string;
-  /** Region of everything regional, for example `us-central1`. */
+  /** Region of every regional resource, for example `us-central1`. */
   region: string;
-  /** Starts every name in the cloud, for example `odin-prod`: lower case, at most 18 characters (account ids have 30). */
+  /**
+   * Start of every resource name in the cloud, for example `odin-prod`. Lower case, at most 18 characters,
+   * because account ids have at most 30.
+   */
   prefix: string;
-  /** On everything that takes labels. Nothing in here may change from one deployment to the next: labels are part of instance templates. */
+  /**
+   * Labels of every resource that can have labels. They must not change from one deployment to the next,
+   * because labels are part of instance templates.
+   */
   labels: Record<string, string>;
-  /** Data, addresses and the group are protected from deletion. */
+  /** True: data, addresses and the instance group are protected from deletion. */
   production: boolean;
 }
 

@@ -1,22 +1,29 @@
 #!/usr/bin/env bash
-# Prepares a Google Cloud project for Pulumi and GitHub: what has to be there before the first `pulumi up`.
+# Prepares a Google Cloud project for Pulumi and GitHub. Run this script before the first `pulumi up`.
 #   tools/bootstrap.sh [options] PROJECT [OWNER/REPO]
-#     --stack NAME             a stack that lives in this project; again for another one (default: staging and prod)
-#     --region REGION          of the state and of its key (default: us-central1)
-#     --promote-from PROJECT   the project whose images are copied here: staging's, where prod has a project of its own
-#     --repository-id N        numeric id of the repository; with it nobody who gets its name later is let in
-#     --on-call MEMBER         who types what docs/runbook.md says, for example group:ops@example.com; again for another one
-#     --budget                 for monthlyBudget: roles on the project's billing account (run it as its administrator)
-#     --dry-run                prints the commands and runs none
-# Run it as an owner of the project (gcloud auth login). It makes only what is missing, so it can be run again at any time: after a
-# failure, or to add a repository. Without OWNER/REPO it leaves GitHub out.
+#     --stack NAME             a stack in this project; repeat it for each stack (default: staging and prod)
+#     --region REGION          region of Pulumi's state and of its key (default: us-central1)
+#     --promote-from PROJECT   project whose images are copied here: staging's, when prod has its own project
+#     --repository-id N        numeric id of the repository. With it, a later repository of the same name gets
+#                              no access
+#     --on-call MEMBER         person or group that runs the commands of docs/runbook.md, for example
+#                              group:ops@example.com; repeat the option for each member
+#     --budget                 grants roles on the project's billing account, which monthlyBudget needs (run the
+#                              script as administrator of the billing account)
+#     --dry-run                prints the commands without running them
+# Run the script as an owner of the project (gcloud auth login). It makes only what is missing, so you can run
+# it again at any time: after a failure, or to add a repository. Without OWNER/REPO it sets up nothing for
+# GitHub.
 #
-# It makes: the APIs that Pulumi needs before it can enable others; a bucket for the state, with all earlier versions, and a key that
-# encrypts the secrets in it; and for GitHub three service accounts without keys, which only this repository's workflows can act as:
-#   odin-deployer   creates and changes everything; only jobs of main in the environment that is called like the stack
-#   odin-previewer  reads the state with its secrets, for previews. Where only stacks live that are not prod: all jobs of the
-#                   repository, also of pull requests (GitHub gives forks no identity). Where prod or prod-… lives: all jobs of main
-#   odin-drift      reads the whole project, for the nightly comparison; all jobs of main
+# The script enables the APIs that Pulumi needs before it can enable others. It makes a bucket for Pulumi's
+# state, which keeps all earlier versions, and a key that encrypts the secrets in the state. For GitHub it
+# makes three service accounts without keys, which only workflows of this repository can use:
+#   odin-deployer   creates and changes everything; only for jobs of main in the environment with the stack's
+#                   name
+#   odin-previewer  reads the state with its secrets, for previews. In a project without production: for all
+#                   jobs of the repository, also of pull requests (forks get no identity from GitHub). In a
+#                   project with the stack prod or prod-…: for all jobs of main
+#   odin-drift      reads the whole project, for the nightly comparison; for all jobs of main
 set -euo pipefail
 
 region=us-central1
@@ -44,7 +51,7 @@ enable_apis() {
   say "APIs"
   local api enabled="" missing=()
   [ "$dry" = yes ] || enabled="$(gcloud services list --enabled --project="$project" --format="value(config.name)")" ||
-    die "cannot list the APIs of $project: see above"
+    die "cannot list the APIs of $project: see the error above"
   for api in "${apis[@]}"; do
     grep -qx "$api.googleapis.com" <<<"$enabled" || missing+=("$api.googleapis.com")
   done
@@ -65,7 +72,7 @@ make_state() {
     run gcloud kms keys create "$key" --keyring="$ring" --location="$region" --project="$project" --purpose=encryption
 }
 
-# make_account NAME DESCRIPTION
+# make_account NAME DESCRIPTION: makes a service account.
 make_account() {
   there gcloud iam service-accounts describe "$(email "$1")" --project="$project" ||
     run gcloud iam service-accounts create "$1" --project="$project" --display-name="$1" --description="$2"
@@ -73,18 +80,19 @@ make_account() {
 
 account() { echo "serviceAccount:$(email "$1")"; }
 
-# grant_project PROJECT MEMBER ROLE…
+# grant_project PROJECT MEMBER ROLE…: grants roles in a project.
 grant_project() {
   local where="$1" member="$2" role
   shift 2
   for role in "$@"; do
-    # --condition=None: once a policy has a condition, gcloud asks which one is meant.
+    # --condition=None: without it, gcloud asks for a condition when the policy already has a condition.
     bound "$role,$member," gcloud projects get-iam-policy "$where" ||
       bind gcloud projects add-iam-policy-binding "$where" --member="$member" --role="$role" --condition=None --format=none
   done
 }
 
-# grant_granting MEMBER: it may grant the machines' roles. They are part of the condition's title: when they change, another binding is made.
+# grant_granting MEMBER: lets the member grant the machines' roles, and no others. The title of the condition
+# contains a checksum of these roles: when the roles change, a new binding is made.
 grant_granting() {
   local member="$1" role=roles/resourcemanager.projectIamAdmin list title file
   list="$(printf "'%s'," "${granted_roles[@]}")"
@@ -97,7 +105,7 @@ grant_granting() {
   bind gcloud projects add-iam-policy-binding "$project" --member="$member" --role="$role" --condition-from-file="$file" --format=none
 }
 
-# grant_state MEMBER BUCKET_ROLE KEY_ROLE
+# grant_state MEMBER BUCKET_ROLE KEY_ROLE: grants roles on the state's bucket and key.
 grant_state() {
   local member="$1"
   bound "$2,$member," gcloud storage buckets get-iam-policy "gs://$bucket" ||
@@ -107,8 +115,9 @@ grant_state() {
       --member="$member" --role="$3" --format=none
 }
 
-# Without keys: Google believes GitHub's tokens, of this repository only. The attributes are of claims with fixed names and not of the
-# subject, whose form GitHub is changing (it gets the repository's number).
+# make_federation: Google accepts GitHub's tokens of this repository, so no keys are needed. The attributes
+# come from claims with fixed names. They do not come from the claim `sub`, because GitHub is changing its
+# format (the repository's number is added).
 make_federation() {
   local where=(--location=global --project="$project") in_pool condition mapping state=""
   in_pool=("${where[@]}" --workload-identity-pool="$pool")
@@ -119,7 +128,8 @@ make_federation() {
   [ "$dry" = yes ] || state="$(gcloud iam workload-identity-pools describe "$pool" "${where[@]}" --format="value(state)" 2>/dev/null)" || true
   case "$state" in
   ACTIVE) ;;
-  DELETED) run gcloud iam workload-identity-pools undelete "$pool" "${where[@]}" ;; # for 30 days its name stays taken
+  # The name of a deleted pool cannot be used again for 30 days.
+  DELETED) run gcloud iam workload-identity-pools undelete "$pool" "${where[@]}" ;;
   *) run gcloud iam workload-identity-pools create "$pool" "${where[@]}" --display-name="GitHub" ;;
   esac
   local verb=create-oidc now
@@ -132,7 +142,7 @@ make_federation() {
     --issuer-uri=https://token.actions.githubusercontent.com --attribute-mapping="$mapping" --attribute-condition="$condition"
 }
 
-# let_in ACCOUNT ATTRIBUTE/VALUE: jobs whose token has this attribute may act as the account.
+# let_in ACCOUNT ATTRIBUTE/VALUE: lets jobs whose token has this attribute act as the account.
 let_in() {
   local member role=roles/iam.workloadIdentityUser
   member="principalSet://iam.googleapis.com/projects/$number/locations/global/workloadIdentityPools/$pool/attribute.$2"
@@ -140,7 +150,7 @@ let_in() {
     bind gcloud iam service-accounts add-iam-policy-binding "$(email "$1")" --project="$project" --member="$member" --role="$role" --format=none
 }
 
-# keep_out ACCOUNT ATTRIBUTE/VALUE: they no longer may.
+# keep_out ACCOUNT ATTRIBUTE/VALUE: removes what let_in granted.
 keep_out() {
   local member role=roles/iam.workloadIdentityUser
   member="principalSet://iam.googleapis.com/projects/$number/locations/global/workloadIdentityPools/$pool/attribute.$2"
@@ -148,7 +158,7 @@ keep_out() {
     run gcloud iam service-accounts remove-iam-policy-binding "$(email "$1")" --project="$project" --member="$member" --role="$role" --format=none
 }
 
-# holds_production: whether prod or prod-… lives in this project, now or since an earlier run.
+# holds_production: whether this project has the stack prod or prod-…, from this run or from an earlier run.
 holds_production() {
   local stack policy
   for stack in "${stacks[@]}"; do case "$stack" in prod | prod-*) return 0 ;; esac done
@@ -158,12 +168,13 @@ holds_production() {
   grep -qE '/attribute\.main_environment/prod(-[a-z0-9-]*)?,' <<<"$policy"
 }
 
-# grant_billing: the program makes and changes a budget of the billing account, a comparison reads it.
+# grant_billing: grants roles on the billing account: the deployer changes its budget, the nightly comparison
+# reads it.
 grant_billing() {
   local payer="BILLING_ACCOUNT" member role
   say "Budget"
   if [ "$dry" = no ]; then
-    payer="$(gcloud billing projects describe "$project" --format="value(billingAccountName)")" || die "cannot see who pays for $project: see above"
+    payer="$(gcloud billing projects describe "$project" --format="value(billingAccountName)")" || die "cannot read the billing account of $project: see the error above"
     payer="${payer#billingAccounts/}"
     [ -n "$payer" ] || die "$project has no billing account: gcloud billing projects link $project --billing-account=ACCOUNT"
   fi
@@ -174,7 +185,7 @@ grant_billing() {
   done
 }
 
-# let_on_call MEMBER
+# let_on_call MEMBER: grants the roles of people on call.
 let_on_call() {
   say "On call: $1"
   grant_project "$project" "$1" "${deployer_roles[@]}" "${drift_roles[@]}" "${on_call_roles[@]}"
@@ -184,7 +195,7 @@ let_on_call() {
 }
 
 make_identities() {
-  say "Accounts that the workflows of $repository act as"
+  say "Service accounts for the workflows of $repository"
   make_account odin-deployer "Deploys stacks from the main branch"
   make_account odin-previewer "Previews pull requests"
   make_account odin-drift "Compares the project with the program every night"
@@ -200,7 +211,8 @@ make_identities() {
   make_federation
   local stack
   for stack in "${stacks[@]}"; do let_in odin-deployer "main_environment/$stack"; done
-  # Any branch can hold a workflow of its own that prints what the account can read.
+  # A workflow on any branch could print everything that the account can read, so in production only main is
+  # allowed.
   if holds_production; then
     keep_out odin-previewer "repository/$repository"
     let_in odin-previewer ref/refs/heads/main
@@ -219,7 +231,7 @@ next_steps() {
     echo "pulumi stack init $stack --secrets-provider=gcpkms://$key_path"
     echo "pulumi config set gcp:project $project --stack $stack"
   done
-  echo "git add Pulumi.*.yaml && git commit    # they now name the key and hold what it encrypted"
+  echo "git add Pulumi.*.yaml && git commit    # these files now contain the name of the key and encrypted values"
   [ -n "$repository" ] || return 0
   say "Next, on GitHub"
   for stack in "${stacks[@]}"; do
@@ -228,16 +240,17 @@ next_steps() {
     echo "gh variable set ${upper}_GCP_PROJECT_NUMBER --repo $repository --body $number"
     echo "gh api --method PUT repos/$repository/environments/$stack"
   done
-  echo "Then give the environment prod its required reviewers, and both only the branch main: Settings, Environments."
-  [ "$budget" = yes ] || echo "For a budget (monthlyBudget), as administrator of the billing account: the same command again with --budget."
+  echo "Then set required reviewers for the environment prod, and allow only the branch main in both environments: Settings, Environments."
+  [ "$budget" = yes ] || echo "For a budget (monthlyBudget), as administrator of the billing account, run the same command again with --budget."
 }
 
-# The default account of Compute Engine, where Google has made it an editor of the project.
+# Warns when the default service account of Compute Engine is an editor of the project, because the deployer
+# could act as that account.
 warn_default_account() {
   local member="serviceAccount:$number-compute@developer.gserviceaccount.com"
   bound "roles/editor,$member," gcloud projects get-iam-policy "$project" || return 0
-  say "Not ours, and worth doing where nothing else in $project needs it"
-  echo "gcloud projects remove-iam-policy-binding $project --member=$member --role=roles/editor    # the deployer could act as it"
+  say "Recommended if nothing else in $project needs this role, because the deployer could act as this account"
+  echo "gcloud projects remove-iam-policy-binding $project --member=$member --role=roles/editor"
 }
 
 project="" repository="" repository_id="" promote_from="" dry=no budget=no stacks=() on_call=() budgeters=()
@@ -257,25 +270,25 @@ while [ $# -gt 0 ]; do
     esac
     shift
     ;;
-  -*) wrong "no option '$1' here" ;;
+  -*) wrong "unknown option '$1'" ;;
   *)
-    [ -z "$repository" ] || wrong "'$1' is too much"
+    [ -z "$repository" ] || wrong "unexpected argument '$1'"
     if [ -z "$project" ]; then project="$1"; else repository="$1"; fi
     ;;
   esac
   shift
 done
 id='^[a-z][a-z0-9-]{4,28}[a-z0-9]$'
-[[ "$project" =~ $id ]] || wrong "'$project' is no project id"
-[[ -z "$promote_from" || "$promote_from" =~ $id ]] || wrong "--promote-from '$promote_from' is no project id"
-[[ -z "$repository" || "$repository" =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ ]] || wrong "'$repository' is no OWNER/REPO"
-[[ -z "$repository_id" || "$repository_id" =~ ^[0-9]+$ ]] || wrong "--repository-id '$repository_id' is no number"
-[[ "$region" =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || wrong "--region '$region' is no region, for example us-central1"
+[[ "$project" =~ $id ]] || wrong "'$project' is not a project id"
+[[ -z "$promote_from" || "$promote_from" =~ $id ]] || wrong "--promote-from '$promote_from' is not a project id"
+[[ -z "$repository" || "$repository" =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ ]] || wrong "'$repository' is not OWNER/REPO"
+[[ -z "$repository_id" || "$repository_id" =~ ^[0-9]+$ ]] || wrong "--repository-id '$repository_id' is not a number"
+[[ "$region" =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || wrong "--region '$region' is not a region, for example us-central1"
 for member in "${on_call[@]+"${on_call[@]}"}"; do
-  [[ "$member" =~ ^(user|group):[^@[:space:],]+@[^@[:space:],]+$ ]] || wrong "--on-call '$member' is no user:… or group:…, for example group:ops@example.com"
+  [[ "$member" =~ ^(user|group):[^@[:space:],]+@[^@[:space:],]+$ ]] || wrong "--on-call '$member' must be user:… or group:…, for example group:ops@example.com"
 done
 [ ${#stacks[@]} -gt 0 ] || stacks=(staging prod)
-for stack in "${stacks[@]}"; do [[ "$stack" =~ ^[a-z][a-z0-9-]*$ ]] || wrong "--stack '$stack' is no stack's name"; done
+for stack in "${stacks[@]}"; do [[ "$stack" =~ ^[a-z][a-z0-9-]*$ ]] || wrong "--stack '$stack' is not the name of a stack"; done
 bucket="$project-odin-pulumi"
 key_path="projects/$project/locations/$region/keyRings/$ring/cryptoKeys/$key"
 
@@ -286,7 +299,7 @@ number=PROJECT_NUMBER
 if [ "$dry" = no ]; then
   command -v gcloud >/dev/null || die "gcloud is not installed: https://cloud.google.com/sdk/docs/install"
   number="$(gcloud projects describe "$project" --format="value(projectNumber)")" ||
-    die "cannot see the project $project: is the id right, and are you logged in (gcloud auth login)?"
+    die "cannot read the project $project: is the id right, and are you logged in (gcloud auth login)?"
 fi
 enable_apis
 make_state

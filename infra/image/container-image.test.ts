@@ -8,7 +8,7 @@ import { ContainerImage, ownDigest } from "./container-image.ts";
 const REGISTRY = "us-central1-docker.pkg.dev/test-project/odin-test-images";
 const DIGEST = `sha256:${"0".repeat(64)}`;
 
-test("built for our machines, pushed by version, run by digest, without credentials", async () => {
+test("an image is built for our machines, pushed by version and run by digest, without credentials", async () => {
   const { one } = await record(() => {
     const { digest } = new ContainerImage("gateway", {
       image: "gateway",
@@ -40,7 +40,7 @@ test("built for our machines, pushed by version, run by digest, without credenti
   assert.ok(machine.dependencies.includes(image.urn));
 });
 
-test("the digest is that of our repository", () => {
+test("the digest belongs to our repository", () => {
   assert.equal(ownDigest("ours/gateway", `ours/gateway@${DIGEST}`), `ours/gateway@${DIGEST}`);
   assert.equal(ownDigest("ours/gateway", `theirs/gateway@${DIGEST}`), `ours/gateway@${DIGEST}`);
   for (const wrong of [undefined, "", DIGEST, "ours/gateway:1", "ours/gateway@sha256:12"]) {

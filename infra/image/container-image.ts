@@ -4,32 +4,38 @@ import type { ImageSource } from "./image-context.ts";
 
 /** Arguments of {@link ContainerImage}. */
 export interface ContainerImageArgs {
-  /** What it is called in the registry, for example `gateway`. */
+  /** Name of the image in the registry, for example `gateway`. */
   image: string;
-  /** Repository to push to: `images` of a Registry. */
+  /** Address of the repository to push to: `images` of a Registry. */
   registry: pulumi.Input<string>;
-  /** What it is built from, of `prepareContext`. */
+  /** The sources, as `prepareContext` returns them. */
   source: ImageSource;
 }
 
 /**
- * An image of this repository, built by the Docker daemon of the machine that deploys, pushed, and named by its digest.
+ * An image that the Docker daemon of the deploying machine builds from this repository and pushes. Machines
+ * pull the image by its digest.
  *
- * No credentials here: the provider asks the credential helper that `gcloud auth configure-docker REGION-docker.pkg.dev` sets up, as `docker
- * push` does. An access token as `registry.password` would be in the state, encrypted, and dead an hour later; it would show no change at
- * the next deployment (the provider ignores user and password when it compares), so it would also hide that it is wrong.
+ * The component has no credentials. The provider uses the credential helper that
+ * `gcloud auth configure-docker REGION-docker.pkg.dev` sets up, as `docker push` does. An access token in
+ * `registry.password` would be stored (encrypted) in the state and would expire after an hour. The next
+ * deployment would not show that the token is wrong, because the provider ignores user and password when it
+ * compares.
  *
- * When it is built: when an input here differs, the tag among them, which is the version of the sources, or when the provider's own hash of the
- * context does. That hash takes names, contents and modes of all files that `.dockerignore` lets through, which is why the context is a copy
- * with fixed modes (`prepareContext`). `ignoreChanges` would not hold it off: the provider adds the hash after the engine has applied that.
+ * The image is built again when one of the inputs here changes (the tag is the version of the sources) or
+ * when the provider's own hash of the context changes. The provider hashes names, contents and modes of all
+ * files that `.dockerignore` includes; this is why the context is a copy with fixed modes (`prepareContext`).
+ * `ignoreChanges` would not help: the provider adds its hash after the engine has applied `ignoreChanges`.
  *
- * A preview builds nothing, as it needs neither a daemon nor credentials: where the image would change, its digest is not known yet and
- * what runs it shows as changed. A stack that is given an earlier digest (`serverImage`) does without this component.
+ * A preview builds nothing, so it needs neither a Docker daemon nor credentials. Where the image would
+ * change, its digest is not known yet, and every machine that runs the image shows as changed. A stack with
+ * an earlier digest in `serverImage` does not use this component.
  *
- * Deleting it deletes nothing in the registry; that is the work of the repository's clean-up.
+ * Deleting this component deletes nothing in the registry: the repository's clean-up policies delete old
+ * images.
  */
 export class ContainerImage extends pulumi.ComponentResource {
-  /** `REGISTRY/IMAGE@sha256:…`: what a machine pulls. */
+  /** `REGISTRY/IMAGE@sha256:…`: the name by which machines pull the image. */
   readonly digest: pulumi.Output<string>;
 
   constructor(name: string, args: ContainerImageArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -41,7 +47,8 @@ export class ContainerImage extends pulumi.ComponentResource {
       name,
       {
         imageName: pulumi.interpolate`${repository}:${version}`,
-        // COMMIT is what /stats shows after the version: the sources' own, so that an unrelated commit does not make another image.
+        // /stats shows COMMIT after the version. COMMIT is the version of the sources and not a git commit,
+        // so an unrelated commit does not make another image.
         build: { context, dockerfile, platform: "linux/amd64", args: { ...buildArgs, COMMIT: version } },
         buildOnPreview: false,
         skipPush: false,
@@ -56,15 +63,16 @@ export class ContainerImage extends pulumi.ComponentResource {
 }
 
 /**
- * The digest in our repository. A daemon lists one name for each repository that it pushed the same image to, and the provider takes the
- * first, which may be that of another stack.
- * @throws Error when it has none
+ * Returns the image's name in our repository, by digest. A daemon that pushed the same image to several
+ * repositories lists one name for each of them, and the provider returns the first, which may belong to
+ * another stack.
+ * @throws Error when `repoDigest` has no digest
  */
 export function ownDigest(repository: string, repoDigest: string | undefined): string {
   const digest = /@(sha256:[0-9a-f]{64})$/.exec(repoDigest ?? "")?.[1];
   if (!digest) {
     throw new Error(
-      `Docker gave ${JSON.stringify(repoDigest)} instead of a digest for ${repository}: the image was not pushed. Build it again with pulumi up --replace and the URN of the image.`,
+      `Docker returned ${JSON.stringify(repoDigest)} instead of a digest for ${repository}: the image was not pushed. Build the image again with pulumi up --replace and the URN of the image.`,
     );
   }
   return `${repository}@${digest}`;

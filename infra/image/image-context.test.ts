@@ -31,7 +31,7 @@ const FILES = {
   "README.md": "not built",
   "server/main.ts": "start()",
   "server/main.test.ts": "test()",
-  "bench/bench.ts": "bench()",
+  "server/bench/bench.ts": "bench()",
   "server/bench.ts": "built",
   "server/src/a/deep.ts": "deep()",
   "server/src/node_modules/x/index.js": "x()",
@@ -50,7 +50,7 @@ function tree(files: Record<string, string>): string {
 const version = (files: Record<string, string>, buildArgs?: Record<string, string>) =>
   contentVersion({ root: tree(files), dockerfile: "Dockerfile", ...(buildArgs ? { buildArgs } : {}) });
 
-test("the files that .dockerignore lets through, sorted", () => {
+test("the files that .dockerignore includes, sorted", () => {
   assert.deepEqual(contextFiles(tree(FILES)), [
     "package.json",
     "server/bench.ts",
@@ -59,7 +59,7 @@ test("the files that .dockerignore lets through, sorted", () => {
   ]);
 });
 
-test("the gateway's sources, without tests and what is built or installed", () => {
+test("the gateway's sources, without tests and without built or installed files", () => {
   const root = join(import.meta.dirname, "../..");
   const files = contextFiles(root);
   for (const path of [
@@ -78,7 +78,7 @@ test("the gateway's sources, without tests and what is built or installed", () =
   assert.match(contentVersion({ root, dockerfile: "server/Dockerfile" }), /^[0-9a-f]{12}$/);
 });
 
-test("the version changes with what is built", () => {
+test("the version changes with every file and argument that reaches the builder", () => {
   const first = version(FILES);
   assert.match(first, /^[0-9a-f]{12}$/);
   for (const change of [
@@ -99,7 +99,7 @@ test("the version changes with what is built", () => {
   );
 });
 
-test("the version changes with nothing else", () => {
+test("the version does not change with anything else", () => {
   const first = version(FILES);
   assert.equal(version(Object.fromEntries(Object.entries(FILES).reverse())), first);
   assert.equal(version({ ...FILES, "README.md": "", "docs/x.md": "", "server/x.test.ts": "" }), first);
@@ -111,7 +111,7 @@ test("the version changes with nothing else", () => {
   assert.equal(version(FILES, { A: "1", B: "2" }), version(FILES, { B: "2", A: "1" }));
 });
 
-test("no two trees have the same version", () => {
+test("different trees have different versions", () => {
   const name = fc.stringMatching(/^[a-z]{1,3}$/);
   const trees = fc.dictionary(name, fc.string({ maxLength: 3 }), { maxKeys: 3 });
   const seen = new Map<string, string>();
@@ -133,7 +133,7 @@ test("no two trees have the same version", () => {
   assert.ok(seen.size > 20);
 });
 
-test("the context is a copy with fixed modes, and made once", () => {
+test("the context is a copy with fixed modes, made only once", () => {
   const root = tree(FILES);
   chmodSync(join(root, "server/main.ts"), 0o775);
   const folder = join(tree({}), "made");
@@ -164,14 +164,14 @@ test("the context is a copy with fixed modes, and made once", () => {
   assert.ok(readdirSync(target).includes("mark"));
 });
 
-test("what could be taken for two things is refused", () => {
+test("ambiguous ignore files and symbolic links are refused", () => {
   const refused = (ignore: string, reason: RegExp) =>
     assert.throws(() => contextFiles(tree({ ...FILES, ".dockerignore": ignore })), reason);
-  refused("!server\n", /\.dockerignore:1: "!server" comes first, which has to be \*/);
-  refused("*\n**/dist\n!server\n", /\.dockerignore:3: "!server" lets through what a line before/);
-  refused("*\n!serv*\n", /\.dockerignore:2: "!serv\*" has to be a plain path/);
-  refused("*\n!server\n[a-z].ts\n", /\.dockerignore:3: "\[a-z\]\.ts" is more than/);
-  refused("*\n!client\n", /client, which \.dockerignore lets through, is not in/);
+  refused("!server\n", /\.dockerignore:1: "!server" is the first pattern, which must be \*/);
+  refused("*\n**/dist\n!server\n", /\.dockerignore:3: "!server" includes files that a line above/);
+  refused("*\n!serv*\n", /\.dockerignore:2: "!serv\*" must be ! and a plain path/);
+  refused("*\n!server\n[a-z].ts\n", /\.dockerignore:3: "\[a-z\]\.ts" has characters that/);
+  refused("*\n!client\n", /client, which \.dockerignore includes, is not in/);
   const root = tree(FILES);
   symlinkSync("main.ts", join(root, "server/link.ts"));
   assert.throws(() => contextFiles(root), /server\/link\.ts is a symbolic link/);

@@ -13,31 +13,35 @@ import {
 } from "node:fs";
 import { dirname, join, posix, relative, sep } from "node:path";
 
-/** What an image is built from. */
+/** The inputs of an image's build. */
 export interface ImageSource {
-  /** Folder with the sources and nothing else, from the current folder, with `/`. */
+  /** Folder with the sources and nothing else, relative to the current folder, with `/`. */
   context: string;
-  /** From the current folder, with `/`. */
+  /** Path relative to the current folder, with `/`. */
   dockerfile: string;
   /** Build arguments. */
   buildArgs: Record<string, string>;
-  /** {@link contentVersion} of all of these. */
+  /** {@link contentVersion} of these inputs. */
   version: string;
 }
 
 /** Where the sources of an image are. */
 export interface ImageSourceArgs {
-  /** Folder with the `.dockerignore`, which names what goes into the image, unless the Dockerfile has one of its own beside it. */
+  /**
+   * Folder with the `.dockerignore`, which lists the files that go into the image. A Dockerfile may have its
+   * own ignore file beside it (`server/Dockerfile.dockerignore`), which is then used instead.
+   */
   root: string;
-  /** From `root`, for example `server/Dockerfile`. */
+  /** Path relative to `root`, for example `server/Dockerfile`. */
   dockerfile: string;
-  /** Build arguments; part of the version. Default: none. */
+  /** Build arguments; they are part of the version. Default: none. */
   buildArgs?: Record<string, string>;
 }
 
 /**
- * A short name of what an image is built from, 12 hex digits: it changes with the content of a file that reaches the builder, with the
- * Dockerfile and with a build argument, and with nothing else, be it the commit, the machine, times or modes.
+ * Returns a version of an image's sources, 12 hex digits. The version changes when the content of a file that
+ * reaches the builder, the Dockerfile or a build argument changes. The commit, the machine, file times and
+ * file modes do not matter.
  */
 export function contentVersion({ root, dockerfile, buildArgs = {} }: ImageSourceArgs): string {
   const hash = createHash("sha256");
@@ -52,11 +56,13 @@ export function contentVersion({ root, dockerfile, buildArgs = {} }: ImageSource
 }
 
 /**
- * Copies what an image is built from to `folder/VERSION`, each file with mode 0644. @pulumi/docker hashes the modes of the context too, and
- * of those git keeps only whether a file can be executed: the same commit, checked out with umask 002 here and 022 there, would be built and
- * rolled out again by whoever deploys next. The folder's name is the version, so two deployments at a time do not disturb each other.
+ * Copies the sources of an image to `folder/VERSION`, each file with mode 0644. The modes are fixed because
+ * @pulumi/docker hashes them too, while git keeps only whether a file is executable: the same commit, checked
+ * out with umask 002 on one machine and 022 on another, would be built and rolled out again by the next
+ * deployment. The folder's name is the version, so two deployments at the same time do not disturb each
+ * other.
  *
- * @param folder is made when missing; ignored by git
+ * @param folder created when it is missing; ignored by git
  */
 export function prepareContext(args: ImageSourceArgs, folder: string): ImageSource {
   const { root, dockerfile, buildArgs = {} } = args;
@@ -73,7 +79,7 @@ export function prepareContext(args: ImageSourceArgs, folder: string): ImageSour
       renameSync(partial, target);
     } catch (error) {
       rmSync(partial, { recursive: true });
-      if (!existsSync(target)) throw error; // else another deployment was faster
+      if (!existsSync(target)) throw error; // the folder exists when another deployment was faster
     }
   }
   const context = relative(".", target).split(sep).join("/");
@@ -84,18 +90,22 @@ function copy(from: string, to: string): void {
   const folder = dirname(to);
   if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o755 });
   writeFileSync(to, readFileSync(from));
-  chmodSync(to, 0o644); // whatever the umask made of it
+  chmodSync(to, 0o644); // the umask may have removed bits from the mode
 }
 
-/** The Dockerfile's own `.dockerignore`, where it has one, as BuildKit picks it: `server/Dockerfile.dockerignore`. */
+/**
+ * The Dockerfile's own ignore file if there is one (BuildKit prefers `server/Dockerfile.dockerignore` too),
+ * else `.dockerignore`.
+ */
 function ignoreFile(root: string, dockerfile: string): string {
   const own = `${dockerfile}.dockerignore`;
   return existsSync(join(root, own)) ? own : ".dockerignore";
 }
 
 /**
- * The files that an ignore file lets through to the builder, from `root`, sorted, with `/`. It has to be a list of what is allowed: `*`, then
- * `!path` lines, then patterns of what is left out of these. Anything else is refused, for two readers could take it for two things.
+ * Returns the files that an ignore file includes in the build: paths relative to `root`, sorted, with `/`.
+ * The ignore file must be a list of included paths: `*`, then `!path` lines, then patterns that exclude files
+ * below these paths. Anything else is refused, because Docker and this function might read it differently.
  */
 export function contextFiles(root: string, ignore = ".dockerignore"): string[] {
   const { allowed, excluded } = parse(readFileSync(join(root, ignore), "utf8"), ignore);
@@ -103,13 +113,13 @@ export function contextFiles(root: string, ignore = ".dockerignore"): string[] {
   const walk = (path: string): string[] => {
     if (isExcluded(path)) return [];
     const stat = statSync(join(root, path), { throwIfNoEntry: false });
-    if (!stat) throw new Error(`${path}, which ${ignore} lets through, is not in ${root}`);
+    if (!stat) throw new Error(`${path}, which ${ignore} includes, is not in ${root}`);
     if (stat.isFile()) return [path];
     return readdirSync(join(root, path), { withFileTypes: true }).flatMap((entry) => {
       const below = posix.join(path, entry.name);
       if (entry.isSymbolicLink() && !isExcluded(below)) {
         throw new Error(
-          `${below} is a symbolic link: an image is built from files. Exclude it in ${ignore}.`,
+          `${below} is a symbolic link, and an image is built from plain files only. Exclude the link in ${ignore}.`,
         );
       }
       return walk(below);
@@ -121,32 +131,35 @@ export function contextFiles(root: string, ignore = ".dockerignore"): string[] {
 function parse(text: string, name: string): { allowed: string[]; excluded: RegExp[] } {
   const allowed: string[] = [];
   const excluded: RegExp[] = [];
-  let everything = false;
+  let sawStar = false;
   for (const [index, raw] of text.split("\n").entries()) {
     const line = raw.trim();
     const refuse = (reason: string) => new Error(`${name}:${index + 1}: ${JSON.stringify(line)} ${reason}`);
     if (line === "" || line.startsWith("#")) continue;
-    if (!everything) {
+    if (!sawStar) {
       if (line !== "*") {
-        throw refuse("comes first, which has to be *: nothing is let through but what is named");
+        throw refuse("is the first pattern, which must be *: only the paths after it are included");
       }
-      everything = true;
+      sawStar = true;
     } else if (line.startsWith("!")) {
       if (excluded.length > 0) {
-        throw refuse("lets through what a line before may have left out: put it before that one");
+        throw refuse("includes files that a line above may have excluded: move it above that line");
       }
-      if (!/^![\w.][\w./-]*$/.test(line)) throw refuse("has to be a plain path after the !");
+      if (!/^![\w.][\w./-]*$/.test(line)) throw refuse("must be ! and a plain path");
       allowed.push(line.slice(1));
     } else if (/^[\w./*-]+$/.test(line)) {
       excluded.push(pattern(line));
     } else {
-      throw refuse("is more than letters, digits and . - _ / * say");
+      throw refuse("has characters that are not supported here: use letters, digits and . - _ / * only");
     }
   }
   return { allowed, excluded };
 }
 
-/** A pattern of .dockerignore: `**` is any number of folders, `*` anything but `/`; what matches is left out with all below it. */
+/**
+ * The regular expression of an exclude pattern: `**` is any number of folders, `*` is anything except `/`. A
+ * folder that matches is excluded with everything below it.
+ */
 function pattern(line: string): RegExp {
   const source = line
     .split("/")

@@ -6,7 +6,7 @@ import { dockerHubPath } from "./registry.ts";
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
 
-test("every image is pinned by tag and digest, no two by the same one", () => {
+test("every image is pinned by tag and digest, and no two images have the same digest", () => {
   const all = [...Object.values(IMAGES), ...Object.values(BUILD_IMAGES)];
   for (const image of all) assert.match(image, /^[a-z.]+\/[a-z0-9/-]+:[\w.-]+@sha256:[0-9a-f]{64}$/);
   assert.equal(new Set(all.map((image) => image.split("@")[1])).size, all.length);

@@ -1,12 +1,15 @@
 /**
- * Third-party images, each by tag, which people read, and by the digest of its list of platforms, which machines go by. Servers that
- * configuration and rules are tested against have the minor version of those tests.
+ * Third-party images. Each has a tag for people and a digest (of the image's list of platforms), which
+ * machines use. Servers that the tests run configuration and rules against have the same minor version here
+ * and in the tests.
  *
- * To take another version: `node tools/outdated.ts` prints the newer ones with their digests (each week outdated.yml does), read the release
- * notes, change both here, deploy to staging first. Each new value is a new template, and so a rollout of the machines that run it.
+ * To take another version: `node tools/outdated.ts` prints the newer versions with their digests
+ * (.github/workflows/outdated.yml runs the command each week). Read the release notes, change tag and digest
+ * here, and deploy to staging first. Each new value makes a new instance template, so the machines that run
+ * the image are rolled out.
  */
 export const IMAGES = {
-  /** From scratch: no shell in it. Its entry point is `/nats-server`. */
+  /** Built from scratch, so it has no shell. The entry point is `/nats-server`. */
   nats: "docker.io/library/nats:2.15.0@sha256:cd3fcd4ecdda44e3a66728a5334af0a959bc3979b32810e033d1c547241cd0f4",
   "nats-exporter":
     "docker.io/natsio/prometheus-nats-exporter:0.11.0@sha256:31c02aac089a0e9bc5cd9bd1726064f8c6bfa771acbef85a8be88a687e87daba",
@@ -22,8 +25,9 @@ export const IMAGES = {
 } as const;
 
 /**
- * What the gateway's image is built with and on: build arguments of its Dockerfile, which has the same tags without digests. A moved tag
- * would make another image of the same sources. Pulled by the machine that deploys, straight from their registries.
+ * Images that the gateway's image is built with and based on. They are build arguments of server/Dockerfile,
+ * which has the same tags without digests. The digests matter: with a tag that moved, the same sources would
+ * make another image. The machine that deploys pulls these images directly from their registries.
  */
 export const BUILD_IMAGES = {
   NODE_IMAGE:

@@ -34,7 +34,7 @@ const DELETE_OLD = {
   condition: { olderThan: "7776000s", tagState: "ANY" }, // 90 days
 };
 
-test("a repository of our own, where what runs is never old enough", async () => {
+test("our own repository keeps the newest and the tagged images", async () => {
   const { one } = await build();
   const repository = one(REPOSITORY, "registry-images");
   assert.equal(repository.parent, one("odin-ws:index:Registry").urn);
@@ -71,7 +71,7 @@ test("a pull-through cache of Docker Hub", async () => {
   });
 });
 
-test("each reader may read what it pulls and nothing more", async () => {
+test("each reader may read only the repository that it pulls from", async () => {
   const { all } = await build();
   assert.deepEqual(
     all(GRANT)
@@ -92,7 +92,7 @@ test("each reader may read what it pulls and nothing more", async () => {
   );
 });
 
-test("addresses, known when the readers may pull", async () => {
+test("addresses are known as soon as the readers may pull", async () => {
   const { one, all } = await build();
   const machine = one("test:index:Machine");
   assert.deepEqual(machine.inputs, {
@@ -102,7 +102,7 @@ test("addresses, known when the readers may pull", async () => {
   for (const { urn } of all(GRANT)) assert.ok(machine.dependencies.includes(urn), urn);
 });
 
-test("in production our images are protected, what can be pulled again is not", async () => {
+test("in production our own images are protected from deletion, the cache is not", async () => {
   const { one } = await build({ ...testSite, production: true });
   assert.equal(one(REPOSITORY, "registry-images").protect, true);
   assert.equal(one(REPOSITORY, "registry-docker-hub").protect, false);
@@ -134,7 +134,7 @@ test("images that the mirror refuses", () => {
   }
 });
 
-test("the mirror changes only where an image comes from", () => {
+test("the mirror changes only the registry of an image", () => {
   const part = fc.stringMatching(/^[a-z0-9]{1,8}(-[a-z0-9]{1,8})?$/);
   const version = fc.oneof(fc.stringMatching(/^:[A-Za-z0-9_][\w.-]{0,20}$/), fc.constant(`@${DIGEST}`));
   fc.assert(

@@ -5,14 +5,17 @@ import { roleLabels, type Site } from "../site.ts";
 /** Arguments of {@link Registry}. */
 export interface RegistryArgs {
   site: Site;
-  /** Who may pull our own images: IAM members (`serviceAccount:…`) by role, for example `{gateway: identity.member}`. */
+  /**
+   * IAM members (`serviceAccount:…`) that may pull our own images, by role, for example
+   * `{gateway: identity.member}`.
+   */
   readers: Record<string, pulumi.Input<string>>;
-  /** Who may pull third-party images. */
+  /** IAM members that may pull third-party images, by role. */
   mirrorReaders: Record<string, pulumi.Input<string>>;
 }
 
 const DAY = 86_400; // s
-// Google keeps ages as seconds: "90d" would come back as "7776000s" and differ for ever after.
+// Google stores ages in seconds: "90d" would be returned as "7776000s" and show as a difference forever.
 const OLD = `${90 * DAY}s`;
 
 type CleanupPolicy = gcp.types.input.artifactregistry.RepositoryCleanupPolicy;
@@ -23,21 +26,25 @@ const DELETE_OLD: CleanupPolicy = {
   condition: { olderThan: OLD, tagState: "ANY" },
 };
 
-/** What a machine may need is kept whatever its age: a policy that keeps outweighs every policy that deletes. */
+/**
+ * Keeps the newest versions of each image at any age: a KEEP policy has priority over every DELETE policy.
+ */
 function keepNewest(keepCount: number): CleanupPolicy {
   return { id: "keep-newest", action: "KEEP", mostRecentVersions: { keepCount } };
 }
 
 /**
- * Our own images, and a pull-through cache of Docker Hub: machines without an address pull both through Google's network, the pulls of
- * all machines count as one against Docker Hub's limit, and a new machine starts while Docker Hub is down.
+ * Repository of our own images, and a pull-through cache of Docker Hub. Machines without a public address
+ * pull from both through Google's network. With the cache, the pulls of all machines count as one against
+ * Docker Hub's limit, and a new machine can start while Docker Hub is down.
  *
- * Clean-up runs daily. It deletes what is older than 90 days, but never the newest versions of an image, of which the running one is
- * always one: an image is pushed only in order to be rolled out. What an old digest in `serverImage` names would not be among them after
- * 30 more rollouts: give that digest a tag that starts with `keep`.
+ * Clean-up runs daily. It deletes versions that are older than 90 days, but never the newest 30 versions of
+ * an image. The running version is always among them, because an image is pushed only to be rolled out. An
+ * old digest in `serverImage` would no longer be among them after 30 more rollouts: give that digest a tag
+ * that starts with `keep`.
  */
 export class Registry extends pulumi.ComponentResource {
-  /** `REGION-docker.pkg.dev/PROJECT/REPOSITORY`, known when the readers may pull. */
+  /** `REGION-docker.pkg.dev/PROJECT/REPOSITORY`, known as soon as the readers may pull. */
   readonly images: pulumi.Output<string>;
   readonly #cache: pulumi.Output<string>;
 
@@ -50,7 +57,8 @@ export class Registry extends pulumi.ComponentResource {
       format: "DOCKER",
       labels: roleLabels(site, "registry"),
       cleanupPolicyDryRun: false,
-      // Scanned where the project has Container Scanning on, which costs per pushed image: the project's decision, not ours.
+      // Images are scanned where the project has Container Scanning enabled. A scan costs money for each
+      // pushed image, so the owner of the project decides.
       vulnerabilityScanningConfig: { enablementConfig: "INHERITED" },
     };
     const images = new gcp.artifactregistry.Repository(
@@ -60,7 +68,8 @@ export class Registry extends pulumi.ComponentResource {
         repositoryId: `${site.prefix}-images`,
         description: "Images that are built here",
         mode: "STANDARD_REPOSITORY",
-        // Tags stay mutable: an image that is built again after a lost state has its old tag and a new digest. Machines name digests.
+        // Tags stay mutable: when the state was lost, an image is built again with its old tag and a new
+        // digest. Machines pull by digest.
         cleanupPolicies: [
           DELETE_OLD,
           keepNewest(30),
@@ -80,7 +89,8 @@ export class Registry extends pulumi.ComponentResource {
           description: "Docker Hub, without an account",
           dockerRepository: { publicRepository: "DOCKER_HUB" },
         },
-        // An image for several platforms counts as two versions: its list and the one that was pulled.
+        // An image for several platforms counts as two versions: the list of platforms and the image that was
+        // pulled.
         cleanupPolicies: [DELETE_OLD, keepNewest(10)],
       },
       { parent: this },
@@ -90,12 +100,15 @@ export class Registry extends pulumi.ComponentResource {
     this.registerOutputs({ images: this.images });
   }
 
-  /** A third-party image as the machines pull it: through the cache. @throws Error for one that the cache does not have */
+  /**
+   * The name of a third-party image in the cache.
+   * @throws Error for an image that is not on Docker Hub or has no version
+   */
   mirror(image: string): pulumi.Output<string> {
     return pulumi.interpolate`${this.#cache}/${dockerHubPath(image)}`;
   }
 
-  /** The repository's address, as soon as the readers may pull from it. */
+  /** The repository's address, known as soon as the readers may pull from it. */
   #readable(
     name: string,
     repository: gcp.artifactregistry.Repository,
@@ -117,7 +130,8 @@ export class Registry extends pulumi.ComponentResource {
           { parent: this },
         ),
     );
-    // The grants' own input `role`, not their ids: known in previews, so that a new reader does not make every VM look changed.
+    // The grants' input `role` and not their ids: the input is known in previews, so a new reader does not
+    // make every VM look changed.
     const granted = pulumi.all(grants.map(({ role }) => role));
     return pulumi
       .all([location, project, repositoryId, granted])
@@ -125,13 +139,16 @@ export class Registry extends pulumi.ComponentResource {
   }
 }
 
-/** [registry/]path, then a tag, a digest or both. The first part is a registry when it looks like a host. */
+/**
+ * `[registry/]path`, then a tag, a digest or both. The first part is a registry when it looks like a host.
+ */
 const IMAGE =
   /^(?:(?<registry>localhost|[^/@]*[.:][^/@]*)\/)?(?<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?<version>(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?)$/;
 
 /**
- * The path below a mirror of Docker Hub: `docker.io/grafana/loki:3.5.5` is `grafana/loki:3.5.5`, official images are in `library/`.
- * @throws Error for an image without a version or of another registry
+ * Returns the path of an image in a mirror of Docker Hub: `grafana/loki:3.5.5` for
+ * `docker.io/grafana/loki:3.5.5`. Official images are in `library/`.
+ * @throws Error for an image that has no version or is in another registry
  */
 export function dockerHubPath(image: string): string {
   const { registry = "docker.io", path, version } = IMAGE.exec(image)?.groups ?? {};
@@ -144,6 +161,6 @@ export function dockerHubPath(image: string): string {
     );
   }
   if (!version)
-    throw new Error(`${image} has no version: add a tag and the digest, or another one may run tomorrow`);
+    throw new Error(`${image} has no version: add a tag and the digest, or another version may run tomorrow`);
   return `${path.includes("/") ? path : `library/${path}`}${version}`;
 }

@@ -16,7 +16,7 @@ const args: ConfigBucketArgs = {
 const create = (changes: Partial<ConfigBucketArgs> = {}) =>
   record(() => new ConfigBucket("config", { ...args, ...changes }));
 
-test("a private bucket that keeps old versions and leaves nothing behind", async () => {
+test("a private bucket that keeps old versions, and leaves nothing behind when it is deleted", async () => {
   const { one, result } = await create();
   assert.deepEqual(one("gcp:storage/bucket:Bucket").inputs, {
     name: "test-project-odin-test-config",
@@ -41,7 +41,7 @@ test("a private bucket that keeps old versions and leaves nothing behind", async
   });
 });
 
-test("an object for each file, and a manifest that sha256sum understands, written after them", async () => {
+test("an object for each file, and a manifest for sha256sum that is written after the files", async () => {
   const { one, all } = await create();
   assert.deepEqual(one(OBJECT, "config-loki/loki.yml").inputs, {
     bucket: "test-project-odin-test-config",
@@ -63,7 +63,7 @@ test("an object for each file, and a manifest that sha256sum understands, writte
     assert.ok(manifest.dependencies.includes(urn));
     assert.ok(
       deleteBeforeReplace,
-      "else the deletion of the old one would take the new one, which has its name",
+      "otherwise the deletion of the old object would delete the new object, which has the same name",
     );
   }
 });
@@ -84,7 +84,7 @@ test("a changed file changes its object and the manifest, nothing else", async (
   );
 });
 
-test("refuses paths that a VM could not write and empty files, all of them at once", async () => {
+test("refuses empty files and paths that a VM could not write, and reports all of them at once", async () => {
   const files = {
     manifest: "x",
     "../etc/passwd": "x",

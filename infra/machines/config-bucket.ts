@@ -4,29 +4,36 @@ import { type Mistake, refuse } from "../argument-mistakes.ts";
 import { roleLabels, type Site } from "../site.ts";
 import { MANIFEST, manifest } from "./manifest.ts";
 
-const KEPT_VERSIONS = 10; // of a file, to go back to by hand
+const KEPT_VERSIONS = 10; // old versions of each file, to restore one by hand
 
 /** Arguments of {@link ConfigBucket}. */
 export interface ConfigBucketArgs {
   site: Site;
-  /** Content by path, for example `prometheus/prometheus.yml`. Neither secret nor empty, and none is called `manifest`. */
+  /**
+   * Contents by path, for example `prometheus/prometheus.yml`. A file is not secret, not empty and not called
+   * `manifest`.
+   */
   files: Record<string, pulumi.Input<string>>;
-  /** IAM members that may read all files, by a name for each. */
+  /** IAM members that may read all files, by a name of your choice. */
   readers: Record<string, pulumi.Input<string>>;
 }
 
 /**
- * Files that a stack's VMs pull. The object `manifest` lists them, `<sha256 in hex>  <path>` a line as sha256sum writes it, and is written after
- * the others: who finds files that do not match it yet, asks again a minute later. A changed file changes its object and the manifest.
+ * Files that a stack's VMs download. The object `manifest` lists the files, one per line in the format of
+ * sha256sum: `<sha256 in hex>  <path>`. The manifest is written after the files. A VM whose downloads do not
+ * match the manifest tries again a minute later. A changed file changes its own object and the manifest.
  */
 export class ConfigBucket extends pulumi.ComponentResource {
   /**
-   * Name of the bucket. Known at once and without a dependency on the bucket, so that what is told the name (instance templates!) is
-   * not replaced together with it.
+   * Name of the bucket. The name is known from the start and does not depend on the bucket, so resources that
+   * contain the name (instance templates, for example) are not replaced together with the bucket.
    */
   readonly bucket: string;
 
-  /** @throws InputPropertiesError for a path that cannot be one */
+  /**
+   * @throws InputPropertiesError when there are no files, or a file is empty or has a path that is not
+   * allowed
+   */
   constructor(name: string, args: ConfigBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:ConfigBucket", name, {}, opts);
     const { site, files, readers } = args;
@@ -49,7 +56,7 @@ export class ConfigBucket extends pulumi.ComponentResource {
             condition: { numNewerVersions: KEPT_VERSIONS, withState: "ARCHIVED" },
           },
         ],
-        softDeletePolicy: { retentionDurationSeconds: 0 }, // all of it can be made again
+        softDeletePolicy: { retentionDurationSeconds: 0 }, // all files can be uploaded again
         forceDestroy: true,
       },
       { parent: this },
@@ -89,7 +96,7 @@ function mistakes(files: ConfigBucketArgs["files"]): Mistake[] {
       reason: `must be letters, digits, "_", "-" and single dots between slashes, and not ${MANIFEST}`,
     }));
   const empty = paths
-    .filter((path) => files[path] === "") // the provider takes it for a missing one
+    .filter((path) => files[path] === "") // the provider treats empty content as missing content
     .map((path) => ({ propertyPath: `files["${path}"]`, reason: "is empty: leave the file out" }));
   return [...bad, ...empty];
 }

@@ -2,18 +2,18 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { roleLabels, type Site } from "../site.ts";
 
-const SNAPSHOT_DAYS = 14; // that a snapshot is kept
-const SNAPSHOT_TIME = "08:00"; // UTC; one of every fourth hour
+const SNAPSHOT_DAYS = 14; // days that a snapshot is kept
+const SNAPSHOT_TIME = "08:00"; // UTC; must be 00:00, 04:00, 08:00, 12:00, 16:00 or 20:00
 
 /** Arguments of {@link DataDisk}. */
 export interface DataDiskArgs {
   site: Site;
-  /** For the labels. */
+  /** Role for the labels. */
   role: string;
   zone: string;
-  /** GB of pd-balanced. Can grow in place, never shrink. */
+  /** Size in GB, of type pd-balanced. A disk can grow in place but never shrink. */
   sizeGb: number;
-  /** A snapshot a day, kept for 14 days. */
+  /** True: one snapshot a day, kept for 14 days. */
   snapshots: boolean;
 }
 
@@ -49,7 +49,8 @@ export class DataDisk extends pulumi.ComponentResource {
             schedule: { dailySchedule: { daysInCycle: 1, startTime: SNAPSHOT_TIME } },
             retentionPolicy: {
               maxRetentionDays: SNAPSHOT_DAYS,
-              // a production disk that was deleted by mistake is still in its snapshots; elsewhere nothing is to remain
+              // A production disk that was deleted by mistake can be restored from its snapshots. In other
+              // stacks nothing may remain.
               onSourceDiskDelete: site.production ? "KEEP_AUTO_SNAPSHOTS" : "APPLY_RETENTION_POLICY",
             },
             snapshotProperties: { labels, storageLocations: site.region },

@@ -4,7 +4,7 @@ import { record } from "../offline/offline.ts";
 import { testSite } from "../offline/site.fixture.ts";
 import { CONNECTIONS_METRIC, connectionsMetric } from "./metric-descriptor.ts";
 
-test("what the autoscaler takes: a whole number per VM as a gauge", async () => {
+test("the metric is a gauge with a whole number per VM, as the autoscaler needs", async () => {
   const { one } = await record(() => connectionsMetric("connections", testSite, {}));
   const { description, ...inputs } = one("gcp:monitoring/metricDescriptor:MetricDescriptor").inputs;
   assert.equal(typeof description, "string");

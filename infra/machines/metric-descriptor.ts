@@ -2,15 +2,16 @@ import * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Site } from "../site.ts";
 
-/** What every gateway writes about itself each 30 s, on resource `gce_instance`: its connections. */
+/** Number of connections, which every gateway writes for itself every 30 s, on resource `gce_instance`. */
 export const CONNECTIONS_METRIC = "custom.googleapis.com/odin_ws/connections";
 
 /**
- * Declares the metric. The first point that is written would create it too, but the autoscaler would then ask for a metric that does
- * not exist until the first gateway is up, and only a declared one has a unit and a description.
+ * Declares the metric. The first point that a gateway writes would create the metric too, but until then the
+ * autoscaler would ask for a metric that does not exist, and only a declared metric has a unit and a
+ * description.
  *
- * It belongs to the project: stacks that share a project share it. When one of them is destroyed, the next write of another one's
- * gateway creates it again.
+ * The metric belongs to the project, so stacks that share a project share the metric. When one of these
+ * stacks is destroyed, the metric is deleted, and the next write of another stack's gateway creates it again.
  */
 export function connectionsMetric(name: string, site: Site, opts: pulumi.CustomResourceOptions) {
   return new gcp.monitoring.MetricDescriptor(

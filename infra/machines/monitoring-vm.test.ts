@@ -23,7 +23,7 @@ const args: MonitoringVmArgs = {
 };
 const PASSWORD = "projects/test-project/secrets/odin-test-monitoring-grafana-admin-password/versions/1";
 
-test("a VM with its data apart and its files in a bucket", async () => {
+test("a VM with its data on a separate disk and its files in a bucket", async () => {
   const { one, result } = await record(() => new MonitoringVm("monitoring", args));
   const { inputs } = one(INSTANCE, "monitoring");
   assert.equal(inputs.name, "odin-test-monitoring");
@@ -54,7 +54,7 @@ test("a VM with its data apart and its files in a bucket", async () => {
   ]);
 });
 
-test("Grafana's password is generated, secret, and read by the VM alone", async () => {
+test("Grafana's password is generated, secret, and readable by this VM only", async () => {
   const { one, all } = await record(() => new MonitoringVm("monitoring", args));
   assert.deepEqual(one("random:index/randomPassword:RandomPassword").inputs, { length: 24, special: false });
   const version = one("gcp:secretmanager/secretVersion:SecretVersion");
@@ -66,7 +66,7 @@ test("Grafana's password is generated, secret, and read by the VM alone", async 
   );
 });
 
-test("VM and gateways read the files", async () => {
+test("the VM and the gateways may read the files", async () => {
   const { all } = await record(() => new MonitoringVm("monitoring", args));
   assert.deepEqual(
     all("gcp:storage/bucketIAMMember:BucketIAMMember").map(({ inputs }) => inputs.member),
@@ -74,7 +74,7 @@ test("VM and gateways read the files", async () => {
   );
 });
 
-test("the VM starts when its files are there, and does not change with them", async () => {
+test("the VM starts after its files are uploaded, and does not change with them", async () => {
   const { one, urnOf } = await recorded(args.files);
   const before = one(INSTANCE);
   assert.ok(before.dependencies.includes(urnOf("monitoring-config-manifest")));
@@ -82,7 +82,7 @@ test("the VM starts when its files are there, and does not change with them", as
   assert.deepEqual(after.inputs, before.inputs);
 });
 
-test("more secrets, and a start-up check", async () => {
+test("additional secrets, and a start-up check", async () => {
   const { one } = await record(
     () =>
       new MonitoringVm("monitoring", {
@@ -97,7 +97,7 @@ test("more secrets, and a start-up check", async () => {
   assert.equal(one("command:local:Command", "monitoring-startup").inputs.create, "await startup");
 });
 
-test("the exporter is told of NATS servers by name and address", async () => {
+test("the exporter gets the NATS servers by name and address", async () => {
   const natsServers = [
     { name: "odin-test-nats-0", address: "10.10.0.4:8222" },
     { name: "odin-test-nats-1", address: pulumi.output("10.10.0.5:8222") },

@@ -6,14 +6,20 @@ import type { Site } from "../site.ts";
 import { ConfigBucket } from "./config-bucket.ts";
 import { Vm } from "./vm.ts";
 
-/** What the VM's account needs in the project: to find gateways, to write its serial log and its heartbeat. */
+/**
+ * Roles that the VM's account needs in the project: to find gateways, and to write its serial log and its
+ * heartbeat.
+ */
 export const MONITORING_ROLES = [
   "roles/compute.viewer",
   "roles/logging.logWriter",
   "roles/monitoring.metricWriter",
 ];
 
-/** Written each minute while Prometheus and Alertmanager answer: INT64 1, on resource `gce_instance`. */
+/**
+ * The VM writes this metric each minute while Prometheus and Alertmanager work: INT64, the number of critical
+ * alerts that fire, on resource `gce_instance`.
+ */
 export const HEARTBEAT_METRIC = "custom.googleapis.com/odin_ws/monitoring_heartbeat";
 
 /** Arguments of {@link MonitoringVm}. */
@@ -27,36 +33,50 @@ export interface MonitoringVmArgs {
   cosImage: string;
   /** The VM's service account; it needs {@link MONITORING_ROLES}. */
   account: { email: pulumi.Input<string>; member: pulumi.Input<string> };
-  /** Container images by name: prometheus, alertmanager, loki, grafana, alloy, nats-exporter. What has none does not run. */
+  /**
+   * Container images by name: prometheus, alertmanager, loki, grafana, alloy, nats-exporter. A container
+   * without an image does not run.
+   */
   images: Record<string, pulumi.Input<string>>;
-  /** Files by path; pulled within two minutes of a change, which touches no VM. */
+  /**
+   * Configuration files by path. The VM downloads a change within two minutes; no VM is updated or replaced.
+   */
   files: Record<string, pulumi.Input<string>>;
-  /** IAM members besides the VM that read the files, by a name for each: the gateways, for their log shipper. Default: none. */
+  /**
+   * IAM members that read the files besides this VM, by a name of your choice: the gateways need them for
+   * their log shipper. Default: none.
+   */
   readers?: Record<string, pulumi.Input<string>>;
-  /** Our own NATS servers, whose state the exporter reads: what metrics call them, and `ADDRESS:8222`. Default: none. */
+  /**
+   * Our own NATS servers, whose state the exporter reads: their name in metrics, and `ADDRESS:8222`. Default:
+   * none.
+   */
   natsServers?: { name: string; address: pulumi.Input<string> }[];
-  /** More secrets than Grafana's password, as {@link BootArgs.secrets} takes them. Default: none. */
+  /** Secrets besides Grafana's password, in the form of {@link BootArgs.secrets}. Default: none. */
   secrets?: Record<string, pulumi.Input<string>>;
-  /** GB for metrics and logs. */
+  /** Size of the data disk in GB, for metrics and logs. */
   diskGb: number;
-  /** Daily snapshots of the data. */
+  /** True: daily snapshots of the data disk. */
   snapshots: boolean;
-  /** As {@link Vm} takes it. */
+  /** Start-up check of the {@link Vm}. */
   startupCheck?: string;
 }
 
-/** Prometheus, Alertmanager, Loki and Grafana on one VM, with their data on a disk of its own and their files in a bucket. */
+/**
+ * Prometheus, Alertmanager, Loki and Grafana on one VM, with their data on a separate disk and their files in
+ * a bucket.
+ */
 export class MonitoringVm extends pulumi.ComponentResource {
   readonly address: pulumi.Output<string>;
-  /** Where log shippers send to: `http://ADDRESS:3100`. */
+  /** URL that log shippers send to: `http://ADDRESS:3100`. */
   readonly lokiUrl: pulumi.Output<string>;
   /** Name of the bucket with the files. */
   readonly bucket: string;
-  /** The VM as the cloud calls it. */
+  /** Name of the VM in the cloud. */
   readonly instance: string;
-  /** Full name of the secret's version with the password of Grafana's user admin. */
+  /** Full name of the secret's version that holds the password of Grafana's user admin. */
   readonly grafanaPassword: pulumi.Output<string>;
-  /** The VM's name, as soon as the start-up check has passed. */
+  /** Name of the VM, known after the start-up check has passed. */
   readonly ready: pulumi.Output<string>;
 
   constructor(name: string, args: MonitoringVmArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -95,7 +115,7 @@ export class MonitoringVm extends pulumi.ComponentResource {
           secrets: { ...args.secrets, "file-grafana-admin-password": this.grafanaPassword },
           settings: {
             "config-bucket": bucket.bucket,
-            "loki-url": `http://127.0.0.1:${PORTS.loki}`, // for its own log shipper
+            "loki-url": `http://127.0.0.1:${PORTS.loki}`, // for the log shipper on this VM
             "heartbeat-metric": HEARTBEAT_METRIC,
             ...(natsServers.length > 0 ? { "nats-monitoring": exporterArguments(natsServers) } : {}),
           },
@@ -117,7 +137,7 @@ export class MonitoringVm extends pulumi.ComponentResource {
   }
 }
 
-/** As the exporter takes them: `NAME,http://ADDRESS:8222`, a space between two. */
+/** Arguments of the exporter: `NAME,http://ADDRESS:8222` for each server, separated by spaces. */
 function exporterArguments(servers: NonNullable<MonitoringVmArgs["natsServers"]>): pulumi.Output<string> {
   const all = servers.map(({ name, address }) => pulumi.interpolate`${name},http://${address}`);
   return pulumi.all(all).apply((known) => known.join(" "));

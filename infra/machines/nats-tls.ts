@@ -5,11 +5,12 @@ const YEAR = 8_760; // hours
 const CA_YEARS = 10;
 const SERVER_YEARS = 2;
 const SERVER_RENEWAL = 1_440; // hours, 60 days: an update in the last 60 days issues a new certificate
-const CA_RENEWAL = SERVER_YEARS * YEAR + SERVER_RENEWAL; // hours: no certificate may outlive the CA that signed it
+// Hours: a server's certificate must not be valid for longer than the certificate of the CA that signed it.
+const CA_RENEWAL = SERVER_YEARS * YEAR + SERVER_RENEWAL;
 
 const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
 
-/** A server's identity, as PEM. */
+/** Private key and certificate of a server, as PEM. */
 export interface ServerIdentity {
   /** Secret. */
   key: pulumi.Output<string>;
@@ -17,16 +18,17 @@ export interface ServerIdentity {
 }
 
 /**
- * A certificate authority for servers that only our own machines talk to. Its key is in the stack's encrypted state and nowhere else.
- * A renewed CA keeps key and name, so that machines with the old and with the new certificate trust the same servers.
+ * A certificate authority for NATS servers that only our own machines connect to. Its private key is in the
+ * stack's encrypted state and nowhere else. A renewed CA certificate keeps its key and name, so machines with
+ * the old and with the new certificate trust the same servers.
  */
 export class NatsTls extends pulumi.ComponentResource {
-  /** What clients have to trust, as PEM; public. */
+  /** Public certificate of the CA, as PEM; clients must trust it. */
   readonly ca: pulumi.Output<string>;
   private readonly label: string;
   private readonly key: tls.PrivateKey;
 
-  /** @param args.owner in the certificates' names, for example `odin-prod` */
+  /** @param args.owner part of the CA's common name, for example `odin-prod` */
   constructor(name: string, args: { owner: string }, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:NatsTls", name, {}, opts);
     this.label = name;
@@ -49,7 +51,10 @@ export class NatsTls extends pulumi.ComponentResource {
     this.registerOutputs({ ca: this.ca });
   }
 
-  /** Issues a certificate for a server at an address, good for both ends of a connection: servers of a cluster check each other. */
+  /**
+   * Issues a certificate for a server at an address. The certificate is valid for both ends of a connection,
+   * because the servers of a cluster verify each other.
+   */
   server(server: string, address: pulumi.Input<string>): ServerIdentity {
     const name = `${this.label}-${server}`;
     const key = new tls.PrivateKey(name, KEY, { parent: this });

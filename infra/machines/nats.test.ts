@@ -24,7 +24,7 @@ const selfHosted: Omit<SelfHostedArgs, "mode"> = {
 };
 const PASSWORD = "offline-password-xxxxxxxxxxxxxxx";
 
-test("synadia: no machine, credentials that only gateways read, three replicas", async () => {
+test("synadia: no machine, credentials that only gateways may read, three replicas", async () => {
   const { all, resources, result } = await record(
     () => new Nats("nats", { mode: "synadia", site: testSite, gateway: GATEWAY, credentials: "the creds" }),
   );
@@ -48,7 +48,7 @@ test("synadia: no machine, credentials that only gateways read, three replicas",
   ]);
 });
 
-test("synadia: another address of theirs", async () => {
+test("synadia: another address of Synadia's", async () => {
   const { result } = await record(
     () =>
       new Nats("nats", {
@@ -63,7 +63,7 @@ test("synadia: another address of theirs", async () => {
   assert.equal(await resolved(result.publisherUrl), "tls://eu:4222");
 });
 
-test("single: a VM with its disk, passwords and key, and a gateway that knows how to connect", async () => {
+test("single: a VM with its disk, passwords and key, and the settings that a gateway needs to connect", async () => {
   const { one, all, resources, result } = await record(
     () => new Nats("nats", { mode: "single", ...selfHosted }),
   );
@@ -104,7 +104,7 @@ test("single: a VM with its disk, passwords and key, and a gateway that knows ho
   assert.deepEqual(await resolved(result.monitoring), ["10.10.0.10:8222"]);
 });
 
-test("passwords can stand in a URL", async () => {
+test("passwords need no escaping in a URL", async () => {
   const { all } = await record(() => new Nats("nats", { mode: "cluster", ...selfHosted }));
   const passwords = all("random:index/randomPassword:RandomPassword");
   assert.deepEqual(
@@ -114,7 +114,7 @@ test("passwords can stand in a URL", async () => {
   for (const { inputs } of passwords) assert.deepEqual(inputs, { length: 32, special: false });
 });
 
-test("nothing secret is in metadata, and every secret is marked as one", async () => {
+test("metadata contains no secret, and every secret is marked as a secret", async () => {
   const { all, resources } = await record(() => new Nats("nats", { mode: "cluster", ...selfHosted }));
   for (const { inputs, secrets } of all(INSTANCE)) {
     assert.doesNotMatch(JSON.stringify(inputs), /offline-password|private key/);
@@ -128,7 +128,7 @@ test("nothing secret is in metadata, and every secret is marked as one", async (
   }
 });
 
-test("certificates: a CA of ten years, servers of two for their own address", async () => {
+test("certificates: ten years for the CA, two years for a server and its own address", async () => {
   const { one } = await record(() => new Nats("nats", { mode: "single", ...selfHosted }));
   const KEY = { algorithm: "ECDSA", ecdsaCurve: "P256" };
   assert.deepEqual(one("tls:index/privateKey:PrivateKey", "nats-tls-ca").inputs, KEY);
@@ -141,7 +141,7 @@ test("certificates: a CA of ten years, servers of two for their own address", as
     setAuthorityKeyId: true,
     allowedUses: ["cert_signing", "crl_signing", "digital_signature"],
     validityPeriodHours: 87_600,
-    earlyRenewalHours: 18_960, // a server's two years and its 60 days
+    earlyRenewalHours: 18_960, // the two years of a server's certificate and its 60 days of early renewal
   });
   assert.deepEqual(one("tls:index/certRequest:CertRequest").inputs, {
     privateKeyPem: "offline private key",
@@ -158,7 +158,7 @@ test("certificates: a CA of ten years, servers of two for their own address", as
   });
 });
 
-test("cluster: three VMs in three zones that know each other and change one after the other", async () => {
+test("cluster: three VMs in three zones that know each other and are updated one after the other", async () => {
   const recording = await record(() => new Nats("nats", { mode: "cluster", ...selfHosted }));
   const { one, all, result } = recording;
   const peers = "10.10.0.10:6222 10.10.0.11:6222 10.10.0.12:6222";
@@ -190,13 +190,13 @@ test("cluster: three VMs in three zones that know each other and change one afte
   );
 });
 
-test("a VM of a cluster takes from the others nothing but addresses, which outlive them", async () => {
+test("a VM of a cluster depends only on the addresses of the others, which stay when a VM is replaced", async () => {
   const { one, all } = await record(() => new Nats("nats", { mode: "cluster", ...selfHosted }));
   const instances = all(INSTANCE).map(({ urn }) => urn);
   for (const { name, dependencies } of all(INSTANCE)) {
     const others = dependencies.filter((urn) => instances.includes(urn));
     const previous = name === "nats-0" ? [] : [one(INSTANCE, `nats-${Number(name.at(-1)) - 1}`).urn];
-    assert.deepEqual(others, previous, "only the order of one after the other");
+    assert.deepEqual(others, previous, "each VM waits only for the VM before it");
   }
   for (const { inputs } of all("gcp:compute/address:Address")) assert.equal(inputs.name, undefined);
 });
@@ -224,7 +224,7 @@ function version(name: string): string {
   return `projects/test-project/secrets/odin-test-${name}/versions/1`;
 }
 
-/** The VM's own attributes, without those that every VM has. */
+/** The metadata attributes of a VM that start with `odin-`, without the revision. */
 function settingsOf({ inputs }: Recorded): Record<string, string> {
   const metadata = Object.entries(inputs.metadata as Record<string, string>);
   return Object.fromEntries(metadata.filter(([key]) => key.startsWith("odin-") && key !== "odin-revision"));

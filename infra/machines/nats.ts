@@ -10,11 +10,13 @@ import { Vm } from "./vm.ts";
 
 interface CommonArgs {
   site: Site;
-  /** IAM member of the gateways' account: the only one that may read how to connect. */
+  /**
+   * IAM member of the gateways' account: the only member that may read the credentials and URLs of gateways.
+   */
   gateway: pulumi.Input<string>;
 }
 
-/** NATS as a service of Synadia: no machine of ours. */
+/** NATS as a service of Synadia; no machine of ours runs NATS. */
 export interface SynadiaArgs extends CommonArgs {
   mode: "synadia";
   /** Default `tls://connect.ngs.global:4222`. */
@@ -23,48 +25,57 @@ export interface SynadiaArgs extends CommonArgs {
   credentials: pulumi.Input<string>;
 }
 
-/** NATS on our own VMs: one, or three in three zones of which one may be missing. */
+/** NATS on our own VMs: one VM, or three VMs in three zones, of which one may fail. */
 export interface SelfHostedArgs extends CommonArgs {
   mode: "single" | "cluster";
-  /** `single` uses the first; `cluster` needs three different ones. */
+  /** `single` uses the first zone; `cluster` needs three different zones. */
   zones: string[];
   subnet: pulumi.Input<string>;
   /** Service account of the NATS VMs. */
   account: { email: pulumi.Input<string>; member: pulumi.Input<string> };
-  /** Container image, by digest or exact tag. */
+  /** Container image, with its digest or exact tag. */
   image: pulumi.Input<string>;
   machineType: string;
   /** Exact image of project cos-cloud. */
   cosImage: string;
-  /** GB of each VM's data disk; the stream takes 0.05. */
+  /** Size of each VM's data disk in GB; the stream needs 0.05 GB. */
   diskGb: number;
-  /** Daily snapshots of the data disks. */
+  /** True: daily snapshots of the data disks. */
   snapshots: boolean;
-  /** As {@link Vm} takes it. */
+  /** Start-up check of each {@link Vm}. */
   startupCheck?: string;
 }
 
 /** Arguments of {@link Nats}. */
 export type NatsArgs = SynadiaArgs | SelfHostedArgs;
 
-/** What a gateway has to be started with to reach NATS; parts of its boot arguments. */
+/** Boot arguments that a gateway needs to reach NATS. */
 export interface NatsConnection {
   environment: Record<string, pulumi.Input<string>>;
   secrets: Record<string, pulumi.Input<string>>;
   files: Record<string, pulumi.Input<string>>;
 }
 
-/** Where the messages come from. */
+/** The NATS servers that the gateways read the stream from. */
 export class Nats extends pulumi.ComponentResource {
   readonly connection: NatsConnection;
-  /** Secret. For a publisher's NATS_URL; with Synadia it has its own credentials. */
+  /**
+   * NATS_URL for publishers; secret. With Synadia the URL has no password, and a publisher needs its own
+   * credentials.
+   */
   readonly publisherUrl: pulumi.Output<string>;
-  /** What publishers have to trust, as PEM; empty with Synadia, whose certificates are publicly trusted. */
+  /**
+   * CA certificate that publishers must trust, as PEM. Empty with Synadia, whose certificates are publicly
+   * trusted.
+   */
   readonly ca: pulumi.Output<string>;
   /** `ADDRESS:8222` of each server's monitoring endpoint; empty with Synadia. */
   readonly monitoring: pulumi.Output<string>[];
 
-  /** @throws InputPropertiesError when a cluster has not three different zones, or a single server none */
+  /**
+   * @throws InputPropertiesError when a cluster does not have three different zones, or a single server has
+   * no zone
+   */
   constructor(name: string, args: NatsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Nats", name, {}, opts);
     if (args.mode === "synadia") {
@@ -76,7 +87,7 @@ export class Nats extends pulumi.ComponentResource {
         environment: {
           NATS_URL: url,
           NATS_CREDS_FILE: "/run/odin/secrets/nats-creds",
-          JS_REPLICAS: "3", // Synadia restarts servers; a stream with one replica is away meanwhile
+          JS_REPLICAS: "3", // a stream with one replica is unavailable while Synadia restarts its server
         },
         secrets: { "file-nats-creds": credentials },
         files: {},
@@ -113,13 +124,14 @@ type User = "gateway" | "publisher" | "cluster";
 interface Servers {
   addresses: pulumi.Output<string>[];
   ca: pulumi.Output<string>;
-  /** Comma-separated, with user and password: secret. */
+  /** Comma-separated URLs with user and password; secret. */
   urls(user: "gateway" | "publisher"): pulumi.Output<string>;
 }
 
 /**
- * Three VMs change one after the other: each waits for the start-up check of the one before. No VM's metadata holds what changes when
- * another VM is replaced: addresses are reserved, certificates belong to addresses.
+ * Creates the VMs. The three VMs of a cluster are updated one after the other: each waits for the start-up
+ * check of the VM before it. When a VM is replaced, the metadata of the other VMs does not change, because
+ * addresses are reserved and certificates belong to addresses.
  */
 function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
   const { site, subnet, account } = args;
@@ -198,7 +210,7 @@ function zonesOf({ mode, zones }: SelfHostedArgs): string[] {
 }
 
 function password(parent: Nats, name: string): pulumi.Output<string> {
-  // letters and digits only: it is part of a URL
+  // Letters and digits only, because the password is part of a URL.
   return pulumi.secret(new random.RandomPassword(name, { length: 32, special: false }, { parent }).result);
 }
 

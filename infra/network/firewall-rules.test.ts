@@ -79,7 +79,7 @@ test("a capacity test", () => {
   );
 });
 
-test("every rule is in order and gives its reason", () => {
+test("every rule is valid and gives its reason", () => {
   for (const rules of [
     serviceRules({ gateway, monitoring, nats, publisher }),
     capacityRules({ gateway, backend, runner }),
@@ -89,7 +89,7 @@ test("every rule is in order and gives its reason", () => {
   }
 });
 
-test("roles that do not go together", () => {
+test("combinations of roles that are refused", () => {
   assert.throws(() => serviceRules({ gateway, monitoring, publisher }), /publisher without nats/);
   assert.throws(
     () => serviceRules({ gateway, monitoring: gateway }),

@@ -1,19 +1,22 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { PORTS, RANGES } from "../ports.ts";
 
-/** Something that may come in; all rules are about TCP. */
+/** Incoming TCP traffic that is allowed. */
 export interface FirewallRule {
-  /** Unique in the network; the cloud's name has the site's prefix before it. */
+  /** Unique in the network. The name in the cloud is the site's prefix and this name. */
   name: string;
-  /** Why it is needed; becomes the description. */
+  /** The reason for the rule; it becomes the rule's description in the cloud. */
   why: string;
-  /** At least one. */
+  /** At least one port. */
   ports: number[];
-  /** IPv4 ranges. Excludes `fromAccounts`. */
+  /** Sources as IPv4 ranges. Excludes `fromAccounts`. */
   fromRanges?: string[];
-  /** E-mails of service accounts, at most 10; holds for internal addresses only. Excludes `fromRanges`. */
+  /**
+   * Sources as e-mails of service accounts, at most 10. Applies only to traffic from internal addresses.
+   * Excludes `fromRanges`.
+   */
   fromAccounts?: pulumi.Input<string>[];
-  /** E-mails of the service accounts of the VMs that may be reached, 1 to 10. */
+  /** Targets as e-mails of the VMs' service accounts, 1 to 10. */
   to: pulumi.Input<string>[];
 }
 
@@ -21,9 +24,9 @@ export interface FirewallRule {
 export interface ServiceRoles {
   gateway: pulumi.Input<string>;
   monitoring: pulumi.Input<string>;
-  /** Where NATS is self-hosted. */
+  /** Set when NATS is self-hosted. */
   nats?: pulumi.Input<string> | undefined;
-  /** Where a publisher runs in the network. Needs `nats`. */
+  /** Set when a publisher runs in the network. Needs `nats`. */
   publisher?: pulumi.Input<string> | undefined;
 }
 
@@ -34,19 +37,22 @@ export interface CapacityRoles {
   runner: pulumi.Input<string>;
 }
 
-/** What may come into the network of a service. @throws Error for roles that do not go together */
+/**
+ * Traffic that may enter the network of a service.
+ * @throws Error when two roles share an account, or when there is a publisher without `nats`
+ */
 export function serviceRules(roles: ServiceRoles): FirewallRule[] {
   const { gateway, nats, monitoring, publisher } = roles;
   assertDistinct(roles);
   if (publisher && !nats) {
     throw new Error(
-      "A publisher without nats: it publishes to a NATS elsewhere, which needs no rule here. Leave it out.",
+      "A publisher without nats: it publishes to a NATS server outside of this network, which needs no firewall rule here. Leave publisher out.",
     );
   }
   return [
     {
       name: "clients",
-      why: "Browsers connect to the gateways; the load balancer keeps their addresses, so these may be any.",
+      why: "Browsers connect to the gateways; the load balancer keeps the browsers' addresses, so any source is allowed.",
       ports: [PORTS.clients],
       fromRanges: [RANGES.everyone],
       to: [gateway],
@@ -89,7 +95,7 @@ function natsRules(roles: ServiceRoles & { nats: pulumi.Input<string> }): Firewa
   return [
     {
       name: "nats-clients",
-      why: "Gateways read the stream, publishers write it, monitoring sees whether it answers.",
+      why: "Gateways read the stream, publishers write to it, and monitoring checks that NATS answers.",
       ports: [PORTS.nats],
       fromAccounts: present(gateway, publisher, monitoring),
       to: [nats],
@@ -103,7 +109,7 @@ function natsRules(roles: ServiceRoles & { nats: pulumi.Input<string> }): Firewa
     },
     {
       name: "nats-cluster",
-      why: "NATS servers form a cluster, and each looks at the others' health before it is stopped.",
+      why: "NATS servers form a cluster, and each checks the health of the others before it restarts.",
       ports: [PORTS.natsCluster, PORTS.natsMonitoring],
       fromAccounts: [nats],
       to: [nats],
@@ -111,7 +117,10 @@ function natsRules(roles: ServiceRoles & { nats: pulumi.Input<string> }): Firewa
   ];
 }
 
-/** What may come into the network of a capacity test: nothing from outside but people. @throws Error for roles that do not go together */
+/**
+ * Traffic that may enter the network of a capacity test. From outside only people may enter.
+ * @throws Error when two roles share an account
+ */
 export function capacityRules(roles: CapacityRoles): FirewallRule[] {
   const { gateway, backend, runner } = roles;
   assertDistinct(roles);
@@ -125,7 +134,7 @@ export function capacityRules(roles: CapacityRoles): FirewallRule[] {
     },
     {
       name: "publishing",
-      why: "The runner tells the publisher what to publish, or publishes what it can check itself.",
+      why: "The runner controls the publisher, or publishes its own messages to NATS, which it can check.",
       ports: [PORTS.publisher, PORTS.nats],
       fromAccounts: [runner],
       to: [backend],
@@ -169,7 +178,10 @@ function present<Value>(...values: (Value | undefined)[]): Value[] {
   return values.filter((value) => value !== undefined);
 }
 
-/** Two roles with one account would each be reached by what only the other may get. */
+/**
+ * Firewall rules select VMs by account: with a shared account, each of two roles would get the other's
+ * traffic too.
+ */
 function assertDistinct(roles: object): void {
   const seen = new Map<unknown, string>();
   for (const [role, account] of Object.entries(roles)) {

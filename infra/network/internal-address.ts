@@ -3,10 +3,11 @@ import type * as pulumi from "@pulumi/pulumi";
 import { roleLabels, type Site } from "../site.ts";
 
 /**
- * An address of the subnet that stays when the VM behind it is replaced. It has no fixed name in the cloud: others hold it in their
- * templates, and what feeds a template must be replaceable before the old one goes.
+ * Reserves an address of the subnet that stays when the VM behind it is replaced. The address has no fixed
+ * name in the cloud, because instance templates contain the address: a replacement must be able to exist
+ * before the old address is deleted, and two resources cannot have the same name.
  *
- * @param role for the labels
+ * @param role role for the labels
  */
 export function internalAddress(
   name: string,

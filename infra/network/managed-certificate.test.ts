@@ -9,7 +9,7 @@ const TYPE = "gcp:certificatemanager";
 const certificate = () =>
   record(() => new ManagedCertificate("tls", { site: testSite, domain: "live.example.com" }));
 
-test("a certificate that Google renews, in a map, for the domain", async () => {
+test("the certificate of the domain is managed by Google, and a certificate map contains it", async () => {
   const { one } = await certificate();
   const managed = one(`${TYPE}/certificate:Certificate`);
   assert.deepEqual(managed.inputs.managed, {
@@ -23,7 +23,7 @@ test("a certificate that Google renews, in a map, for the domain", async () => {
   assert.equal(one(`${TYPE}/dnsAuthorization:DnsAuthorization`).inputs.domain, "live.example.com");
 });
 
-test("what another domain replaces has no name of its own", async () => {
+test("resources that are replaced with the domain have no fixed name", async () => {
   const { resources } = await certificate();
   assert.deepEqual(
     resources.filter(({ inputs }) => "name" in inputs).map(({ type }) => type),
@@ -31,13 +31,13 @@ test("what another domain replaces has no name of its own", async () => {
   );
 });
 
-test("labels on everything", async () => {
+test("every resource has labels", async () => {
   const { resources } = await certificate();
   for (const { inputs } of resources.filter(({ custom }) => custom))
     assert.deepEqual(inputs.labels, { app: "odin-ws", stack: "test", role: "wss-entrance" });
 });
 
-test("the proof is the record that Google asks for", async () => {
+test("the proof is the DNS record that Google asks for", async () => {
   const { result } = await certificate();
   const proof = await new Promise((resolve) => result.proof.apply(resolve));
   assert.deepEqual(proof, {

@@ -2,7 +2,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { roleLabels, type Site } from "../site.ts";
 
-/** A record that a domain's DNS must have. */
+/** A DNS record that the domain must have. */
 export interface DnsRecord {
   /** Full name with a dot at its end, for example `live.example.com.` */
   name: string;
@@ -13,25 +13,30 @@ export interface DnsRecord {
 /** Arguments of {@link ManagedCertificate}. */
 export interface ManagedCertificateArgs {
   site: Site;
-  /** Host name, for example `live.example.com`. Another one gets a certificate of its own before the old one goes. */
+  /**
+   * Host name, for example `live.example.com`. When the domain changes, the new certificate is created before
+   * the old certificate is deleted.
+   */
   domain: string;
 }
 
 /**
- * A certificate that Google obtains and renews for as long as `proof` is in DNS. Creating it does not wait for that: until then, and up
- * to an hour longer, the load balancer ends TLS handshakes.
+ * A certificate that Google obtains and renews while the record `proof` is in DNS. Creating this component
+ * does not wait for the record: until the record is in DNS, and up to an hour longer, the load balancer
+ * refuses TLS handshakes.
  */
 export class ManagedCertificate extends pulumi.ComponentResource {
-  /** What a target HTTPS proxy takes as its certificate map: `//certificatemanager.googleapis.com/projects/…`. */
+  /** Certificate map for a target HTTPS proxy: `//certificatemanager.googleapis.com/projects/…`. */
   readonly map: pulumi.Output<string>;
   /** The record that proves to Google that the domain is ours. */
   readonly proof: pulumi.Output<DnsRecord>;
 
-  /** @param name what the certificate is for, in logical names */
+  /** @param name start of the logical names of all children */
   constructor(name: string, args: ManagedCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:ManagedCertificate", name, {}, opts);
     const { site, domain } = args;
-    // Those without `name` are replaced when the domain changes, the new one before the old one, which is still in use.
+    // When the domain changes, the resources without `name` are replaced. The new resource is created first,
+    // because the old one is still in use; a fixed name would prevent this.
     const common = {
       project: site.project,
       description: `certificate of ${domain}`,
@@ -60,7 +65,9 @@ export class ManagedCertificate extends pulumi.ComponentResource {
     this.map = pulumi.interpolate`//certificatemanager.googleapis.com/${map.id}`;
     this.proof = authorization.dnsResourceRecords.apply(([record]) => {
       if (record) return record;
-      throw new Error(`Certificate Manager asks for no DNS record for ${domain}: see ${name}-authorization`);
+      throw new Error(
+        `Certificate Manager returned no DNS record for ${domain}: look at the resource ${name}-authorization`,
+      );
     });
     this.registerOutputs({ map: this.map, proof: this.proof });
   }

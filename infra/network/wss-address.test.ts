@@ -7,7 +7,7 @@ import { WssAddress } from "./wss-address.ts";
 const made = (production = false) =>
   record(() => new WssAddress("wss-address", { site: { ...testSite, production } }));
 
-test("a global address of the stack, which can be replaced before the old one goes", async () => {
+test("a global address without a fixed name, so that a new address can exist beside the old one", async () => {
   const { one, result } = await made();
   assert.deepEqual(one("gcp:compute/globalAddress:GlobalAddress").inputs, {
     project: "test-project",
@@ -19,7 +19,7 @@ test("a global address of the stack, which can be replaced before the old one go
   assert.equal(await new Promise((resolve) => result.address.apply(resolve)), "203.0.113.20");
 });
 
-test("only production's is protected", async () => {
+test("the address is protected from deletion in production only", async () => {
   const isProtected = async (production: boolean) =>
     (await made(production)).one("gcp:compute/globalAddress:GlobalAddress").protect;
   assert.deepEqual([await isProtected(false), await isProtected(true)], [false, true]);

@@ -8,17 +8,18 @@ export interface WssAddressArgs {
 }
 
 /**
- * The address of the entrance for `wss://`, apart from it: the load balancer ends X-Forwarded-For with its own address, so the gateways
- * must know that before they start, while the entrance needs their group.
+ * The public address of the entrance for `wss://`. It is a component apart from the entrance: the load
+ * balancer writes this address at the end of X-Forwarded-For, so the gateways must know the address before
+ * they start, while the entrance needs the gateways' instance group.
  *
- * It has no fixed name in the cloud: it is in the gateways' template, and what feeds a template must be replaceable before the old one
- * goes.
+ * The address has no fixed name in the cloud, because the gateways' instance template contains the address: a
+ * replacement must be able to exist before the old address is deleted.
  */
 export class WssAddress extends pulumi.ComponentResource {
   /** IPv4 address. */
   readonly address: pulumi.Output<string>;
 
-  /** @param name the address's role in logical names */
+  /** @param name logical name of the component and its address */
   constructor(name: string, { site }: WssAddressArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:WssAddress", name, {}, opts);
     const { address } = new gcp.compute.GlobalAddress(

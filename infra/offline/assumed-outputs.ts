@@ -1,4 +1,4 @@
-/** What a resource looks like after its creation: its id, and its inputs with what the cloud adds. */
+/** A resource after its creation: its id, and its inputs together with the outputs that the cloud adds. */
 interface Assumed {
   id: string;
   state: Record<string, unknown>;
@@ -9,7 +9,10 @@ type Inputs = Record<string, unknown>;
 const text = (value: unknown, fallback: string) =>
   typeof value === "string" && value !== "" ? value : fallback;
 
-/** What the cloud would compute for a resource without one, for programs that run offline. Values look like real ones. */
+/**
+ * Outputs that the cloud would compute for a resource, for programs that run without a cloud. The values look
+ * real.
+ */
 export function assumedOutputs(type: string, name: string, inputs: Inputs): Assumed {
   const project = text(inputs.project, "offline-project");
   const cloudName = text(
@@ -31,7 +34,7 @@ export function assumedOutputs(type: string, name: string, inputs: Inputs): Assu
   return { id: path, state };
 }
 
-/** What a provider function answers offline. */
+/** The answer of a provider function, for programs that run without a cloud. */
 export function assumedCall(token: string, inputs: Inputs): Inputs {
   if (token === "gcp:organizations/getProject:getProject") {
     const projectId = text(inputs.projectId, "offline-project");
@@ -71,7 +74,10 @@ const COLLECTIONS: Record<string, string> = {
   "gcp:artifactregistry/repository:Repository": "repositories",
 };
 
-/** 1 of `nats-1-address`: the members of a cluster differ. */
+/**
+ * The number in a resource name (1 in `nats-1-address`), so that the members of a cluster get different
+ * addresses.
+ */
 function ordinal(name: string): number {
   return Number(/-(\d+)-/.exec(name)?.[1] ?? 0);
 }
@@ -84,7 +90,10 @@ interface Known {
   path: string;
 }
 
-/** What only the cloud knows, by type. Addresses are from the ranges reserved for documentation. */
+/**
+ * Outputs that only the cloud knows, by resource type. Public addresses are from a range reserved for
+ * documentation.
+ */
 const COMPUTED: Record<string, (known: Known) => Inputs> = {
   "gcp:serviceaccount/account:Account": ({ project, inputs }) => {
     const email = `${inputs.accountId}@${project}.iam.gserviceaccount.com`;

@@ -9,11 +9,11 @@ export interface Recorded {
   type: string;
   /** Logical name. */
   name: string;
-  /** URN of the component that holds it; empty at the top. */
+  /** URN of the component that contains the resource; empty at the top level. */
   parent: string;
   /** False for components. */
   custom: boolean;
-  /** Inputs with secrets opened. */
+  /** Inputs, with the plain values of secrets. */
   inputs: Record<string, unknown>;
   /** Paths of the inputs that are secret, for example `secretData` or `environment.TOKEN`. */
   secrets: string[];
@@ -21,27 +21,30 @@ export interface Recorded {
   deleteBeforeReplace: boolean;
   retainOnDelete: boolean;
   ignoreChanges: string[];
-  /** URNs, of `dependsOn` and of inputs. */
+  /** URNs of the resources in `dependsOn` and of the resources whose outputs are inputs here. */
   dependencies: string[];
   /** Seconds or Go durations, as registered: `{create, update, delete}`. */
   customTimeouts: { create: string; update: string; delete: string };
 }
 
-/** What `record` runs a program with. */
+/** Options of {@link record}. */
 export interface RecordOptions {
   project?: string;
   stack?: string;
   /** Configuration by full key, for example `gcp:project`. */
   config?: Record<string, string>;
   secretKeys?: string[];
-  /** Answers of provider functions by token; others are answered with their arguments. */
+  /** Answers of provider functions by token. Other functions get an assumed answer (assumed-outputs.ts). */
   calls?: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>;
 }
 
-/** What a program registered and returned. */
+/** The resources that a program registered, and its result. */
 export interface Recording<Result> {
   resources: Recorded[];
-  /** The only resource of a type, or the one with that name. @throws Error that lists what there is */
+  /**
+   * The only resource of a type, or the resource of a type with that name.
+   * @throws Error that lists all resources
+   */
   one(type: string, name?: string): Recorded;
   all(type: string): Recorded[];
   result: Result;
@@ -61,12 +64,14 @@ interface RegisterRequest {
   getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
 }
 
-const SIGNATURE = "4dabf18193072939515e22adb298388d"; // how the SDK marks values that JSON has no type for
+// Key by which the SDK marks values that JSON has no type for.
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 
 /**
- * Runs a program without an engine and without a cloud and returns every resource it registered, with all values known: what the
- * cloud would compute is assumed (assumed-outputs.ts). One program at a time: the SDK has one monitor a process.
+ * Runs a program without an engine and without a cloud, and returns every resource that the program
+ * registered. All values are known: outputs that the cloud would compute are assumed (assumed-outputs.ts).
+ * Only one program can run at a time, because the SDK has one monitor per process.
  */
 export async function record<Result>(
   program: () => Result | Promise<Result>,
@@ -125,7 +130,7 @@ function recorded(request: RegisterRequest, urn: string): Recorded {
   };
 }
 
-/** The value without the marks of secrets, whose paths are added to `secrets`. */
+/** Returns the value without the SDK's marks of secrets, and adds the paths of the secrets to `secrets`. */
 function open(value: unknown, path: string, secrets: string[]): unknown {
   if (Array.isArray(value)) return value.map((item, index) => open(item, `${path}[${index}]`, secrets));
   if (typeof value !== "object" || value === null) return value;
@@ -151,7 +156,7 @@ function finders(resources: Recorded[]) {
       if (found.length === 1 && found[0]) return found[0];
       const known = resources.map((resource) => `${resource.type} ${resource.name}`).join("\n  ");
       throw new Error(
-        `${found.length} resources of type ${type}${name ? ` named ${name}` : ""}, not one, among\n  ${known}`,
+        `expected one resource of type ${type}${name ? ` named ${name}` : ""}, found ${found.length} among\n  ${known}`,
       );
     },
   };

@@ -10,7 +10,10 @@ export const testSite: Site = {
   production: false,
 };
 
-/** Something that uses a component's outputs: its inputs show what they were, its dependencies what it waited for. */
+/**
+ * A resource that uses a component's outputs: its inputs show their values, its dependencies show what it
+ * waits for.
+ */
 export class Machine extends pulumi.CustomResource {
   constructor(name: string, props: Record<string, pulumi.Input<unknown>>) {
     super("test:index:Machine", name, props);

@@ -6,7 +6,7 @@ import { Budget, billingAccountOf } from "./budget.ts";
 
 const BUDGET = "gcp:billing/budget:Budget";
 
-test("a monthly budget of the project, told at 50, 90 and 100 % and when 100 % is foreseeable", async () => {
+test("a monthly budget of the project that reports 50, 90 and 100 %, and 100 % when it is forecast", async () => {
   const { one } = await record(
     () => new Budget("budget", { site: testSite, amount: 400, mailChannels: ["channel-1"] }),
   );
@@ -25,12 +25,12 @@ test("a monthly budget of the project, told at 50, 90 and 100 % and when 100 % i
   });
 });
 
-test("without channels the billing account's administrators hear of it", async () => {
+test("without channels only the billing account's administrators get mail", async () => {
   const { one } = await record(() => new Budget("budget", { site: testSite, amount: 400, mailChannels: [] }));
   assert.equal(one(BUDGET).inputs.allUpdatesRule, undefined);
 });
 
-test("a project that nobody pays for is told so, and what to do", () => {
+test("a project without a billing account gets an error that says what to do", () => {
   assert.equal(billingAccountOf("p", "000000-111111-222222"), "000000-111111-222222");
   for (const account of ["", undefined]) {
     assert.throws(
@@ -40,7 +40,7 @@ test("a project that nobody pays for is told so, and what to do", () => {
   }
 });
 
-test("the budget is the account's that the project names", async () => {
+test("the budget belongs to the billing account of the project", async () => {
   const { one } = await record(
     () => new Budget("budget", { site: testSite, amount: 400, mailChannels: [] }),
     {
@@ -56,7 +56,7 @@ test("the budget is the account's that the project names", async () => {
   assert.deepEqual((one(BUDGET).inputs.budgetFilter as { projects: string[] }).projects, ["projects/42"]);
 });
 
-test("the API is asked on the project's quota, with the stack's own access, and only once it is enabled", async () => {
+test("the API is called on the project's quota, with the stack's credentials, and only after it is enabled", async () => {
   const { one, all } = await record(
     () => new Budget("budget", { site: testSite, amount: 400, mailChannels: [] }),
     {

@@ -8,25 +8,32 @@ const BUDGET_APIS = ["billingbudgets.googleapis.com", "cloudbilling.googleapis.c
 /** Arguments of {@link Budget}. */
 export interface BudgetArgs {
   site: Site;
-  /** For the whole project in a month, in whole units of the billing account's currency. */
+  /** Amount for the whole project per month, in whole units of the billing account's currency. */
   amount: number;
-  /** Full names of notification channels that send mail, at most 5, besides the billing account's administrators. None: only these. */
+  /**
+   * Full names of notification channels that send mail, at most 5. The billing account's administrators get
+   * mail too, also when this list is empty.
+   */
   mailChannels: pulumi.Input<string>[];
 }
 
 /**
- * Says when the project's costs of this month reach 50, 90 and 100 % of an amount, and when they are going to reach it. It stops
- * nothing. Who deploys needs roles/billing.costsManager on the billing account and, with whoever only looks,
+ * Sends mail when the project's costs of this month reach 50, 90 and 100 % of an amount, and when they are
+ * forecast to reach 100 %. A budget stops nothing. An account that deploys the budget needs
+ * roles/billing.costsManager on the billing account. An account that deploys or only previews it needs
  * roles/serviceusage.serviceUsageConsumer in the project.
  */
 export class Budget extends pulumi.ComponentResource {
   constructor(name: string, args: BudgetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Budget", name, {}, opts);
     const { site, amount, mailChannels } = args;
-    // A new project has these APIs off, and who pays for it cannot be asked before. Enabled here rather than with all the others: the
-    // question waits for these only, and an API that is added later does not make the billing account look unknown.
+    // A new project has these APIs disabled, and its billing account cannot be looked up before they are
+    // enabled. They are enabled here and not together with the other APIs, so the lookup waits for these APIs
+    // only: an API that is added to the others later does not make the billing account look unknown in a
+    // preview.
     const apis = enableApis(name, site, BUDGET_APIS, this);
-    // The budgets API wants to know whose quota a call is, and a person's login does not say it: 403 "requires a quota project".
+    // The budgets API must know which project's quota a call uses, and the login of a person does not contain
+    // a project: without these settings the API answers 403 "requires a quota project".
     const provider = new gcp.Provider(
       name,
       {
@@ -36,7 +43,8 @@ export class Budget extends pulumi.ComponentResource {
         userProjectOverride: true,
         billingProject: site.project,
       },
-      // Otherwise the SDK's default: what the shell of whoever deploys says.
+      // Without this the zone would come from the environment variables of the person who deploys (the SDK's
+      // default).
       { parent: this, ignoreChanges: ["zone"] },
     );
     const project = gcp.organizations.getProjectOutput(
@@ -59,7 +67,8 @@ export class Budget extends pulumi.ComponentResource {
           { thresholdPercent: 1, spendBasis: "CURRENT_SPEND" },
           { thresholdPercent: 1, spendBasis: "FORECASTED_SPEND" },
         ],
-        // The rule needs a recipient; without it the administrators of the billing account get mail all the same.
+        // The rule needs at least one recipient. Without the rule, the administrators of the billing account
+        // still get mail.
         ...(mailChannels.length === 0
           ? {}
           : { allUpdatesRule: { monitoringNotificationChannels: mailChannels } }),
@@ -71,8 +80,8 @@ export class Budget extends pulumi.ComponentResource {
 }
 
 /**
- * The stack's `gcp:` configuration, of which a provider of one's own gets nothing by itself: credentials, impersonation, endpoints. All of
- * it as secrets, since an access token may be among it.
+ * The stack's `gcp:` configuration: credentials, impersonation, endpoints. An explicit provider does not get
+ * this configuration by itself. All values are marked as secrets, because one of them may be an access token.
  */
 function inherited(): gcp.ProviderArgs {
   const own = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => /^gcp:\w+$/.test(key));
@@ -81,8 +90,8 @@ function inherited(): gcp.ProviderArgs {
 }
 
 /**
- * The account that pays for a project, of what the project says.
- * @throws RunError when nobody pays
+ * Returns the billing account of a project.
+ * @throws RunError when the project has no billing account
  */
 export function billingAccountOf(project: string, account: string | undefined): string {
   if (account) return account;

@@ -5,20 +5,25 @@ import type { Site } from "../site.ts";
 /** Arguments of {@link Identity}. */
 export interface IdentityArgs {
   site: Site;
-  /** What runs under it, in words. */
+  /** Description of what runs under the account. */
   description: string;
-  /** Roles in the project, for example `roles/logging.logWriter`. What belongs to one secret, bucket or repository is granted there. */
+  /**
+   * Roles in the project, for example `roles/logging.logWriter`. Roles for a single secret, bucket or
+   * repository are granted by the component of that resource.
+   */
   roles?: string[];
 }
 
-/** The service account of one role of machines; firewall rules and grants name it. */
+/** The service account of one role of machines. Firewall rules and grants refer to the account. */
 export class Identity extends pulumi.ComponentResource {
   /** `odin-prod-gateway@project.iam.gserviceaccount.com` */
   readonly email: pulumi.Output<string>;
-  /** The same as IAM wants it: `serviceAccount:…`. */
+  /** The account as an IAM member: `serviceAccount:…`. */
   readonly member: pulumi.Output<string>;
 
-  /** @param name the role; the account's id is the site's prefix and this name, at most 30 characters together */
+  /**
+   * @param name the role; the account's id is the site's prefix and this name, at most 30 characters together
+   */
   constructor(name: string, args: IdentityArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Identity", name, {}, opts);
     const { site, description, roles = [] } = args;

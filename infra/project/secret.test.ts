@@ -45,7 +45,7 @@ test("a value that two roles may read", async () => {
   for (const child of [secret, version, ...all(GRANT)]) assert.equal(child.parent, component);
 });
 
-test("the value is secret in the state, the name of its version is not", async () => {
+test("the value is a secret in the state, the name of its version is not", async () => {
   const { one } = await record(() => {
     const { version } = new Secret("token", { site: testSite, value: "hunter2", accessors });
     new Machine("machine", { version });
@@ -84,5 +84,5 @@ test("payloads that Secret Manager refuses", () => {
   assert.equal(checkedPayload("é", "token"), "é");
   assert.equal(checkedPayload("x".repeat(65536), "token").length, 65536);
   assert.throws(() => checkedPayload("", "token"), /The value of secret token is empty/);
-  assert.throws(() => checkedPayload("é".repeat(32769), "token"), /has 65538 bytes, 65536 are the limit/);
+  assert.throws(() => checkedPayload("é".repeat(32769), "token"), /has 65538 bytes, the limit is 65536/);
 });

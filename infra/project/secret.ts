@@ -5,34 +5,45 @@ import { roleLabels, type Site } from "../site.ts";
 /** Arguments of {@link Secret}. */
 export interface SecretArgs {
   site: Site;
-  /** The payload, at most 64 KiB; a secret in the state whether or not it was one before. */
+  /** The payload, at most 64 KiB. It is marked as a secret in the state even if the input is not a secret. */
   value: pulumi.Input<string>;
-  /** Who may read it: IAM members (`serviceAccount:…`) by role, for example `{gateway: identity.member}`. At least one. */
+  /**
+   * IAM members (`serviceAccount:…`) that may read the value, by role, for example
+   * `{gateway: identity.member}`. At least one.
+   */
   accessors: Record<string, pulumi.Input<string>>;
 }
 
 /**
- * A value in Secret Manager that some roles may read. What a VM gets is the name of one version, never the value.
+ * A value in Secret Manager that some roles may read. A VM's metadata contains the name of one version, never
+ * the value.
  *
- * A new value is a new version. The machines that name it are rolled out, and when all of that has succeeded the old version goes: until
- * then, and when the rollout fails, machines of the old template find theirs. Gone means disabled at once and destroyed 30 days later
- * (`versionDestroyTtl`), so that a value which nobody wrote down can be enabled again; a policy `DISABLE` would keep rotated credentials
- * for ever, at a price for each. Destroying the stack deletes the secret with every version.
+ * A new value makes a new version, and the machines that use the secret are rolled out. The old version is
+ * deleted only after the rollout has succeeded: until then, and also when the rollout fails, machines of the
+ * old template can still read the old version. A deleted version is disabled at once and destroyed 30 days
+ * later (`versionDestroyTtl`), so a value that nobody wrote down can be enabled again. The policy `DISABLE`
+ * would keep rotated credentials forever, and each version costs money. Destroying the stack deletes the
+ * secret with all its versions.
  */
 export class Secret extends pulumi.ComponentResource {
   /** `projects/P/secrets/S` */
   readonly id: pulumi.Output<string>;
-  /** `projects/P/secrets/S/versions/N`, known when the accessors may read it: a machine that boots with it is not refused. */
+  /**
+   * `projects/P/secrets/S/versions/N`, known as soon as the accessors may read the version. So a machine that
+   * boots with this name is not refused.
+   */
   readonly version: pulumi.Output<string>;
 
-  /** @param name the secret's name in the cloud is the site's prefix and this */
+  /** @param name the secret's name in the cloud is the site's prefix and this name */
   constructor(name: string, args: SecretArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Secret", name, {}, opts);
     const { site, value, accessors } = args;
     const { project, production } = site;
     const secretId = `${site.prefix}-${name}`;
     if (Object.keys(accessors).length === 0) {
-      throw new Error(`Secret ${secretId} has no accessors: name who reads it, or leave it out.`);
+      throw new Error(
+        `Secret ${secretId} has no accessors: name the members that read the secret, or leave the secret out.`,
+      );
     }
     const secret = new gcp.secretmanager.Secret(
       name,
@@ -43,8 +54,9 @@ export class Secret extends pulumi.ComponentResource {
         labels: roleLabels(site, "secret"),
         versionDestroyTtl: "2592000s", // 30 days
       },
-      // Only here: a protected version could not be replaced by a new one. The resource's own `deletionProtection` is the same guard
-      // once more, and one that `pulumi state unprotect` does not open.
+      // Only the secret is protected: a protected version could not be replaced by a new version. The
+      // resource also has an input `deletionProtection`. It is not used, because it would be a second guard
+      // of the same kind, which `pulumi state unprotect` does not remove.
       { parent: this, protect: production },
     );
     const version = new gcp.secretmanager.SecretVersion(
@@ -66,7 +78,8 @@ export class Secret extends pulumi.ComponentResource {
         ),
     );
     this.id = secret.id;
-    // The grants' own input `role`, not their ids: known in previews, so that a new accessor does not make every VM look changed.
+    // The grants' input `role` and not their ids: the input is known in previews, so a new accessor does not
+    // make every VM look changed.
     this.version = pulumi
       .all([version.name, pulumi.all(grants.map(({ role }) => role))])
       .apply(([version]) => version);
@@ -74,15 +87,18 @@ export class Secret extends pulumi.ComponentResource {
   }
 }
 
-const MAX_BYTES = 65536; // a limit of Secret Manager's
+const MAX_BYTES = 65536; // limit of Secret Manager
 
-/** The payload itself. @throws Error for one that Secret Manager would refuse, without showing it */
+/**
+ * Returns the payload.
+ * @throws Error for a payload that Secret Manager would refuse; the message does not show it
+ */
 export function checkedPayload(text: string, secretId: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes === 0)
     throw new Error(`The value of secret ${secretId} is empty: set it, or leave the secret out.`);
   if (bytes > MAX_BYTES) {
-    throw new Error(`The value of secret ${secretId} has ${bytes} bytes, ${MAX_BYTES} are the limit.`);
+    throw new Error(`The value of secret ${secretId} has ${bytes} bytes, the limit is ${MAX_BYTES}.`);
   }
   return text;
 }

@@ -7,7 +7,7 @@ import { APIS, Services } from "./services.ts";
 
 const TYPE = "gcp:projects/service:Service";
 
-test("each API once, left enabled for others", async () => {
+test("each API is enabled once, and stays enabled when the stack is destroyed", async () => {
   const { all, one } = await record(
     () =>
       new Services("services", {

@@ -16,24 +16,30 @@ const COMMON_APIS = [
   "storage.googleapis.com",
 ];
 
-/** APIs of the stacks. Enabling them needs `serviceusage.googleapis.com`, which every new project has. */
+/**
+ * APIs that the stacks need. Enabling them needs `serviceusage.googleapis.com`, which every new project has
+ * enabled.
+ */
 export const APIS = {
   service: COMMON_APIS,
   capacityTest: COMMON_APIS,
-  /** Also needed where `domain` is set. */
+  /** Additional APIs of a stack with `domain`. */
   domain: ["certificatemanager.googleapis.com", "dns.googleapis.com"],
 };
 
 /** Arguments of {@link Services}. */
 export interface ServicesArgs {
   site: Site;
-  /** APIs by full name, for example of {@link APIS}; duplicates count once. */
+  /** Full names of APIs, for example those in {@link APIS}; duplicates count once. */
   apis: string[];
 }
 
-/** The project's APIs, enabled before anything that needs them. They stay enabled when the stack goes: others may share the project. */
+/**
+ * Enables the project's APIs before the resources that need them. The APIs stay enabled when the stack is
+ * destroyed, because other stacks may share the project.
+ */
 export class Services extends pulumi.ComponentResource {
-  /** Options for a component that needs the APIs. */
+  /** Options that make a component wait for the APIs. */
   readonly first: pulumi.ComponentResourceOptions = after(this);
 
   constructor(name: string, args: ServicesArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -6,7 +6,7 @@ import { RolloutGate } from "./rollout-gate.ts";
 
 const COMMAND = "command:local:Command";
 
-test("the same command at creation and update, none at deletion, output on the console", async () => {
+test("the same command at creation and update, no command at deletion, output on the console", async () => {
   const { inputs } = (await gate()).one(COMMAND);
   assert.deepEqual(inputs, {
     create: "npm run smoke",
@@ -29,7 +29,7 @@ test("the whole environment and the output are secrets", async () => {
   assert.equal(await pulumi.isSecret(result.result), true);
 });
 
-test("it runs after what triggers it", async () => {
+test("the command runs after the resource that triggers it", async () => {
   const { one } = await record(() => {
     class Rollout extends pulumi.CustomResource {
       constructor() {

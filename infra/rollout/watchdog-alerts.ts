@@ -3,19 +3,22 @@ import * as pulumi from "@pulumi/pulumi";
 import { CONNECTIONS_METRIC } from "../machines/metric-descriptor.ts";
 import { roleLabels, type Site } from "../site.ts";
 
-/** An alert policy's content. */
+/** Content of an alert policy. */
 export interface Alert {
   severity: "CRITICAL" | "WARNING";
-  /** What is the case, in words. */
+  /** The problem in a few words. */
   title: string;
   conditions: gcp.types.input.monitoring.AlertPolicyCondition[];
-  /** Markdown: what it means and the first things to look at. */
+  /** Markdown: the meaning of the alert, and the first things to look at. */
   documentation: pulumi.Input<string>;
-  /** By mail only: who gets the webhook has been told already. */
-  byMail?: boolean;
+  /**
+   * True: send mail only, because the recipients of the webhook have got this alert from Alertmanager
+   * already.
+   */
+  mailOnly?: boolean;
 }
 
-/** What the alerts are about. */
+/** The parts of a stack that the alerts watch. */
 export interface Watched {
   site: Site;
   /** Ids of the uptime checks of the entrances. */
@@ -27,14 +30,17 @@ export interface Watched {
     instance: string;
     zone: string;
     /**
-     * Type of a metric that the VM writes each minute while Prometheus and Alertmanager work: how many critical alerts fire. Default: only
-     * the VM itself is watched.
+     * Type of a metric that the VM writes each minute while Prometheus and Alertmanager work: the number of
+     * critical alerts that fire. Default: only the VM itself is watched.
      */
     heartbeat?: string;
   };
 }
 
-/** The policies by the last part of their logical names. Queries on metrics of Google's are checked by it when they are created. */
+/**
+ * Returns the alerts by the last part of their policies' logical names. Google checks queries on its own
+ * metrics when a policy is created.
+ */
 export function alerts({ site, checks, group, monitoring }: Watched): Record<string, Alert> {
   const { project, region, prefix } = site;
   const { instance, zone, heartbeat } = monitoring;
@@ -43,12 +49,12 @@ export function alerts({ site, checks, group, monitoring }: Watched): Record<str
       severity: "CRITICAL",
       title: "clients cannot connect",
       conditions: checks.map(unreachable),
-      documentation: pulumi.interpolate`An entrance does not answer to Google's probes from at least two places of the world.
+      documentation: pulumi.interpolate`An entrance does not answer Google's probes from at least two regions of the world.
 
 1. Is any gateway healthy? \`gcloud compute instance-groups managed list-instances ${group} --region ${region} --project ${project}\`
-2. What do they say? \`gcloud compute ssh GATEWAY --zone ZONE --project ${project} --tunnel-through-iap -- curl -s localhost:3002/health\`
-3. None starts: \`gcloud compute instances get-serial-port-output GATEWAY --zone ZONE --project ${project} | grep odin-startup\`
-4. It began with a rollout: go back with \`pulumi config set serverImage EARLIER_DIGEST && pulumi up\`
+2. What do the gateways say? \`gcloud compute ssh GATEWAY --zone ZONE --project ${project} --tunnel-through-iap -- curl -s localhost:3002/health\`
+3. If no gateway starts: \`gcloud compute instances get-serial-port-output GATEWAY --zone ZONE --project ${project} | grep odin-startup\`
+4. If it began with a rollout, go back with \`pulumi config set serverImage EARLIER_DIGEST && pulumi up\`
 
 docs/runbook.md: all gateways down`,
     },
@@ -68,11 +74,11 @@ docs/runbook.md: all gateways down`,
               ),
             ]),
       ],
-      documentation: `Nobody sees metrics and logs, and no other alert can fire. Clients are not affected.
+      documentation: `Metrics and logs are not available, and no other alert can fire. Clients are not affected.
 
 1. Does the VM run? \`gcloud compute instances describe ${instance} --zone ${zone} --project ${project} --format 'value(status)'\`; if not: \`gcloud compute instances start …\`
-2. How did it start? \`gcloud compute instances get-serial-port-output ${instance} --zone ${zone} --project ${project} | grep odin-startup\`
-3. What runs? \`gcloud compute ssh ${instance} --zone ${zone} --project ${project} --tunnel-through-iap -- systemctl list-units 'odin-*'\`
+2. How did the VM start? \`gcloud compute instances get-serial-port-output ${instance} --zone ${zone} --project ${project} | grep odin-startup\`
+3. Which services run? \`gcloud compute ssh ${instance} --zone ${zone} --project ${project} --tunnel-through-iap -- systemctl list-units 'odin-*'\`
 
 Data is on a disk of its own: the VM may be replaced at any time.
 
@@ -82,8 +88,10 @@ docs/runbook.md: monitoring itself down`,
     "autoscaler-limit": {
       severity: "WARNING",
       title: "the autoscaler cannot add gateways",
-      // What the gateways carry by what they carry at the target. Above 1 the autoscaler wants more of them; for ten minutes only when it
-      // may not (its maximum) or cannot (quota, no machines in the zone). Series by series: CPU and connections are never added up.
+      // The gateways' load divided by their load at the target. Above 1, the autoscaler wants more gateways.
+      // The value stays above 1 for ten minutes only when the autoscaler is at its maximum or cannot create
+      // machines (quota, or no machines available in the zone). The division is per series: CPU and
+      // connections are never added up.
       conditions: [
         query(
           "load above the targets for 10 min",
@@ -97,8 +105,8 @@ docs/runbook.md: monitoring itself down`,
       documentation: pulumi.interpolate`CPU or connections have been above the autoscaler's targets for 10 min, and it has not added enough gateways. Full gateways refuse clients.
 
 1. At its maximum? \`gcloud compute instance-groups managed describe ${group} --region ${region} --project ${project} --format 'yaml(targetSize,autoscaler.autoscalingPolicy.maxNumReplicas,autoscaler.statusDetails)'\`
-2. Then more may be: \`pulumi config set maxInstances N && pulumi up\` (the preview shows one update, of the autoscaler)
-3. Below it: quota or no machines, see \`gcloud compute instance-groups managed list-errors ${group} --region ${region} --project ${project}\`
+2. If it is, raise the maximum: \`pulumi config set maxInstances N && pulumi up\` (the preview shows one update, of the autoscaler)
+3. If it is below, the cause is a quota or a lack of machines: \`gcloud compute instance-groups managed list-errors ${group} --region ${region} --project ${project}\`
 
 docs/runbook.md: autoscaler at its maximum`,
     },
@@ -113,33 +121,38 @@ docs/runbook.md: autoscaler at its maximum`,
           OWN,
         ),
       ],
-      documentation: pulumi.interpolate`No gateway of ${prefix} has written ${CONNECTIONS_METRIC} for 5 min: the autoscaler sees CPU only.
+      documentation: pulumi.interpolate`No gateway of ${prefix} has written ${CONNECTIONS_METRIC} for 5 min, so the autoscaler sees CPU only.
 
 1. Do gateways run? \`gcloud compute instance-groups managed list-instances ${group} --region ${region} --project ${project}\`
-2. What do they complain of? \`gcloud compute ssh GATEWAY --zone ZONE --project ${project} --tunnel-through-iap -- sudo journalctl CONTAINER_NAME=odin-gateway -n 50\`
-3. May they write? Their service account needs roles/monitoring.metricWriter.
+2. What do the gateways log? \`gcloud compute ssh GATEWAY --zone ZONE --project ${project} --tunnel-through-iap -- sudo journalctl CONTAINER_NAME=odin-gateway -n 50\`
+3. May the gateways write the metric? Their service account needs roles/monitoring.metricWriter.
 
 docs/runbook.md: custom metric absent`,
     },
   };
 }
 
-/** What Prometheus found: Alertmanager posts it to the webhook, but has no way to send mail. */
+/**
+ * Sends mail for critical alerts of Prometheus: Alertmanager posts them to the webhook, but cannot send mail.
+ */
 function criticalAlerts(site: Site, zone: string, instance: string, heartbeat: string): Alert {
   const series = `${promqlName(heartbeat)}{monitored_resource="gce_instance",${labelsOf(site, "monitoring")}}`;
   return {
     severity: "CRITICAL",
     title: "critical alerts are firing",
     conditions: [query("critical alerts in Alertmanager", "0s", `max(${series}) > 0`, OWN)],
-    documentation: `Prometheus has found what somebody has to see to now.
+    documentation: `Prometheus has found a problem that needs a person now.
 
 1. Which alerts? \`gcloud compute ssh ${instance} --zone ${zone} --project ${site.project} --tunnel-through-iap -- "curl -s 'localhost:9093/api/v2/alerts?filter=severity=critical'"\`, or Grafana's dashboard of operations
 2. Each has a link to its section of docs/runbook.md`,
-    byMail: true,
+    mailOnly: true,
   };
 }
 
-/** How Cloud Monitoring's own alerts on uptime checks do it: at least two of six regions fail. */
+/**
+ * The check fails in at least two of six regions: the condition that Cloud Monitoring itself uses for uptime
+ * checks.
+ */
 function unreachable(check: pulumi.Output<string>, index: number): Alert["conditions"][number] {
   return {
     displayName: index === 0 ? "load balancer unreachable" : "TLS entrance unreachable",
@@ -161,9 +174,13 @@ function unreachable(check: pulumi.Output<string>, index: number): Alert["condit
   };
 }
 
-const UPTIME = "compute.googleapis.com/instance/uptime_total"; // a point a minute while the VM runs, seen up to 4 min later
+// Google writes one point a minute while the VM runs; it is visible up to 4 min later.
+const UPTIME = "compute.googleapis.com/instance/uptime_total";
 
-/** A metric of ours does not exist before the first VM has written it, and the policy must not wait for that. */
+/**
+ * For metrics of ours: they do not exist before the first VM writes them, and creating the policy must not
+ * wait for that.
+ */
 const OWN = { disableMetricValidation: true };
 
 function query(
@@ -178,12 +195,12 @@ function query(
   };
 }
 
-/** True when no VM with these labels has written the metric within the time, or ever. */
+/** Query that is true when no VM with these labels has written the metric within the time. */
 function absent(metric: string, labels: string, time: string): string {
   return `absent_over_time(${promqlName(metric)}{monitored_resource="gce_instance",${labels}}[${time}])`;
 }
 
-/** The labels of a role's VMs as PromQL sees them: stacks may share a project. */
+/** The labels of a role's VMs in PromQL. They select this stack's VMs, because stacks may share a project. */
 function labelsOf(site: Site, role: string): string {
   return Object.entries(roleLabels(site, role))
     .map(([key, value]) => `metadata_user_${key.replaceAll("-", "_")}="${value}"`)

@@ -32,7 +32,7 @@ function conditionsOf(policy: Recorded): Condition[] {
   return policy.inputs.conditions as Condition[];
 }
 
-test("mail", async () => {
+test("a mail channel for the e-mail address", async () => {
   const { all, result } = await create();
   assert.deepEqual(
     all(CHANNEL).map(({ name, inputs }) => [name, inputs]),
@@ -53,7 +53,7 @@ test("mail", async () => {
   assert.deepEqual(await resolved([result.channels, result.mailChannels]), [[channel], [channel]]);
 });
 
-test("a webhook's URL is a secret, and budgets do not get it", async () => {
+test("the URL of a webhook is a secret, and budgets do not use the webhook", async () => {
   const { one, result } = await create({ webhook: WEBHOOK });
   const { inputs, secrets } = one(CHANNEL, "watchdog-webhook");
   assert.equal(inputs.type, "webhook_tokenauth");
@@ -63,7 +63,7 @@ test("a webhook's URL is a secret, and budgets do not get it", async () => {
   assert.equal(result.mailChannels.length, 1);
 });
 
-test("who names nobody gets incidents without notifications", async () => {
+test("without recipients there are incidents but no notifications", async () => {
   const { email: _, ...silent } = args;
   const { all } = await record(() => new Watchdog("watchdog", silent));
   assert.deepEqual(all(CHANNEL), []);
@@ -73,7 +73,7 @@ test("who names nobody gets incidents without notifications", async () => {
   }
 });
 
-test("the load balancer is asked for its port from outside", async () => {
+test("an uptime check connects to the load balancer's port from outside", async () => {
   const { all } = await create();
   assert.deepEqual(
     all(CHECK).map(({ inputs }) => inputs),
@@ -95,7 +95,7 @@ test("the load balancer is asked for its port from outside", async () => {
   );
 });
 
-test("the TLS entrance is asked for its certificate and a gateway's answer", async () => {
+test("an uptime check of the TLS entrance validates its certificate and a gateway's answer", async () => {
   const { one } = await create({ domain: "live.example.com" });
   const { inputs } = one(CHECK, "watchdog-wss");
   assert.deepEqual((inputs.monitoredResource as { labels: unknown }).labels, {
@@ -122,7 +122,7 @@ test("the TLS entrance is asked for its certificate and a gateway's answer", asy
   );
 });
 
-test("an entrance that two regions cannot reach is critical, and told again each hour", async () => {
+test("an entrance that two regions cannot reach is critical, with a notification again each hour", async () => {
   const { one } = await create();
   const { inputs } = one(POLICY, "watchdog-entrance");
   const { conditions, documentation, ...rest } = inputs;
@@ -166,7 +166,7 @@ test("an entrance that two regions cannot reach is critical, and told again each
   );
 });
 
-test("the monitoring VM is missed when it stops, and when it stops working", async () => {
+test("an alert fires when the monitoring VM stops, and when its programs stop working", async () => {
   const running = {
     displayName: "odin-test-monitoring is not running",
     conditionPrometheusQueryLanguage: {
@@ -196,7 +196,7 @@ test("the monitoring VM is missed when it stops, and when it stops working", asy
   ]);
 });
 
-test("critical alerts of Prometheus go to mail, whose webhook Alertmanager has", async () => {
+test("critical alerts of Prometheus are sent by mail only, because Alertmanager uses the webhook itself", async () => {
   const heartbeat = "custom.googleapis.com/odin_ws/monitoring_heartbeat";
   const monitoring = { ...args.monitoring, heartbeat };
   const webhook = "https://alerts.example.com/token";
@@ -225,7 +225,7 @@ test("critical alerts of Prometheus go to mail, whose webhook Alertmanager has",
   );
 });
 
-test("an autoscaler that wants more than it may is told without knowing what it may", async () => {
+test("an autoscaler that wants more gateways than its maximum fires an alert that does not name the maximum", async () => {
   const { one } = await create();
   const policy = one(POLICY, "watchdog-autoscaler-limit");
   assert.equal(policy.inputs.severity, "WARNING");
@@ -243,7 +243,7 @@ test("an autoscaler that wants more than it may is told without knowing what it 
   ]);
 });
 
-test("gateways of this stack that report no connections", async () => {
+test("an alert fires when no gateway of this stack reports its connections", async () => {
   const { one } = await create();
   const policy = one(POLICY, "watchdog-metric-absent");
   assert.equal(policy.inputs.severity, "WARNING");
@@ -261,7 +261,7 @@ test("gateways of this stack that report no connections", async () => {
   ]);
 });
 
-test("every policy says what to do first, with commands that name this stack's machines", async () => {
+test("every policy says what to do first, with commands for this stack's machines", async () => {
   const { all } = await create();
   assert.equal(all(POLICY).length, 4);
   for (const { name, inputs } of all(POLICY)) {

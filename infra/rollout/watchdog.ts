@@ -9,26 +9,27 @@ export interface WatchdogArgs {
   site: Site;
   /** Public address of the load balancer for `ws://`. */
   address: pulumi.Input<string>;
-  /** Host name of the entrance for `wss://`. Default: there is none. */
+  /** Host name of the entrance for `wss://`. Default: no such entrance. */
   domain?: string;
   /** URL of the gateways' instance group. */
   instanceGroup: pulumi.Input<string>;
   /** The monitoring VM: its name in the cloud, its zone, and the metric that it writes while it works. */
   monitoring: Watched["monitoring"];
-  /** Who gets mail. Default: nobody. */
+  /** E-mail address that gets all alerts. Default: no mail. */
   email?: string;
-  /** URL to which incidents are posted, with its token if it has one; secret. Default: none. */
+  /** URL that incidents are posted to, with its token if it needs one; secret. Default: none. */
   webhook?: pulumi.Input<string>;
 }
 
 /**
- * What watches from outside of our VMs: it speaks when they cannot. Everything else is the monitoring VM's business. It knows no limit
- * and no target of the autoscaler, so that a change of one leaves it alone.
+ * Alerts of Cloud Monitoring, which work from outside of our VMs: they report what the VMs cannot report
+ * themselves. The monitoring VM raises all other alerts. These policies contain no limit and no target of the
+ * autoscaler, so changing one of those does not change a policy.
  */
 export class Watchdog extends pulumi.ComponentResource {
   /** Full names of all notification channels, `projects/P/notificationChannels/N`. */
   readonly channels: pulumi.Output<string>[];
-  /** Of those, the ones that send mail: budgets take no others. */
+  /** The channels in `channels` that send mail: budgets accept no other channels. */
   readonly mailChannels: pulumi.Output<string>[];
 
   constructor(name: string, args: WatchdogArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -50,15 +51,17 @@ export class Watchdog extends pulumi.ComponentResource {
             port: 443,
             useSsl: true,
             validateSsl: true,
-            acceptedResponseStatusCodes: [{ statusValue: 426 }], // what a gateway answers to who does not speak WebSocket
+            // A gateway answers 426 to a request without an upgrade.
+            acceptedResponseStatusCodes: [{ statusValue: 426 }],
           },
         }),
       );
     }
     const group = pulumi.output(args.instanceGroup).apply((url) => url.slice(url.lastIndexOf("/") + 1));
     for (const [key, alert] of Object.entries(alerts({ site, checks, group, monitoring }))) {
-      const told = alert.byMail ? this.mailChannels : this.channels;
-      if (!alert.byMail || told.length > 0) alertPolicy(this, `${name}-${key}`, site, alert, told);
+      const recipients = alert.mailOnly ? this.mailChannels : this.channels;
+      if (!alert.mailOnly || recipients.length > 0)
+        alertPolicy(this, `${name}-${key}`, site, alert, recipients);
     }
     this.registerOutputs({ channels: this.channels, mailChannels: this.mailChannels });
   }
@@ -89,7 +92,7 @@ function notificationChannels(parent: Watchdog, name: string, { site, email, web
             `${name}-webhook`,
             {
               ...common,
-              type: "webhook_tokenauth", // its token is part of the URL
+              type: "webhook_tokenauth", // a webhook whose token is part of the URL
               displayName: `${site.prefix} by webhook`,
               labels: { url: pulumi.secret(webhook) },
             },
@@ -99,7 +102,7 @@ function notificationChannels(parent: Watchdog, name: string, { site, email, web
   return { byMail, all: [...byMail, ...byWebhook] };
 }
 
-/** Asks from six places of the world each minute. */
+/** Creates a check that connects from six regions of the world each minute, and returns its id. */
 function uptimeCheck(
   parent: Watchdog,
   name: string,
@@ -156,5 +159,5 @@ function alertPolicy(
   );
 }
 
-const AUTO_CLOSE = "3600s"; // an incident whose data has ended closes after 1 h
-const REMINDER = "3600s"; // a critical incident that stays open is told again each hour
+const AUTO_CLOSE = "3600s"; // an incident without new data closes after 1 h
+const REMINDER = "3600s"; // a critical incident that stays open is notified again each hour

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034 # the other parts read these variables
-# What a capacity test needs beside the gateway, on one small VM: NATS, the publisher, monitoring. Nothing on it has to last.
+# The VM that runs everything a capacity test needs besides the gateway and the clients: NATS, the publisher
+# and monitoring. Its data need not last.
 
 ROLE=backend
 MAIN=publisher

@@ -1,20 +1,21 @@
 # shellcheck shell=bash
-# Configuration from a bucket: its object `manifest` holds a line `SHA-256  PATH` for each file. $CONFIG/current is always one whole set of
-# files whose checksums are right; containers see it at the same path. It survives a reboot, so that none needs the bucket.
+# Configuration from a bucket, whose object `manifest` contains a line `SHA-256  PATH` for each file.
+# $CONFIG/current is always a complete set of files with correct checksums; containers see it at the same
+# path. The files survive a reboot, so a reboot does not need the bucket.
 
 STORAGE="${ODIN_STORAGE_URL:-https://storage.googleapis.com}"
 CONFIG="$STATE/config"
-CONFIG_PREFIX="" # paths that this role takes; none: all
-SHIPPER_CONFIG="" # of the log shipper, where the role has one
-SHIPPER_OPTIONS=() # more options of docker for it
+CONFIG_PREFIX="" # start of the paths that this role downloads; empty: all paths
+SHIPPER_CONFIG="" # configuration file of the log shipper, for roles that have a log shipper
+SHIPPER_OPTIONS=() # additional docker options of the log shipper
 
-# Asks the bucket every minute from now on. Without a bucket there is nothing to ask.
+# From now on, downloads changed files every minute. Does nothing without a bucket.
 install_config_sync() {
   [ -n "$(attribute config-bucket "")" ] || return 0
   each_minute config-sync sync 600 "ODIN_STORAGE_URL=$STORAGE" AccuracySec=5s RandomizedDelaySec=10s
 }
 
-# Gets it now. What an earlier boot got will do where the bucket cannot be had.
+# Downloads changed files now. When the bucket is not available, the files of an earlier boot are used.
 sync_now() {
   bash "$RUN/startup.sh" sync || [ -e "$CONFIG/current/manifest" ] || fail "$(cat "$RUN/sync-reason")"
 }
@@ -24,7 +25,7 @@ command_sync() {
   trap on_sync_exit EXIT
   trap 'on_error "$LINENO" "$BASH_COMMAND" "$?"' ERR
   exec 8>"$RUN/sync.lock"
-  flock --wait 300 8 || fail "another run has been at it for 300 s"
+  flock --wait 300 8 || fail "another download has been running for 300 s"
   : >"$REASON"
   install -d -m 0755 "$STATE" "$CONFIG" "$CONFIG/pending"
   fetch_token
@@ -38,7 +39,7 @@ on_sync_exit() {
   [ "$READY" = yes ] || echo "odin-config-sync: failed: $(one_line "$(cat "$REASON")")" >&2
 }
 
-# Makes $CONFIG/current what the bucket holds, or leaves it as it is.
+# Makes $CONFIG/current equal to the bucket's files, or leaves $CONFIG/current unchanged.
 sync_config() {
   local next="$CONFIG/next" current="$CONFIG/current" line path wrong name id folder
   umask 022
@@ -51,7 +52,7 @@ sync_config() {
     [[ "${line:66}" != "$CONFIG_PREFIX"* ]] || printf '%s\n' "$line"
   done <"$next/all" >"$next/manifest"
   rm "$next/all"
-  [ -s "$next/manifest" ] || fail "the manifest names no file below '$CONFIG_PREFIX'"
+  [ -s "$next/manifest" ] || fail "the manifest has no file whose path starts with '$CONFIG_PREFIX'"
   ! cmp --silent "$next/manifest" "$current/manifest" || return 0
   while IFS= read -r line; do
     path="${line:66}"
@@ -62,9 +63,10 @@ sync_config() {
       fetch_object "$path" "$next/$path"
     fi
   done <"$next/manifest"
-  # Wrong while the bucket is being written to as well: the next minute is soon enough.
+  # The checksums are also wrong while a deployment writes to the bucket. The run of the next minute tries
+  # again.
   wrong="$(cd "$next" && sha256sum --check --quiet manifest 2>/dev/null)" ||
-    fail "not what the manifest says, so the old configuration stays: $wrong"
+    fail "files do not match the manifest, so the old configuration stays: $wrong"
   for name in $(changed_services "$current/manifest" "$next/manifest"); do : >"$CONFIG/pending/$name"; done
   id="$(sha256sum "$next/manifest" | cut -c 1-16)"
   rm -rf "${CONFIG:?}/$id"
@@ -77,20 +79,21 @@ sync_config() {
   log "configuration $id"
 }
 
-# fetch_object PATH FILE
+# fetch_object PATH FILE: downloads an object of the bucket.
 fetch_object() {
   fetch "$STORAGE/$(attribute config-bucket "")/$1" "$2" --header "@$RUN/token-$$" ||
     fail "$1 in bucket $(attribute config-bucket ""): $(http_problem /dev/null)"
-  [ -e "$2" ] || : >"$2" # curl makes no file of an empty object
+  [ -e "$2" ] || : >"$2" # curl creates no file for an empty object
 }
 
-# changed_services MANIFEST MANIFEST: whose files differ; the first folder of the path is the service. Grafana looks for new dashboards itself.
+# changed_services MANIFEST MANIFEST: prints the services whose files differ. The first folder of a path is
+# the name of the service. Dashboards do not count, because Grafana looks for new dashboards itself.
 changed_services() {
   { cat "$1" 2>/dev/null || true; cat "$2"; } | sort | uniq --unique | cut -c 67- |
     sed -e '/^grafana\/dashboards\//d' -e 's/\/.*//' -e 's/^alloy$/log-shipper/' | sort --unique
 }
 
-# A service that could not be told stays pending for the next minute.
+# Reloads the services in $CONFIG/pending. A service whose reload fails stays in there for the next minute.
 reload_pending() {
   local file failed=""
   for file in "$CONFIG"/pending/*; do
@@ -99,7 +102,8 @@ reload_pending() {
   [ -z "$failed" ] || fail "not reloaded:$failed"
 }
 
-# reload NAME: false when it refuses, and then runs on with what it had.
+# reload NAME: fails when the service refuses its new configuration; the service then continues with the old
+# one.
 reload() {
   local unit="odin-$1.service" url
   [ -e "$UNITS/$unit" ] || return 0
@@ -118,8 +122,8 @@ reload() {
   [ "$HTTP_STATUS" = 200 ]
 }
 
-# Alloy reads the journal and sends it to Loki. It must not cost clients anything: 0.1 CPU, 256 MB, and the start waits neither for its
-# image nor for its configuration.
+# The log shipper: Alloy reads the journal and sends it to Loki. It must not take resources that clients need:
+# it is limited to 0.1 CPU and 256 MB, and the start waits neither for its image nor for its configuration.
 SHIPPER_MEMORY=$((256 * 1024 * 1024))
 install_log_shipper() {
   local loki instance

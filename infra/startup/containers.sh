@@ -2,23 +2,24 @@
 # Containers as systemd units: odin-NAME.service runs the container odin-NAME.
 
 UNITS=/etc/systemd/system
-LIVE_SECONDS="${ODIN_LIVE_SECONDS:-120}" # for a container to answer
+LIVE_SECONDS="${ODIN_LIVE_SECONDS:-120}" # time for a container to answer
 
-# In memory: the login is made anew on each boot. root's own home is read-only.
+# The home folder is in memory, so each boot logs in again. root's usual home folder is read-only.
 export HOME="$RUN/home" DOCKER_CONFIG="$RUN/home/.docker"
 DOCKER="$(command -v docker || echo /usr/bin/docker)"
-FINGERPRINTED=("$RUN/env" "$RUN/secrets" "$RUN/files") # folders whose content a container is started with
-# Shell that exports what is in $RUN/env, also values of several lines.
-# shellcheck disable=SC2016 # for the shell that runs it
+# A change in one of these folders restarts a container.
+FINGERPRINTED=("$RUN/env" "$RUN/secrets" "$RUN/files")
+# Shell code that exports the variables in $RUN/env, also values of several lines.
+# shellcheck disable=SC2016 # the shell that runs the code expands the variables
 EXPORTS="shopt -s nullglob; for file in $RUN/env/*; do"'
   value="$(cat "$file"; printf x)"
   export "${file##*/}=${value%x}"
 done'
-MAIN="" # the container that gets the role's environment
+MAIN="" # name of the container that gets the role's environment
 
 image() { attribute "image-$1" ""; }
 
-# The image that the last line names.
+# The image that the line `odin-startup: ready` names.
 main_image() { attribute "image-$MAIN" none; }
 
 await_docker() {
@@ -30,7 +31,7 @@ await_docker() {
   fail "docker does not answer: $(cat "$RUN/docker-error")"
 }
 
-# Lets docker ask the VM's service account for access to Google's registries.
+# Configures docker to log in to Google's registries as the VM's service account.
 log_in_to_registries() {
   local hosts="" file host
   for file in "$RUN"/attributes/odin-image-*; do
@@ -43,7 +44,7 @@ log_in_to_registries() {
     fail "no login to $hosts: $(cat "$RUN/docker-error")"
 }
 
-# pull IMAGE…: what is there already is not asked for again, so that a reboot needs no registry.
+# pull IMAGE…: pulls images that are not on the VM yet. So a reboot does not need the registry.
 pull() {
   local image attempt
   for image in "$@"; do
@@ -57,7 +58,8 @@ pull() {
   done
 }
 
-# For the log shipper's unit, which pulls for itself.
+# Command `pull NAME`, for the unit of the log shipper: the start does not wait for its image, so the unit
+# pulls it.
 command_pull() { (
   REASON="$RUN/pull-reason"
   trap 'cat "$REASON" >&2' EXIT
@@ -66,8 +68,10 @@ command_pull() { (
   pull "$(image "$1")"
 ); }
 
-# container NAME IMAGE MEMORY STOP_SECONDS [DOCKER OPTION…] -- [ARGUMENT…]: writes the unit and what it runs. MEMORY in bytes, swap
-# included; STOP_SECONDS from the polite signal to the kill. UNIT_LINES holds further lines for the unit's sections.
+# container NAME IMAGE MEMORY STOP_SECONDS [DOCKER OPTION…] -- [ARGUMENT…]: writes the unit of a container and
+# the script that it runs. MEMORY is in bytes, swap included. STOP_SECONDS is the time from SIGTERM to
+# SIGKILL. The variables UNIT_LINES and SERVICE_LINES hold additional lines for the sections [Unit] and
+# [Service].
 container() {
   local name="$1" image="$2" memory="$3" stop="$4" options=() environment=() exports="" file
   shift 4
@@ -86,7 +90,8 @@ container() {
     --memory "$memory" --memory-swap "$memory" --stop-timeout "$stop" \
     --log-driver journald --log-opt "tag=odin-$name" --log-opt mode=non-blocking --log-opt max-buffer-size=4m \
     "${environment[@]}" "${options[@]}" "$image" "$@"
-  # The variables live in the subshell only, which ends once the container runs. Detached, its output reaches the journal once.
+  # The variables exist only in the subshell, which ends when the container runs. The container is detached,
+  # because otherwise its output would reach the journal twice: from docker's log driver and from this unit.
   write_file "$RUN/containers/$name.sh" <<SCRIPT
 # Runs the container odin-$name until it ends. Written by the start-up script.
 set -euo pipefail
@@ -96,7 +101,8 @@ exec$(printf ' %q' "$@")
 ) >/dev/null
 exit "\$($DOCKER wait odin-$name)"
 SCRIPT
-  # Ordered after docker, it is stopped before it; the stop signal is docker's to send, once: the gateway takes a second one as 'now'.
+  # The unit is ordered after docker, so it is stopped before docker. Only docker sends the stop signal, once:
+  # the gateway exits at once when it gets a second signal.
   write_file "$UNITS/odin-$name.service" <<UNIT
 [Unit]
 Description=odin-ws $name
@@ -119,16 +125,18 @@ LimitNOFILE=$NOFILE
 UNIT
 }
 
-# each_minute NAME COMMAND SECONDS ENVIRONMENT [TIMER LINE…]: has this script do COMMAND, within SECONDS, as odin-NAME.
+# each_minute NAME COMMAND SECONDS ENVIRONMENT [TIMER LINE…]: runs this script with COMMAND every minute, as
+# the unit odin-NAME. A run may take SECONDS. ENVIRONMENT holds variables as NAME=VALUE. The TIMER LINEs go
+# into the timer.
 each_minute() {
-  local name="$1" command="$2" seconds="$3" environment="$4"
+  local name="$1" command="$2" seconds="$3" variables="$4"
   shift 4
   write_file "$UNITS/odin-$name.service" <<UNIT
 [Unit]
 Description=odin-ws $name
 [Service]
 Type=oneshot
-Environment=ODIN_ATTEMPTS=2 ODIN_METADATA_URL=${METADATA%/computeMetadata/v1} $environment
+Environment=ODIN_ATTEMPTS=2 ODIN_METADATA_URL=${METADATA%/computeMetadata/v1} $variables
 ExecStart=/bin/bash $RUN/startup.sh $command
 TimeoutStartSec=$seconds
 UNIT
@@ -143,8 +151,9 @@ UNIT
   systemctl start "odin-$name.timer"
 }
 
-# start_container NAME [SYSTEMCTL OPTION…]: unless it runs and nothing that it was started with has changed. Calls before_restart_NAME, where there is one,
-# before it stops what runs.
+# start_container NAME [SYSTEMCTL OPTION…]: starts or restarts the container. Does nothing when the container
+# runs and its unit, script, environment, secrets and files have not changed. Calls the function
+# before_restart_NAME, if it exists, before it stops a running container.
 start_container() {
   local name="$1" unit="odin-$1.service" now before=""
   shift
@@ -154,7 +163,7 @@ start_container() {
     [ "$now" != "$before" ] || return 0
     ! declare -F "before_restart_$name" >/dev/null || "before_restart_$name"
   fi
-  systemctl daemon-reload || fail "systemd does not take $UNITS/$unit"
+  systemctl daemon-reload || fail "systemd cannot load $UNITS/$unit"
   systemctl "$@" restart "$unit" || fail "$unit does not start; last of its log: $(last_lines "$name")"
   printf '%s' "$now" >"$RUN/containers/$name.started"
 }
@@ -165,26 +174,29 @@ fingerprint() {
   sha256sum "${files[@]}" | sha256sum
 }
 
-# Without the containers' output nobody could tell what is wrong; their settings are named in it, not their values.
+# The last lines of a container's log, so that a failure shows its reason. Containers log the names of their
+# settings, not the values.
 last_lines() {
   local lines
   lines="$(journalctl --quiet --no-pager --output cat --lines 3 "CONTAINER_NAME=odin-$1" + "_SYSTEMD_UNIT=odin-$1.service" 2>/dev/null)" || true
   printf '%s' "${lines:-(nothing)}"
 }
 
-# await_200 NAME URL: until the container answers; its restarts are counted so that one that cannot run is told at once.
+# await_200 NAME URL: waits until the container answers with 200. It fails early when the container has
+# restarted five times, because such a container cannot run.
 await_200() {
   local name="$1" url="$2" end=$((SECONDS + LIVE_SECONDS)) restarts
   until request "$url" /dev/null --max-time 3 && [ "$HTTP_STATUS" = 200 ]; do
     restarts="$(systemctl show --property NRestarts --value "odin-$name.service" 2>/dev/null || echo 0)"
-    [ "${restarts:-0}" -lt 5 ] || fail "odin-$name keeps ending; last of its log: $(last_lines "$name")"
+    [ "${restarts:-0}" -lt 5 ] || fail "odin-$name keeps exiting; last of its log: $(last_lines "$name")"
     [ "$SECONDS" -lt "$end" ] ||
       fail "odin-$name: $(http_problem /dev/null) at $url for $LIVE_SECONDS s; last of its log: $(last_lines "$name")"
     sleep 1
   done
 }
 
-# Images of before: the boot disk would fill up with them. What a container uses stays, docker refuses.
+# Removes images that the metadata no longer names, because they would fill the boot disk. docker refuses to
+# remove an image that a container uses.
 remove_old_images() {
   local wanted id file
   wanted="$(for file in "$RUN"/attributes/odin-image-*; do "$DOCKER" image inspect --format '{{.Id}}' "$(cat "$file")" 2>/dev/null || true; done)"

@@ -1,20 +1,22 @@
 # shellcheck shell=bash disable=SC2034 # the other parts read these variables
-# A gateway: one container, and the log shipper beside it.
+# A gateway: the gateway's container and the log shipper.
 
 ROLE=gateway
 MAIN=gateway
 CONFIG_PREFIX=alloy/
 SHIPPER_CONFIG=alloy/gateway.alloy
-# Left to the system, docker and the log shipper: of 7.8 GiB 7.1 remain, above the 7 that WS_MEMORY_LIMIT has by default.
+# Memory for the system, docker and the log shipper. Of 7.8 GiB on an e2-standard-2, 7.1 GiB remain for the
+# gateway; this is more than the default of WS_MEMORY_LIMIT, 7 GiB.
 RESERVED_MEMORY=$((640 * 1024 * 1024))
-STOP_MARGIN=15 # s that a drain may take longer than it should
-MEMORY_LIMIT=7516192768 # bytes, the gateway's own default of WS_MEMORY_LIMIT
+STOP_MARGIN=15 # s that the gateway may need beyond its drain time before it is killed
+MEMORY_LIMIT=7516192768 # bytes, the gateway's default of WS_MEMORY_LIMIT
 
 role_steps() {
   local drain memory
   need image-gateway
   drain="$(whole_number drain-seconds 60)"
-  # A VM of a group gets other metadata as another VM. One that stands alone has a revision, and changes in place.
+  # When the metadata of an instance group changes, the group replaces its VMs. A single VM has a revision,
+  # and the watch applies changes while the VM runs.
   [ -z "$(attribute revision "")" ] || install_watch
   step kernel
   set_kernel net.ipv4.tcp_max_syn_backlog=8192 net.core.somaxconn=8192 net.ipv4.tcp_syncookies=1
@@ -22,7 +24,8 @@ role_steps() {
   step inputs
   install_inputs
   memory=$(($(total_memory) - RESERVED_MEMORY))
-  # On a smaller machine the gateway would be killed before it felt full.
+  # On a smaller machine the default limit would be too high: the gateway would be killed before it reports
+  # that it is full.
   [ -e "$RUN/env/WS_MEMORY_LIMIT" ] || [ "$memory" -ge "$MEMORY_LIMIT" ] || printf '%s' "$memory" >"$RUN/env/WS_MEMORY_LIMIT"
   [ -e "$RUN/env/WS_DRAIN_SECONDS" ] || printf '%s' "$drain" >"$RUN/env/WS_DRAIN_SECONDS"
   step firewall

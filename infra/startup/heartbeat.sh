@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Who watches the watchmen: while Prometheus and Alertmanager answer, and the alert that always fires gets from one to the other, Cloud
-# Monitoring gets a number each minute, and raises an alert when it does not. The number says how many critical alerts fire: Google sends
-# mail, which no machine of ours can.
+# The heartbeat of monitoring. Each minute this VM writes a number to Cloud Monitoring, but only while
+# Prometheus and Alertmanager answer and the alert that always fires reaches Alertmanager. Without the number,
+# Cloud Monitoring raises an alert. The number is the count of critical alerts that fire: Google sends mail
+# about them, because our machines cannot send mail.
 
 MONITORING="${ODIN_MONITORING_URL:-https://monitoring.googleapis.com}"
 
@@ -28,7 +29,7 @@ command_heartbeat() {
     "$(attribute heartbeat-metric "")" "$project" "$instance" "${zone##*/}" "$(date --utc +%Y-%m-%dT%H:%M:%SZ)" "$critical" >"$RUN/heartbeat.json"
   fetch "$MONITORING/v3/projects/$project/timeSeries" "$RUN/heartbeat-answer" --header "@$RUN/token-$$" \
     --header 'Content-Type: application/json' --data "@$RUN/heartbeat.json" ||
-    fail "Cloud Monitoring does not take it: $(http_problem "$RUN/heartbeat-answer")"
+    fail "Cloud Monitoring refused the heartbeat: $(http_problem "$RUN/heartbeat-answer")"
   READY=yes
 }
 
@@ -37,28 +38,29 @@ on_heartbeat_exit() {
   [ "$READY" = yes ] || echo "odin-heartbeat: failed: $(one_line "$(cat "$REASON")")" >&2
 }
 
-# answers NAME URL
+# answers NAME URL: fails unless the service answers with 200.
 answers() {
   request "$2" /dev/null
   [ "$HTTP_STATUS" = 200 ] || fail "$1 does not answer at $2: $(http_problem /dev/null)"
 }
 
-# The dead man's switch: rules are evaluated, and what fires reaches Alertmanager. Before its first configuration there are no rules.
+# Checks that Prometheus evaluates its rules and that alerts reach Alertmanager: the alert Watchdog always
+# fires. Before the first configuration there are no rules, so there is nothing to check.
 alerts_arrive() {
   [ -e "$CONFIG/current/prometheus/rules/alerts.yml" ] || return 0
   request 'http://127.0.0.1:9093/api/v2/alerts?filter=alertname=Watchdog' "$RUN/heartbeat-alerts"
   grep --quiet '"Watchdog"' "$RUN/heartbeat-alerts" 2>/dev/null ||
-    fail "Alertmanager has not got the alert that always fires: Prometheus does not evaluate its rules, or does not reach Alertmanager"
+    fail "Alertmanager does not list the alert that always fires (Watchdog): Prometheus does not evaluate its rules, or does not reach Alertmanager"
 }
 
-# How many critical alerts would wake somebody now: not those that are silenced, or a consequence of another one.
+# The number of critical alerts that fire now, without alerts that are silenced or inhibited by another alert.
 critical_alerts() {
   request 'http://127.0.0.1:9093/api/v2/alerts?active=true&silenced=false&inhibited=false&filter=severity=critical' "$RUN/heartbeat-alerts"
   [ "$HTTP_STATUS" = 200 ] || fail "Alertmanager does not list its alerts: $(http_problem /dev/null)"
   { grep --only-matching '"fingerprint"' "$RUN/heartbeat-alerts" || true; } | wc -l
 }
 
-# own PATH: what the metadata server says of this VM.
+# own PATH: a value of this VM from the metadata server.
 own() {
   from_metadata "$1" "$RUN/heartbeat-metadata" || fail "no $1 from the metadata server ($(http_problem /dev/null))"
   cat "$RUN/heartbeat-metadata"

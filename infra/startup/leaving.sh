@@ -1,12 +1,15 @@
 # shellcheck shell=bash
-# A group tells a VM nothing when it takes it away: the load balancer goes on forwarding for its draining time, then forgets the connections,
-# and only then comes the power button, when a close frame's answer would reach another gateway. So the VM asks its group what becomes of
-# it, and stops what serves while the clients still hear it.
+# Stops the gateway in time when its instance group removes this VM. The group does not notify the VM: the
+# load balancer continues to forward for its draining timeout and then forgets the connections, and only after
+# that does the VM get its shutdown signal. By then, a client's answer to a close frame would reach another
+# gateway. So the VM asks its group every few seconds whether it is being removed, and stops the gateway while
+# clients can still be reached.
 
 COMPUTE="${ODIN_COMPUTE_URL:-https://compute.googleapis.com}"
-LEAVING_SECONDS="${ODIN_LEAVING_SECONDS:-15}" # from one question to the next; the draining time has 60 s for it
+LEAVING_SECONDS="${ODIN_LEAVING_SECONDS:-15}" # s between two requests; draining.ts allows 60 s to notice
 
-# install_leaving UNIT: what is stopped. A VM that belongs to no group has nobody to ask.
+# install_leaving UNIT: from now on, stops UNIT when the group removes this VM. Does nothing on a VM without a
+# group.
 install_leaving() {
   if ! from_metadata instance/attributes/created-by "$RUN/created-by"; then
     [ "$HTTP_STATUS" = 404 ] || fail "no created-by from the metadata server ($(http_problem /dev/null))"
@@ -29,7 +32,7 @@ UNIT
   systemctl start odin-leaving.service
 }
 
-# Ends when the VM leaves. Whatever cannot be read is no reason to leave.
+# Ends when the group removes this VM. Errors are only logged: they are no reason to stop the gateway.
 command_leaving() {
   local unit="$1" group name action problem before=""
   group="$(cat "$RUN/created-by")"
@@ -44,14 +47,14 @@ command_leaving() {
       return
       ;;
     esac
-    # Once each time it changes: a question every few seconds would fill the journal.
+    # A problem is logged only when it changes, because a line every few seconds would fill the journal.
     if [ "$problem" != "$before" ]; then log "${group##*/}: ${problem:-answers again}"; fi
     before="$problem"
     sleep "$LEAVING_SECONDS"
   done
 }
 
-# action_of GROUP NAME: what the group does with the VM, NONE as a rule.
+# action_of GROUP NAME: prints the group's current action on the VM, normally NONE.
 action_of() (
   REASON="$RUN/leaving-reason"
   trap 'rm -f "$RUN/token-$$"' EXIT
@@ -60,7 +63,7 @@ action_of() (
   fetch "$COMPUTE/compute/v1/$1/listManagedInstances?fields=managedInstances(instance,currentAction)" "$RUN/leaving-answer" \
     --globoff --header "@$RUN/token-$$" --request POST --data '' ||
     fail "no list of its VMs: $(http_problem "$RUN/leaving-answer"); the VM's service account needs roles/compute.viewer"
-  # One VM a line; the order of the fields is not promised.
+  # Puts each VM on a line of its own. The order of the fields may vary.
   tr -d ' \n' <"$RUN/leaving-answer" | sed 's/}/}\n/g' | grep --fixed-strings "/instances/$2\"" |
     sed -n 's/.*"currentAction":"\([A-Z_]*\)".*/\1/p' || true
 )

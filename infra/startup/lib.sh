@@ -1,29 +1,32 @@
 #!/usr/bin/env bash
-# Start-up script of a VM on Container-Optimized OS, run on each boot. It is this file, then parts that the role shares with others, then
-# the role's own (boot.ts puts them together). All of it may run again at any time: what has not changed is left alone.
+# Start-up script of a VM on Container-Optimized OS. It runs on each boot. The script consists of this file,
+# of parts that several roles share, and of the role's own file (infra/machines/boot.ts joins them). It may
+# run again at any time: it changes only what differs from the metadata.
 #
-#   bash startup.sh                      makes the VM what its metadata says; ends with one line on the serial console and on stderr:
+#   bash startup.sh                      sets up the VM as its metadata says; ends with one line on the serial
+#                                        console and on stderr:
 #                                          odin-startup: ready role=… image=… seconds=…
 #                                          odin-startup: failed role=… step=…: reason
-#   bash startup.sh COMMAND [ARGUMENT…]  what the units that it installs call
+#   bash startup.sh COMMAND [ARGUMENT…]  runs a command; the units that the script installs use this
 #
-# The system has no jq, no gcloud and no Python; / is read-only, /etc and /run are emptied by a reboot, nothing in /var and /tmp is executable.
+# The system has no jq, no gcloud and no Python. / is read-only, a reboot empties /etc and /run, and files in
+# /var and /tmp cannot be executed.
 set -Eeuo pipefail
 shopt -s inherit_errexit nullglob
 umask 077
 
-RUN=/run/odin       # this boot's: attributes, secrets, generated files; in memory
-STATE=/var/lib/odin # what survives a reboot
+RUN=/run/odin       # data of this boot: attributes, secrets, generated files; in memory
+STATE=/var/lib/odin # data that survives a reboot
 
-# Tests set what begins with ODIN_, here and in the other parts.
+# Only tests set the variables that begin with ODIN_, here and in the other parts.
 METADATA="${ODIN_METADATA_URL:-http://metadata.google.internal}/computeMetadata/v1"
 SERIAL="${ODIN_SERIAL:-/dev/ttyS0}"
-ATTEMPTS="${ODIN_ATTEMPTS:-9}"         # with the pauses between them 2.5 min: grants take up to two to reach everywhere
-PAUSE="${ODIN_PAUSE:-2}"               # s before the second attempt, doubled before each further one
+ATTEMPTS="${ODIN_ATTEMPTS:-9}"         # 2.5 min with the pauses: a new grant takes up to 2 min to arrive
+PAUSE="${ODIN_PAUSE:-2}"               # s before the second attempt; each further pause is twice as long
 MAX_PAUSE=30                           # s
-HTTP_SECONDS="${ODIN_HTTP_SECONDS:-10}" # for one request
+HTTP_SECONDS="${ODIN_HTTP_SECONDS:-10}" # time for one request
 NOFILE="${ODIN_NOFILE:-200000}"        # open files of each container
-LOCK_SECONDS=900                       # for an earlier run to end: a member of a cluster waits for its peers
+LOCK_SECONDS=900                       # for an earlier run to end, which may wait for other NATS servers
 
 STEP=start
 READY=no
@@ -44,10 +47,10 @@ command_start() {
   trap on_exit EXIT
   trap 'fail "stopped by a signal"' HUP INT TERM
   trap 'on_error "$LINENO" "$BASH_COMMAND" "$?"' ERR
-  install -d -m 0711 "$RUN" "$RUN/secrets" # containers look up their own files in it, and cannot list it
+  install -d -m 0711 "$RUN" "$RUN/secrets" # containers can open their own files, but not list the folder
   install -d -m 0755 "$STATE" "$RUN/files"
   exec 9>"$RUN/lock"
-  flock --wait "$LOCK_SECONDS" 9 || fail "another run has been at it for $LOCK_SECONDS s"
+  flock --wait "$LOCK_SECONDS" 9 || fail "another run of this script has not ended within $LOCK_SECONDS s"
   : >"$REASON"
   step metadata
   read_attributes
@@ -56,10 +59,10 @@ command_start() {
   remove_old_images
   READY=yes
   rm -f "$RUN/failed"
-  tell "odin-startup: ready role=$ROLE image=$(main_image) seconds=$SECONDS$(revision)"
+  announce "odin-startup: ready role=$ROLE image=$(main_image) seconds=$SECONDS$(revision)"
 }
 
-# step NAME: what a failure from here on is said to have happened in.
+# step NAME: begins a step. The line of a failure names the current step.
 step() {
   STEP="$1"
   log "step $1"
@@ -67,13 +70,15 @@ step() {
 
 log() { echo "odin-startup[$$]: $*" >&2; }
 
-# fail REASON: ends the run. No secret in it. Within $(…) it ends that, and so the run only where $(…) is all of an assignment.
+# fail REASON: ends the run. REASON must not contain a secret. Within $(…), fail ends only the subshell; this
+# ends the run only where an assignment consists of nothing but $(…).
 fail() {
   printf '%s' "$*" >"$REASON"
   exit 1
 }
 
-# The command is as written, with its variables' names: no value gets out this way.
+# $BASH_COMMAND is the command as it is written, with the names of variables, so the reason contains no
+# values.
 on_error() {
   [ -s "$REASON" ] || printf 'exit code %s of "%s" in line %s' "$3" "$2" "$1" >"$REASON"
 }
@@ -83,13 +88,13 @@ on_exit() {
   rm -f "$RUN/token-$$"
   [ "$READY" = no ] || return 0
   reason="$(cat "$REASON" 2>/dev/null)" || true
-  : >"$RUN/failed" # the watch tries again
-  tell "odin-startup: failed role=$ROLE step=$STEP: $(one_line "${reason:-unknown}")$(revision)"
+  : >"$RUN/failed" # the watch starts the script again when this file exists
+  announce "odin-startup: failed role=$ROLE step=$STEP: $(one_line "${reason:-unknown}")$(revision)"
   exit 1
 }
 
-# tell LINE: to the serial console and to stderr, which is the journal.
-tell() {
+# announce LINE: prints a line on the serial console and on stderr, which goes to the journal.
+announce() {
   printf '%s\n' "$1" >&2
   { printf '%s\n' "$1" >>"$SERIAL"; } 2>/dev/null || true
 }
@@ -99,14 +104,16 @@ one_line() {
   printf '%s' "${text:0:600}"
 }
 
-# Which metadata this is about, where it says so: an earlier boot's line is not mistaken for this one's.
+# ` revision=…` when the metadata has a revision. With it, the line of an earlier boot or of other metadata
+# can be distinguished from the line of this run.
 revision() {
   local revision
   revision="$(attribute revision "")"
   printf '%s' "${revision:+ revision=$revision}"
 }
 
-# request URL FILE [CURL OPTION…]: one request; the body goes to FILE, the status to HTTP_STATUS, 000 without an answer.
+# request URL FILE [CURL OPTION…]: sends one request. The body goes to FILE, the status to HTTP_STATUS (000:
+# no answer).
 request() {
   local url="$1" file="$2"
   shift 2
@@ -114,14 +121,15 @@ request() {
     --write-out '%{http_code}' "$@" "$url" 2>"$RUN/curl-error")" || HTTP_STATUS=000
 }
 
-# fetch URL FILE [CURL OPTION…]: requests until 200; false when that is hopeless or has been tried often enough.
+# fetch URL FILE [CURL OPTION…]: repeats the request until the status is 200. Fails when the status is
+# permanent or after $ATTEMPTS attempts.
 fetch() {
   local attempt
   for ((attempt = 1; ; attempt++)); do
     request "$@"
     case "$HTTP_STATUS" in
     200) return 0 ;;
-    000 | 403 | 408 | 429 | 5??) ;; # 403: a new grant may not have arrived
+    000 | 403 | 408 | 429 | 5??) ;; # 403: a new grant may not have arrived yet
     *) return 1 ;;
     esac
     [ "$attempt" -lt "$ATTEMPTS" ] || return 1
@@ -129,13 +137,14 @@ fetch() {
   done
 }
 
-# back_off ATTEMPT: sleeps, the longer the more attempts there were.
+# back_off ATTEMPT: sleeps before the next attempt; the pause doubles with each attempt, up to $MAX_PAUSE.
 back_off() {
   local pause=$((PAUSE << ($1 - 1)))
   sleep $((pause < MAX_PAUSE ? pause : MAX_PAUSE))
 }
 
-# http_problem FILE: what the last request came to; FILE: Google's JSON about the error, or /dev/null.
+# http_problem FILE: describes the result of the last request. FILE is the answer's body (Google's JSON with
+# an error message), or /dev/null.
 http_problem() {
   local message=""
   if [ "$HTTP_STATUS" = 000 ]; then
@@ -146,17 +155,18 @@ http_problem() {
   printf 'HTTP %s%s' "$HTTP_STATUS" "${message:+: $message}"
 }
 
-# from_metadata PATH FILE [CURL OPTION…]
+# from_metadata PATH FILE [CURL OPTION…]: fetches a value from the metadata server.
 from_metadata() {
   local path="$1"
   shift
   fetch "$METADATA/$path" "$@" --header 'Metadata-Flavor: Google'
 }
 
-# Reads all attributes odin-… into files of the same name, and this script itself, for the units.
+# Reads all attributes odin-… into files of the same name. Also reads this script, because the units run it.
 read_attributes() {
   local folder="$RUN/attributes.new" name
-  # Before the values: what changes while they are read differs from it and so wakes the watch.
+  # The etag is read before the values. If the metadata changes while the values are read, the etag differs
+  # from the new one, and the watch starts the script again.
   from_metadata 'instance/attributes/?recursive=true' /dev/null --dump-header "$RUN/headers" ||
     fail "the metadata server at $METADATA does not answer ($(http_problem /dev/null))"
   etag "$RUN/headers" >"$RUN/etag"
@@ -166,11 +176,11 @@ read_attributes() {
   while IFS= read -r name || [ -n "$name" ]; do
     [[ "$name" =~ ^odin-[A-Za-z0-9_-]+$ ]] || continue
     from_metadata "instance/attributes/$name" "$folder/$name" || fail "metadata attribute $name cannot be read ($(http_problem /dev/null))"
-    [ -e "$folder/$name" ] || : >"$folder/$name" # curl makes no file of an empty value
+    [ -e "$folder/$name" ] || : >"$folder/$name" # curl creates no file for an empty value
   done <"$RUN/names"
   from_metadata instance/attributes/startup-script "$RUN/startup.new" ||
     fail "metadata attribute startup-script cannot be read ($(http_problem /dev/null))"
-  mv "$RUN/startup.new" "$RUN/startup.sh" # a unit that reads the old one goes on reading that
+  mv "$RUN/startup.new" "$RUN/startup.sh" # a running unit continues to read the old file
   rm -rf "$RUN/attributes"
   mv "$folder" "$RUN/attributes"
   need role
@@ -179,12 +189,13 @@ read_attributes() {
 
 etag() { sed -n 's/^[Ee][Tt][Aa][Gg]:[[:space:]]*\([^[:space:]]*\).*/\1/p' "$1"; }
 
-# attribute NAME DEFAULT: the value of odin-NAME.
+# attribute NAME DEFAULT: prints the value of the attribute odin-NAME, or DEFAULT when there is no such
+# attribute.
 attribute() {
   if [ -e "$RUN/attributes/odin-$1" ]; then cat "$RUN/attributes/odin-$1"; else printf '%s' "$2"; fi
 }
 
-# need NAME…: ends the run unless every odin-NAME has a value.
+# need NAME…: ends the run unless every attribute odin-NAME has a value.
 need() {
   local name
   for name in "$@"; do
@@ -192,7 +203,8 @@ need() {
   done
 }
 
-# whole_number NAME DEFAULT
+# whole_number NAME DEFAULT: prints the attribute odin-NAME; ends the run when the value is not a whole
+# number.
 whole_number() {
   local value
   value="$(attribute "$1" "$2")"
@@ -200,7 +212,8 @@ whole_number() {
   printf '%s' "$value"
 }
 
-# open_ports PORT…: the system's own firewall lets in nothing but SSH; who reaches a port is for the network's firewall to say.
+# open_ports PORT…: opens ports in the system's own firewall, which allows only SSH at first. The firewall
+# rules of the network decide which machines can reach a port.
 open_ports() {
   local port
   for port in "$@"; do
@@ -209,17 +222,18 @@ open_ports() {
   done
 }
 
-# set_kernel NAME=VALUE…
+# set_kernel NAME=VALUE…: sets kernel parameters.
 set_kernel() { sysctl --quiet --write "$@" >/dev/null; }
 
-# For people and programs outside of containers, where the image has limits at all.
+# Raises the limit of open files for people and programs outside of containers, if the VM image has such
+# limits.
 raise_file_limit() {
   [ -d /etc/security ] || return 0
   install -d -m 0755 /etc/security/limits.d
   printf '%s - nofile %s\n' '*' "$NOFILE" root "$NOFILE" | write_file /etc/security/limits.d/90-odin.conf
 }
 
-# write_file FILE: from stdin, in one go, for all to read.
+# write_file FILE: replaces FILE atomically with the content of stdin; everyone can read the file.
 write_file() {
   (umask 022 && cat >"$1.new")
   mv "$1.new" "$1"

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Prometheus, Alertmanager, Loki and Grafana, each with a part of the machine's memory, its data in a folder of its own and its configuration
-# in the folder of its name in the bucket. What has no image or no configuration yet does not run. And the exporter of NATS, whose servers
-# are in an attribute.
+# Prometheus, Alertmanager, Loki and Grafana. Each has a share of the machine's memory, its own data folder,
+# and its configuration in the bucket's folder of the same name. A service without an image or a configuration
+# does not run. The exporter of NATS runs too, when the attribute nats-monitoring names NATS servers.
 
 PROMETHEUS_SHARE=32 # percent of the machine's memory
 LOKI_SHARE=20
 GRAFANA_SHARE=15
 ALERTMANAGER_SHARE=4
 NATS_EXPORTER_SHARE=3
-RETENTION_TIME=31d # the error budgets are of 30 days; a disk that is too small for it keeps less, below
-RETENTION_SHARE=50 # percent of the data's disk, for Prometheus
+RETENTION_TIME=31d # the error budgets cover 30 days; RETENTION_SHARE shortens the retention on a small disk
+RETENTION_SHARE=50 # percent of the data disk that Prometheus may use
 STACK=(prometheus alertmanager loki grafana)
 
-# start_stack DATA_FOLDER
+# start_stack DATA_FOLDER: starts all services that have an image.
 start_stack() {
   local name
   for name in "${STACK[@]}"; do
@@ -29,7 +29,8 @@ pull_stack() {
   done
 }
 
-# stack_container NAME UID SHARE DATA CONFIG_FILE [DOCKER OPTION…] -- ARGUMENT…; CONFIG_FILE below the bucket, empty when it needs none.
+# stack_container NAME UID SHARE DATA CONFIG_FILE [DOCKER OPTION…] -- ARGUMENT…: starts a service. CONFIG_FILE
+# is a path in the bucket, empty for a service that needs no configuration.
 stack_container() {
   local name="$1" uid="$2" memory=$(($(total_memory) * $3 / 100)) data="$4" needs="$5"
   shift 5
@@ -62,7 +63,7 @@ start_loki() {
     -config.file="$CONFIG/current/loki/loki.yml" -config.expand-env=true
 }
 
-# The password counts when Grafana makes its database; later it is changed in Grafana.
+# Grafana uses the password only when it creates its database. Later, the password is changed in Grafana.
 start_grafana() {
   local settings=() setting
   for setting in SERVER_HTTP_PORT=3010 "PATHS_DATA=$1" "PATHS_PLUGINS=$1/plugins" "PATHS_LOGS=$1/log" LOG_MODE=console \
@@ -74,7 +75,8 @@ start_grafana() {
   stack_container grafana 472 "$GRAFANA_SHARE" "$1" "" "${settings[@]}" --
 }
 
-# It asks the servers whenever it is asked, and is asked by Prometheus alone. Attribute nats-monitoring: `NAME,http://HOST:8222` of each server.
+# The exporter asks the NATS servers whenever Prometheus, its only client, scrapes it. The attribute
+# nats-monitoring holds `NAME,http://HOST:8222` for each server.
 start_nats_exporter() {
   local servers
   read -r -a servers <<<"$(attribute nats-monitoring "")"
@@ -84,13 +86,14 @@ start_nats_exporter() {
   start_container nats-exporter
 }
 
-# watched_disks DATA_FOLDER: disks that the node exporter in the log shipper watches, below what that takes for the root.
+# watched_disks DATA_FOLDER: mounts the disks into the log shipper, whose node exporter watches them. The
+# exporter uses /host as its root folder.
 watched_disks() {
   local disk
   for disk in /mnt/stateful_partition "$1"; do SHIPPER_OPTIONS+=(--volume "$disk:/host$disk:ro"); done
 }
 
-# Where each tells that it is up; only those that can run.
+# Waits until all services that can run report that they are ready.
 await_stack() {
   await_part prometheus prometheus/prometheus.yml 9090/-/ready
   await_part alertmanager alertmanager/alertmanager.yml 9093/-/ready

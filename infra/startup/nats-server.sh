@@ -3,11 +3,11 @@
 
 NATS_UID=65532
 STAGGER="${ODIN_STAGGER:-30}"               # s between the restarts of two servers of a cluster
-PEER_SECONDS="${ODIN_PEER_SECONDS:-600}"    # for the other servers to be healthy before this one restarts
-ALONE_SECONDS="${ODIN_ALONE_SECONDS:-30}"   # after which a server whose cluster is still being made counts as ready
+PEER_SECONDS="${ODIN_PEER_SECONDS:-600}"    # s to wait until the other servers are healthy, before a restart
+ALONE_SECONDS="${ODIN_ALONE_SECONDS:-30}"   # s after which a server without its cluster counts as ready
 NATS_HEALTH=http://127.0.0.1:8222/healthz
 
-# start_nats IMAGE MEMORY DATA_FOLDER
+# start_nats IMAGE MEMORY DATA_FOLDER: starts the server. MEMORY is in bytes.
 start_nats() {
   local image="$1" memory="$2" store="$3"
   NATS_ORDINAL="$(whole_number nats-ordinal 0)"
@@ -24,7 +24,7 @@ start_nats() {
   start_container nats
 }
 
-# nats_config STORE
+# nats_config STORE: prints the server's configuration. STORE is the data folder.
 nats_config() {
   local size
   size="$(df --output=size --block-size=1 "$1" | tail -n 1)"
@@ -40,8 +40,9 @@ CONF
   nats_cluster
 }
 
-# Gateways read the stream and make it when it is missing; publishers write to it. Neither may do the other's work, nor delete the stream.
-# The capacity test has a network of its own and no passwords in it.
+# Users. Gateways read the stream and create it when it is missing. Publishers write to the stream. Gateways
+# may not publish messages, publishers may not read them, and neither may delete the stream. The capacity test
+# has its own network and uses no passwords.
 nats_users() {
   local gateway publisher
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
@@ -63,7 +64,8 @@ authorization {
 CONF
 }
 
-# nats_tls MORE: none without a certificate, as in the capacity test.
+# nats_tls MORE: TLS settings, with MORE added to them. Prints nothing when there is no certificate, as in the
+# capacity test.
 nats_tls() {
   [ -e "$RUN/files/nats-server-cert" ] || return 0
   [ -e "$RUN/secrets/nats-server-key" ] || fail "file nats-server-cert is given, but not the secret nats-server-key"
@@ -82,7 +84,8 @@ nats_cluster() {
   printf '  ]\n}\n'
 }
 
-# password NAME: of letters, digits, - and _ so that it means itself in a URL and in the configuration.
+# password NAME: prints the secret NAME. Only letters, digits, - and _ are allowed, because a URL and the
+# configuration contain the password without escaping.
 password() {
   local text
   [ -e "$RUN/secrets/$1" ] || fail "secret $1 is missing: metadata attribute odin-secret-file-$1"
@@ -91,7 +94,7 @@ password() {
   printf '%s' "$text"
 }
 
-# The addresses of the other servers' monitoring.
+# The monitoring URLs of the other servers.
 other_servers() {
   local peers peer
   read -r -a peers <<<"$(attribute nats-peers "")"
@@ -99,7 +102,8 @@ other_servers() {
   for peer in "${peers[@]}"; do printf 'http://%s:8222\n' "${peer%:*}"; done
 }
 
-# One server after the other, and only while all others are well: with two of three away the stream would stand still.
+# Waits before a restart, so that the servers restart one after the other, and only while all others are
+# healthy: with two of three servers down, the stream would stop.
 before_restart_nats() {
   local end others
   others="$(other_servers)"
@@ -107,7 +111,7 @@ before_restart_nats() {
   sleep $((NATS_ORDINAL * STAGGER))
   end=$((SECONDS + PEER_SECONDS))
   until all_healthy "$others" && sleep 2 && all_healthy "$others"; do
-    [ "$SECONDS" -lt "$end" ] || fail "not restarted: $UNHEALTHY is not healthy ($(http_problem /dev/null)) and the cluster cannot spare two"
+    [ "$SECONDS" -lt "$end" ] || fail "not restarted: $UNHEALTHY is not healthy ($(http_problem /dev/null)), and the cluster cannot lose two servers"
     sleep 2
   done
 }
@@ -121,8 +125,8 @@ all_healthy() {
   done
 }
 
-# Healthy is who agrees with the cluster. While that is being made there may be too few servers for it: those that are there are as ready as
-# they can be.
+# Waits until the server is healthy, which means that it agrees with its cluster. While a new cluster is being
+# created, there may be too few servers to agree. A server then counts as ready after $ALONE_SECONDS.
 await_nats() {
   local begin="$SECONDS"
   until request "$NATS_HEALTH" /dev/null --max-time 3 && [ "$HTTP_STATUS" = 200 ]; do
@@ -136,8 +140,9 @@ await_nats() {
   [ -z "$(attribute nats-peers "")" ] || : >"$DATA/nats-agreed"
 }
 
-# Whether so many other servers are away that this one cannot agree with anybody. Most of them are enough for it, but the first time, when nobody
-# has anything to agree on, a leader needs the votes of all.
+# Whether too few other servers are up to form a cluster, while this server itself works. A cluster needs a
+# majority of its servers. Only the first time does it need all servers, because the first leader needs the
+# votes of all.
 is_alone() {
   local url total=1 present=1 enough
   for url in $(other_servers); do

@@ -3,7 +3,7 @@
 
 ROLE=nats
 MAIN=nats
-RESERVED_MEMORY=$((384 * 1024 * 1024)) # for the system and docker
+RESERVED_MEMORY=$((384 * 1024 * 1024)) # bytes for the system and docker
 
 role_steps() {
   need image-nats nats-name data-device secret-file-nats-gateway-password secret-file-nats-publisher-password

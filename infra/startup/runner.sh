@@ -1,9 +1,10 @@
 # shellcheck shell=bash disable=SC2034 # the other parts read these variables
-# The machine that plays the clients of a capacity test.
+# The machine that simulates the clients of a capacity test.
 
 ROLE=runner
 MAIN=loadtest
-# Of the folders that survive, the ones where programs may run belong to others; this one is in memory and made anew on each boot.
+# This folder is in memory and is created again on each boot. Folders that survive a reboot and allow programs
+# to run belong to other software.
 BIN=/mnt/disks/odin/bin
 RESULTS="$STATE/results"
 
@@ -11,8 +12,9 @@ role_steps() {
   step watch
   install_watch
   step kernel
-  modprobe nf_conntrack 2>/dev/null || true # built in, or loaded with docker's own rules
-  # 40,000 connections to one address and port: ports for them, and none of these held by an earlier test.
+  modprobe nf_conntrack 2>/dev/null || true # may fail: the module is built in, or docker's own rules load it
+  # For 40,000 connections to one address and port: enough local ports, and ports of an earlier test are
+  # reused soon.
   set_kernel 'net.ipv4.ip_local_port_range=1024 65535' net.ipv4.tcp_tw_reuse=1 net.ipv4.tcp_fin_timeout=15
   set_kernel net.netfilter.nf_conntrack_max=200000
   raise_file_limit
@@ -29,7 +31,8 @@ role_steps() {
   fi
 }
 
-# `sudo /mnt/disks/odin/bin/odin-loadtest ARGUMENT…`, on PATH in a login shell. Reports written to /results stay on the boot disk.
+# Installs the command `sudo /mnt/disks/odin/bin/odin-loadtest ARGUMENT…`, which is on PATH in a login shell.
+# Reports in the container's /results stay on the boot disk.
 install_command() {
   local environment=() file
   for file in "$RUN"/env/*; do environment+=(--env "${file##*/}"); done
@@ -45,11 +48,11 @@ install_command() {
 set -euo pipefail
 $EXPORTS
 terminal=()
-if [ -t 0 ] && [ -t 1 ]; then terminal=(--interactive --tty); fi # a bar in place of lines
+if [ -t 0 ] && [ -t 1 ]; then terminal=(--interactive --tty); fi # for a progress bar instead of lines
 exec$(printf ' %q' "$DOCKER") run "\${terminal[@]}"$(printf ' %q' "$@") "\$@"
 SCRIPT
   chmod 0755 "$BIN/odin-loadtest"
-  # shellcheck disable=SC2016 # for the shell of whoever logs in
+  # shellcheck disable=SC2016 # the login shell expands the variable
   printf 'PATH="$PATH:%s"\n' "$BIN" | write_file /etc/profile.d/odin.sh
 }
 

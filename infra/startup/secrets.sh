@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Environment, secrets and files of the containers, from metadata and Secret Manager. Values go from file to file: none is ever a word of a
-# command, where every user of the machine could read it.
+# Environment, secrets and files of the containers, from metadata and Secret Manager. Values go from file to
+# file: a value is never an argument of a command, because every user of the machine can read arguments.
 
 SECRETS="${ODIN_SECRETS_URL:-https://secretmanager.googleapis.com}"
 
-# The header with the VM's own access token, in $RUN/token-$$.
+# Writes the header with the access token of the VM's service account to $RUN/token-$$.
 fetch_token() {
   local answer="$RUN/token-$$.json"
   from_metadata instance/service-accounts/default/token "$answer" ||
@@ -13,10 +13,10 @@ fetch_token() {
   rm -f "$answer"
 }
 
-# json_text NAME FILE: the value of a text without escapes.
+# json_text NAME FILE: prints the text value of a field. The text must not contain escapes.
 json_text() { tr -d '\n' <"$2" | sed -n 's/.*"'"$1"'"[[:space:]]*:[[:space:]]*"\([^"\\]*\)".*/\1/p'; }
 
-# Fills $RUN/env (one file a variable), $RUN/secrets and $RUN/files.
+# Fills $RUN/env (one file per variable), $RUN/secrets and $RUN/files.
 install_inputs() {
   local attribute name
   rm -rf "$RUN/env.new"
@@ -43,7 +43,7 @@ install_inputs() {
       name="${attribute##*/odin-secret-file-}"
       fetch_secret "$attribute" "$RUN/secret.new"
       chown "$(secret_owner "$name")" "$RUN/secret.new"
-      mv "$RUN/secret.new" "$RUN/secrets/$name" # in one go: a container may be reading
+      mv "$RUN/secret.new" "$RUN/secrets/$name" # atomic, because a container may be reading the old file
       ;;
     *) fail "metadata attribute ${attribute##*/} must begin with odin-secret-env- or odin-secret-file-" ;;
     esac
@@ -54,13 +54,14 @@ install_inputs() {
   remove_stale files odin-file-
 }
 
-# The docker command reads its own environment too, where these would lead it elsewhere.
+# check_variable NAME: ends the run for names that are not valid, and for variables that would change how the
+# docker command itself works, because they are in its environment.
 check_variable() {
   [[ "$1" =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail "'$1' cannot be the name of an environment variable"
   [[ ! "$1" =~ ^(PATH|HOME|IFS|BASH.*|LD_.*|DOCKER_.*)$ ]] || fail "the environment variable $1 cannot be set"
 }
 
-# The user that the container runs as which reads the secret.
+# secret_owner NAME: the user id of the container that reads the secret.
 secret_owner() {
   case "$1" in
   grafana-*) echo 472 ;;
@@ -69,7 +70,8 @@ secret_owner() {
   esac
 }
 
-# fetch_secret ATTRIBUTE FILE: the payload of the version that the attribute names, byte for byte.
+# fetch_secret ATTRIBUTE FILE: writes the payload of the version that the attribute names to FILE, byte for
+# byte.
 fetch_secret() {
   local version answer="$RUN/secret-answer"
   version="$(cat "$1")"
@@ -88,7 +90,7 @@ fetch_secret() {
   rm -f "$answer" "$answer.base64"
 }
 
-# remove_stale FOLDER PREFIX: files that no attribute names any more.
+# remove_stale FOLDER PREFIX: removes files that no attribute names any more.
 remove_stale() {
   local file
   for file in "$RUN/$1"/*; do

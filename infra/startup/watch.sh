@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# A change of the metadata reaches a single VM while it runs: this waits for it and starts again.
+# Applies changes of the metadata to a single VM while it runs: a unit waits for a change and runs the script
+# again.
 
-WATCH_SECONDS="${ODIN_WATCH_SECONDS:-300}" # for one question, and from a failed start to the next
+WATCH_SECONDS="${ODIN_WATCH_SECONDS:-300}" # s for one request, and s from a failed start to the next start
 
 install_watch() {
   write_file "$UNITS/odin-apply.service" <<UNIT
@@ -26,7 +27,8 @@ UNIT
   systemctl start odin-watch.service
 }
 
-# A unit of its own does it: this one's end would end it too. After each change the script may be another one, so it begins anew.
+# The unit odin-apply runs the script, so that the run continues when this unit ends. A change may bring
+# another version of the script, so this command ends with a new process of the script.
 command_watch() {
   local before now
   before="$(cat "$RUN/etag")"

@@ -11,7 +11,10 @@ const CLI = fileURLToPath(new URL("../../checks/await-startup.ts", import.meta.u
 const BOOT = "[    0.000000] Linux version 6.12\r\n[    1.5] systemd[1]: Started.\r\n";
 const VM = { project: "p", zone: "r-a", instance: "odin-test-nats" };
 
-/** A VM whose console grows by a piece whenever all of it was read; as the real one it answers from the byte that was asked for. */
+/**
+ * A fake VM whose console gets another piece each time all of it was read. Like the real API, it answers from
+ * the byte that was asked for.
+ */
 async function vm(t: TestContext, pieces: readonly string[], pageBytes = 1_000_000): Promise<FakeCompute> {
   let looks = 0;
   return fakeCompute(t, ({ path }) => {
@@ -23,7 +26,7 @@ async function vm(t: TestContext, pieces: readonly string[], pageBytes = 1_000_0
   });
 }
 
-/** Waits with the times of a test instead of minutes. */
+/** Waits for the VM with short times. */
 function wait(url: string, args: Partial<AwaitStartupArgs> = {}): Promise<string> {
   return awaitStartup(
     { ...VM, poll: 20, deadline: 600, grace: 100, ...args },
@@ -38,7 +41,7 @@ const fails = (promise: Promise<string>, ...patterns: RegExp[]) =>
     return true;
   });
 
-test("waits for the line, wherever the console's pieces are cut", async (t) => {
+test("finds the line even if the console's pieces end in the middle of it", async (t) => {
   const line = "[   41.1] startup-script[512]: odin-startup: ready role=nats revision=00ab\r\n";
   const { url, asked } = await vm(t, [BOOT, "", line.slice(0, 40), line.slice(40)], 64);
   assert.equal(await wait(url, { revision: "00ab" }), "odin-startup: ready role=nats revision=00ab");
@@ -46,7 +49,7 @@ test("waits for the line, wherever the console's pieces are cut", async (t) => {
     asked[0]?.path ?? "",
     /^\/compute\/v1\/projects\/p\/zones\/r-a\/instances\/odin-test-nats\/serialPort\?port=1&start=0$/,
   );
-  assert.match(asked.at(-1)?.path ?? "", /start=[1-9]\d+$/, "asks only for what is new");
+  assert.match(asked.at(-1)?.path ?? "", /start=[1-9]\d+$/, "asks only for new content");
 });
 
 test("lines of an earlier boot or of other metadata do not count", async (t) => {
@@ -74,7 +77,7 @@ test("without a revision the last line counts", async (t) => {
   await fails(wait(failed.url), /: odin-startup: failed role=x step=pull: no\n/);
 });
 
-test("a failure ends the waiting at once, with the end of the console", async (t) => {
+test("a failure ends the wait at once, with the last lines of the console", async (t) => {
   const noise = Array.from({ length: 30 }, (_, n) => `noise ${n}\r\n`).join("");
   const { url } = await vm(t, [
     `${BOOT}${noise}`,
@@ -89,7 +92,7 @@ test("a failure ends the waiting at once, with the end of the console", async (t
   assert.ok(performance.now() - start < 5_000);
 });
 
-test("a new failure that does not know its revision counts, unless the script runs again soon", async (t) => {
+test("a new failure without a revision counts, unless the script runs again soon", async (t) => {
   const early = "odin-startup: failed role=nats step=metadata: no answer\n";
   const stays = await vm(t, [BOOT, early]);
   await fails(
@@ -103,7 +106,7 @@ test("a new failure that does not know its revision counts, unless the script ru
   );
 });
 
-test("a console that cannot be read: what passes is waited for, what does not is told", async (t) => {
+test("a console that cannot be read: temporary errors are retried, permanent errors are reported", async (t) => {
   const busy: Reply = { status: 503, body: "<html>try again</html>" };
   const ready: Reply = { body: { contents: "odin-startup: ready role=x\n", next: "27" } };
   const passing = await fakeCompute(t, (_, before) => (before < 2 ? busy : ready));

@@ -1,4 +1,4 @@
-/** Google's Compute API as far as the checks use it, on this machine. */
+/** A fake of the part of Google's Compute API that the checks use. */
 
 import { createServer, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
@@ -25,7 +25,7 @@ export interface FakeCompute {
   asked: Asked[];
 }
 
-/** Serves what `reply` returns; it is given the request and how many came before. */
+/** Serves the answers of `reply`, which gets the request and the number of requests before it. */
 export async function fakeCompute(
   owner: Owner,
   reply: (asked: Asked, before: number) => Reply,

@@ -16,9 +16,9 @@ const SMOKE = fileURLToPath(new URL("../../checks/smoke-test.ts", import.meta.ur
 const SECRET = "a secret of the tests, 32 bytes or more";
 const SERVICE = "projects/p/regions/r/backendServices/odin-clients";
 const GROUP = "https://www.googleapis.com/compute/v1/projects/p/regions/r/instanceGroups/odin-gateways";
-const QUICK = { ODIN_SMOKE_DEADLINE_SECONDS: "1" }; // one attempt: what fails here does not mend itself
+const QUICK = { ODIN_SMOKE_DEADLINE_SECONDS: "1" }; // one attempt: these failures do not pass by themselves
 
-/** Runs the smoke test as a person or the gate does, with only this environment. */
+/** Runs the smoke test as a person or the rollout gate does, with only this environment. */
 async function smoke(env: Env, ...args: string[]) {
   const { code, output } = await runChild(process.execPath, [SMOKE, ...args], {
     capture: true,
@@ -29,7 +29,7 @@ async function smoke(env: Env, ...args: string[]) {
 
 const has = (output: string, pattern: RegExp) => assert.match(output, pattern);
 
-describe("with a gateway that takes everybody", () => {
+describe("with a gateway without authentication", () => {
   const owner = suiteOwner();
   let running: Promise<Gateway> | undefined;
   const gateway = () => {
@@ -37,7 +37,7 @@ describe("with a gateway that takes everybody", () => {
     return running;
   };
 
-  test("tells every step in a line and succeeds", async () => {
+  test("reports every step in a line and succeeds", async () => {
     const { url } = await gateway();
     const { code, lines, output } = await smoke({}, url, "--origin", "https://app.example.com");
     assert.equal(code, 0, output);
@@ -56,7 +56,7 @@ describe("with a gateway that takes everybody", () => {
     );
   });
 
-  test("fails where another origin is sent, and says where to look", async () => {
+  test("fails with an origin that is not allowed, and says where to look", async () => {
     const { url } = await gateway();
     const { code, output } = await smoke({
       ...QUICK,
@@ -67,7 +67,7 @@ describe("with a gateway that takes everybody", () => {
     has(output, /^FAILED connect: refused with HTTP 403 .*origin.*\. Look at allowedOrigins/m);
   });
 
-  test("fails where tokens were to be asked for", async () => {
+  test("fails when the gateway should require tokens but does not", async () => {
     const { url } = await gateway();
     const origin = ["--origin", "https://app.example.com"];
     const secret = await smoke({ ...QUICK, ODIN_SMOKE_JWT_SECRET: SECRET }, url, ...origin);
@@ -78,7 +78,7 @@ describe("with a gateway that takes everybody", () => {
     has(required.output, /^FAILED connect: connected without a token, expected/m);
   });
 
-  test("asks the load balancer for the health of every instance, until all are healthy", async (t) => {
+  test("asks the load balancer for the health of all instances until they are healthy", async (t) => {
     const { url } = await gateway();
     const health = (...states: string[]) => ({
       body: {
@@ -129,7 +129,7 @@ describe("with a gateway that takes everybody", () => {
     has(forbidden.output, /^FAILED health: HTTP 403: permission denied\. Look at the roles/m);
   });
 
-  test("the TLS entrance: not there yet is a warning, unless it is required; what answers wrongly is a failure", async (t) => {
+  test("the TLS entrance: not ready yet is a warning unless it is required, a wrong answer is a failure", async (t) => {
     const { url } = await gateway();
     const env = { ...QUICK, ODIN_SMOKE_URL: url, ODIN_SMOKE_ORIGIN: "https://app.example.com" };
     const noCertificate = await listen(t, createTlsServer({})); // answers with the alert handshake_failure
@@ -153,7 +153,7 @@ describe("with a gateway that takes everybody", () => {
   });
 });
 
-describe("with a gateway that asks for tokens", () => {
+describe("with a gateway that requires tokens", () => {
   const owner = suiteOwner();
   let running: Promise<Gateway> | undefined;
   const gateway = () => {
@@ -161,7 +161,7 @@ describe("with a gateway that asks for tokens", () => {
     return running;
   };
 
-  test("makes a token from the secret, checks that nobody gets in without, and shows neither", async () => {
+  test("makes a token from the secret, checks that a token is required, and prints neither", async () => {
     const { url } = await gateway();
     const { code, output } = await smoke({ ODIN_SMOKE_JWT_SECRET: SECRET }, url);
     assert.equal(code, 0, output);
@@ -170,7 +170,7 @@ describe("with a gateway that asks for tokens", () => {
     assert.ok(!output.includes(SECRET) && !output.includes("eyJ"), output);
   });
 
-  test("takes a token as it is", async () => {
+  test("uses a given token unchanged", async () => {
     const { url } = await gateway();
     const token = await issue(SECRET, { sub: "person", channels: ["*.*"] });
     const { code, output } = await smoke({ ODIN_SMOKE_TOKEN: token }, url);
@@ -181,7 +181,7 @@ describe("with a gateway that asks for tokens", () => {
     assert.equal(forbidden.code, 1, forbidden.output);
     has(
       forbidden.output,
-      /^FAILED subscribe: expected subscription_ack within \d+ s, came: 1 × error forbidden_channel/m,
+      /^FAILED subscribe: expected subscription_ack within \d+ s, received: 1 × error forbidden_channel/m,
     );
   });
 
@@ -194,19 +194,19 @@ describe("with a gateway that asks for tokens", () => {
     assert.ok(!output.includes(wrong), output);
   });
 
-  test("without secret and token it checks the refusal and says what it did not check", async () => {
+  test("without secret and token it checks the refusal and reports what it did not check", async () => {
     const { url } = await gateway();
     const { code, output } = await smoke({ ODIN_SMOKE_AUTH: "jwt" }, url);
     assert.equal(code, 0, output);
     has(output, /^ok connect \d+ ms: refused with 401, as it must be without a token$/m);
-    has(output, /^not checked subscribe, message: the gateways want a token/m);
+    has(output, /^not checked subscribe, message: the gateways require a token/m);
     const none = await smoke({ ...QUICK, ODIN_SMOKE_AUTH: "none" }, url);
     assert.equal(none.code, 1, none.output);
     has(none.output, /^FAILED connect: refused with HTTP 401/m);
   });
 });
 
-test("a gateway that checks with a public key is refused to who has none", async (t) => {
+test("a gateway that checks tokens with a public key refuses a connection without a token", async (t) => {
   const { publicKey } = await newIssuer("ES256");
   const { url } = await startGateway(t, { env: { AUTH_MODE: "jwt", JWT_PUBLIC_KEY: publicKey } });
   const { code, output } = await smoke({}, url);
@@ -214,7 +214,7 @@ test("a gateway that checks with a public key is refused to who has none", async
   has(output, /^not checked subscribe, message/m);
 });
 
-test("a gateway that is down fails, within the deadline", async () => {
+test("fails within the deadline when the gateway is down", async () => {
   const start = Date.now();
   const { code, output } = await smoke(
     { ODIN_SMOKE_DEADLINE_SECONDS: "5" },
@@ -226,7 +226,7 @@ test("a gateway that is down fails, within the deadline", async () => {
   assert.ok(Date.now() - start < 15_000, "bounded");
 });
 
-test("a gateway that comes up meanwhile succeeds", async (t) => {
+test("succeeds when the gateway starts before the deadline", async (t) => {
   const port = await freePort();
   const run = smoke({ ODIN_SMOKE_DEADLINE_SECONDS: "60" }, `ws://127.0.0.1:${port}/ws`);
   await new Promise((resolve) => setTimeout(resolve, 2500)); // ms: its first attempt has failed by then
@@ -236,7 +236,7 @@ test("a gateway that comes up meanwhile succeeds", async (t) => {
   has(output, /^ok message/m);
 });
 
-test("servers that answer wrongly: no welcome, no acknowledgement, a close, a web page", async (t) => {
+test("fails with servers that answer wrongly: no welcome, no acknowledgement, a close, a web page", async (t) => {
   const welcome = JSON.stringify({ type: "welcome", instance: "x" });
   const wrong = async (expected: RegExp, onConnection: (socket: WebSocket) => void) => {
     const port = await freePort();
@@ -250,10 +250,13 @@ test("servers that answer wrongly: no welcome, no acknowledgement, a close, a we
     assert.equal(code, 1, output);
     has(output, expected);
   };
-  await wrong(/^FAILED welcome: expected welcome within 3 s, nothing came\. Look at what answers/m, () => {});
-  await wrong(/^FAILED welcome: .*came: 1 × not JSON text/m, (socket) => socket.send("hello"));
   await wrong(
-    /^FAILED subscribe: expected subscription_ack within 3 s, came: 2 × envelope\. Look at the log/m,
+    /^FAILED welcome: expected welcome within 3 s, received nothing\. Look at what answers/m,
+    () => {},
+  );
+  await wrong(/^FAILED welcome: .*received: 1 × not JSON text/m, (socket) => socket.send("hello"));
+  await wrong(
+    /^FAILED subscribe: expected subscription_ack within 3 s, received: 2 × envelope\. Look at the log/m,
     (socket) => {
       socket.send(welcome);
       for (const seq of [1, 2]) socket.send(JSON.stringify({ seq, channel: "a.trade", type: "welcome" }));
@@ -278,7 +281,7 @@ test("servers that answer wrongly: no welcome, no acknowledgement, a close, a we
   has(output, /^FAILED connect: refused with HTTP 200 <html>\. Look at the backend/m);
 });
 
-test("wrong arguments are told, all at once, with how it is used", async () => {
+test("wrong arguments are reported all at once, with the usage", async () => {
   const { code, output } = await smoke(
     { ODIN_SMOKE_DEADLINE_SECONDS: "soon", ODIN_SMOKE_AUTH: "maybe", ODIN_SMOKE_GROUP: GROUP },
     "http://127.0.0.1:3004/ws",

@@ -55,7 +55,7 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
     assert.ok(first);
 
     for (const machine of machines) {
-      machine.mend("ignore-odin-watch.service");
+      machine.clearFault("ignore-odin-watch.service");
       machine.cloud.attributes["odin-revision"] = "a1";
       Object.assign(machine.env, {
         ODIN_LIVE_SECONDS: "60",
@@ -93,7 +93,7 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
     for (const machine of [...others, first]) {
       machine.cloud.attributes["odin-image-nats"] = `${NATS_IMAGE}-other`;
       machine.cloud.attributes["odin-revision"] = "b2";
-      machine.tell();
+      machine.saveCloud();
     }
     const end = Date.now() + UPDATE;
     let most = 0;

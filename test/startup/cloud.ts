@@ -1,18 +1,18 @@
-/** What the machine under test finds around it; fake-cloud.ts answers from it, reading it anew for each request. */
+/** State of the fake cloud around the machine under test. fake-cloud.ts reads it again for each request. */
 export interface Cloud {
   /** Instance metadata. */
   attributes: Record<string, string>;
-  /** The access token of the VM's service account; undefined: it has none. */
+  /** The access token of the VM's service account. Undefined: the VM has no service account. */
   token?: string;
   /** Payloads by the full name of the version. */
   secrets: Record<string, string>;
   /** Contents by `BUCKET/PATH`. */
   objects: Record<string, string>;
-  /** What Compute Engine tells of the VMs of a group, by the group's `projects/…`. */
+  /** The VMs that Compute Engine lists for an instance group, by the group's `projects/…`. */
   groups: Record<string, ManagedInstance[]>;
-  /** What Alertmanager lists as critical. */
+  /** The critical alerts that Alertmanager lists. */
   critical: { labels: Record<string, string>; fingerprint: string }[];
-  /** Answers that differ from these. */
+  /** Wrong answers, which replace the normal ones. */
   faults: Fault[];
 }
 
@@ -24,16 +24,16 @@ export interface ManagedInstance {
 }
 
 export interface Fault {
-  /** Regular expression that matches host and path, for example `storage/bucket/manifest` or `:9090/-/reload`. */
+  /** Regular expression for host and path, for example `storage/bucket/manifest` or `:9090/-/reload`. */
   at: string;
-  /** Status of the answer, 0 for none at all. */
+  /** Status of the answer; 0: no answer. */
   status: number;
   body?: string;
-  /** After so many it is over. Default: never. */
+  /** Number of wrong answers; after that the fault is over. Default: the fault stays. */
   times?: number;
 }
 
-/** One request as it came in. */
+/** One request that the fake cloud received. */
 export interface Request {
   method: string;
   /** `metadata`, `secrets`, `storage`, `monitoring`, `compute`, or the port of a container. */
@@ -41,6 +41,6 @@ export interface Request {
   path: string;
   authorization: string;
   body: string;
-  /** Of a metadata request: the header that proves that it was meant. */
+  /** The header Metadata-Flavor, which every request to the metadata server must have. */
   flavor: string;
 }

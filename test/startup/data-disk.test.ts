@@ -1,4 +1,4 @@
-/** The data disk: a real block device, made a file system of at most once. */
+/** The data disk: a real block device, which is formatted at most once. */
 
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
@@ -17,7 +17,7 @@ const system = (program: string, ...args: string[]) =>
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
   }).trim();
 
-/** A disk of zeros: its file and its device, which is gone with the owner. */
+/** Attaches a disk of zeros and returns its file and its device. The disk is removed when the owner ends. */
 function attachDisk(owner: Owner): { file: string; device: string } {
   const folder = mkdtempSync(join(tmpdir(), "odin-disk-"));
   const file = join(folder, "disk");
@@ -31,14 +31,14 @@ function attachDisk(owner: Owner): { file: string; device: string } {
   return { file, device };
 }
 
-/** A machine with Prometheus and nothing else on its disk. */
+/** A machine that runs Prometheus only. */
 async function buildWith(owner: Owner, device: string): Promise<Machine> {
   const machine = await buildMachine(owner, "monitoring", {
     "image-prometheus": "docker.io/prom/prometheus:v3",
     "data-device": device,
     "config-bucket": "config",
   });
-  machine.fault("ignore-odin-watch.service"); // a test starts it itself
+  machine.fault("ignore-odin-watch.service"); // the tests start the script themselves
   const config = "global: {}\n";
   const sum = createHash("sha256").update(config).digest("hex");
   machine.cloud.objects["config/manifest"] = `${sum}  prometheus/prometheus.yml\n`;
@@ -60,7 +60,7 @@ function overwrite(file: string, at: number, text: string): void {
 }
 
 describe("data disk", { skip: whyNoMachine(), timeout: SUITE }, () => {
-  test("a blank one is formatted once; later runs and boots find their data, and room that was added", async (t) => {
+  test("a blank disk is formatted once; later runs and boots keep the data and use added space", async (t) => {
     const { file, device } = attachDisk(t);
     const machine = await buildWith(t, device);
     ready(await machine.start());
@@ -82,7 +82,7 @@ describe("data disk", { skip: whyNoMachine(), timeout: SUITE }, () => {
     await machine.reboot();
   });
 
-  test("a disk that comes with data keeps them", async (t) => {
+  test("a disk that already has data keeps the data", async (t) => {
     const { device } = attachDisk(t);
     const folder = mkdtempSync(join(tmpdir(), "odin-content-"));
     t.after(() => rmSync(folder, { recursive: true }));
@@ -95,23 +95,23 @@ describe("data disk", { skip: whyNoMachine(), timeout: SUITE }, () => {
     await machine.reboot();
   });
 
-  test("what it holds that is not known is left alone", async (t) => {
+  test("a disk with unknown data is left unchanged", async (t) => {
     const { file, device } = attachDisk(t);
     const machine = await buildWith(t, device);
     overwrite(file, 700_000, "data of somebody");
     failed(
       await machine.start(),
-      /^\/dev\/loop\d+ holds data, but no file system that is known: it is left alone$/,
+      /^\/dev\/loop\d+ holds data, but no known file system: the disk is left unchanged$/,
     );
     assert.equal(formats(machine), 0);
     assert.equal(readFileSync(file).subarray(700_000, 700_016).toString(), "data of somebody");
   });
 
-  test("another file system is left alone", async (t) => {
+  test("a disk with another file system is left unchanged", async (t) => {
     const { device } = attachDisk(t);
     system("mkswap", device);
     const machine = await buildWith(t, device);
-    failed(await machine.start(), /^\/dev\/loop\d+ holds swap, not ext4: it is left alone$/);
+    failed(await machine.start(), /^\/dev\/loop\d+ holds swap, not ext4: the disk is left unchanged$/);
     assert.equal(formats(machine), 0);
     assert.equal(system("blkid", "-p", "-o", "value", "-s", "TYPE", device), "swap");
   });
@@ -119,14 +119,14 @@ describe("data disk", { skip: whyNoMachine(), timeout: SUITE }, () => {
   test("a damaged file system is neither mounted nor formatted", async (t) => {
     const { file, device } = attachDisk(t);
     system("mkfs.ext4", "-q", "-b", "1024", device);
-    overwrite(file, 2048, "x".repeat(512)); // the group descriptors: no repair without questions
-    overwrite(file, 1024 + 58, "\u0002\0"); // and the superblock says that there were errors
+    overwrite(file, 2048, "x".repeat(512)); // damages the group descriptors; e2fsck asks before it repairs them
+    overwrite(file, 1024 + 58, "\u0002\0"); // marks the file system in the superblock as having errors
     const machine = await buildWith(t, device);
     failed(await machine.start(), /^the file system of \/dev\/loop\d+ is damaged \(e2fsck -p: \d+\): /);
     assert.equal(formats(machine), 0);
   });
 
-  test("no disk, no start", async (t) => {
+  test("without a disk the start fails", async (t) => {
     const machine = await buildWith(t, "data");
     failed(
       await machine.start(),

@@ -1,4 +1,7 @@
-/** Every way in which the start of a gateway can fail: each ends with its own line, once, and exit code 1. */
+/**
+ * The ways in which the start of a gateway can fail. Each ends with exactly one line for its reason, and exit
+ * code 1.
+ */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -7,7 +10,7 @@ import { type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
 
 const FAILED = "odin-startup: failed role=gateway ";
 
-/** Asserts the one line of a failure, which begins so and goes on as `reason` says. */
+/** Asserts that the run printed one line, for a failure in this step and with this reason. */
 function assertFailed({ code, serial, stderr, stdout }: Outcome, step: string, reason: RegExp): void {
   assert.equal(code, 1, stderr);
   assert.equal(serial.length, 1, serial.join("\n"));
@@ -19,8 +22,9 @@ function assertFailed({ code, serial, stderr, stdout }: Outcome, step: string, r
 }
 
 interface Case {
+  /** Name of the test. */
   what: string;
-  /** What is wrong. */
+  /** Makes the start fail. */
   given(machine: Machine): void;
   step: string;
   reason: RegExp;
@@ -28,38 +32,38 @@ interface Case {
 
 const cases: Case[] = [
   {
-    what: "the metadata server is silent",
+    what: "the metadata server does not answer",
     given: ({ cloud }) => cloud.faults.push({ at: "^metadata", status: 0 }),
     step: "metadata",
     reason:
       /^the metadata server at http:\/\/metadata\.google\.internal\S* does not answer \(no answer: .*timed out/,
   },
   {
-    what: "the metadata server ends the silence too late",
+    what: "the metadata server recovers too late",
     given: ({ cloud }) => cloud.faults.push({ at: "^metadata", status: 503, times: 3 }),
     step: "metadata",
     reason: /does not answer \(HTTP 503\)$/,
   },
   {
-    what: "the image is not named",
+    what: "the attribute with the image is missing",
     given: ({ cloud }) => delete cloud.attributes["odin-image-gateway"],
     step: "metadata",
     reason: /^metadata attribute odin-image-gateway is missing$/,
   },
   {
-    what: "it is another role's script",
+    what: "the script belongs to another role",
     given: ({ cloud }) => Object.assign(cloud.attributes, { "odin-role": "nats" }),
     step: "metadata",
     reason: /^metadata attribute odin-role is 'nats', but this is the script of gateway$/,
   },
   {
-    what: "a number is none",
+    what: "a number is not a number",
     given: ({ cloud }) => Object.assign(cloud.attributes, { "odin-drain-seconds": "1m" }),
     step: "metadata",
     reason: /^metadata attribute odin-drain-seconds must be a whole number, not '1m'$/,
   },
   {
-    what: "a variable would lead docker astray",
+    what: "a variable would change how docker works",
     given: ({ cloud }) => Object.assign(cloud.attributes, { "odin-env-DOCKER_HOST": "tcp://10.0.0.1" }),
     step: "inputs",
     reason: /^the environment variable DOCKER_HOST cannot be set$/,
@@ -91,7 +95,7 @@ const cases: Case[] = [
     reason: /HTTP 500: as the test wants it from http:\/\/127\.0\.0\.1:8001 after 3 attempts$/,
   },
   {
-    what: "Secret Manager says nothing",
+    what: "Secret Manager returns no payload",
     given: ({ cloud }) => cloud.faults.push({ at: "^secrets", status: 200, body: "{}" }),
     step: "secrets",
     reason: /^projects\/1\/secrets\/\S+: has no payload$/,
@@ -104,7 +108,7 @@ const cases: Case[] = [
     reason: /^projects\/1\/secrets\/\S+: its payload is not base64$/,
   },
   {
-    what: "a secret is named badly",
+    what: "the name of a secret's version is wrong",
     given: ({ cloud }) => Object.assign(cloud.attributes, { "odin-secret-env-NATS_URL": "nats-url:3" }),
     step: "secrets",
     reason:
@@ -123,10 +127,10 @@ const cases: Case[] = [
     reason: new RegExp(`^${IMAGE} cannot be pulled, tried 3 times: denied: no such repository$`),
   },
   {
-    what: "systemd does not read the unit",
+    what: "systemd cannot load the unit",
     given: (machine) => machine.fault("daemon-reload"),
     step: "start",
-    reason: /^systemd does not take \/etc\/systemd\/system\/odin-gateway\.service$/,
+    reason: /^systemd cannot load \/etc\/systemd\/system\/odin-gateway\.service$/,
   },
   {
     what: "the unit does not start",
@@ -135,20 +139,20 @@ const cases: Case[] = [
     reason: /^odin-gateway\.service does not start; last of its log: \(nothing\)$/,
   },
   {
-    what: "the gateway lives but never answers",
+    what: "the gateway runs but never answers with 200",
     given: ({ cloud }) => cloud.faults.push({ at: ":3002/live", status: 500 }),
     step: "live",
     reason:
       /^odin-gateway: HTTP 500 at http:\/\/127\.0\.0\.1:3002\/live for 4 s; last of its log: \(nothing\)$/,
   },
   {
-    what: "the gateway ends again and again",
+    what: "the gateway exits again and again",
     given: (machine) => machine.fault("end-odin-gateway", "WS_PORT: must be a whole number\nstopped\n"),
     step: "live",
-    reason: /^odin-gateway keeps ending; last of its log: .*stopped/,
+    reason: /^odin-gateway keeps exiting; last of its log: .*stopped/,
   },
   {
-    what: "the kernel refuses",
+    what: "the kernel refuses a parameter",
     given: (machine) =>
       (machine.cloud.attributes["startup-script"] = (
         machine.cloud.attributes["startup-script"] ?? ""
@@ -168,11 +172,11 @@ describe("a start that fails", { skip: whyNoMachine(), timeout: SUITE }, () => {
   }
 });
 
-describe("a start that has to ask again", { skip: whyNoMachine(), timeout: SUITE }, () => {
+describe("a start that has to retry", { skip: whyNoMachine(), timeout: SUITE }, () => {
   const requestsOf = (machine: Machine, secret: string) =>
     machine.requests().filter(({ to, path }) => to === "secrets" && path.includes(secret)).length;
 
-  test("Secret Manager recovers, and a grant arrives", async (t) => {
+  test("succeeds after Secret Manager recovers and a grant arrives", async (t) => {
     const machine = await buildGateway(t);
     machine.cloud.faults.push({ at: "^secrets.*nats-url", status: 503, times: 2 });
     machine.cloud.faults.push({ at: "^secrets.*jwt-key", status: 403, times: 1 });
@@ -182,7 +186,7 @@ describe("a start that has to ask again", { skip: whyNoMachine(), timeout: SUITE
     assert.deepEqual([requestsOf(machine, "nats-url"), requestsOf(machine, "jwt-key")], [3, 2]);
   });
 
-  test("what will never be there is asked for once, what may come a limited number of times", async (t) => {
+  test("asks once for a secret that does not exist, and a limited number of times after a temporary error", async (t) => {
     const machine = await buildGateway(t);
     delete machine.cloud.secrets[CREDENTIALS];
     await machine.start();
@@ -192,7 +196,7 @@ describe("a start that has to ask again", { skip: whyNoMachine(), timeout: SUITE
     assert.equal(requestsOf(machine, "nats-credentials"), 4);
   });
 
-  test("the registry recovers", async (t) => {
+  test("succeeds after the registry recovers", async (t) => {
     const machine = await buildGateway(t);
     machine.fault("pull", "2");
     const { serial } = await machine.start();
@@ -200,17 +204,17 @@ describe("a start that has to ask again", { skip: whyNoMachine(), timeout: SUITE
     assert.equal(machine.calls("docker", /^docker pull/).length, 3);
   });
 
-  test("what failed once can succeed later, on the same machine", async (t) => {
+  test("can succeed later on the same machine", async (t) => {
     const machine = await buildGateway(t);
     machine.fault("start-odin-gateway.service");
     assertFailed(await machine.start(), "start", /does not start/);
-    machine.mend("start-odin-gateway.service");
+    machine.clearFault("start-odin-gateway.service");
     const { serial } = await machine.start();
     assert.equal(serial.length, 1);
     assert.match(serial[0] ?? "", ready(IMAGE));
   });
 
-  test("a run that is stopped says that too", async (t) => {
+  test("a run that is stopped by a signal reports that", async (t) => {
     const machine = await buildGateway(t);
     machine.cloud.faults.push({ at: "^metadata", status: 0 });
     const running = machine.start({ ODIN_HTTP_SECONDS: "30" });
@@ -219,7 +223,7 @@ describe("a start that has to ask again", { skip: whyNoMachine(), timeout: SUITE
     assertFailed(await running, "metadata", /^stopped by a signal$/);
   });
 
-  test("without test settings it asks Google", async (t) => {
+  test("without the tests' settings the script asks Google", async (t) => {
     const machine = await buildGateway(t);
     delete machine.env.ODIN_SECRETS_URL;
     await machine.shell("echo 127.0.0.1 secretmanager.googleapis.com >> /etc/hosts");

@@ -1,6 +1,9 @@
 /**
- * Metadata server, Secret Manager, Cloud Storage, Cloud Monitoring and Compute Engine, and the ports of the containers that stand-ins run, as one process in the network
- * namespace of the machine under test: `node fake-cloud.ts FOLDER`. Settings: FOLDER/cloud.json ({@link Cloud}). Requests: FOLDER/requests.
+ * A fake cloud in one process: metadata server, Secret Manager, Cloud Storage, Cloud Monitoring and Compute
+ * Engine. It also answers at the ports of containers that stand-ins run. It runs in the network namespace of
+ * the machine under test: `node fake-cloud.ts FOLDER [PORT…]`. Each PORT belongs to a container that is a
+ * real program, so the fake cloud does not listen there. FOLDER/cloud.json holds the state ({@link Cloud});
+ * requests are appended to FOLDER/requests.
  */
 
 import { createHash } from "node:crypto";
@@ -16,7 +19,7 @@ const SECRETS_PORT = 8001;
 const STORAGE_PORT = 8002;
 const MONITORING_PORT = 8003;
 const COMPUTE_PORT = 8004;
-/** Ports that containers answer at, with the container that has to run. */
+/** Ports of containers, with the container that must run for an answer. */
 const CONTAINER_PORTS: Record<number, string> = {
   3002: "odin-gateway",
   8222: "odin-nats",
@@ -27,7 +30,7 @@ const CONTAINER_PORTS: Record<number, string> = {
   12345: "odin-log-shipper",
 };
 const METADATA = "/computeMetadata/v1/";
-/** What the metadata server knows of the machine itself. */
+/** The metadata of the machine itself. */
 const MACHINE: Record<string, string> = {
   "instance/name": "machine-under-test",
   "instance/id": "1234567890123456789",
@@ -45,7 +48,7 @@ const cloud = () => JSON.parse(readFileSync(join(folder, "cloud.json"), "utf8"))
 const etag = () => createHash("sha256").update(JSON.stringify(cloud().attributes)).digest("hex").slice(0, 16);
 const spent = new Map<string, number>();
 
-/** The answer that a fault gives, if one is to be given now. */
+/** The wrong answer of a fault, if a fault matches the request and is not over. */
 function faulty(where: string): Answer | undefined {
   for (const fault of cloud().faults) {
     if (!new RegExp(fault.at).test(where)) continue;
@@ -106,7 +109,7 @@ function storage({ pathname }: URL, request: IncomingMessage): Answer {
   return body === undefined ? { status: 404 } : { status: 200, body };
 }
 
-/** As Google prints it: over many lines, with spaces. */
+/** Compute Engine; like Google's, its JSON has many lines and spaces. */
 function compute({ pathname }: URL, request: IncomingMessage): Answer {
   if (!authorized(request)) return { status: 401 };
   const group = /^\/compute\/v1\/(.*)\/listManagedInstances$/.exec(decodeURIComponent(pathname))?.[1] ?? "";
@@ -115,7 +118,10 @@ function compute({ pathname }: URL, request: IncomingMessage): Answer {
   return { status: 200, body: JSON.stringify({ managedInstances }, undefined, 2) };
 }
 
-/** The other servers of a cluster are well unless a fault says otherwise; containers of this machine are well while they run. */
+/**
+ * A container of this machine is healthy while it runs. The other NATS servers are healthy unless a fault
+ * matches.
+ */
 function container(port: number, request: IncomingMessage): Answer {
   const peer = /^nats-[23]:/.test(request.headers.host ?? "");
   const name = CONTAINER_PORTS[port] ?? "";
@@ -146,13 +152,13 @@ function listen(
     appendFileSync(join(folder, "requests"), `${JSON.stringify(line)}\n`);
     const where = to === String(port) ? `${host}${request.url}` : `${to}${request.url}`;
     const { status, body = "", headers = {} } = faulty(where) ?? (await answer(url, request));
-    if (status === 0) return; // silence
+    if (status === 0) return; // no answer
     response.writeHead(status, headers).end(body);
   });
   return new Promise<void>((resolve) => server.listen({ port, host: address }, resolve));
 }
 
-const ports = process.argv.slice(3).map(Number); // of containers that are real programs: not ours
+const ports = process.argv.slice(3).map(Number); // ports of containers that are real programs
 await Promise.all([
   listen("metadata", 80, "169.254.169.254", metadata),
   listen("secrets", SECRETS_PORT, "127.0.0.1", secretManager),

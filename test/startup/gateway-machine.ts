@@ -1,4 +1,4 @@
-/** A gateway's machine with everything that its metadata can hold. */
+/** The machine of a gateway, with every kind of metadata that a gateway can have. */
 
 import type { Owner } from "../harness/owner.ts";
 import { buildMachine, type Machine } from "./machine.ts";
@@ -8,7 +8,7 @@ export const NATS_URL = "projects/1/secrets/nats-url/versions/3";
 export const JWT_KEY = "projects/1/secrets/jwt-key/versions/1";
 export const CREDENTIALS = "projects/1/secrets/nats-credentials/versions/7";
 
-/** Payloads; no part of them may be seen anywhere but where they belong. */
+/** Payloads of the secrets. No part of a payload may appear anywhere except in its file or variable. */
 export const PAYLOADS: Record<string, string> = {
   [NATS_URL]: "tls://gateway:Wm9jN-4bYk2d@nats-1:4222",
   [JWT_KEY]:
@@ -32,6 +32,6 @@ export async function buildGateway(owner: Owner, attributes: Record<string, stri
   return machine;
 }
 
-/** The line of a success. */
+/** The line of a successful start. */
 export const ready = (image: string): RegExp =>
   new RegExp(`^odin-startup: ready role=gateway image=${image} seconds=\\d+$`);

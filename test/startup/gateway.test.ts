@@ -1,4 +1,4 @@
-/** Start-up of a gateway, from first boot to another image. */
+/** Start-up of a gateway, from the first boot to another image. */
 
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
@@ -22,7 +22,7 @@ const rules = async (machine: Machine) => (await machine.shell("iptables -S INPU
 const starts = (machine: Machine) => machine.calls("docker", /^docker run /).length;
 
 describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () => {
-  test("a first boot: kernel, firewall, secrets, container, and one line that says so", async (t) => {
+  test("a first boot sets up kernel, firewall, secrets and container, and reports it in one line", async (t) => {
     const machine = await buildGateway(t);
     assertReady(await machine.start());
 
@@ -42,7 +42,8 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
       "docker-credential-gcr configure-docker --registries=us-central1-docker.pkg.dev",
     ]);
     assert.deepEqual(machine.calls("docker", /^docker pull/), [`docker pull --quiet ${IMAGE}`]);
-    // Every request to the metadata server proves that it was meant, every other one who asks.
+    // Every request to the metadata server has the header Metadata-Flavor, every other request the VM's
+    // token.
     const requests = machine.requests();
     assert.ok(requests.length > 10);
     for (const { to, flavor, authorization } of requests) {
@@ -51,7 +52,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     }
   });
 
-  test("the container is locked up, limited, and gets what it needs byte for byte", async (t) => {
+  test("the container has no rights, has limits, and gets its settings byte for byte", async (t) => {
     const machine = await buildGateway(t);
     assertReady(await machine.start());
     const total = Number((await machine.shell("awk '/MemTotal/ {print $2}' /proc/meminfo")).trim()) * 1024;
@@ -89,7 +90,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.equal(await machine.shell(read), PAYLOADS["projects/1/secrets/nats-credentials/versions/7"]);
   });
 
-  test("the unit stops the gateway once, with time for its drain, and starts it again whenever it ends", async (t) => {
+  test("the unit stops the gateway once, with time for its drain, and restarts it whenever it exits", async (t) => {
     const machine = await buildGateway(t, { "drain-seconds": "40" });
     assertReady(await machine.start());
     const unit = await machine.shell(`cat ${UNIT}`);
@@ -99,13 +100,13 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.match(unit, /^Restart=always$/m);
     assert.match(unit, /^StartLimitIntervalSec=0$/m);
     assert.match(unit, /^LimitNOFILE=200000$/m);
-    await machine.shell("rm $ODIN_TEST/running/odin-gateway"); // the container ends by itself
+    await machine.shell("rm $ODIN_TEST/running/odin-gateway"); // the container exits by itself
     await eventually("second start", () => starts(machine) === 2);
     await machine.systemctl("stop", "odin-gateway.service");
     assert.equal(machine.calls("docker", /^docker stop -t 55 odin-gateway$/).length, 1);
   });
 
-  test("run again with nothing changed it changes nothing: no rule twice, no restart, no pull", async (t) => {
+  test("a run without changes changes nothing: no second firewall rule, no restart, no pull", async (t) => {
     const machine = await buildGateway(t);
     assertReady(await machine.start());
     const before = await rules(machine);
@@ -116,7 +117,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.equal(machine.calls("docker", /^docker pull/).length, 1);
   });
 
-  test("another image, another secret, another variable: the gateway is started with it, the old image goes", async (t) => {
+  test("another image, secret or variable restarts the gateway, and the old image is removed", async (t) => {
     const machine = await buildGateway(t);
     assertReady(await machine.start());
     const other = IMAGE.replace("1111", "2222");
@@ -139,7 +140,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.equal(await machine.shell("ls /run/odin/secrets"), "");
   });
 
-  test("a reboot starts it again, without the registry", async (t) => {
+  test("a reboot starts the gateway again without the registry", async (t) => {
     const machine = await buildGateway(t);
     assertReady(await machine.start());
     const before = await rules(machine);
@@ -151,13 +152,13 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.equal(machine.environment("gateway").NATS_URL, PAYLOADS["projects/1/secrets/nats-url/versions/3"]);
   });
 
-  test("the line says which metadata it is about, where the metadata says so", async (t) => {
+  test("the line contains the revision of the metadata, if there is one", async (t) => {
     const machine = await buildGateway(t, { revision: "0123abcd" });
     const { serial } = await machine.start();
     assert.match(serial[0] ?? "", / seconds=\d+ revision=0123abcd$/);
   });
 
-  test("no value of a secret is seen: not in output, log, command lines, units, nor after a failure", async (t) => {
+  test("no secret appears in output, log, command lines or units, and none appears after a failure", async (t) => {
     const machine = await buildGateway(t);
     const outcomes = [await machine.start()];
     await machine.reboot();
@@ -190,7 +191,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.ok(places.commands?.includes("--env NATS_URL"), "the commands were not recorded");
   });
 
-  test("on a machine too small for its default the gateway is told its limit", async (t) => {
+  test("on a machine that is too small for the default, the gateway gets a lower WS_MEMORY_LIMIT", async (t) => {
     const machine = await buildGateway(t);
     await machine.shell(
       "echo 'MemTotal: 4000000 kB' > /run/meminfo && mount --bind /run/meminfo /proc/meminfo",
@@ -205,7 +206,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assert.equal(machine.environment("gateway").WS_MEMORY_LIMIT, "2000000000");
   });
 
-  test("the log shipper has a tenth of a CPU and 256 MB, and nobody waits for its image or configuration", async (t) => {
+  test("the log shipper has 0.1 CPU and 256 MB, and the start does not wait for its image or configuration", async (t) => {
     const alloy = "us-central1-docker.pkg.dev/project/mirror/grafana/alloy:v1";
     const machine = await buildGateway(t, {
       "image-alloy": alloy,
@@ -215,7 +216,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     machine.fault("pull", "0");
     machine.cloud.faults.push({ at: "^storage", status: 503 });
     assertReady(await machine.start());
-    assert.equal(starts(machine), 1, "without a configuration it has nothing to run with");
+    assert.equal(starts(machine), 1, "the log shipper does not run without a configuration");
     machine.cloud.faults.pop();
     const config = "loki.write {}\n";
     machine.cloud.objects["odin-config/alloy/gateway.alloy"] = config;
@@ -224,7 +225,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
       `${sha256(config)}  alloy/gateway.alloy`,
       "",
     ].join("\n");
-    machine.tell();
+    machine.saveCloud();
     const sync = await machine.systemctl("start", "odin-config-sync.service");
     assert.equal(sync.code, 0, machine.read("journal/odin-config-sync.service.log"));
     await eventually("shipper", () => machine.runs("log-shipper"));
@@ -243,6 +244,6 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
       },
     );
     const paths = machine.requests().filter(({ to }) => to === "storage");
-    assert.ok(!paths.some(({ path }) => path.includes("prometheus")), "it gets only what it needs");
+    assert.ok(!paths.some(({ path }) => path.includes("prometheus")), "downloads only the files of its role");
   });
 });

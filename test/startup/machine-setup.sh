@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes namespaces of its own look like a VM on Container-Optimized OS as far as the start-up scripts can tell: / read-only, /etc and /run
-# writable and empty of what a test could meet, nothing executable in /var and /tmp, no command but those that the system has. Then waits.
+# Makes new namespaces look like a VM on Container-Optimized OS to the start-up scripts: / is read-only, /etc
+# and /run are writable and contain nothing that could disturb a test, nothing in /var and /tmp can be
+# executed, and only the commands of that system exist. Then waits.
 #   machine-setup.sh TEST_FOLDER
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -20,7 +21,8 @@ mount --bind /mnt/var-lib /var/lib
 mount -o remount,bind,noexec /var/lib
 mount --bind /tmp /tmp
 mount -o remount,bind,noexec /tmp
-# Their own programs are not on PATH: what is missing here is not on Container-Optimized OS, or nobody has looked.
+# The commands of the system. The PATH of the scripts contains no other programs. A command that is missing
+# here is not on Container-Optimized OS, or no script has needed it yet.
 for name in awk base64 basename blkid cat chmod chown cmp cp curl cut date df dirname e2fsck flock grep head install iptables ln ls mkdir \
   mkfs.ext4 mount mountpoint mv resize2fs rm sed sha256sum sleep sort tail tr uniq wc; do
   cp "$here/stand-ins/recorder" "/mnt/bin/$name"
@@ -42,6 +44,7 @@ iptables --append INPUT --protocol tcp --dport 22 --jump ACCEPT
 iptables-save >/mnt/firewall
 
 : >"$test/ready"
-# The shell stays: the first process of the namespace has to take note of the end of those that nobody else waits for.
+# The shell stays, because the first process of a process namespace must wait for orphaned processes when they
+# end.
 sleep infinity &
 wait

@@ -1,4 +1,7 @@
-/** A machine for start-up scripts: namespaces that look like Container-Optimized OS (machine-setup.sh), with a cloud around it. */
+/**
+ * A machine for start-up scripts: namespaces that look like Container-Optimized OS (machine-setup.sh), with a
+ * fake cloud (fake-cloud.ts).
+ */
 
 import { execFile, execFileSync } from "node:child_process";
 import {
@@ -23,12 +26,15 @@ import { guardFolder } from "../harness/watchdog.ts";
 import type { Cloud, Request } from "./cloud.ts";
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-/** ms for the tests of a suite together. */
+/** Timeout in ms for all tests of a suite together. */
 export const SUITE = 600_000;
 const RUN = 60_000; // ms for one run of a script on a busy machine
 const NEEDED = "unshare nsenter ip iptables curl flock setpriv mkfs.ext4 losetup sysctl awk".split(" ");
 
-/** Why no such machine can be made here, and what to do about it; false when one can: the `skip` of its tests. */
+/**
+ * The `skip` of the tests that need a machine: why it cannot be built here and what to do, or false if it
+ * can.
+ */
 export function whyNoMachine(): string | false {
   if (process.platform !== "linux") return "needs Linux, for namespaces";
   if (process.getuid?.() !== 0) return "needs root, for namespaces: run it with sudo";
@@ -47,21 +53,21 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** How a start ended. */
+/** Result of a run. */
 export interface Outcome {
   code: number;
   stderr: string;
   stdout: string;
-  /** What the run wrote to the serial console. */
+  /** The lines that the run wrote to the serial console. */
   serial: string[];
 }
 
 export class Machine {
-  /** Holds everything of it; inside and outside it has the same path. */
+  /** Folder of all files of the machine; it has the same path inside and outside of the machine. */
   readonly folder = mkdtempSync(join(tmpdir(), "odin-machine-"));
   readonly role: Role;
   readonly cloud: Cloud;
-  /** Of the scripts: short patience, so that failures come soon. */
+  /** Environment of the scripts, with short timeouts, so that failures come soon. */
   readonly env: Record<string, string>;
   readonly #realPorts: number[];
   #holder: ProcessGroup | undefined;
@@ -69,8 +75,8 @@ export class Machine {
   #pid = 0;
 
   /**
-   * @param attributes metadata beside the role and the script, without `odin-`
-   * @param realPorts ports of containers that tests run as real programs
+   * @param attributes metadata besides the role and the script, without `odin-`
+   * @param realPorts ports of containers that the test runs as real programs
    */
   constructor(role: Role, attributes: Record<string, string>, realPorts: number[] = []) {
     this.role = role;
@@ -106,48 +112,48 @@ export class Machine {
     };
   }
 
-  /** Makes it and the cloud around it. Nothing has run on it yet. */
+  /** Builds the machine and its fake cloud. No script has run on the machine yet. */
   async build(): Promise<void> {
     guardFolder(this.folder);
     for (const name of ["faults", "images", "journal", "programs", "running", "units"])
       mkdirSync(join(this.folder, name));
     execFileSync("chmod", ["0755", this.folder]);
     for (const name of ["serial", "commands", "requests"]) this.write(name, "");
-    this.tell();
+    this.saveCloud();
     const holder = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"];
     const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
     const setup = new ProcessGroup("unshare", [...holder, here("machine-setup.sh"), this.folder], env);
     this.#holder = setup;
     await eventually(
-      () => `machine:\n${setup.tail()}`,
+      () => `the machine:\n${setup.tail()}`,
       () => setup.exit !== undefined || existsSync(join(this.folder, "ready")),
     );
-    if (setup.exit !== undefined) throw new Error(`no machine:\n${setup.tail()}`);
+    if (setup.exit !== undefined) throw new Error(`machine-setup.sh failed:\n${setup.tail()}`);
     const [child] = readFileSync(`/proc/${setup.pid}/task/${setup.pid}/children`, "utf8").trim().split(" ");
     this.#pid = Number(child);
     const ports = this.#realPorts.map(String);
     const server = this.near(process.execPath, [here("fake-cloud.ts"), this.folder, ...ports]);
     this.#server = server;
     await eventually(
-      () => `cloud:\n${server.tail()}`,
+      () => `the fake cloud:\n${server.tail()}`,
       () => server.exit !== undefined || existsSync(join(this.folder, "cloud-ready")),
       30_000,
     );
-    if (server.exit !== undefined) throw new Error(`no cloud:\n${server.tail()}`);
+    if (server.exit !== undefined) throw new Error(`fake-cloud.ts failed:\n${server.tail()}`);
   }
 
-  /** Id of its first process. */
+  /** Id of the machine's first process. */
   get pid(): number {
     return this.#pid;
   }
 
-  /** Lets the cloud know what has changed in `cloud`. */
-  tell(): void {
+  /** Saves `cloud` for the fake cloud, after a test has changed it. */
+  saveCloud(): void {
     writeFileSync(join(this.folder, "cloud.json.new"), JSON.stringify(this.cloud));
     execFileSync("mv", [join(this.folder, "cloud.json.new"), join(this.folder, "cloud.json")]);
   }
 
-  /** Runs a program on it. */
+  /** Runs a program on the machine. */
   run(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
     const before = this.read("serial").length;
     const inside = ["--target", String(this.#pid), "--mount", "--net", "--pid", "--", program, ...args];
@@ -161,13 +167,16 @@ export class Machine {
     });
   }
 
-  /** Runs a program of the test's own machine that sees nothing of this one but its network. */
+  /** Starts a program outside of the machine that uses only the machine's network. */
   near(program: string, args: readonly string[], env: Record<string, string> = {}): ProcessGroup {
     const inside = [`--net=/proc/${this.#pid}/ns/net`, "--", program, ...args];
     return new ProcessGroup("nsenter", inside, { PATH: process.env.PATH ?? "", ...env });
   }
 
-  /** A line of shell with all programs of the test's own machine at hand. */
+  /**
+   * Runs a shell command on the machine, with all programs of the test's host on PATH, and returns its
+   * stdout.
+   */
   async shell(line: string): Promise<string> {
     const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
     const { code, stdout, stderr } = await this.run("/bin/sh", ["-c", line], env);
@@ -175,14 +184,14 @@ export class Machine {
     return stdout;
   }
 
-  /** Starts it up, as Google's agent does: the script of its metadata from a file, no argument. */
+  /** Runs the start-up script of the metadata as Google's agent does: from a file, without arguments. */
   async start(env: Record<string, string> = {}): Promise<Outcome> {
-    this.tell();
+    this.saveCloud();
     this.write("startup-script", this.cloud.attributes["startup-script"] ?? "");
     return this.run("/bin/bash", [join(this.folder, "startup-script")], env);
   }
 
-  /** Everything that a reboot ends and empties. */
+  /** Does what a reboot does: stops all units, and empties memory and temporary folders. Starts nothing. */
   async reboot(): Promise<void> {
     const units = globSync("*.running", { cwd: join(this.folder, "units") });
     for (const unit of units) await this.systemctl("stop", unit.replace(/\.running$/, ""));
@@ -197,7 +206,7 @@ export class Machine {
     return this.run("/mnt/bin/systemctl", args);
   }
 
-  /** A file of the test's folder. */
+  /** Reads a file of the machine's folder. */
   read(name: string): string {
     return readFileSync(join(this.folder, name), "utf8");
   }
@@ -206,16 +215,17 @@ export class Machine {
     writeFileSync(join(this.folder, name), text);
   }
 
-  /** Makes a stand-in fail; its file says how. */
+  /** Makes a stand-in fail. `text` goes to the file of the fault, see the stand-ins. */
   fault(name: string, text = ""): void {
     this.write(join("faults", name), text);
   }
 
-  mend(name: string): void {
+  /** Ends a fault. */
+  clearFault(name: string): void {
     rmSync(join(this.folder, "faults", name), { force: true });
   }
 
-  /** Calls of a program so far, or those that match. */
+  /** The calls of a program so far that match. */
   calls(program: string, matching = /^/): string[] {
     return this.read("commands")
       .split("\n")
@@ -234,7 +244,7 @@ export class Machine {
     return existsSync(join(this.folder, "running", `odin-${name}`));
   }
 
-  /** The environment that a container was given. */
+  /** The environment variables of a container. */
   environment(name: string): Record<string, string> {
     const entries = this.read(`environment-odin-${name}`).split("\0").filter(Boolean);
     return Object.fromEntries(
@@ -249,7 +259,7 @@ export class Machine {
   }
 }
 
-/** Makes a machine for a test; disposed of with its owner. */
+/** Builds a machine for a test; it is removed when its owner ends. */
 export async function buildMachine(
   owner: Owner,
   role: Role,

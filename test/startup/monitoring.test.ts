@@ -10,7 +10,7 @@ import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from ".
 const BUCKET = "odin-config";
 const CURRENT = "/var/lib/odin/config/current";
 const REGISTRY = "us-central1-docker.pkg.dev/project/mirror";
-const DEVICE = "/mnt/device"; // only looked at
+const DEVICE = "/mnt/device"; // a device that is never mounted
 const PASSWORD = "projects/1/secrets/grafana/versions/1";
 
 const FILES: Record<string, string> = {
@@ -25,7 +25,10 @@ const FILES: Record<string, string> = {
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
-/** Puts the files and their manifest into the bucket, as far as they differ from it. */
+/**
+ * Replaces the bucket's content by these files and their manifest.
+ * @param wrong checksums to list instead, by path
+ */
 function upload({ cloud }: Machine, files: Record<string, string>, wrong: Record<string, string> = {}): void {
   cloud.objects = {};
   for (const [path, text] of Object.entries(files)) cloud.objects[`${BUCKET}/${path}`] = text;
@@ -44,10 +47,10 @@ async function buildMonitoring(owner: Owner): Promise<Machine> {
     "heartbeat-metric": "custom.googleapis.com/odin_ws/monitoring_heartbeat",
     "data-device": DEVICE,
   });
-  machine.fault("ignore-odin-watch.service"); // a test starts it itself
+  machine.fault("ignore-odin-watch.service"); // the tests start the script themselves
   machine.cloud.secrets[PASSWORD] = "gr4fana-adm1n";
   upload(machine, FILES);
-  // The disk has tests of its own.
+  // A folder in memory replaces the disk, which has its own tests.
   await machine.shell(
     "mknod /mnt/device b 7 250 && mkdir -p /mnt/disks/data && mount -t tmpfs data /mnt/disks/data",
   );
@@ -61,7 +64,7 @@ async function buildMonitoring(owner: Owner): Promise<Machine> {
 const ready = ({ serial, stderr }: Outcome) =>
   assert.match(serial.at(-1) ?? stderr, /^odin-startup: ready role=monitoring /);
 const sync = (machine: Machine) => {
-  machine.tell();
+  machine.saveCloud();
   return machine.systemctl("start", "odin-config-sync.service");
 };
 const current = async (machine: Machine, path: string) => machine.shell(`cat ${CURRENT}/${path}`);
@@ -74,7 +77,7 @@ const runs = (machine: Machine, name: string) =>
   machine.calls("docker", new RegExp(`^docker run .*--name odin-${name} `));
 
 describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
-  test("starts all four with their data, their share of the memory and no rights", async (t) => {
+  test("starts all four services with their data, their share of the memory and no rights", async (t) => {
     const machine = await buildMonitoring(t);
     ready(await machine.start());
     const total = Number((await machine.shell("awk '/MemTotal/ {print $2}' /proc/meminfo")).trim()) * 1024;
@@ -118,7 +121,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(machine.calls("docker", /^docker run /).length, 4);
   });
 
-  test("the exporter of NATS asks the servers it is told of; the log shipper sees the disks", async (t) => {
+  test("the exporter of NATS asks the servers in the metadata; the log shipper sees the disks", async (t) => {
     const machine = await buildMonitoring(t);
     const servers = ["nats-0,http://10.10.0.4:8222", "nats-1,http://10.10.0.5:8222"];
     Object.assign(machine.cloud.attributes, {
@@ -128,9 +131,9 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     });
     upload(machine, { ...FILES, "alloy/monitoring.alloy": "// nothing\n" });
     ready(await machine.start());
-    assert.equal(machine.runs("nats-exporter"), false, "there is no NATS of ours");
+    assert.equal(machine.runs("nats-exporter"), false, "the metadata names no NATS server");
     machine.cloud.attributes["odin-nats-monitoring"] = servers.join(" ");
-    machine.tell();
+    machine.saveCloud();
     ready(await machine.start());
     const [exporter = ""] = runs(machine, "nats-exporter");
     assert.match(exporter, /--cap-drop ALL .*--user 65532:65532 /);
@@ -145,7 +148,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.doesNotMatch(shipper, /secrets/);
   });
 
-  test("what has no configuration yet waits for it; what has no image is not there", async (t) => {
+  test("a service without a configuration waits for it; a service without an image does not run", async (t) => {
     const machine = await buildMonitoring(t);
     upload(machine, { "prometheus/prometheus.yml": "global: {}\n" });
     delete machine.cloud.attributes["odin-image-alertmanager"];
@@ -160,7 +163,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(machine.runs("alertmanager"), false);
   });
 
-  test("a minute's look takes only what has changed and tells only whom it concerns", async (t) => {
+  test("the minutely download fetches only changed files and reloads only the services that use them", async (t) => {
     const machine = await buildMonitoring(t);
     ready(await machine.start());
     const timer = await machine.shell("cat /etc/systemd/system/odin-config-sync.timer");
@@ -203,11 +206,11 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(
       (await machine.shell("ls /var/lib/odin/config")).trim().split("\n").length,
       3,
-      "old sets are removed",
+      "old sets of files are removed",
     );
   });
 
-  test("a file that is not what the manifest says: the old configuration stays, all of it", async (t) => {
+  test("when a file does not match the manifest, all of the old configuration stays", async (t) => {
     const machine = await buildMonitoring(t);
     ready(await machine.start());
     const changed = {
@@ -219,17 +222,17 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.notEqual((await sync(machine)).code, 0);
     assert.match(
       machine.read("journal/odin-config-sync.service.log"),
-      /^odin-config-sync: failed: not what the manifest says, so the old configuration stays: loki\/loki\.yml: FAILED$/m,
+      /^odin-config-sync: failed: files do not match the manifest, so the old configuration stays: loki\/loki\.yml: FAILED$/m,
     );
     for (const [path, text] of Object.entries(FILES)) assert.equal(await current(machine, path), text);
     assert.deepEqual(reloads(machine), []);
-    ready(await machine.start()); // neither is it a reason not to start
+    ready(await machine.start()); // the VM starts nevertheless
     upload(machine, changed);
     assert.equal((await sync(machine)).code, 0);
     assert.equal(await current(machine, "loki/loki.yml"), "server: {x: 1}\n");
   });
 
-  test("a path that leads elsewhere is refused", async (t) => {
+  test("a path that leads out of the folder is refused", async (t) => {
     const machine = await buildMonitoring(t);
     ready(await machine.start());
     for (const path of ["../../../etc/passwd", "/etc/passwd", "a/../../b", "a b", "a//b", "-rf"]) {
@@ -240,7 +243,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.ok(machine.requests().every(({ path }) => !path.includes("passwd")));
   });
 
-  test("a configuration that Prometheus refuses is told each minute until it takes it", async (t) => {
+  test("a configuration that Prometheus refuses is tried and logged each minute until it is accepted", async (t) => {
     const machine = await buildMonitoring(t);
     ready(await machine.start());
     machine.cloud.faults.push({
@@ -260,7 +263,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.deepEqual(reloads(machine), Array(3).fill("9090/-/reload"));
   });
 
-  test("its heart beats while Prometheus and Alertmanager answer", async (t) => {
+  test("writes its heartbeat while Prometheus and Alertmanager answer", async (t) => {
     const machine = await buildMonitoring(t);
     ready(await machine.start());
     assert.match(
@@ -271,7 +274,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     const beat = () => machine.systemctl("start", "odin-heartbeat.service");
     assert.equal((await beat()).code, 0);
     const [request] = beats();
-    assert.ok(request, "no beat");
+    assert.ok(request, "no heartbeat");
     assert.deepEqual(
       [request.method, request.path, request.authorization],
       ["POST", "/v3/projects/test-project/timeSeries", "Bearer ya29.token-of-the-vm"],
@@ -297,19 +300,19 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
       fingerprint: alertname,
     }));
     machine.cloud.critical = critical;
-    machine.tell();
+    machine.saveCloud();
     assert.equal((await beat()).code, 0);
     assert.match(beats()[1]?.body ?? "", /"value": \{"int64Value": "2"\}/);
     machine.cloud.faults.push({ at: ":9093/api/v2/alerts", status: 200, body: "[]", times: 1 });
-    machine.tell();
+    machine.saveCloud();
     assert.notEqual((await beat()).code, 0);
     assert.equal(beats().length, 2);
     assert.match(
       machine.read("journal/odin-heartbeat.service.log"),
-      /^odin-heartbeat: failed: Alertmanager has not got the alert that always fires: /m,
+      /^odin-heartbeat: failed: Alertmanager does not list the alert that always fires \(Watchdog\): /m,
     );
     machine.cloud.faults.push({ at: ":9093/-/ready", status: 503 });
-    machine.tell();
+    machine.saveCloud();
     assert.notEqual((await beat()).code, 0);
     assert.equal(beats().length, 2);
     assert.match(
@@ -318,7 +321,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     );
   });
 
-  test("without the bucket a first boot fails, a later one uses what it had", async (t) => {
+  test("without the bucket a first boot fails, a later boot uses the files that it has", async (t) => {
     const machine = await buildMonitoring(t);
     machine.cloud.faults.push({ at: "^storage", status: 403 });
     const { serial, code } = await machine.start();

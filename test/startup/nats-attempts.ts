@@ -1,12 +1,13 @@
 /**
- * Tries, at a NATS server, what a user may and may not do: `node nats-attempts.ts URL ATTEMPT…`, with an ATTEMPT of the form
- * `SUBJECT=BODY`. Prints one line of JSON each: true for an answer of JetStream without an error, else what was wrong.
+ * Sends requests to a NATS server, to test what a user may do: `node nats-attempts.ts URL ATTEMPT…`. Each
+ * ATTEMPT has the form `SUBJECT=BODY`. Prints one line of JSON for each: true for an answer of JetStream
+ * without an error, otherwise the error.
  */
 
 import { connect } from "@nats-io/transport-node";
 import { connectionOptions, readNatsServers } from "../../publisher/src/nats/nats-servers.ts";
 
-const TIMEOUT = 2_000; // ms for an answer; what is not permitted has none
+const TIMEOUT = 2_000; // ms for an answer; a request that is not permitted gets no answer
 
 const [url = "", ...attempts] = process.argv.slice(2);
 const options = connectionOptions(readNatsServers(url));

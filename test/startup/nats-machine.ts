@@ -15,12 +15,15 @@ export const PASSWORDS: Record<string, string> = {
   "nats-cluster-password": "clusterPassword3",
 };
 
-/** An authority and what it signed. */
+/** A certificate authority. */
 export interface Authority {
-  /** PEM, and the file that has it. */
+  /** The CA's certificate as PEM. */
   ca: string;
+  /** The file that contains the CA's certificate. */
   caFile: string;
-  /** A key and a certificate for servers at these addresses, which may call each other too. */
+  /**
+   * Issues a key and a certificate for a server at these addresses; the certificate is valid for clients too.
+   */
   issue(addresses: readonly string[]): { key: string; certificate: string };
 }
 
@@ -60,16 +63,22 @@ export function makeAuthority(owner: Owner): Authority {
   };
 }
 
-/** How a NATS VM is made. */
+/** Options of a NATS VM. */
 export interface NatsOptions {
   ordinal?: number;
-  /** As `host:6222`, separated by spaces. Default: none. */
+  /** The servers of the cluster as `host:6222`, separated by spaces. Default: no cluster. */
   peers?: string;
-  /** A real server, and maybe a real gateway. Default: stand-ins, whose ports the fake cloud answers. */
+  /**
+   * True: the server is a real nats-server, and the ports of NATS and of a gateway are left to real programs.
+   * Default: stand-ins, and the fake cloud answers at their ports.
+   */
   real?: boolean;
 }
 
-/** A machine of role nats at 10.9.0.ORDINAL+1. Its disk is memory: the disk has tests of its own. */
+/**
+ * Builds a machine of role nats at the address 10.9.0.N, where N is the ordinal plus 1. A folder in memory
+ * replaces the disk, which has its own tests.
+ */
 export async function buildNats(
   owner: Owner,
   authority: Authority,
@@ -94,7 +103,7 @@ export async function buildNats(
     },
     real ? [8222, 3002] : [],
   );
-  machine.fault("ignore-odin-watch.service"); // a test starts it itself
+  machine.fault("ignore-odin-watch.service"); // the tests start the script themselves
   for (const [name, value] of Object.entries(secrets)) machine.cloud.secrets[version(name)] = value;
   await machine.shell(
     [
@@ -107,7 +116,7 @@ export async function buildNats(
   return machine;
 }
 
-/** From now on the container odin-nats is a nats-server. */
+/** Makes the container odin-nats a real nats-server from now on. */
 async function startRealServer(machine: Machine): Promise<void> {
   const program = findProgram("nats-server");
   if (program === undefined) throw new Error(howToGet("nats-server"));

@@ -26,7 +26,7 @@ const failed = ({ code, serial }: Outcome, line: RegExp) => {
 };
 const starts = (machine: Machine) => machine.calls("docker", /^docker run /).length;
 
-/** What came of the attempts as that user, in their order. */
+/** Results of the attempts as that user, in the same order. */
 async function attempt(machine: Machine, user: string, ca: string, attempts: string[]): Promise<unknown[]> {
   const url = `tls://${user}:${PASSWORDS[`nats-${user}-password`]}@10.9.0.1:4222`;
   const client = machine.near(process.execPath, [ATTEMPTS, url, ...attempts], { NODE_EXTRA_CA_CERTS: ca });
@@ -42,7 +42,7 @@ describe("the real nats-server of a NATS VM", {
   skip: whyNoMachine() || withoutNats(),
   timeout: SUITE,
 }, () => {
-  test("serves TLS and lets each user do its work and nothing else", async (t) => {
+  test("serves TLS and allows each user only the requests that it needs", async (t) => {
     const authority = makeAuthority(t);
     const machine = await buildNats(t, authority, { real: true });
     ready(await machine.start());
@@ -90,7 +90,7 @@ describe("the real nats-server of a NATS VM", {
     );
   });
 
-  test("a gateway reads what a publisher sends, and the messages outlast a reboot", async (t) => {
+  test("a gateway reads the messages of a publisher, and works after a reboot of NATS", async (t) => {
     const authority = makeAuthority(t);
     const machine = await buildNats(t, authority, { real: true });
     ready(await machine.start());
@@ -135,7 +135,7 @@ describe("the real nats-server of a NATS VM", {
 });
 
 describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
-  test("whose secrets are missing or would mean something in a configuration does not start", async (t) => {
+  test("does not start when secrets are missing or contain characters with a meaning in the configuration", async (t) => {
     const machine = await buildNats(t, makeAuthority(t));
     const { attributes, secrets } = machine.cloud;
     const version = "projects/1/secrets/nats-gateway-password/versions/1";
@@ -161,7 +161,7 @@ describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(starts(machine), 0);
   });
 
-  test("of a cluster restarts only while all others are well", async (t) => {
+  test("of a cluster restarts only while all other servers are healthy", async (t) => {
     const machine = await buildNats(t, makeAuthority(t), { ordinal: 0, peers: PEERS });
     ready(await machine.start());
     assert.match(await machine.shell("iptables -S INPUT"), /--dport 6222 /);
@@ -174,7 +174,7 @@ describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
       machine.cloud.faults = [{ at: "^nats-2:8222/healthz", status }];
       failed(
         await machine.start(),
-        /step=start: not restarted: http:\/\/nats-2:8222 is not healthy \(.*\) and the cluster cannot spare two$/,
+        /step=start: not restarted: http:\/\/nats-2:8222 is not healthy \(.*\), and the cluster cannot lose two servers$/,
       );
       assert.equal(starts(machine), 1);
       assert.ok(machine.runs("nats"));
@@ -187,7 +187,7 @@ describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(starts(machine), 2);
   });
 
-  test("of a cluster waits its turn before it restarts, and not before it starts", async (t) => {
+  test("of a cluster waits for its turn before it restarts, but not before it starts", async (t) => {
     const machine = await buildNats(t, makeAuthority(t), { ordinal: 2, peers: PEERS });
     const sleeps = () => machine.calls("sleep", /^sleep 14$/).length;
     await machine.shell(
@@ -201,7 +201,7 @@ describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(sleeps(), 1);
   });
 
-  test("that is the first of its cluster is ready before the others are there, and not while they are", async (t) => {
+  test("of a new cluster is ready without the others while they are down, but must agree while they are up", async (t) => {
     const machine = await buildNats(t, makeAuthority(t), { ordinal: 0, peers: PEERS });
     const notAgreed = { at: "^127\\.0\\.0\\.1:8222/healthz$", status: 503 };
     machine.cloud.faults = [notAgreed, { at: "^nats-[23]:8222", status: 0 }];

@@ -1,4 +1,4 @@
-/** The start-up scripts as text. */
+/** Checks of the text of the start-up scripts. */
 
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
@@ -21,7 +21,7 @@ const withoutShellcheck = (): string | false =>
     ? false
     : "needs shellcheck: apt-get install shellcheck";
 
-/** What shellcheck has to say; it reads stdin where no file is named. */
+/** The findings of shellcheck; empty when it finds nothing. It reads `input` for the argument `-`. */
 function findings(args: string[], input?: string): string {
   const { stdout, stderr, status } = spawnSync("shellcheck", ["--format=gcc", ...args], {
     encoding: "utf8",
@@ -33,12 +33,12 @@ function findings(args: string[], input?: string): string {
 
 describe("shellcheck", { skip: withoutShellcheck() }, () => {
   for (const role of ROLES) {
-    test(`has nothing to say about the whole script of ${role}`, () => {
+    test(`finds nothing in the whole script of ${role}`, () => {
       assert.equal(findings(["-"], startupScript(role)), "");
     });
   }
 
-  test("has nothing to say about the parts, and about what stands in for the machine's programs", () => {
+  test("finds nothing in the parts and in the stand-ins of the tests", () => {
     assert.ok(files.length > ROLES.length);
     assert.equal(findings(files), "");
     const standIns = globSync(`${STAND_INS}/*`);
@@ -46,12 +46,12 @@ describe("shellcheck", { skip: withoutShellcheck() }, () => {
     assert.equal(findings([...standIns, SETUP]), "");
   });
 
-  test("would speak", () => {
+  test("finds a mistake that is there", () => {
     assert.match(findings(["-"], "#!/bin/bash\ncat $1\n"), /SC2086/);
   });
 });
 
-test("a role's script is small enough for metadata, begins as bash and ends by running itself", () => {
+test("a role's script is small enough for metadata, begins with the bash line and ends by calling main", () => {
   for (const role of ROLES) {
     const script = startupScript(role);
     assert.ok(Buffer.byteLength(script) < METADATA_LIMIT, `${role}: ${Buffer.byteLength(script)} bytes`);
@@ -63,7 +63,7 @@ test("a role's script is small enough for metadata, begins as bash and ends by r
   }
 });
 
-test("every part is in the script of some role and none is long", () => {
+test("every part is in the script of some role, and no part is too long", () => {
   const all = ROLES.map((role) => startupScript(role)).join("\n");
   for (const file of files) {
     const text = readFileSync(file, "utf8");
@@ -72,14 +72,14 @@ test("every part is in the script of some role and none is long", () => {
   }
 });
 
-test("nothing is left to a program that Container-Optimized OS does not have, nor to the retired container agent", () => {
+test("no script uses a program that Container-Optimized OS does not have, or the retired container agent", () => {
   for (const file of files) {
     const code = readFileSync(file, "utf8").replaceAll(/^\s*#.*$/gm, "");
     assert.doesNotMatch(code, /\b(jq|gcloud|gsutil|python3?|perl|apt-get|gce-container-declaration)\b/, file);
   }
 });
 
-test("what may end the run from within $(…) is all of an assignment: elsewhere bash would go on", () => {
+test("a $(…) that may end the run is the whole assignment, because bash would continue otherwise", () => {
   for (const file of files) {
     const uses =
       readFileSync(file, "utf8").match(

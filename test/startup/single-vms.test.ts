@@ -1,4 +1,7 @@
-/** VMs that stand alone: a change of their metadata reaches them while they run. And the two that only the capacity test has. */
+/**
+ * Single VMs, which apply a change of their metadata while they run, and the two VMs that only the capacity
+ * test has.
+ */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -22,7 +25,7 @@ function buildRunner(owner: Owner): Promise<Machine> {
 }
 
 describe("watch over the metadata", { skip: whyNoMachine(), timeout: SUITE }, () => {
-  test("a change is applied in place, with the script that came with it", async (t) => {
+  test("a change is applied to the running VM, with the new script", async (t) => {
     const machine = await buildGateway(t, { revision: "aaaa" });
     ready(await machine.start());
     const { attributes } = machine.cloud;
@@ -30,7 +33,7 @@ describe("watch over the metadata", { skip: whyNoMachine(), timeout: SUITE }, ()
     attributes["odin-revision"] = "bbbb";
     attributes["startup-script"] =
       attributes["startup-script"]?.replace("RestartSec=2", "RestartSec=3") ?? "";
-    machine.tell();
+    machine.saveCloud();
     await eventually(
       "new start",
       () => /ready .*2222 seconds=\d+ revision=bbbb$/.test(lastLine(machine)),
@@ -39,20 +42,20 @@ describe("watch over the metadata", { skip: whyNoMachine(), timeout: SUITE }, ()
     assert.match(await machine.shell("cat /etc/systemd/system/odin-gateway.service"), /^RestartSec=3$/m);
     assert.equal(machine.calls("docker", /^docker run .*2222/).length, 1);
     attributes["odin-revision"] = "cccc";
-    machine.tell();
+    machine.saveCloud();
     await eventually("another start", () => lastLine(machine).endsWith("revision=cccc"), 30_000);
-    assert.equal(machine.calls("docker", /^docker run /).length, 2, "nothing but the revision has changed");
+    assert.equal(machine.calls("docker", /^docker run /).length, 2, "only the revision has changed");
   });
 
-  test("a VM of a group has no watch", async (t) => {
+  test("a VM of an instance group has no watch", async (t) => {
     const machine = await buildGateway(t);
     ready(await machine.start());
     assert.deepEqual(machine.calls("systemctl", /odin-watch/), []);
   });
 
-  test("what failed is tried again without anybody's doing, and so is a correction of the metadata", async (t) => {
+  test("a failed start is repeated by itself, and a correction of the metadata is applied too", async (t) => {
     const machine = await buildRunner(t);
-    machine.fault("pull", "3"); // as often as one start tries
+    machine.fault("pull", "3"); // fails for all attempts of one start
     const { serial } = await machine.start();
     assert.match(serial[0] ?? "", /^odin-startup: failed role=runner step=pull: /);
     await eventually(
@@ -61,20 +64,20 @@ describe("watch over the metadata", { skip: whyNoMachine(), timeout: SUITE }, ()
       30_000,
     );
     machine.cloud.attributes["odin-env-PATH"] = "/";
-    machine.tell();
+    machine.saveCloud();
     await eventually(
       "failure",
       () => lastLine(machine).includes("step=inputs: the environment variable PATH"),
       30_000,
     );
     delete machine.cloud.attributes["odin-env-PATH"];
-    machine.tell();
+    machine.saveCloud();
     await eventually("correction", () => lastLine(machine).startsWith("odin-startup: ready"), 30_000);
   });
 });
 
 describe("capacity test", { skip: whyNoMachine(), timeout: SUITE }, () => {
-  test("the runner has ports, connections and files for its clients, and a command", async (t) => {
+  test("the runner has enough ports, connections and files for its clients, and the load test's command", async (t) => {
     const machine = await buildRunner(t);
     ready(await machine.start());
     const kernel = "sysctl -n net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse net.ipv4.tcp_fin_timeout";
@@ -84,7 +87,7 @@ describe("capacity test", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(
       (await machine.shell("iptables -S INPUT | grep -c -- --dport")).trim(),
       "1",
-      "it serves nobody",
+      "only SSH is open",
     );
 
     const wrapper = LOADTEST.replace("sudo ", "");
@@ -101,7 +104,7 @@ describe("capacity test", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.deepEqual(given, ['JWT_SECRET=two lines\n"and" $more', "WS_URL=ws://10.20.0.2:3004/ws"]);
   });
 
-  test("a runner without an image is only tuned", async (t) => {
+  test("a runner without an image only sets its kernel parameters", async (t) => {
     const machine = await buildMachine(t, "runner", {});
     assert.match(
       (await machine.start()).serial[0] ?? "",
@@ -110,7 +113,7 @@ describe("capacity test", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.deepEqual(machine.calls("docker", /^docker (pull|run)/), []);
   });
 
-  test("the backend runs NATS, the publisher and the monitoring, and leaves memory to the system", async (t) => {
+  test("the backend runs NATS, the publisher and monitoring, and leaves memory for the system", async (t) => {
     const names = ["nats", "publisher", "prometheus", "alertmanager", "loki", "grafana"];
     const images = Object.fromEntries(names.map((name) => [`image-${name}`, `${REGISTRY}/${name}:1`]));
     const machine = await buildMachine(t, "backend", { ...images, "env-PUBLISHER_PORT": "3003" });
@@ -130,7 +133,7 @@ describe("capacity test", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(limits.length, names.length);
     const sum = limits.reduce((one, other) => one + other, 0);
     assert.ok(sum > total * 0.6 && sum < total * 0.8, `${sum} of ${total}`);
-    assert.equal(machine.runs("loki"), false, "it has no configuration");
+    assert.equal(machine.runs("loki"), false, "Loki has no configuration");
     assert.ok(machine.runs("nats") && machine.runs("publisher") && machine.runs("grafana"));
     ready(await machine.start());
     assert.equal(machine.calls("docker", /^docker run /).length, 3);

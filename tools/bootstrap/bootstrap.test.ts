@@ -190,7 +190,7 @@ test("a project that cannot be seen, or no gcloud, stops it before anything is m
   const { run, changes } = machine(t);
   const { code, err } = run(["no-such-project"]);
   assert.equal(code, 1);
-  assert.match(err, /cannot see the project no-such-project: .*gcloud auth login/);
+  assert.match(err, /cannot read the project no-such-project: .*gcloud auth login/);
   assert.deepEqual(changes(), []);
   const without = run(["my-project"], { PATH: "/nonexistent" });
   assert.notEqual(without.code, 0);
@@ -211,19 +211,19 @@ test("a dry run prints every command, as it could be typed, and asks gcloud noth
 test("wrong arguments are refused, with how it is used", (t) => {
   const { run, changes } = machine(t);
   for (const [args, message] of [
-    [[], /'' is no project id/],
-    [["My_Project"], /'My_Project' is no project id/],
-    [["my-project", "acme"], /'acme' is no OWNER\/REPO/],
-    [["my-project", "acme/odin' || true || 'x"], /is no OWNER\/REPO/],
-    [["my-project", "acme/odin", "more"], /'more' is too much/],
+    [[], /'' is not a project id/],
+    [["My_Project"], /'My_Project' is not a project id/],
+    [["my-project", "acme"], /'acme' is not OWNER\/REPO/],
+    [["my-project", "acme/odin' || true || 'x"], /is not OWNER\/REPO/],
+    [["my-project", "acme/odin", "more"], /unexpected argument 'more'/],
     [["my-project", "--stack"], /--stack needs a value/],
-    [["my-project", "--stack", "Prod!"], /--stack 'Prod!' is no stack's name/],
-    [["my-project", "--region", "here"], /is no region/],
-    [["my-project", "--repository-id", "x"], /is no number/],
-    [["my-project", "--promote-from", "X"], /is no project id/],
-    [["my-project", "--on-call", "ops@example.com"], /'ops@example\.com' is no user:… or group:…/],
-    [["my-project", "--on-call", "allUsers"], /'allUsers' is no user:/],
-    [["--force", "my-project"], /no option '--force' here/],
+    [["my-project", "--stack", "Prod!"], /--stack 'Prod!' is not the name of a stack/],
+    [["my-project", "--region", "here"], /is not a region/],
+    [["my-project", "--repository-id", "x"], /is not a number/],
+    [["my-project", "--promote-from", "X"], /is not a project id/],
+    [["my-project", "--on-call", "ops@example.com"], /'ops@example\.com' must be user:… or group:…/],
+    [["my-project", "--on-call", "allUsers"], /'allUsers' must be user:/],
+    [["--force", "my-project"], /unknown option '--force'/],
   ] as [string[], RegExp][]) {
     const { code, err } = run(args);
     assert.equal(code, 2, args.join(" "));

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# For the tests of bootstrap.sh: a gcloud whose projects are files in the folder FAKE_STATE. It notes each command that changes
-# something in FAKE_LOG, and fails where a command matches FAKE_FAILS, the first FAKE_FAILURES times (default: always).
-# In bash because a run asks it a hundred times.
+# A fake gcloud for the tests of bootstrap.sh. Its projects are files in the folder FAKE_STATE. It records
+# each command that changes something in FAKE_LOG. A command that matches FAKE_FAILS fails the first
+# FAKE_FAILURES times (default: always). It is written in bash because bash starts fast, and a run calls it a
+# hundred times.
 set -euo pipefail
 
 command="$*" verb="" kind="" project="" role="" member="" format="" title="" values=()
@@ -17,10 +18,10 @@ for arg in "$@"; do
   --*) ;;
   describe | list | enable | create | create-oidc | update | update-oidc | undelete | get-iam-policy | add-iam-policy-binding | remove-iam-policy-binding)
     verb="$arg" ;;
-  *) kind="$kind $arg" ;; # the kind and the name, such as "kms keys state"
+  *) kind="$kind $arg" ;; # kind and name of the resource, for example "kms keys state"
   esac
 done
-# Made by a short name, known by a long one.
+# A service account is made by its short name; other commands use its long name.
 case "$kind" in " iam service-accounts"*) [[ "$kind" == *@* ]] || kind="$kind@$project.iam.gserviceaccount.com" ;; esac
 mkdir -p "$FAKE_STATE"
 file="$FAKE_STATE/${kind//\//%}"

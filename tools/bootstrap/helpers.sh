@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# How bootstrap.sh speaks and runs commands. Its variables: dry (yes or no) and project.
+# Functions of bootstrap.sh that print text and run commands. They use its variables dry (yes or no) and
+# project.
 
 die() {
   echo "bootstrap: $*" >&2
@@ -9,18 +10,20 @@ die() {
 say() { echo "== $*"; }
 email() { echo "$1@$project.iam.gserviceaccount.com"; }
 
-# shown COMMAND…: as it could be typed.
+# shown COMMAND…: prints the command with quotes, so that a person can copy it.
 shown() { printf '%q ' "$@"; }
 
-# run COMMAND…: says it and does it. The first that fails ends everything.
+# run COMMAND…: prints the command and runs it (a dry run only prints it). The first command that fails ends
+# the script.
 run() {
   echo "+ $(shown "$@")"
   [ "$dry" = no ] || return 0
-  "$@" || die "this command failed, and nothing after it was done. Mend what it complains of and run the same again: what is there is left alone.
+  "$@" || die "this command failed, and nothing after it was done. Fix the error above and run bootstrap.sh again with the same arguments: it does not change what already exists.
   $(shown "$@")"
 }
 
-# bind COMMAND…: as run, for a grant. An account that was made a moment ago is not known everywhere yet.
+# bind COMMAND…: like run, for a grant, with up to six attempts: it takes a while until a new account is known
+# everywhere.
 bind() {
   local attempt
   if [ "$dry" = no ]; then
@@ -34,10 +37,11 @@ bind() {
   run "$@"
 }
 
-# there COMMAND…: whether something exists already; in a dry run nothing does.
+# there COMMAND…: whether a resource exists already (COMMAND succeeds). In a dry run nothing exists.
 there() { [ "$dry" = no ] && "$@" >/dev/null 2>&1; }
 
-# bound BINDING COMMAND…: whether the policy that COMMAND prints has the binding "ROLE,MEMBER,TITLE OF ITS CONDITION".
+# bound BINDING COMMAND…: whether the policy that COMMAND prints has the binding, which has the form
+# "ROLE,MEMBER,TITLE OF THE CONDITION".
 bound() {
   local binding="$1" policy
   shift

@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2034
-# The roles that bootstrap.sh grants in the project, by who gets them.
+# The roles that bootstrap.sh grants in the project, by the account that gets them.
 
-# What the deployer needs in the project, by what the stacks consist of. It makes accounts and starts VMs that run as them. These
-# accounts are not there yet, and a condition cannot name them beforehand: so both roles for accounts are for all of the project, and
-# the deployer can act as any account that somebody else has put there. Hence a project of its own, and no rights for the default
-# account of Compute Engine (see the end of this script's output).
+# Roles of the deployer, by the resources of the stacks. The deployer makes service accounts and starts VMs
+# that run as these accounts. The accounts do not exist yet, and a condition cannot name them in advance, so
+# both roles for accounts apply to the whole project: the deployer can act as every account in the project.
+# Therefore use a project only for odin-ws, and give the default account of Compute Engine no rights
+# (bootstrap.sh warns about it at the end).
 deployer_roles=(
   roles/artifactregistry.admin          # repositories, their readers, pushing
   roles/certificatemanager.owner        # the certificate of wss://
@@ -13,24 +14,25 @@ deployer_roles=(
   roles/compute.securityAdmin           # firewall rules, the TLS and rate limit policies of wss://
   roles/dns.admin                       # records of wss://
   roles/iam.serviceAccountAdmin         # an account for each role of machines
-  roles/iam.serviceAccountUser          # starting VMs that run as them
+  roles/iam.serviceAccountUser          # starting VMs that run as these accounts
   roles/monitoring.editor               # metrics, uptime checks, alerts
   roles/secretmanager.admin             # secrets, their versions and readers
   roles/serviceusage.serviceUsageAdmin  # enabling APIs
   roles/storage.admin                   # the bucket of the monitoring VM's configuration
 )
-# The deployer may grant these in the project and no others, so that it cannot make itself an owner.
+# The only roles that the deployer may grant in the project. So it cannot make itself an owner.
 granted_roles=(
   roles/compute.viewer
   roles/logging.logWriter
   roles/monitoring.metricWriter
 )
 previewer_roles=(
-  roles/browser                           # which project this is and who pays for it
+  roles/browser                           # number and billing account of the project
   roles/compute.viewer                    # images and templates that a preview looks up
-  roles/serviceusage.serviceUsageConsumer # calls that name the project as the one whose quota they use
+  roles/serviceusage.serviceUsageConsumer # calls that use the project's quota
 )
-# What a refresh of every resource reads. It includes the payloads of secrets, which the state has too.
+# Roles to read every resource in a refresh. They include the payloads of secrets, which the state contains
+# too.
 drift_roles=(
   roles/iam.securityReviewer
   roles/secretmanager.secretAccessor
@@ -39,9 +41,10 @@ drift_roles=(
   roles/storage.objectViewer
   roles/viewer
 )
-# What people on call need beside what the deployer and the nightly comparison have: `pulumi up --refresh` is among their commands, and may
-# have to mend anything.
+# Roles of people on call, in addition to the roles of the deployer and of the nightly comparison. They need
+# those too, because the runbook's commands include `pulumi up --refresh`, which may have to repair any
+# resource.
 on_call_roles=(
   roles/compute.osAdminLogin       # a login on the VMs, with sudo
-  roles/iap.tunnelResourceAccessor # the way there: VMs have no public address
+  roles/iap.tunnelResourceAccessor # the connection to the VMs, which have no public address
 )

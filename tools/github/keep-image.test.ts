@@ -51,9 +51,9 @@ test("nothing is set where the stack builds its image, or runs none yet", (t) =>
   }
 });
 
-test("what is no image by digest, an unknown stack and wrong arguments are told", (t) => {
+test("an image without a digest, an unknown stack and wrong arguments are reported", (t) => {
   for (const [wrong, message] of [
-    [{ output: "r/gateway:latest" }, /runs 'r\/gateway:latest', which is no image by digest/],
+    [{ output: "r/gateway:latest" }, /runs 'r\/gateway:latest', which is not an image with a digest/],
     [{ urns: "none" }, /cannot read the stack prod/],
     [{ args: [] }, /usage/],
   ] as [Parameters<typeof keep>[1], RegExp][]) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Previews a stack without a cloud, and what is different from another checkout of this repository:
+# Previews a stack without a cloud, and shows the differences from another checkout of this repository.
 #   tools/github/preview-offline.sh STACK [BASE]
-# BASE is that checkout. Its program runs too; when it cannot, that is said and the preview goes on.
+# BASE is the folder of the other checkout. Its program runs too; when it fails, the script says so and
+# continues.
 set -euo pipefail
 
 die() {
@@ -14,7 +15,7 @@ stack="$1" base="${2:-}"
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 
-# preview NAME FOLDER: writes NAME.txt and NAME.json
+# preview NAME FOLDER: runs the preview of the checkout in FOLDER and writes NAME.txt and NAME.json.
 preview() (
   cd "$2" &&
     npm ci --silent --no-audit --no-fund >&2 &&
@@ -23,12 +24,12 @@ preview() (
 
 preview head . || {
   cat "$scratch/head.txt"
-  die "the program of $stack fails: see above"
+  die "the program of $stack fails: see the error above"
 }
 if [ -n "$base" ]; then
   echo "Different from the base branch:"
   if ! preview base "$base"; then
-    echo "  the base's program fails, or has no such stack: nothing to compare with"
+    echo "  the program of the base branch fails, or has no such stack: nothing to compare with"
   elif diff --unified=4 --label base --label head "$scratch/base.json" "$scratch/head.json" >"$scratch/diff"; then
     echo "  nothing"
   else
@@ -37,5 +38,5 @@ if [ -n "$base" ]; then
   fi
   echo
 fi
-# Where files were written is of no interest here.
+# Leaves out the lines with the paths of written files, because these files are removed.
 grep -vE '^(diagram|JSON): ' "$scratch/head.txt"

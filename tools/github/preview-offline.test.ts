@@ -43,7 +43,7 @@ test("nothing different, nothing to compare with, and no base at all", (t) => {
   );
   const { code, out } = previewed(t, "one\n", null);
   assert.equal(code, 0);
-  assert.match(out, /the base's program fails[^\n]*nothing to compare with\n\nStack prod/);
+  assert.match(out, /the program of the base branch fails[^\n]*nothing to compare with\n\nStack prod/);
   assert.match(previewed(t, "one\n").out, /^Stack prod: 1 resources\n$/);
 });
 
