@@ -117,8 +117,14 @@ export interface NewListing extends MoreFields {
   time: number;
 }
 
-/** What `data` is, for each event of a token. */
-export interface TokenData extends Record<TokenEvent, object> {
+/** Returns `Data`, and fails the type check when `Data` lacks one of these events or has another. */
+type ForEach<
+  Event extends string,
+  Data extends Record<Event, object> & Record<Exclude<keyof Data, Event>, never>,
+> = Data;
+
+/** The type of `data` for each event of a token. */
+export type TokenData = ForEach<TokenEvent, {
   trade: Trade;
   liquidity: Liquidity;
   metadata: Metadata;
@@ -129,13 +135,13 @@ export interface TokenData extends Record<TokenEvent, object> {
   analytics: Analytics;
   balances: Balances;
   update: TokenUpdate;
-}
+}>;
 
-/** What `data` is, for each global event. */
-export interface GlobalData extends Record<GlobalEvent, object> {
+/** The type of `data` for each global event. */
+export type GlobalData = ForEach<GlobalEvent, {
   trending: TrendingToken[];
   new_listing: NewListing;
-}
+}>;
 
 /** What every event has. */
 export interface EventBase {

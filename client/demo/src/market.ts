@@ -1,6 +1,7 @@
 /** What the page knows of each token, folded from the messages of the market. */
 
 import type { FeedDefinition, Received } from "../../src/react/index.ts";
+import { TABLE_CHANNELS } from "./events.ts";
 
 /** A price at a second since 1970. */
 export interface Point {
@@ -141,7 +142,7 @@ function setPrice(token: Draft & { points: Point[] }, price: number | undefined,
 }
 
 export const market: FeedDefinition<Market> = {
-  channels: ["global.trending", "*.trade", "*.update", "*.liquidity"],
+  channels: TABLE_CHANNELS,
   initial: { tokens: new Map(), trending: [] },
   fold(state, batch) {
     const turn = new Turn(state);
