@@ -1,4 +1,6 @@
-/** The events of the stream: one row each. Names, types and priorities everywhere else derive from this table. */
+/**
+ * The events of the stream: one row each. Names, types and priorities everywhere else derive from this table.
+ */
 
 /** Lowest first: a throttled or overloaded gateway drops in this order. */
 export const PRIORITIES = ["low", "medium", "high", "critical"] as const;
@@ -10,20 +12,26 @@ export const isPriority = (text: unknown): text is Priority =>
 /** Headers that a publisher may set on a NATS message. */
 export const HEADER = { type: "Odin-Type", priority: "Odin-Priority", messageId: "Nats-Msg-Id" } as const;
 
-/** The type and the priority with which an event reaches clients, unless the publisher's headers override them. */
+/**
+ * The type and the priority with which an event reaches clients, unless the publisher's headers override
+ * them.
+ */
 interface Kind {
   type: string;
   priority: Priority;
 }
 
 interface Row extends Kind {
-  /** `token`: published once per token, on `{SYMBOL}.{EVENT}`. `global`: for the whole market, on `global.{EVENT}`. */
+  /**
+   * `token`: published once per token, on `{SYMBOL}.{EVENT}`. `global`: for the whole market, on
+   * `global.{EVENT}`.
+   */
   scope: "token" | "global";
 }
 
 /**
- * Every event that the protocol names. PROTOCOL.md shows this table in the same order, and a test compares both.
- * A new row makes the type check or a test fail in each place that must know the event.
+ * Every event that the protocol names. PROTOCOL.md shows this table in the same order, and a test compares
+ * both. A new row makes the type check or a test fail in each place that must know the event.
  */
 export const EVENTS = {
   trade: { scope: "token", type: "price:update", priority: "high" },
@@ -48,8 +56,12 @@ export type TokenEvent = EventOf<"token">;
 export type GlobalEvent = EventOf<"global">;
 
 const names = Object.keys(EVENTS) as EventName[];
-export const TOKEN_EVENTS: readonly TokenEvent[] = names.filter((event): event is TokenEvent => EVENTS[event].scope === "token");
-export const GLOBAL_EVENTS: readonly GlobalEvent[] = names.filter((event): event is GlobalEvent => EVENTS[event].scope === "global");
+export const TOKEN_EVENTS: readonly TokenEvent[] = names.filter(
+  (event): event is TokenEvent => EVENTS[event].scope === "token",
+);
+export const GLOBAL_EVENTS: readonly GlobalEvent[] = names.filter(
+  (event): event is GlobalEvent => EVENTS[event].scope === "global",
+);
 
 // A map, because event names come from outside: "toString" must not find a property of Object.prototype.
 const KINDS: ReadonlyMap<string, Kind> = new Map(
@@ -59,7 +71,10 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(
 /** True for an event of EVENTS. Other events pass too, but share one label in the metrics. */
 export const isKnownEvent = (event: string): boolean => KINDS.has(event);
 
-/** The type and priority of an event. An event that EVENTS does not name has type `{event}:update` and priority medium. */
+/**
+ * The type and priority of an event. An event that EVENTS does not name has type `{event}:update` and
+ * priority medium.
+ */
 export function kindOf(event: string): Kind {
   return KINDS.get(event) ?? { type: `${event}:update`, priority: "medium" };
 }

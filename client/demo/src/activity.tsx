@@ -36,7 +36,8 @@ export function Activity({ symbol }: { symbol: string }) {
   const onKeyDown = ({ key }: KeyboardEvent) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
     if (step === undefined) return;
-    const next = ACTIVITY_EVENTS.at((ACTIVITY_EVENTS.indexOf(shown) + step) % ACTIVITY_EVENTS.length) ?? "trade";
+    const next =
+      ACTIVITY_EVENTS.at((ACTIVITY_EVENTS.indexOf(shown) + step) % ACTIVITY_EVENTS.length) ?? "trade";
     setShown(next);
     list.current?.querySelector<HTMLElement>(`#${CSS.escape(`${id}-${next}`)}`)?.focus();
   };

@@ -2,7 +2,10 @@
 
 import { EVENTS, type EventName, GLOBAL } from "@odin-ws/protocol";
 
-/** `table`: updates the table of tokens and the figures of the chosen token. `activity`: has a tab below the chosen token. */
+/**
+ * `table`: updates the table of tokens and the figures of the chosen token. `activity`: has a tab below the
+ * chosen token.
+ */
 type Part = "table" | "activity";
 
 // A new event of the protocol needs a row here: without the row the type check fails.
