@@ -21,7 +21,7 @@ const TARGET = "es2022";
  * application, a gateway or the platform names must not be here; bundle.test.ts runs the library's tests with what comes of it.
  */
 const INNER =
-  /^(again|answered|away|beat|begin|check|deliver|emit|envelope|forgotten|heard|heartbeat|idle|listener|live|parts|paused|pump|pumpAfter|refetch|refill|refilled|refused|renew|replay|replayEnd|restart|round|stop|throttled|top|waits|welcome|whole)$/;
+  /^(answered|away|beat|begin|check|deliver|emit|envelope|forgotten|heard|heartbeat|idle|listener|live|parts|paused|pump|pumpAfter|refetch|refill|refilled|refused|renew|replay|replayAgain|replayEnd|restart|round|stop|throttled|top|waits|welcome|whole)$/;
 
 /**
  * Bundles one entry, minified, as applications get it. The hooks import the library: there must be one of it on a page. The code does not

@@ -223,7 +223,7 @@ class Connection implements Client {
         if (this.#requests.idle(beat.at)) {
           // Answers come in the order of the questions. What was asked before and has none was not read.
           if (this.#requests.waits) return this.#lose("rate_limited");
-          this.#course.again();
+          this.#course.replayAgain();
         }
         this.#course.heartbeat(message, beat.round);
         return this.#emitter.set({ latencyMs });

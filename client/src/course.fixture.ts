@@ -159,7 +159,7 @@ export class World {
       this.serve(100);
       this.flow(1000);
     }
-    this.course.again();
+    this.course.replayAgain();
     assert.deepEqual(this.#up, [], "it still waits for a replay");
   }
 
