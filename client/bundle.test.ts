@@ -37,7 +37,7 @@ test("the library's tests pass with the bundle in its place", async (t) => {
 });
 
 for (const [entry, text, source] of [
-  ["index", "is no channel like", "client/src/registry.ts"],
+  ["index", "is not a channel like", "client/src/registry.ts"],
   ["react", "no OdinProvider above", "client/src/react/provider.ts"],
 ] as const) {
   test(`${entry}: its map leads to the source, and the code does not name it`, async () => {

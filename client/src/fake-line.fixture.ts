@@ -1,4 +1,6 @@
-/** For tests: surroundings whose clock, network and page a test moves, and the gateway's end of each socket. */
+/**
+ * For tests: surroundings whose clock, network and page a test moves, and the gateway's end of each socket.
+ */
 
 import type { ClientMessage, ServerMessage } from "@odin-ws/protocol";
 import type { Environment, Socket } from "./types.ts";
@@ -72,7 +74,10 @@ export class FakeLine {
   readonly navigator = { onLine: true };
   /** What the client draws: 0 to 1. */
   luck = 0;
-  /** Plain requests, and what they are answered with: a value of `Retry-After`, or undefined when nobody answers. */
+  /**
+   * Plain requests, and what they are answered with: a value of `Retry-After`, or undefined when nobody
+   * answers.
+   */
   readonly questions: { url: string; signal: AbortSignal }[] = [];
   advice: string | null | undefined;
   #now = 0;

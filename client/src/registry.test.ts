@@ -70,6 +70,6 @@ test("a wrong name adds none of its list", () => {
       0,
       () => {},
     );
-  assert.throws(add, { name: "TypeError", message: "nonsense is no channel like BTC.trade or BTC.*" });
+  assert.throws(add, { name: "TypeError", message: "nonsense is not a channel like BTC.trade or BTC.*" });
   assert.deepEqual([...registry.channels], []);
 });

@@ -258,7 +258,7 @@ export class Requests {
   /** Reports channels beyond the limit, once until no channel is beyond the limit. */
   #reportExcess(excess: readonly string[]): void {
     const some = excess.length > 0;
-    const message = `more than ${MAX_CHANNELS} channels: these wait until others end`;
+    const message = `more than ${MAX_CHANNELS} channels: the others wait`;
     if (some && !this.#excessReported)
       this.#emitter.emit("error", { code: "too_many_channels", message, channels: excess });
     this.#excessReported = some;
