@@ -196,7 +196,8 @@ class Connection implements Client {
     try {
       // The token is not needed. The controller serves as options, because it has the property `signal`.
       const answer = await this.#environment.fetch?.(this.#url.replace(/^ws/, "http"), this.#question);
-      const advice = Number(answer?.headers.get("Retry-After")) * 1000; // NaN for a date; no gateway sends one.
+      // NaN for a date, which gateways do not send.
+      const advice = Number(answer?.headers.get("Retry-After")) * 1000;
       if (attempt === this.#attempt && advice > 0) {
         this.#planned = Math.max(wait, advice * (1 + this.#environment.random()));
         this.#lose("asked to wait", code);

@@ -44,7 +44,7 @@ export function Activity({ symbol }: { symbol: string }) {
 
   return (
     <div className="activity">
-      <div role="tablist" aria-label={`What happens to ${symbol}`} ref={list} onKeyDown={onKeyDown}>
+      <div role="tablist" aria-label={`Activity of ${symbol}`} ref={list} onKeyDown={onKeyDown}>
         {ACTIVITY_EVENTS.map((event) => (
           <button
             key={event}
@@ -63,9 +63,9 @@ export function Activity({ symbol }: { symbol: string }) {
           </button>
         ))}
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a keyboard must be able to scroll it */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a keyboard must be able to scroll the list */}
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${shown}`} tabIndex={0}>
-        {messages[shown].length === 0 && <p className="empty">None since this page was opened.</p>}
+        {messages[shown].length === 0 && <p className="empty">Nothing yet since this page was opened.</p>}
         {shown === "trade" && <Rows messages={messages.trade} row={tradeRow} />}
         {shown === "liquidity" && <Rows messages={messages.liquidity} row={liquidityRow} />}
         {shown === "comment" && <Rows messages={messages.comment} row={commentRow} />}
