@@ -165,13 +165,13 @@ export interface EventBase {
 
 /** An event of one token. `event` decides the type of `data`. */
 export type TokenEventInput = {
-  [Event in TokenEvent]: EventBase & { event: Event; symbol: string; data: TokenData[Event] };
-}[TokenEvent];
+  [Event in keyof TokenData]: EventBase & { event: Event; symbol: string; data: TokenData[Event] };
+}[keyof TokenData];
 
 /** An event of the whole market. `event` decides the type of `data`. */
 export type GlobalEventInput = {
-  [Event in GlobalEvent]: EventBase & { event: Event; data: GlobalData[Event] };
-}[GlobalEvent];
+  [Event in keyof GlobalData]: EventBase & { event: Event; data: GlobalData[Event] };
+}[keyof GlobalData];
 
 /**
  * An event that the protocol does not name: `odin.token.{SYMBOL}.{EVENT}` or `odin.global.{EVENT}`, with any

@@ -24,12 +24,13 @@ const SHOWN_IN = {
   new_listing: [],
 } as const satisfies Record<EventName, readonly Part[]>;
 
+type Shown = typeof SHOWN_IN;
 type EventIn<Wanted extends Part> = {
-  [Event in EventName]: Wanted extends (typeof SHOWN_IN)[Event][number] ? Event : never;
-}[EventName];
+  [Event in keyof Shown]: Wanted extends Shown[Event][number] ? Event : never;
+}[keyof Shown];
 
 const eventsIn = <Wanted extends Part>(part: Wanted) =>
-  (Object.keys(SHOWN_IN) as EventName[]).filter((event): event is EventIn<Wanted> =>
+  (Object.keys(SHOWN_IN) as (keyof Shown)[]).filter((event): event is EventIn<Wanted> =>
     (SHOWN_IN[event] as readonly Part[]).includes(part),
   );
 
