@@ -21,7 +21,7 @@ import type { Client, ConnectOptions, Environment, Events, Listener, Socket, Sta
  * How long the client waits for the welcome. After a connection that lasted longer than this, waits are short
  * again.
  */
-const PATIENCE = 10_000; // 10 s
+const PATIENCE_MS = 10_000; // 10 s
 /** Close codes that mean that this client has broken the protocol: a reconnect would not help. */
 const HOPELESS: readonly number[] = [1002, 1007, 1009];
 const TOKEN_EXPIRED = 4401;
@@ -138,7 +138,7 @@ class Connection implements Client {
   }
 
   async #open(attempt: number): Promise<void> {
-    this.#timers.set("welcome", PATIENCE, () => this.#lose("no welcome"));
+    this.#timers.set("welcome", PATIENCE_MS, () => this.#lose("no welcome"));
     const token = await this.#newToken(attempt);
     if (attempt !== this.#attempt) return;
     if (token === undefined) return this.#lose("no token");
@@ -173,7 +173,7 @@ class Connection implements Client {
   }
 
   #lose(reason: string, code = 1006): void {
-    if (this.#pulse && this.#timers.now() - this.#welcomedAt > PATIENCE) this.#failures = 0;
+    if (this.#pulse && this.#timers.now() - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
     const wait = this.#planned ?? backoff(this.#window, this.#failures++, this.#environment.random());

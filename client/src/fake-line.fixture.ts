@@ -76,8 +76,7 @@ export class FakeLine {
   /** The client's random number, 0 to 1. */
   luck = 0;
   /**
-   * Plain requests, and what they are answered with: a value of `Retry-After`, or undefined when nobody
-   * answers.
+   * Plain requests, and their answers: a value of `Retry-After`, or undefined when nobody answers.
    */
   readonly questions: { url: string; signal: AbortSignal }[] = [];
   advice: string | null | undefined;

@@ -6,7 +6,7 @@
 import { Timers } from "./timers.ts";
 import type { Environment, State, Watchable } from "./types.ts";
 
-const HIDDEN = 300_000; // 5 min: after this time browsers run the timers of a hidden page only once a minute
+const HIDDEN_MS = 300_000; // 5 min: after this time browsers run the timers of a hidden page only once a minute
 
 export class Page {
   readonly #environment: Environment;
@@ -21,7 +21,7 @@ export class Page {
   constructor(environment: Environment, hideAfter: number | undefined, changed: () => void) {
     this.#environment = environment;
     this.#timers = new Timers(environment);
-    this.#hideAfter = hideAfter ?? HIDDEN;
+    this.#hideAfter = hideAfter ?? HIDDEN_MS;
     this.#changed = changed;
     this.#watch("addEventListener");
     if (environment.document?.hidden) this.#look();

@@ -11,7 +11,7 @@ import type { Timers } from "./timers.ts";
  */
 const SHARE = 400; // ms for each second of the server's interval
 /** How long `check` waits for an answer. */
-const PATIENCE = 5_000; // 5 s
+const PATIENCE_MS = 5_000; // 5 s
 
 interface Beat {
   at: number;
@@ -54,7 +54,7 @@ export class Pulse {
 
   /** Checks the connection soon: after sleep, or after a change of the network, it may be dead. */
   check(): void {
-    this.#turn(PATIENCE, this.#sent.length > 0);
+    this.#turn(PATIENCE_MS, this.#sent.length > 0);
   }
 
   /**

@@ -21,7 +21,7 @@ const MAX_CHANNELS = 256;
  */
 const MAX_TOKEN = 4_000;
 /** Between two messages: the gateway reads 20 messages a second, and heartbeats are not spaced. */
-const SPACING = 60; // ms
+const SPACING_MS = 60;
 
 /** A running refill: a question for all messages of the live channels since a position. */
 interface Refill {
@@ -145,12 +145,12 @@ export class Requests {
   /** Sends the next message, if there is one and the limits allow it now. */
   pump(): void {
     if (!this.#open) return;
-    const wait = this.#sentAt + SPACING - this.#timers.now();
+    const wait = this.#sentAt + SPACING_MS - this.#timers.now();
     if (wait > 0) return this.pumpAfter(wait);
     if (this.#replay) {
       this.#send(this.#replay);
       this.#replay = undefined;
-      return this.pumpAfter(SPACING);
+      return this.pumpAfter(SPACING_MS);
     }
     if (this.#pending) return;
     for (const channel of this.#live) {

@@ -2,7 +2,7 @@
 
 import type { Environment } from "./types.ts";
 
-const LONGEST = 2e9; // 23 days; browsers and Node take up to 2 ** 31 - 1 ms
+const LONGEST_MS = 2e9; // 23 days; browsers and Node take up to 2 ** 31 - 1 ms
 
 type Name = "connect" | "welcome" | "beat" | "renew" | "pump" | "hide";
 
@@ -21,7 +21,7 @@ export class Timers {
   /** A timer above 23 days never fires, because setTimeout would call back at once after such a long time. */
   set(name: Name, ms: number, callback: () => void): void {
     this.stop(name);
-    if (ms <= LONGEST) this.#running.set(name, this.#environment.setTimeout(callback, ms));
+    if (ms <= LONGEST_MS) this.#running.set(name, this.#environment.setTimeout(callback, ms));
   }
 
   stop(name: Name): void {

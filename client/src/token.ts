@@ -1,7 +1,7 @@
 /** When to replace a JWT. Only the gateway verifies the token. */
 
 /** The wait until the next token when the current one seems to have expired. */
-const WRONG_CLOCK = 60_000; // 1 min
+const WRONG_CLOCK_MS = 60_000; // 1 min
 
 /**
  * Milliseconds until a token should be replaced, at least 1 s: a fifth of the remaining time before the token
@@ -15,7 +15,7 @@ export function renewIn(token: string, nowMs: number): number | undefined {
     const { exp } = JSON.parse(atob(payload ?? "")) as { exp?: unknown };
     if (typeof exp !== "number") return undefined;
     const left = exp * 1000 - nowMs;
-    return left > 0 ? Math.max(1000, left - Math.min(30_000, left / 5)) : WRONG_CLOCK;
+    return left > 0 ? Math.max(1000, left - Math.min(30_000, left / 5)) : WRONG_CLOCK_MS;
   } catch {
     return undefined;
   }

@@ -91,7 +91,7 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
 
     // All trades of the break must follow the last trade before the cut.
     const edge = (await shownTrades(page)).at(-1) as string;
-    await page.getByRole("button", { name: "Cut the connection" }).click();
+    await page.getByRole("button", { name: "Disconnect" }).click();
     await journal(page, /^.*Back on /);
     await journal(page, /Caught up on [1-9][\d,]* messages?, nothing lost/);
     const after = await assertNoGap(page, trades);

@@ -15,7 +15,7 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
   const { state, gateway, latencyMs } = connection;
 
   const cut = () => {
-    journal.note("warn", "You cut the connection");
+    journal.note("warn", "You disconnected");
     line.cut();
   };
   const toggleSlow = () => {
@@ -40,7 +40,7 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
       <Throttle connection={connection} />
       <div className="actions">
         <button type="button" onClick={cut} disabled={state !== "open"}>
-          <CutIcon /> Cut the connection
+          <CutIcon /> Disconnect
         </button>
         <button type="button" onClick={toggleSlow} aria-pressed={traffic.slow}>
           <SlowIcon /> Read slowly

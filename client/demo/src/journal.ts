@@ -46,7 +46,7 @@ export class JournalKeeper {
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
-    this.note("plain", "Cut the connection or read slowly, and watch the page recover");
+    this.note("plain", "Disconnect or read slowly, and watch the page recover");
   }
 
   readonly get = (): Journal => this.#journal;

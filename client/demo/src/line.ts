@@ -78,7 +78,7 @@ export class Line {
 
   /** Acts like a lost network: the sockets end without a close message to the gateway. */
   cut(): void {
-    for (const socket of this.#sockets) socket.end({ code: 1006, reason: "connection cut" });
+    for (const socket of this.#sockets) socket.end({ code: 1006, reason: "disconnected on this page" });
   }
 
   set slow(slow: boolean) {
