@@ -1,6 +1,7 @@
 /**
- * `npm run build -w client`: writes the package that applications install to `client/dist`: one ES module for the library, one for the React
- * hooks, and their types with those of the protocol in them. `npm pack ./client/dist` makes one file of it.
+ * `npm run build -w client` writes the package that applications install to `client/dist`: one ES module for
+ * the library, one for the React hooks, and their types, which include the types of the protocol. Then
+ * `npm pack ./client/dist` makes one file of the package.
  */
 
 import { spawnSync } from "node:child_process";
@@ -17,15 +18,16 @@ const ENTRIES = { index: "client/src/index.ts", react: "client/src/react/index.t
 const PROTOCOL = "protocol/src/index.ts";
 const TARGET = "es2022";
 /**
- * Names of properties and methods that only the library's own files use, each of them: they become short, 120 bytes gzipped. What an
- * application, a gateway or the platform names must not be here; bundle.test.ts runs the library's tests with what comes of it.
+ * Names of properties and methods that only the library's own files use. The bundle renames them to short
+ * names, which saves 120 bytes gzipped. A name that an application, a gateway or the platform uses must not
+ * be here; bundle.test.ts runs the library's tests with the bundle.
  */
 const INNER =
-  /^(again|answered|away|beat|begin|check|deliver|emit|envelope|forgotten|heard|heartbeat|idle|listener|live|parts|paused|pump|pumpAfter|refetch|refill|refilled|refused|renew|replay|replayEnd|restart|round|stop|throttled|top|waits|welcome|whole)$/;
+  /^(answered|away|beat|begin|check|deliver|emit|envelope|forgotten|heard|heartbeat|idle|listener|live|parts|paused|pump|pumpAfter|refetch|refill|refilled|refused|renew|replay|replayAgain|replayEnd|restart|round|stop|throttled|top|waits|welcome|whole)$/;
 
 /**
- * Bundles one entry, minified, as applications get it. The hooks import the library: there must be one of it on a page. The code does not
- * name its map: copied to another place or name it is complete.
+ * Bundles and minifies one entry. The hooks import the library instead of including it, because a page must
+ * have only one copy. The code does not name its source map, so it can be copied and renamed without the map.
  */
 export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: string; map: string }> {
   const { outputFiles } = await esbuild.build({
@@ -38,7 +40,7 @@ export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: strin
     target: TARGET,
     sourcemap: "external",
     external: ["react"],
-    // Frameworks that render on a server are told that these are a page's.
+    // The directive marks the hooks as client code for frameworks that render on a server.
     ...(entry === "react" ? { banner: { js: '"use client";' } } : { mangleProps: INNER }),
     write: false,
     plugins: [
@@ -51,14 +53,17 @@ export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: strin
     ],
   });
   const [map = "", text = ""] = outputFiles.map(({ text }) => text);
-  // Once more, by Oxc: it gives the same names to the parameters of all functions, which another 110 bytes are saved by.
+  // Oxc minifies again: it reuses the same parameter names in all functions, which saves another 110 bytes.
   const options = { module: true, compress: { target: TARGET }, mangle: { toplevel: true } };
   const done = await minify(`${entry}.js`, text, { ...options, sourcemap: true, inputMap: JSON.parse(map) });
-  if (done.errors.length > 0) throw new Error(`${entry} is not minified: ${done.errors[0]?.message}`);
+  if (done.errors.length > 0) throw new Error(`${entry} cannot be minified: ${done.errors[0]?.message}`);
   return { code: done.code, map: JSON.stringify(done.map) };
 }
 
-/** Writes the package to this folder, which is emptied first. Throws an Error with what the compiler says of wrong types. */
+/**
+ * Empties this folder and writes the package to it. Throws an Error with the compiler's messages if types are
+ * wrong.
+ */
 export async function build(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
@@ -92,7 +97,9 @@ async function manifest(): Promise<object> {
   };
 }
 
-/** The declarations of the library and of what it takes from the protocol, importing each other by paths. */
+/**
+ * Writes the type declarations of the library and of the protocol, which import each other by relative paths.
+ */
 async function writeTypes(folder: string): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), "odin-types-"));
   try {
@@ -105,7 +112,8 @@ async function writeTypes(folder: string): Promise<void> {
       outDir: folder,
       lib: ["es2024", "dom"],
       typeRoots: [join(ROOT, "node_modules/@types")],
-      // Found through node_modules it would be another package, of which nothing is written.
+      // Without this path TypeScript would find the protocol in node_modules, and write no declarations for
+      // it.
       paths: { "@odin-ws/protocol": [join(ROOT, PROTOCOL)] },
     };
     const files = Object.values(ENTRIES).map((entry) => join(ROOT, entry));

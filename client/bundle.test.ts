@@ -1,4 +1,7 @@
-/** What applications get, which is minified and has other names inside: it passes the library's own tests, and its maps lead to the sources. */
+/**
+ * The minified bundle with its renamed properties: it passes the library's own tests, and its source maps are
+ * right.
+ */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -22,7 +25,7 @@ test("the library's tests pass with the bundle in its place", async (t) => {
     const bundled = { url: ${JSON.stringify(pathToFileURL(file).href)}, shortCircuit: true };
     registerHooks({ resolve: (name, context, next) => name === "./connect.ts" ? bundled : next(name, context) });`;
   const hook = `data:text/javascript,${encodeURIComponent(hooks)}`;
-  // Or it would report to the runner of this test.
+  // With this variable the inner tests would report to the runner of this test.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   for (const name of TESTS) {
     const path = fileURLToPath(new URL(`src/${name}`, import.meta.url));
@@ -37,10 +40,10 @@ test("the library's tests pass with the bundle in its place", async (t) => {
 });
 
 for (const [entry, text, source] of [
-  ["index", "is no channel like", "client/src/registry.ts"],
+  ["index", "is not a channel like", "client/src/registry.ts"],
   ["react", "no OdinProvider above", "client/src/react/provider.ts"],
 ] as const) {
-  test(`${entry}: its map leads to the source, and the code does not name it`, async () => {
+  test(`${entry}: the source map leads to the source, and the code does not name the map`, async () => {
     const { code, map } = await bundle(entry);
     assert.doesNotMatch(code, /sourceMappingURL/);
     const lines = code.slice(0, code.indexOf(text)).split("\n");
@@ -51,7 +54,7 @@ for (const [entry, text, source] of [
   });
 }
 
-test("the hooks say that they are a page's", async () => {
+test('the hooks have the directive "use client"', async () => {
   assert.match((await bundle("react")).code, /^["'`]use client["'`]/);
   assert.doesNotMatch((await bundle("index")).code, /use client/);
 });

@@ -1,4 +1,6 @@
-/** The package as an application gets it: packed, installed in an empty folder, imported and type-checked. */
+/**
+ * Packs the package, installs it in an empty folder as an application does, imports it and checks its types.
+ */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -26,11 +28,11 @@ const level: 0 | 1 | 2 | 3 = status.throttle;
 export const latest = (message: Envelope<{ price: number }>): number => message.data.price + level;
 leave();
 client.close();
-// @ts-expect-error: a listener gets what it says, not something else
+// @ts-expect-error: the data of a listener has the declared type
 client.subscribe<{ price: number }>("BTC.trade", ({ data }) => data.volume);
 // @ts-expect-error: there is no such event
 client.on("closed", () => {});
-// @ts-expect-error: a client is not changed
+// @ts-expect-error: the status of a client is read-only
 client.status.state = "open";
 `;
 
@@ -40,7 +42,7 @@ function run(command: string, args: readonly string[], cwd: string): string {
   return stdout;
 }
 
-test("packed and installed, it imports in Node and its types hold", async (t) => {
+test("the packed and installed package can be imported in Node, and its types are right", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "odin-package-"));
   t.after(() => rm(folder, { recursive: true }));
   const [made, app] = [join(folder, "made"), join(folder, "app")];
@@ -63,7 +65,7 @@ test("packed and installed, it imports in Node and its types hold", async (t) =>
   await writeFile(join(app, "app.js"), script);
   assert.equal(run(process.execPath, ["app.js"], app), "connect closed\n");
 
-  // What an application with React has beside it.
+  // The packages of an application with React.
   for (const name of ["react", "@types/react", "csstype"]) {
     await mkdir(dirname(join(app, "node_modules", name)), { recursive: true });
     await symlink(join(ROOT, "node_modules", name), join(app, "node_modules", name));
@@ -83,7 +85,7 @@ test("packed and installed, it imports in Node and its types hold", async (t) =>
     ["nodenext", "nodenext"],
     ["esnext", "bundler"],
   ]) {
-    // Not skipLibCheck: the package's own declarations are looked at too.
+    // Without skipLibCheck, so that the package's own declarations are checked, too.
     const compilerOptions = {
       strict: true,
       exactOptionalPropertyTypes: true,

@@ -1,4 +1,7 @@
-/** How the demo page is built; `demo/build.ts` says when and where to. `npx vite client/demo -c client/vite.config.ts` serves it while working on it. */
+/**
+ * Vite's settings for the demo page. `demo/build.ts` builds the page with them. For development,
+ * `npx vite client/demo -c client/vite.config.ts` serves the page and reloads it after changes.
+ */
 
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
@@ -8,13 +11,13 @@ const GATEWAY = process.env.GATEWAY ?? "http://localhost:3004";
 
 export default defineConfig({
   root: fileURLToPath(new URL("demo", import.meta.url)),
-  // The page may be served below any path.
+  // Relative addresses, because the page may be served below any path.
   base: "./",
   plugins: [react()],
   build: {
     target: "es2022",
     emptyOutDir: true,
-    // The policy of the page allows no `data:` and no inline script.
+    // The page's content security policy allows no `data:` and no inline script.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },

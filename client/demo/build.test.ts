@@ -14,7 +14,7 @@ function root(t: TestContext): string {
   return path;
 }
 
-test("the hash is that of names and contents, whatever the order", (t) => {
+test("the hash depends on names and contents, but not on the order", (t) => {
   const path = root(t);
   const hash = hashOf(path, ["src", "lock.json"]);
   assert.match(hash, /^[0-9a-f]{16}$/);
@@ -26,7 +26,7 @@ test("the hash is that of names and contents, whatever the order", (t) => {
   assert.notEqual(hashOf(path, ["src", "lock.json"]), changed);
 });
 
-test("tests, packages and what was built do not count", (t) => {
+test("tests, packages and build results do not change the hash", (t) => {
   const path = root(t);
   const hash = hashOf(path, ["src"]);
   for (const file of ["a.test.ts", "dist/index.html", "node_modules/x.js"])

@@ -1,6 +1,7 @@
 /**
- * Builds the demo page when its sources have changed since, and prints the folder that it is in: `dist/<hash of the sources>`. Takes a few
- * seconds then, and next to no time otherwise. Several may run at once; one that is interrupted leaves nothing.
+ * Builds the demo page if its sources have changed since the last build, which takes a few seconds, and
+ * prints the page's folder: `dist/<hash of the sources>`. Several builds may run at the same time. An
+ * interrupted build leaves no files.
  */
 
 import { createHash } from "node:crypto";
@@ -11,7 +12,7 @@ import { fileURLToPath } from "node:url";
 const DEMO = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(DEMO, "../..");
 const DIST = join(DEMO, "dist");
-/** Everything that the page is made from, beside packages: those stand in the lockfile. */
+/** All sources of the page. The lockfile stands for the packages. */
 const SOURCES = [
   "client/demo",
   "client/src",
@@ -20,10 +21,12 @@ const SOURCES = [
   "protocol/src",
   "package-lock.json",
 ];
-/** A gateway that runs may read its page again, for a worker that it starts anew: pages stay for so long, in milliseconds. */
-const KEPT = 24 * 60 * 60_000; // 1 day
+/** How long old pages are kept: a running gateway reads its page again when it restarts a worker. */
+const KEPT_MS = 24 * 60 * 60_000; // 1 day
 
-/** A name for the content of these files and folders, tests and what was built left out. Paths are below `root`. */
+/**
+ * Returns a hash of these files and folders, without tests and build results. Paths are relative to `root`.
+ */
 export function hashOf(root: string, sources: readonly string[]): string {
   const hash = createHash("sha256");
   for (const file of sources.flatMap((source) => filesOf(join(root, source))).sort()) {
@@ -45,13 +48,13 @@ function filesOf(path: string): string[] {
   });
 }
 
-/** Returns the folder with the page. */
+/** Builds the page if necessary, and returns its folder. */
 async function build(): Promise<string> {
   const folder = join(DIST, hashOf(ROOT, SOURCES));
   if (existsSync(join(folder, "index.html"))) return folder;
   const started = performance.now();
   process.stderr.write("building the demo page …\n");
-  // Somebody else may be building too: whoever is done first puts it in its place.
+  // Another process may be building, too: the first one that finishes moves its result into place.
   const mine = `${folder}.${process.pid}`;
   const clear = () => rmSync(mine, { recursive: true, force: true });
   process.once("exit", clear);
@@ -72,12 +75,12 @@ async function build(): Promise<string> {
   return folder;
 }
 
-/** Removes pages of old sources, and what was left by those who were killed. */
+/** Removes pages of old sources, and files of builds that were killed. */
 function tidy(current: string): void {
   for (const name of readdirSync(DIST)) {
     const path = join(DIST, name);
     const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN);
-    if (path !== current && age > KEPT) rmSync(path, { recursive: true, force: true });
+    if (path !== current && age > KEPT_MS) rmSync(path, { recursive: true, force: true });
   }
 }
 

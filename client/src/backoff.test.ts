@@ -3,14 +3,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { backoff, FIRST_WINDOW } from "./backoff.ts";
 
-test("the window doubles with every failure, up to 20 s, and the wait is drawn from all of it", () => {
+test("the window doubles with every failure, up to 20 s, and the wait is drawn from the whole window", () => {
   const longest = [0, 1, 2, 3, 50, 5000].map((failures) => backoff(FIRST_WINDOW, failures, 1));
   assert.deepEqual(longest, [5_000, 10_000, 20_000, 20_000, 20_000, 20_000]);
   assert.equal(backoff(FIRST_WINDOW, 7, 0), 500);
   assert.equal(backoff(FIRST_WINDOW, 0, 0.5), 2_750);
 });
 
-test("never below what the gateway asks for, also when that is more than 20 s", () => {
+test("the wait is never below the gateway's minimum, even if the minimum is above 20 s", () => {
   assert.equal(backoff({ min_ms: 60_000, max_ms: 90_000 }, 0, 1), 60_000);
   const window = fc.record({ min_ms: fc.nat(100_000), max_ms: fc.integer({ min: 1, max: 100_000 }) });
   fc.assert(

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { begin, opened } from "./connect.fixture.ts";
 import type { ConnectOptions, Question } from "./types.ts";
 
-/** A client whose first attempt is refused, while a plain request is answered with this `Retry-After`. */
+/** A client whose first attempt is refused; the answer to a plain request has this `Retry-After`. */
 async function refused(advice: string | null | undefined, luck = 0, options: ConnectOptions = {}) {
   const all = begin(options);
   all.line.luck = luck;
@@ -14,14 +14,17 @@ async function refused(advice: string | null | undefined, luck = 0, options: Con
   return all;
 }
 
-/** That it still waits so many seconds; a real clock is in it, which may have gone on. */
+/**
+ * Checks that the client still waits this many seconds. `retryAt` uses the real clock, so some time may have
+ * passed.
+ */
 function assertWaits({ client }: Awaited<ReturnType<typeof refused>>, seconds: number, message?: string) {
   const left = ((client.status.retryAt ?? 0) - Date.now()) / 1000;
   assert.ok(left > seconds - 0.4 && left <= seconds, `${left} s, not ${seconds}: ${message}`);
 }
 
 describe("a connection that never opened", () => {
-  test("is asked about once, with the address and without the token", async () => {
+  test("the client asks once, at the same address, without the token", async () => {
     const { line, client } = await refused("7", 0, { token: "secret" });
     assert.deepEqual(
       line.questions.map(({ url }) => url),
@@ -37,7 +40,7 @@ describe("a connection that never opened", () => {
     near.client.close();
   });
 
-  test("waits for what the gateway says, and at most twice as long", async () => {
+  test("the client waits once to twice the time in Retry-After", async () => {
     for (const [luck, seconds] of [
       [0, 7],
       [0.5, 10.5],
@@ -55,13 +58,13 @@ describe("a connection that never opened", () => {
     }
   });
 
-  test("never for less than it would have waited by itself", async () => {
+  test("the client never waits less than without the answer", async () => {
     const all = await refused("1", 1);
     assertWaits(all, 5);
     all.client.close();
   });
 
-  test("advice is asked for after every refusal, and windows grow all the same", async () => {
+  test("the client asks after every refusal, and its own window still grows", async () => {
     const all = await refused("1", 1);
     for (const seconds of [5, 10, 20, 20]) {
       assertWaits(all, seconds);
@@ -73,7 +76,7 @@ describe("a connection that never opened", () => {
     all.client.close();
   });
 
-  test("no advice, none that can be read, or none that is a time from now: it waits by itself", async () => {
+  test("without a usable Retry-After the client uses its own wait", async () => {
     for (const advice of [null, undefined, "", "0", "-5", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"]) {
       const all = await refused(advice);
       assert.equal(all.line.questions.length, 1);
@@ -84,7 +87,7 @@ describe("a connection that never opened", () => {
     }
   });
 
-  test("without fetch it waits by itself", async () => {
+  test("without fetch the client uses its own wait", async () => {
     const { line, client } = begin({ environment: { fetch: undefined } });
     line.advice = "7";
     await line.pass(0);
@@ -95,8 +98,8 @@ describe("a connection that never opened", () => {
   });
 });
 
-describe("what is not asked", () => {
-  test("nothing after a connection that was open, and nothing without a token", async () => {
+describe("the client does not ask how long to wait", () => {
+  test("after a connection that was open, or when it has no token", async () => {
     const { line, client } = await opened();
     line.socket.end(1006);
     await line.pass(0);
@@ -109,7 +112,7 @@ describe("what is not asked", () => {
     other.client.close();
   });
 
-  test("nothing when whoever is told of the refusal closes, pauses or hurries", async () => {
+  test("when a status listener closes, pauses or resumes it", async () => {
     for (const [how, state] of [
       ["close", "closed"],
       ["pause", "paused"],
@@ -128,8 +131,8 @@ describe("what is not asked", () => {
   });
 });
 
-describe("an answer that comes late", () => {
-  /** A question that the test answers. */
+describe("a late answer", () => {
+  /** A client whose question the test answers later. */
   async function asking() {
     const asked: { signal: AbortSignal; answer: (answer: { headers: { get(): string } }) => void }[] = [];
     const fetch = (_: string, { signal }: Question) =>
@@ -145,7 +148,7 @@ describe("an answer that comes late", () => {
   const late = { headers: { get: () => "7" } };
 
   for (const how of ["close", "pause", "resume"] as const) {
-    test(`after ${how}(): the question is ended, and changes nothing`, async () => {
+    test(`after ${how}(): the question is aborted and has no effect`, async () => {
       const { line, client, question } = await asking();
       assert.equal(question.signal.aborted, false);
       client[how]();
@@ -159,14 +162,14 @@ describe("an answer that comes late", () => {
     });
   }
 
-  test("when the wait is over it is not waited for", async () => {
+  test("after the end of the wait: the client does not wait for the answer", async () => {
     const { line, client, question } = await asking();
     await line.pass(400);
     assert.deepEqual([line.sockets.length, question.signal.aborted], [2, true]);
     client.close();
   });
 
-  test("within the wait: the time counts from the answer", async () => {
+  test("during the wait: Retry-After counts from the answer", async () => {
     const { line, client, question } = await asking();
     question.answer(late);
     await line.pass(6_999);

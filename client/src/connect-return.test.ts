@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import { begin, inSeconds, opened, URL } from "./connect.fixture.ts";
 import { connect } from "./connect.ts";
 
-describe("coming back", () => {
-  test("resumes from the last message, before anything else", async () => {
+describe("reconnecting", () => {
+  test("the client first resumes from the last message", async () => {
     const { line, client, got } = await opened();
     line.socket.publish("A.trade", 15);
     line.socket.end(1006);
@@ -19,7 +19,7 @@ describe("coming back", () => {
     assert.deepEqual(got, [15, 18]);
   });
 
-  test("waits longer after every failure, and as long as a gateway says that leaves", async () => {
+  test("the wait grows with every failure; a gateway that announces a restart sets the wait", async () => {
     const { line, client } = await opened([], undefined);
     const waits: number[] = [];
     line.luck = 1;
@@ -31,13 +31,13 @@ describe("coming back", () => {
       line.socket.end(1006);
     }
     assert.ok(Math.abs((waits[0] ?? 0) - 123) < 50, `${waits}`);
-    // A real clock is in it: some milliseconds less.
+    // `retryAt` uses the real clock, so some milliseconds may have passed.
     for (const [index, wait] of [1000, 2000, 4000, 8000, 16_000, 20_000, 20_000].entries()) {
       assert.ok(Math.abs((waits[index + 1] ?? 0) - wait) < 100, `${waits}`);
     }
   });
 
-  test("lost for good: told once for all channels, also when the connection that knew of it ends at once", async () => {
+  test("a loss is reported once for all channels, even if that connection ends at once", async () => {
     const { line, refetches, got } = await opened(["A.trade", "B.trade"]);
     for (const [offset, recovered] of [
       [900, false],
@@ -48,7 +48,7 @@ describe("coming back", () => {
       await line.pass(2000);
       line.socket.welcome(offset);
       const { socket } = line;
-      if (offset === 900) socket.offset = undefined; // Its heartbeats get no answer.
+      if (offset === 900) socket.offset = undefined; // The gateway no longer answers heartbeats.
       await line.pass(100);
       const [asked] = socket.asked;
       const since = asked?.type === "subscribe" ? asked.since?.offset : undefined;
@@ -62,7 +62,7 @@ describe("coming back", () => {
     assert.deepEqual(got, [1001]);
   });
 
-  test("another epoch: told once, and the new stream's messages come", async () => {
+  test("a new epoch is reported once, and the new stream's messages arrive", async () => {
     const { line, refetches, got } = await opened();
     line.socket.publish("A.trade", 15);
     line.socket.end(1006);
@@ -77,7 +77,7 @@ describe("coming back", () => {
     assert.deepEqual(got, [15, 4]);
   });
 
-  test("closed or paused by whom it tells of a loss, it stays so", async () => {
+  test("a client that a refetch listener closes or pauses stays closed or paused", async () => {
     for (const how of ["close", "pause"] as const) {
       const { line, client } = await opened();
       client.on("refetch", () => client[how]());
@@ -92,7 +92,7 @@ describe("coming back", () => {
     }
   });
 
-  test("hurried by whom it tells of its state, it opens one socket", async () => {
+  test("a client that a status listener resumes opens only one socket", async () => {
     const { line, client } = begin();
     let hurried = false;
     client.on("status", ({ state }) => {
@@ -110,7 +110,7 @@ describe("coming back", () => {
     client.close();
   });
 
-  test("an opening that leads nowhere is given up after 10 s", async () => {
+  test("an attempt without a welcome ends after 10 s", async () => {
     const { line, client } = begin();
     await line.pass(0);
     const { socket } = line;
@@ -120,10 +120,10 @@ describe("coming back", () => {
     assert.deepEqual([client.status.state, client.status.reason], ["waiting", "no welcome"]);
     assert.ok(socket.closed);
     socket.welcome();
-    assert.equal(client.status.state, "waiting", "it is let go of");
+    assert.equal(client.status.state, "waiting", "the client drops the socket");
   });
 
-  test("codes that say that this client is wrong end it, and so does an address that is none", async () => {
+  test("close codes for protocol errors and an invalid address end the client", async () => {
     for (const code of [1002, 1007, 1009]) {
       const { line, client } = await opened();
       line.socket.end(code);
@@ -139,7 +139,7 @@ describe("coming back", () => {
     client.close();
   });
 
-  test("an answer that is no message ends the connection, not the page", async () => {
+  test("an invalid message ends the connection and throws nothing", async () => {
     const { line, client } = await opened();
     line.socket.say("null");
     assert.deepEqual([client.status.state, client.status.reason], ["waiting", "not understood"]);
@@ -147,7 +147,7 @@ describe("coming back", () => {
 });
 
 describe("token", () => {
-  test("is asked for before every connection, and renewed before it ends", async () => {
+  test("the function is called before every connection, and before its token expires", async () => {
     const given: string[] = [];
     const token = async () => given[given.push(inSeconds(100 + given.length)) - 1] ?? "";
     const { line, client } = begin({ token });
@@ -165,13 +165,13 @@ describe("token", () => {
     client.close();
   });
 
-  test("a text that has expired ends the client", async () => {
+  test("an expired token that is a plain string ends the client", async () => {
     const { line, client } = await opened([], { token: inSeconds(1) });
     line.socket.end(4401);
     assert.deepEqual([client.status.state, client.status.reason], ["closed", "token expired"]);
   });
 
-  test("a function that fails or never answers: told, and tried again", async () => {
+  test("a function that fails or never answers is reported and called again", async () => {
     let mode: "fail" | "hang" | "work" = "fail";
     const token = () => {
       if (mode === "fail") throw new Error("no session");
@@ -191,7 +191,7 @@ describe("token", () => {
     client.close();
   });
 
-  test("one that does not fit into a message goes into the next address", async () => {
+  test("a token that is too long for a message is used in the next address", async () => {
     const long = () => `${inSeconds(100)}${"x".repeat(5000)}`;
     const { line } = await opened([], { token: long });
     await line.pass(99_000);
@@ -199,15 +199,15 @@ describe("token", () => {
   });
 });
 
-describe("whether anybody is there", () => {
-  test("a silent line is given up within 20 s", async () => {
+describe("dead connections, hidden pages and the network", () => {
+  test("a silent connection is given up within 20 s", async () => {
     const { line, client, got } = await opened();
     await line.pass(60_000);
     assert.equal(client.status.state, "open", "heartbeats are answered");
     assert.equal(typeof client.status.latencyMs, "number");
     line.socket.offset = undefined;
     await line.pass(10_000);
-    line.socket.publish("A.trade", 11); // Not silent.
+    line.socket.publish("A.trade", 11); // This message ends the silence.
     line.socket.offset = undefined;
     await line.pass(9_000);
     assert.equal(client.status.state, "open");
@@ -217,21 +217,21 @@ describe("whether anybody is there", () => {
     assert.deepEqual(got, [11]);
   });
 
-  test("back on the network or in sight it checks at once, and not more often than needed", async () => {
+  test("when the network is back or the page is visible, the client checks the connection once", async () => {
     const { line, client } = await opened();
     line.socket.offset = undefined;
     const before = line.socket.sent.length;
     for (let n = 0; n < 50; n++) client.resume();
-    line.window.tell();
+    line.window.fire();
     assert.equal(line.socket.sent.length, before + 1);
     await line.pass(5_000);
     assert.equal(client.status.reason, "silent");
   });
 
-  test("hidden for five minutes it leaves, in sight it resumes", async () => {
+  test("a page that is hidden for five minutes disconnects, and resumes when it is visible", async () => {
     const { line, client } = await opened();
     line.page.hidden = true;
-    line.page.tell();
+    line.page.fire();
     await line.pass(299_000);
     assert.equal(client.status.state, "open");
     await line.pass(1_000);
@@ -240,7 +240,7 @@ describe("whether anybody is there", () => {
     await line.pass(600_000);
     assert.equal(line.sockets.length, 1);
     line.page.hidden = false;
-    line.page.tell();
+    line.page.fire();
     await line.pass(0);
     line.socket.welcome(12);
     await line.pass(100);
@@ -248,24 +248,24 @@ describe("whether anybody is there", () => {
     assert.deepEqual(asked?.type === "subscribe" && asked.since, { epoch: "e", offset: 10 });
   });
 
-  test("Infinity: it never leaves because it is hidden", async () => {
+  test("with pauseHiddenAfter Infinity a hidden page never disconnects", async () => {
     const { line, client } = await opened([], { pauseHiddenAfter: Number.POSITIVE_INFINITY });
     line.page.hidden = true;
-    line.page.tell();
+    line.page.fire();
     await line.pass(3_600_000);
     assert.equal(client.status.state, "open");
     client.close();
   });
 
-  test("offline until the network is back; this machine needs none", async () => {
+  test("the client is offline until the network is back, except for a gateway on this machine", async () => {
     const { line, client } = await opened();
     line.navigator.onLine = false;
-    line.window.tell();
+    line.window.fire();
     assert.equal(client.status.state, "offline");
     await line.pass(100_000);
     assert.equal(line.sockets.length, 1);
     line.navigator.onLine = true;
-    line.window.tell();
+    line.window.fire();
     await line.pass(0);
     assert.equal(line.sockets.length, 2);
     for (const host of ["localhost:3004", "127.0.0.1:3004", "[::1]:3004", "localhost"]) {
@@ -283,11 +283,11 @@ describe("whether anybody is there", () => {
     client.close();
   });
 
-  test("paused by the application until it is resumed, whatever else happens", async () => {
+  test("the client stays paused until the application resumes it, whatever else happens", async () => {
     const { line, client } = await opened();
     client.pause();
-    line.window.tell();
-    line.page.tell();
+    line.window.fire();
+    line.page.fire();
     await line.pass(60_000);
     assert.deepEqual([client.status.state, line.sockets.length], ["paused", 1]);
     client.resume();

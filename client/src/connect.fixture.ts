@@ -1,4 +1,4 @@
-/** For tests: a client on a line that a test moves, and everything that it told. */
+/** For tests: a client on a FakeLine, and all of its events. */
 
 import { connect } from "./connect.ts";
 import { FakeLine } from "./fake-line.fixture.ts";
@@ -9,11 +9,11 @@ export const URL = "wss://gateway.example/ws";
 export function begin(options: ConnectOptions = {}, url = URL) {
   const line = new FakeLine();
   const client = connect(url, { ...options, environment: { ...line.environment, ...options.environment } });
-  const told = { refetches: [] as Refetch[], errors: [] as unknown[], states: [] as Status[] };
-  client.on("refetch", (refetch) => told.refetches.push(refetch));
-  client.on("error", (error) => told.errors.push(error));
-  client.on("status", (status) => told.states.push(status));
-  return { line, client, ...told };
+  const events = { refetches: [] as Refetch[], errors: [] as unknown[], states: [] as Status[] };
+  client.on("refetch", (refetch) => events.refetches.push(refetch));
+  client.on("error", (error) => events.errors.push(error));
+  client.on("status", (status) => events.states.push(status));
+  return { line, client, ...events };
 }
 
 /** A client with these channels live, at offset 10. */
@@ -30,5 +30,5 @@ export async function opened(channels: string[] = ["A.trade"], options?: Connect
 }
 
 const jwt = (exp: number) => `h.${btoa(JSON.stringify({ exp }))}.s`;
-/** A token that ends in so many seconds. */
+/** A token that expires in this many seconds. */
 export const inSeconds = (seconds: number) => jwt(Math.floor(Date.now() / 1000) + seconds);

@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import { begin, inSeconds, opened } from "./connect.fixture.ts";
 import type { Client } from "./types.ts";
 
-describe("what is asked", () => {
-  test("all calls of one tick make one request, and a channel is asked for once", async () => {
+describe("requests", () => {
+  test("all calls of one tick make one request, and a channel is requested once", async () => {
     const { line, client } = begin();
     const leaves = ["A.trade", "odin.token.A.trade", "B.*"].map((name) => client.subscribe(name, () => {}));
     await line.pass(0);
@@ -15,13 +15,13 @@ describe("what is asked", () => {
     leaves[0]?.();
     leaves[0]?.();
     await line.pass(100);
-    assert.equal(line.socket.asked.length, 1, "another listener has the channel");
+    assert.equal(line.socket.asked.length, 1, "another listener uses the channel");
     leaves[1]?.();
     await line.pass(100);
     assert.deepEqual(line.socket.asked[1], { type: "unsubscribe", channels: ["A.trade"] });
   });
 
-  test("left and joined within a tick: nothing is asked", async () => {
+  test("a channel that is left and joined within a tick causes no request", async () => {
     const { line, client, leave } = await opened();
     leave();
     client.subscribe("A.trade", () => {});
@@ -29,7 +29,7 @@ describe("what is asked", () => {
     assert.equal(line.socket.asked.length, 1);
   });
 
-  test("messages stay below 4 KiB, channels at 256, the rate at 20 a second", async () => {
+  test("messages stay below 4 KiB, channels at most 256, the rate at most 20 a second", async () => {
     const { line, client, errors } = begin();
     for (let n = 0; n < 300; n++) {
       client.subscribe(`${"猫".repeat(20)}${n}.trade`, () => {});
@@ -38,7 +38,7 @@ describe("what is asked", () => {
     line.socket.welcome();
     const there: string[] = [];
     for (let n = 0; n < 60; n++) {
-      // Somebody comes and goes all the time.
+      // A listener is added and removed again and again.
       const leave = client.subscribe(`X${n}.trade`, () => {});
       await line.pass(20);
       const last = line.socket.asked.at(-1);
@@ -51,7 +51,7 @@ describe("what is asked", () => {
       leave();
     }
     assert.equal(there.length, 256);
-    assert.deepEqual(errors.length, 1, "told once that there are too many");
+    assert.deepEqual(errors.length, 1, "too many channels are reported once");
     for (const message of line.socket.sent) {
       assert.ok(Buffer.byteLength(JSON.stringify(message)) <= 4096);
     }
@@ -61,7 +61,7 @@ describe("what is asked", () => {
     }
   });
 
-  test("a channel that is refused does not take the others with it, and a fresh token may allow it", async () => {
+  test("a refused channel does not affect the others, and a fresh token may allow the channel", async () => {
     let count = 0;
     const token = () => inSeconds(100 + count++);
     const { line, client, errors } = begin({ token });
@@ -97,7 +97,7 @@ describe("what is asked", () => {
 });
 
 describe("listeners", () => {
-  test("one that throws does not stop the others, and its error is not lost", async (t) => {
+  test("a listener that throws does not stop the others, and its error is reported", async (t) => {
     const { line, client, got } = await opened();
     const order: string[] = [];
     client.subscribe("A.trade", () => {
@@ -117,7 +117,7 @@ describe("listeners", () => {
     assert.throws(() => later[0]?.(), /mine/);
   });
 
-  test("may subscribe, unsubscribe themselves and each other, and close the client", async () => {
+  test("listeners may subscribe, unsubscribe themselves and each other, and close the client", async () => {
     const { line, client, leave, got } = await opened();
     const second: number[] = [];
     const first = client.subscribe("A.trade", ({ offset }) => {
@@ -130,14 +130,14 @@ describe("listeners", () => {
       });
     });
     line.socket.publish("A.trade", 11);
-    assert.deepEqual([got, second], [[11], []], "one that begins is called from the next message on");
+    assert.deepEqual([got, second], [[11], []], "a new listener gets the next message first");
     for (const offset of [12, 13, 14]) line.socket.publish("A.trade", offset);
     assert.deepEqual([got, second], [[11], [12, 13]]);
     await line.pass(0);
     assert.equal(line.left, 0);
   });
 
-  test("what is no channel throws", () => {
+  test("an invalid channel throws", () => {
     const { client } = begin();
     for (const name of ["BTC", "a.b.c", "", "a b.trade"]) {
       assert.throws(() => client.subscribe(["A.trade", name], () => {}), TypeError);
@@ -146,8 +146,8 @@ describe("listeners", () => {
   });
 });
 
-describe("limits of the gateway", () => {
-  test("a replay that was not read is asked for again", async () => {
+describe("requests that the gateway did not read", () => {
+  test("a replay that the gateway did not read is requested again", async () => {
     const { line, got } = await opened();
     const { socket } = line;
     socket.seq = 1;
@@ -164,12 +164,12 @@ describe("limits of the gateway", () => {
     assert.deepEqual(got, [11, 12]);
   });
 
-  test("a request that was not read is made good by another connection", async () => {
+  test("after a request that the gateway did not read, the client reconnects", async () => {
     const { line, client } = await opened();
     client.subscribe("B.trade", () => {});
     await line.pass(100);
     assert.equal(client.status.state, "open");
-    await line.pass(10_000); // The next heartbeat is answered, the request is not.
+    await line.pass(10_000); // The gateway answers the next heartbeat, but not the request.
     assert.equal(client.status.reason, "rate_limited");
   });
 });
@@ -189,12 +189,12 @@ describe("close", () => {
     },
     hidden: ({ line }) => {
       line.page.hidden = true;
-      line.page.tell();
+      line.page.fire();
     },
     paused: ({ client }) => client.pause(),
   };
   for (const [name, until] of Object.entries(moments)) {
-    test(`${name}: no timer, no socket, no ear is left, and nothing comes back`, async () => {
+    test(`${name}: no timer, socket or event listener is left, and nothing restarts`, async () => {
       const all = begin({ token: () => inSeconds(100) });
       const leave = all.client.subscribe("A.trade", () => {});
       await until(all);

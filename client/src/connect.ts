@@ -1,4 +1,7 @@
-/** The life of a client: its sockets, its timers, its token. What to ask and what to pass on, others decide. */
+/**
+ * The life of a client: its sockets, its timers, its token. Course and Requests decide what to deliver and
+ * what to send.
+ */
 
 import type { ClientMessage, Welcome } from "@odin-ws/protocol";
 import { backoff, FIRST_WINDOW } from "./backoff.ts";
@@ -14,17 +17,20 @@ import { Timers } from "./timers.ts";
 import { renewIn } from "./token.ts";
 import type { Client, ConnectOptions, Environment, Events, Listener, Socket, Status } from "./types.ts";
 
-/** How long a gateway may take for its welcome; and a connection that has lasted so long was a good one: the next wait is a short one. */
-const PATIENCE = 10_000; // 10 s
-/** Close codes that say that this client has broken the protocol: coming back would not help. */
+/**
+ * How long the client waits for the welcome. After a connection that lasted longer than this, waits are short
+ * again.
+ */
+const PATIENCE_MS = 10_000; // 10 s
+/** Close codes that mean that this client has broken the protocol: a reconnect would not help. */
 const HOPELESS: readonly number[] = [1002, 1007, 1009];
 const TOKEN_EXPIRED = 4401;
 
 /**
- * Connects to a gateway, and again whenever the connection is lost, until `close()`.
+ * Connects to a gateway, and reconnects whenever the connection is lost, until `close()`.
  *
  * @param url `ws://HOST:PORT/ws` or `wss://…`, without the token
- * @returns a client that works already: subscribe at once
+ * @returns a client that is ready: `subscribe` works before the connection is open
  */
 export function connect(url: string, options: ConnectOptions = {}): Client {
   return new Connection(url, options);
@@ -41,17 +47,17 @@ class Connection implements Client {
   readonly #course: Course;
   readonly #requests: Requests;
   #window = FIRST_WINDOW;
-  /** Attempts since a connection lasted. */
+  /** Failed attempts since the last connection that lasted. */
   #failures = 0;
-  /** When to come back, in milliseconds, as the gateway has said. */
+  /** The next wait in milliseconds, if the gateway has named one. */
   #planned: number | undefined;
   #socket: Socket | undefined;
-  /** Ends the question how long to stay away. */
+  /** Aborts the running question how long to wait. */
   #question: AbortController | undefined;
-  /** From the welcome on. */
+  /** Set from the welcome to the end of the connection. */
   #pulse: Pulse | undefined;
   #welcomedAt = 0;
-  /** Counts attempts: what a token function answers too late is of no use. */
+  /** Number of the current attempt. A callback of an earlier attempt is ignored. */
   #attempt = 0;
 
   constructor(url: string, { token, pauseHiddenAfter, environment }: ConnectOptions) {
@@ -81,7 +87,7 @@ class Connection implements Client {
       },
     );
     this.#page = new Page(this.#environment, pauseHiddenAfter, () => this.#look());
-    // Not at once: whoever calls connect() wants to add listeners first.
+    // Later, so that the caller of connect() can add listeners first.
     this.#timers.set("connect", 0, () => this.#start());
   }
 
@@ -91,7 +97,7 @@ class Connection implements Client {
 
   subscribe<Data>(channels: string | readonly string[], listener: Listener<Data>): () => void {
     return this.#registry.add([channels].flat(), listener as Listener, this.#course.top, () => {
-      this.#requests.pumpAfter(0); // Once for all calls of this tick.
+      this.#requests.pumpAfter(0); // One request for all calls of this tick.
     });
   }
 
@@ -113,9 +119,9 @@ class Connection implements Client {
     this.#end("closed");
   }
 
-  // ——— coming and going ———
+  // ——— connecting and disconnecting ———
 
-  /** Something around the client has changed. */
+  /** The page, the network or the application's wish has changed. */
   #look(): void {
     if (this.status.state === "closed") return;
     const { away } = this.#page;
@@ -127,12 +133,12 @@ class Connection implements Client {
   #start(): void {
     const { away } = this.#page;
     this.#leave(...(away ?? (["connecting", this.status.reason] as const)));
-    // Whoever was told of it may have closed the client, paused it, or begun another attempt, which ends here.
+    // A listener may have closed or paused the client, or started another attempt. Then this attempt ends.
     if (this.status.state === "connecting") void this.#open(++this.#attempt);
   }
 
   async #open(attempt: number): Promise<void> {
-    this.#timers.set("welcome", PATIENCE, () => this.#lose("no welcome"));
+    this.#timers.set("welcome", PATIENCE_MS, () => this.#lose("no welcome"));
     const token = await this.#newToken(attempt);
     if (attempt !== this.#attempt) return;
     if (token === undefined) return this.#lose("no token");
@@ -141,17 +147,17 @@ class Connection implements Client {
     try {
       socket = this.#environment.open(this.#url + query);
     } catch (error) {
-      return this.#end(`${error}`); // The address is none, or not allowed here.
+      return this.#end(`${error}`); // The address is invalid, or the page may not use it.
     }
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = () => {}; // A close follows.
-    // A connection that never opened was refused, or there was nobody: the socket does not tell.
+    // A connection that never opened was refused, or no gateway answered: the socket does not show which.
     socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : "refused"), code);
     this.#renewLater(token);
   }
 
-  /** Lets go of the socket. The place in the stream is kept. */
+  /** Drops the socket and all requests. The position in the stream is kept. */
   #leave(state: Status["state"], reason: string, change: Partial<Status> = {}): void {
     const socket = this.#socket;
     this.#socket = this.#pulse = undefined;
@@ -167,34 +173,36 @@ class Connection implements Client {
   }
 
   #lose(reason: string, code = 1006): void {
-    if (this.#pulse && this.#timers.now() - this.#welcomedAt > PATIENCE) this.#failures = 0;
+    if (this.#pulse && this.#timers.now() - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
     const wait = this.#planned ?? backoff(this.#window, this.#failures++, this.#environment.random());
     this.#planned = undefined;
     this.#leave("waiting", reason, { code, retryAt: Date.now() + wait });
-    // Whoever was told of it may have closed the client or hurried it on.
+    // A listener may have closed the client or called resume().
     if (this.status.state !== "waiting") return;
     this.#timers.set("connect", wait, () => this.#start());
     if (reason === "refused") void this.#inquire(wait, code);
   }
 
   /**
-   * A gateway that lets nobody in says in its answer to a plain request how long to stay away. That is waited for at least, and at most
-   * twice as long, so that not all come back at once. The answer has as long to come as the wait lasts.
+   * Asks a gateway that has refused the connection how long to wait: its answer to a plain request has
+   * `Retry-After` while it refuses everyone. The client then waits once to twice that time, so that not all
+   * clients return at the same moment. The answer must come before the current wait ends.
    */
   async #inquire(wait: number, code: number): Promise<void> {
     const attempt = this.#attempt;
     this.#question = new AbortController();
     try {
-      // Without the token, which is not asked for. Of the options of a request the controller has the one that is needed: `signal`.
+      // The token is not needed. The controller serves as options, because it has the property `signal`.
       const answer = await this.#environment.fetch?.(this.#url.replace(/^ws/, "http"), this.#question);
-      const advice = Number(answer?.headers.get("Retry-After")) * 1000; // NaN for a date, which no gateway sends.
+      // NaN for a date, which gateways do not send.
+      const advice = Number(answer?.headers.get("Retry-After")) * 1000;
       if (attempt === this.#attempt && advice > 0) {
         this.#planned = Math.max(wait, advice * (1 + this.#environment.random()));
         this.#lose("asked to wait", code);
       }
-    } catch {} // Nobody is there, or what answers is not for this page to read.
+    } catch {} // No gateway answered, or this page may not read the answer.
   }
 
   #end(reason: string, code = this.status.code): void {
@@ -204,12 +212,12 @@ class Connection implements Client {
     this.#emitter.clear();
   }
 
-  // ——— what the gateway says ———
+  // ——— messages of the gateway ———
 
   #receive(text: unknown): void {
     this.#pulse?.heard();
     const message = parsed(text);
-    if (!message) return this.#lose("not understood"); // Something in between has answered.
+    if (!message) return this.#lose("not understood"); // A proxy in between may have answered.
     if ("channel" in message) return this.#course.envelope(message);
     switch (message.type) {
       case "welcome":
@@ -221,9 +229,10 @@ class Connection implements Client {
         if (!beat) return;
         const latencyMs = this.#timers.now() - beat.at;
         if (this.#requests.idle(beat.at)) {
-          // Answers come in the order of the questions. What was asked before and has none was not read.
+          // Answers come in the order of the requests. The gateway has not read an earlier request without an
+          // answer.
           if (this.#requests.waits) return this.#lose("rate_limited");
-          this.#course.again();
+          this.#course.replayAgain();
         }
         this.#course.heartbeat(message, beat.round);
         return this.#emitter.set({ latencyMs });
@@ -238,7 +247,8 @@ class Connection implements Client {
         return;
       case "error":
         if (message.code !== "rate_limited") this.#requests.refused(message);
-        // Most often a gateway that is busy with an answer and refuses a replay. The answer to this will show what is to be done.
+        // Most often the gateway has refused a replay, because it is busy. The next heartbeat_ack shows what
+        // is missing.
         else this.#pulse?.beat();
     }
   }
@@ -250,7 +260,7 @@ class Connection implements Client {
     this.#planned = undefined;
     const attempt = this.#attempt;
     const since = this.#course.welcome(welcome, this.#requests.live.length > 0);
-    // Whoever was told of something may have closed the client or paused it; also below.
+    // A listener may have closed or paused the client; also below.
     if (attempt !== this.#attempt) return;
     this.#pulse = new Pulse(
       welcome.heartbeat_seconds,
@@ -268,7 +278,7 @@ class Connection implements Client {
 
   // ——— the token ———
 
-  /** Asks for a token: "" when none is needed, undefined when there is none now. */
+  /** Gets a token: "" when no token is needed, undefined when the token function failed. */
   async #newToken(attempt: number): Promise<string | undefined> {
     const token = this.#token;
     try {

@@ -16,15 +16,15 @@ type Up =
   | { type: "replay"; from: number; to: number }
   | { type: "heartbeat"; round: number | undefined };
 
-/** One client, its course, the line, and the gateways, which all know the same stream. */
+/** One client with its course, the network, and gateways that all have the same stream. */
 export class World {
   epoch = 1;
   stream: Item[] = [];
   floor = 0;
   delivered: { item: Item; late: boolean; epoch: number }[] = [];
-  /** Heads at which the client was told to refetch. */
+  /** Heads of the stream at the moments of `refetch`. */
   refetched: { epoch: number; head: number }[] = [];
-  /** What was published while the client was live. */
+  /** Messages that were published while the client was live. */
   owed: { epoch: number; item: Item }[] = [];
   restarts = 0;
 
@@ -32,14 +32,14 @@ export class World {
   #seq = 0;
   #ring = new Map<number, Item>();
   #missed = new Set<number>();
-  /** Offset after which this connection was given or owes everything; undefined before it subscribed. */
+  /** The gateway owes this connection everything after this offset; undefined before the first subscribe. */
   #from: number | undefined;
   #level: ThrottleLevel = 0;
   #left: number[] = [];
   #up: Up[] = [];
   #down: { message: ServerMessage; round?: number | undefined }[] = [];
   #live = false;
-  /** The stream that the course believes in. */
+  /** Epoch of the stream that the course knows. */
   #begun = 0;
 
   constructor(maxHeld?: number, generation?: number) {
@@ -120,7 +120,7 @@ export class World {
     this.#left = [];
     this.#from = this.#from === undefined ? undefined : 0;
     this.level(this.#level);
-    // The course compares names, the model numbers: nothing of the old stream may arrive later.
+    // The course compares epochs by name, the model by number: no message of the old stream may arrive later.
     this.flow(Number.POSITIVE_INFINITY);
   }
 
@@ -128,12 +128,12 @@ export class World {
     this.#up.push({ type: "heartbeat", round: undefined });
   }
 
-  /** The gateway reads and answers so many requests. */
+  /** The gateway reads and answers this many requests. */
   serve(count: number): void {
     for (let n = 0; n < count && this.#up.length > 0; n++) this.#answer(this.#up.shift() as Up);
   }
 
-  /** So many messages of the gateway arrive. */
+  /** This many messages of the gateway arrive. */
   flow(count: number): void {
     for (let n = 0; n < count; n++) {
       const next = this.#down.shift();
@@ -152,15 +152,15 @@ export class World {
     }
   }
 
-  /** Everything that is on its way arrives, and heartbeats show what is not. */
+  /** Everything that is on its way arrives. Heartbeats show the client which messages are missing. */
   settle(): void {
     for (let round = 0; round < 30; round++) {
       if (round % 5 === 0) this.heartbeat();
       this.serve(100);
       this.flow(1000);
     }
-    this.course.again();
-    assert.deepEqual(this.#up, [], "it still waits for a replay");
+    this.course.replayAgain();
+    assert.deepEqual(this.#up, [], "the course still waits for a replay");
   }
 
   #number(item: Item): number {

@@ -1,4 +1,4 @@
-/** The course against a model of a gateway. */
+/** The course, tested against a model of a gateway. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ type Step = (world: World) => void;
 const channel = fc.nat({ max: 2 });
 const count = fc.integer({ min: 1, max: 6 });
 
-// Written as objects, so that a failing sequence can be read.
+// Each step has a name, so that a failing sequence is readable.
 const step = (name: string, run: Step): Step => Object.assign(run, { toString: () => name });
 const sent = channel.map((to) => step(`sent ${to}`, (world) => world.publish(to, "sent")));
 const unsent = channel.map((to) => step(`unsent ${to}`, (world) => world.publish(to, "unsent")));
@@ -29,7 +29,7 @@ function run(steps: readonly Step[]): World {
   const world = new World();
   world.serve(1);
   world.flow(1);
-  for (const one of steps) one(world);
+  for (const step of steps) step(world);
   world.level(0);
   world.settle();
   return world;
@@ -38,20 +38,24 @@ function run(steps: readonly Step[]): World {
 function assertExact(world: World): void {
   const key = (epoch: number, { offset }: Item) => `${epoch}/${offset}`;
   const got = world.delivered.map(({ epoch, item }) => key(epoch, item));
-  assert.equal(new Set(got).size, got.length, `none twice: ${got}`);
+  assert.equal(new Set(got).size, got.length, `no message is delivered twice: ${got}`);
   const newest = new Map<string, number>();
   for (const { epoch, item, late } of world.delivered) {
     const place = `${epoch} ${item.channel}`;
     const before = newest.get(place) ?? 0;
-    assert.equal(item.offset < before, late, `late is said of what is late: ${key(epoch, item)} in ${got}`);
+    assert.equal(
+      item.offset < before,
+      late,
+      `"late" is true only for late messages: ${key(epoch, item)} in ${got}`,
+    );
     newest.set(place, Math.max(before, item.offset));
   }
   const known = new Set(got);
   for (const { epoch, item } of world.owed) {
-    const told = world.refetched.some(
+    const reported = world.refetched.some(
       (one) => one.epoch > epoch || (one.epoch === epoch && one.head >= item.offset),
     );
-    assert.ok(known.has(key(epoch, item)) || told, `${key(epoch, item)} is missing: ${got}`);
+    assert.ok(known.has(key(epoch, item)) || reported, `${key(epoch, item)} is missing: ${got}`);
   }
 }
 
@@ -60,7 +64,7 @@ const anything = fc.array(fc.oneof({ arbitrary: sent, weight: 4 }, unsent, serve
   size: "max",
 });
 
-test("gaps and cuts: every message once, in order, and nothing to refetch", () => {
+test("gaps and cuts: every message is delivered once and in order, without a refetch", () => {
   fc.assert(
     fc.property(anything, (steps) => {
       const world = run(steps);
@@ -72,7 +76,7 @@ test("gaps and cuts: every message once, in order, and nothing to refetch", () =
   );
 });
 
-test("throttling: what was left out comes, late where newer ones came before", () => {
+test("throttling: dropped messages are delivered, and marked late after newer ones", () => {
   const steps = fc.array(
     fc.oneof(
       { arbitrary: sent, weight: 3 },
@@ -96,7 +100,7 @@ test("throttling: what was left out comes, late where newer ones came before", (
   );
 });
 
-test("what nobody remembers any more is told, and only that is missing", () => {
+test("messages that left the history are reported, and no others are missing", () => {
   const steps = fc.array(
     fc.oneof({ arbitrary: sent, weight: 4 }, unsent, left, serve, flow, beat, cut, level, forget, replace),
     { maxLength: 60, size: "max" },
@@ -107,7 +111,7 @@ test("what nobody remembers any more is told, and only that is missing", () => {
   );
 });
 
-test("what was lost is told once, however often the line is cut and the client throttled meanwhile", () => {
+test("a loss is reported once, despite cuts and throttling in between", () => {
   const steps = fc.array(
     fc.oneof({ arbitrary: sent, weight: 4 }, left, unsent, serve, flow, beat, cut, level, forget),
     { maxLength: 60, size: "max" },
@@ -117,16 +121,16 @@ test("what was lost is told once, however often the line is cut and the client t
       const world = run(some);
       assertExact(world);
       const causes = some.filter((one) => String(one) === "forget").length;
-      assert.ok(world.refetched.length <= causes, `${world.refetched.length} times told, ${causes} causes`);
+      assert.ok(world.refetched.length <= causes, `${world.refetched.length} reports, ${causes} causes`);
     }),
     { numRuns: 1500 },
   );
 });
 
-test("an absence beyond the history is told once", () => {
+test("an absence longer than the history is reported once", () => {
   const world = run([]);
   for (let n = 0; n < 5; n++) world.publish(0, "sent");
-  world.connect(); // The five were on the line.
+  world.connect(); // The five messages were still on the network.
   world.forget();
   world.settle();
   assert.equal(world.refetched.length, 1);
@@ -136,7 +140,7 @@ test("an absence beyond the history is told once", () => {
   assert.equal(world.refetched.length, 1);
 });
 
-test("what waits behind a gap is bounded", () => {
+test("the number of envelopes behind a gap is limited", () => {
   const world = new World(3);
   world.serve(1);
   world.flow(1);
@@ -148,7 +152,7 @@ test("what waits behind a gap is bounded", () => {
   assert.equal(world.restarts, 1);
 });
 
-test("a hole older than what is remembered is given up and told", () => {
+test("a gap older than the remembered offsets is given up and reported", () => {
   const world = new World(undefined, 4);
   world.serve(1);
   world.flow(1);

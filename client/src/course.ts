@@ -1,34 +1,91 @@
 /**
- * The order of one client's messages, and where it can go on after a loss: everything that PROTOCOL.md says about `seq`, `offset`
- * and `since`. Knows no socket, no clock and no channels.
+ * The order of one client's messages, and the position from which the client can resume. Implements the rules
+ * of PROTOCOL.md about `seq`, `offset` and `since`. Knows no socket, no clock and no channels.
  *
- * Within a connection a gap in `seq` stops everything behind it, because what is missing may belong to any channel. It is filled by a
- * replay and, where that has it no longer, by asking for all channels `since` the last message before the gap. That answer ends with
- * the answer to a heartbeat sent behind it; only then everything that waits is sorted and passed on.
+ * A gap in `seq` stops all envelopes behind it, because the missing envelope may belong to any channel. The
+ * course first requests a replay. If the gateway no longer has a missing envelope, the course requests a
+ * refill: all live channels `since` the last message before the gap, and then a heartbeat. The refill ends
+ * with the answer to this heartbeat. Only then are the waiting envelopes sorted by offset and delivered. The
+ * resume after a reconnect works like a refill and has number 0.
+ *
+ * State that outlives a connection:
+ *
+ * | field          | meaning                                  | set by              | cleared by            |
+ * | -------------- | ---------------------------------------- | ------------------- | --------------------- |
+ * | #epoch         | Epoch of the stream.                     | a new stream        |                       |
+ * | #top           | Everything up to this offset was         | delivery,           |                       |
+ * |                | delivered or given up, unless #gapFrom   | heartbeat, a new    |                       |
+ * |                | is lower.                                | stream, welcome     |                       |
+ * |                |                                          | without live        |                       |
+ * |                |                                          | channels            |                       |
+ * | #gapFrom       | Lowest offset above which messages may   | welcome that        | heartbeat, throttling |
+ * |                | be missing: the gateway has dropped      | resumes,            | at level 0, welcome,  |
+ * |                | some, or the resume is running.          | throttling,         | overflow of #seen     |
+ * |                | Infinity: there are no gaps.             | heartbeat           |                       |
+ * | #refetchedTo   | Losses up to this offset were reported   | end of a refill     | a new stream          |
+ * |                | with refetch("history").                 |                     |                       |
+ * | #lossPending   | Messages are lost, but refetch was not   | answer with         | end of the refill, a  |
+ * |                | called yet: the end of the refill says   | recovered: false    | new stream, welcome   |
+ * |                | up to which offset they are lost.        |                     | without live channels |
+ * | #seen          | Offsets that were delivered, so that no  | delivery            | a new stream          |
+ * |                | message is delivered twice.              |                     |                       |
+ * | #newest        | Offset of each channel's newest message. | delivery            | a new stream, more    |
+ * |                |                                          |                     | than 50,000 channels  |
+ *
+ * State of one connection. `welcome` resets all of it. A new stream on the same connection resets the fields
+ * with a star.
+ *
+ * | field          | meaning                                  | set by              | cleared by            |
+ * | -------------- | ---------------------------------------- | ------------------- | --------------------- |
+ * | #nextSeq       | The next seq to deliver.                 | delivery            |                       |
+ * | #highestSeq    | Highest seq that the gateway has         | envelope, heartbeat |                       |
+ * |                | assigned, as far as the client knows.    |                     |                       |
+ * | #held          | Envelopes that wait behind a gap, by     | envelope            | delivery              |
+ * |                | seq.                                     |                     |                       |
+ * | #replayTo *    | Last seq of the requested replay.        | request of a replay | end of the replay,    |
+ * |                | Undefined: no replay is running.         |                     | request of a refill   |
+ * | #refillTo *    | Highest seq when the refill was          | request of a refill | end of the refill     |
+ * |                | requested. Undefined: no refill is       |                     |                       |
+ * |                | running.                                 |                     |                       |
+ * | #refillAgain * | Another refill was requested while one   | request of a refill | the next refill       |
+ * |                | was running.                             |                     |                       |
+ * | #round         | Number of the last refill.               | request of a refill |                       |
+ * | #resuming *    | The answer to the resume is not          | welcome that        | end of the resume,    |
+ * |                | complete.                                | resumes             | overflow of #seen     |
+ * | #reached *     | Highest offset that the gateway has      | welcome, envelope   |                       |
+ * |                | named on this connection.                |                     |                       |
+ * | #level *       | Throttle level.                          | throttling          |                       |
+ * | #dropped *     | The gateway has dropped messages that no | throttling          | end of a refill at    |
+ * |                | refill has fetched yet.                  |                     | level 0, overflow of  |
+ * |                |                                          |                     | #seen                 |
  */
 
 import type { Envelope, HeartbeatAck, Position, ReplayEnd, ThrottleUpdate } from "@odin-ws/protocol";
 import { Seen } from "./seen.ts";
 import type { Refetch } from "./types.ts";
 
-/** Envelopes that may wait behind a gap; beyond, a new connection is the shorter way. */
+/** Envelopes that may wait behind a gap. Beyond this, a new connection recovers sooner. */
 const MAX_HELD = 10_000;
-/** Channels whose last offset is remembered. */
+/** Channels whose newest offset is remembered. */
 const MAX_CHANNELS = 50_000;
-const NOTHING = Infinity;
+const NO_GAP = Infinity;
 
+/** What the course asks of its owner. */
 export interface Effects {
-  /** `late`: the channel brought a newer one before. */
+  /** Passes a message to the listeners. `late`: its channel has delivered a newer message before. */
   deliver(envelope: Envelope, late: boolean): void;
-  /** To send: the message `replay`. */
+  /** Sends a `replay` request. */
   replay(from: number, to: number): void;
-  /** To send: all live channels `since` this, then a heartbeat. The answers are given back with the same `round`. */
+  /**
+   * Subscribes all live channels `since` this position, then sends a heartbeat. The owner reports the answers
+   * with `refilled` and `heartbeat`, with the same `round`.
+   */
   refill(since: Position, round: number): void;
-  /** Another stream begins: offsets count anew. */
+  /** Another stream begins: offsets start again. */
   begin(): void;
-  /** Something of the live channels is lost for good. */
+  /** Messages of the live channels are lost. */
   refetch(reason: Refetch["reason"]): void;
-  /** This connection leads nowhere: a new one should resume. */
+  /** This connection cannot recover: a new connection must resume. */
   restart(reason: string): void;
 }
 
@@ -37,38 +94,27 @@ export class Course {
   readonly #maxHeld: number;
   readonly #generation: number | undefined;
 
-  // What outlives a connection.
+  // State that outlives a connection; see the table above.
   #epoch: string | undefined;
-  /** Everything up to here was passed on or given up, but for what `#owed` says. */
   #top = 0;
-  /** Everything up to here was: above it, something was left out on purpose or is still on its way. Infinite when nothing is. */
-  #owed = NOTHING;
-  /** What was lost up to here was told: whoever fetched the present state then has it all. */
-  #told = 0;
-  /** Something is gone for good. Told with the next answer that settles, because that says up to where. */
-  #lost = false;
+  #gapFrom = NO_GAP;
+  #refetchedTo = 0;
+  #lossPending = false;
   #seen = new Seen();
-  /** Offset of each channel's newest message. */
   #newest = new Map<string, number>();
 
-  // What belongs to one connection.
-  #next = 1;
-  #highest = 0;
+  // State of one connection; see the table above.
+  #nextSeq = 1;
+  #highestSeq = 0;
   #held = new Map<number, Envelope>();
-  /** Last seq of the replay that is awaited. */
-  #replaying: number | undefined;
-  /** The seq up to which the answer to `refill` closes gaps; undefined when none is awaited. */
-  #filling: number | undefined;
-  /** Counts what was asked for `since` something on this connection; the resume is number 0. */
+  #replayTo: number | undefined;
+  #refillTo: number | undefined;
+  #refillAgain = false;
   #round = 0;
-  #again = false;
-  /** The answer to the resume is not complete. */
   #resuming = false;
-  /** Highest offset that this connection told of. */
   #reached = 0;
   #level = 0;
-  /** The gateway has said that it left something out. */
-  #leftOut = false;
+  #dropped = false;
 
   /** `generation`: see Seen. */
   constructor(effects: Effects, maxHeld: number = MAX_HELD, generation?: number) {
@@ -77,31 +123,41 @@ export class Course {
     this.#generation = generation;
   }
 
-  /** Highest offset heard of: what a listener that begins now does not expect. */
+  /** Highest known offset: a listener that is added now expects only messages above it. */
   get top(): number {
     return this.#top;
   }
 
   /**
-   * A connection begins. `live`: there are channels that were live on an earlier one.
-   * Returns where these have to be resumed from; undefined: nowhere, they are subscribed like new ones.
+   * Nothing up to this offset is missing. The minimum is needed because `#gapFrom` may be above an open gap
+   * in `seq`.
+   */
+  get #completeTo(): number {
+    return Math.max(this.#refetchedTo, Math.min(this.#gapFrom, this.#top));
+  }
+
+  // ——— messages of the gateway ———
+
+  /**
+   * A connection begins. `live`: some channels were live on an earlier connection.
+   * Returns the position from which to resume these channels; undefined: subscribe them like new ones.
    */
   welcome({ epoch, offset }: Position, live: boolean): Position | undefined {
     const known = this.#epoch === epoch;
-    const since = live && known ? { epoch, offset: this.#complete } : undefined;
-    this.#forget(0);
-    this.#next = 1;
-    this.#highest = this.#round = 0;
+    const since = live && known ? { epoch, offset: this.#completeTo } : undefined;
+    this.#cancelRequests(0);
+    this.#nextSeq = 1;
+    this.#highestSeq = this.#round = 0;
     this.#reached = offset;
     this.#held = new Map();
-    this.#owed = since?.offset ?? NOTHING;
+    this.#gapFrom = since?.offset ?? NO_GAP;
     this.#resuming = !!since;
     if (!known) {
-      this.#begin(epoch, offset);
+      this.#beginStream(epoch, offset);
       if (live) this.#effects.refetch("epoch");
     } else if (!live) {
       this.#top = Math.max(this.#top, offset);
-      this.#lost = false;
+      this.#lossPending = false;
     }
     return since;
   }
@@ -109,158 +165,176 @@ export class Course {
   envelope(envelope: Envelope): void {
     const { seq, offset } = envelope;
     this.#reached = Math.max(this.#reached, offset);
-    if (seq < this.#next) return this.#pass(envelope); // Seldom, and most often known: then it goes no further.
-    this.#highest = Math.max(this.#highest, seq);
+    // An old seq: a replay that came after its gap was given up. Most often `#seen` has its offset.
+    if (seq < this.#nextSeq) return this.#deliver(envelope);
+    this.#highestSeq = Math.max(this.#highestSeq, seq);
     this.#held.set(seq, envelope);
-    this.#drain();
+    this.#deliverInOrder();
     if (this.#held.size > this.#maxHeld) this.#effects.restart("gap too long");
   }
 
   replayEnd({ to_seq }: ReplayEnd): void {
-    if (this.#replaying !== to_seq) return;
-    this.#replaying = undefined;
-    if (this.#next <= to_seq) this.#refill();
-    else this.#drain();
-  }
-
-  /** A replay that is still awaited was not read: asks for it once more. */
-  again(): void {
-    if (this.#replaying) this.#ask(this.#replaying);
+    if (this.#replayTo !== to_seq) return;
+    this.#replayTo = undefined;
+    if (this.#nextSeq <= to_seq) this.#requestRefill();
+    else this.#deliverInOrder();
   }
 
   throttled({ level, dropped, since }: ThrottleUpdate): void {
     if (since.epoch !== this.#epoch) {
-      // What waits behind a gap is of the old stream, and what would fill it is gone.
-      this.#passHeld();
-      this.#forget(level);
-      this.#owed = level > 0 ? since.offset : NOTHING;
-      this.#begin(since.epoch, since.offset);
+      // The held envelopes belong to the old stream, and nothing can fill their gaps any more.
+      this.#deliverHeld();
+      this.#cancelRequests(level);
+      this.#gapFrom = level > 0 ? since.offset : NO_GAP;
+      this.#beginStream(since.epoch, since.offset);
       return this.#effects.refetch("epoch");
     }
     this.#level = level;
-    if (dropped > 0) this.#leftOut = true;
-    if (level > 0 || dropped > 0) this.#owed = Math.min(this.#owed, since.offset);
+    if (dropped > 0) this.#dropped = true;
+    if (level > 0 || dropped > 0) this.#gapFrom = Math.min(this.#gapFrom, since.offset);
     if (level > 0) return;
-    if (this.#leftOut) this.#refill();
-    else if (!this.#resuming) this.#owed = NOTHING;
+    if (this.#dropped) this.#requestRefill();
+    else if (!this.#resuming) this.#gapFrom = NO_GAP;
   }
 
-  /** The last acknowledgement of what `refill` or a resume asked for has come. */
-  refilled(recovered: boolean, round: number): void {
-    if (!recovered && round === this.#round) this.#lost = true;
-  }
-
-  /** `round`: the heartbeat was sent behind this refill or resume, so that all of its envelopes came before this. */
+  /**
+   * `round`: the owner has sent this heartbeat after that refill or resume, so all of its envelopes came
+   * before.
+   */
   heartbeat(ack: HeartbeatAck, round?: number): void {
     const settles = round === this.#round;
-    if (settles && this.#lost) {
-      this.#lost = false;
-      this.#told = Math.max(this.#reached, ack.offset);
+    if (settles && this.#lossPending) {
+      this.#lossPending = false;
+      this.#refetchedTo = Math.max(this.#reached, ack.offset);
       this.#effects.refetch("history");
     }
-    if (this.#filling !== undefined) {
+    if (this.#refillTo !== undefined) {
       if (!settles) return;
-      if (this.#again || !this.#hasAll(this.#filling + 1, ack.seq)) {
-        this.#filling = undefined;
-        this.#highest = Math.max(this.#highest, ack.seq);
-        return this.#refill();
+      // Envelopes with a seq above `#refillTo` may be missing, too: then one more refill is needed.
+      const whole = this.#holdsAll(this.#refillTo + 1, ack.seq);
+      this.#refillTo = undefined;
+      if (this.#refillAgain || !whole) {
+        this.#highestSeq = Math.max(this.#highestSeq, ack.seq);
+        return this.#requestRefill();
       }
-      this.#filling = undefined;
-      this.#leftOut = this.#level > 0;
-      this.#passHeld();
-      this.#next = Math.max(this.#next, ack.seq + 1);
+      this.#dropped = this.#level > 0;
+      this.#deliverHeld();
+      this.#nextSeq = Math.max(this.#nextSeq, ack.seq + 1);
     }
     if (settles) this.#resuming = false;
-    this.#highest = Math.max(this.#highest, ack.seq);
-    if (this.#replaying) return;
-    if (this.#next <= ack.seq) this.#ask(ack.seq);
-    else if (!this.#resuming) this.#stand(ack.offset);
+    this.#highestSeq = Math.max(this.#highestSeq, ack.seq);
+    if (this.#replayTo) return;
+    if (this.#nextSeq <= ack.seq) this.#requestReplay(ack.seq);
+    else if (!this.#resuming) this.#advanceTo(ack.offset);
   }
 
-  /** Everything was seen that the gateway has sent, and it has given everything up to this offset. */
-  #stand(offset: number): void {
-    if (this.#level === 0 && !this.#leftOut) {
-      // Below what it has sent already: something was left out there. Below what another gateway sent: it lags behind that one.
-      const filling = Math.max(this.#complete, offset);
-      this.#owed = offset < this.#reached ? offset : filling < this.#top ? filling : NOTHING;
+  // ——— reports of the owner ———
+
+  /** The gateway did not read the replay request that still has no answer: requests it again. */
+  replayAgain(): void {
+    if (this.#replayTo) this.#requestReplay(this.#replayTo);
+  }
+
+  /**
+   * The last acknowledgement of this refill or resume has come. `recovered`: the gateway had all messages.
+   */
+  refilled(recovered: boolean, round: number): void {
+    if (!recovered && round === this.#round) this.#lossPending = true;
+  }
+
+  // ——— requests ———
+
+  #requestReplay(to: number): void {
+    this.#replayTo = to;
+    this.#effects.replay(this.#nextSeq, to);
+  }
+
+  #requestRefill(): void {
+    if (this.#refillTo !== undefined) {
+      this.#refillAgain = true;
+      return;
+    }
+    this.#refillAgain = false;
+    this.#replayTo = undefined;
+    this.#refillTo = this.#highestSeq;
+    const since = { epoch: this.#epoch ?? "", offset: this.#completeTo };
+    this.#effects.refill(since, ++this.#round);
+  }
+
+  /** Forgets all requests: no answer to them will come. */
+  #cancelRequests(level: number): void {
+    this.#replayTo = this.#refillTo = undefined;
+    this.#refillAgain = this.#resuming = this.#dropped = false;
+    this.#level = level;
+  }
+
+  // ——— positions ———
+
+  /**
+   * Everything that the gateway has sent was delivered, and the gateway has sent everything up to this
+   * offset.
+   */
+  #advanceTo(offset: number): void {
+    if (this.#level === 0 && !this.#dropped) {
+      const complete = Math.max(this.#completeTo, offset);
+      // This gateway has sent newer messages: it has dropped some above `offset`.
+      if (offset < this.#reached) this.#gapFrom = offset;
+      // An earlier gateway has sent newer messages: this gateway has not read the stream that far yet.
+      else this.#gapFrom = complete < this.#top ? complete : NO_GAP;
     }
     this.#top = Math.max(this.#top, offset);
   }
 
-  /** Nothing up to here is missing. A notice may name a place behind a gap that is still open. */
-  get #complete(): number {
-    return Math.max(this.#told, Math.min(this.#owed, this.#top));
+  #beginStream(epoch: string, offset: number): void {
+    this.#epoch = epoch;
+    this.#top = this.#reached = offset;
+    this.#refetchedTo = 0;
+    this.#lossPending = false;
+    this.#seen = new Seen(this.#generation);
+    this.#newest = new Map();
+    this.#effects.begin();
   }
 
-  #hasAll(from: number, to: number): boolean {
+  // ——— delivery ———
+
+  /** True when all envelopes with these numbers wait. */
+  #holdsAll(from: number, to: number): boolean {
     for (let seq = from; seq <= to; seq++) if (!this.#held.has(seq)) return false;
     return true;
   }
 
-  #drain(): void {
-    if (this.#filling !== undefined) return;
-    for (let envelope = this.#held.get(this.#next); envelope; envelope = this.#held.get(this.#next)) {
-      this.#held.delete(this.#next++);
-      this.#pass(envelope);
+  /** Delivers held envelopes up to the first gap, and requests a replay of that gap. */
+  #deliverInOrder(): void {
+    if (this.#refillTo !== undefined) return;
+    for (let envelope = this.#held.get(this.#nextSeq); envelope; envelope = this.#held.get(this.#nextSeq)) {
+      this.#held.delete(this.#nextSeq++);
+      this.#deliver(envelope);
     }
-    if (this.#held.size > 0 && !this.#replaying) this.#ask(Math.min(...this.#held.keys()) - 1);
+    if (this.#held.size > 0 && !this.#replayTo) this.#requestReplay(Math.min(...this.#held.keys()) - 1);
   }
 
-  #ask(to: number): void {
-    this.#replaying = to;
-    this.#effects.replay(this.#next, to);
-  }
-
-  #refill(): void {
-    if (this.#filling !== undefined) {
-      this.#again = true;
-      return;
-    }
-    this.#again = false;
-    this.#replaying = undefined;
-    this.#filling = this.#highest;
-    const since = { epoch: this.#epoch ?? "", offset: this.#complete };
-    this.#effects.refill(since, ++this.#round);
-  }
-
-  /** Passes on what waits, by offset: what filled a gap has a later seq. */
-  #passHeld(): void {
+  /** Delivers all held envelopes by offset, because a message that fills a gap has a later seq. */
+  #deliverHeld(): void {
     const held = [...this.#held.values()].sort((a, b) => a.offset - b.offset);
     this.#held = new Map();
-    this.#next = Math.max(this.#next, this.#highest + 1);
-    for (const envelope of held) this.#pass(envelope);
+    this.#nextSeq = Math.max(this.#nextSeq, this.#highestSeq + 1);
+    for (const envelope of held) this.#deliver(envelope);
   }
 
-  #pass(envelope: Envelope): void {
+  #deliver(envelope: Envelope): void {
     const { offset, channel } = envelope;
     if (!this.#seen.add(offset)) return;
     this.#top = Math.max(this.#top, offset);
-    if (this.#seen.forgotten > this.#complete) {
-      // From there on it could not be told any more what is new: asking again would repeat messages.
-      this.#owed = NOTHING;
-      this.#resuming = this.#leftOut = false;
+    if (this.#seen.forgotten > this.#completeTo) {
+      // A refill from there could bring messages twice, because `#seen` has forgotten them. So the gap is
+      // given up.
+      this.#gapFrom = NO_GAP;
+      this.#resuming = this.#dropped = false;
       this.#effects.refetch("overflow");
     }
     const newest = this.#newest.get(channel) ?? -1;
     if (this.#newest.size > MAX_CHANNELS) this.#newest.clear();
     this.#newest.set(channel, Math.max(newest, offset));
     this.#effects.deliver(envelope, offset < newest);
-  }
-
-  /** Lets go of what was asked for. */
-  #forget(level: number): void {
-    this.#replaying = this.#filling = undefined;
-    this.#again = this.#resuming = this.#leftOut = false;
-    this.#level = level;
-  }
-
-  #begin(epoch: string, offset: number): void {
-    this.#epoch = epoch;
-    this.#top = this.#reached = offset;
-    this.#told = 0;
-    this.#lost = false;
-    this.#seen = new Seen(this.#generation);
-    this.#newest = new Map();
-    this.#effects.begin();
   }
 }

@@ -3,19 +3,19 @@ import { test } from "node:test";
 import { Emitter } from "./emitter.ts";
 import type { Status } from "./types.ts";
 
-test("a status is told when something in it changes, as a new object", () => {
+test("a changed status is emitted as a new object", () => {
   const emitter = new Emitter();
-  const told: Status[] = [];
-  emitter.on("status", (status) => told.push(status));
+  const emitted: Status[] = [];
+  emitter.on("status", (status) => emitted.push(status));
   const before = emitter.status;
   emitter.set({ state: "connecting", reason: "" });
   assert.equal(emitter.status, before);
   emitter.set({ state: "open" });
-  assert.deepEqual([told.length, before.state, emitter.status.state], [1, "connecting", "open"]);
-  assert.equal(told[0], emitter.status);
+  assert.deepEqual([emitted.length, before.state, emitter.status.state], [1, "connecting", "open"]);
+  assert.equal(emitted[0], emitter.status);
 });
 
-test("the same function twice is two listeners, each ends by itself", () => {
+test("a function that is added twice is two listeners, which end separately", () => {
   const emitter = new Emitter();
   let calls = 0;
   const listener = () => calls++;
@@ -29,7 +29,7 @@ test("the same function twice is two listeners, each ends by itself", () => {
   assert.equal(calls, 3);
 });
 
-test("who is called may end another and add one, which is called from the next event on", () => {
+test("a listener may remove another and add one, which gets the next event", () => {
   const emitter = new Emitter();
   const calls: string[] = [];
   emitter.on("status", () => {

@@ -1,4 +1,4 @@
-/** Tells listeners of events, and keeps the status that one of them tells of. */
+/** Calls the listeners of events, and keeps the current status. */
 
 import { report } from "./environment.ts";
 import type { Events, Status } from "./types.ts";
@@ -24,7 +24,7 @@ export class Emitter {
 
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
     for (const listener of [...this.#listeners]) {
-      // One that is called may end another.
+      // A listener may remove another listener.
       if (!this.#listeners.has(listener)) continue;
       try {
         listener(name, event as never);
@@ -34,7 +34,7 @@ export class Emitter {
     }
   }
 
-  /** Takes on a changed status, and tells of it if it differs. */
+  /** Changes the status, and emits `status` if a value differs. */
   set(change: Partial<Status>): void {
     const keys = Object.keys(change) as (keyof Status)[];
     if (keys.every((key) => change[key] === this.status[key])) return;

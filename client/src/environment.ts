@@ -1,8 +1,8 @@
-/** The surroundings that browsers and Node have. */
+/** The environment of browsers and Node. */
 
 import type { Environment, Socket, Watchable } from "./types.ts";
 
-/** What may be among the globals. */
+/** Globals that the client uses, if they exist. */
 interface Globals {
   addEventListener?: Watchable["addEventListener"];
   WebSocket: new (url: string) => Socket;
@@ -12,26 +12,29 @@ interface Globals {
 
 const LOOPBACK = /^wss?:..(localhost[:/]|127\.|\[::1)/;
 
-/** Those, but for what is given. */
+/** Returns the globals of the browser or of Node, with the caller's overrides. */
 export function environmentOf(url: string, given?: Partial<Environment>): Environment {
   const globals = globalThis as unknown as Globals;
   return {
     open: (url) => new globals.WebSocket(url),
     fetch: (url, init) => fetch(url, init),
     now: () => performance.now(),
-    setTimeout: (callback, ms) => setTimeout(callback, ms), // A browser's own wants no `this`.
+    setTimeout: (callback, ms) => setTimeout(callback, ms), // Browsers' must not be a method.
     clearTimeout: (timer) => clearTimeout(timer as number),
     random: Math.random,
     window: globals.addEventListener && (globals as unknown as Watchable),
     navigator: globals.navigator,
     document: globals.document,
     ...given,
-    // This machine can be reached without a network too.
+    // A gateway on this machine is reachable without a network, so `navigator.onLine` does not matter.
     ...(LOOPBACK.test(url) && { navigator: undefined }),
   };
 }
 
-/** Throws later, as an uncaught error: a listener's mistake is the application's, and must not stop the others. */
+/**
+ * Throws the error later, as an uncaught error: the application sees the error of its listener, and other
+ * listeners still run.
+ */
 export function report(error: unknown): void {
   setTimeout(() => {
     throw error;

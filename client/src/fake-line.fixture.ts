@@ -1,4 +1,7 @@
-/** For tests: surroundings whose clock, network and page a test moves, and the gateway's end of each socket. */
+/**
+ * For tests: an environment whose clock, network and page the test controls, and the gateway's end of each
+ * socket.
+ */
 
 import type { ClientMessage, ServerMessage } from "@odin-ws/protocol";
 import type { Environment, Socket } from "./types.ts";
@@ -11,7 +14,7 @@ export class FakeSocket implements Socket {
   readonly sent: ClientMessage[] = [];
   readonly sentAt: number[] = [];
   closed = false;
-  /** Heartbeats are answered by themselves, with this offset. */
+  /** The fake gateway answers heartbeats with this offset. */
   offset: number | undefined;
   seq = 0;
   readonly #now: () => number;
@@ -34,7 +37,7 @@ export class FakeSocket implements Socket {
     this.closed = true;
   }
 
-  /** What was sent, without heartbeats. */
+  /** Messages that the client has sent, without heartbeats. */
   get asked(): ClientMessage[] {
     return this.sent.filter(({ type }) => type !== "heartbeat");
   }
@@ -70,9 +73,11 @@ export class FakeLine {
   readonly page = this.#watchable({ hidden: false });
   readonly window = this.#watchable({});
   readonly navigator = { onLine: true };
-  /** What the client draws: 0 to 1. */
+  /** The client's random number, 0 to 1. */
   luck = 0;
-  /** Plain requests, and what they are answered with: a value of `Retry-After`, or undefined when nobody answers. */
+  /**
+   * Plain requests, and their answers: a value of `Retry-After`, or undefined when nobody answers.
+   */
   readonly questions: { url: string; signal: AbortSignal }[] = [];
   advice: string | null | undefined;
   #now = 0;
@@ -105,9 +110,9 @@ export class FakeLine {
     document: this.page,
   };
 
-  /** Timers that run, and ears at window and document. */
+  /** Number of running timers, and of event listeners at window and document. */
   get left(): number {
-    return this.#timers.size + this.page.ears.length + this.window.ears.length;
+    return this.#timers.size + this.page.listeners.length + this.window.listeners.length;
   }
 
   get socket(): FakeSocket {
@@ -116,7 +121,7 @@ export class FakeLine {
     return socket;
   }
 
-  /** Lets so many milliseconds pass, and what is due happen in its order. */
+  /** Lets this many milliseconds pass, and runs the due timers in their order. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
@@ -131,17 +136,17 @@ export class FakeLine {
   }
 
   #watchable<More extends object>(more: More) {
-    const ears: { type: string; listener: () => void }[] = [];
+    const listeners: { type: string; listener: () => void }[] = [];
     return {
       ...more,
-      ears,
-      addEventListener: (type: string, listener: () => void) => void ears.push({ type, listener }),
+      listeners,
+      addEventListener: (type: string, listener: () => void) => void listeners.push({ type, listener }),
       removeEventListener: (type: string, listener: () => void) => {
-        const index = ears.findIndex((ear) => ear.type === type && ear.listener === listener);
-        if (index !== -1) ears.splice(index, 1);
+        const index = listeners.findIndex((entry) => entry.type === type && entry.listener === listener);
+        if (index !== -1) listeners.splice(index, 1);
       },
-      tell: () => {
-        for (const { listener } of [...ears]) listener();
+      fire: () => {
+        for (const { listener } of [...listeners]) listener();
       },
     };
   }

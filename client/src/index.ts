@@ -1,6 +1,7 @@
 /**
- * A client for odin-ws gateways, in browsers and Node: it subscribes, reconnects, resumes, and says when something was lost.
- * README.md shows how to use it; ../../protocol/PROTOCOL.md is what it speaks.
+ * A client for odin-ws gateways, for browsers and Node. The client subscribes, reconnects, resumes, and
+ * reports lost messages. README.md shows how to use the client; ../../protocol/PROTOCOL.md defines the
+ * protocol.
  */
 
 export type { Envelope, ErrorCode, Priority, ThrottleLevel } from "@odin-ws/protocol";

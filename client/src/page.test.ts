@@ -9,28 +9,28 @@ function open(line: FakeLine, hideAfter?: number, environment = line.environment
   return { page, changes: () => changes };
 }
 
-test("hidden for long enough, and in sight again", async () => {
+test("a page that is hidden for long enough, and then visible again", async () => {
   const line = new FakeLine();
   const { page, changes } = open(line, 1_000);
   line.page.hidden = true;
-  line.page.tell();
+  line.page.fire();
   await line.pass(999);
   line.page.hidden = false;
-  line.page.tell();
+  line.page.fire();
   await line.pass(5_000);
   assert.equal(page.away, undefined);
   line.page.hidden = true;
-  line.page.tell();
+  line.page.fire();
   const before = changes();
   await line.pass(1_000);
   assert.deepEqual(page.away, ["paused", "hidden"]);
   assert.equal(changes(), before + 1);
   line.page.hidden = false;
-  line.page.tell();
+  line.page.fire();
   assert.equal(page.away, undefined);
 });
 
-test("hidden from the beginning, as a page in a new tab is", async () => {
+test("a page that is hidden from the beginning, like a page in a background tab", async () => {
   const line = new FakeLine();
   line.page.hidden = true;
   const { page } = open(line);
@@ -38,31 +38,31 @@ test("hidden from the beginning, as a page in a new tab is", async () => {
   assert.deepEqual(page.away, ["paused", "hidden"]);
 });
 
-test("the application's wish comes first, then the page, then the network", async () => {
+test("pause() comes first, then the hidden page, then the network", async () => {
   const line = new FakeLine();
   const { page } = open(line, 0);
   line.navigator.onLine = false;
   assert.deepEqual(page.away, ["offline", "no network"]);
   line.page.hidden = true;
-  line.page.tell();
+  line.page.fire();
   await line.pass(0);
   assert.deepEqual(page.away, ["paused", "hidden"]);
   page.paused = true;
   assert.deepEqual(page.away, ["paused", "paused"]);
 });
 
-test("leaves no ear and no timer", () => {
+test("end() leaves no event listener and no timer", () => {
   const line = new FakeLine();
   const { page } = open(line);
   assert.equal(line.left, 3);
   line.page.hidden = true;
-  line.page.tell();
+  line.page.fire();
   assert.equal(line.left, 4);
   page.end();
   assert.equal(line.left, 0);
 });
 
-test("where there is no page and no network to ask", () => {
+test("an environment without document and navigator", () => {
   const line = new FakeLine();
   const none = { ...line.environment, window: undefined, document: undefined, navigator: undefined };
   const { page } = open(line, undefined, none);

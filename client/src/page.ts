@@ -1,9 +1,12 @@
-/** Whether the surroundings let the client be connected: the application, the network, and whether somebody looks at the page. */
+/**
+ * Decides whether the client may connect now: the application may pause it, the network may be down, the page
+ * may be hidden.
+ */
 
 import { Timers } from "./timers.ts";
 import type { Environment, State, Watchable } from "./types.ts";
 
-const HIDDEN = 300_000; // 5 min: after that, browsers run a hidden page's timers once a minute
+const HIDDEN_MS = 300_000; // 5 min: after this time browsers run the timers of a hidden page only once a minute
 
 export class Page {
   readonly #environment: Environment;
@@ -11,20 +14,20 @@ export class Page {
   readonly #changed: () => void;
   readonly #hideAfter: number;
   #left = false;
-  /** The application wants it to stay away. */
+  /** The application has called `pause()`. */
   paused = false;
 
-  /** `changed`: `away` may be another one, or the network another one. */
+  /** `changed`: called when `away` or the network may have changed. */
   constructor(environment: Environment, hideAfter: number | undefined, changed: () => void) {
     this.#environment = environment;
     this.#timers = new Timers(environment);
-    this.#hideAfter = hideAfter ?? HIDDEN;
+    this.#hideAfter = hideAfter ?? HIDDEN_MS;
     this.#changed = changed;
     this.#watch("addEventListener");
     if (environment.document?.hidden) this.#look();
   }
 
-  /** Why not to be connected now: a state and the reason for it. */
+  /** The state and the reason if the client must not be connected now; undefined if it may. */
   get away(): [State, string] | undefined {
     if (this.paused) return ["paused", "paused"];
     if (this.#left) return ["paused", "hidden"];

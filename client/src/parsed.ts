@@ -1,6 +1,8 @@
 import type { ServerMessage } from "@odin-ws/protocol";
 
-/** A message as it came from the line; false when it is no JSON, or not an object that says of which type it is. */
+/**
+ * Parses a message of the gateway. Returns false when the text is not JSON, or not an object with a `type`.
+ */
 export function parsed(text: unknown): ServerMessage | false {
   try {
     const message = JSON.parse(text as string);

@@ -6,30 +6,30 @@ import { Timers } from "./timers.ts";
 
 function start(line: FakeLine) {
   const { environment } = line;
-  const told = { sent: 0, lost: [] as string[] };
+  const calls = { sent: 0, lost: [] as string[] };
   const pulse = new Pulse(
     25,
     new Timers(environment),
-    () => told.sent++,
-    (reason) => told.lost.push(reason),
+    () => calls.sent++,
+    (reason) => calls.lost.push(reason),
   );
-  return { pulse, told };
+  return { pulse, calls };
 }
 
-test("asks at once and every 10 s, and gives up when nothing comes between two", async () => {
+test("sends a heartbeat at once and every 10 s, and gives up when nothing arrives in between", async () => {
   const line = new FakeLine();
-  const { pulse, told } = start(line);
-  assert.equal(told.sent, 1);
+  const { pulse, calls } = start(line);
+  assert.equal(calls.sent, 1);
   await line.pass(9_000);
   pulse.heard();
   await line.pass(1_000);
-  assert.deepEqual([told.sent, told.lost], [2, []]);
+  assert.deepEqual([calls.sent, calls.lost], [2, []]);
   await line.pass(10_000);
-  assert.deepEqual([told.sent, told.lost], [2, ["silent"]]);
+  assert.deepEqual([calls.sent, calls.lost], [2, ["silent"]]);
   assert.equal(line.left, 0);
 });
 
-test("answers belong to questions in their order", async () => {
+test("answers belong to heartbeats in their order", async () => {
   const line = new FakeLine();
   const { pulse } = start(line);
   await line.pass(100);
@@ -39,19 +39,19 @@ test("answers belong to questions in their order", async () => {
   assert.equal(pulse.answered(), undefined);
 });
 
-test("a check waits 5 s, and asks only when no answer is awaited", async () => {
+test("a check waits 5 s, and sends a heartbeat only if none waits for its answer", async () => {
   const line = new FakeLine();
-  const { pulse, told } = start(line);
+  const { pulse, calls } = start(line);
   pulse.check();
-  assert.equal(told.sent, 1);
+  assert.equal(calls.sent, 1);
   pulse.answered();
   pulse.check();
-  assert.equal(told.sent, 2);
+  assert.equal(calls.sent, 2);
   await line.pass(1);
   pulse.heard();
   await line.pass(4_999);
-  assert.deepEqual([told.sent, told.lost], [3, []]);
+  assert.deepEqual([calls.sent, calls.lost], [3, []]);
   pulse.check();
   await line.pass(5_000);
-  assert.deepEqual(told.lost, ["silent"]);
+  assert.deepEqual(calls.lost, ["silent"]);
 });

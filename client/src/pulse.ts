@@ -1,14 +1,17 @@
-/** Heartbeats: whether the gateway is still there, how long an answer takes, and which question an answer belongs to. */
+/**
+ * Heartbeats. They detect a dead connection, measure the latency, and match each answer with its heartbeat.
+ */
 
 import type { Timers } from "./timers.ts";
 
 /**
- * Heartbeats are sent at this share of the server's interval: a dead line is given up within 20 s, and the place in the stream is never
- * older than 10 s, while the gateways remember 30.
+ * The client sends heartbeats at 40 % of the server's interval. With the default of 25 s the client detects a
+ * dead connection within 20 s, and its position in the stream is at most 10 s old; the gateways' history
+ * lasts 30 s.
  */
-const SHARE = 400; // ms of each of its seconds
-/** So long a check waits for an answer. */
-const PATIENCE = 5_000; // 5 s
+const SHARE = 400; // ms for each second of the server's interval
+/** How long `check` waits for an answer. */
+const PATIENCE_MS = 5_000; // 5 s
 
 interface Beat {
   at: number;
@@ -24,7 +27,7 @@ export class Pulse {
   readonly #interval: number;
   #heardAt = 0;
 
-  /** `send`: sends a heartbeat. `lose`: gives the line up. Begins at once. */
+  /** Starts at once. `send`: sends a heartbeat. `lose`: called when the connection is dead. */
   constructor(serverSeconds: number, timers: Timers, send: () => void, lose: (reason: string) => void) {
     this.#interval = serverSeconds * SHARE;
     this.#timers = timers;
@@ -33,28 +36,31 @@ export class Pulse {
     this.#turn(this.#interval);
   }
 
-  /** Something came. */
+  /** A message has arrived. */
   heard(): void {
     this.#heardAt = this.#timers.now();
   }
 
-  /** Sends one heartbeat more; its answer comes with `round`. */
+  /** Sends an additional heartbeat; `answered` returns `round` with its answer. */
   beat(round?: number): void {
     this.#sent.push({ at: this.#timers.now(), round });
     this.#send();
   }
 
-  /** An answer came: to this question. */
+  /** An answer has arrived. Returns the heartbeat that it answers: the oldest one. */
   answered(): Beat | undefined {
     return this.#sent.shift();
   }
 
-  /** After sleep or a change of network nobody knows whether the line still leads anywhere. */
+  /** Checks the connection soon: after sleep, or after a change of the network, it may be dead. */
   check(): void {
-    this.#turn(PATIENCE, this.#sent.length > 0);
+    this.#turn(PATIENCE_MS, this.#sent.length > 0);
   }
 
-  /** `asked`: one answer is awaited already, and many questions in a row are not allowed. */
+  /**
+   * `asked`: a heartbeat is already waiting for its answer, so another one would only count against the rate
+   * limit.
+   */
   #turn(ms: number, asked = false): void {
     const at = this.#timers.now();
     if (!asked) this.beat();

@@ -7,7 +7,7 @@ const message = (channel: string, offset = 1): Envelope => {
   return { seq: 1, offset, ts: 0, type: "t", priority: "high", channel, data: null };
 };
 
-test("a message reaches each listener once, however many of its channels match", () => {
+test("a message reaches each listener once, even if several of its channels match", () => {
   const registry = new Registry();
   const calls: string[] = [];
   const add = (name: string, ...channels: string[]) =>
@@ -24,7 +24,7 @@ test("a message reaches each listener once, however many of its channels match",
   assert.deepEqual(calls.sort(), ["all", "pattern"]);
 });
 
-test("a channel stays until its last listener leaves, and leaving twice is leaving once", () => {
+test("a channel stays until its last listener is removed; removing a listener twice has no effect", () => {
   const registry = new Registry();
   let changes = 0;
   const add = (...channels: string[]) =>
@@ -44,7 +44,7 @@ test("a channel stays until its last listener leaves, and leaving twice is leavi
   assert.ok(changes >= 4);
 });
 
-test("a listener gets nothing that is older than itself, until another stream begins", () => {
+test("a listener gets no message from before its start, until another stream begins", () => {
   const registry = new Registry();
   const got: number[] = [];
   registry.add(
@@ -61,7 +61,7 @@ test("a listener gets nothing that is older than itself, until another stream be
   assert.deepEqual(got, [6, 1]);
 });
 
-test("a wrong name adds none of its list", () => {
+test("a list with an invalid name adds no channel", () => {
   const registry = new Registry();
   const add = () =>
     registry.add(
@@ -70,6 +70,6 @@ test("a wrong name adds none of its list", () => {
       0,
       () => {},
     );
-  assert.throws(add, { name: "TypeError", message: "nonsense is no channel like BTC.trade or BTC.*" });
+  assert.throws(add, { name: "TypeError", message: "nonsense is not a channel like BTC.trade or BTC.*" });
   assert.deepEqual([...registry.channels], []);
 });

@@ -1,4 +1,4 @@
-/** Who listens to what: counts the listeners of each channel and finds those of a message. */
+/** The listeners of each channel. */
 
 import { type Envelope, parseChannel, patternsOf } from "@odin-ws/protocol";
 import { report } from "./environment.ts";
@@ -8,7 +8,7 @@ const ENDED = Infinity;
 
 interface Entry {
   listener: Listener;
-  /** Offset up to which nothing is expected; infinite when the listener was ended. */
+  /** The listener gets messages above this offset. Infinity: the listener has ended. */
   from: number;
 }
 
@@ -24,11 +24,14 @@ export class Registry {
     return this.#entries.has(channel);
   }
 
-  /** Adds one listener of several channels; returns what takes it away again. Throws TypeError for what is no channel. */
+  /**
+   * Adds a listener to several channels, and returns a function that removes it. Throws TypeError for an
+   * invalid channel.
+   */
   add(names: readonly string[], listener: Listener, from: number, changed: () => void): () => void {
     const channels = names.map((name) => {
       const channel = parseChannel(name);
-      if (channel === undefined) throw new TypeError(`${name} is no channel like BTC.trade or BTC.*`);
+      if (channel === undefined) throw new TypeError(`${name} is not a channel like BTC.trade or BTC.*`);
       return channel;
     });
     const entry: Entry = { listener, from };
@@ -47,7 +50,7 @@ export class Registry {
     };
   }
 
-  /** Calls every listener of a message once, however many of its channels match. */
+  /** Calls every listener of a message once, even if several of the listener's channels match. */
   deliver(envelope: Envelope, late: boolean): void {
     const { channel, offset } = envelope;
     const found = new Set<Entry>();
@@ -55,7 +58,7 @@ export class Registry {
       for (const entry of this.#entries.get(name) ?? []) found.add(entry);
     }
     for (const entry of found) {
-      // One that is called may end another.
+      // A listener may end another listener.
       if (offset <= entry.from) continue;
       try {
         entry.listener(envelope, { late });
@@ -65,14 +68,14 @@ export class Registry {
     }
   }
 
-  /** From now on what is above an offset is expected: another stream begins. */
+  /** Another stream begins: all listeners get messages above this offset. */
   begin(from: number): void {
     for (const entries of this.#entries.values()) for (const entry of entries) entry.from = from;
   }
 
-  /** Ends them all. */
+  /** Ends all listeners. */
   clear(): void {
-    this.begin(ENDED); // What is being delivered just now must stop too.
+    this.begin(ENDED); // Ends the delivery that is running, too.
     this.#entries.clear();
   }
 }

@@ -8,7 +8,7 @@ import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { Timers } from "./timers.ts";
 
-/** A gateway that answers, and refuses some channels. */
+/** Requests with a gateway that answers them, and refuses some channels. */
 function start(refused: (channel: string) => boolean = () => false, limit = 256) {
   const line = new FakeLine();
   const registry = new Registry();
@@ -50,7 +50,7 @@ const channel = fc
   .tuple(fc.stringMatching(/^[A-Z0-9_猫ü]{1,64}$/u), fc.constantFrom("trade", "*", "social"))
   .map((parts) => parts.join("."));
 
-test("whatever comes and goes, the gateway has in the end what is wanted and may be had", async () => {
+test("after any changes, the gateway has all channels that are wanted and allowed", async () => {
   const steps = fc.array(
     fc.record({ channels: fc.array(channel, { minLength: 1, maxLength: 60 }), leave: fc.boolean() }),
     {
@@ -74,13 +74,13 @@ test("whatever comes and goes, the gateway has in the end what is wanted and may
       assert.equal(world.there.size, wanted.length);
       for (const message of world.sent) assert.ok(Buffer.byteLength(JSON.stringify(message)) <= 4096);
       assert.ok(errors.every((name) => refused(name)));
-      assert.deepEqual(new Set(errors).size, errors.length, "each is told once");
+      assert.deepEqual(new Set(errors).size, errors.length, "each refused channel is reported once");
     }),
     { numRuns: 60 },
   );
 });
 
-test("live channels are resumed in parts, then told of once; new ones begin after them", async () => {
+test("live channels are resumed in parts and reported once; new channels follow", async () => {
   const world = start();
   world.requests.open(undefined);
   const many = Array.from({ length: 100 }, (_, n) => `${"X".repeat(60)}${n}.trade`);
@@ -103,7 +103,7 @@ test("live channels are resumed in parts, then told of once; new ones begin afte
   assert.equal(world.there.size, 101);
 });
 
-test("beyond 256 channels: told once, and they get their turn when others leave", async () => {
+test("channels beyond 256 are reported once, and subscribed when others end", async () => {
   const world = start();
   const errors: string[][] = [];
   world.emitter.on("error", ({ channels }) => errors.push([...channels]));
@@ -119,7 +119,7 @@ test("beyond 256 channels: told once, and they get their turn when others leave"
   assert.equal(errors.length, 1);
 });
 
-test("a gateway with a lower limit: what does not fit is refused by name", async () => {
+test("with a lower limit of the gateway, the channels beyond the limit are reported by name", async () => {
   const world = start(undefined, 3);
   const errors: string[] = [];
   world.emitter.on("error", ({ channels }) => errors.push(...channels));
@@ -130,7 +130,7 @@ test("a gateway with a lower limit: what does not fit is refused by name", async
   assert.equal(errors.length, 1);
 });
 
-test("it knows what is overdue", async () => {
+test("waits and idle show whether an answer is due", async () => {
   const world = start();
   world.requests.open(undefined);
   world.add(["A.trade"]);

@@ -1,6 +1,7 @@
 /**
- * What the client asks of a gateway: it brings the channels that the gateway has in line with those that have listeners, one request at a
- * time, so that each answer has its question, and within the gateway's limits.
+ * The requests that the client sends to a gateway. They make the gateway's list of channels equal to the
+ * channels that have listeners. Only one request is open at a time, so that each answer belongs to a known
+ * request. All messages stay within the gateway's limits.
  */
 
 import type { ClientMessage, ErrorMessage, Position, SubscriptionAck } from "@odin-ws/protocol";
@@ -8,18 +9,27 @@ import type { Emitter } from "./emitter.ts";
 import type { Registry } from "./registry.ts";
 import type { Timers } from "./timers.ts";
 
-/** Bytes of the names in one message: 4 KiB are allowed, the rest of it takes less than 200. */
+/**
+ * Bytes of the names in one message: a message may have 4 KiB, and everything except the names takes less
+ * than 200 bytes.
+ */
 const MAX_NAME_BYTES = 3_800;
 const MAX_CHANNELS = 256;
-/** The longest token that fits into one message; for a longer one the connection is made anew, where it goes into the address. */
+/**
+ * Longest token that fits into one message. A longer token is only sent in the address of the next
+ * connection.
+ */
 const MAX_TOKEN = 4_000;
-/** Between two messages: the gateway takes 20 a second, and heartbeats come on top. */
-const SPACING = 60; // ms
+/** Between two messages: the gateway reads 20 messages a second, and heartbeats are not spaced. */
+const SPACING_MS = 60;
 
-interface CatchUp {
+/** A running refill: a question for all messages of the live channels since a position. */
+interface Refill {
   round: number;
   since: Position;
+  /** Channels that were not requested yet; each part fits into one message. */
   parts: string[][];
+  /** False when the gateway no longer had all messages of one part. */
   whole: boolean;
 }
 type Request = Extract<ClientMessage, { type: "subscribe" | "unsubscribe" | "auth" }>;
@@ -31,23 +41,33 @@ export class Requests {
   readonly #timers: Timers;
   readonly #toGateway: (message: ClientMessage) => void;
   readonly #refilled: (round: number, whole: boolean) => void;
-  /** Channels that were acknowledged once: they are resumed, the others begin. */
+  /**
+   * Channels that a gateway has acknowledged. A new connection resumes them; other channels start without
+   * `since`.
+   */
   #live = new Set<string>();
+  /** Channels that this gateway has refused. */
   readonly #refused = new Set<string>();
-  /** The application was told that there are channels beyond the limit. */
-  #toldExcess = false;
+  /** The application knows that some channels are beyond the limit. */
+  #excessReported = false;
   #open = false;
-  /** What the gateway has. */
-  #there: ReadonlySet<string> = new Set();
-  #flight: Request | undefined;
-  #catchUp: CatchUp | undefined;
-  /** Parts of a request that failed as a whole. */
+  /** Channels of this connection, as the gateway has acknowledged them. */
+  #subscribed: ReadonlySet<string> = new Set();
+  /** The request that has no answer yet. */
+  #pending: Request | undefined;
+  #refill: Refill | undefined;
+  /** Halves of a `subscribe` that the gateway refused. */
   #parts: string[][] = [];
+  /** A fresh token to send. */
   #token: string | undefined;
+  /** A replay to request. */
   #replay: Replay | undefined;
   #sentAt = -Infinity;
 
-  /** `refilled`: all that was asked for `since` something is acknowledged; `whole`: the gateway had all of it. */
+  /**
+   * `send`: sends a message to the gateway. `refilled`: the gateway has acknowledged all parts of a refill;
+   * `whole`: it still had all messages.
+   */
   constructor(
     registry: Registry,
     emitter: Emitter,
@@ -67,11 +87,11 @@ export class Requests {
     return this.#wanted([...this.#live]);
   }
 
-  /** A connection is open. `since`: where the live channels go on. */
+  /** A connection is open. `since`: the position from which the live channels resume. */
   open(since: Position | undefined): void {
     this.close();
     this.#open = true;
-    this.#refused.clear(); // The token may be another one.
+    this.#refused.clear(); // This connection may have another token, which allows more.
     if (since) this.refill(since, 0);
     else this.#live.clear();
     this.pump();
@@ -79,60 +99,65 @@ export class Requests {
 
   close(): void {
     this.#open = false;
-    this.#there = new Set();
+    this.#subscribed = new Set();
     this.#parts = [];
-    this.#flight = this.#catchUp = this.#token = this.#replay = undefined;
+    this.#pending = this.#refill = this.#token = this.#replay = undefined;
   }
 
-  /** Asks for what the live channels carried after a position. Replaces an earlier such question. */
+  /** Requests all messages of the live channels since a position. Replaces an earlier refill. */
   refill(since: Position, round: number): void {
-    this.#catchUp = { round, since, parts: parted(this.live), whole: true };
+    this.#refill = { round, since, parts: splitIntoMessages(this.live), whole: true };
     this.pump();
   }
 
+  /** Sends a fresh token. */
   renew(token: string): void {
     if (token.length > MAX_TOKEN) return;
     this.#token = token;
     this.pump();
   }
 
-  /** Asks for envelopes again. Waits for no answer; replaces what has not been asked for yet. */
+  /**
+   * Requests envelopes again. Does not wait for other answers, and replaces a replay that was not sent yet.
+   */
   replay(range: Replay): void {
     this.#replay = range;
     this.pump();
   }
 
-  /** True when nothing was sent, or is to be sent, since this time. */
+  /** True when nothing was sent since this time, and no replay waits to be sent. */
   idle(since: number): boolean {
     return this.#sentAt < since && !this.#replay;
   }
 
-  /** True while an answer is awaited that cannot take long; for a token, a gateway may have to fetch keys. */
+  /**
+   * True when an answer is due. The answer to `auth` does not count: a gateway may first have to fetch keys.
+   */
   get waits(): boolean {
-    return this.#flight !== undefined && this.#flight.type !== "auth";
+    return this.#pending !== undefined && this.#pending.type !== "auth";
   }
 
-  /** `pump` in so many milliseconds. */
+  /** Calls `pump` after this many milliseconds. */
   pumpAfter(ms: number): void {
     this.#timers.set("pump", ms, () => this.pump());
   }
 
-  /** Sends what is to be sent next, if there is something and it may be sent. */
+  /** Sends the next message, if there is one and the limits allow it now. */
   pump(): void {
     if (!this.#open) return;
-    const wait = this.#sentAt + SPACING - this.#timers.now();
+    const wait = this.#sentAt + SPACING_MS - this.#timers.now();
     if (wait > 0) return this.pumpAfter(wait);
     if (this.#replay) {
       this.#send(this.#replay);
       this.#replay = undefined;
-      return this.pumpAfter(SPACING);
+      return this.pumpAfter(SPACING_MS);
     }
-    if (this.#flight) return;
+    if (this.#pending) return;
     for (const channel of this.#live) {
-      if (!this.#there.has(channel) && !this.#registry.has(channel)) this.#live.delete(channel);
+      if (!this.#subscribed.has(channel) && !this.#registry.has(channel)) this.#live.delete(channel);
     }
-    this.#flight = this.#next();
-    if (this.#flight) this.#send(this.#flight);
+    this.#pending = this.#nextRequest();
+    if (this.#pending) this.#send(this.#pending);
   }
 
   #send(message: ClientMessage): void {
@@ -140,73 +165,77 @@ export class Requests {
     this.#toGateway(message);
   }
 
+  /** The gateway has acknowledged the pending request. */
   answered({ subscribed, recovered }: SubscriptionAck): void {
-    const request = this.#flight;
-    this.#flight = undefined;
-    this.#there = new Set(subscribed);
-    if (recovered === false && this.#catchUp) this.#catchUp.whole = false;
+    const request = this.#pending;
+    this.#pending = undefined;
+    this.#subscribed = new Set(subscribed);
+    if (recovered === false && this.#refill) this.#refill.whole = false;
     const begun = this.#wanted(subscribed).filter((channel) => !this.#live.has(channel));
     for (const channel of begun) this.#live.add(channel);
-    this.#afterPart();
-    if (request?.type === "auth") this.#refused.clear(); // The fresh one may allow more.
+    this.#finishRefill();
+    if (request?.type === "auth") this.#refused.clear(); // The fresh token may allow more.
     if (begun.length > 0) this.#emitter.emit("subscribed", { channels: begun });
     this.pump();
   }
 
+  /** The gateway has refused the pending request. */
   refused({ code, message }: ErrorMessage): void {
-    const request = this.#flight;
-    this.#flight = undefined;
+    const request = this.#pending;
+    this.#pending = undefined;
     const subscribe = request?.type === "subscribe";
     const channels = subscribe ? request.channels : [];
     const middle = channels.length >> 1;
     if (middle > 0) {
-      // One of them is to blame: halves find it.
-      const parts = (subscribe && request.since && this.#catchUp?.parts) || this.#parts;
+      // At least one of the channels is refused. Both halves are tried separately, until a single channel
+      // remains.
+      const parts = (subscribe && request.since && this.#refill?.parts) || this.#parts;
       parts.unshift(channels.slice(0, middle), channels.slice(middle));
     } else {
       for (const channel of channels) {
         this.#refused.add(channel);
         this.#live.delete(channel);
       }
-      this.#afterPart();
+      this.#finishRefill();
       this.#emitter.emit("error", { code, message, channels });
     }
     this.pump();
   }
 
-  #afterPart(): void {
-    const done = this.#catchUp;
-    if (done?.parts.length !== 0) return;
-    this.#catchUp = undefined;
-    this.#refilled(done.round, done.whole);
+  /** Ends the refill if no part is left to request. */
+  #finishRefill(): void {
+    const refill = this.#refill;
+    if (refill?.parts.length !== 0) return;
+    this.#refill = undefined;
+    this.#refilled(refill.round, refill.whole);
   }
 
-  /** Takes the most urgent request. */
-  #next(): Request | undefined {
-    const catchUp = this.#catchUp;
-    if (catchUp) {
-      const channels = this.#first(catchUp.parts);
-      if (channels) return { type: "subscribe", channels, since: catchUp.since };
-      this.#afterPart();
+  /** Takes the most urgent request: refill, fresh token, unsubscribe, subscribe. */
+  #nextRequest(): Request | undefined {
+    const refill = this.#refill;
+    if (refill) {
+      const channels = this.#takePart(refill.parts);
+      if (channels) return { type: "subscribe", channels, since: refill.since };
+      this.#finishRefill();
     }
     const token = this.#token;
     if (token) {
       this.#token = undefined;
       return { type: "auth", token };
     }
-    const there = [...this.#there];
-    const [removed] = parted(there.filter((channel) => !this.#registry.has(channel)));
+    const subscribed = [...this.#subscribed];
+    const [removed] = splitIntoMessages(subscribed.filter((channel) => !this.#registry.has(channel)));
     if (removed) {
       for (const channel of removed) this.#live.delete(channel);
       return { type: "unsubscribe", channels: removed };
     }
     const missing = [...this.#registry.channels].filter(
-      (channel) => !this.#there.has(channel) && !this.#refused.has(channel),
+      (channel) => !this.#subscribed.has(channel) && !this.#refused.has(channel),
     );
-    const room = MAX_CHANNELS - there.length;
-    this.#tell(missing.slice(room));
-    const [added] = parted(missing.slice(0, room));
-    const channels = this.#first(this.#parts) ?? added;
+    const room = MAX_CHANNELS - subscribed.length;
+    this.#reportExcess(missing.slice(room));
+    const [added] = splitIntoMessages(missing.slice(0, room));
+    const channels = this.#takePart(this.#parts) ?? added;
     return channels && { type: "subscribe", channels };
   }
 
@@ -214,8 +243,11 @@ export class Requests {
     return channels.filter((channel) => this.#registry.has(channel));
   }
 
-  /** Takes the first part of which something is still wanted; those before it are let go. */
-  #first(parts: string[][]): string[] | undefined {
+  /**
+   * Removes parts up to the first part with a channel that still has a listener, and returns its channels
+   * that have one.
+   */
+  #takePart(parts: string[][]): string[] | undefined {
     for (let part = parts.shift(); part; part = parts.shift()) {
       const channels = this.#wanted(part);
       if (channels.length > 0) return channels;
@@ -223,21 +255,22 @@ export class Requests {
     return undefined;
   }
 
-  #tell(excess: readonly string[]): void {
+  /** Reports channels beyond the limit, once until no channel is beyond the limit. */
+  #reportExcess(excess: readonly string[]): void {
     const some = excess.length > 0;
-    const message = `more than ${MAX_CHANNELS} channels: these wait`;
-    if (some && !this.#toldExcess)
+    const message = `more than ${MAX_CHANNELS} channels: the others wait`;
+    if (some && !this.#excessReported)
       this.#emitter.emit("error", { code: "too_many_channels", message, channels: excess });
-    this.#toldExcess = some;
+    this.#excessReported = some;
   }
 }
 
-/** Cuts a list of channels into lists that fit into one message each. */
-function parted(channels: readonly string[]): string[][] {
+/** Splits a list of channels into lists that fit into one message each. */
+function splitIntoMessages(channels: readonly string[]): string[][] {
   const parts: string[][] = [];
   let room = 0;
   for (const channel of channels) {
-    // No less than its bytes in UTF-8, and as many for ASCII; quotes and comma come on top.
+    // At least the name's bytes in UTF-8 (exactly these for ASCII), and 3 bytes for quotes and comma.
     const bytes = encodeURIComponent(channel).length + 3;
     room -= bytes;
     if (room < 0) {

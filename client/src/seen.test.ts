@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Seen } from "./seen.ts";
 
-test("knows the last ones, and says up to where it has forgotten", () => {
+test("remembers the last offsets, and reports the highest forgotten offset", () => {
   const seen = new Seen(3);
   for (let offset = 1; offset <= 6; offset++) assert.ok(seen.add(offset));
   assert.equal(seen.forgotten, -1);
@@ -13,7 +13,7 @@ test("knows the last ones, and says up to where it has forgotten", () => {
   assert.equal(seen.add(4), false);
 });
 
-test("what it has not forgotten is never taken for new, in any order", () => {
+test("an offset that is not forgotten is never added twice, in any order", () => {
   fc.assert(
     fc.property(
       fc.array(fc.nat(40), { maxLength: 200 }),

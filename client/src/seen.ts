@@ -1,21 +1,24 @@
-/** Offsets of the last messages that were passed on: a gateway that is asked for what may be missing sends some of them again. */
+/** Offsets of delivered messages, to recognize duplicates: a refill may bring delivered messages again. */
 
-/** A gateway remembers 100,000 messages; more than this many of one client's within its 30 s are rare. */
+/**
+ * The history of a gateway has at most 100,000 messages in 30 s; one client rarely gets more than this many
+ * of them.
+ */
 const GENERATION = 50_000;
 
-/** Two sets, of which the older is let go as a whole: 50,000 to 100,000 offsets. */
+/** Remembers the last 50,000 to 100,000 offsets, in two sets; the older set is dropped as a whole. */
 export class Seen {
   readonly #generation: number;
   #young = new Set<number>();
   #old = new Set<number>();
-  /** Highest offset that has been let go of; what is below may have been passed on or not. */
+  /** Highest offset that was forgotten. For offsets up to this one `add` may return true again. */
   forgotten = -1;
 
   constructor(generation: number = GENERATION) {
     this.#generation = generation;
   }
 
-  /** False when it was there already. */
+  /** Adds an offset. Returns false when the offset is already there. */
   add(offset: number): boolean {
     if (this.#young.has(offset) || this.#old.has(offset)) return false;
     if (this.#young.size >= this.#generation) {

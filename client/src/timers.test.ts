@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { FakeLine } from "./fake-line.fixture.ts";
 import { Timers } from "./timers.ts";
 
-test("one of each name, and none after clear", async () => {
+test("there is one timer per name, and none after clear", async () => {
   const line = new FakeLine();
   const timers = new Timers(line.environment);
   const fired: string[] = [];

@@ -1,8 +1,8 @@
-/** The clock, and one timer of each name: setting it again replaces it. */
+/** The clock, and one timer per name: setting a timer again replaces it. */
 
 import type { Environment } from "./types.ts";
 
-const LONGEST = 2e9; // 23 days; browsers and Node take up to 2 ** 31 - 1 ms
+const LONGEST_MS = 2e9; // 23 days; browsers and Node take up to 2 ** 31 - 1 ms
 
 type Name = "connect" | "welcome" | "beat" | "renew" | "pump" | "hide";
 
@@ -18,17 +18,17 @@ export class Timers {
     return this.#environment.now();
   }
 
-  /** After more than 23 days never: nothing here lasts so long, and a longer time would make setTimeout call back at once. */
+  /** A timer above 23 days never fires, because setTimeout would call back at once after such a long time. */
   set(name: Name, ms: number, callback: () => void): void {
     this.stop(name);
-    if (ms <= LONGEST) this.#running.set(name, this.#environment.setTimeout(callback, ms));
+    if (ms <= LONGEST_MS) this.#running.set(name, this.#environment.setTimeout(callback, ms));
   }
 
   stop(name: Name): void {
     this.#environment.clearTimeout(this.#running.get(name));
   }
 
-  /** Stops them all. */
+  /** Stops all timers. */
   clear(): void {
     for (const name of this.#running.keys()) this.stop(name);
   }

@@ -1,104 +1,126 @@
-/** What an application sees of the client. */
+/** The public types of the client. */
 
 import type { Envelope, ErrorCode, ThrottleLevel } from "@odin-ws/protocol";
 
 export type { Envelope };
 
 /**
- * - `connecting`: a socket is being opened, or was opened and has not been welcomed yet.
+ * - `connecting`: a socket is being opened, or waits for the gateway's welcome.
  * - `open`: messages flow.
- * - `waiting`: until `retryAt`, then it connects again.
- * - `offline`: the browser says that there is no network; it connects when there is.
- * - `paused`: the page is hidden, or the application called `pause()`; it connects when that is over.
- * - `closed`: for good, by `close()` or because coming back cannot help; `reason` says which.
+ * - `waiting`: the client reconnects at `retryAt`.
+ * - `offline`: the browser reports that there is no network; the client reconnects when the network is back.
+ * - `paused`: the page is hidden, or the application called `pause()`; the client reconnects when the page is
+ *   visible again, or after `resume()`.
+ * - `closed`: the client has ended and never reconnects, after `close()` or because a reconnect cannot help;
+ *   `reason` says why.
  */
 export type State = "connecting" | "open" | "waiting" | "offline" | "paused" | "closed";
 
-/** The client at one moment. Never changed: a new object takes its place, so it can be compared with `===`. */
+/**
+ * The status of the client. The object is immutable: every change makes a new object, so `===` shows a
+ * change.
+ */
 export interface Status {
   readonly state: State;
-  /** Why it is in this state, for a person to read; empty while everything is as it should be. */
+  /** Why the client is in this state, for people; empty while everything works. */
   readonly reason: string;
-  /** Close code of the last connection that ended, 0 when none has. */
+  /** Close code of the last connection that ended; 0 when no connection has ended. */
   readonly code: number;
-  /** Date.now() of the next attempt, while `waiting`. */
+  /** Time of the next attempt in milliseconds since 1970, while `waiting`. */
   readonly retryAt?: number | undefined;
-  /** Instance name of the gateway that answered last. */
+  /** Instance name of the last gateway that welcomed the client. */
   readonly gateway?: string | undefined;
   /** Round trip of the last heartbeat, in milliseconds. */
   readonly latencyMs?: number | undefined;
-  /** 0: everything is sent. Above: this client reads too slowly, and less is sent. */
+  /** 0: the gateway sends everything. Above 0: this client reads too slowly, and the gateway sends less. */
   readonly throttle: ThrottleLevel;
 }
 
-/** Messages of these channels were lost for good: fetch their present state in another way. Live messages go on. */
+/**
+ * Messages of these channels are lost: fetch the channels' present state in another way. Live messages
+ * continue.
+ */
 export interface Refetch {
-  /** Channels and patterns as they were subscribed, in short form; each once. */
+  /** Channels and patterns as they were subscribed, in short form, without duplicates. */
   readonly channels: readonly string[];
-  /** `history`: away for longer than the gateways remember. `epoch`: the stream was replaced. `overflow`: too much to remember here. */
+  /**
+   * - `history`: the client was away for longer than the gateways' history lasts.
+   * - `epoch`: the stream was replaced.
+   * - `overflow`: while a gap was open, more messages arrived than the client can remember.
+   */
   readonly reason: "history" | "epoch" | "overflow";
 }
 
-/** Something that the application or its token has to mend; the connection goes on without it. */
+/** An error that the application must fix. The connection continues without the named channels. */
 export interface ClientError {
-  /** A code of the gateway, or `token`: the application's token function threw `message`. */
+  /** An error code of the gateway, or `token`: the application's token function has thrown an error. */
   readonly code: ErrorCode | "token";
   readonly message: string;
-  /** The channels that are not subscribed because of it. */
+  /** The channels that are not subscribed because of this error. */
   readonly channels: readonly string[];
 }
 
 export interface Events {
-  /** Something in `client.status` has changed. */
+  /** `client.status` has changed. */
   status: Status;
   refetch: Refetch;
-  /** These channels have become live: what is published from here on comes. Not told again when one more listener joins a channel. */
+  /**
+   * These channels are live now: the client gets everything that is published from now on. A second listener
+   * of a live channel causes no event.
+   */
   subscribed: { readonly channels: readonly string[] };
   error: ClientError;
 }
 
 export interface MessageInfo {
-  /** Older than a message that this channel brought before: it was left out while the client was throttled, and came later. */
+  /**
+   * The channel has delivered a newer message before: the gateway had dropped this message while the client
+   * was throttled.
+   */
   readonly late: boolean;
 }
 
 export type Listener<Data = unknown> = (message: Envelope<Data>, info: MessageInfo) => void;
 
 export interface Client {
-  /** Always there; another object after every change. */
+  /** The current status; another object after every change. */
   readonly status: Status;
   /**
-   * Calls `listener` with every message of these channels and patterns (`BTC.trade`, `BTC.*`, `*.trade`) from now on, in order
-   * for each channel, each message once, also when several of them match it. Calls are independent of each other: a function that is
-   * given to two calls is called by both. On a closed client nothing comes.
+   * Calls `listener` with every message of these channels and patterns (`BTC.trade`, `BTC.*`, `*.trade`) from
+   * now on. The messages of each channel come in order. A message that several channels match comes once.
+   * Subscriptions are independent: a function that is subscribed twice is called twice. A closed client calls
+   * no listener.
    *
-   * @returns a function that ends it; calling it again does nothing
+   * @returns a function that ends the subscription; calling the function again has no effect
    * @throws TypeError when a name is neither a channel nor a pattern
    */
   subscribe<Data = unknown>(channels: string | readonly string[], listener: Listener<Data>): () => void;
-  /** Calls `listener` at every event of a kind; returns a function that ends it. */
+  /** Calls `listener` for every event with this name. Returns a function that removes the listener. */
   on<Name extends keyof Events>(event: Name, listener: (event: Events[Name]) => void): () => void;
-  /** Leaves the gateway and stays away until `resume()`, which goes on where it stopped. */
+  /** Disconnects until `resume()`, which continues from the same position in the stream. */
   pause(): void;
-  /** Ends `pause()`; while `waiting` it connects at once, while `open` it checks the line. */
+  /** Ends `pause()`. While `waiting` the client reconnects at once; while `open` it checks the connection. */
   resume(): void;
-  /** Ends the client for good: no timer, no socket and no event listener is left. */
+  /** Ends the client: no timer, no socket and no event listener is left. */
   close(): void;
 }
 
 export interface ConnectOptions {
   /**
-   * A JWT, or a function that gives one. The function is asked before every connection and before its token expires; a plain string cannot
-   * be renewed, and ends the client when it expires.
+   * A JWT, or a function that returns one. The client calls the function before every connection, and before
+   * the token expires. A plain string cannot be renewed: the client ends when it expires.
    */
   token?: string | (() => string | Promise<string>);
-  /** A page that has been hidden for so many milliseconds leaves until it is looked at. Default 300_000 (5 min); Infinity: never. */
+  /**
+   * A page that was hidden for this many milliseconds disconnects until it is visible. Default 300_000 (5
+   * min); Infinity: never.
+   */
   pauseHiddenAfter?: number;
-  /** For tests and for other environments: what the client uses of its surroundings. */
+  /** Replaces parts of the environment, for tests and for platforms other than browsers and Node. */
   environment?: Partial<Environment>;
 }
 
-/** The part of the WebSocket interface that is used. */
+/** The part of the WebSocket interface that the client uses. */
 export interface Socket {
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
@@ -107,21 +129,24 @@ export interface Socket {
   close(): void;
 }
 
-/** The part of `document` and `window` that is used. */
+/** The part of `document` and `window` that the client uses. */
 export interface Watchable {
   addEventListener(type: string, listener: () => void): void;
   removeEventListener(type: string, listener: () => void): void;
 }
 
-/** The part of a request's options that is used. */
+/** The part of the options of `fetch` that the client uses. */
 export interface Question {
   signal: AbortSignal;
 }
 
-/** Everything outside the client. Every default is the global of the same name, as browsers and Node 22 and later have it. */
+/**
+ * Everything that the client uses from outside. Every default is the global of the same name in browsers and
+ * in Node 22 or later.
+ */
 export interface Environment {
   open(url: string): Socket;
-  /** Asks why a connection was refused, and for how long; undefined: that is not asked. */
+  /** Asks a gateway that refused a connection how long to wait; undefined: the client does not ask. */
   fetch:
     | ((url: string, init: Question) => Promise<{ headers: { get(name: string): string | null } }>)
     | undefined;
@@ -129,11 +154,11 @@ export interface Environment {
   now(): number;
   setTimeout(callback: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
-  /** 0 to 1. */
+  /** A random number from 0 to 1. */
   random(): number;
-  /** Tells of `online` and `offline`; undefined where there is no such thing. */
+  /** Has the events `online` and `offline`; undefined where they do not exist. */
   window: Watchable | undefined;
   navigator: { readonly onLine?: boolean } | undefined;
-  /** Tells of `visibilitychange`. */
+  /** Has the event `visibilitychange`; undefined where there is no page. */
   document: (Watchable & { readonly hidden: boolean }) | undefined;
 }

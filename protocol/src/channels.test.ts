@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { covers, parseChannel, parseSubject, patternsOf, subjectOf } from "./channels.ts";
 
-test("a channel may be written short or as its subject", () => {
+test("a channel may be written in short form or as its subject", () => {
   assert.equal(parseChannel("BTC.trade"), "BTC.trade");
   assert.equal(parseChannel("odin.token.BTC.trade"), "BTC.trade");
   assert.equal(parseChannel("odin.global.trending"), "global.trending");
@@ -13,7 +13,7 @@ test("a channel may be written short or as its subject", () => {
   assert.equal(parseChannel("猫.trade"), "猫.trade");
 });
 
-test("what is no channel is refused", () => {
+test("parseChannel returns undefined for names that are neither a channel nor a pattern", () => {
   const wrong = [
     "",
     "BTC",
@@ -41,7 +41,7 @@ test("what is no channel is refused", () => {
   }
 });
 
-test("subjects map to channels and back", () => {
+test("a subject maps to its channel and back", () => {
   assert.deepEqual(parseSubject("odin.token.BTC.trade"), { channel: "BTC.trade", event: "trade" });
   assert.deepEqual(parseSubject("odin.global.trending"), { channel: "global.trending", event: "trending" });
   for (const subject of [
@@ -65,7 +65,7 @@ test("subjects map to channels and back", () => {
   );
 });
 
-test("a pattern covers what it stands for and nothing more", () => {
+test("a pattern covers the channels and patterns that it includes, and no others", () => {
   assert.ok(covers("*.*", "BTC.*"));
   assert.ok(covers("BTC.*", "BTC.trade"));
   assert.ok(covers("*.trade", "*.trade"));

@@ -1,19 +1,20 @@
 /**
  * Channels and subjects.
  *
- * A channel is `{SYMBOL}.{EVENT}` (`BTC.trade`) or `global.{EVENT}`; in a pattern either part may be `*`. On NATS the same
- * thing is called `odin.token.BTC.trade` or `odin.global.trending`; clients may use that name too.
+ * A channel is `{SYMBOL}.{EVENT}` (`BTC.trade`) or `global.{EVENT}`; in a pattern either part may be `*`.
+ * Each channel has a subject on NATS: `odin.token.BTC.trade`, `odin.global.trending`. Clients may use the
+ * subject's name, too.
  */
 
-/** First part of a channel that belongs to no token. */
+/** First part of the channels that belong to the whole market instead of one token. */
 export const GLOBAL = "global";
 
-// One part of a channel: anything that NATS allows in a subject's token and JSON needs no escape for.
+// One part of a channel: characters that NATS allows in a subject's token and that JSON does not escape.
 const PART = /^[^\s.*>"\\\p{Cc}\p{Cs}]{1,64}$/u;
 
 const isPart = (text: string | undefined): text is string => text !== undefined && PART.test(text);
 
-/** True for a channel's name without wildcard, in its short form. */
+/** True for a channel in its short form, without a wildcard. */
 export function isChannel(name: string): boolean {
   const dot = name.indexOf(".");
   return isPart(name.slice(0, dot === -1 ? 0 : dot)) && isPart(name.slice(dot + 1));
@@ -22,8 +23,8 @@ export function isChannel(name: string): boolean {
 export const isPattern = (channel: string): boolean => channel.startsWith("*.") || channel.endsWith(".*");
 
 /**
- * Brings what a client calls a channel into its short form: `odin.token.BTC.trade` → `BTC.trade`, `*.trade` → `*.trade`.
- * Returns undefined when it is neither a channel nor a pattern.
+ * Returns the short form of a channel or pattern: `odin.token.BTC.trade` → `BTC.trade`, `*.trade` →
+ * `*.trade`. Returns undefined for any other value.
  */
 export function parseChannel(name: unknown): string | undefined {
   if (typeof name !== "string" || name.length > 160) return undefined;
@@ -37,14 +38,14 @@ export function parseChannel(name: unknown): string | undefined {
   return parts.join(".");
 }
 
-/** The channel and event of a NATS subject, or undefined when the subject is none of ours. */
+/** The channel and event of a NATS subject, or undefined for a subject outside of this protocol. */
 export function parseSubject(subject: string): { channel: string; event: string } | undefined {
   const parts = subject.split(".");
   if (parts[0] !== "odin") return undefined;
   const [, scope, third, fourth] = parts;
   if (scope === GLOBAL && parts.length === 3 && isPart(third))
     return { channel: `${GLOBAL}.${third}`, event: third };
-  // A token named "global" would be taken for the global channels.
+  // The channels of a token named "global" would look like the global channels.
   if (scope === "token" && parts.length === 4 && isPart(third) && third !== GLOBAL && isPart(fourth)) {
     return { channel: `${third}.${fourth}`, event: fourth };
   }
@@ -62,7 +63,7 @@ export function patternsOf(channel: string): [string, string, string] {
   return [`${channel.slice(0, dot)}.*`, `*.${channel.slice(dot + 1)}`, "*.*"];
 }
 
-/** True when everything that `wanted` (a channel or pattern) stands for is covered by `pattern`. */
+/** True when `pattern` matches every channel that `wanted` (a channel or a pattern) matches. */
 export function covers(pattern: string, wanted: string): boolean {
   const [symbol, event] = pattern.split(".");
   const [wantedSymbol, wantedEvent] = wanted.split(".");

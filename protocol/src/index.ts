@@ -1,4 +1,4 @@
-/** The TypeScript mirror of PROTOCOL.md: everything that the gateway, its clients and its publishers agree on. */
+/** The TypeScript mirror of PROTOCOL.md: everything on which gateways, clients and publishers must agree. */
 export * from "./channels.ts";
 export * from "./events.ts";
 export * from "./limits.ts";

@@ -6,7 +6,7 @@ import { parseClientMessage } from "./messages.ts";
 const read = (value: unknown) => parseClientMessage(JSON.stringify(value));
 const codeOf = (value: unknown) => (read(value) as { code?: string }).code;
 
-test("valid messages come back in short form", () => {
+test("a valid message is returned with its channels in short form", () => {
   assert.deepEqual(read({ type: "subscribe", channels: ["odin.token.BTC.trade", "BTC.trade", "BTC.*"] }), {
     type: "subscribe",
     channels: ["BTC.trade", "BTC.*"],
@@ -31,7 +31,7 @@ test("valid messages come back in short form", () => {
   assert.deepEqual(read({ type: "auth", token: "t" }), { type: "auth", token: "t" });
 });
 
-test("each mistake has its code", () => {
+test("each mistake gets its error code", () => {
   assert.equal((parseClientMessage("{") as { code?: string }).code, "invalid_json");
   for (const value of [
     null,
@@ -71,7 +71,7 @@ test("each mistake has its code", () => {
   assert.equal(codeOf({ type: "subscribe", channels: ["a.b", "c"] }), "invalid_channel");
 });
 
-test("no input makes it throw, and an answer never echoes more than a glimpse", () => {
+test("no input throws, and an error quotes only a short part of the input", () => {
   fc.assert(
     fc.property(
       fc.oneof(

@@ -1,9 +1,9 @@
-/** Messages on the wire, both ways, and the check of what a client sends. See PROTOCOL.md. */
+/** Messages on the wire in both directions, and the parser for messages of clients. See PROTOCOL.md. */
 
 import { parseChannel } from "./channels.ts";
 import type { Priority } from "./events.ts";
 
-/** A place in the stream. `offset` is comparable only within the same `epoch`. */
+/** A position in the stream. `offset` is comparable only within the same `epoch`. */
 export interface Position {
   epoch: string;
   offset: number;
@@ -11,7 +11,7 @@ export interface Position {
 
 export interface Subscribe {
   type: "subscribe";
-  /** Channels and patterns, in short form, without repetition. */
+  /** Channels and patterns, in short form, without duplicates. */
   channels: string[];
   since?: Position;
 }
@@ -41,23 +41,26 @@ export interface Welcome {
   /** Offset of the last message that the gateway has read. */
   offset: number;
   heartbeat_seconds: number;
-  /** Window of the client's first wait before it reconnects. */
+  /** The client draws its first wait before a reconnect from this window. */
   reconnect: { min_ms: number; max_ms: number };
 }
 export interface SubscriptionAck {
   type: "subscription_ack";
-  /** All channels of the connection now. */
+  /** All channels of the connection after the request. */
   subscribed: string[];
   count: number;
-  /** Answers `since`: false when what came after it is no longer whole; the client must then refetch. */
+  /**
+   * Only after `since`: false when the gateway no longer has all messages after it; the client must then
+   * refetch.
+   */
   recovered?: boolean;
-  /** How many envelopes the gateway sends again because of `since`. */
+  /** Only after `since`: the number of missed envelopes that follow. */
   replayed?: number;
 }
 export interface Envelope<Data = unknown> {
-  /** Per connection, contiguous from 1. */
+  /** Number of this envelope on its connection: 1, 2, 3, … */
   seq: number;
-  /** Place in the stream, the same on every gateway. */
+  /** Position in the stream, the same on every gateway. */
   offset: number;
   /** Publish time, milliseconds since 1970. */
   ts: number;
@@ -70,9 +73,9 @@ export interface HeartbeatAck {
   type: "heartbeat_ack";
   /** Gateway's clock, milliseconds since 1970. */
   ts: number;
-  /** Last `seq` that this connection was given: above what the client saw means that a replay is due. */
+  /** Last `seq` of this connection. A client that has received less must request a replay. */
   seq: number;
-  /** Who has seen all up to `seq` has everything up to here, and can resume from it. */
+  /** A client that has received everything up to `seq` can resume from this offset. */
   offset: number;
 }
 export interface ReplayEnd {
@@ -86,9 +89,9 @@ export interface ThrottleUpdate {
   type: "throttle_update";
   level: ThrottleLevel;
   rate_percent: number;
-  /** Envelopes that were left out since the level was last 0. */
+  /** Number of messages that the gateway has dropped since the level was last 0. */
   dropped: number;
-  /** Where to resume from to get them: `subscribe` with this as `since`. */
+  /** To get the dropped messages: `subscribe` with this as `since`. */
   since: Position;
   message: string;
 }
@@ -110,7 +113,7 @@ export interface Reconnect {
   in_ms: number;
   reason: string;
 }
-/** What the server says beside envelopes. */
+/** All messages of the server except envelopes. */
 export type ControlMessage =
   | Welcome
   | SubscriptionAck
@@ -121,7 +124,7 @@ export type ControlMessage =
   | Reconnect;
 export type ServerMessage = ControlMessage | Envelope;
 
-/** An envelope's `type` is the publisher's to choose: what tells it from a control message is its channel. */
+/** Only envelopes have a channel. Their `type` does not identify them, because the publisher chooses it. */
 export const isEnvelope = (message: ServerMessage): message is Envelope => "channel" in message;
 
 /** 0 normal, 1 light, 2 medium, 3 heavy. */
@@ -133,7 +136,7 @@ function invalid(code: ErrorCode, message: string): ErrorMessage {
   return { type: "error", code, message };
 }
 
-// What a client sent, cut to a length that is safe to send back.
+// A value that a client sent, as JSON, cut to a length that is safe to send back.
 function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? "undefined";
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
@@ -149,7 +152,7 @@ function parseChannels(value: unknown): string[] | ErrorMessage {
     if (channel === undefined) {
       return invalid(
         "invalid_channel",
-        `${quote(name)} is no channel: write SYMBOL.EVENT, global.EVENT, SYMBOL.* or *.EVENT`,
+        `${quote(name)} is not a channel: write SYMBOL.EVENT, global.EVENT, SYMBOL.* or *.EVENT`,
       );
     }
     channels.add(channel);
@@ -176,9 +179,9 @@ function parseSince(value: unknown): Position | ErrorMessage {
 const isError = (value: object): value is ErrorMessage => "type" in value && value.type === "error";
 
 /**
- * Reads one message of a client.
+ * Parses one message of a client. Never throws.
  *
- * @returns the message with its channels in short form, or the `error` message to answer with. Never throws.
+ * @returns the message with its channels in short form, or the `error` message to answer with
  */
 export function parseClientMessage(text: string): ClientMessage | ErrorMessage {
   let value: unknown;
@@ -188,7 +191,7 @@ export function parseClientMessage(text: string): ClientMessage | ErrorMessage {
     return invalid("invalid_json", `the message is not JSON: ${quote(text)}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return invalid("invalid_message", `a message is an object with a "type", not ${quote(value)}`);
+    return invalid("invalid_message", `a message must be an object with a "type", not ${quote(value)}`);
   }
   const message = value as Record<string, unknown>;
   switch (message.type) {
@@ -217,10 +220,13 @@ export function parseClientMessage(text: string): ClientMessage | ErrorMessage {
     }
     case "auth":
       if (typeof message.token !== "string" || message.token === "") {
-        return invalid("invalid_message", `"auth" needs a "token"`);
+        return invalid("invalid_message", `"auth" needs a "token": a text that is not empty`);
       }
       return { type: "auth", token: message.token };
     default:
-      return invalid("invalid_message", `unknown type ${quote(message.type)}`);
+      return invalid(
+        "invalid_message",
+        `unknown type ${quote(message.type)}: use subscribe, unsubscribe, replay, heartbeat or auth`,
+      );
   }
 }

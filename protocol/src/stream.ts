@@ -3,7 +3,9 @@
 /** Subjects that the stream captures. */
 export const SUBJECTS = ["odin.token.>", "odin.global.>"] as const;
 
-/** What a created stream is like unless settings say otherwise. The gateways' history has the same bounds. */
+/**
+ * Configuration of a created stream, unless settings change it. The gateways' history has the same limits.
+ */
 export const STREAM_DEFAULTS = {
   name: "ODIN_TOKENS",
   storage: "file",

@@ -1,13 +1,13 @@
 /**
- * Typed events: what a crypto-token backend publishes.
+ * Types of the events that a crypto-token backend publishes.
  *
- * Money is in US dollars, amounts in tokens, `change…` in percent, times in milliseconds since 1970. Each kind names the
- * fields that clients may count on; more fields are welcome and travel as they are.
+ * Money is in US dollars, amounts in tokens, `change…` in percent, times in milliseconds since 1970. Each
+ * type names the fields on which clients may rely. An event may have more fields: clients get them unchanged.
  */
 
 import type { GlobalEvent, Priority, TokenEvent } from "@odin-ws/protocol";
 
-/** Fields beyond those that a kind names. */
+/** Any additional fields. */
 export interface MoreFields {
   [field: string]: unknown;
 }
@@ -28,11 +28,11 @@ export interface Liquidity extends MoreFields {
   symbol: string;
   pool: string;
   liquidity: number;
-  /** What this deposit (> 0) or withdrawal (< 0) changed. */
+  /** Size of the deposit (> 0) or withdrawal (< 0). */
   delta: number;
 }
 
-/** What a token is; replaces earlier metadata. */
+/** Name and description of a token. Replaces earlier metadata. */
 export interface Metadata extends MoreFields {
   symbol: string;
   name: string;
@@ -56,13 +56,13 @@ export interface Comment extends MoreFields {
   text: string;
 }
 
-/** How many users have marked a token. */
+/** The number of users who have marked a token as a favorite. */
 export interface Favorites extends MoreFields {
   symbol: string;
   favorites: number;
 }
 
-/** A token came into being. */
+/** A token was created. */
 export interface Creation extends MoreFields {
   symbol: string;
   name: string;
@@ -71,18 +71,18 @@ export interface Creation extends MoreFields {
   price: number;
 }
 
-/** Aggregates over a window. */
+/** Totals of a token over a time window. */
 export interface Analytics extends MoreFields {
   symbol: string;
   window: string;
   trades: number;
   buyers: number;
   sellers: number;
-  /** Traded within the window, US dollars. */
+  /** Value traded within the window, US dollars. */
   windowVolume: number;
 }
 
-/** A holder's balance after a transfer. */
+/** Balance of a wallet after a transfer. */
 export interface Balances extends MoreFields {
   symbol: string;
   wallet: string;
@@ -90,7 +90,7 @@ export interface Balances extends MoreFields {
   delta: number;
 }
 
-/** A token's figures, all at once. */
+/** All figures of a token. */
 export interface TokenUpdate extends MoreFields {
   symbol: string;
   price: number;
@@ -109,7 +109,7 @@ export interface TrendingToken extends MoreFields {
   volume24h: number;
 }
 
-/** A token is open for trading. */
+/** A token was opened for trading. */
 export interface NewListing extends MoreFields {
   symbol: string;
   name: string;
@@ -117,54 +117,70 @@ export interface NewListing extends MoreFields {
   time: number;
 }
 
-/** What `data` is, for each event of a token. */
-export interface TokenData extends Record<TokenEvent, object> {
-  trade: Trade;
-  liquidity: Liquidity;
-  metadata: Metadata;
-  social: Social;
-  comment: Comment;
-  favorites: Favorites;
-  creation: Creation;
-  analytics: Analytics;
-  balances: Balances;
-  update: TokenUpdate;
-}
+/** Returns `Data`, and fails the type check when `Data` lacks one of these events or has another. */
+type ForEach<
+  Event extends string,
+  Data extends Record<Event, object> & Record<Exclude<keyof Data, Event>, never>,
+> = Data;
 
-/** What `data` is, for each global event. */
-export interface GlobalData extends Record<GlobalEvent, object> {
-  trending: TrendingToken[];
-  new_listing: NewListing;
-}
+/** The type of `data` for each event of a token. */
+export type TokenData = ForEach<
+  TokenEvent,
+  {
+    trade: Trade;
+    liquidity: Liquidity;
+    metadata: Metadata;
+    social: Social;
+    comment: Comment;
+    favorites: Favorites;
+    creation: Creation;
+    analytics: Analytics;
+    balances: Balances;
+    update: TokenUpdate;
+  }
+>;
 
-/** What every event has. */
+/** The type of `data` for each global event. */
+export type GlobalData = ForEach<
+  GlobalEvent,
+  {
+    trending: TrendingToken[];
+    new_listing: NewListing;
+  }
+>;
+
+/** Fields of every event. */
 export interface EventBase {
   /**
-   * The event's own id, unique on its channel (a trade's id, a row's version). Publishing an event again with the same id
-   * stores it once, as long as the stream remembers it (30 s with the default settings).
+   * An id that is unique on the event's channel, such as a trade's id or a row's version. The stream drops an
+   * event whose id it remembers (30 s with the default settings), so publishing an event twice stores it
+   * once.
    */
   id: string;
-  /** Replaces the kind's type (`price:update` for a trade) in the envelope; header `Odin-Type`. */
+  /** Replaces the event's default type (`price:update` for a trade) in the envelope; header `Odin-Type`. */
   type?: string;
-  /** Replaces the kind's priority (high for a trade); header `Odin-Priority`. */
+  /** Replaces the event's default priority (high for a trade); header `Odin-Priority`. */
   priority?: Priority;
 }
 
-/** An event of one token, told apart by `event`. */
+/** An event of one token. `event` decides the type of `data`. */
 export type TokenEventInput = {
-  [Event in TokenEvent]: EventBase & { event: Event; symbol: string; data: TokenData[Event] };
-}[TokenEvent];
+  [Event in keyof TokenData]: EventBase & { event: Event; symbol: string; data: TokenData[Event] };
+}[keyof TokenData];
 
-/** An event of the whole market, told apart by `event`. */
+/** An event of the whole market. `event` decides the type of `data`. */
 export type GlobalEventInput = {
-  [Event in GlobalEvent]: EventBase & { event: Event; data: GlobalData[Event] };
-}[GlobalEvent];
+  [Event in keyof GlobalData]: EventBase & { event: Event; data: GlobalData[Event] };
+}[keyof GlobalData];
 
-/** An event that the protocol does not name: `odin.token.{SYMBOL}.{EVENT}` or `odin.global.{EVENT}`, with any JSON. */
+/**
+ * An event that the protocol does not name: `odin.token.{SYMBOL}.{EVENT}` or `odin.global.{EVENT}`, with any
+ * JSON.
+ */
 export interface CustomEventInput extends EventBase {
   subject: string;
   data: unknown;
 }
 
-/** What `publish()` takes. */
+/** Any event that `publish()` accepts. */
 export type EventInput = TokenEventInput | GlobalEventInput | CustomEventInput;

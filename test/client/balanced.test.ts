@@ -1,4 +1,4 @@
-/** The client behind a load balancer with two gateways, of which one is killed and one is drained. */
+/** The client behind a load balancer with two gateways, of which one is killed or drained. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -11,7 +11,7 @@ import { assertExact, startWitness } from "./witness.ts";
 
 describe("client behind a load balancer", { skip: withoutNats() || withoutHaproxy() }, () => {
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-    test(`${signal} of its gateway: it goes on at the other one, nothing missing, none twice`, async (t) => {
+    test(`${signal} of its gateway: the client continues at the other one, and gets each message once`, async (t) => {
       const nats = await startNats(t);
       const env = { WS_DRAIN_SECONDS: "2" };
       const gateways = await Promise.all([startGateway(t, { nats, env }), startGateway(t, { nats, env })]);

@@ -1,4 +1,4 @@
-/** A TCP proxy between a client and a gateway that misbehaves when it is told to. */
+/** A TCP proxy between clients and a gateway. A test can cut, stall and slow down its connections. */
 
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
 import type { Owner } from "../harness/owner.ts";
@@ -11,15 +11,15 @@ interface Pair {
 
 export class FaultProxy {
   readonly port: number;
-  /** Port that new connections are passed on to. */
+  /** Port to which new connections are forwarded. */
   target: number;
   /** New connections are cut at once. */
   refusing = false;
-  /** Connections that were accepted so far. */
+  /** Number of connections that were accepted so far. */
   accepted = 0;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
-  /** Lines that carry nothing any more. */
+  /** Sockets of stalled connections. */
   readonly #stalled: Socket[] = [];
 
   constructor(port: number, target: number) {
@@ -45,7 +45,10 @@ export class FaultProxy {
     }
   }
 
-  /** Passes on only so many bytes more to the clients, then cuts: in the middle of a frame, unless by chance. */
+  /**
+   * Forwards only this many more bytes to the clients, then cuts the connections, usually in the middle of a
+   * frame.
+   */
   cutAfter(bytes: number): void {
     for (const pair of this.#pairs) {
       let left = bytes;
@@ -60,7 +63,7 @@ export class FaultProxy {
     }
   }
 
-  /** The lines stay and carry nothing any more, in neither direction; new connections are served. */
+  /** Keeps the connections open, but forwards nothing any more in either direction. New connections work. */
   stall(): void {
     for (const { client, gateway } of this.#pairs) {
       for (const socket of [client, gateway]) {
@@ -72,7 +75,7 @@ export class FaultProxy {
     this.#pairs.clear();
   }
 
-  /** Stops, or goes on, reading what the gateways send: the clients read too slowly. */
+  /** Stops or resumes reading from the gateways, as if the clients read too slowly. */
   throttle(paused: boolean): void {
     for (const { gateway } of this.#pairs) {
       if (paused) gateway.pause();
@@ -113,7 +116,7 @@ export class FaultProxy {
   }
 }
 
-/** Starts a proxy to this port; closed with its owner, with everything that it ever passed on. */
+/** Starts a proxy to this port. The owner closes the proxy and all of its connections. */
 export async function startProxy(owner: Owner, target: number): Promise<FaultProxy> {
   const proxy = new FaultProxy(await freePort(), target);
   owner.after(() => proxy.close());

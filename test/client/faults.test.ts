@@ -1,4 +1,7 @@
-/** The client against real gateways, with faults on the line between them: order, exactly once, and when to refetch. */
+/**
+ * The client against real gateways with network faults in between: order, each message once, and when to
+ * refetch.
+ */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
@@ -10,7 +13,7 @@ import { eventually, pause } from "../harness/wait.ts";
 import { startProxy } from "./fault-proxy.ts";
 import { assertExact, startWitness } from "./witness.ts";
 
-const LONG = 60_000; // A dead line is found within 20 s.
+const LONG = 60_000; // The client notices a dead connection within 20 s.
 
 describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
   const owner = suiteOwner();
@@ -27,7 +30,7 @@ describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
     ]);
   });
 
-  test("cut again and again, also in the middle of a message, from gateway to gateway", async (t) => {
+  test("repeated cuts, also in the middle of a message, with a change of the gateway", async (t) => {
     const proxy = await startProxy(t, first.wsPort);
     const witness = startWitness(t, proxy.url);
     const channels = ["CUT1.trade", "CUT2.trade", "CUT1.update"];
@@ -52,11 +55,11 @@ describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
     assert.ok(witness.states.some(({ state, code }) => state === "waiting" && code === 1006));
   });
 
-  test("away for 10 s: everything comes, nothing is to be refetched", async (t) => {
+  test("after 10 s without a connection everything arrives, without a refetch", async (t) => {
     const proxy = await startProxy(t, first.wsPort);
     const witness = startWitness(t, proxy.url);
     const book = await witness.listen("AWAY1.trade", "AWAY2.*");
-    // A silent channel too: its place in the stream must not grow old meanwhile.
+    // A silent channel too: the client's position must stay recent without messages.
     const silent = await witness.listen("AWAY3.trade");
     const feed = startFeed(t, nats, ["AWAY1.trade", "AWAY2.social"], 2);
     await eventually("messages", () => book.got.length > 50);
@@ -68,14 +71,14 @@ describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
     proxy.refusing = false;
     proxy.target = second.wsPort;
     await witness.until("open", LONG);
-    await eventually("the silent one", () => silent.got.length === 1);
+    await eventually("the message of the silent channel", () => silent.got.length === 1);
     assert.equal(silent.got[0]?.offset, late);
     await assertExact(book, await feed.stop());
     assert.deepEqual([witness.refetches, witness.errors], [[], []]);
     assert.ok(witness.states.some(({ reason }) => reason === "refused"));
   });
 
-  test("a line that carries nothing any more is given up in time to resume", { timeout: LONG }, async (t) => {
+  test("a stalled connection is given up in time to resume", { timeout: LONG }, async (t) => {
     const proxy = await startProxy(t, first.wsPort);
     const witness = startWitness(t, proxy.url);
     const book = await witness.listen("DEAD.trade");
@@ -91,20 +94,20 @@ describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
     assert.deepEqual(witness.refetches, []);
   });
 
-  test("away for longer than the history lasts: one refetch, then live messages in order", async (t) => {
+  test("after an absence longer than the history: one refetch, then live messages in order", async (t) => {
     const own = await startNats(t);
     const gateway = await startGateway(t, { nats: own, env: { JS_STREAM_MAX_AGE: "2s" } });
     const proxy = await startProxy(t, gateway.wsPort);
     const witness = startWitness(t, proxy.url);
     const book = await witness.listen("GONE.trade", "GONE.update");
     await own.publish("odin.token.GONE.trade", { n: 1 });
-    await eventually("the first", () => book.got.length === 1);
+    await eventually("the first message", () => book.got.length === 1);
     proxy.refusing = true;
     proxy.cut();
     await witness.until("waiting");
     for (let n = 0; n < 5; n++) await own.publish("odin.token.GONE.trade", { n: 2 });
     await pause(4_000);
-    // The history is trimmed when something is added to it.
+    // The gateway trims its history when it adds a message.
     await own.publish("odin.token.OTHER.trade", {});
     proxy.refusing = false;
     await witness.until("open", LONG);
@@ -117,25 +120,25 @@ describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
     assert.equal(witness.refetches[0]?.reason, "history");
   });
 
-  test("the stream is made again while connected: one refetch, then the new stream's messages", async (t) => {
+  test("the stream is replaced while connected: one refetch, then the new stream's messages", async (t) => {
     const own = await startNats(t);
     const gateway = await startGateway(t, { nats: own });
     const witness = startWitness(t, gateway.url);
     const book = await witness.listen("NEW.trade");
     await own.publishAll("odin.token.NEW.trade", [1, 2, 3]);
-    await eventually("three", () => book.got.length === 3);
+    await eventually("three messages", () => book.got.length === 3);
     await own.recreateStream();
-    await eventually("told", () => witness.refetches.length > 0);
+    await eventually("a refetch", () => witness.refetches.length > 0);
     assert.deepEqual(witness.refetches, [{ channels: ["NEW.trade"], reason: "epoch" }]);
     const offsets = await own.publishAll("odin.token.NEW.trade", [4, 5]);
-    await eventually("two more", () => book.got.length === 5);
+    await eventually("two more messages", () => book.got.length === 5);
     assert.deepEqual(
       book.got.slice(3).map(({ offset }) => offset),
       offsets,
     );
   });
 
-  test("drain: told to come back, it goes on elsewhere", async (t) => {
+  test("drain: the client reconnects in the announced time and continues at another gateway", async (t) => {
     const leaving = await startGateway(t, { nats, env: { WS_DRAIN_SECONDS: "1" } });
     const proxy = await startProxy(t, leaving.wsPort);
     const witness = startWitness(t, proxy.url);
@@ -146,7 +149,10 @@ describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
     leaving.process.signal("SIGTERM");
     await witness.until("waiting");
     assert.equal(witness.client.status.code, 1012);
-    assert.ok((witness.client.status.retryAt ?? 0) - Date.now() <= 1000, "within what the gateway said");
+    assert.ok(
+      (witness.client.status.retryAt ?? 0) - Date.now() <= 1000,
+      "the wait is within the announced time",
+    );
     await witness.until("open");
     await eventually("messages", () => book.got.length > 100);
     await assertExact(book, await feed.stop());

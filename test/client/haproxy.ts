@@ -1,4 +1,7 @@
-/** Debian's haproxy as a load balancer that sends an address to one gateway, as the cloud's does. */
+/**
+ * haproxy as a load balancer that sends all connections of an address to one gateway, like the load balancer
+ * in the cloud.
+ */
 
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -18,14 +21,17 @@ function findHaproxy(): string | undefined {
   return folders.map((folder) => join(folder, "haproxy")).find((path) => existsSync(path));
 }
 
-/** The `skip` of a suite that needs haproxy; under CI nothing goes untested, so there it is a failure. */
+/** The `skip` of a suite that needs haproxy. Throws under CI, because there no test may be skipped. */
 export function withoutHaproxy(): string | false {
   if (findHaproxy() !== undefined) return false;
   if (process.env.CI === "true") throw new Error(MISSING);
   return MISSING;
 }
 
-/** Starts one in front of these gateways and waits until it leads to one; returns the address for clients. */
+/**
+ * Starts haproxy in front of these gateways, waits until it forwards to a gateway, and returns the address
+ * for clients.
+ */
 export async function startHaproxy(owner: Owner, gateways: readonly Gateway[]): Promise<string> {
   const program = findHaproxy();
   if (program === undefined) throw new Error(MISSING);
@@ -62,7 +68,7 @@ ${servers.join("\n")}
     await rm(folder, { recursive: true, force: true });
   });
   await eventually(
-    () => `a way through haproxy:\n${haproxy.tail()}`,
+    () => `an answer through haproxy:\n${haproxy.tail()}`,
     async () => {
       if (haproxy.exit !== undefined) throw new Error(haproxy.tail());
       const answer = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** The code in the READMEs, in a browser against a gateway. */
+/** The code of the READMEs, run in a browser against a gateway. */
 
 import { strict as assert } from "node:assert";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -21,13 +21,13 @@ const ADDRESS = "ws://localhost:3004/ws";
 async function block(language: string, file = README): Promise<string> {
   const [, code] =
     (await readFile(file, "utf8")).match(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s")) ?? [];
-  if (code === undefined) throw new Error(`README.md has no ${language}`);
+  if (code === undefined) throw new Error(`${file} has no code block in ${language}`);
   return code;
 }
 
-/** Serves a page with this script, in which the README's address is that of the gateway, and opens it. */
+/** Serves a page with this script, replaces the README's address by the gateway's, and opens the page. */
 async function open(t: TestContext, html: string, script: string, name: string) {
-  assert.ok(script.includes(ADDRESS), `the README connects to ${ADDRESS}`);
+  assert.ok(script.includes(ADDRESS), `the README's code must connect to ${ADDRESS}`);
   const folder = await mkdtemp(join(tmpdir(), "odin-readme-"));
   t.after(() => rm(folder, { recursive: true }));
   const nats = await startNats(t);
@@ -56,7 +56,7 @@ async function open(t: TestContext, html: string, script: string, name: string) 
 }
 
 describe("the READMEs", { skip: withoutNats() || withoutBrowser() }, () => {
-  test("the plain page of the client's shows prices and its state", async (t) => {
+  test("the plain page of the client's README shows prices and the state", async (t) => {
     const { nats, page, errors, subscriptions } = await open(
       t,
       await block("html"),
@@ -70,7 +70,7 @@ describe("the READMEs", { skip: withoutNats() || withoutBrowser() }, () => {
     assert.deepEqual(errors, []);
   });
 
-  test("the page in the repository's README does, in ten lines", async (t) => {
+  test("the page of the repository's README does the same, in ten lines", async (t) => {
     const html = await block("html", join(ROOT, "README.md"));
     assert.ok(html.trim().split("\n").length <= 10);
     const [, script = ""] = /<script type="module">([\s\S]*)<\/script>/.exec(html) ?? [];
@@ -87,7 +87,7 @@ describe("the READMEs", { skip: withoutNats() || withoutBrowser() }, () => {
     assert.deepEqual(errors, []);
   });
 
-  test("its React components do the same, in strict mode, with one connection and one subscription", async (t) => {
+  test("the React components do the same in strict mode, with one connection and one subscription", async (t) => {
     const mount = `
       import { StrictMode } from "react";
       import { createRoot } from "react-dom/client";
@@ -103,7 +103,7 @@ describe("the READMEs", { skip: withoutNats() || withoutBrowser() }, () => {
     await nats.publish("odin.token.BTC.trade", { price: 64_000.5 });
     await eventually("a price", async () => (await page.textContent("#root")) === "BTC 64000.5 open");
     const opened = (await gateway.metrics()).sum("ws_messages_received_total", { type: "subscribe" });
-    assert.equal(opened, 1, "one subscribe on the wire");
+    assert.equal(opened, 1, "the client sent one subscribe");
     assert.deepEqual(errors, []);
   });
 });

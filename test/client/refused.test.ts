@@ -1,4 +1,7 @@
-/** The client at a gateway that refuses: in Node, and on pages of another origin that may read why and that may not. */
+/**
+ * The client with a gateway that refuses: in Node, and on pages that may or may not read the gateway's
+ * answer.
+ */
 
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
@@ -12,39 +15,43 @@ import { startGateway } from "../harness/gateway.ts";
 import { freePort } from "../harness/ports.ts";
 import { eventually } from "../harness/wait.ts";
 
-/** Ms, of a gateway that is full. */
+/** `Retry-After` of a full gateway, ms. */
 const ADVICE = 10_000;
 
-/** How long it still waits once it has been told for how long, ms. */
+/** Remaining wait of the client, ms. */
 const waits = ({ retryAt = 0 }: Status) => retryAt - Date.now();
 
-/** A gateway whose only seat is taken until `leave()`. */
+/** A gateway whose only place is taken until `leave()`. */
 async function startFull(t: TestContext, env: NodeJS.ProcessEnv = {}, headers: Record<string, string> = {}) {
   const gateway = await startGateway(t, { env: { WS_MAX_CONNECTIONS: "1", ...env } });
   const guest = await connectPlainly(t, gateway, { headers });
   return { gateway, leave: () => guest.close() };
 }
 
-describe("a gateway that is full", { concurrency: 2 }, () => {
-  test("Node: waits for what it says, and then it is in", async (t) => {
+describe("a full gateway", { concurrency: 2 }, () => {
+  test("in Node the client waits for Retry-After, and then connects", async (t) => {
     const { gateway, leave } = await startFull(t);
-    const client = connect(gateway.url, { environment: { random: () => 0.5 } }); // by itself it would wait for 2.75 s
+    const client = connect(gateway.url, { environment: { random: () => 0.5 } }); // own wait: 2.75 s
     t.after(() => client.close());
-    const told: Status[] = [];
-    client.on("status", (status) => told.push(status));
-    await eventually("the advice", () => client.status.reason === "asked to wait");
+    const states: Status[] = [];
+    client.on("status", (status) => states.push(status));
+    await eventually("the wait from Retry-After", () => client.status.reason === "asked to wait");
     assert.ok(waits(client.status) > ADVICE && waits(client.status) <= 1.5 * ADVICE);
-    assert.equal((await gateway.metrics()).sum("ws_connections_rejected_total"), 1, "asking is no attempt");
+    assert.equal(
+      (await gateway.metrics()).sum("ws_connections_rejected_total"),
+      1,
+      "the question is not an attempt",
+    );
     await leave();
-    await eventually("a seat", async () => (await gateway.stats()).connections === 0);
+    await eventually("a free place", async () => (await gateway.stats()).connections === 0);
     const from = Date.now();
     await eventually("the connection", () => client.status.state === "open", 25_000);
-    assert.ok(Date.now() - from > ADVICE / 2, "not before the time");
-    const waited = told.filter(({ state }) => state === "waiting").map(({ reason }) => reason);
+    assert.ok(Date.now() - from > ADVICE / 2, "the client did not connect too early");
+    const waited = states.filter(({ state }) => state === "waiting").map(({ reason }) => reason);
     assert.deepEqual(waited, ["refused", "asked to wait"]);
   });
 
-  test("a page of an origin that may connect is told, another one is not", {
+  test("a page of an allowed origin can read Retry-After, another page cannot", {
     skip: withoutBrowser(),
   }, async (t) => {
     const { code } = await bundle("index");
@@ -70,7 +77,7 @@ describe("a gateway that is full", { concurrency: 2 }, () => {
       const origin = allowed || page;
       const { gateway } = await startFull(t, { WS_ALLOWED_ORIGINS: allowed }, { origin });
       const { page: tab } = await open(page);
-      // Up to the end of the question: the second change while it waits, or the second attempt.
+      // The change after the refusal: the wait from Retry-After, or the next attempt.
       const script = `(async () => {
         const { connect } = await import("/odin-ws.js");
         const client = connect(${JSON.stringify(gateway.url)}, { environment: { random: () => 1 } }); // 5 s
@@ -92,7 +99,7 @@ describe("a gateway that is full", { concurrency: 2 }, () => {
         assert.deepEqual([state, reason], ["waiting", "asked to wait"], allowed);
         assert.ok(wait > ADVICE && wait <= 2 * ADVICE, `${wait}`);
       } else {
-        assert.equal(state, "connecting", "it comes back after a wait of its own");
+        assert.equal(state, "connecting", "the client reconnects after its own wait");
       }
       await tab.context().close();
     }

@@ -1,4 +1,4 @@
-/** The client behind a line that is too slow for it: gaps are replayed, what was left out is filled in. */
+/** The client on a connection that is too slow: it replays gaps, and fetches dropped messages later. */
 
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
@@ -9,13 +9,16 @@ import { eventually, pause } from "../harness/wait.ts";
 import { startProxy } from "./fault-proxy.ts";
 import { startWitness } from "./witness.ts";
 
-/** Some hundred of these fill the kernel's buffers. */
+/** About a hundred of these messages fill the kernel's buffers. */
 const BODY = JSON.stringify(randomBytes(50_000).toString("hex"));
 
 const EVENTS = ["trade", "favorites"] as const;
 type Event = (typeof EVENTS)[number];
 
-/** A client that stops reading until the gateway leaves messages out, and two messages that came before that. */
+/**
+ * A client that has received one message of each event, and then stops reading until the gateway drops
+ * messages.
+ */
 async function stalled(t: TestContext, settings: Env) {
   const nats = await startNats(t);
   const env = {
@@ -37,24 +40,24 @@ async function stalled(t: TestContext, settings: Env) {
     published[event].push(await nats.publish(`odin.token.SLOW.${event}`, body));
   };
   for (const event of EVENTS) await publish(event, "0");
-  await eventually("both", () => EVENTS.every((event) => books[event].got.length === 1));
+  await eventually("one message of each event", () => EVENTS.every((event) => books[event].got.length === 1));
 
   proxy.throttle(true);
   const throttled = async () =>
     (await gateway.metrics()).sum("ws_throttle_transitions_total", { from_level: "0" });
   for (let n = 0; (await throttled()) === 0; n++) {
-    assert.ok(n < 600, "60 MB later the gateway still sends");
+    assert.ok(n < 600, "after 60 MB the gateway still does not throttle");
     await publish("trade", BODY);
   }
-  // Low priority: left out now.
+  // The gateway now drops these messages, because they have low priority.
   for (let n = 0; n < 20; n++) await publish("favorites", `${n}`);
   await gateway.metric("ws_messages_dropped_total", { priority: "low" }, (count) => count >= 20);
 
-  /** Reads again, and waits until all is well. */
+  /** Reads again, and waits until the level is 0. */
   const recover = async () => {
     proxy.throttle(false);
-    await eventually("the notice", () => witness.states.some(({ throttle }) => throttle > 0));
-    // Passes at this level, and shows that there is a gap before it.
+    await eventually("a throttle level above 0", () => witness.states.some(({ throttle }) => throttle > 0));
+    // The gateway sends this message at this level. It shows the client the gap before it.
     await publish("trade", "1");
     await eventually("level 0", () => witness.client.status.throttle === 0, 20_000);
     for (let n = 0; n < 5; n++) for (const event of EVENTS) await publish(event, `${n}`);
@@ -64,10 +67,10 @@ async function stalled(t: TestContext, settings: Env) {
 
 describe("client that reads slowly", { skip: withoutNats() }, () => {
   for (const [what, settings] of [
-    ["what it can replay", {}],
-    ["what only the history still has", { WS_REPLAY_BUFFER: "1" }],
+    ["messages that can be replayed", {}],
+    ["messages that only the history still has", { WS_REPLAY_BUFFER: "1" }],
   ] as const) {
-    test(`gets ${what} in the end, each once, and each channel in order`, async (t) => {
+    test(`gets ${what}, each once, and each channel in order`, async (t) => {
       const { gateway, proxy, witness, books, published, recover } = await stalled(t, settings);
       await recover();
       for (const event of EVENTS) {
@@ -84,7 +87,7 @@ describe("client that reads slowly", { skip: withoutNats() }, () => {
         assert.deepEqual(book.late, []);
       }
       assert.deepEqual([witness.refetches, witness.errors], [[], []]);
-      assert.equal(proxy.accepted, 1, "all on one connection");
+      assert.equal(proxy.accepted, 1, "the client used one connection");
       const metrics = await gateway.metrics();
       assert.ok(metrics.sum("ws_replays_total") > 0, "there was a gap");
       const partial = metrics.sum("ws_replays_total", { result: "partial" });
@@ -92,11 +95,11 @@ describe("client that reads slowly", { skip: withoutNats() }, () => {
     });
   }
 
-  test("is told once when not even the history has it, and goes on in order", async (t) => {
+  test("gets one refetch when the history no longer has the messages, and continues in order", async (t) => {
     const settings = { WS_REPLAY_BUFFER: "1", JS_STREAM_MAX_AGE: "2s" };
     const { nats, proxy, witness, books, published, recover } = await stalled(t, settings);
     await pause(4_000);
-    // The history is trimmed when something is added to it.
+    // The gateway trims its history when it adds a message.
     await nats.publish("odin.token.OTHER.trade", {});
     await recover();
     for (const event of EVENTS) {
@@ -106,13 +109,13 @@ describe("client that reads slowly", { skip: withoutNats() }, () => {
       assert.deepEqual(
         offsets,
         [...new Set(offsets)].sort((a, b) => a - b),
-        "each once and in order",
+        "each message once and in order",
       );
-      assert.ok(offsets.length < published[event].length, "nothing was lost");
+      assert.ok(offsets.length < published[event].length, "messages should have been lost");
       assert.deepEqual(offsets.slice(-5), published[event].slice(-5));
     }
     const channels = ["SLOW.trade", "SLOW.favorites"];
     assert.deepEqual(witness.refetches, [{ channels, reason: "history" }]);
-    assert.equal(proxy.accepted, 1, "all on one connection");
+    assert.equal(proxy.accepted, 1, "the client used one connection");
   });
 });

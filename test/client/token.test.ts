@@ -1,4 +1,4 @@
-/** The client and tokens, against a gateway that checks them. */
+/** The client with tokens, against a gateway that checks them. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -13,34 +13,37 @@ const SECRET = "a secret of at least thirty-two bytes";
 const ENV = { AUTH_MODE: "jwt", JWT_SECRET: SECRET };
 
 describe("client with a token", { skip: withoutNats(), concurrency: 3 }, () => {
-  test("renews it in time: one connection, longer than any of its tokens", async (t) => {
+  test("renews the token in time: one connection lasts longer than each token", async (t) => {
     const nats = await startNats(t);
     const gateway = await startGateway(t, { nats, env: ENV });
-    let asked = 0;
-    const token = () => issue(SECRET, { sub: "u", expiresIn: 4, n: asked++ });
+    let calls = 0;
+    const token = () => issue(SECRET, { sub: "u", expiresIn: 4, n: calls++ });
     const witness = startWitness(t, gateway.url, { token });
     const book = await witness.listen("TOKEN.trade");
     const feed = startFeed(t, nats, ["TOKEN.trade"], 1);
-    await eventually("five tokens", () => asked >= 5, 30_000);
+    await eventually("five tokens", () => calls >= 5, 30_000);
     await assertExact(book, await feed.stop());
-    assert.ok(!witness.states.some(({ state }) => state === "waiting"), "it was never away");
+    assert.ok(
+      !witness.states.some(({ state }) => state === "waiting"),
+      "the client never lost the connection",
+    );
     assert.deepEqual([witness.refetches, witness.errors], [[], []]);
   });
 
-  test("comes back with a fresh one when it was cut off, without a loss", async (t) => {
+  test("reconnects with a fresh token after the old one has expired, without a loss", async (t) => {
     const nats = await startNats(t);
     const gateway = await startGateway(t, { nats, env: ENV });
-    let asked = 0;
-    // The second one is the first again: a function that remembers its token for too long.
+    let calls = 0;
+    // Returns the first token three times, like a function that caches its token for too long.
     let first: Promise<string> | undefined;
     const token = () => {
       first ??= issue(SECRET, { sub: "u", expiresIn: 3 });
-      return asked++ < 3 ? first : issue(SECRET, { sub: "u" });
+      return calls++ < 3 ? first : issue(SECRET, { sub: "u" });
     };
     const witness = startWitness(t, gateway.url, { token });
     const book = await witness.listen("CUT.trade");
     const feed = startFeed(t, nats, ["CUT.trade"], 1);
-    await eventually("the end of a token", () => witness.states.some(({ code }) => code === 4401), 20_000);
+    await eventually("an expired token", () => witness.states.some(({ code }) => code === 4401), 20_000);
     await witness.until("open", 20_000);
     const count = book.got.length;
     await eventually("messages", () => book.got.length > count + 20);
@@ -48,7 +51,7 @@ describe("client with a token", { skip: withoutNats(), concurrency: 3 }, () => {
     assert.deepEqual(witness.refetches, []);
   });
 
-  test("a plain one ends the client when it ends; a channel that it does not cover is named", async (t) => {
+  test("a plain token ends the client when it expires; an error names a channel that it does not cover", async (t) => {
     const nats = await startNats(t);
     const gateway = await startGateway(t, { nats, env: ENV });
     const token = await issue(SECRET, { sub: "u", expiresIn: 4, channels: ["MINE.*"] });

@@ -1,4 +1,4 @@
-/** A client under test, with a book of everything that it told. */
+/** A client under test, with records of all of its messages and events. */
 
 import { strict as assert } from "node:assert";
 import {
@@ -19,7 +19,7 @@ interface Book {
   channels: readonly string[];
   got: Envelope[];
   late: Envelope[];
-  /** Ends the listening. */
+  /** Removes the listener. */
   leave: () => void;
 }
 
@@ -69,7 +69,10 @@ export function startWitness(owner: Owner, url: string, options?: ConnectOptions
   return witness;
 }
 
-/** Waits for the last published message, then asserts that a listener had each once, all in the stream's order, none late. */
+/**
+ * Waits for the last published message, then asserts that the listener got each message once and in order,
+ * and none late.
+ */
 export async function assertExact(
   book: Book,
   published: readonly Published[],
@@ -87,7 +90,7 @@ export async function assertExact(
   assert.deepEqual(
     book.got.map(({ offset }) => offset),
     wanted,
-    `${book.channels}: offsets heard differ from those published`,
+    `${book.channels}: the received offsets differ from the published ones`,
   );
   assert.deepEqual(book.late, []);
 }

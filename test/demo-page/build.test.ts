@@ -1,4 +1,7 @@
-/** The build that `npm start` does: once, also when two start at once, and without leftovers when interrupted. */
+/**
+ * The build of `npm start`: it builds the page once, even for two starts at the same time, and leaves no
+ * files when interrupted.
+ */
 
 import { strict as assert } from "node:assert";
 import {
@@ -21,7 +24,7 @@ import { eventually, within } from "../harness/wait.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PATIENCE = 60_000; // 60 s
 
-/** The page's sources in a folder of their own, nothing built yet. */
+/** A copy of the page's sources without builds. */
 function checkout(t: TestContext): string {
   const root = mkdtempSync(join(tmpdir(), "odin-demo-"));
   t.after(() => rmSync(root, { recursive: true }));
@@ -49,7 +52,7 @@ const built = (root: string): string[] => {
 };
 
 describe("build of the demo page", { timeout: 120_000 }, () => {
-  test("two at once come to the same page, a third builds nothing", async (t) => {
+  test("two builds at the same time produce one page, and a third build does nothing", async (t) => {
     const root = checkout(t);
     const both = [build(t, root), build(t, root)];
     for (const script of both) assert.equal((await ended(script)).code, 0, script.output);
@@ -62,7 +65,7 @@ describe("build of the demo page", { timeout: 120_000 }, () => {
     assert.doesNotMatch(third.output, /building/);
   });
 
-  test("an interrupted build leaves nothing, a broken source is told", async (t) => {
+  test("an interrupted build leaves no files, and a broken source is reported", async (t) => {
     const root = checkout(t);
     const script = build(t, root);
     await eventually("a build", () => script.output.includes("building"), PATIENCE);

@@ -1,4 +1,4 @@
-/** The demo page under more messages than a person could read, and without a gateway that takes it. */
+/** The demo page under high load, and with a gateway that refuses it. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -9,7 +9,10 @@ import { suiteOwner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
 const FRAMES = 90;
-/** A page that rendered at every message would need seconds for a frame; other tests share the two cores. */
+/**
+ * A page that renders at every message needs seconds for a frame. The limit is high because other tests share
+ * the two cores.
+ */
 const MAX_MEDIAN = 100; // ms
 
 /** Milliseconds between animation frames, the shortest first. */
@@ -49,7 +52,7 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
     const times = await frameTimes(page);
     const median = times[FRAMES / 2] ?? Number.NaN;
     assert.ok(median < MAX_MEDIAN, `half of the frames took longer than ${median} ms`);
-    // Messages that come faster than they are shown must not pile up.
+    // Messages that arrive faster than the page shows them must not accumulate.
     await page
       .locator(".connection .figures div", { hasText: "Age of data" })
       .getByText(/^(<1|\d+) ms$/)
@@ -57,7 +60,7 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
     assert.deepEqual(errors, []);
   });
 
-  test("a gateway that is full or gone is told, and the page comes back by itself", async () => {
+  test("the page shows that the gateway is full or down, and reconnects without help", async () => {
     const { url } = await startDemo(owner, { WS_MAX_CONNECTIONS: "1" });
     const first = await openPage(owner, url);
     await first.page.locator(ROW).first().waitFor({ timeout: PATIENCE });
@@ -68,7 +71,7 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
     assert.equal(await page.locator(ROW).count(), 0);
     await first.page.close();
     await eventually(
-      "a place",
+      "a free place",
       async () => {
         const again = page.getByRole("button", { name: "Try now" });
         if (await again.isVisible()) await again.click({ timeout: 1_000 });

@@ -1,4 +1,4 @@
-/** What the README promises of `npm start` and `npm run publish`, seen in a browser. */
+/** The promises of the README about `npm start` and `npm run publish`, tested in a browser. */
 
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
@@ -12,10 +12,13 @@ import { startNats, withoutNats } from "../harness/nats.ts";
 import type { Owner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
-/** Traded so often that a short break misses some, and so seldom that the list still shows what was before it. */
+/**
+ * A token with enough trades that a short break misses some, and few enough that the list still shows the
+ * trades before.
+ */
 const TOKEN = "DOT";
 
-/** Fills the kernel's buffers, some 10 MB, in about a hundred messages. */
+/** About a hundred of these messages fill the kernel's buffers (10 MB). */
 const BULK = randomBytes(75_000).toString("base64");
 
 interface Trade {
@@ -25,7 +28,7 @@ interface Trade {
   value: number;
 }
 
-/** Everything that is traded of a token, oldest first and as the page writes it, by a connection of its own. */
+/** All trades of a token, oldest first and formatted like on the page, received on a separate connection. */
 async function watchTrades(owner: Owner, url: string, symbol: string): Promise<string[]> {
   const trades: string[] = [];
   const socket = new WebSocket(url);
@@ -45,7 +48,7 @@ async function watchTrades(owner: Owner, url: string, symbol: string): Promise<s
   return trades;
 }
 
-/** The list of trades on the page, oldest first. All at once: it changes while one looks. */
+/** The list of trades on the page, oldest first. Read in one call, because the list changes all the time. */
 const shownTrades = (page: Page): Promise<string[]> =>
   page.evaluate(`
     [...document.querySelectorAll(".activity li")]
@@ -56,13 +59,15 @@ const shownTrades = (page: Page): Promise<string[]> =>
 const journal = (page: Page, wanted: RegExp) =>
   page.locator(".journal li", { hasText: wanted }).first().waitFor({ timeout: PATIENCE });
 
-/** Every trade between the first and the last that is shown is shown, each once and in order. */
+/**
+ * Asserts that the page shows every trade between the first and the last one on the page, once and in order.
+ */
 async function assertNoGap(page: Page, trades: readonly string[]): Promise<string[]> {
   const shown = await shownTrades(page);
   assert.ok(shown.length > 0, "no trade is shown");
   const last = shown.at(-1) as string;
   await eventually(
-    () => `the last trade that is shown, ${last}, of ${trades.slice(-3).join(" ")}`,
+    () => `the last trade on the page, ${last}, among ${trades.slice(-3).join(" ")}`,
     () => trades.includes(last),
   );
   const to = trades.lastIndexOf(last) + 1;
@@ -71,7 +76,7 @@ async function assertNoGap(page: Page, trades: readonly string[]): Promise<strin
 }
 
 describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
-  test("npm start shows live prices, and recovers from a cut line and from reading slowly without a gap", async (t) => {
+  test("npm start shows live prices, and recovers from a cut connection and from slow reading without a gap", async (t) => {
     const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600" });
     const trades = await watchTrades(t, ws, TOKEN);
     const { page, errors } = await openPage(t, `${url}#/token/${TOKEN}`);
@@ -84,18 +89,18 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     await eventually("some trades", async () => (await shownTrades(page)).length >= 5, PATIENCE);
     await page.locator(".chart canvas").first().waitFor();
 
-    // The last trade before the cut must still be followed by all that came meanwhile.
+    // All trades of the break must follow the last trade before the cut.
     const edge = (await shownTrades(page)).at(-1) as string;
-    await page.getByRole("button", { name: "Cut the line" }).click();
+    await page.getByRole("button", { name: "Disconnect" }).click();
     await journal(page, /^.*Back on /);
     await journal(page, /Caught up on [1-9][\d,]* messages?, nothing lost/);
     const after = await assertNoGap(page, trades);
-    assert.ok(after.includes(edge), `${edge} is no more among ${after.join("\n")}`);
+    assert.ok(after.includes(edge), `the list no longer has ${edge}:\n${after.join("\n")}`);
     assert.notEqual(after.at(-1), edge);
 
     const slow = page.getByRole("button", { name: "Read slowly" });
     await slow.click();
-    await page.getByText(/^[2-9]\.\d s$/).waitFor({ timeout: PATIENCE }); // the age of what is read
+    await page.getByText(/^[2-9]\.\d s$/).waitFor({ timeout: PATIENCE }); // the age of the data
     await page.getByText("Behind", { exact: true }).waitFor({ timeout: PATIENCE });
     await slow.click();
     await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
@@ -110,7 +115,7 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     assert.ok(await page.getByRole("button", { name: "Try now" }).isVisible());
   });
 
-  test("a page that the gateway throttles says so, and gets what it was not given", {
+  test("a throttled page shows the throttling, and later gets the dropped messages", {
     skip: withoutNats(),
   }, async (t) => {
     const nats = await startNats(t);
@@ -122,7 +127,7 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     });
     const { page, errors } = await openPage(t, `${url}#/token/BULK`);
     await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
-    // Until it has subscribed it gets nothing.
+    // Repeated, because the page gets nothing before it has subscribed.
     await eventually("a first row", async () => {
       await nats.publish("odin.token.BULK.trade", { price: 1, volume24h: 9 });
       return (await page.locator(ROW).count()) === 1;
@@ -131,18 +136,18 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     const throttled = async () => (await metrics()).sum("ws_throttle_transitions_total", {}) > 0;
     let pool = 0;
     while (!(await throttled())) {
-      assert.ok(pool < 1_000, "the kernel takes everything");
+      assert.ok(pool < 1_000, "the gateway does not throttle, because the kernel buffers everything");
       await nats.publish("odin.token.BULK.liquidity", { liquidity: ++pool, delta: 1, BULK });
     }
     await page.getByRole("button", { name: "Read slowly" }).click();
     await page.getByText("Throttled", { exact: true }).waitFor({ timeout: PATIENCE });
-    await journal(page, /Throttle level 0: everything is sent again/);
+    await journal(page, /Throttle level 0: the gateway sends everything again/);
     await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
     await page.getByRole("tab", { name: "Liquidity" }).click();
-    // The newest first, and none of those that were left out is missing.
+    // The newest first, without a gap.
     const expected = Array.from({ length: 50 }, (_, n) => `pool ${format.money(pool - n)}`);
     await eventually(
-      "all that was left out",
+      "all dropped messages",
       async () => {
         const shown = await page.locator(".activity .amount").allTextContents();
         return shown.length > 0 && shown.every((text, n) => text === expected[n]);
@@ -153,7 +158,7 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     await end(script);
   });
 
-  test("with NATS_URL it shows what npm run publish publishes", { skip: withoutNats() }, async (t) => {
+  test("with NATS_URL the page shows the events of npm run publish", { skip: withoutNats() }, async (t) => {
     const nats = await startNats(t);
     const { url, script } = await startDemo(t, { NATS_URL: nats.url });
     const { page, errors } = await openPage(t, url);

@@ -1,4 +1,4 @@
-/** How the demo page looks and is used: themes, sizes, keyboard, screen readers, long lists. */
+/** The view of the demo page: themes, sizes, keyboard, screen readers, long lists. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -13,23 +13,24 @@ const AXE = fileURLToPath(import.meta.resolve("axe-core/axe.min.js"));
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 
-/** What axe-core finds wrong, a line each. */
+/** The violations that axe-core finds, one line each. */
 const violations = (page: Page): Promise<string[]> =>
   page.evaluate(`axe.run().then((found) => found.violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => id + ": " + html + " " + failureSummary)))`);
 
-/** Text of one column of the rows that are there, from the top. */
+/** Texts of one column of the rendered rows, from the top. */
 const column = (page: Page, name: string): Promise<string[]> =>
   page.locator(`${ROW} ${name}`).allTextContents();
 
-/** aria-rowindex of the rows that are there. */
+/** aria-rowindex of the rendered rows. */
 const indices = (page: Page): Promise<number[]> =>
   page.evaluate(`[...document.querySelectorAll("${ROW}")].map((row) => Number(row.ariaRowIndex))`);
 
-/** Of the row that has the focus; 0 when none has. */
+/** aria-rowindex of the row with the focus; 0 when no row has it. */
 const focusedRow = (page: Page): Promise<number> =>
   page.evaluate(`Number(document.activeElement?.closest("[aria-rowindex]")?.ariaRowIndex ?? 0)`);
 
+/** Number of running CSS animations. */
 const moving = (page: Page): Promise<number> =>
   page.evaluate(`document.getAnimations().filter((one) => one instanceof CSSAnimation).length`);
 
@@ -48,8 +49,8 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
     await page.context().close();
   };
 
-  test("axe-core finds nothing in any view, theme and size, and nothing sticks out", async () => {
-    // Colours in the midst of a change are no colours to judge.
+  test("axe-core finds no violation in any view, theme and size, and the page is never too wide", async () => {
+    // Without animations, because axe-core must not check colours during a transition.
     const { page, errors } = await open({ reducedMotion: "reduce", scripts: [AXE] });
     for (const viewport of [DESKTOP, PHONE, { width: 320, height: 640 }]) {
       await page.setViewportSize(viewport);
@@ -69,22 +70,22 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
     await close(page, errors);
   });
 
-  test("the theme follows the system until somebody chooses, and the choice lasts", async () => {
+  test("the theme follows the system until the user chooses one, and the choice is stored", async () => {
     const { page, errors } = await open({ colorScheme: "dark" });
-    const ground = () => page.evaluate("getComputedStyle(document.documentElement).backgroundColor");
-    const dark = await ground();
+    const background = () => page.evaluate("getComputedStyle(document.documentElement).backgroundColor");
+    const dark = await background();
     await page.emulateMedia({ colorScheme: "light" });
-    await eventually("a light ground", async () => (await ground()) !== dark);
-    const light = await ground();
+    await eventually("a light background", async () => (await background()) !== dark);
+    const light = await background();
     await page.getByRole("button", { name: "Use the dark theme" }).click();
-    await eventually("a dark ground", async () => (await ground()) === dark);
+    await eventually("a dark background", async () => (await background()) === dark);
     await page.reload();
     await page.getByRole("button", { name: "Use the light theme" }).click();
-    await eventually("a light ground again", async () => (await ground()) === light);
+    await eventually("a light background again", async () => (await background()) === light);
     await close(page, errors);
   });
 
-  test("a phone shows one view at a time, a desktop all", async () => {
+  test("a phone shows one view at a time, a desktop shows all", async () => {
     const { page, errors } = await open({ viewport: PHONE });
     const shown = async () => {
       const parts = [".market", ".token-view", ".connection", ".tabs"];
@@ -104,7 +105,7 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
     await close(page, errors);
   });
 
-  test("the keyboard reaches search, rows and back", async () => {
+  test("the keyboard reaches the search, the rows and the link back", async () => {
     const { page, errors } = await open({ viewport: PHONE });
     const tabTo = (name: string) =>
       eventually(`the focus on ${name}`, async () => {
@@ -113,7 +114,7 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
       });
     await tabTo("input[type='search']");
     await tabTo("th.token button");
-    // By name: the ranks change with the market.
+    // Sorted by name, because the ranks change with the market.
     await page.keyboard.press("Enter");
     await page.locator("th.token[aria-sort='ascending']").waitFor();
     await tabTo("#tokens a");
@@ -133,12 +134,12 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
     const name = await page.evaluate<string>("document.activeElement.dataset.symbol");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name, exact: true }).waitFor();
-    await eventually("the focus on the way back", () =>
+    await eventually("the focus on the link back", () =>
       page.evaluate<boolean>("document.activeElement.matches('.back')"),
     );
     await page.keyboard.press("Escape");
     await page.locator(".app[data-view='market']").waitFor();
-    await eventually("the focus on the row that was opened", async () => (await focusedRow(page)) === 3);
+    await eventually("the focus on the opened row", async () => (await focusedRow(page)) === 3);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name, exact: true }).waitFor();
     await page.goBack();
@@ -167,16 +168,16 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
       const changes = (await column(page, ".change")).map((text) =>
         Number(text.replace("−", "-").replace("%", "")),
       );
-      // Rows that jump cannot be read: for up to two seconds a figure may have moved past its neighbour.
+      // The page keeps the order for 2 s, so a value may be larger than the one above it for a while.
       return changes.length > 5 && changes.every((change, n) => n === 0 || change <= (changes[n - 1] ?? 0));
     });
     await close(page, errors);
   });
 
-  test("only rows in sight are there, numbered for screen readers", async () => {
+  test("only visible rows are rendered, numbered for screen readers", async () => {
     const { page, errors } = await open();
     assert.ok(await page.getByRole("grid", { name: "Trending" }).isVisible());
-    const fitting = Math.ceil(DESKTOP.height / 56) + 14; // 6 more at either end, and the one that has the focus
+    const fitting = Math.ceil(DESKTOP.height / 56) + 14; // 6 more at either end, and the row with the focus
     const first = await indices(page);
     assert.ok(first.length <= fitting, `${first.length} rows`);
     assert.ok(first.includes(2));
@@ -188,12 +189,12 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
     await close(page, errors);
   });
 
-  test("prices flash, but not where motion is unwelcome", async () => {
+  test("prices flash, but not with reduced motion", async () => {
     const { page, errors } = await open();
     await eventually("a flash", async () => (await moving(page)) > 0);
     await page.emulateMedia({ reducedMotion: "reduce" });
     const flashes = page.locator(".price [data-flash]");
-    await eventually("many prices that moved", async () => (await flashes.count()) > 3);
+    await eventually("several changed prices", async () => (await flashes.count()) > 3);
     assert.equal(await moving(page), 0);
     await close(page, errors);
   });

@@ -2,6 +2,7 @@
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
+import { EVENTS } from "@odin-ws/protocol";
 import { connect } from "../harness/client.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
 import { type Nats, STREAM, startNats, withoutNats } from "../harness/nats.ts";
@@ -94,6 +95,8 @@ describe("envelope", { skip: withoutNats() }, () => {
       ["global.new_listing", "listing:new", "medium"],
       ["global.outage", "outage:update", "medium"],
     ];
+    const tested = kinds.map(([subject]) => subject.split(".").at(-1));
+    for (const event of Object.keys(EVENTS)) assert.ok(tested.includes(event), `add a row for ${event}`);
     for (const [subject] of kinds) await nats.publish(`odin.${subject}`, {});
     const got = await client.receive(kinds.length);
     assert.deepEqual(

@@ -1,6 +1,7 @@
 import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from "react";
 import type { Envelope } from "../../src/index.ts";
 import { useChannel } from "../../src/react/index.ts";
+import { ACTIVITY_EVENTS, type ActivityEvent } from "./events.ts";
 import * as format from "./format.ts";
 
 interface Trade {
@@ -18,14 +19,12 @@ interface Comment {
   text: string;
 }
 
-const KINDS = ["trade", "liquidity", "comment"] as const;
-type Kind = (typeof KINDS)[number];
-const NAMES: Record<Kind, string> = { trade: "Trades", liquidity: "Liquidity", comment: "Comments" };
+const NAMES: Record<ActivityEvent, string> = { trade: "Trades", liquidity: "Liquidity", comment: "Comments" };
 const KEPT = 50;
 
-/** What happens to a token, by kind, the newest first. */
+/** Latest trades, liquidity changes and comments of a token, in one tab each, newest first. */
 export function Activity({ symbol }: { symbol: string }) {
-  const [shown, setShown] = useState<Kind>("trade");
+  const [shown, setShown] = useState<ActivityEvent>("trade");
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
   const messages = {
@@ -34,38 +33,39 @@ export function Activity({ symbol }: { symbol: string }) {
     comment: useChannel<Comment>(`${symbol}.comment`, { list: KEPT }),
   };
 
-  const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const onKeyDown = ({ key }: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
     if (step === undefined) return;
-    const next = KINDS[(KINDS.indexOf(shown) + step + KINDS.length) % KINDS.length] ?? "trade";
+    const next =
+      ACTIVITY_EVENTS.at((ACTIVITY_EVENTS.indexOf(shown) + step) % ACTIVITY_EVENTS.length) ?? "trade";
     setShown(next);
     list.current?.querySelector<HTMLElement>(`#${CSS.escape(`${id}-${next}`)}`)?.focus();
   };
 
   return (
     <div className="activity">
-      <div role="tablist" aria-label={`What happens to ${symbol}`} ref={list} onKeyDown={onKeyDown}>
-        {KINDS.map((kind) => (
+      <div role="tablist" aria-label={`Activity of ${symbol}`} ref={list} onKeyDown={onKeyDown}>
+        {ACTIVITY_EVENTS.map((event) => (
           <button
-            key={kind}
+            key={event}
             type="button"
             role="tab"
-            id={`${id}-${kind}`}
-            aria-selected={kind === shown}
+            id={`${id}-${event}`}
+            aria-selected={event === shown}
             aria-controls={`${id}-panel`}
-            tabIndex={kind === shown ? 0 : -1}
-            onClick={() => setShown(kind)}
+            tabIndex={event === shown ? 0 : -1}
+            onClick={() => setShown(event)}
           >
-            {NAMES[kind]}
-            {messages[kind].length > 0 && kind !== "trade" && (
-              <span className="badge">{messages[kind].length}</span>
+            {NAMES[event]}
+            {messages[event].length > 0 && event !== "trade" && (
+              <span className="badge">{messages[event].length}</span>
             )}
           </button>
         ))}
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a keyboard must be able to scroll it */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a keyboard must be able to scroll the list */}
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${shown}`} tabIndex={0}>
-        {messages[shown].length === 0 && <p className="empty">None since this page was opened.</p>}
+        {messages[shown].length === 0 && <p className="empty">Nothing yet since this page was opened.</p>}
         {shown === "trade" && <Rows messages={messages.trade} row={tradeRow} />}
         {shown === "liquidity" && <Rows messages={messages.liquidity} row={liquidityRow} />}
         {shown === "comment" && <Rows messages={messages.comment} row={commentRow} />}

@@ -14,7 +14,7 @@ import { stateOf } from "./state.ts";
 import { TokenTable } from "./token-table.tsx";
 import { TokenView } from "./token-view.tsx";
 
-/** Before the first list: of so many tokens that the largest of them is one to show. */
+/** Before the first trending list, the page shows the largest token once this many tokens are known. */
 const ENOUGH = 10;
 
 function leaderOf(state: Market): string | undefined {
@@ -22,13 +22,13 @@ function leaderOf(state: Market): string | undefined {
   return arrange(state, BY_RANK, "")[0];
 }
 
-/** Three regions: beside each other on a wide screen, one at a time on a phone. */
+/** Three regions: side by side on a wide screen, one at a time on a phone. */
 export function App({ journal, line }: { journal: JournalKeeper; line: Line }) {
   const route = readRoute(useHash());
   const connection = useConnection();
   const behind = useSyncExternalStore(journal.subscribe, () => journal.get().behind);
   const leader = useFeed(market, leaderOf);
-  // Whoever leads when the page opens is shown beside the table until another token is chosen.
+  // The first token of the list is shown beside the table until the user chooses another one.
   const [first, setFirst] = useState<string>();
   if (first === undefined && leader !== undefined) setFirst(leader);
   const chosen = route.view === "token" ? route.symbol : undefined;

@@ -1,6 +1,6 @@
 import type { CSSProperties } from "react";
 
-/** A token's sign: its first letter on a colour of its own. */
+/** A token's sign: its first letter on a colour that depends on the symbol. */
 export function Avatar({ symbol }: { symbol: string }) {
   let hash = 0;
   for (const char of symbol) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 360;

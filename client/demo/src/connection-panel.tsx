@@ -15,11 +15,14 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
   const { state, gateway, latencyMs } = connection;
 
   const cut = () => {
-    journal.note("warn", "You cut the line");
+    journal.note("warn", "You disconnected");
     line.cut();
   };
   const toggleSlow = () => {
-    journal.note("plain", traffic.slow ? "You read at full speed again" : "You read a quarter of what comes");
+    journal.note(
+      "plain",
+      traffic.slow ? "You read at full speed again" : "You read a quarter of the messages",
+    );
     line.slow = !traffic.slow;
   };
 
@@ -37,7 +40,7 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
       <Throttle connection={connection} />
       <div className="actions">
         <button type="button" onClick={cut} disabled={state !== "open"}>
-          <CutIcon /> Cut the line
+          <CutIcon /> Disconnect
         </button>
         <button type="button" onClick={toggleSlow} aria-pressed={traffic.slow}>
           <SlowIcon /> Read slowly
@@ -46,7 +49,7 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
       <h3 className="unseen" id="journal-title">
         What happened
       </h3>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a keyboard must be able to scroll it */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a keyboard must be able to scroll the list */}
       <ol className="journal" aria-labelledby="journal-title" tabIndex={0}>
         {entries.map(({ id, at, tone, text }) => (
           <li key={id} data-tone={tone}>

@@ -1,21 +1,27 @@
-/** Where the keyboard goes when the view changes. On a narrow screen what had the focus may not be shown any more. */
+/**
+ * Moves the keyboard's focus when the view changes. On a narrow screen the focused element may be hidden
+ * then.
+ */
 
 import { useEffect, useRef } from "react";
 import type { Route } from "./route.ts";
 
 const find = (selector: string): HTMLElement | null => document.querySelector<HTMLElement>(selector);
 
-/** A table that was not shown has its rows again only a few frames later. */
+/** Frames to wait: a table that was hidden has its rows again only after a few frames. */
 const FRAMES = 20;
 
-/** Goes to the row that the Tab key reaches: the one that had the focus last. */
+/** Focuses the row that the Tab key reaches: the row that had the focus last. */
 export function focusTable(frames = FRAMES): void {
   const row = find("#tokens a[tabindex='0']");
   if (row !== null) row.focus();
   else if (frames > 0) requestAnimationFrame(() => focusTable(frames - 1));
 }
 
-/** Opening a token that covers the table goes to its way back; coming back goes to its row. Escape comes back. */
+/**
+ * Focuses the link back when a token covers the table, and the token's row when the table returns. Escape
+ * returns to the table.
+ */
 export function useViewFocus(view: Route["view"]): void {
   const before = useRef(view);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Numbers and times as the page writes them. A value that is not known is a dash. */
+/** Formats numbers and times for the page. An unknown value is a dash. */
 
 export const NONE = "–";
 
@@ -12,7 +12,7 @@ const figures = new Intl.NumberFormat("en-US", {
 });
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-// Five digits that say something, however many zeros stand before them.
+// Five significant digits, after any number of leading zeros.
 const digits = new Intl.NumberFormat("en-US", { minimumSignificantDigits: 5, maximumSignificantDigits: 5 });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
@@ -21,7 +21,7 @@ const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 const subscript = (count: number): string =>
   [...String(count)].map((digit) => SUBSCRIPTS[Number(digit)]).join("");
 
-/** Dollars. A millionth is a common price: 0.0000098 is written 0.0₅98, as traders do. */
+/** A price in dollars. Prices of a millionth are common: 0.0000098 is written 0.0₅98, as traders do. */
 export function price(value: Maybe): string {
   if (value === undefined) return NONE;
   return shortened((Math.abs(value) >= 1_000 ? cents : digits).format(value));
@@ -30,7 +30,7 @@ export function price(value: Maybe): string {
 const shortened = (text: string): string =>
   text.replace(LEADING_ZEROS, (_, sign: string, zeros: string) => `${sign}0.0${subscript(zeros.length)}`);
 
-/** Dollars, short: $1.23M. */
+/** An amount in dollars, short: $1.23M. */
 export function money(value: Maybe): string {
   if (value === undefined) return NONE;
   return `${value < 0 ? "−" : ""}$${(Math.abs(value) >= 1_000 ? figures : cents).format(Math.abs(value))}`;
@@ -42,7 +42,7 @@ export const amount = (value: Maybe): string =>
 
 export const count = (value: Maybe): string => (value === undefined ? NONE : whole.format(value));
 
-/** Percent, signed. */
+/** Percent with a sign. */
 export function percent(value: Maybe): string {
   if (value === undefined) return NONE;
   return `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(Math.abs(value) >= 100 ? 0 : 2)}%`;
@@ -54,12 +54,12 @@ export function duration(ms: Maybe): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** `ms` since 1970. */
+/** Time of day. `ms`: milliseconds since 1970. */
 export const time = (ms: number): string => clock.format(ms);
 
 export const plural = (number: number, noun: string): string =>
   `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-/** Wallets are long. */
+/** Shortens a long wallet address: 4 characters at the start and 4 at the end. */
 export const short = (name: string): string =>
   name.length > 12 ? `${name.slice(0, 4)}…${name.slice(-4)}` : name;

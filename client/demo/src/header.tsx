@@ -3,7 +3,7 @@ import { Mark, MoonIcon, SunIcon } from "./icons.tsx";
 import { stateOf } from "./state.ts";
 import { useTheme } from "./theme.ts";
 
-/** @param props.behind whether what comes is old */
+/** @param props.behind whether the arriving messages are too old to be called live */
 export function Header({ behind }: { behind: boolean }) {
   const [theme, choose] = useTheme();
   const { label, tone } = stateOf(useConnection(), behind);

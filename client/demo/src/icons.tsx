@@ -1,4 +1,4 @@
-/** Small drawings; what they mean stands beside them as text or as a label. */
+/** Icons. Each icon has its meaning beside it, as text or as a label. */
 
 import type { ReactNode } from "react";
 
@@ -55,7 +55,7 @@ export const SlowIcon = () => (
   </Icon>
 );
 
-/** The mark of the product: an eye on the line. */
+/** The product's logo: an eye on a line. */
 export const Mark = () => (
   <svg className="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
     <rect width="32" height="32" rx="9" />

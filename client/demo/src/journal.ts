@@ -1,4 +1,4 @@
-/** What has happened to the connection, for the panel: a few lines, the newest first. */
+/** The journal of the connection panel: a few lines about the connection, newest first. */
 
 import type { Refetch, Status } from "../../src/index.ts";
 import { plural } from "./format.ts";
@@ -16,19 +16,20 @@ export interface Entry {
 export interface Journal {
   readonly entries: readonly Entry[];
   readonly traffic: Traffic;
-  /** What comes is too old to be called live. */
+  /** The arriving messages are too old to be called live. */
   readonly behind: boolean;
 }
 
 const MAX_ENTRIES = 30;
-/** ms of age from which data is behind, and below which it is live again. */
-const BEHIND = 5_000;
-const LIVE = 2_000;
+/** The page is behind when messages are older than this, in milliseconds. */
+const BEHIND_MS = 5_000; // 5 s
+/** The page is up to date again when messages are younger than this, in milliseconds. */
+const LIVE_MS = 2_000; // 2 s
 const LEVELS = [
-  "everything is sent again",
-  "low priority is left out",
-  "low and medium priority are left out",
-  "only what is critical is sent",
+  "the gateway sends everything again",
+  "the gateway drops low priority",
+  "the gateway drops low and medium priority",
+  "the gateway sends only critical messages",
 ];
 
 export class JournalKeeper {
@@ -45,7 +46,7 @@ export class JournalKeeper {
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
-    this.note("plain", "Cut the line or read slowly, and watch the page recover");
+    this.note("plain", "Disconnect or read slowly, and watch the page recover");
   }
 
   readonly get = (): Journal => this.#journal;
@@ -62,24 +63,24 @@ export class JournalKeeper {
   traffic(traffic: Traffic): void {
     this.#set({ traffic });
     const { ageMs } = traffic;
-    if (ageMs === undefined) return; // nothing came
-    if (!this.#journal.behind && ageMs > BEHIND) {
+    if (ageMs === undefined) return; // no message arrived
+    if (!this.#journal.behind && ageMs > BEHIND_MS) {
       this.#set({ behind: true });
-      this.note("warn", "Behind: the gateway is faster than this page reads");
-    } else if (this.#journal.behind && ageMs < LIVE) {
+      this.note("warn", "Behind: this page reads more slowly than the gateway sends");
+    } else if (this.#journal.behind && ageMs < LIVE_MS) {
       this.#set({ behind: false });
       this.note("good", "Up to date again");
     }
   }
 
   caughtUp({ whole, messages }: CatchUp): void {
-    if (!whole) this.note("bad", "Away too long: some messages are gone for good");
+    if (!whole) this.note("bad", "Disconnected for too long: some messages are lost");
     else if (messages === 0) this.note("good", "Nothing was missed");
     else this.note("good", `Caught up on ${plural(messages, "message")}, nothing lost`);
   }
 
   refetch({ channels, reason }: Refetch): void {
-    this.note("bad", `Lost for good on ${plural(channels.length, "channel")} (${reason})`);
+    this.note("bad", `Messages lost on ${plural(channels.length, "channel")} (${reason})`);
   }
 
   status(status: Status): void {

@@ -1,17 +1,25 @@
-/** The page's own sockets, so that it can do to the connection what networks and slow phones do: cut it, and read it slowly. */
+/**
+ * The page's own sockets. With them the page can act like a bad network or a slow phone: cut the connection,
+ * or read slowly.
+ */
 
 import type { Socket } from "../../src/index.ts";
 
-/** What the page has seen of the line. Another object after every change. */
+/** Traffic on the page's sockets. Another object after every change. */
 export interface Traffic {
   /** Messages in the last second. */
   readonly perSecond: number;
-  /** Time from publishing to reading, of the last message that was not sent again; undefined when none came. */
+  /**
+   * Age of the last envelope when the page read it; undefined when no envelope has arrived in the last
+   * second.
+   */
   readonly ageMs: number | undefined;
   readonly slow: boolean;
 }
 
-/** How a `subscribe` with `since` was answered: whether everything that was missed could be had, and how many messages that were. */
+/**
+ * The answer to a `subscribe` with `since`: whether the gateway had all missed messages, and their number.
+ */
 export interface CatchUp {
   readonly whole: boolean;
   readonly messages: number;
@@ -23,10 +31,11 @@ interface Watcher {
 }
 
 const SECOND = 1_000;
-/** A slow reader takes this share of what came in the last second before. Still more than a gateway sends of what is critical. */
+/** A slow reader reads this share of the rate before. This is still more than the critical messages alone. */
 const SLOW_SHARE = 1 / 4;
-/** How often a slow reader reads, and at least how much a second. */
+/** Interval in which a slow reader reads, in milliseconds. */
 const SLOW_MS = 100;
+/** Messages per second that a slow reader reads at least. */
 const MIN_SLOW = 4;
 
 interface StreamConnection {
@@ -43,7 +52,7 @@ type SocketStreamClass = new (url: string) => SocketStream;
 export class Line {
   readonly #watcher: Watcher;
   readonly #sockets = new Set<LineSocket>();
-  /** Messages a second; undefined: as they come. */
+  /** Messages per second of a slow reader; undefined: full speed. */
   #pace: number | undefined;
   #perSecond = 0;
   #budget = 0;
@@ -67,16 +76,16 @@ export class Line {
     return socket;
   };
 
-  /** As if the network had gone: no goodbye, the gateway hears of nothing. */
+  /** Acts like a lost network: the sockets end without a close message to the gateway. */
   cut(): void {
-    for (const socket of this.#sockets) socket.end({ code: 1006, reason: "line cut" });
+    for (const socket of this.#sockets) socket.end({ code: 1006, reason: "disconnected on this page" });
   }
 
   set slow(slow: boolean) {
     this.#pace = slow ? Math.max(MIN_SLOW, this.#perSecond * SLOW_SHARE) : undefined;
     this.#budget = 0;
     if (!slow) this.#wake();
-    this.#tell();
+    this.#report();
   }
 
   /** Resolves when the next message may be read; undefined: at once. */
@@ -121,17 +130,17 @@ export class Line {
 
   #tick(): void {
     this.#perSecond = this.#count;
-    this.#tell();
+    this.#report();
     this.#count = 0;
     this.#age = undefined;
   }
 
-  #tell(): void {
+  #report(): void {
     this.#watcher.traffic({ perSecond: this.#perSecond, ageMs: this.#age, slow: this.#pace !== undefined });
   }
 }
 
-/** What both kinds of sockets have in common: they end once, and say so. */
+/** Base of both kinds of sockets: ends once, and reports the end. */
 abstract class LineSocket implements Socket {
   onmessage: Socket["onmessage"] = null;
   onclose: Socket["onclose"] = null;
@@ -149,7 +158,7 @@ abstract class LineSocket implements Socket {
     this.onmessage?.({ data: text });
   }
 
-  /** Ends it here and now, whatever the other end knows of it. */
+  /** Ends the socket at once, without waiting for the other end. */
   end(event: { code: number; reason: string }): void {
     if (this.over) return;
     this.over = true;
@@ -166,7 +175,10 @@ abstract class LineSocket implements Socket {
   protected abstract shut(): void;
 }
 
-/** Where the browser lets a page read at its own pace: what it leaves unread fills the gateway's buffers, as with any slow reader. */
+/**
+ * For browsers with WebSocketStream, where a page can read at its own pace. Unread messages fill the
+ * gateway's buffer.
+ */
 class StreamSocket extends LineSocket {
   readonly #stream: SocketStream;
   #writer: WritableStreamDefaultWriter<string> | undefined;
@@ -194,7 +206,7 @@ class StreamSocket extends LineSocket {
   }
 
   send(text: string): void {
-    // What cannot be written any more is told by the end of the reading.
+    // If writing fails, reading ends too, and reports the end.
     this.#writer?.write(text).catch(() => {});
   }
 
@@ -202,13 +214,13 @@ class StreamSocket extends LineSocket {
     try {
       this.#stream.close();
     } catch {
-      // It had not been opened.
+      // The stream was not open yet.
     }
     this.#stream.closed.catch(() => {});
   }
 }
 
-/** Elsewhere the browser reads on, and only the page is slow. */
+/** For other browsers: the browser reads at full speed, and only the page is slow. */
 class QueueSocket extends LineSocket {
   readonly #socket: WebSocket;
   readonly #queue: string[] = [];

@@ -12,7 +12,7 @@ import { currentTheme } from "./theme.ts";
 
 document.documentElement.dataset.theme = currentTheme();
 
-/** The gateway that served this page; `?auth=TOKEN` of its address is passed on. */
+/** The address of the gateway that served this page. */
 function gateway(): string {
   const url = new URL("ws", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -20,6 +20,7 @@ function gateway(): string {
   url.hash = "";
   return url.href;
 }
+// A token in the page's address, `?auth=TOKEN`, is used for the connection.
 const token = new URLSearchParams(location.search).get("auth");
 
 const root = document.getElementById("root");

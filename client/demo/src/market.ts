@@ -1,35 +1,36 @@
-/** What the page knows of each token, folded from the messages of the market. */
+/** The figures of each token, folded from the messages of the market. */
 
 import type { FeedDefinition, Received } from "../../src/react/index.ts";
+import { TABLE_CHANNELS } from "./events.ts";
 
-/** A price at a second since 1970. */
+/** A price, and its time in seconds since 1970. */
 export interface Point {
   readonly time: number;
   readonly value: number;
 }
 
-/** Never changed: another object takes its place. Money in US dollars. */
+/** Immutable: a change makes another object. Money is in US dollars. */
 export interface Token {
   readonly symbol: string;
   readonly name: string;
   readonly price: number | undefined;
-  /** Of the last change of price. */
+  /** Direction of the last change of the price. */
   readonly direction: -1 | 0 | 1;
-  /** Grows with each trade that moved the price. */
+  /** Number of changes of the price. */
   readonly moves: number;
-  /** Percent in 24 h. */
+  /** Change in 24 h, percent. */
   readonly change: number | undefined;
   readonly volume: number | undefined;
   readonly marketCap: number | undefined;
   readonly liquidity: number | undefined;
   readonly holders: number | undefined;
-  /** Prices since the page was opened, at most one a second. */
+  /** Prices since the page was opened, at most one per second. */
   readonly points: readonly Point[];
 }
 
 export interface Market {
   readonly tokens: ReadonlyMap<string, Token>;
-  /** Symbols by rank, as the last list had them. */
+  /** Symbols by rank, from the last trending list. */
   readonly trending: readonly string[];
 }
 
@@ -37,7 +38,7 @@ type Fields = Record<string, unknown>;
 type Draft = { -readonly [Key in keyof Token]: Token[Key] };
 
 const MAX_POINTS = 600;
-/** Tokens that are not on the list are forgotten beyond this many. */
+/** Beyond this many tokens, tokens that are not on the list are forgotten. */
 const MAX_TOKENS = 1_000;
 
 const fieldsOf = (data: unknown): Fields =>
@@ -47,7 +48,7 @@ const numberOf = (value: unknown): number | undefined =>
 const textOf = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
-/** Changes made while one batch is taken in: each token is copied once, however often it is named. */
+/** Changes from one batch of messages. Each changed token is copied once. */
 class Turn {
   readonly tokens: Map<string, Token>;
   trending: readonly string[];
@@ -61,7 +62,7 @@ class Turn {
   take({ message, late }: Received): void {
     const { channel, data, ts } = message;
     if (channel === "global.trending") return late ? undefined : this.#list(data, ts);
-    // What was left out and comes late is older than what is shown.
+    // A late message is older than the figures on the page.
     if (late) return;
     const [symbol = "", event] = channel.split(".");
     const fields = fieldsOf(data);
@@ -133,7 +134,7 @@ function setPrice(token: Draft & { points: Point[] }, price: number | undefined,
   token.price = price;
   const { points } = token;
   const last = points.at(-1);
-  // A clock that was set back must not bend the line back.
+  // If the gateway's clock was set back, the time on the chart must not go back.
   const time = Math.max(Math.floor(ts / 1_000), last?.time ?? 0);
   if (last?.time === time) points.pop();
   points.push({ time, value: price });
@@ -141,7 +142,7 @@ function setPrice(token: Draft & { points: Point[] }, price: number | undefined,
 }
 
 export const market: FeedDefinition<Market> = {
-  channels: ["global.trending", "*.trade", "*.update", "*.liquidity"],
+  channels: TABLE_CHANNELS,
   initial: { tokens: new Map(), trending: [] },
   fold(state, batch) {
     const turn = new Turn(state);

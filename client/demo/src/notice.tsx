@@ -1,11 +1,14 @@
 import { useEffect, useState } from "react";
 import { type Connection, useConnection } from "../../src/react/index.ts";
 
-/** Short breaks mend themselves before anybody could read what this says. */
+/** A short interruption ends before anybody could read the notice. */
 const PATIENCE_MS = 1_500;
 const SECOND = 1_000;
 
-/** Says that nothing is live any more, why, and what comes next. The state in the header is what a screen reader hears of it. */
+/**
+ * A notice that the connection is lost, with the reason and the next attempt. Screen readers announce the
+ * state in the header instead.
+ */
 export function Notice() {
   const connection = useConnection();
   const down = connection.state !== "open" && connection.state !== "paused";
@@ -31,7 +34,10 @@ export function Notice() {
   );
 }
 
-/** Date.now() each second, from 1.5 s after `running` became true until it is false again. */
+/**
+ * Returns Date.now(), updated each second, from 1.5 s after `running` became true until it is false;
+ * undefined otherwise.
+ */
 function useClock(running: boolean): number | undefined {
   const [now, setNow] = useState<number>();
   useEffect(() => {
@@ -51,12 +57,15 @@ interface Description {
   again?: "connect" | "reload";
 }
 
-/** A browser does not tell a page why it was refused: a gateway that is down and one that is full look the same. */
+/**
+ * The text of the notice. A browser does not show why a connection was refused, so a full gateway and a dead
+ * one look the same.
+ */
 export function describe({ state, reason, retryAt, gateway }: Connection, now: number): Description {
   const title = gateway === undefined ? "No connection." : "The connection is lost.";
   switch (state) {
     case "offline":
-      return { title: "This device is offline.", detail: "Prices go on when the network is back." };
+      return { title: "This device is offline.", detail: "Prices continue when the network is back." };
     case "closed":
       return { title: "The connection has ended.", detail: `${reason}.`, again: "reload" };
     case "waiting": {

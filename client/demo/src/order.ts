@@ -1,4 +1,4 @@
-/** Which tokens the table shows, and in which order. */
+/** The tokens of the table, and their order. */
 
 import type { Market, Token } from "./market.ts";
 
@@ -11,16 +11,19 @@ export interface Sort {
 
 export const BY_RANK: Sort = { by: "rank", descending: false };
 const MAX_ROWS = 100;
-/** A list by live figures moves this often at most: rows that jump cannot be read. */
-const CALM_MS = 2_000;
+/** The order changes at most once in this time, because rows that move all the time cannot be read. */
+const CALM_MS = 2_000; // 2 s
 
-/** Choosing a column: names and ranks from the first on, figures from the largest on; choosing it again turns it round. */
+/**
+ * The order after a click on a column: names and ranks ascending, figures descending; a second click reverses
+ * the order.
+ */
 export function choose(sort: Sort, by: Column): Sort {
   if (sort.by === by) return { by, descending: !sort.descending };
   return { by, descending: by !== "rank" && by !== "symbol" };
 }
 
-/** Symbols in order. Before the first list has come: what has been traded, by volume. */
+/** Symbols in order. Before the first trending list: all known tokens, by volume. */
 export function arrange(
   { tokens, trending }: Market,
   { by, descending }: Sort,
@@ -43,7 +46,7 @@ function byVolume(tokens: ReadonlyMap<string, Token>): Token[] {
 const matches = ({ symbol, name }: Token, wanted: string): boolean =>
   symbol.toLowerCase().includes(wanted) || name.toLowerCase().includes(wanted);
 
-// What is not known goes last, whichever way the column is turned.
+// Unknown values are last in both directions.
 function compare(a: number | undefined, b: number | undefined, descending: boolean): number {
   if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
   return descending ? b - a : a - b;
@@ -52,7 +55,10 @@ function compare(a: number | undefined, b: number | undefined, descending: boole
 const equal = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((symbol, n) => symbol === b[n]);
 
-/** A selector of that order, which gives the same array until it is another one, and another one at most every 2 s or with a new list. */
+/**
+ * Returns a selector of this order. The order changes at most every 2 s or with a new trending list; an
+ * unchanged order is the same array.
+ */
 export function calmOrder(
   sort: Sort,
   query: string,

@@ -15,15 +15,15 @@ import { type Theme, useTheme } from "./theme.ts";
 interface Drawn {
   chart: IChartApi;
   series: ISeriesApi<"Area">;
-  /** Of the last point that it has. */
+  /** Time of the last point, in seconds since 1970. */
   time: number;
-  /** The smallest difference of prices that its axis knows. */
+  /** The smallest difference of prices on the axis. */
   step: number;
 }
 
 const toData = ({ time, value }: Point) => ({ time: time as UTCTimestamp, value });
 
-/** The price since the page was opened; a point a second. */
+/** The price since the page was opened, one point per second. */
 export function PriceChart({ symbol, points }: { symbol: string; points: readonly Point[] }) {
   const [theme] = useTheme();
   const holder = useRef<HTMLDivElement>(null);
@@ -57,7 +57,7 @@ export function PriceChart({ symbol, points }: { symbol: string; points: readonl
   const last = points.at(-1);
   const label =
     first === undefined || last === undefined
-      ? `Price of ${symbol}: nothing yet`
+      ? `Price of ${symbol}: no prices yet`
       : `Price of ${symbol} since ${format.time(first.time * 1_000)}: from ${format.price(first.value)} to ${format.price(last.value)} dollars`;
   return (
     <figure className="chart">
@@ -72,7 +72,10 @@ export function PriceChart({ symbol, points }: { symbol: string; points: readonl
   );
 }
 
-/** The smallest step that is told apart, for a price of this size: one that is far too small, and the chart counts steps for ever. */
+/**
+ * The smallest difference to show for a price of this size. With a far too small step, the chart would need
+ * too long to count steps.
+ */
 function stepFor(value: number): number {
   return 10 ** Math.max(-15, Math.floor(Math.log10(Math.max(value, Number.MIN_VALUE))) - 5);
 }
@@ -86,7 +89,7 @@ function extend(drawn: Drawn, points: readonly Point[]): void {
     drawn.step = minMove;
   }
   const added = points.filter(({ time }) => time >= drawn.time);
-  // Much at once is what a new chart, or a page that was in the background, gets.
+  // A new chart, or a page that was in the background, gets many points at once.
   if (drawn.time === 0 || added.length > 30) {
     drawn.series.setData(points.map(toData));
     drawn.chart.timeScale().fitContent();
@@ -100,7 +103,8 @@ function extend(drawn: Drawn, points: readonly Point[]): void {
 function options() {
   return {
     autoSize: true,
-    // The page itself says whose chart it is: the logo would need a style element, which the page's policy forbids.
+    // The caption names the chart's author. The logo would need a style element, which the page's policy
+    // forbids.
     layout: {
       attributionLogo: false,
       background: { type: ColorType.Solid, color: "transparent" },
@@ -125,7 +129,7 @@ function options() {
   };
 }
 
-// A canvas does not know the page's colours.
+// Sets the theme's colours, because a canvas does not use the page's styles.
 function paint({ chart, series }: Drawn, holder: HTMLElement, _theme: Theme): void {
   const style = getComputedStyle(holder);
   const of = (name: string) => style.getPropertyValue(name).trim();

@@ -1,4 +1,4 @@
-/** Which view the address stands for: `#/` the market, `#/token/BTC` a token, `#/connection` the connection. */
+/** The view for an address: `#/` shows the market, `#/token/BTC` a token, `#/connection` the connection. */
 
 import { useSyncExternalStore } from "react";
 

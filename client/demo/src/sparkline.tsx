@@ -6,7 +6,7 @@ const HEIGHT = 28;
 const EDGE = 2;
 const MAX_POINTS = 48;
 
-/** The path of the last prices, evenly spread; empty while there are fewer than two. */
+/** The SVG path of the last prices at equal distances; empty for fewer than two prices. */
 export function sparklinePath(points: readonly Point[]): string {
   const shown = points.slice(-MAX_POINTS).map(({ value }) => value);
   if (shown.length < 2) return "";

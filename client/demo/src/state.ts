@@ -1,4 +1,4 @@
-/** The states of a connection in words. */
+/** Labels for the states of a connection. */
 
 import type { State, Status } from "../../src/index.ts";
 
@@ -18,7 +18,7 @@ const STATES: Record<State, Description> = {
 const THROTTLED: Description = { label: "Throttled", tone: "warn" };
 const BEHIND: Description = { label: "Behind", tone: "warn" };
 
-/** @param behind whether what comes is old */
+/** @param behind whether the arriving messages are too old to be called live */
 export function stateOf(
   { state, throttle }: Pick<Status, "state" | "throttle">,
   behind: boolean,

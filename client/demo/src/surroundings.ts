@@ -1,4 +1,4 @@
-/** What there is one of for the page: the line, and the journal of what happens to it. */
+/** The page's only Line, and its journal. */
 
 import { JournalKeeper } from "./journal.ts";
 import { Line } from "./line.ts";

@@ -1,4 +1,4 @@
-/** Light or dark: as the system says, until somebody chooses. */
+/** The light or dark theme: the system's theme until the user chooses one. */
 
 import { useEffect, useSyncExternalStore } from "react";
 
@@ -8,7 +8,7 @@ const KEY = "theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<() => void>();
 
-// A browser may forbid storage: then the choice lasts as long as the page.
+// If the browser forbids storage, the choice lasts until the page is closed.
 function stored(): string | null {
   try {
     return localStorage.getItem(KEY);
@@ -37,7 +37,7 @@ function choose(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // See above.
+    // Storage is forbidden; see `stored`.
   }
   for (const listener of listeners) listener();
 }

@@ -9,15 +9,16 @@ import { turnOf } from "./turn.ts";
 
 interface RowProps {
   symbol: string;
-  /** From 0. */
+  /** Position in the table, from 0. */
   index: number;
+  /** Distance from the top of the table, px. */
   top: number;
   selected: boolean;
-  /** The one row that the Tab key reaches. */
+  /** True for the only row that the Tab key reaches. */
   reachable: boolean;
 }
 
-/** Subscribes to its own token: a trade of another one does not touch it. */
+/** A row of the table. It selects its own token, so a trade of another token does not render it. */
 export const TokenRow = memo(function TokenRow({ symbol, index, top, selected, reachable }: RowProps) {
   const token = useFeed(market, ({ tokens }) => tokens.get(symbol));
   if (token === undefined) return null;
@@ -39,7 +40,7 @@ export const TokenRow = memo(function TokenRow({ symbol, index, top, selected, r
         </a>
       </th>
       <td className="number price">
-        {/* Another key starts the flash anew. */}
+        {/* A new key restarts the flash. */}
         <span key={token.moves} data-flash={token.moves === 0 ? undefined : turnOf(token.direction)}>
           {format.price(token.price)}
         </span>

@@ -18,7 +18,7 @@ import { TokenRow } from "./token-row.tsx";
 
 const ROW = 56; // px, as in table.css
 const SKELETONS = [..."abcdefgh"];
-const PAGE = 10; // rows that PageUp and PageDown go
+const PAGE = 10; // rows that PageUp and PageDown move
 
 const HEADS: readonly { column: Column | undefined; label: string; className: string }[] = [
   { column: "rank", label: "#", className: "rank" },
@@ -78,12 +78,15 @@ interface GridProps {
   searching: boolean;
 }
 
-/** Only the rows in sight are there; the one with the keyboard's focus always is. Arrow keys, Home, End and PageUp/Down move between rows. */
+/**
+ * Renders only the visible rows and the row with the keyboard's focus. Arrow keys, Home, End, PageUp and
+ * PageDown move between rows.
+ */
 function Grid({ order, sort, onSort, selected, searching }: GridProps) {
   const scroller = useRef<HTMLTableElement>(null);
   const [active, setActive] = useState<{ symbol: string; index: number }>();
   const wanted = useRef<string | undefined>(undefined);
-  // It goes where its token goes; when that is gone, the row in its place takes over.
+  // The focus follows its token. When the token is gone, the row in its place gets the focus.
   const known = active === undefined ? -1 : order.indexOf(active.symbol);
   const current = known >= 0 ? known : Math.min(active?.index ?? 0, Math.max(0, order.length - 1));
   const virtualizer = useVirtualizer({
@@ -97,7 +100,7 @@ function Grid({ order, sort, onSort, selected, searching }: GridProps) {
     ),
   });
 
-  // The row to go to may only now have come into being.
+  // The row that should get the focus may have been rendered only now.
   useEffect(() => {
     if (wanted.current === undefined) return;
     const link = scroller.current?.querySelector<HTMLElement>(

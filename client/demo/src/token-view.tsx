@@ -7,7 +7,7 @@ import { market } from "./market.ts";
 import { PriceChart } from "./price-chart.tsx";
 import { turnOf } from "./turn.ts";
 
-/** One token: price, chart, figures, and what is happening to it. */
+/** One token: price, chart, figures, and its latest trades, liquidity changes and comments. */
 export function TokenView({ symbol }: { symbol: string }) {
   const token = useFeed(market, ({ tokens }) => tokens.get(symbol));
   return (

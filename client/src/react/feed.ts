@@ -1,41 +1,50 @@
-/** What components share of some channels: one state, folded from their messages. */
+/** A feed: one state that is folded from the messages of some channels, and shared by components. */
 
 import type { Envelope, Listener } from "../types.ts";
 
-/** A message as the client delivered it. */
+/** A message as the client has delivered it. */
 export interface Received<Data = unknown> {
   readonly message: Envelope<Data>;
-  /** Older than one that its channel brought before: it was left out while this client was throttled. */
+  /**
+   * The channel has delivered a newer message before: the gateway had dropped this message while the client
+   * was throttled.
+   */
   readonly late: boolean;
 }
 
-/** How a state comes of the messages of some channels. Define it once, outside of components: whoever uses it shares its state. */
+/**
+ * How a state follows from the messages of some channels. Define it once, outside of components: all users of
+ * the definition share one state.
+ */
 export interface FeedDefinition<State, Data = unknown> {
   /** Channels and patterns: `BTC.trade`, `BTC.*`, `*.trade`. */
   readonly channels: readonly string[];
   readonly initial: State;
   /**
-   * Takes in what has come since the last animation frame, at least one message, in the order of arrival. Must not change `state`: it returns
-   * another one, or the same when nothing changed.
+   * Returns the next state. `batch` has the messages since the last animation frame, at least one, in the
+   * order of arrival. Must not modify `state`: return another object, or the same one when nothing changed.
    */
   fold(state: State, batch: readonly Received<Data>[]): State;
 }
 
-/** Where a feed gets its messages and its turns from. */
+/** What a feed needs from its owner. */
 export interface Supply {
-  /** Returns what ends the subscription. */
+  /** Subscribes; returns a function that ends the subscription. */
   join(channels: readonly string[], listener: Listener): () => void;
-  /** This feed has something for the next animation frame. */
+  /** This feed has a change for the next animation frame. */
   changed(feed: Feed<unknown>): void;
-  /** Somebody has begun to listen to this feed. */
+  /** The feed has its first listener. */
   adopt(feed: Feed<unknown>): void;
-  /** This feed has left its channels. */
+  /** The feed has unsubscribed its channels. */
   drop(feed: Feed<unknown>): void;
 }
 
-/** A feed that nobody listens to stays this long: moving from one view to another must not leave and join again. */
+/**
+ * A feed without listeners stays subscribed for this long, so that a change of the view does not unsubscribe
+ * and subscribe again.
+ */
 export const LINGER_MS = 1_000;
-/** Folded at once beyond this: a page in the background may get its turn only once a minute. */
+/** A longer queue is folded at once, because a page in the background may get a frame only once a minute. */
 const MAX_QUEUE = 5_000;
 
 export class Feed<State> {
@@ -61,11 +70,11 @@ export class Feed<State> {
 
   /** The state as of the last animation frame. */
   readonly get = (): State => this.#shown;
-  /** What a server renders, and a browser until it has taken over. */
+  /** The state that a server renders, and that a browser renders until hydration. */
   readonly getInitial = (): State => this.#definition.initial;
 
   readonly subscribe = (listener: () => void): (() => void) => {
-    // One of its own for each call: the same function may be given twice.
+    // A new entry for each call, because the same function may be subscribed twice.
     const entry = () => listener();
     this.#listeners.add(entry);
     clearTimeout(this.#lingering);
@@ -95,11 +104,14 @@ export class Feed<State> {
     const batch = this.#queue;
     if (batch.length === 0) return;
     this.#queue = [];
-    // A definition's Data is what its author says that the publisher sends; here it is not known.
+    // The author of a definition declares the type of its data; it is not known here.
     this.#state = this.#definition.fold(this.#state, batch as Received<never>[]);
   }
 
-  /** Shows what has come meanwhile. What the definition throws is the caller's; the batch that it failed on is gone. */
+  /**
+   * Folds the queue and shows the new state. Throws what `fold` throws; the messages of that batch are then
+   * lost.
+   */
   flush(): void {
     this.#fold();
     if (Object.is(this.#shown, this.#state)) return;
@@ -107,7 +119,7 @@ export class Feed<State> {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  /** Leaves the channels and forgets what they brought; the next listener joins again. */
+  /** Unsubscribes the channels and resets the state; the next listener subscribes again. */
   stop(): void {
     clearTimeout(this.#lingering);
     this.#leave?.();

@@ -1,15 +1,17 @@
-/** When what has arrived is shown: once an animation frame, however much came. */
+/** Shows changes at most once per animation frame. */
 
-/** A hidden page gets no animation frames, and its messages must not pile up. */
+/** A hidden page gets no animation frames, and its messages must not accumulate. */
 const HIDDEN_MS = 250;
 
-/** What browsers have and servers have not; read at each use, so that tests can put their own in its place. */
+/**
+ * Functions that browsers have and servers do not. They are read at each use, so that tests can replace them.
+ */
 const surroundings = globalThis as {
   requestAnimationFrame?: (callback: () => void) => number;
   cancelAnimationFrame?: (id: number) => void;
 };
 
-/** Calls `flush` in the next animation frame after `request()`, or after 250 ms where none comes. */
+/** Calls `flush` in the next animation frame after `request()`, or after 250 ms without a frame. */
 export class Frames {
   readonly #flush: () => void;
   #frame: number | undefined;

@@ -1,4 +1,4 @@
-/** For tests: a page without a browser, whose animation frames, clock and gateway a test moves. */
+/** For tests: a page without a browser, whose animation frames, clock and gateway the test controls. */
 
 import type { TestContext } from "node:test";
 import { JSDOM, type PageElement } from "jsdom";
@@ -9,7 +9,7 @@ import { OdinProvider } from "./index.ts";
 
 export const URL = "wss://gateway.example/ws";
 
-/** What React and the hooks read of a browser's globals. */
+/** The browser globals that React and the hooks read. */
 interface Page {
   window: unknown;
   document: unknown;
@@ -17,7 +17,7 @@ interface Page {
   cancelAnimationFrame: (id: number) => void;
   IS_REACT_ACT_ENVIRONMENT: boolean;
 }
-/** For React the same, by the name that it has there. */
+/** The same globals, by the names that React uses. */
 export const asContainer = (element: PageElement) =>
   element as unknown as Parameters<typeof hydrateRoot>[0] & Parameters<typeof createRoot>[0];
 
@@ -35,7 +35,7 @@ export class Stage {
 
   constructor(t: TestContext) {
     this.#t = t;
-    // What lingers for a second must not take one.
+    // The timers of 1 s must not slow the test down.
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const { window } = new JSDOM('<div id="root"></div>');
     page.window = window;
@@ -77,7 +77,7 @@ export class Stage {
     await this.line.pass(0);
   }
 
-  /** Answers what was asked last. */
+  /** Answers the client's last request. */
   async live(...channels: string[]): Promise<void> {
     if (this.socket.offset === undefined) this.socket.welcome();
     await this.line.pass(100);
@@ -92,7 +92,7 @@ export class Stage {
     });
   }
 
-  /** Lets timers that are not the client's fire. */
+  /** Lets the timers fire that are not the client's. */
   async wait(ms: number): Promise<void> {
     await act(() => this.#t.mock.timers.tick(ms));
     await this.line.pass(0);

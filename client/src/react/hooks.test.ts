@@ -10,7 +10,7 @@ import { asContainer, Stage, URL } from "./hooks.fixture.ts";
 import { OdinProvider, useChannel, useConnection, useFeed, useRefetch } from "./index.ts";
 
 const renders = new Map<string, number>();
-/** Counts renderings that were shown: strict mode calls each twice. */
+/** Counts committed renderings, because strict mode calls each component twice. */
 const count = (name: string) => renders.set(name, (renders.get(name) ?? 0) + 1);
 const counted = (name: string) => {
   const times = (renders.get(name) ?? 0) / 2;
@@ -23,7 +23,7 @@ function Price({ channel = "A.trade", name = "price" }: { channel?: string; name
   return h("b", null, String(useChannel<number>(channel)?.data ?? "none"), " ");
 }
 
-test("strict mode: one connection and one subscription, shared by who names the same channel", async (t) => {
+test("strict mode: one connection, and one subscription for components with the same channel", async (t) => {
   const stage = new Stage(t);
   await stage.show(h(Price, { key: 1 }), h(Price, { key: 2 }), h(Price, { key: 3, channel: "B.trade" }));
   await stage.live("A.trade", "B.trade");
@@ -34,7 +34,7 @@ test("strict mode: one connection and one subscription, shared by who names the 
   assert.equal(stage.text, "7 7 none ");
 });
 
-test("one rendering a frame, however much comes", async (t) => {
+test("any number of messages causes one rendering per frame", async (t) => {
   const stage = new Stage(t);
   await stage.show(h(Price));
   await stage.live("A.trade");
@@ -49,10 +49,10 @@ test("one rendering a frame, however much comes", async (t) => {
     assert.equal(stage.text, `${frame * 1000 + 999} `);
   }
   await stage.frame();
-  assert.deepEqual([counted("price"), stage.framesAwaited], [0, 0], "nothing new, nothing to do");
+  assert.deepEqual([counted("price"), stage.framesAwaited], [0, 0], "without a new message nothing renders");
 });
 
-test("where no frames come, as in a hidden page, it is shown after 250 ms", async (t) => {
+test("without animation frames, as in a hidden page, changes are shown after 250 ms", async (t) => {
   const stage = new Stage(t);
   await stage.show(h(Price));
   await stage.live("A.trade");
@@ -65,7 +65,7 @@ test("where no frames come, as in a hidden page, it is shown after 250 ms", asyn
   assert.equal(stage.framesAwaited, 0);
 });
 
-test("of thousands of rows only those render whose own value has changed", async (t) => {
+test("of thousands of rows, only the rows with a changed value render", async (t) => {
   const stage = new Stage(t);
   const prices = {
     channels: ["*.trade"],
@@ -101,7 +101,7 @@ test("of thousands of rows only those render whose own value has changed", async
   renders.clear();
 });
 
-test("a selection that is the same does not render", async (t) => {
+test("an equal selection does not render", async (t) => {
   const stage = new Stage(t);
   const Parity = () => {
     count("parity");
@@ -125,7 +125,7 @@ test("a selection that is the same does not render", async (t) => {
   assert.deepEqual([stage.text, counted("parity")], ["odd", 1]);
 });
 
-test("lists and maps; what comes late goes where it belongs", async (t) => {
+test("lists and maps put a late message in its place", async (t) => {
   const stage = new Stage(t);
   const List = () => {
     const recent = useChannel<number>("A.trade", { list: 3 });
@@ -142,7 +142,7 @@ test("lists and maps; what comes late goes where it belongs", async (t) => {
   assert.equal(stage.text, "4,3,2; A.trade 4,B.trade 5");
 });
 
-test("the last component leaves its channel after a second, and one that is back by then changes nothing", async (t) => {
+test("a channel ends 1 s after its last component, unless a component is back by then", async (t) => {
   const stage = new Stage(t);
   const other = h(Price, { key: "other", channel: "B.trade" });
   await stage.show(h(Price, { key: 1 }), other);
@@ -158,19 +158,19 @@ test("the last component leaves its channel after a second, and one that is back
   assert.deepEqual(stage.socket.asked.slice(1), [{ type: "unsubscribe", channels: ["A.trade"] }]);
 });
 
-test("another channel by the same component", async (t) => {
+test("a component changes its channel", async (t) => {
   const stage = new Stage(t);
   await stage.show(h(Price, { key: 1 }));
   await stage.live("A.trade");
   stage.socket.publish("A.trade", 3);
   await stage.frame();
   await stage.show(h(Price, { key: 1, channel: "B.trade" }));
-  assert.equal(stage.text, "none ", "no value of the channel before");
+  assert.equal(stage.text, "none ", "no value of the previous channel is shown");
   await stage.line.pass(100);
   assert.deepEqual(stage.socket.asked[1], { type: "subscribe", channels: ["B.trade"] });
 });
 
-test("unmounted, nothing is left", async (t) => {
+test("nothing is left after unmounting", async (t) => {
   const stage = new Stage(t);
   await stage.show(h(Price));
   await stage.live("A.trade");
@@ -184,7 +184,7 @@ test("unmounted, nothing is left", async (t) => {
   assert.equal(stage.line.sockets.length, 1);
 });
 
-test("a client of one's own is used, and neither closed nor left with listeners", async (t) => {
+test("a given client is used, not closed, and keeps no listeners", async (t) => {
   const stage = new Stage(t);
   const line = new FakeLine();
   const client = connect(URL, { environment: line.environment });
@@ -202,7 +202,7 @@ test("a client of one's own is used, and neither closed nor left with listeners"
   assert.deepEqual(line.socket.asked.at(-1), { type: "unsubscribe", channels: ["A.trade"] });
 });
 
-test("the connection's state, and what is to be refetched", async (t) => {
+test("useConnection shows the state, useRefetch reports losses", async (t) => {
   const stage = new Stage(t);
   const lost: Refetch[] = [];
   const Panel = () => {
@@ -219,13 +219,17 @@ test("the connection's state, and what is to be refetched", async (t) => {
   stage.socket.end(1006);
   await stage.line.pass(500);
   stage.socket.welcome(3, "another");
-  assert.deepEqual(lost, [{ channels: ["A.trade"], reason: "epoch" }], "told once, also in strict mode");
+  assert.deepEqual(
+    lost,
+    [{ channels: ["A.trade"], reason: "epoch" }],
+    "the loss is reported once, even in strict mode",
+  );
   await act(() => stage.host.querySelector("button")?.click());
   await stage.frame();
   assert.match(stage.text, /^paused/);
 });
 
-test("a server renders what is shown before the first message, and touches no network; a page takes over", async (t) => {
+test("a server renders the first state without a network, and a page hydrates it", async (t) => {
   const State = () => h("i", null, useConnection().state);
   const App = ({ line }: { line?: FakeLine }) =>
     h(
@@ -266,6 +270,6 @@ test("a server renders what is shown before the first message, and touches no ne
   await stage.wait(2_000);
 });
 
-test("outside of a provider it says what to do", () => {
+test("a hook outside of a provider throws an error that says what to do", () => {
   assert.throws(() => renderToString(h(Price)), /no OdinProvider above this component/);
 });

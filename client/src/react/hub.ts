@@ -1,19 +1,22 @@
-/** What lies between a client and the components below one provider: their feeds, and the connection as they see it. */
+/**
+ * Connects one client with the components below one provider: holds their feeds, and the status that they
+ * see.
+ */
 
 import { connect } from "../connect.ts";
 import type { Client, ConnectOptions, Listener, Refetch, Status } from "../types.ts";
 import { Feed, type FeedDefinition, LINGER_MS, type Supply } from "./feed.ts";
 import { Frames } from "./frames.ts";
 
-/** The connection at one moment, and what can be done about it. Another object after every change. */
+/** The status of the connection, and actions to change it. Another object after every change. */
 export interface Connection extends Status {
-  /** Leaves the gateway until `resume()`, which goes on where it stopped. */
+  /** Disconnects until `resume()`, which continues from the same position in the stream. */
   pause(): void;
-  /** Ends `pause()`; while `waiting` it connects at once. */
+  /** Ends `pause()`. While `waiting` the client reconnects at once. */
   resume(): void;
 }
 
-/** A client that somebody else made and will close, or how to make one. */
+/** A client that the application has made and will close, or the address for a client that the hub makes. */
 export type Origin = { client: Client } | { url: string };
 
 const BEFORE: Status = {
@@ -25,10 +28,14 @@ const BEFORE: Status = {
   latencyMs: undefined,
   throttle: 0,
 };
-/** Feeds that were made for a rendering that React gave up are looked for when so many are known. */
+/**
+ * With this many named feeds, the hub removes unused ones: React may discard a rendering that has made a
+ * feed.
+ */
 const SWEEP_AT = 256;
 
-// An error in one component's fold or listener is the page's to hear of, and must not keep the others from their turn.
+// Reports an error of a fold or listener as an uncaught error, so that the other feeds and listeners still
+// run.
 const complain = (error: unknown): void => {
   queueMicrotask(() => {
     throw error;
@@ -36,7 +43,7 @@ const complain = (error: unknown): void => {
 };
 
 export class Hub implements Supply {
-  /** For a client that is made here, read when it is. */
+  /** Options of the client that the hub makes; read at that moment. */
   options: ConnectOptions | undefined;
   readonly #origin: Origin;
   readonly #named = new Map<string, Feed<unknown>>();
@@ -58,7 +65,7 @@ export class Hub implements Supply {
     this.#origin = origin;
   }
 
-  /** The feed of this name, which stands for its definition. */
+  /** Returns the feed with this name. The same name always has the same definition. */
   named<State, Data>(name: string, define: () => FeedDefinition<State, Data>): Feed<State> {
     const known = this.#named.get(name);
     if (known !== undefined) return known as Feed<State>;
@@ -69,6 +76,7 @@ export class Hub implements Supply {
     return feed;
   }
 
+  /** Returns the feed of this definition. */
   defined<State, Data>(definition: FeedDefinition<State, Data>): Feed<State> {
     const known = this.#defined.get(definition);
     if (known !== undefined) return known as Feed<State>;
@@ -110,14 +118,20 @@ export class Hub implements Supply {
 
   // ——— the client's life ———
 
-  /** Somebody needs the client. It is made when the first one does, never while rendering, and so never on a server. */
+  /**
+   * Registers a user of the client. The first user makes the client; this never happens while rendering, and
+   * so never on a server.
+   */
   retain(): void {
     this.#users++;
     clearTimeout(this.#lingering);
     this.#connected();
   }
 
-  /** When nobody has needed it for a second, a client that was made here is closed. React's strict mode leaves and is back at once. */
+  /**
+   * Removes a user. The hub closes its own client 1 s after the last user, because React's strict mode
+   * removes and adds users at once.
+   */
   release(): void {
     this.#users--;
     if (this.#users > 0) return;

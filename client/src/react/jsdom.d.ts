@@ -1,4 +1,4 @@
-/** What the tests of the hooks use of jsdom, which brings no types. */
+/** The part of jsdom that the tests of the hooks use. jsdom has no types. */
 declare module "jsdom" {
   export interface PageElement {
     textContent: string | null;

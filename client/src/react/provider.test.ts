@@ -9,16 +9,16 @@ function Price(): ReactNode {
   return h("b", null, String(useChannel<number>("A.trade")?.data ?? "none"));
 }
 
-/** A provider below the stage's own, on a line of its own. */
+/** A provider inside the stage's provider, with its own FakeLine. */
 function provider(line: FakeLine, url: string, token: string): ReactNode {
-  // Other options and another function at each rendering, as in most applications.
+  // New options and a new function at each rendering, as in most applications.
   const options = { token: () => token, environment: line.environment };
   return h(OdinProvider, { url, options }, h(Price));
 }
 
 const addresses = (line: FakeLine) => line.sockets.map(({ url }) => url);
 
-test("another url: the options that come with it, not those of the first", async (t) => {
+test("another url uses the options that come with it", async (t) => {
   const stage = new Stage(t);
   const line = new FakeLine();
   await stage.show(provider(line, "ws://a/ws", "A"));
@@ -39,7 +39,7 @@ test("another url: the options that come with it, not those of the first", async
   assert.equal(line.left, 0);
 });
 
-test("other options alone: no other connection, and the first's token function stays", async (t) => {
+test("other options alone make no new connection, and the first token function stays", async (t) => {
   const stage = new Stage(t);
   const line = new FakeLine();
   await stage.show(provider(line, "ws://a/ws", "A"));
@@ -54,7 +54,7 @@ test("other options alone: no other connection, and the first's token function s
   assert.deepEqual(addresses(line), ["ws://a/ws?auth=A", "ws://a/ws?auth=A"]);
 });
 
-test("options, then another url with the same ones: the latest", async (t) => {
+test("after a change of the options, another url uses the latest options", async (t) => {
   const stage = new Stage(t);
   const line = new FakeLine();
   await stage.show(provider(line, "ws://a/ws", "A"));
@@ -64,7 +64,7 @@ test("options, then another url with the same ones: the latest", async (t) => {
   assert.deepEqual(addresses(line).at(-1), "ws://b/ws?auth=B");
 });
 
-test("gone, it leaves within two seconds: one for its channels, one for the connection", async (t) => {
+test("an unmounted provider disconnects within 2 s: 1 s for its channels, 1 s for the connection", async (t) => {
   const stage = new Stage(t);
   const line = new FakeLine();
   await stage.show(provider(line, "ws://a/ws", "A"));

@@ -1,4 +1,4 @@
-/** Gives the components below it a client. */
+/** The React provider that gives a client to the components below it. */
 
 import {
   createContext,
@@ -14,13 +14,18 @@ import { Hub } from "./hub.ts";
 
 const HubContext = createContext<Hub | undefined>(undefined);
 
-/** Either a client that lives longer than this component, or where to connect to. */
+/** Either a client that the application owns, or the address of a gateway. */
 export type OdinProviderProps = { children?: ReactNode } & (
   | { client: Client; url?: never; options?: never }
   | {
-      /** `wss://HOST/ws`. Connects when the component is mounted, never on a server, and leaves two seconds after it is gone at the latest. */
+      /**
+       * `wss://HOST/ws`. The provider connects when it is mounted, never on a server, and disconnects at most
+       * two seconds after it is unmounted.
+       */
       url: string;
-      /** Those that are given with a `url` when it is connected to: other options for the same `url` change nothing. */
+      /**
+       * Read when the provider connects. Later changes of the options have no effect while `url` is the same.
+       */
       options?: ConnectOptions;
       client?: never;
     }
@@ -29,10 +34,11 @@ export type OdinProviderProps = { children?: ReactNode } & (
 export function OdinProvider({ client, url, options, children }: OdinProviderProps): ReactNode {
   const hub = useMemo(() => {
     if (client !== undefined) return new Hub({ client });
-    if (url === undefined) throw new Error("OdinProvider needs a url to connect to, or a client");
+    if (url === undefined) throw new Error("OdinProvider needs either a url or a client");
     return new Hub({ url });
   }, [client, url]);
-  // Before any component below has its effects, in which it may want to be connected; and only what has been shown.
+  // Runs before the effects of the components below, which may make the client, and only for renderings that
+  // are shown.
   useInsertionEffect(() => {
     hub.options = options;
   }, [hub, options]);

@@ -10,9 +10,12 @@ export type Latest<Data = unknown> = ReadonlyMap<string, Envelope<Data>>;
 export type Recent<Data = unknown> = readonly Envelope<Data>[];
 
 export interface Selecting<Value, Selection> {
-  /** What of it the component needs; it renders only when that is another. May be another function at each rendering. */
+  /**
+   * Selects what the component needs; the component renders only when the selection changes. May be another
+   * function at each rendering.
+   */
   select: (value: Value) => Selection;
-  /** When two selections are the same. Default `Object.is`. */
+  /** Decides whether two selections are the same. Default `Object.is`. */
   isEqual?: (a: Selection, b: Selection) => boolean;
 }
 export interface Listing {
@@ -23,18 +26,22 @@ export interface Listing {
 type Value = Envelope | Latest | Recent | undefined;
 type Options = Partial<Selecting<never, unknown> & Listing>;
 
-/** A pattern can bring channels without end: beyond this the ones that have been silent longest go. */
+/**
+ * A pattern may match any number of channels. Beyond this number the channel that was silent longest is
+ * forgotten.
+ */
 const MAX_CHANNELS = 4_096;
 
 /**
- * What a channel brings.
+ * Messages of channels.
  *
- * - `useChannel("BTC.trade")`: its latest message, undefined until there is one. A pattern's: of all that match.
- * - `useChannel(["BTC.trade", "*.liquidity"])`: a map with the latest of each.
+ * - `useChannel("BTC.trade")`: the latest message, undefined before the first one. For a pattern: the latest
+ *   message of all channels that match.
+ * - `useChannel(["BTC.trade", "*.liquidity"])`: a map with the latest message of each channel.
  * - `{ list: 50 }`: the last 50 messages, the newest first.
- * - `{ select }`: only what this takes out of it.
+ * - `{ select }`: only the selection that this function returns.
  *
- * Components that name the same channels share one subscription. It ends when the last of them is gone.
+ * Components that name the same channels share one subscription. It ends with the last of these components.
  */
 export function useChannel<Data, Selection>(
   channels: string | readonly string[],
@@ -64,7 +71,8 @@ export function useChannel(channels: string | readonly string[], options: Option
   return useSelection(feed, select ?? all, isEqual as ((a: unknown, b: unknown) => boolean) | undefined);
 }
 
-// The same text for the same wish, whoever has it: components that spell their channels in another order share.
+// Equal requests get equal names, so that components share a feed even if they list their channels in another
+// order.
 function nameOf(channels: string | readonly string[], list: number | undefined): string {
   const names = typeof channels === "string" ? channels : [...new Set(channels)].sort();
   return JSON.stringify(list === undefined ? [names] : [names, list]);
@@ -87,7 +95,8 @@ function byChannel(state: Latest, batch: readonly Received[]): Latest {
   const next = new Map(state);
   for (const { message, late } of batch) {
     if (late) continue;
-    // Taken out first, so that it goes to the end: the first one is the one that was silent longest.
+    // Deleted first, so that the channel moves to the end of the map. The first channel is the one that was
+    // silent longest.
     next.delete(message.channel);
     next.set(message.channel, message);
   }
@@ -100,12 +109,14 @@ function byChannel(state: Latest, batch: readonly Received[]): Latest {
 
 function recent(count: number): (state: Recent, batch: readonly Received[]) => Recent {
   if (!Number.isSafeInteger(count) || count < 1) {
-    throw new RangeError(`list is how many messages to keep, a whole number of at least 1, not ${count}`);
+    throw new RangeError(
+      `list must be the number of messages to keep, a whole number of at least 1, not ${count}`,
+    );
   }
   return (state, batch) => {
     const next = [...state];
     for (const { message, late } of batch) {
-      // What comes late goes where it belongs.
+      // A late message goes to its place by offset.
       const place = late ? next.findIndex(({ offset }) => offset < message.offset) : 0;
       next.splice(place === -1 ? next.length : place, 0, message);
     }

@@ -5,8 +5,9 @@ import { useHub } from "./provider.ts";
 const identity = (state: unknown): unknown => state;
 
 /**
- * The state of a feed, or what `select` takes out of it. Renders at most once an animation frame, and only when the selection is another one
- * by `isEqual`: thousands of rows can each select their own.
+ * The state of a feed, or the selection that `select` returns. The component renders at most once per
+ * animation frame, and only when `isEqual` says that the selection has changed: thousands of rows can each
+ * select their own part.
  *
  * @param select may be another function at each rendering
  * @param isEqual default `Object.is`
@@ -26,7 +27,7 @@ export function useFeed<State, Data, Selection>(
   return useSelection(feed, select ?? (identity as (state: State) => Selection), isEqual);
 }
 
-/** As above, for a feed at hand. */
+/** Like `useFeed`, for a feed instead of its definition. */
 export function useSelection<State, Selection>(
   feed: Feed<State>,
   select: (state: State) => Selection,
@@ -34,7 +35,8 @@ export function useSelection<State, Selection>(
 ): Selection {
   const rendered = useRef<{ value: Selection } | undefined>(undefined);
   const [get, getInitial] = useMemo(() => {
-    // What was rendered last stays when it is equal, also when this selector is a new one.
+    // Keeps the value that was rendered last if the new value is equal, even if the selector is a new
+    // function.
     const keep = (value: Selection): Selection => {
       const last = rendered.current;
       return last !== undefined && isEqual(last.value, value) ? last.value : value;
