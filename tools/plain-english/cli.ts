@@ -1,4 +1,7 @@
-/** Checks the English of the repository: `npm run english`, or of some folders and files: `npm run english -- server docs/runbook.md`. */
+/**
+ * `npm run english`: checks the words and the line widths of all texts of the repository.
+ * `npm run english -- server docs/runbook.md`: only of these folders and files.
+ */
 
 import { join } from "node:path";
 import { problems } from "./problems.ts";

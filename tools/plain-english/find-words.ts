@@ -7,7 +7,7 @@ export interface Finding {
   problem: string;
 }
 
-// Between two words of a phrase: spaces, or a line break with the marker of the next line's comment or quotation.
+// Between two words of a phrase: spaces, or a line break and the marker of a comment or a quotation.
 const GAP = "(?:[ \\t]+|[ \\t]*\\r?\\n[ \\t]*(?:\\*|//|#|>)?[ \\t]*)";
 const PATTERNS = WORDS.flatMap((rule) =>
   rule.words.map((word) => ({ word, rule, pattern: pattern(word, rule) })),
@@ -15,7 +15,8 @@ const PATTERNS = WORDS.flatMap((rule) =>
 
 /**
  * Finds the words of the list in a text: in comments, strings and prose, and as a part of identifiers such as
- * `theAnswer` or `ANSWER_TIME` for 'answer'. A longer word that only contains one of the list ('recommend') is not found.
+ * `theAnswer` or `ANSWER_TIME` for 'answer'. Does not find a longer word that only contains one of the list,
+ * such as 'recommend'.
  */
 export function findWords(text: string): Finding[] {
   return PATTERNS.flatMap(({ word, rule, pattern }) =>
@@ -26,7 +27,7 @@ export function findWords(text: string): Finding[] {
   ).sort((a, b) => a.line - b.line);
 }
 
-/** Matches a word in the spellings `word`, `Word`, `WORD` and camelCase `theWord`, each delimited by its own case. */
+/** Matches a word in the spellings `word`, `Word` and `WORD`, also as a part of an identifier. */
 function pattern(word: string, { notAfter, notBefore }: WordRule): RegExp {
   const spell = (change: (part: string) => string) => word.split(" ").map(change).join(GAP);
   const lower = spell((part) => part);
@@ -37,8 +38,12 @@ function pattern(word: string, { notAfter, notBefore }: WordRule): RegExp {
   const upper = spell((part) => part.toUpperCase());
   const before = notAfter === undefined ? "" : `(?<!${notAfter})`;
   const after = notBefore === undefined ? "" : `(?!${notBefore})`;
-  const spelled = `(?:(?<![A-Za-z])${lower}(?![a-z])|(?<![A-Z])${title}(?![a-z])|(?<![A-Za-z])${upper}(?![A-Za-z]))`;
-  return new RegExp(`${before}${spelled}${after}`, "g");
+  const spellings = [
+    `(?<![A-Za-z])${lower}(?![a-z])`,
+    `(?<![A-Z])${title}(?![a-z])`,
+    `(?<![A-Za-z])${upper}(?![A-Za-z])`,
+  ];
+  return new RegExp(`${before}(?:${spellings.join("|")})${after}`, "g");
 }
 
 function capital(word: string): string {
