@@ -41,8 +41,13 @@ export const WORDS: readonly WordRule[] = [
   { words: ["had again"], instead: "received again, or fetched again" },
   { words: ["in vain"], instead: "without success" },
   { words: ["dear"], instead: "expensive" },
-  // 'The rate of late deliveries' is ordinary English.
-  { words: ["of late"], instead: "recently", notBefore: "\\s+(?:answers|deliveries|events|messages)\\b" },
+  // 'The rate of late deliveries' is ordinary English, and 'const offset of late' is code.
+  {
+    words: ["of late"],
+    notAfter: "(?:const|let) \\w+ ",
+    instead: "recently",
+    notBefore: "\\s+(?:answers|deliveries|events|messages)\\b",
+  },
   { words: ["forth"], instead: "forward, or and so on" },
   { words: ["heed", "heeds", "heeded"], instead: "respect, use or follow" },
   { words: ["shall"], instead: "must, will or should" },
