@@ -1,4 +1,4 @@
-/** What README.md tells people to type before their first `pulumi up`, against what the script and the program take. */
+/** The commands that README.md shows for the first deployment, against the script and the program. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -72,7 +72,7 @@ test("packages come first, then logins; the configuration is committed at the en
   );
 });
 
-test("every key is one, and somebody hears of alerts", () => {
+test("every key exists, and alerts have a receiver", () => {
   const keys = blocks
     .flat()
     .flatMap((line) => [...line.matchAll(/pulumi config set (?:--secret )?(\S+)/g)])
@@ -82,7 +82,7 @@ test("every key is one, and somebody hears of alerts", () => {
   assert.ok(keys.includes("alertEmail") && keys.includes("jwtSecret"));
 });
 
-test("every way to call the script is one", () => {
+test("the script accepts every call of the page", () => {
   const calls = [...section.matchAll(/tools\/bootstrap\.sh [^`\n#]+/g)].map(([call]) => call.trim());
   assert.ok(calls.length >= 4, calls.join("\n"));
   for (const call of calls) bootstrap(call);

@@ -161,7 +161,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
   });
 
   test("another type of machine when there are none of the first", async () => {
-    const title = "No machines to be had";
+    const title = "No machines available";
     await type(title, "pulumi config set machineType n2-standard-2 --stack $STACK");
     await type(title, "pulumi up");
     assert.equal(prod.cloud.one(TEMPLATE).inputs.machineType, "n2-standard-2");
