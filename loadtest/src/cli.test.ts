@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { FakeGateway, type Wrong } from "./fake-gateway.fixture.ts";
+import { type Defect, FakeGateway } from "./fake-gateway.fixture.ts";
 import type { Result } from "./verdict/result.ts";
 
 const CLI = fileURLToPath(new URL("cli.ts", import.meta.url));
@@ -20,20 +20,21 @@ interface Outcome {
 interface Session {
   gateway: FakeGateway;
   signal(name: NodeJS.Signals): void;
-  /** The load has begun. */
+  /** Resolves once the load has begun. */
   delivered(): Promise<void>;
   end: Promise<Outcome>;
 }
 
 const CONNECTIONS = 40;
 
-/** Runs the load test with 40 connections against a gateway of the test's own. */
-async function begin(t: TestContext, wrong: Wrong, args: readonly string[]): Promise<Session> {
+/** Runs the load test with 40 connections against a fake gateway. */
+async function begin(t: TestContext, wrong: Defect, args: readonly string[]): Promise<Session> {
   const gateway = new FakeGateway(wrong);
   const { url, metrics } = await gateway.start();
   const out = mkdtempSync(join(tmpdir(), "odin-loadtest-"));
   const where = ["--url", url, "--metrics", metrics, "--out", out];
-  // The gateway has 50 messages a second: all of them. A busy machine must not decide these tests; where latency counts the test says so.
+  // The fake gateway publishes 50 messages a second, so RATE 100 takes all of them. Latency on a busy machine must not
+  // fail a test, unless the test sets a limit.
   const given = [
     "--connections",
     String(CONNECTIONS),
@@ -69,7 +70,7 @@ async function begin(t: TestContext, wrong: Wrong, args: readonly string[]): Pro
     });
   });
   const delivered = async () => {
-    // The first look has a few messages as well.
+    // The preflight check receives a few messages as well, so 1,000 messages show that the load runs.
     while (gateway.clients.size < CONNECTIONS || gateway.sent < 1000)
       await new Promise((resolve) => setTimeout(resolve, 50));
   };
@@ -80,7 +81,7 @@ const failed = ({ checks }: Result) =>
   checks.filter(({ outcome }) => outcome === "failed").map(({ name }) => name);
 
 describe("load test on the command line", { concurrency: 8 }, () => {
-  test("passes, and reports what it did", async (t) => {
+  test("passes and writes a report", async (t) => {
     const session = await begin(t, "nothing", ["sustained", "--duration", "3"]);
     const { code, output, result, html } = await session.end;
     assert.deepEqual([code, failed(result)], [0, []], output);
@@ -97,7 +98,7 @@ describe("load test on the command line", { concurrency: 8 }, () => {
     assert.doesNotMatch(
       html,
       /(src|href)="|url\((?!#)|https?:\/\/(?!127|www\.w3\.org)/,
-      "needs nothing else",
+      "the page loads nothing from elsewhere",
     );
   });
 
@@ -110,7 +111,7 @@ describe("load test on the command line", { concurrency: 8 }, () => {
   });
 
   for (const signal of ["SIGINT", "SIGTERM"] as const)
-    test(`${signal} ends the load and reports`, async (t) => {
+    test(`${signal} ends the load and writes a report`, async (t) => {
       const session = await begin(t, "nothing", ["sustained", "--duration", "10m"]);
       await session.delivered();
       session.signal(signal);
@@ -121,8 +122,8 @@ describe("load test on the command line", { concurrency: 8 }, () => {
       assert.ok(result.deliveries > 100);
     });
 
-  test("a second Ctrl-C ends it at once", async (t) => {
-    // Without answers the load test would wait a while for what is under way.
+  test("a second Ctrl-C ends the load test at once", async (t) => {
+    // The fake gateway answers no heartbeats, so the load test would wait for the last deliveries.
     const session = await begin(t, "mute", ["sustained", "--duration", "10m"]);
     await session.delivered();
     session.signal("SIGINT");

@@ -1,11 +1,11 @@
 /** `npm run loadtest -- SCENARIO`: loads a gateway, checks what it delivers, writes a report. */
 
 import { fileURLToPath } from "node:url";
-import { WORKER_VARIABLE } from "./control.ts";
+import { WORKER_VARIABLE } from "./worker-messages.ts";
 
-// Only what the process needs: a worker holds connections, and reading the sources of the report would delay it.
+// Each process imports only what it needs: a worker would be delayed by loading the report's modules.
 if (process.env[WORKER_VARIABLE] !== undefined && process.send !== undefined) {
-  (await import("./client/worker.ts")).runWorker();
+  (await import("./client/worker-process.ts")).runWorker();
 } else {
   await (await import("./main.ts")).main(fileURLToPath(import.meta.url));
 }

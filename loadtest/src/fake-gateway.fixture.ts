@@ -1,48 +1,23 @@
-/** A gateway that can be told to be wrong, for the tests of what the load test finds. */
+/** A gateway with a chosen defect, for tests of what the load test detects. */
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { Defect } from "./defects.fixture.ts";
 import { matcher } from "./traffic/plan.ts";
 
-/** What it does wrong, with one message and one client if nothing else is said. */
-export type Wrong =
-  | "nothing"
-  | "drop"
-  | "drop-with-gap"
-  /** To everybody. */
-  | "drop-for-all"
-  /** From some moment on it gives a message only once there is the next one of the channel. */
-  | "drop-last"
-  | "duplicate"
-  | "reorder"
-  /** Later than the audit that misses it. */
-  | "late-reorder"
-  | "alter"
-  | "misdirect"
-  | "forget"
-  | "unasked"
-  | "close"
-  /** Every message, by LATE. */
-  | "late"
-  /** From some moment on, for STALL, nobody gets anything. */
-  | "stall"
-  /** The same for good, as when it no longer hears of the stream; it answers as if there was nothing new. */
-  | "cut-off"
-  /** From some moment on it answers no heartbeat. */
-  | "mute"
-  /** It says to everybody that nothing was missed. */
-  | "lie-on-resume"
-  | "miscount";
+export type { Defect } from "./defects.fixture.ts";
 
 interface Client {
   socket: WebSocket;
   matches: (channel: string) => boolean;
   seq: number;
-  /** Sent, by seq. */
+  /** Envelopes sent, by seq. */
   ring: Map<number, string>;
-  wrong: boolean;
-  greeted?: boolean;
+  /** The defect affects this client. */
+  affected: boolean;
+  /** The first heartbeat was answered. */
+  acknowledged?: boolean;
 }
 
 interface Message {
@@ -52,43 +27,43 @@ interface Message {
   ts: number;
 }
 
-const EVERY = 20; // ms between two messages
-const WRONG_AT = 30; // messages after the beginning
-const LATE = 400; // ms
-const STALL = 3000; // ms
-/** An audit looks for a message 3 s after somebody has it. */
-const AFTER_AUDIT = 4300; // ms: audits are made once a second
+const INTERVAL_MS = 20; // between two messages
+const DEFECT_AFTER = 30; // messages after the affected client has subscribed
+const LATE_MS = 400;
+const STALL_MS = 3000;
+/** Later than any audit: a message is audited 3 s after the first client received it, and audits run once a second. */
+const AFTER_AUDIT_MS = 4300;
 const CHANNELS = ["BTC.trade", "ETH.trade", "SOL.liquidity", "global.trending"];
 
 export class FakeGateway {
-  readonly #wrong: Wrong;
+  readonly #defect: Defect;
   readonly #own: boolean;
-  /** What goes wrong goes wrong on this channel, which several clients have. */
-  readonly #wrongOn: string;
+  /** The defect occurs on this channel, which several clients have subscribed to. */
+  readonly #defectiveChannel: string;
   readonly #http = createServer();
   readonly #ops = createServer((_request, response) => response.end(this.#metrics()));
   readonly clients = new Set<Client>();
   readonly #history: Message[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Of the stream, and of what the gateway has heard of it. */
+  /** Last offset of the stream, and the last offset that the gateway has received. */
   #stored = 0;
   #offset = 0;
-  #chosen: Client | undefined;
-  #wrongAt = Number.POSITIVE_INFINITY;
-  /** Of the stream, while the gateway does not hear of it. */
-  #unheard: Message[] | undefined;
-  /** Of the chosen client: comes behind the next one of the channel. */
-  #withheld: Message | undefined;
-  /** Envelopes to clients. */
+  #affected: Client | undefined;
+  #defectiveFrom = Number.POSITIVE_INFINITY;
+  /** Messages that the gateway has not received, while the defect holds them back. */
+  #heldBack: Message[] | undefined;
+  /** Message to the affected client that is sent only after the next one of its channel. */
+  #previous: Message | undefined;
+  /** Number of envelopes sent. */
   sent = 0;
-  /** How often it went wrong. */
-  done = 0;
+  /** How often the defect occurred. */
+  defects = 0;
 
-  /** @param own channel that goes wrong when the test publishes: it does with `publish` */
-  constructor(wrong: Wrong, own?: string) {
-    this.#wrong = wrong;
+  /** @param own given when the test publishes with `publish`: the channel of the defect */
+  constructor(defect: Defect, own?: string) {
+    this.#defect = defect;
     this.#own = own !== undefined;
-    this.#wrongOn = own ?? "global.trending";
+    this.#defectiveChannel = own ?? "global.trending";
   }
 
   async start(): Promise<{ url: string; metrics: string }> {
@@ -97,10 +72,10 @@ export class FakeGateway {
     const ports = await Promise.all([this.#http, this.#ops].map(listen));
     const begin = performance.now();
     const tick = () => {
-      while (this.#stored * EVERY < performance.now() - begin)
+      while (this.#stored * INTERVAL_MS < performance.now() - begin)
         this.publish(CHANNELS[this.#stored % CHANNELS.length] as string, { n: this.#stored });
     };
-    if (!this.#own) this.#timer = setInterval(tick, EVERY);
+    if (!this.#own) this.#timer = setInterval(tick, INTERVAL_MS);
     return { url: `ws://127.0.0.1:${ports[0]}/ws`, metrics: `http://127.0.0.1:${ports[1]}/metrics` };
   }
 
@@ -114,7 +89,7 @@ export class FakeGateway {
   }
 
   #metrics(): string {
-    const factor = this.#wrong === "miscount" ? 2 : 1;
+    const factor = this.#defect === "miscount" ? 2 : 1;
     return [
       `ws_connections_current ${this.clients.size}`,
       "ws_connections_rejected_total 0",
@@ -125,24 +100,24 @@ export class FakeGateway {
   }
 
   #onConnection(socket: WebSocket): void {
-    const client: Client = { socket, matches: () => false, seq: 0, ring: new Map(), wrong: false };
+    const client: Client = { socket, matches: () => false, seq: 0, ring: new Map(), affected: false };
     this.clients.add(client);
     socket.on("close", () => this.clients.delete(client));
-    const say = (message: object) => socket.send(JSON.stringify(message));
-    say({
+    const send = (message: object) => socket.send(JSON.stringify(message));
+    send({
       ...{ type: "welcome", connection: "c", instance: "fake", epoch: "e", offset: this.#offset },
       ...{ heartbeat_seconds: 25, reconnect: { min_ms: 300, max_ms: 500 } },
     });
     socket.on("message", (data) => {
       const message = JSON.parse(String(data));
       if (message.type === "heartbeat") {
-        const mute = this.#wrong === "mute" && this.#stored >= this.#wrongAt;
-        // Without the first one nobody would be there.
-        if (client.greeted !== true || !mute)
-          say({ type: "heartbeat_ack", ts: Date.now(), seq: client.seq, offset: this.#offset });
-        client.greeted = true;
-      } else if (message.type === "subscribe") this.#subscribe(client, message, say);
-      else if (message.type === "replay") this.#replay(client, message, say);
+        const mute = this.#defect === "mute" && this.#stored >= this.#defectiveFrom;
+        // Without an answer to the first heartbeat, no client would count as connected.
+        if (client.acknowledged !== true || !mute)
+          send({ type: "heartbeat_ack", ts: Date.now(), seq: client.seq, offset: this.#offset });
+        client.acknowledged = true;
+      } else if (message.type === "subscribe") this.#subscribe(client, message, send);
+      else if (message.type === "replay") this.#replay(client, message, send);
       else client.matches = () => false; // unsubscribe
     });
   }
@@ -150,30 +125,30 @@ export class FakeGateway {
   #subscribe(
     client: Client,
     { channels, since }: { channels: string[]; since?: { offset: number } },
-    say: (message: object) => void,
+    send: (message: object) => void,
   ): void {
     client.matches = matcher(channels);
-    // The first of the load's own clients with this channel; not the one that has a look before.
-    if (this.#chosen === undefined && !channels.includes("*.*") && client.matches(this.#wrongOn)) {
-      this.#chosen = client;
-      client.wrong = true;
-      this.#wrongAt = this.#stored + WRONG_AT;
+    // The first client of the load with this channel is affected; the preflight check subscribes to *.*.
+    if (this.#affected === undefined && !channels.includes("*.*") && client.matches(this.#defectiveChannel)) {
+      this.#affected = client;
+      client.affected = true;
+      this.#defectiveFrom = this.#stored + DEFECT_AFTER;
     }
     const ack = { type: "subscription_ack", subscribed: channels, count: channels.length };
-    if (since === undefined) return say(ack);
+    if (since === undefined) return send(ack);
     const missed = this.#history.filter(
       ({ offset, channel }) => offset > since.offset && offset <= this.#offset && client.matches(channel),
     );
-    const given = this.#wrong === "lie-on-resume" ? [] : missed;
-    this.done += missed.length > given.length ? 1 : 0;
-    say({ ...ack, recovered: true, replayed: given.length });
+    const given = this.#defect === "lie-on-resume" ? [] : missed;
+    this.defects += missed.length > given.length ? 1 : 0;
+    send({ ...ack, recovered: true, replayed: given.length });
     for (const message of given) this.#deliver(client, message);
   }
 
   #replay(
     client: Client,
     { from_seq, to_seq }: { from_seq: number; to_seq: number },
-    say: (message: object) => void,
+    send: (message: object) => void,
   ): void {
     let sent = 0;
     for (let seq = from_seq; seq <= to_seq; seq++) {
@@ -182,27 +157,27 @@ export class FakeGateway {
       this.#write(client, text);
       sent++;
     }
-    say({ type: "replay_end", from_seq, to_seq, sent, missing: to_seq - from_seq + 1 - sent });
+    send({ type: "replay_end", from_seq, to_seq, sent, missing: to_seq - from_seq + 1 - sent });
   }
 
-  /** Puts a message on the stream. Returns its offset. */
+  /** Publishes a message to the stream. Returns its offset. */
   publish(channel: string, data: object): number {
-    const ts = Date.now() - (this.#wrong === "late" ? LATE : 0);
+    const ts = Date.now() - (this.#defect === "late" ? LATE_MS : 0);
     const message = { offset: ++this.#stored, channel, ts, data };
-    const stalls = this.#wrong === "stall" || this.#wrong === "cut-off";
-    if (stalls && message.offset === this.#wrongAt) {
-      this.done++;
-      this.#unheard = [];
-      if (this.#wrong === "stall") setTimeout(() => this.#hearAgain(), STALL);
+    const stalls = this.#defect === "stall" || this.#defect === "cut-off";
+    if (stalls && message.offset === this.#defectiveFrom) {
+      this.defects++;
+      this.#heldBack = [];
+      if (this.#defect === "stall") setTimeout(() => this.#endStall(), STALL_MS);
     }
-    if (this.#unheard === undefined) this.#onMessage(message);
-    else this.#unheard.push(message);
+    if (this.#heldBack === undefined) this.#onMessage(message);
+    else this.#heldBack.push(message);
     return message.offset;
   }
 
-  #hearAgain(): void {
-    const missed = this.#unheard ?? [];
-    this.#unheard = undefined;
+  #endStall(): void {
+    const missed = this.#heldBack ?? [];
+    this.#heldBack = undefined;
     for (const message of missed) this.#onMessage(message);
   }
 
@@ -210,15 +185,15 @@ export class FakeGateway {
     const { offset, channel } = message;
     this.#offset = offset;
     this.#history.push(message);
-    const due = offset >= this.#wrongAt && channel === this.#wrongOn;
-    if (due && this.#wrong === "drop-for-all") {
-      this.#wrongAt = Number.POSITIVE_INFINITY;
-      this.done++;
+    const due = offset >= this.#defectiveFrom && channel === this.#defectiveChannel;
+    if (due && this.#defect === "drop-for-all") {
+      this.#defectiveFrom = Number.POSITIVE_INFINITY;
+      this.defects++;
       return;
     }
     for (const client of this.clients) {
       if (!client.matches(channel)) continue;
-      if (client.wrong && due) this.#goWrong(client, message);
+      if (client.affected && due) this.#sendDefective(client, message);
       else this.#deliver(client, message);
     }
   }
@@ -239,35 +214,35 @@ export class FakeGateway {
     this.#write(client, this.#text(client, message));
   }
 
-  #goWrong(client: Client, message: Message): void {
-    const before = this.#withheld;
-    // These need the next message of the channel as well.
-    const last =
-      this.#wrong === "drop-last" ||
-      this.#wrong === "mute" ||
-      (this.#wrong === "reorder" && before === undefined);
-    if (!last) this.#wrongAt = Number.POSITIVE_INFINITY;
-    if (before === undefined) this.done++;
-    switch (this.#wrong) {
+  #sendDefective(client: Client, message: Message): void {
+    const before = this.#previous;
+    // These defects need the next message of the channel as well.
+    const continues =
+      this.#defect === "drop-last" ||
+      this.#defect === "mute" ||
+      (this.#defect === "reorder" && before === undefined);
+    if (!continues) this.#defectiveFrom = Number.POSITIVE_INFINITY;
+    if (before === undefined) this.defects++;
+    switch (this.#defect) {
       case "drop":
         return;
       case "drop-with-gap":
         this.#text(client, message);
         return;
       case "drop-last":
-        this.#withheld = message;
+        this.#previous = message;
         if (before !== undefined) this.#deliver(client, before);
         return;
       case "duplicate":
         this.#deliver(client, message);
         return this.#deliver(client, message);
       case "reorder":
-        this.#withheld = message;
+        this.#previous = message;
         if (before === undefined) return;
         this.#deliver(client, message);
         return this.#deliver(client, before);
       case "late-reorder":
-        setTimeout(() => this.#deliver(client, message), AFTER_AUDIT);
+        setTimeout(() => this.#deliver(client, message), AFTER_AUDIT_MS);
         return;
       case "alter":
         return this.#deliver(client, { ...message, data: { n: -1 } });
@@ -278,13 +253,13 @@ export class FakeGateway {
         return;
       case "unasked": {
         this.#deliver(client, message);
-        // A message as any other but for its channel.
+        // The additional message differs only in its channel.
         const offset = ++this.#stored;
         this.#offset = offset;
-        return this.#deliver(client, { ...message, offset, channel: "NOBODY.asked" });
+        return this.#deliver(client, { ...message, offset, channel: "OTHER.trade" });
       }
       case "close":
-        client.wrong = false;
+        client.affected = false;
         return client.socket.close(1011);
       default:
         return this.#deliver(client, message);

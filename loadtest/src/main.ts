@@ -1,13 +1,13 @@
 /** The first process of a load test: reads the options, runs, writes the report. */
 
 import { summaryText } from "./report/summary.ts";
-import { Crew } from "./run/crew.ts";
 import { prepare } from "./run/prepare.ts";
 import { Progress } from "./run/progress.ts";
 import { Run } from "./run/run.ts";
-import { claimFolder } from "./settings/claim-folder.ts";
-import { beyondLimits, limitsHere } from "./settings/limits.ts";
+import { WorkerPool } from "./run/worker-pool.ts";
+import { exceededLimits, machineLimits } from "./settings/limits.ts";
 import { HELP, type Options, readOptions } from "./settings/options.ts";
+import { checkReportFolder } from "./settings/report-folder.ts";
 
 const EXIT = { passed: 0, failed: 1, impossible: 2, stopped: 130 } as const;
 /** npm passes a Ctrl-C on that the terminal has sent already: within this time it is the same one. */
@@ -32,7 +32,7 @@ function untilSignal(atOnce: () => void): AbortSignal {
 
 async function load(options: Options, entry: string): Promise<number> {
   const stages = options.scenario === "throughput" ? options.rates.length : 1;
-  claimFolder(options.out, options.seconds * stages);
+  checkReportFolder(options.out, options.seconds * stages);
   const progress = new Progress();
   let run: Run | undefined;
   const stop = untilSignal(() => {
@@ -44,30 +44,36 @@ async function load(options: Options, entry: string): Promise<number> {
   );
   const prepared = await Promise.race([prepare(options), stopped]);
   if (prepared === "stopped") return EXIT.stopped;
-  run = new Run(options, prepared, (onSample) => new Crew(entry, options.workers, onSample), progress, stop);
+  run = new Run(
+    options,
+    prepared,
+    (onSample) => new WorkerPool(entry, options.workers, onSample),
+    progress,
+    stop,
+  );
   const result = await run.go().finally(() => progress.end());
   process.stdout.write(`${summaryText(result)}\n\n`);
-  // Not before: reading what draws plots would delay the load.
+  // The report's modules are loaded only now, because loading them earlier would delay the load.
   const { writeReport } = await import("./report/report-files.ts");
-  const { html, json, trouble } = writeReport(result, options.out);
+  const { html, json, warning } = writeReport(result, options.out);
   process.stdout.write(`Report: ${html}\n        ${json}\n`);
-  if (trouble !== undefined) process.stderr.write(`${trouble}\n`);
+  if (warning !== undefined) process.stderr.write(`${warning}\n`);
   return EXIT[result.outcome];
 }
 
-/** Ends only when everything written has left, also into a pipe. */
+/** Exits after all output is written, also to a pipe. */
 function end(code: number): void {
   process.stdout.write("", () => process.exit(code));
 }
 
-/** @param entry the file that runs a worker when `ODIN_LOADTEST_WORKER` is set */
+/** @param entry the file that runs as a worker when `ODIN_LOADTEST_WORKER` is set */
 export async function main(entry: string): Promise<void> {
   const options = readOptions(process.argv.slice(2), process.env);
   if (options === "help") {
     process.stdout.write(`${HELP}\n`);
     return;
   }
-  const problems = "problems" in options ? options.problems : beyondLimits(options, limitsHere());
+  const problems = "problems" in options ? options.problems : exceededLimits(options, machineLimits());
   if ("problems" in options || problems.length > 0) {
     for (const problem of problems) process.stderr.write(`${problem}\n`);
     process.exitCode = EXIT.impossible;

@@ -1,11 +1,11 @@
-/** Asks for numbers that did not come, one request at a time: a gateway reads 20 messages a second of a client. */
+/** Requests missing sequence numbers, one request at a time: a gateway reads only 20 messages a second from a client. */
 
-import type { Gap } from "./account.ts";
+import type { Gap } from "./delivery-tracker.ts";
 
 export class GapQueue {
   readonly #request: (gap: Gap) => void;
   #gaps: Gap[] = [];
-  #asking = false;
+  #requesting = false;
 
   /** @param request sends `replay` */
   constructor(request: (gap: Gap) => void) {
@@ -14,25 +14,26 @@ export class GapQueue {
 
   add(gap: Gap): void {
     this.#gaps.push(gap);
-    this.ask();
+    this.requestNext();
   }
 
-  ask(): void {
+  /** Requests the first gap, unless a request is open. */
+  requestNext(): void {
     const [gap] = this.#gaps;
-    if (gap === undefined || this.#asking) return;
-    this.#asking = true;
+    if (gap === undefined || this.#requesting) return;
+    this.#requesting = true;
     this.#request(gap);
   }
 
-  /** `replay_end` has come. Returns the gap that it was about. */
+  /** Handles a `replay_end`. Returns the gap that was requested. */
   answered(): Gap | undefined {
-    this.#asking = false;
+    this.#requesting = false;
     return this.#gaps.shift();
   }
 
-  /** The connection has gone, and its numbers with it. */
+  /** Forgets all gaps, because the connection ended and its numbers are void. */
   clear(): void {
     this.#gaps = [];
-    this.#asking = false;
+    this.#requesting = false;
   }
 }

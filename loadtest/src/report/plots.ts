@@ -1,14 +1,14 @@
-/** The plots of a report: what is drawn, and the numbers behind it for the page's cursor. */
+/** The plots of a report, and the values for the page's cursor. */
 
 import type { Result } from "../verdict/result.ts";
 import type { Point } from "../verdict/timeline.ts";
-import { drawPlot, type Line } from "./charts.ts";
+import { drawPlot, type Line } from "./draw-plot.ts";
 
 export interface Figure {
   title: string;
   note: string;
   svg: string;
-  /** For the cursor: places on the x axis, their names, and each line's value there, as text. */
+  /** For the cursor: positions on the x axis, their names, and the text of each line's value there. */
   cursor: {
     min: number;
     max: number;
@@ -18,7 +18,7 @@ export interface Figure {
   };
 }
 
-const MOST_POINTS = 600;
+const MAX_POINTS = 600;
 const MB = 1024 * 1024;
 
 const idOf = (title: string): string => title.toLowerCase().replaceAll(/[^a-z]+/g, "-");
@@ -36,16 +36,16 @@ const time = (seconds: number): string =>
     ? `${Math.round(seconds)} s`
     : `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
 
-/** Joins neighbours until there are few enough: the mean of what flows, the worst of what hurts. */
-export function thinned(points: readonly Point[], most = MOST_POINTS): Point[] {
+/** Merges neighboring points until at most `most` are left: takes the mean of rates and the worst value of the others. */
+export function thinned(points: readonly Point[], most = MAX_POINTS): Point[] {
   const size = Math.ceil(points.length / most);
   if (size <= 1) return [...points];
   const joined: Point[] = [];
-  for (let at = 0; at < points.length; at += size) joined.push(join(points.slice(at, at + size)));
+  for (let at = 0; at < points.length; at += size) joined.push(merge(points.slice(at, at + size)));
   return joined;
 }
 
-function join(points: readonly Point[]): Point {
+function merge(points: readonly Point[]): Point {
   const values = (name: keyof Point) => points.flatMap((point) => point[name] ?? []);
   const mean = (name: keyof Point) =>
     values(name).reduce((sum, value) => sum + value, 0) / Math.max(values(name).length, 1);
@@ -59,7 +59,7 @@ function join(points: readonly Point[]): Point {
     bytes: mean("bytes"),
     refused: total("refused"),
     faults: total("faults"),
-    heldUpMs: Math.max(...values("heldUpMs")),
+    delayMs: Math.max(...values("delayMs")),
     ...(values("p50").length > 0 && { p50: mean("p50") }),
     ...worst("p99"),
     ...worst("max"),
@@ -69,7 +69,7 @@ function join(points: readonly Point[]): Point {
   };
 }
 
-interface Over {
+interface TimePlot {
   title: string;
   note: string;
   lines: {
@@ -85,18 +85,18 @@ interface Over {
   whole?: boolean;
 }
 
-/** A plot over time; undefined when there is nothing to draw. */
+/** Returns a plot over time; undefined when there is nothing to draw. */
 function overTime(
   result: Result,
   points: readonly Point[],
-  { title, note, lines, label, text, log, whole }: Over,
+  { title, note, lines, label, text, log, whole }: TimePlot,
 ): Figure | undefined {
   const present = lines.filter(({ of }) => points.some((point) => of(point) !== undefined));
   const max = points.at(-1)?.at ?? 0;
   if (present.length === 0 || points.length < 2) return undefined;
   const value = (of: (point: Point) => number | undefined, point: Point) => {
     const found = of(point);
-    // A logarithm has no zero.
+    // A logarithmic axis cannot show 0.
     return found === undefined ? null : log === true ? Math.max(found, 0.1) : found;
   };
   const svg = drawPlot(idOf(title), {
@@ -131,14 +131,14 @@ function overTime(
 
 function distribution({ latencyCurve, latency }: Result): Figure | undefined {
   if (latencyCurve.length === 0) return undefined;
-  // As HDR plots have it: as much room for 99 to 99.9 % as for 90 to 99 %.
+  // Like the plots of HdrHistogram: 99 to 99.9 % gets as much space as 90 to 99 %.
   const place = (percent: number) => -Math.log10(1 - percent / 100);
   const name = (percent: number) => `${+percent.toFixed(percent > 99 ? 3 : 1)} %`;
   const shown = latencyCurve.map(({ percent, ms: value }) => [place(percent), value] as const);
   const max = 5;
   return {
     title: "Latency, all deliveries",
-    note: `${full(latency.samples)} live deliveries; how many percent were faster`,
+    note: `${full(latency.samples)} live deliveries: percentage that was faster`,
     svg: drawPlot(idOf("curve"), {
       lines: [{ name: "latency", color: "--c1", points: shown, filled: true }],
       x: {
@@ -161,7 +161,7 @@ function distribution({ latencyCurve, latency }: Result): Figure | undefined {
 
 export function figuresOf(result: Result): Figure[] {
   const points = thinned(result.timeline);
-  const over = (plot: Over) => overTime(result, points, plot);
+  const over = (plot: TimePlot) => overTime(result, points, plot);
   const marks =
     result.marks.length > 0
       ? `; dashed: ${[...new Set(result.marks.map(({ name }) => name.replace(/ \d+$/, "")))].join(", ")}`
@@ -175,13 +175,13 @@ export function figuresOf(result: Result): Figure[] {
     }),
     over({
       title: "Deliveries",
-      note: "messages a second, all clients together",
+      note: "messages a second to all clients",
       lines: [{ name: "a second", color: "--c2", of: ({ deliveries }) => deliveries, filled: true }],
       ...{ label: short, text: full },
     }),
     over({
       title: "Latency over time",
-      note: "publishing to reading, of each second; logarithmic",
+      note: "from publishing to reading, for each second; logarithmic scale",
       lines: [
         { name: "slowest", color: "--muted", of: ({ max }) => max },
         { name: "99 %", color: "--c3", of: ({ p99 }) => p99 },
@@ -192,14 +192,14 @@ export function figuresOf(result: Result): Figure[] {
     distribution(result),
     over({
       title: "Gateway: CPU",
-      note: "percent of its limit (WS_CPU_LIMIT)",
+      note: "percent of the limit (WS_CPU_LIMIT)",
       lines: [{ name: "CPU", color: "--c3", of: ({ cpuPercent }) => cpuPercent, filled: true }],
       label: (value) => `${short(value)} %`,
       text: (value) => `${value.toFixed(1)} %`,
     }),
     over({
       title: "Gateway: memory",
-      note: "resident, all of its processes",
+      note: "resident memory of all processes",
       lines: [
         {
           name: "memory",
@@ -213,7 +213,7 @@ export function figuresOf(result: Result): Figure[] {
     }),
     over({
       title: "Errors",
-      note: "connections refused, and faults found, in each second",
+      note: "refused connection attempts and detected faults, for each second",
       lines: [
         { name: "refused", color: "--c3", of: ({ refused }) => refused, steps: true },
         { name: "faults", color: "--bad", of: ({ faults }) => faults, steps: true },
@@ -221,9 +221,9 @@ export function figuresOf(result: Result): Figure[] {
       ...{ label: short, text: full, whole: true },
     }),
     over({
-      title: "Load test held up",
-      note: "how late its own processes were: that much of the latency may be theirs",
-      lines: [{ name: "held up", color: "--muted", of: ({ heldUpMs }) => heldUpMs, filled: true }],
+      title: "Delay of the load test",
+      note: "how late the load test's own timers were: up to this much of the latency may come from the load test",
+      lines: [{ name: "delay", color: "--muted", of: ({ delayMs }) => delayMs, filled: true }],
       ...{ label: ms, text: ms },
     }),
   ];

@@ -1,4 +1,4 @@
-/** Where a report goes. */
+/** Writes the report files. */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,8 +9,8 @@ import { reportHtml } from "./report-html.ts";
 export interface ReportFiles {
   html: string;
   json: string;
-  /** Why they are not in the folder that was asked for. */
-  trouble?: string;
+  /** Says why the files are not in the requested folder. */
+  warning?: string;
 }
 
 function writeTo(folder: string, result: Result): ReportFiles {
@@ -23,14 +23,14 @@ function writeTo(folder: string, result: Result): ReportFiles {
   return files;
 }
 
-/** Writes it to the folder for temporary files when its own has gone or filled up meanwhile. */
+/** Writes the report. Uses `fallback` when the folder is gone or full. */
 export function writeReport(result: Result, folder: string, fallback = tmpdir()): ReportFiles {
   try {
     return writeTo(folder, result);
   } catch (error) {
     return {
       ...writeTo(fallback, result),
-      trouble: `not in ${resolve(folder)}: ${(error as Error).message}`,
+      warning: `the report could not be written to ${resolve(folder)}: ${(error as Error).message}`,
     };
   }
 }

@@ -1,11 +1,11 @@
-/** The result as one HTML file that needs nothing else. */
+/** Renders the result as one HTML file that loads nothing from elsewhere. */
 
 import { createHash } from "node:crypto";
-import type { Quantiles } from "../verdict/figures.ts";
+import type { Quantiles } from "../verdict/distribution.ts";
 import type { Check, Result } from "../verdict/result.ts";
-import { GRID, HEIGHT, WIDTH } from "./charts.ts";
+import { GRID, HEIGHT, WIDTH } from "./draw-plot.ts";
+import { CURSOR_SCRIPT, STYLE } from "./page-assets.ts";
 import { type Figure, figuresOf } from "./plots.ts";
-import { CURSOR_SCRIPT, STYLE } from "./report-page.ts";
 
 const MB = 1024 * 1024;
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -36,7 +36,7 @@ function tile(name: string, value: string, note: string): string {
 }
 
 function tiles(result: Result): string {
-  const { latency, connect, timeline, balance } = result;
+  const { latency, connect, timeline, deliverySummary } = result;
   const most = (of: (point: (typeof timeline)[number]) => number | undefined) =>
     timeline.reduce((max, point) => Math.max(max, of(point) ?? 0), 0);
   const cpu = most(({ cpuPercent }) => cpuPercent);
@@ -47,7 +47,7 @@ function tiles(result: Result): string {
     tile(
       "Connections",
       number(result.open),
-      `of ${number(result.command.connections)}, made in ${number(result.secondsToConnect, 1)} s`,
+      `of ${number(result.command.connections)}, opened in ${number(result.secondsToConnect, 1)} s`,
     ),
     tile(
       "Deliveries",
@@ -62,21 +62,23 @@ function tiles(result: Result): string {
           `median ${ms(connect.p50)}, slowest ${ms(connect.max)}`,
         ),
     tile(
-      "Lost",
-      balance === undefined ? "–" : number(balance.lost),
-      `of ${number(result.messages)} messages, to any client`,
+      "Lost deliveries",
+      number(deliverySummary.lost),
+      `of ${number(result.messages)} messages to their subscribers`,
     ),
   ];
   if (memory > 0)
-    all.push(tile("Gateway", `${number(cpu)} %`, `of its CPU limit and ${number(memory / MB)} MB at most`));
+    all.push(
+      tile("Gateway", `${number(cpu)} %`, `of the CPU limit, ${number(memory / MB)} MB memory, at the most`),
+    );
   return `<dl class="tiles">${all.join("")}</dl>`;
 }
 
 const SIGNS = { passed: "✓", failed: "✕", skipped: "–" } as const;
-const SAID = { passed: "passed", failed: "failed", skipped: "not checked" } as const;
+const OUTCOME_LABELS = { passed: "passed", failed: "failed", skipped: "not checked" } as const;
 
 function checkRow({ name, outcome, text }: Check): string {
-  return `<li class="${outcome}"><span class="sign" role="img" aria-label="${SAID[outcome]}">${SIGNS[outcome]}</span><b>${escaped(name)}</b><span>${escaped(text)}</span></li>`;
+  return `<li class="${outcome}"><span class="sign" role="img" aria-label="${OUTCOME_LABELS[outcome]}">${SIGNS[outcome]}</span><b>${escaped(name)}</b><span>${escaped(text)}</span></li>`;
 }
 
 function figure({ title, note, svg, cursor }: Figure): string {
@@ -106,14 +108,14 @@ function times(result: Result): string {
       quantileRow(`Delivery, ${name}`, latency, number(deliveries / Math.max(to - from, 1))),
     );
   rows.push(quantileRow("Connecting", result.connect));
-  if (result.resume.samples > 0) rows.push(quantileRow("Coming back", result.resume));
-  if (result.roundTrip.samples > 0) rows.push(quantileRow("Round trip of a heartbeat", result.roundTrip));
+  if (result.resume.samples > 0) rows.push(quantileRow("Reconnecting", result.resume));
+  if (result.roundTrip.samples > 0) rows.push(quantileRow("Heartbeat round trip", result.roundTrip));
   return table(["", "samples", "50 %", "90 %", "99 %", "99.9 %", "slowest", "a second"], rows);
 }
 
 function counted(title: string, counts: Record<string, number>): string {
   const rows = Object.entries(counts).map(([name, count]) => [name, number(count)]);
-  return rows.length === 0 ? "" : `<section><h2>${title}</h2>${table(["", "how often"], rows)}</section>`;
+  return rows.length === 0 ? "" : `<section><h2>${title}</h2>${table(["", "count"], rows)}</section>`;
 }
 
 function about(result: Result): string {
@@ -123,23 +125,24 @@ function about(result: Result): string {
     ["Messages", result.feed],
     ["Latency", result.latencyBasis],
     [
-      "Load",
-      `${number(command.connections)} connections by ${command.workers === 1 ? "one process" : `${command.workers} processes`}, permessage-deflate ${command.compression ? "offered" : "not offered"}`,
+      "Clients",
+      `${number(command.connections)} connections in ${command.workers === 1 ? "one process" : `${command.workers} processes`}, permessage-deflate ${command.compression ? "offered" : "not offered"}`,
     ],
     [
       "Rate",
       `${command.rates.map((rate) => number(rate, 1)).join(", ")} ${result.scenario === "connection-rate" ? "connections" : "messages"} a second for ${number(command.seconds)} s`,
     ],
     [
-      "Asked again",
-      `${number(result.gaps)} gaps, ${number(result.replays)} replays, ${number(result.caughtUp)} deliveries after a resume, ${number(result.throttled)} throttle notices`,
+      "Recovery",
+      `${number(result.gaps)} missing sequence numbers, ${number(result.replays)} replay requests, ${number(result.caughtUp)} deliveries after a resume, ${number(result.throttled)} throttle notices`,
     ],
     [
-      "Machine of the load",
+      "Load test machine",
       `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, Linux ${machine.kernel}`,
     ],
   ];
-  if (result.gateway.trouble !== undefined) facts.push(["Metrics", `not read: ${result.gateway.trouble}`]);
+  if (result.gateway.error !== undefined)
+    facts.push(["Gateway metrics", `could not be read: ${result.gateway.error}`]);
   return `<dl class="facts">${facts.map(([name, text]) => `<dt>${name}</dt><dd>${escaped(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>")}</dd>`).join("")}</dl>`;
 }
 
@@ -150,7 +153,7 @@ export function reportHtml(result: Result): string {
   const when = result.startedAt.replace("T", " ").slice(0, 19);
   const examples = result.examples.map((example) => `<li>${escaped(example)}</li>`).join("");
   const script = `const GRID=${JSON.stringify({ ...GRID, width: WIDTH, height: HEIGHT })};${CURSOR_SCRIPT}`;
-  // It needs nothing but itself, and no text of a run can become a script.
+  // The policy allows only the page's own style and script, so no text of a run can become a script.
   const policy = `default-src 'none'; style-src ${hashOf(STYLE)}; script-src ${hashOf(script)}; base-uri 'none'; form-action 'none'`;
   return `<!doctype html>
 <html lang="en">
@@ -169,9 +172,9 @@ export function reportHtml(result: Result): string {
 ${tiles(result)}
 <section><h2>Checks</h2><ul class="checks">${result.checks.map(checkRow).join("")}</ul></section>
 ${examples === "" ? "" : `<section><h2>Examples of what went wrong</h2><ul class="examples">${examples}</ul></section>`}
-<section><h2>Course</h2><p class="hint">Shaded: the time whose latency is judged</p><div class="figures">${figuresOf(result).map(figure).join("")}</div></section>
+<section><h2>Over time</h2><p class="hint">Shaded: the time in which latency is checked</p><div class="figures">${figuresOf(result).map(figure).join("")}</div></section>
 <section><h2>Times</h2>${times(result)}</section>
-${counted("Refused, then tried again", result.refused)}
+${counted("Refused connection attempts", result.refused)}
 ${counted("Connections that ended", result.ended)}
 <section><h2>About this run</h2>${about(result)}</section>
 </main>

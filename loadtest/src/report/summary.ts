@@ -1,6 +1,6 @@
-/** The result as text for a terminal. */
+/** Formats the result as text for a terminal. */
 
-import type { Quantiles } from "../verdict/figures.ts";
+import type { Quantiles } from "../verdict/distribution.ts";
 import type { Result } from "../verdict/result.ts";
 
 const SIGNS = { passed: "ok  ", failed: "FAIL", skipped: "–   " } as const;
@@ -25,9 +25,9 @@ export function summaryText(result: Result): string {
     lines.push(
       `  ${name.padEnd(13)} ${quantiles(latency)}  ${number(deliveries / Math.max(to - from, 1))} deliveries/s`,
     );
-  if (resume.samples > 0) lines.push(`  coming back   ${quantiles(resume)}`);
-  if (result.gateway.trouble !== undefined)
-    lines.push(`\n  no figures of the gateway: ${result.gateway.trouble}`);
-  if (examples.length > 0) lines.push("", ...examples.slice(0, 10).map((example) => `  e.g. ${example}`));
+  if (resume.samples > 0) lines.push(`  reconnecting  ${quantiles(resume)}`);
+  if (result.gateway.error !== undefined)
+    lines.push(`\n  no metrics of the gateway: ${result.gateway.error}`);
+  if (examples.length > 0) lines.push("", ...examples.slice(0, 10).map((example) => `  example: ${example}`));
   return lines.join("\n");
 }

@@ -7,18 +7,18 @@ import { runCommand } from "./kill-command.ts";
 
 const never = new AbortController().signal;
 
-describe("command that breaks connections", { concurrency: 4 }, () => {
-  test("its end is told when it is not a good one", async () => {
+describe("command of --kill", { concurrency: 4 }, () => {
+  test("reports an exit code other than 0, or a signal", async () => {
     assert.equal(await runCommand("exit 0", 10_000, never), undefined);
     assert.equal(await runCommand("exit 3", 10_000, never), "ended with 3");
     assert.equal(await runCommand("kill -9 $$", 10_000, never), "ended with SIGKILL");
   });
 
-  test("one that does not end is ended", async () => {
+  test("ends a command that takes too long", async () => {
     assert.match((await runCommand("sleep 60", 200, never)) ?? "", /was still running/);
   });
 
-  test("a stop ends it and what it has started, though it does not want to", async (t) => {
+  test("ends the command and its child processes on a stop, even if the command ignores SIGTERM", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "odin-loadtest-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, "pid");
@@ -34,7 +34,7 @@ describe("command that breaks connections", { concurrency: 4 }, () => {
     assert.ok(pid > 0);
     stop.abort();
     assert.equal(await run, undefined);
-    // A zombie that nobody waits for any more still has its number for a moment.
+    // A zombie process keeps its number until its parent has read its exit status.
     const alive = () => {
       try {
         return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -45,6 +45,6 @@ describe("command that breaks connections", { concurrency: 4 }, () => {
     for (let tries = 0; tries < 100 && alive(); tries++)
       await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(alive(), false);
-    assert.equal(await runCommand("exit 3", 10_000, stop.signal), undefined, "nothing is begun after it");
+    assert.equal(await runCommand("exit 3", 10_000, stop.signal), undefined, "nothing starts after a stop");
   });
 });

@@ -1,28 +1,28 @@
-/** The command that breaks the connections in place of the load test. */
+/** Runs the command of `--kill`, which breaks the connections instead of the load test. */
 
 import { spawn } from "node:child_process";
 
-const GRACE = 1000; // ms from SIGTERM to SIGKILL
+const GRACE_MS = 1000; // from SIGTERM to SIGKILL
 
 /**
- * Runs a shell command to its end, or ends it and all that it has started.
+ * Runs a shell command until it ends. On a timeout or `stop`, ends the command and all processes that it started.
  *
- * @param within how long it may take, ms
- * @param stop ends it before
- * @returns what went wrong; undefined when it ended with 0, or was stopped
+ * @param withinMs how long the command may take, ms
+ * @param stop ends the command early
+ * @returns what went wrong; undefined when the command ended with 0 or was stopped
  */
 export async function runCommand(
   command: string,
-  within: number,
+  withinMs: number,
   stop: AbortSignal,
 ): Promise<string | undefined> {
   if (stop.aborted) return undefined;
-  // A group of its own, so that what the shell has started ends with it.
+  // A process group of its own, so that everything that the shell started can be ended with the shell.
   const child = spawn(command, { shell: true, detached: true, stdio: ["ignore", "ignore", "inherit"] });
   const end = (signal: NodeJS.Signals) => {
     try {
       process.kill(-(child.pid as number), signal);
-    } catch {} // it has ended meanwhile
+    } catch {} // the group has already ended
   };
   const atExit = () => end("SIGKILL");
   process.once("exit", atExit);
@@ -31,7 +31,7 @@ export async function runCommand(
     child.once("error", ({ message }) => resolve(`could not be started: ${message}`));
   });
   const interrupted = new Promise<"late" | "stopped">((resolve) => {
-    const timer = setTimeout(() => resolve("late"), within);
+    const timer = setTimeout(() => resolve("late"), withinMs);
     const stopped = () => resolve("stopped");
     stop.addEventListener("abort", stopped, { once: true });
     void closed.then(() => {
@@ -42,11 +42,11 @@ export async function runCommand(
   const first = await Promise.race([closed, interrupted]);
   if (first === "late" || first === "stopped") {
     end("SIGTERM");
-    const timer = setTimeout(() => end("SIGKILL"), GRACE);
+    const timer = setTimeout(() => end("SIGKILL"), GRACE_MS);
     await closed;
     clearTimeout(timer);
   }
   process.removeListener("exit", atExit);
   if (first === "stopped") return undefined;
-  return first === "late" ? `was still running after ${Math.round(within / 1000)} s` : first;
+  return first === "late" ? `was still running after ${Math.round(withinMs / 1000)} s` : first;
 }

@@ -1,8 +1,8 @@
-/** What a person sees while it runs: a bar with live figures on a terminal, a line now and then elsewhere. */
+/** Shows the progress of a run: a bar with live figures on a terminal, otherwise a line every few seconds. */
 
 import { SingleBar } from "cli-progress";
 import type { Point } from "../verdict/timeline.ts";
-import type { Watcher } from "./run.ts";
+import type { ProgressListener } from "./run.ts";
 
 const LINE_EVERY = 5; // seconds
 const BAR = "{phase} {bar} {time}  {open} open  {rate}/s  p50 {p50}  p99 {p99} ms  CPU {cpu}  {faults}";
@@ -22,7 +22,7 @@ function figures(point: Point, wanted: number, faults: number) {
   };
 }
 
-export class Progress implements Watcher {
+export class Progress implements ProgressListener {
   readonly #out: NodeJS.WriteStream;
   #bar: SingleBar | undefined;
   #name = "";
@@ -65,7 +65,7 @@ export class Progress implements Watcher {
       this.#lineAt = seconds + LINE_EVERY;
       const { open, rate, p50, p99, cpu, faults } = shown;
       this.#out.write(
-        `${this.#name}, ${seconds} s: ${open} open, ${rate} deliveries/s, p50 ${p50} ms, p99 ${p99} ms, gateway's CPU ${cpu}, ${faults}\n`,
+        `${this.#name}, ${seconds} s: ${open} open, ${rate} deliveries/s, p50 ${p50} ms, p99 ${p99} ms, gateway CPU ${cpu}, ${faults}\n`,
       );
     }
   }

@@ -1,4 +1,4 @@
-/** What cannot be run is told at once, before any load. */
+/** The load test reports before any load what prevents the run. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { FakeGateway } from "../fake-gateway.fixture.ts";
 import { writeReport } from "../report/report-files.ts";
 import type { Result } from "../verdict/result.ts";
-import { claimFolder } from "./claim-folder.ts";
+import { checkReportFolder } from "./report-folder.ts";
 
 const CLI = fileURLToPath(new URL("../cli.ts", import.meta.url));
 
@@ -35,8 +35,8 @@ async function run(t: TestContext, args: readonly string[], env: NodeJS.ProcessE
   return { code: code as number, stdout, stderr };
 }
 
-/** A server that answers every upgrade with this status. */
-async function refusing(t: TestContext, status: string): Promise<string> {
+/** Starts a server that answers every upgrade with this status. */
+async function startRefusingServer(t: TestContext, status: string): Promise<string> {
   const server = createServer();
   server.on("upgrade", (_request, socket) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`));
   server.listen(0, "127.0.0.1");
@@ -46,7 +46,7 @@ async function refusing(t: TestContext, status: string): Promise<string> {
 }
 
 describe("a load test that cannot run", { concurrency: 8 }, () => {
-  test("says so when nothing listens, and what to do", async (t) => {
+  test("reports when nothing listens, and what to do", async (t) => {
     const out = folder(t);
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -56,37 +56,41 @@ describe("a load test that cannot run", { concurrency: 8 }, () => {
     assert.equal(code, 2);
     assert.match(
       stderr,
-      new RegExp(`the gateway at ws://127.0.0.1:${port}/ws cannot be loaded: ECONNREFUSED: .*npm start`),
+      new RegExp(`cannot connect to the gateway at ws://127.0.0.1:${port}/ws: ECONNREFUSED: .*npm start`),
     );
-    assert.deepEqual(readdirSync(out), [], "no report of what did not take place");
+    assert.deepEqual(readdirSync(out), [], "no report is written");
   });
 
   for (const [status, advice] of [
     ["401 Unauthorized", /401.*JWT_SECRET/],
     ["404 Not Found", /404.*path \(\/ws\)/],
-    ["200 OK", /200.*is it a gateway/],
+    ["200 OK", /200.*belongs to a gateway/],
   ] as const)
-    test(`says so when the gateway answers ${status}`, async (t) => {
-      const url = await refusing(t, status);
+    test(`reports when the gateway answers ${status}`, async (t) => {
+      const url = await startRefusingServer(t, status);
       const { code, stderr } = await run(t, ["reconnect", "--url", url, "--out", folder(t)]);
       assert.equal(code, 2);
       assert.match(stderr, advice);
     });
 
-  for (const [flag, address, said] of [
-    ["--nats", "nats://127.0.0.1:1", /NATS cannot be published to \(--nats, .*\): \S/],
-    ["--publisher", "http://127.0.0.1:1", /the publisher does not do its part, .*\(--publisher, .*\): \S/],
+  for (const [flag, address, message] of [
+    ["--nats", "nats://127.0.0.1:1", /cannot publish to NATS \(--nats, .*\): \S/],
+    [
+      "--publisher",
+      "http://127.0.0.1:1",
+      /the publisher service did not answer as expected at .*\(--publisher, .*\): \S/,
+    ],
   ] as const)
-    test(`says so when ${flag} leads nowhere`, async (t) => {
+    test(`reports when nothing answers at the address of ${flag}`, async (t) => {
       const gateway = new FakeGateway("nothing");
       t.after(() => gateway.stop());
       const { url } = await gateway.start();
       const { code, stderr } = await run(t, ["sustained", "--url", url, "--out", folder(t), flag, address]);
       assert.equal(code, 2);
-      assert.match(stderr, said);
+      assert.match(stderr, message);
     });
 
-  test("says so when the report has nowhere to go, before it asks any gateway", async (t) => {
+  test("reports when the report cannot be written, before it connects to a gateway", async (t) => {
     const file = join(folder(t), "file");
     writeFileSync(file, "");
     const { code, stderr } = await run(t, [
@@ -97,11 +101,11 @@ describe("a load test that cannot run", { concurrency: 8 }, () => {
       join(file, "below"),
     ]);
     assert.equal(code, 2);
-    assert.match(stderr, /the report could not be written to .*--out/);
+    assert.match(stderr, /cannot write the report to .*--out/);
     assert.doesNotMatch(stderr, /ECONNREFUSED/);
   });
 
-  test("tells all mistakes at once, of flags and of the environment", async (t) => {
+  test("reports all mistakes at once, in options and in the environment", async (t) => {
     const { code, stderr } = await run(t, ["soak", "--duration", "long"], { TARGET_CONNECTIONS: "-1" });
     assert.equal(code, 2);
     assert.deepEqual(
@@ -110,17 +114,17 @@ describe("a load test that cannot run", { concurrency: 8 }, () => {
         .split("\n")
         .map((line) => line.split(":")[0])
         .toSorted(),
-      ['"soak" is no scenario', "--duration", "TARGET_CONNECTIONS"],
+      ['"soak" is not a scenario', "--duration", "TARGET_CONNECTIONS"],
     );
   });
 
-  test("tells what the machine does not allow", async (t) => {
+  test("reports when the machine's limits are too low", async (t) => {
     const { code, stderr } = await run(t, ["sustained", "--connections", "1000000", "--workers", "1"]);
     assert.equal(code, 2);
     assert.match(stderr, /^--connections: /m);
   });
 
-  test("--help is no mistake", async (t) => {
+  test("--help prints the help and exits with 0", async (t) => {
     const { code, stdout, stderr } = await run(t, ["--help"]);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /npm run loadtest -- SCENARIO/);
@@ -128,19 +132,19 @@ describe("a load test that cannot run", { concurrency: 8 }, () => {
 });
 
 describe("files of a report", () => {
-  test("a claimed folder is left empty", (t) => {
+  test("the check of the folder leaves nothing behind", (t) => {
     const out = join(folder(t), "new");
-    claimFolder(out, 3600);
+    checkReportFolder(out, 3600);
     assert.deepEqual(readdirSync(out), []);
   });
 
-  test("a folder that has gone in the course of a run does not cost the report", (t) => {
+  test("the report is written elsewhere if its folder is gone after the run", (t) => {
     const out = folder(t);
     const file = join(out, "file");
     writeFileSync(file, "");
     const result = SMALLEST as unknown as Result;
-    const { html, json, trouble } = writeReport(result, join(file, "below"), out);
-    assert.match(trouble ?? "", /not in .*below: /);
+    const { html, json, warning } = writeReport(result, join(file, "below"), out);
+    assert.match(warning ?? "", /could not be written to .*below: /);
     assert.deepEqual(
       readdirSync(out)
         .map((name) => join(out, name))

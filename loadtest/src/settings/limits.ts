@@ -1,4 +1,4 @@
-/** What this machine allows, and whether the load fits in. */
+/** Reads the limits of this machine and checks that the load does not exceed them. */
 
 import { readFileSync } from "node:fs";
 import type { Options } from "./options.ts";
@@ -6,46 +6,46 @@ import type { Options } from "./options.ts";
 export interface Limits {
   /** Open files of one process. */
   openFiles: number;
-  /** Ports that connections from one local address to one gateway can have. */
+  /** How many local ports one address has for connections to one gateway. */
   ports: number;
 }
 
-/** Files that a worker has open beside its connections. */
-const OWN_FILES = 100;
-const PORTS_ELSEWHERE = 16_384; // the range of other systems than Linux: 49152 to 65535
+/** Files that a worker has open in addition to its connections. */
+const OTHER_FILES = 100;
+const DEFAULT_PORTS = 16_384; // on systems other than Linux: 49152 to 65535
 
-export function limitsHere(): Limits {
+export function machineLimits(): Limits {
   const { report } = process;
-  // Else it asks for the name of each address that it finds.
+  // Without this setting, the report would look up the host name of each peer address.
   Object.assign(report, { excludeNetwork: true });
   const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft: number | string } } };
   const soft = Number(userLimits?.open_files?.soft);
-  let ports = PORTS_ELSEWHERE;
+  let ports = DEFAULT_PORTS;
   try {
     const [first = 0, last = 0] = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8")
       .trim()
       .split(/\s+/)
       .map(Number);
     ports = last - first + 1;
-  } catch {}
+  } catch {} // not Linux
   return { openFiles: Number.isNaN(soft) ? Number.POSITIVE_INFINITY : soft, ports };
 }
 
-/** One line per limit that the load would hit. */
-export function beyondLimits(
+/** Returns one line for each limit that the load would exceed. */
+export function exceededLimits(
   { connections, workers, sources, urls }: Options,
   { openFiles, ports }: Limits,
 ): string[] {
   const problems: string[] = [];
   const each = Math.ceil(connections / workers);
-  if (each > openFiles - OWN_FILES)
+  if (each > openFiles - OTHER_FILES)
     problems.push(
-      `--connections: ${each} in each of ${workers} processes, but one may have ${openFiles} files open: raise it (ulimit -n), or take more --workers`,
+      `--connections: ${each} connections in each of ${workers} processes exceed the limit of ${openFiles} open files: raise the limit (ulimit -n), or use more --workers`,
     );
   const pairs = Math.max(1, sources.length) * new Set(urls).size;
   if (connections > pairs * ports)
     problems.push(
-      `--connections: from ${Math.max(1, sources.length)} local address(es) there are ${pairs * ports} ports: raise net.ipv4.ip_local_port_range, or give more --source-addresses`,
+      `--connections: ${Math.max(1, sources.length)} local address(es) have only ${pairs * ports} ports: raise net.ipv4.ip_local_port_range, or give more --source-addresses`,
     );
   return problems;
 }

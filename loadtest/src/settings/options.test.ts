@@ -9,7 +9,7 @@ function read(args: string[], env: NodeJS.ProcessEnv = {}): Options {
 }
 
 describe("options of the load test", () => {
-  test("defaults are the capacity plan's, against a gateway on this machine", () => {
+  test("defaults: 10,000 connections for a minute to a gateway on this machine", () => {
     const options = read(["sustained"]);
     assert.deepEqual(
       [
@@ -27,14 +27,14 @@ describe("options of the load test", () => {
     assert.deepEqual(read(["connection-rate"]).rates, [500]);
   });
 
-  test("no process has to hold more than 15,000 connections", () => {
+  test("no worker process holds more than 15,000 connections", () => {
     for (const connections of [1, 10_000, 40_000, 100_000]) {
       const { workers } = read(["sustained", "--connections", String(connections)]);
       assert.ok(connections / workers <= 15_000 && workers <= connections, `${connections}: ${workers}`);
     }
   });
 
-  test("variables, and flags above them", () => {
+  test("options override environment variables", () => {
     const env = {
       TARGET_CONNECTIONS: "2000",
       DURATION: "5m",
@@ -53,7 +53,7 @@ describe("options of the load test", () => {
     assert.deepEqual(read(["sustained", "--url", "ws://127.0.0.1:1/ws,ws://127.0.0.1:2/ws"]).urls.length, 2);
   });
 
-  test("all mistakes at once, each under the name it was given", () => {
+  test("reports all mistakes at once, each under the name of its option or variable", () => {
     const args = [
       "soak",
       "--duration",
@@ -68,7 +68,7 @@ describe("options of the load test", () => {
     const options = readOptions(args, { TARGET_CONNECTIONS: "many" });
     assert.ok(typeof options === "object" && "problems" in options);
     assert.deepEqual(options.problems.map((problem) => problem.split(": ")[0]).toSorted(), [
-      '"soak" is no scenario',
+      '"soak" is not a scenario',
       "--duration",
       "--foo",
       "--nats and --publisher",
@@ -79,13 +79,13 @@ describe("options of the load test", () => {
     assert.doesNotMatch(options.problems.join(), /secret/);
   });
 
-  test("a command breaks connections once, if nothing else is said", () => {
+  test("a command of --kill runs once by default", () => {
     assert.equal(read(["reconnect"]).rounds, 2);
     assert.equal(read(["reconnect", "--kill", "kill -9 1"]).rounds, 1);
     assert.equal(read(["reconnect", "--kill", "x", "--rounds", "3"]).rounds, 3);
   });
 
-  test("lists are not empty", () => {
+  test("refuses empty lists", () => {
     for (const flag of ["--url", "--rate", "--metrics"])
       assert.match(JSON.stringify(readOptions(["sustained", flag, ","], {})), /: must not be empty/);
   });

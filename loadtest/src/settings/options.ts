@@ -1,4 +1,4 @@
-/** What `npm run loadtest` is told by its arguments and by the environment. */
+/** The options of `npm run loadtest`, from its arguments and the environment. */
 
 import { availableParallelism, networkInterfaces } from "node:os";
 import { OPS_PORT, WS_PATH, WS_PORT } from "@odin-ws/protocol";
@@ -6,11 +6,11 @@ import { readFlags } from "./flags.ts";
 import { bounded, duration, list, type Reader, url, whole } from "./readers.ts";
 
 export const SCENARIOS = {
-  "connection-rate": "opens TARGET_CONNECTIONS at RATE a second, holds them for DURATION",
-  throughput: "all connections, then one stage for each of RATE; each lasts DURATION",
-  sustained: "all connections at RATE messages a second for DURATION",
-  reconnect: "the same, and all connections break at once ROUNDS times and come back",
-  "slow-clients": "the same, and SLOW percent of the clients stop reading for half of the time",
+  "connection-rate": "open TARGET_CONNECTIONS connections at RATE a second, hold them for DURATION",
+  throughput: "open all connections, then run one stage of DURATION for each rate in RATE",
+  sustained: "run all connections at RATE messages a second for DURATION",
+  reconnect: "like sustained; all connections break at once, ROUNDS times, and reconnect",
+  "slow-clients": "like sustained; SLOW percent of the clients stop reading for half of the time",
 } as const;
 export type Scenario = keyof typeof SCENARIOS;
 
@@ -22,18 +22,18 @@ export interface Options {
   /** Messages a second, one for each stage; connections a second in `connection-rate`. */
   rates: number[];
   connectRate: number;
-  /** Own publisher into this NATS. */
+  /** The load test publishes into this NATS. */
   nats: string | undefined;
-  /** Publisher service whose rate is set. */
+  /** The load test sets the rate of this publisher service. */
   publisher: string | undefined;
   metrics: string[];
   workers: number;
-  /** Local addresses of the connections, in turn; empty: the system's choice. */
+  /** Local addresses of the connections, in turn. Empty: the system chooses. */
   sources: string[];
-  /** The gateway runs on this machine: one clock. */
+  /** The gateway runs on this machine, so both share a clock. */
   sameMachine: boolean;
   maxP99Ms: number;
-  /** Percent of the connections. */
+  /** Percent of the connections that must be open at the end. */
   minSuccess: number;
   compression: boolean;
   jwtSecret: string | undefined;
@@ -67,85 +67,95 @@ const urls = (...schemes: string[]): Reader<string[]> => {
 };
 const text: Reader<string> = (value) => value;
 
-/** One row a setting; the flag wins over the variable. */
+/** One row for each setting. An option on the command line overrides the environment variable. */
 const ROWS = {
-  connections: row("connections", "TARGET_CONNECTIONS", whole(1, 1_000_000), "connections to hold (10000)"),
+  connections: row("connections", "TARGET_CONNECTIONS", whole(1, 1_000_000), "number of connections (10000)"),
   seconds: row(
     "duration",
     "DURATION",
     duration,
-    "of the traffic: 60, 60s, 5m or 1h (60s; connection-rate 10s, slow-clients 120s)",
+    "duration of the traffic: 60, 60s, 5m or 1h (60s; connection-rate 10s, slow-clients 120s)",
   ),
   urls: row(
     "url",
     "WS_URL",
     urls("ws", "wss"),
-    `gateway, several in turn (ws://127.0.0.1:${WS_PORT}${WS_PATH})`,
+    `address of the gateway; several, separated by commas, are used in turn (ws://127.0.0.1:${WS_PORT}${WS_PATH})`,
   ),
   rates: row(
     "rate",
     "RATE",
     rates,
-    "messages a second, each to 12.1 % of the connections (12; throughput 12,30); connection-rate: connections a second (500)",
+    "messages a second, each to 12.1 % of the connections (12; throughput 12,30). In connection-rate: connections a second (500)",
   ),
   connectRate: row("connect-rate", "CONNECT_RATE", bounded(1, 100_000), "new connections a second (500)"),
   nats: row(
     "nats",
     "LOADTEST_NATS_URL",
     url("nats", "tls"),
-    "publish into this NATS: loss and content are checked end to end",
+    "publish into this NATS, so that loss and content are checked end to end",
   ),
   publisher: row(
     "publisher",
     "PUBLISHER_URL",
     url("http", "https"),
-    "publisher service, http://HOST:3003: its rate is set",
+    "set the rate of the publisher service at http://HOST:3003",
   ),
   metrics: row(
     "metrics",
     "METRICS_URL",
     urls("http", "https"),
-    `/metrics of each gateway (port ${OPS_PORT} of the host in WS_URL)`,
+    `address of the /metrics of each gateway (port ${OPS_PORT} of the host in WS_URL)`,
   ),
-  workers: row("workers", "WORKERS", whole(1, 64), "processes that hold connections (1 for each 2,500)"),
+  workers: row(
+    "workers",
+    "WORKERS",
+    whole(1, 64),
+    "number of processes that hold connections (1 for each 2,500 connections)",
+  ),
   sources: row(
     "source-addresses",
     "SOURCE_ADDRESSES",
     list,
-    "local addresses, in turn (127.0.0.10 and on, on loopback)",
+    "local addresses of the connections, used in turn (on loopback: 127.0.0.10, 127.0.0.11, …)",
   ),
   maxP99Ms: row(
     "max-p99",
     "MAX_P99",
     bounded(1, 600_000),
-    "latency, 99th percentile, that still passes, ms (500)",
+    "largest latency, 99th percentile, that passes, ms (500)",
   ),
   minSuccess: row(
     "min-success",
     "MIN_SUCCESS",
     bounded(0, 100),
-    "percent of connections that must be served to the end (99.9)",
+    "percent of the connections that must be open at the end (99.9)",
   ),
   jwtSecret: row(
     "jwt-secret",
     "JWT_SECRET",
     text,
-    "signs a token for each connection; better in the environment",
+    "secret that signs a token for each connection; the environment variable is safer",
   ),
-  rounds: row("rounds", "ROUNDS", whole(1, 100), "reconnect: how often (2; with --kill 1)"),
+  rounds: row("rounds", "ROUNDS", whole(1, 100), "reconnect: number of breaks (2; with --kill 1)"),
   kill: row(
     "kill",
     "KILL_COMMAND",
     text,
-    "reconnect: shell command that breaks the connections, in place of closing them here",
+    "reconnect: shell command that breaks the connections; without this option the clients break them",
   ),
-  slowPercent: row("slow", "SLOW", bounded(0.1, 90), "slow-clients: percent that stop reading (1)"),
-  out: row("out", "LOADTEST_OUT", text, "folder of the reports (dist/loadtest)"),
+  slowPercent: row(
+    "slow",
+    "SLOW",
+    bounded(0.1, 90),
+    "slow-clients: percent of the clients that stop reading (1)",
+  ),
+  out: row("out", "LOADTEST_OUT", text, "folder for the reports (dist/loadtest)"),
 } satisfies Record<string, Row>;
 type Name = keyof typeof ROWS;
 const SWITCHES = {
-  compression: "clients offer permessage-deflate, as browsers do",
-  "at-once": "reconnect: come back without the wait that the gateway asks for",
+  compression: "clients offer permessage-deflate, like browsers",
+  "at-once": "reconnect: clients reconnect at once, without the delay that the gateway asks for",
 } as const;
 
 function row<T>(flag: string, env: string, read: Reader<T>, help: string) {
@@ -153,14 +163,14 @@ function row<T>(flag: string, env: string, read: Reader<T>, help: string) {
 }
 
 export const HELP = [
-  "Loads a gateway with connections and checks all that it delivers.\n",
+  "Opens many connections to a gateway and checks every message that it delivers.\n",
   "  npm run loadtest -- SCENARIO [options]\n",
   ...Object.entries(SCENARIOS).map(([name, help]) => `  ${name.padEnd(18)}${help}`),
-  "\nOptions, or environment variables:\n",
+  "\nOptions and their environment variables (defaults in parentheses):\n",
   ...Object.values(ROWS).map(({ flag, env, help }) => `  --${flag.padEnd(18)}${env.padEnd(21)}${help}`),
   ...Object.entries(SWITCHES).map(([flag, help]) => `  --${flag.padEnd(39)}${help}`),
-  "\nWithout --nats and --publisher, events are taken as they come, for instance from the simulator in `npm start`.",
-  "Exit code: 0 passed, 1 a check or threshold failed, 2 it could not run, 130 stopped by Ctrl-C (which reports, too).",
+  "\nWithout --nats and --publisher, clients receive what someone else publishes, for example the simulator in `npm start`.",
+  "Exit code: 0 all checks passed, 1 a check failed, 2 the load test could not run, 130 stopped by Ctrl-C (with a report).",
 ].join("\n");
 
 const isLoopback = (host: string): boolean => host === "localhost" || /^127\./.test(host) || host === "[::1]";
@@ -170,15 +180,15 @@ function isHere(host: string): boolean {
   return isLoopback(host) || own.includes(host.replace(/^\[|\]$/g, ""));
 }
 
-/** Where it is not a minute. Slow clients take a while to fill what the kernels hold for them. */
-const SECONDS: Partial<Record<Scenario, number>> = { "connection-rate": 10, "slow-clients": 120 };
-const PER_WORKER = 2500;
-/** Open files of a process are limited to 20,000 on many machines. */
-const MOST_PER_WORKER = 15_000;
+/** Durations other than 60 s. The buffers of slow clients, in the kernels too, take a while to fill. */
+const DEFAULT_SECONDS: Partial<Record<Scenario, number>> = { "connection-rate": 10, "slow-clients": 120 };
+const CONNECTIONS_PER_WORKER = 2500;
+/** Many machines limit a process to 20,000 open files. */
+const MAX_CONNECTIONS_PER_WORKER = 15_000;
 
 function workersFor(connections: number): number {
-  const wanted = Math.min(Math.ceil(connections / PER_WORKER), 2 * availableParallelism());
-  return Math.max(1, wanted, Math.ceil(connections / MOST_PER_WORKER));
+  const wanted = Math.min(Math.ceil(connections / CONNECTIONS_PER_WORKER), 2 * availableParallelism());
+  return Math.max(1, wanted, Math.ceil(connections / MAX_CONNECTIONS_PER_WORKER));
 }
 
 function commandLine(args: readonly string[], problems: string[]) {
@@ -187,20 +197,20 @@ function commandLine(args: readonly string[], problems: string[]) {
   const [scenario = "", ...more] = words;
   if (!Object.hasOwn(SCENARIOS, scenario))
     problems.push(
-      `${JSON.stringify(scenario)} is no scenario: name one of ${Object.keys(SCENARIOS).join(", ")}`,
+      `${JSON.stringify(scenario)} is not a scenario: use one of ${Object.keys(SCENARIOS).join(", ")}`,
     );
-  for (const extra of more) problems.push(`${JSON.stringify(extra)}: one scenario at a time`);
+  for (const extra of more) problems.push(`${JSON.stringify(extra)}: give only one scenario`);
   return { scenario: scenario as Scenario, values, switches };
 }
 
-/** Where the gateways' figures are when nobody says it: of several on one host this cannot be known. */
+/** Returns the default addresses of the gateways' metrics. There is no default for several gateways on one host. */
 function metricsOf(urls: readonly string[]): string[] {
   const gateways = [...new Set(urls)].map((address) => new URL(address).hostname);
   const hosts = new Set(gateways);
   return hosts.size < gateways.length ? [] : [...hosts].map((host) => `http://${host}:${OPS_PORT}/metrics`);
 }
 
-/** Reads arguments and environment; returns one line per mistake when there are any. */
+/** Reads arguments and environment. Returns one line for each mistake if there are mistakes. */
 export function readOptions(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -216,7 +226,7 @@ export function readOptions(
     if (value === undefined) return undefined;
     const result = reader(value);
     if (typeof result !== "string" || result === value || !result.startsWith("must ")) return result as T;
-    // What stands in a secret's place is not shown.
+    // A value that may be a secret is not shown.
     problems.push(
       `${source}: ${result}${name === "jwtSecret" || name === "nats" ? "" : `, not ${JSON.stringify(value)}`}`,
     );
@@ -235,7 +245,7 @@ export function readOptions(
     connections,
     urls: urlList,
     workers: Math.min(workers, connections),
-    seconds: read("seconds", ROWS.seconds.read) ?? SECONDS[scenario] ?? 60,
+    seconds: read("seconds", ROWS.seconds.read) ?? DEFAULT_SECONDS[scenario] ?? 60,
     rates: read("rates", ROWS.rates.read) ?? fallbackRates[scenario] ?? [12],
     connectRate: read("connectRate", ROWS.connectRate.read) ?? 500,
     nats: read("nats", ROWS.nats.read),
@@ -243,7 +253,7 @@ export function readOptions(
     metrics: read("metrics", ROWS.metrics.read) ?? metricsOf(urlList),
     sources:
       read("sources", ROWS.sources.read) ??
-      // Elsewhere than on Linux, 127.0.0.1 is the only address of its kind.
+      // On systems other than Linux, 127.0.0.1 is the only loopback address.
       (process.platform === "linux" && hosts.every((host) => isLoopback(host) && host !== "[::1]")
         ? Array.from({ length: workers }, (_, n) => `127.0.0.${10 + (n % 200)}`)
         : []),
@@ -252,7 +262,7 @@ export function readOptions(
     minSuccess: read("minSuccess", ROWS.minSuccess.read) ?? 99.9,
     compression: switches.has("compression"),
     jwtSecret: read("jwtSecret", ROWS.jwtSecret.read),
-    // A command that ends a process finds it once.
+    // By default a command runs once, because a command that ends a process works only once.
     rounds: read("rounds", ROWS.rounds.read) ?? (kill === undefined ? 2 : 1),
     kill,
     atOnce: switches.has("at-once"),
@@ -260,8 +270,8 @@ export function readOptions(
     out: read("out", ROWS.out.read) ?? "dist/loadtest",
   };
   if (options.nats !== undefined && options.publisher !== undefined)
-    problems.push("--nats and --publisher: choose one, both would publish");
+    problems.push("--nats and --publisher: use only one of them, because both would publish");
   if (scenario !== "throughput" && options.rates.length > 1)
-    problems.push(`--rate: ${scenario} takes one; stages belong to throughput`);
+    problems.push(`--rate: ${scenario} takes one rate; only throughput has several stages`);
   return problems.length > 0 ? { problems } : options;
 }

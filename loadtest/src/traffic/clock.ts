@@ -1,15 +1,15 @@
-/** The machine's clock in microseconds: it must not jump between two looks, and must follow the clock that `ts` comes from. */
+/** The machine's clock in microseconds. It does not jump between two reads, but follows the system clock that `ts` comes from. */
 
-const STEP = 2_000; // µs that the clocks may differ before the anchor is set anew
+const MAX_DIFFERENCE = 2_000; // µs between this clock and the system clock, before this one is corrected
 
 let anchor = Date.now() * 1000 - performance.now() * 1000;
 
 /** Microseconds since 1970. */
 export const wallMicros = (): number => anchor + performance.now() * 1000;
 
-/** Follows corrections of the system's clock; called once a second. */
+/** Follows corrections of the system clock. Called once a second. */
 export function followClock(): void {
   const difference = Date.now() * 1000 - wallMicros();
-  // Date.now() cuts off up to 1 ms.
-  if (difference > STEP || difference < -STEP - 1000) anchor += difference;
+  // Date.now() is rounded down by up to 1 ms.
+  if (difference > MAX_DIFFERENCE || difference < -MAX_DIFFERENCE - 1000) anchor += difference;
 }

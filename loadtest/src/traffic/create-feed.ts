@@ -1,4 +1,4 @@
-/** Chooses where the messages of a run come from, by the options. */
+/** Chooses the source of a run's messages by the options. */
 
 import type { Options } from "../settings/options.ts";
 import type { Feed, OnStored } from "./feed.ts";
@@ -6,7 +6,10 @@ import { OwnFeed } from "./own-feed.ts";
 import type { Plan } from "./plan.ts";
 
 const NO_FAILURES = { count: 0, first: "" };
-/** After the load test the service returns to its own rate by itself, also when the load test is killed. */
+/**
+ * Added to the time for which a rate is set. After that time the service returns to its own rate by itself, also when
+ * the load test was killed.
+ */
 const MARGIN = 30; // seconds
 const TIMEOUT = 5000; // ms
 
@@ -30,7 +33,7 @@ class ServiceFeed implements Feed {
     await this.#put({ rate, seconds: Math.min(86_400, seconds + MARGIN) });
   }
 
-  // What has no end holds again.
+  // The service returns to the rate that was set without an end.
   stop(): Promise<void> {
     return this.#put({ rate: 0, seconds: 0.1 });
   }
@@ -47,17 +50,19 @@ class ServiceFeed implements Feed {
     } catch (error) {
       const { message, cause } = error as Error;
       const why = cause instanceof Error ? cause.message || message : message;
-      throw new Error(`the publisher does not do its part, ${url} (--publisher, PUBLISHER_URL): ${why}`);
+      throw new Error(
+        `the publisher service did not answer as expected at ${url} (--publisher, PUBLISHER_URL): ${why}`,
+      );
     }
   }
 }
 
-class ForeignFeed implements Feed {
+class ExternalFeed implements Feed {
   readonly kind = "market";
   readonly controlled = false;
   readonly failures = NO_FAILURES;
   readonly description =
-    "What is published anyway, for instance by the gateway's simulator. Where that is more than RATE, only tokens that have RATE together are subscribed to";
+    "Messages that someone else publishes, for example the gateway's simulator. If there are more than RATE a second, clients subscribe only to as many tokens as have RATE messages a second together";
   async ready(): Promise<void> {}
   async setRate(): Promise<void> {}
   async stop(): Promise<void> {}
@@ -65,5 +70,5 @@ class ForeignFeed implements Feed {
 
 export function createFeed(options: Options, plan: Plan, slow: number, onStored: OnStored): Feed {
   if (options.nats !== undefined) return new OwnFeed(options.nats, plan, slow, onStored);
-  return options.publisher === undefined ? new ForeignFeed() : new ServiceFeed(options.publisher);
+  return options.publisher === undefined ? new ExternalFeed() : new ServiceFeed(options.publisher);
 }

@@ -1,22 +1,22 @@
-/** Where the messages of a run come from. */
+/** The source of the messages of a run. */
 
 import type { FeedKind } from "./plan.ts";
 
 export interface Feed {
   kind: FeedKind;
-  /** For the report. */
+  /** Text for the report. */
   description: string;
-  /** Whether the rate is the load test's to choose. */
+  /** True when the load test sets the rate. */
   controlled: boolean;
   /** @throws Error when nothing can be published */
   ready(): Promise<void>;
-  /** From now on so many messages a second; `seconds` is how long they are wanted at most. */
+  /** Publishes this many messages a second from now on, for at most `seconds`. */
   setRate(perSecond: number, seconds: number): Promise<void>;
-  /** Ends the publishing; resolves when everything is stored. */
+  /** Stops publishing; resolves when everything is stored. */
   stop(): Promise<void>;
-  /** Messages that were published and not stored, and why. */
+  /** How many published messages were not stored, and the first reason. */
   readonly failures: { count: number; first: string };
 }
 
-/** Learns what has been stored. */
+/** Called for each message that the stream has stored. */
 export type OnStored = (offset: number, channel: string) => void;

@@ -1,37 +1,37 @@
-/** The load test's own publisher: an even rate into NATS, every message with number, moment and hash. */
+/** The load test's own publisher: publishes to NATS at an even rate; every message carries a number, its due time and a hash. */
 
 import { subjectOf } from "@odin-ws/protocol";
 import { connectPublisher, type Publisher } from "@odin-ws/publisher";
 import { Market } from "@odin-ws/publisher/market";
 import { wallMicros } from "./clock.ts";
 import type { Feed, OnStored } from "./feed.ts";
-import { sealed } from "./payload.ts";
-import { BULK, type Plan } from "./plan.ts";
+import { seal } from "./payload.ts";
+import { BULK_CHANNEL, type Plan } from "./plan.ts";
 
-const TICK = 5; // ms
+const TICK_MS = 5;
 const BULK_BYTES = 65_536; // 64 KiB
-/** Of all bulk messages to all slow clients together: enough to fill buffers, not the machine. */
+/** Limit for the bulk messages to all slow clients together: enough to fill their buffers without overloading the machine. */
 const BULK_BYTES_PER_SECOND = 52_428_800; // 50 MiB
-const MOST_BULK = 10; // messages a second
+const MAX_BULK_RATE = 10; // messages a second
 const CONNECT_TIMEOUT = 5_000; // 5 s
 const CLOSE_TIMEOUT = 10_000; // 10 s
 
-/** A schedule without drift. */
+/** Due times at an even rate, without drift. */
 class Schedule {
   readonly #begin: number;
   readonly #rate: number;
-  #next = 1;
+  #index = 1;
 
   constructor(rate: number, begin: number) {
     this.#rate = rate;
     this.#begin = begin;
   }
 
-  /** The moment of the next message that is due at `now`, µs. */
-  due(now: number): number | undefined {
-    const at = this.#begin + (this.#next * 1e6) / this.#rate;
+  /** Returns the due time of the next message, µs, and advances; undefined when none is due by `now`. */
+  next(now: number): number | undefined {
+    const at = this.#begin + (this.#index * 1e6) / this.#rate;
     if (this.#rate === 0 || at > now) return undefined;
-    this.#next++;
+    this.#index++;
     return at;
   }
 }
@@ -51,19 +51,20 @@ export class OwnFeed implements Feed {
   #messages = new Schedule(0, 0);
   #bulk = new Schedule(0, 0);
   #count = 0;
-  #trouble = "";
+  #lastError = "";
 
   constructor(url: string, plan: Plan, slow: number, onStored: OnStored) {
-    this.description = "Own publisher into NATS, with number, moment and hash in every message";
+    this.description =
+      "The load test's own publisher, into NATS. Every message carries a number, its due time and a hash";
     this.#plan = plan;
     this.#onStored = onStored;
-    this.#bulkRate = slow === 0 ? 0 : Math.min(MOST_BULK, BULK_BYTES_PER_SECOND / BULK_BYTES / slow);
+    this.#bulkRate = slow === 0 ? 0 : Math.min(MAX_BULK_RATE, BULK_BYTES_PER_SECOND / BULK_BYTES / slow);
     this.#publisher = connectPublisher({
       servers: url,
       name: "odin-loadtest",
       createStream: true,
       onStatus: ({ kind, message }) => {
-        if (kind !== "connected") this.#trouble = message;
+        if (kind !== "connected") this.#lastError = message;
       },
     });
   }
@@ -73,9 +74,9 @@ export class OwnFeed implements Feed {
     while (!this.#publisher.stats().connected) {
       if (performance.now() > deadline)
         throw new Error(
-          `NATS cannot be published to (--nats, LOADTEST_NATS_URL): ${this.#trouble || "no answer"}`,
+          `cannot publish to NATS (--nats, LOADTEST_NATS_URL): ${this.#lastError || "no answer"}`,
         );
-      await new Promise((resolve) => setTimeout(resolve, TICK));
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
   }
 
@@ -84,21 +85,21 @@ export class OwnFeed implements Feed {
     const now = wallMicros();
     this.#messages = new Schedule(perSecond, now);
     this.#bulk = new Schedule(perSecond === 0 ? 0 : this.#bulkRate, now);
-    this.#timer ??= setInterval(() => this.#tick(), TICK);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   #tick(): void {
     const now = wallMicros();
-    const { hot } = this.#plan;
-    for (let due = this.#messages.due(now); due !== undefined; due = this.#messages.due(now)) {
-      this.#publish(hot[this.#count % hot.length] as string, due, this.#trade());
+    const { channels } = this.#plan;
+    for (let due = this.#messages.next(now); due !== undefined; due = this.#messages.next(now)) {
+      this.#publish(channels[this.#count % channels.length] as string, due, this.#trade());
     }
-    for (let due = this.#bulk.due(now); due !== undefined; due = this.#bulk.due(now)) {
-      this.#publish(BULK, due, { fill: "x".repeat(BULK_BYTES) });
+    for (let due = this.#bulk.next(now); due !== undefined; due = this.#bulk.next(now)) {
+      this.#publish(BULK_CHANNEL, due, { fill: "x".repeat(BULK_BYTES) });
     }
   }
 
-  /** About 320 bytes of JSON, no two alike. */
+  /** Returns a trade of the simulated market: about 320 bytes of JSON, each one different. */
   #trade(): object {
     for (;;) {
       const { event, data } = this.#market.next(Date.now());
@@ -108,7 +109,7 @@ export class OwnFeed implements Feed {
 
   #publish(channel: string, due: number, data: object): void {
     const n = ++this.#count;
-    const body = sealed({ n, due: Math.round(due) }, data);
+    const body = seal({ n, due: Math.round(due) }, data);
     this.#publisher.publish({ id: `${this.#run}-${n}`, subject: subjectOf(channel), data: body }).then(
       ({ offset }) => this.#onStored(offset, channel),
       (error: Error) => {
@@ -120,10 +121,10 @@ export class OwnFeed implements Feed {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    // What is due is published, however late this process comes to it.
+    // Publishes everything that is due by now, even if this process is late.
     if (this.#timer !== undefined) this.#tick();
     this.#timer = undefined;
-    // What is not stored then has been counted, with its reason, by publish().
+    // #publish() has counted the messages that are not stored by then, with the first reason.
     await this.#publisher.close({ timeoutMs: CLOSE_TIMEOUT }).catch(() => {});
   }
 }

@@ -1,11 +1,11 @@
-/** What the load test's own publisher puts on the stream: a number, the moment it was due, and a hash over all of it. */
+/** Payloads of the load test's own publisher: JSON with a number, the due time, and a hash over everything before the hash. */
 
 import { createHash } from "node:crypto";
 
 export interface Payload {
-  /** Counts the messages of a run, from 1. */
+  /** Number of the message in its run, from 1. */
   n: number;
-  /** When the message was due by the schedule, microseconds since 1970: a late publisher makes latency worse, not better. */
+  /** When the schedule wanted the message published, µs since 1970. So a late publisher makes latency worse, not better. */
   due: number;
 }
 
@@ -14,22 +14,24 @@ const MEMBER = ',"hash":"';
 /** `,"hash":"…"}` */
 const SUFFIX_LENGTH = MEMBER.length + HASH_LENGTH + 2;
 
-/** The first 16 hex digits of SHA-256. */
+/** Returns the first 16 hex digits of SHA-256. */
 export const digest = (bytes: string | Uint8Array): string =>
   createHash("sha256").update(bytes).digest("hex").slice(0, HASH_LENGTH);
 
-/** Adds number, moment and hash to an object of a market; JSON.stringify of the result is what is checked. */
-export function sealed(payload: Payload, data: object): object {
+/** Adds number, due time and hash to an object. `unseal` checks the JSON.stringify of the result. */
+export function seal(payload: Payload, data: object): object {
   const body = { n: payload.n, due: payload.due, ...data };
   return { ...body, hash: digest(JSON.stringify(body)) };
 }
 
-/** Checks the JSON text of a sealed object. Returns what it carries, or what is wrong with it. */
+/** Checks the JSON text of a sealed object. Returns its number and due time, or a text that says what is wrong. */
 export function unseal(text: string): Payload | string {
   const at = text.length - SUFFIX_LENGTH;
-  if (!text.startsWith(MEMBER, at)) return "it has no hash at its end";
+  if (!text.startsWith(MEMBER, at)) return "the payload has no hash at its end";
   const hash = text.slice(at + MEMBER.length, -2);
-  if (digest(`${text.slice(0, at)}}`) !== hash) return "its hash does not fit";
+  if (digest(`${text.slice(0, at)}}`) !== hash) return "its hash does not match its content";
   const { n, due } = JSON.parse(text) as Partial<Payload>;
-  return typeof n === "number" && typeof due === "number" ? { n, due } : "it has no number";
+  return typeof n === "number" && typeof due === "number"
+    ? { n, due }
+    : "the payload has no number or due time";
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isChannel, MAX_CHANNELS } from "@odin-ws/protocol";
 import { Market } from "@odin-ws/publisher/market";
-import { BULK, channelsOf, marketPlan, matcher, ownPlan, type Plan } from "./plan.ts";
+import { BULK_CHANNEL, channelsOf, marketPlan, matcher, ownPlan, type Plan } from "./plan.ts";
 
 function subscribersOf(plan: Plan): Map<string, number> {
   const subscribers = new Map<string, number>();
@@ -15,18 +15,18 @@ function subscribersOf(plan: Plan): Map<string, number> {
 const channelCounts = (plan: Plan) =>
   Array.from({ length: plan.connections }, (_, connection) => channelsOf(plan, connection).length);
 
-describe("who subscribes to what", () => {
-  test("own messages: 1,210 of 10,000 connections have each channel", () => {
+describe("plan of subscriptions", () => {
+  test("own feed: each channel has 1,210 subscribers of 10,000 connections", () => {
     const plan = ownPlan(10_000);
-    assert.ok(plan.hot.length >= 30 && plan.hot.every(isChannel));
+    assert.ok(plan.channels.length >= 30 && plan.channels.every(isChannel));
     assert.deepEqual(
       [...subscribersOf(plan)].toSorted(),
-      plan.hot.map((name) => [name, 1210] as const).toSorted(),
+      plan.channels.map((name) => [name, 1210] as const).toSorted(),
     );
     assert.ok(channelCounts(plan).every((count) => count === 3 || count === 4));
   });
 
-  test("a market: 12.1 % have each token, few enough channels for a connection", () => {
+  test("market feed: 12.1 % of the connections have each token, and no connection exceeds the channel limit", () => {
     const plan = marketPlan(1000, 12, { tokens: [], rate: 12 });
     for (const token of ["BTC", "PEPE", "global"])
       assert.equal(subscribersOf(plan).get(`${token}.*`), 121, token);
@@ -34,46 +34,50 @@ describe("who subscribes to what", () => {
     assert.ok(channelCounts(plan).every((count) => count <= MAX_CHANNELS));
   });
 
-  test("of a market that is too fast only a part is asked for, at the rate that was wanted", () => {
-    // More than any run looks at, so that chance is no part of the result.
+  test("market feed with too many messages: clients subscribe to a part that has the requested rate", () => {
+    // This many events make the result independent of chance.
     const market = new Market({ seed: 7 });
     const events = Array.from({ length: 80_000 }, () => market.next(0).subject.split(".").at(-2) as string);
     const traffic = { tokens: [...new Set(events)], rate: 80 };
     const plan = marketPlan(1000, 12, traffic);
-    const matches = matcher(plan.hot);
+    const matches = matcher(plan.channels);
     const rate = events.filter((token) => matches(`${token}.trade`)).length / 1000;
     assert.ok(rate > 8 && rate < 16, `${rate} messages a second`);
-    assert.equal(subscribersOf(plan).get(plan.hot[0] as string), 121);
-    assert.equal(marketPlan(1000, 81, traffic).hot.length, new Set(events).size, "all of it at its own rate");
+    assert.equal(subscribersOf(plan).get(plan.channels[0] as string), 121);
+    assert.equal(
+      marketPlan(1000, 81, traffic).channels.length,
+      new Set(events).size,
+      "all tokens when the requested rate is not lower",
+    );
   });
 
-  test("tokens of a backend that is no simulation are those that were seen", () => {
+  test("market feed that is not the simulation: uses the observed tokens", () => {
     const tokens = ["BBB", "AAA", "global"];
-    assert.deepEqual(marketPlan(100, 100, { tokens, rate: 41 }).hot, ["BBB.*", "AAA.*", "global.*"]);
-    assert.equal(marketPlan(100, 0.1, { tokens, rate: 41 }).hot.length, 1, "never nothing");
+    assert.deepEqual(marketPlan(100, 100, { tokens, rate: 41 }).channels, ["BBB.*", "AAA.*", "global.*"]);
+    assert.equal(marketPlan(100, 0.1, { tokens, rate: 41 }).channels.length, 1, "at least one token");
   });
 
-  test("few connections work, too", () => {
+  test("works with few connections", () => {
     for (const connections of [1, 2, 7, 40, 333, 2000]) {
       const plan = ownPlan(connections);
-      // What deliveries are reckoned with.
+      // The expected number of deliveries is computed from plan.subscribers.
       const subscribers = subscribersOf(plan);
-      assert.ok(plan.hot.every((hot) => subscribers.get(hot) === plan.subscribers));
+      assert.ok(plan.channels.every((channel) => subscribers.get(channel) === plan.subscribers));
       const channels = Array.from({ length: connections }, (_, n) => channelsOf(plan, n)).flat();
       assert.ok(
-        plan.hot.every((hot) => channels.includes(hot)),
+        plan.channels.every((channel) => channels.includes(channel)),
         `${connections}`,
       );
     }
     const few = marketPlan(100, 1, { tokens: ["AAA"], rate: 9 });
     assert.ok(
       channelCounts(few).every((count) => count === 1),
-      "a connection without messages has a channel as well",
+      "a connection that is to receive nothing has a channel as well",
     );
   });
 
-  test("slow clients ask for more", () => {
-    assert.ok(channelsOf(ownPlan(100), 0, true).includes(BULK));
+  test("slow clients subscribe to more", () => {
+    assert.ok(channelsOf(ownPlan(100), 0, true).includes(BULK_CHANNEL));
     assert.deepEqual(channelsOf(marketPlan(100, 12, { tokens: [], rate: 12 }), 0, true), ["*.*"]);
   });
 });

@@ -1,12 +1,13 @@
-/** Puts together what a run has found. */
+/** Builds the result of a run from what the run found. */
 
-import type { Balance, Finished } from "../control.ts";
 import type { Options } from "../settings/options.ts";
 import type { Feed } from "../traffic/feed.ts";
 import type { Plan } from "../traffic/plan.ts";
-import { type Evidence, judge } from "./checks.ts";
+import type { DeliverySummary, Finished } from "../worker-messages.ts";
+import type { Evidence } from "./check.ts";
+import { judge } from "./checks.ts";
+import type { ExpectedMessages } from "./expected-messages.ts";
 import { type Clocks, describeLatency } from "./latency-basis.ts";
-import type { Ledger } from "./ledger.ts";
 import { machine, type Result } from "./result.ts";
 import type { Totals } from "./totals.ts";
 
@@ -16,23 +17,23 @@ export interface Found {
   clocks: Clocks;
   feed: Feed;
   plan: Plan;
-  ledger: Ledger;
+  expected: ExpectedMessages;
   totals: Totals;
   marks: Result["marks"];
   mostOpen: number;
   secondsToConnect: number;
   finished: readonly Finished[];
-  balance: Balance;
+  summary: DeliverySummary;
   gateway: Result["gateway"];
   counts: Evidence["counts"];
-  /** Of `--kill`. */
+  /** What went wrong with the command of `--kill`. */
   commandFailures: readonly string[];
-  /** Ctrl-C. */
+  /** The run ended by Ctrl-C. */
   stopped: boolean;
 }
 
 export function buildResult(found: Found): Result {
-  const { options, feed, ledger, totals, balance, finished, stopped } = found;
+  const { options, feed, expected, totals, summary, finished, stopped } = found;
   const { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess } =
     options;
   const { stages, whole } = totals.latency;
@@ -48,9 +49,9 @@ export function buildResult(found: Found): Result {
     mostOpen: found.mostOpen,
     secondsToConnect: Math.round(found.secondsToConnect * 10) / 10,
     ...totals.counts,
-    messages: ledger.count,
-    published: ledger.published,
-    balance,
+    messages: expected.count,
+    published: expected.published,
+    deliverySummary: summary,
     latency: whole.quantiles,
     latencyCurve: whole.curve(),
     connect: totals.connect.quantiles,
@@ -61,16 +62,16 @@ export function buildResult(found: Found): Result {
     faults: totals.faults,
     refused: totals.refused,
     ended: totals.ended,
-    examples: [...totals.examples, ...ledger.conflicts.slice(0, 5), ...balance.examples],
+    examples: [...totals.examples, ...expected.conflicts.slice(0, 5), ...summary.examples],
     gateway: found.gateway,
     timeline: totals.points,
   };
   const checks = judge({
-    ...{ options, result, balance, stopped },
+    ...{ options, result, summary, stopped },
     subscribers: found.plan.subscribers,
     counts: found.counts,
     commandFailures: found.commandFailures,
-    ledgerConflicts: ledger.conflicts,
+    conflicts: expected.conflicts,
     unsettled: finished.reduce((sum, { unsettled }) => sum + unsettled, 0),
     feedFailures: feed.failures,
   });

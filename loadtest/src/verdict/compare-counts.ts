@@ -1,61 +1,68 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Options } from "../settings/options.ts";
-import type { Evidence } from "./checks.ts";
-import type { GatewayFigures, GatewayWatch } from "./gateway-watch.ts";
+import type { Evidence } from "./check.ts";
+import type { GatewayFigures, GatewayMetrics } from "./gateway-metrics.ts";
 import type { Totals } from "./totals.ts";
 
-const LOOKS = 5;
-const BETWEEN = 1000; // ms
-/** Of the own count: what comes while both are looked at leaves room for a difference. */
-const MOST_WIDTH = 2; // percent
+const MAX_READS = 5;
+const READ_INTERVAL_MS = 1000;
+/** Limit for the deliveries that arrive while the counts are read, in percent of the own count. */
+const MAX_UNCERTAINTY = 2;
 
-interface Counted {
-  watch: GatewayWatch;
+interface Sources {
+  metrics: GatewayMetrics;
   totals: Totals;
-  /** Ends all subscriptions and waits for the counts. */
-  rest: () => Promise<void>;
-  /** Waits for the counts. */
-  settle: () => Promise<void>;
+  /** Ends all subscriptions and waits until the own count is final. */
+  unsubscribe: () => Promise<void>;
+  /** Brings the own count up to date. */
+  sample: () => Promise<void>;
 }
 
-/** Why the counts of these gateways cannot be compared. */
+/** Says why the counts of these gateways cannot be compared; undefined when they can. */
 function incomparable({ scenario, urls, metrics }: Options): string | undefined {
   if (scenario === "reconnect" || scenario === "slow-clients")
-    return "what is written to a connection that breaks may never arrive";
+    return "messages sent to a connection that breaks may never arrive";
   const gateways = new Set(urls).size;
   const pages = new Set(metrics).size;
   return pages < gateways
-    ? `${gateways} gateways, and the /metrics of ${pages}: name each of them with --metrics`
+    ? `there are ${gateways} gateways but ${pages} /metrics pages: name the page of each gateway with --metrics`
     : undefined;
 }
 
-/** Compares the own count with the gateways'. Returns their last figures, and both counts or why they cannot be compared. */
+/**
+ * Compares the own delivery count with the gateways' metrics.
+ *
+ * @returns the gateways' last figures, and both counts or a text that says why the counts cannot be compared
+ */
 export async function compareCounts(
   options: Options,
   before: GatewayFigures | undefined,
-  { watch, totals, rest, settle }: Counted,
+  { metrics, totals, unsubscribe, sample }: Sources,
 ): Promise<[GatewayFigures | undefined, Evidence["counts"]]> {
-  const why = incomparable(options);
-  if (why !== undefined) return [await watch.look(), why];
-  const own = options.nats !== undefined;
-  // Others go on publishing.
-  if (!own) await rest();
+  const reason = incomparable(options);
+  if (reason !== undefined) return [await metrics.read(), reason];
+  // An external feed keeps publishing, so the clients have to unsubscribe before the counts are final.
+  if (options.nats === undefined) await unsubscribe();
   const least = totals.counts.deliveries;
-  let after = await watch.look();
+  let after = await metrics.read();
   if (before === undefined || after === undefined)
-    return [after, `the gateway's metrics could not be read: ${watch.trouble}`];
-  // A process of a gateway that is busy may be seconds late with its figures.
-  for (let again = 0; again < LOOKS && after.sent - before.sent < least; again++) {
-    await sleep(BETWEEN);
-    after = (await watch.look()) ?? after;
+    return [after, `the gateway's metrics could not be read: ${metrics.error}`];
+  // A busy worker process of a gateway may report its figures seconds late.
+  for (let reads = 0; reads < MAX_READS && after.sent - before.sent < least; reads++) {
+    await sleep(READ_INTERVAL_MS);
+    after = (await metrics.read()) ?? after;
   }
-  await settle();
+  await sample();
   const most = totals.counts.deliveries;
   if (before.connections > 0 || after.connections > options.connections)
     return [after, `${before.connections} other clients were connected`];
-  if (Object.keys(totals.ended).length > 0) return [after, "connections ended while messages were under way"];
-  const width = (100 * (most - least)) / Math.max(most, 1);
-  if (width > MOST_WIDTH)
-    return [after, `${width.toFixed(1)} % of all deliveries came while both were counted: too many to tell`];
+  if (Object.keys(totals.ended).length > 0)
+    return [after, "connections ended while messages were on their way"];
+  const percent = (100 * (most - least)) / Math.max(most, 1);
+  if (percent > MAX_UNCERTAINTY)
+    return [
+      after,
+      `${percent.toFixed(1)} % of all deliveries arrived while the counts were read: too many for a comparison`,
+    ];
   return [after, { gateway: after.sent - before.sent, least, most }];
 }

@@ -1,15 +1,15 @@
-/** What a run came to: this is the JSON report. */
+/** The result of a run, which is also the JSON report. */
 
 import { cpus, release, totalmem } from "node:os";
-import type { Balance, FaultName } from "../control.ts";
 import type { Scenario } from "../settings/options.ts";
-import type { Quantiles } from "./figures.ts";
-import type { GatewayFigures } from "./gateway-watch.ts";
+import type { DeliverySummary, FaultName } from "../worker-messages.ts";
+import type { Quantiles } from "./distribution.ts";
+import type { GatewayFigures } from "./gateway-metrics.ts";
 import type { Point, Stage } from "./timeline.ts";
 
 export interface Check {
   name: string;
-  /** `skipped`: it could not be checked in this run; `text` says why. */
+  /** `skipped`: this could not be checked in this run; `text` says why. */
   outcome: "passed" | "failed" | "skipped";
   text: string;
 }
@@ -32,33 +32,36 @@ export interface Result {
   };
   machine: { cpu: string; cores: number; memoryGiB: number; node: string; kernel: string };
   feed: string;
-  /** What latency is counted from, and whose clock it is compared with. */
+  /** Says from which moment latency counts, and on which clocks. */
   latencyBasis: string;
   checks: Check[];
-  /** Connections that were open at the end of the traffic, and the most at any time. */
+  /** Connections that were open at the end of the traffic, and the most at any moment. */
   open: number;
   mostOpen: number;
   served: number;
   secondsToConnect: number;
   deliveries: number;
   bytes: number;
-  /** Messages of the stream that reached a client, and that the load test has published itself. */
+  /** Messages of the stream that reached a client or were published by the load test. */
   messages: number;
+  /** Messages that the load test itself published. */
   published: number;
+  /** Sequence numbers that did not arrive in order. */
   gaps: number;
   replays: number;
+  /** Deliveries that the gateway sent again on request. */
   caughtUp: number;
   resumed: number;
   notRecovered: number;
   throttled: number;
-  balance: Balance | undefined;
+  deliverySummary: DeliverySummary;
   latency: Quantiles;
   latencyCurve: { percent: number; ms: number }[];
   connect: Quantiles;
   resume: Quantiles;
   roundTrip: Quantiles;
   stages: Stage[];
-  /** Moments worth a mark in a plot: seconds since the begin. */
+  /** Moments to mark in the plots, seconds since the start. */
   marks: { at: number; name: string }[];
   faults: Partial<Record<FaultName, number>>;
   refused: Record<string, number>;
@@ -67,7 +70,8 @@ export interface Result {
   gateway: {
     before: GatewayFigures | undefined;
     after: GatewayFigures | undefined;
-    trouble: string | undefined;
+    /** Why the metrics could not be read. */
+    error: string | undefined;
   };
   timeline: Point[];
 }

@@ -1,33 +1,33 @@
-/** What a run was like, second by second. */
+/** The figures of a run, second by second. */
 
-import type { Sample, Times } from "../control.ts";
-import { addTimes, type Quantiles, quantilesOf } from "./figures.ts";
-import type { GatewayFigures } from "./gateway-watch.ts";
+import type { Sample, Times } from "../worker-messages.ts";
+import { addTimes, type Quantiles, quantilesOf } from "./distribution.ts";
+import type { GatewayFigures } from "./gateway-metrics.ts";
 
 export interface Point {
-  /** Seconds since the begin. */
+  /** Seconds since the start. */
   at: number;
   open: number;
-  /** A second. */
+  /** Deliveries and bytes a second. */
   deliveries: number;
   bytes: number;
   refused: number;
   faults: number;
-  /** Milliseconds; absent in a second without live deliveries. */
+  /** Latency, ms; absent in a second without live deliveries. */
   p50?: number;
   p99?: number;
   max?: number;
   cpuPercent?: number;
   memoryBytes?: number;
   gatewayConnections?: number;
-  /** How long the busiest worker of the load test was held up, ms. */
-  heldUpMs: number;
+  /** The largest event loop delay of the load test's workers, ms. */
+  delayMs: number;
 }
 
-/** Part of a run that has figures of its own. */
+/** A part of a run with its own figures. */
 export interface Stage {
   name: string;
-  /** Seconds since the begin. */
+  /** Seconds since the start. */
   from: number;
   to: number;
   deliveries: number;
@@ -46,7 +46,7 @@ function shifted(point: Point, shiftMicros: number): Point {
 
 export class Timeline {
   readonly #begin = performance.now();
-  /** Latency as the clocks have it. */
+  /** Points whose latency is not corrected for the clocks' difference. */
   readonly #raw: Point[] = [];
   #latency: Times = new Map();
   #deliveries = 0;
@@ -60,21 +60,21 @@ export class Timeline {
     return (performance.now() - this.#begin) / 1000;
   }
 
-  /** @param shiftMicros what to add to latency because clocks differ */
+  /** @param shiftMicros added to each latency, because clocks differ */
   points(shiftMicros: number): Point[] {
     return this.#raw.map((point) => shifted(point, shiftMicros));
   }
 
   add(sample: Sample): void {
-    for (const { latency } of sample.due.values()) addTimes(this.#latency, latency);
+    for (const { latency } of sample.latency.values()) addTimes(this.#latency, latency);
     this.#deliveries += sample.deliveries;
     this.#bytes += sample.bytes;
     this.#refused += sum(sample.refused);
     this.#faults += sum(sample.faults);
-    this.#heldUp = Math.max(this.#heldUp, sample.heldUpMs);
+    this.#heldUp = Math.max(this.#heldUp, sample.delayMs);
   }
 
-  /** Closes a point; called about once a second. Returns it with what is known of the clocks by now. */
+  /** Ends a point; called about once a second. Returns the point, corrected by the current estimate of the clocks. */
   tick(open: number, gateway: GatewayFigures | undefined, shiftMicros: number): Point {
     const at = this.seconds;
     const elapsed = Math.max(at - this.#lastAt, 0.001);
@@ -85,7 +85,7 @@ export class Timeline {
       bytes: Math.round(this.#bytes / elapsed),
       refused: this.#refused,
       faults: this.#faults,
-      heldUpMs: Math.round(this.#heldUp),
+      delayMs: Math.round(this.#heldUp),
       ...quantilesOf(this.#latency),
       ...(gateway !== undefined && {
         cpuPercent: gateway.cpuPercent,

@@ -1,36 +1,36 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Tally } from "../client/tally.ts";
-import { SLOT } from "../control.ts";
+import { WorkerStats } from "../client/worker-stats.ts";
 import { wallMicros } from "../traffic/clock.ts";
+import { BUCKET_MICROS } from "../worker-messages.ts";
 import { Totals } from "./totals.ts";
 
-const idle = { open: 1, waiting: 0, entries: [], epoch: undefined };
-const untilNextSlot = () => new Promise((resolve) => setTimeout(resolve, (2 * SLOT) / 1000));
-/** A sample with messages that were due at these moments, each `ms` late. */
+const idle = { open: 1, waiting: 0, messages: [], epoch: undefined };
+const untilNextBucket = () => new Promise((resolve) => setTimeout(resolve, (2 * BUCKET_MICROS) / 1000));
+/** Returns a sample with messages that were due at these times and arrived `ms` later. */
 function sample(due: readonly number[], ms: number, clock?: { roundTripMs: number; offsetMs: number }) {
-  const tally = new Tally();
-  for (const moment of due) tally.delivery(moment, ms * 1000);
-  if (clock !== undefined) tally.clock(clock.roundTripMs, clock.offsetMs);
-  return tally.take(idle);
+  const stats = new WorkerStats();
+  for (const moment of due) stats.delivery(moment, ms * 1000);
+  if (clock !== undefined) stats.clock(clock.roundTripMs, clock.offsetMs);
+  return stats.take(idle);
 }
 
 describe("totals", () => {
-  test("a delivery belongs to the stage in which its message was due, whenever it comes", async () => {
+  test("counts a delivery for the stage in which its message was due, whenever it arrives", async () => {
     const totals = new Totals(() => 0);
     const before = wallMicros();
-    await untilNextSlot();
+    await untilNextBucket();
     totals.beginStage("first");
-    await untilNextSlot();
+    await untilNextBucket();
     const first = wallMicros();
-    await untilNextSlot();
+    await untilNextBucket();
     totals.beginStage("second");
-    await untilNextSlot();
+    await untilNextBucket();
     const second = wallMicros();
     totals.endStage();
-    await untilNextSlot();
+    await untilNextBucket();
     const after = wallMicros();
-    // All of it comes after the end.
+    // All deliveries arrive after the end of the last stage.
     totals.add(sample([before, after], 1), 0);
     totals.add(sample([first, first, second], 4000), 0);
     const { stages, whole } = totals.latency;
@@ -49,10 +49,10 @@ describe("totals", () => {
     assert.equal(whole.quantiles.samples, 3);
   });
 
-  test("clocks that differ are reckoned with at the end, when most is known of them", () => {
+  test("corrects for different clocks at the end, with the best estimate", () => {
     const totals = new Totals((clock) => (clock?.offsetMs ?? 0) * 1000);
     totals.beginStage("only");
-    // The gateway's clock is 40 ms ahead, which the first estimate does not know.
+    // The gateway's clock is 40 ms ahead; the first estimate says 50 ms.
     const now = wallMicros() + 100_000;
     totals.add(sample([now], -37, { roundTripMs: 30, offsetMs: 50 }), 0);
     assert.equal(totals.tick(undefined).p50, 13);

@@ -1,9 +1,9 @@
 /** Adds up the samples of all workers. */
 
-import { type FaultName, type Sample, SLOT, type Times } from "../control.ts";
 import { wallMicros } from "../traffic/clock.ts";
-import { addTimes, Distribution } from "./figures.ts";
-import type { GatewayFigures } from "./gateway-watch.ts";
+import { BUCKET_MICROS, type FaultName, type Sample, type Times } from "../worker-messages.ts";
+import { addTimes, Distribution } from "./distribution.ts";
+import type { GatewayFigures } from "./gateway-metrics.ts";
 import { type Point, type Stage, Timeline } from "./timeline.ts";
 
 const MAX_EXAMPLES = 20;
@@ -23,16 +23,16 @@ function addTo(counts: Record<string, number>, more: Record<string, number | und
   for (const [name, count] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + (count ?? 0);
 }
 
-/** Its deliveries are those of messages that were due in it, whenever they came. */
+/** A stage counts the deliveries of messages that were due in the stage, whenever they arrived. */
 interface OpenStage extends Omit<Stage, "latency"> {
   fromMicros: number;
   toMicros: number;
-  /** As the clocks have it. */
+  /** Latency that is not corrected for the clocks' difference. */
   latency: Times;
 }
 
-/** Between two slots, so that what is due by now lies before it. */
-const boundary = (): number => (Math.floor(wallMicros() / SLOT) + 1) * SLOT;
+/** Returns the end of the current latency bucket, so that everything that is due by now lies before this boundary. */
+const boundary = (): number => (Math.floor(wallMicros() / BUCKET_MICROS) + 1) * BUCKET_MICROS;
 
 export class Totals {
   readonly timeline = new Timeline();
@@ -47,20 +47,24 @@ export class Totals {
   readonly connect = new Distribution();
   readonly resume = new Distribution();
   readonly roundTrip = new Distribution();
-  /** The clocks' difference as of the quickest round trip. */
+  /** The difference of the clocks, by the fastest round trip. */
   clock: Sample["clock"];
-  /** Of each worker, as of its last sample. */
+  /** Open connections of each worker, as of its last sample. */
   readonly #open: number[] = [];
   readonly #shift: () => number;
   readonly #stages: OpenStage[] = [];
 
-  /** @param shiftMicros what to add to a latency because clocks differ */
+  /** @param shiftMicros returns what to add to a latency, because clocks differ */
   constructor(shiftMicros: (clock: Sample["clock"]) => number) {
     this.#shift = () => shiftMicros(this.clock);
   }
 
   get open(): number {
     return this.#open.reduce((sum, open) => sum + open, 0);
+  }
+
+  get faultCount(): number {
+    return Object.values(this.faults).reduce((sum, count) => sum + count, 0);
   }
 
   add(sample: Sample, worker: number): void {
@@ -79,8 +83,8 @@ export class Totals {
     this.roundTrip.add(sample.roundTrip);
     this.timeline.add(sample);
     const shift = this.#shift();
-    for (const [slot, { deliveries, latency }] of sample.due) {
-      const dueAt = slot * SLOT - shift;
+    for (const [bucket, { deliveries, latency }] of sample.latency) {
+      const dueAt = bucket * BUCKET_MICROS - shift;
       const stage = this.#stages.find(({ fromMicros, toMicros }) => dueAt >= fromMicros && dueAt < toMicros);
       if (stage === undefined) continue;
       stage.deliveries += deliveries;
@@ -88,7 +92,7 @@ export class Totals {
     }
   }
 
-  /** Messages that are due from now on belong to it. */
+  /** Begins a stage. Messages that are due from now on belong to this stage. */
   beginStage(name: string): void {
     this.endStage();
     const at = this.timeline.seconds;
@@ -99,7 +103,7 @@ export class Totals {
     });
   }
 
-  /** Messages that are due from now on belong to no stage, or the next; those of before still count when they come. */
+  /** Ends the stage. Messages that were due before still count for this stage when they arrive. */
   endStage(): void {
     const last = this.#stages.at(-1);
     if (last === undefined || last.toMicros < Number.POSITIVE_INFINITY) return;
@@ -107,7 +111,7 @@ export class Totals {
     last.toMicros = boundary();
   }
 
-  /** All latency so far, with what is known of the clocks by now. */
+  /** All latency so far, corrected by the current estimate of the clocks. */
   get latency(): { stages: Stage[]; whole: Distribution } {
     const whole = new Distribution();
     const stages = this.#stages.map(({ name, from, to, deliveries, latency }) => {

@@ -1,9 +1,9 @@
 /** Distributions of times. */
 
 import { build, type Histogram } from "hdr-histogram-js";
-import type { Times } from "../control.ts";
+import type { Times } from "../worker-messages.ts";
 
-/** Milliseconds; zeros without samples. */
+/** Quantiles in milliseconds; zeros without samples. */
 export interface Quantiles {
   samples: number;
   p50: number;
@@ -13,11 +13,11 @@ export interface Quantiles {
   max: number;
 }
 
-const LONGEST = 3_600_000_000; // an hour in µs: everything above counts as that
+const LONGEST = 3_600_000_000; // 1 h in µs; longer times count as one hour
 
 const rounded = (micros: number): number => Math.round(micros) / 1000;
 
-/** A histogram of high dynamic range: three digits from a microsecond to an hour. */
+/** A histogram of high dynamic range: three digits, from a microsecond to an hour. */
 export class Distribution {
   readonly #histogram: Histogram = build({
     bitBucketSize: 32,
@@ -26,7 +26,7 @@ export class Distribution {
     numberOfSignificantValueDigits: 3,
   });
 
-  /** @param shiftMicros added to each, for clocks that differ */
+  /** @param shiftMicros added to each time, because clocks differ */
   add(times: Times, shiftMicros = 0): void {
     for (const [micros, count] of times) {
       const value = Math.round(Math.min(LONGEST, Math.max(1, micros + shiftMicros)));
@@ -48,14 +48,14 @@ export class Distribution {
     };
   }
 
-  /** Points of the cumulative distribution for a plot: milliseconds at each share. */
+  /** Returns the cumulative distribution for a plot: milliseconds at each percentage. */
   curve(): { percent: number; ms: number }[] {
     if (this.#histogram.totalCount === 0) return [];
     return CURVE.map((percent) => ({ percent, ms: rounded(this.#histogram.getValueAtPercentile(percent)) }));
   }
 }
 
-/** The same of a few times, which may be below nothing; undefined without any. */
+/** Computes the quantiles of a few times, which may be negative; undefined without times. Milliseconds. */
 export function quantilesOf(times: Times): { p50: number; p99: number; max: number } | undefined {
   const values = [...times].toSorted(([one], [other]) => one - other);
   const total = values.reduce((sum, [, count]) => sum + count, 0);
@@ -72,12 +72,12 @@ export function quantilesOf(times: Times): { p50: number; p99: number; max: numb
   return { p50: at(0.5), p99: at(0.99), max: rounded(last[0]) };
 }
 
-/** Adds to the counts of `times`. */
+/** Adds the counts of `more` to `times`. */
 export function addTimes(times: Times, more: Times): void {
   for (const [micros, count] of more) times.set(micros, (times.get(micros) ?? 0) + count);
 }
 
-// Half of what is left, each time: 50, 75, 87.5, … as HDR plots have it, four steps in between.
+// Each fourth percentage halves the distance to 100: 50, 75, 87.5, … like the plots of HdrHistogram.
 const CURVE = Array.from({ length: 68 }, (_, step) => 100 - 100 * 2 ** (-step / 4)).filter(
   (p) => p <= 99.999,
 );

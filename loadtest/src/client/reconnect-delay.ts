@@ -1,13 +1,13 @@
-/** How long a client waits before it tries again. */
+/** Decides how long a client waits before the next attempt to connect. */
 
 const MAX_WINDOW = 30_000; // 30 s
 
-export class Patience {
+export class ReconnectDelay {
   #window = { min_ms: 500, max_ms: 5000 };
   #failures = 0;
 
-  /** The gateway has said when to come back. */
-  told(window: { min_ms: number; max_ms: number }): void {
+  /** Sets the delay that the gateway asked for. */
+  setWindow(window: { min_ms: number; max_ms: number }): void {
     this.#window = window;
   }
 
@@ -15,13 +15,17 @@ export class Patience {
     this.#failures = 0;
   }
 
-  /** After a refusal, which may have named a time: longer with each, ms. */
+  /**
+   * Delay after a refusal, ms. The delay grows with each refusal.
+   *
+   * @param retryAfterMs least delay, as the refusal asked for
+   */
   afterRefusal(retryAfterMs = 0): number {
     const window = Math.min(MAX_WINDOW, this.#window.max_ms * 2 ** Math.min(this.#failures++, 10));
     return Math.max(retryAfterMs, Math.random() * window);
   }
 
-  /** After a connection that stood, ms. */
+  /** Delay after an established connection broke, ms. */
   afterBreak(): number {
     const { min_ms, max_ms } = this.#window;
     return min_ms + Math.random() * (max_ms - min_ms);

@@ -1,4 +1,4 @@
-/** Plots as SVG text, drawn without a browser. Colours are the page's variables, so that one drawing fits light and dark. */
+/** Draws plots as SVG text, without a browser. Colors are CSS variables of the page, so one drawing fits light and dark. */
 
 import { LineChart, type LineSeriesOption } from "echarts/charts";
 import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent } from "echarts/components";
@@ -7,7 +7,7 @@ import { SVGRenderer } from "echarts/renderers";
 
 echarts.use([LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
 
-/** The drawing library reads colours, so it gets one for each variable, which no other part of a plot has. */
+/** The drawing library does not accept CSS variables, so each variable has a unique color, which `themed` replaces. */
 const COLORS = {
   "--c1": "#010203",
   "--c2": "#010204",
@@ -21,7 +21,7 @@ type ColorName = keyof typeof COLORS;
 
 export const WIDTH = 560;
 export const HEIGHT = 220;
-/** Inside of a plot, for the cursor that the page draws over it. */
+/** Margins around the drawing area, px. The page draws its cursor inside of them. */
 export const GRID = { left: 58, right: 14, top: 30, bottom: 34 } as const;
 const FONT = "system-ui, sans-serif";
 
@@ -35,7 +35,7 @@ export interface Line {
 
 export interface Plot {
   lines: Line[];
-  /** Parts of the time with a ground of their own. */
+  /** Parts of the x axis with a shaded background. */
   bands?: readonly { from: number; to: number }[];
   /** Vertical lines. */
   marks?: readonly { at: number; name: string }[];
@@ -56,7 +56,7 @@ function series({ name, color, points, filled, steps }: Line): LineSeriesOption 
   };
 }
 
-/** @param id of the plot, unlike any other on its page */
+/** @param id unique on the page */
 export function drawPlot(id: string, { lines, marks = [], bands = [], x, y }: Plot): string {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   const text = { color: COLORS["--muted"], fontFamily: FONT, fontSize: 11 };
@@ -118,8 +118,8 @@ export function drawPlot(id: string, { lines, marks = [], bands = [], x, y }: Pl
 }
 
 /**
- * Puts the page's variables in the place of the colours, and what a strict content security policy forbids into attributes: styles inside.
- * What belongs to the cursor of the drawing library goes; the page has its own. `id` keeps the names of one plot from another's.
+ * Replaces colors by CSS variables, and inline styles by attributes, because the page's content security policy forbids
+ * inline styles. Removes what the drawing library's own cursor would need. Prefixes element ids with `id`.
  */
 function themed(svg: string, id: string): string {
   let out = svg;

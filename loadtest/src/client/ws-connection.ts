@@ -1,27 +1,27 @@
-/** One WebSocket of a client, straight on its socket: upgrade, frames, pings. Knows nothing of what the messages say. */
+/** A minimal WebSocket client on a TCP or TLS socket: upgrade, frames, pings. Does not read the messages. */
 
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { constants, inflateRawSync } from "node:zlib";
 import { clientFrame, FrameReader, OPCODE } from "./frame-reader.ts";
 
-export interface LinkEvents {
+export interface ConnectionEvents {
   /** A text message; `bytes` is reused after the call. */
   text(bytes: Buffer, start: number, end: number): void;
-  /** Called once. */
-  ended(end: LinkEnd): void;
+  /** The connection ended, or was never established. Called once. */
+  ended(end: ConnectionEnd): void;
 }
 
-export interface LinkEnd {
-  /** Close code, 1006 when there was none; 0 before it was open. */
+export interface ConnectionEnd {
+  /** Close code; 1006 when the connection broke without one; 0 when it was never established. */
   code: number;
-  /** For people: `503 cpu`, `ECONNRESET`, `closed with 1012 restart`. */
+  /** Text for people, such as `503 cpu`, `ECONNRESET`, `closed with 1012 restart`. */
   reason: string;
-  /** What a refusal asked for, ms. */
+  /** `Retry-After` of a refusal, ms. */
   retryAfterMs?: number;
 }
 
-export interface LinkOptions {
+export interface ConnectionOptions {
   url: URL;
   /** Path and query. */
   path: string;
@@ -29,20 +29,20 @@ export interface LinkOptions {
   compression: boolean;
 }
 
-// RFC 6455 §1.3: the example's key and its answer. The gateway has the same work with any.
+// The example key of RFC 6455 §1.3 and its answer. A random key would cost the gateway the same work.
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const HEAD_END = "\r\n\r\n";
 const MAX_HEAD = 16_384; // bytes
-const OPEN_TIMEOUT = 30_000; // 30 s until the upgrade is answered
-// The empty block that ends a sync flush and is not sent.
+const OPEN_TIMEOUT = 30_000; // 30 s for the answer to the upgrade
+// The empty block at the end of a sync flush. permessage-deflate leaves these bytes out (RFC 7692 §7.2.1).
 const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 const NORMAL_CLOSE = clientFrame(OPCODE.close, Buffer.from([0x03, 0xe8]));
 
-// Every socket reads into the same memory: what is in it is used up before the next socket's turn.
+// All sockets read into the same buffer: each chunk is consumed before the next socket reads.
 const shared = Buffer.allocUnsafeSlow(256 * 1024); // 256 KiB
 
-function open({ url, localAddress }: LinkOptions, onChunk: (chunk: Buffer) => void): Socket {
+function open({ url, localAddress }: ConnectionOptions, onChunk: (chunk: Buffer) => void): Socket {
   const secure = url.protocol === "wss:";
   const host = url.hostname === "localhost" ? "127.0.0.1" : url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port) || (secure ? 443 : 80);
@@ -59,16 +59,16 @@ function open({ url, localAddress }: LinkOptions, onChunk: (chunk: Buffer) => vo
   return connect({ host, port, noDelay: true, onread: { buffer: shared, callback }, ...local });
 }
 
-export class Link {
-  readonly #options: LinkOptions;
-  readonly #events: LinkEvents;
+export class WsConnection {
+  readonly #options: ConnectionOptions;
+  readonly #events: ConnectionEvents;
   readonly #socket: Socket;
   readonly #reader: FrameReader;
   #head = "";
   #open = false;
   #ended = false;
 
-  constructor(options: LinkOptions, events: LinkEvents) {
+  constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
     this.#events = events;
     this.#reader = new FrameReader(this.#frame.bind(this));
@@ -77,11 +77,11 @@ export class Link {
     socket.once(options.url.protocol === "wss:" ? "secureConnect" : "connect", () => {
       socket.write(this.#request());
     });
-    socket.setTimeout(OPEN_TIMEOUT, () => this.#end(0, "no answer within 30 s"));
+    socket.setTimeout(OPEN_TIMEOUT, () => this.#end(0, "no answer to the upgrade within 30 s"));
     socket.on("error", (error: NodeJS.ErrnoException) =>
       this.#end(this.#open ? 1006 : 0, error.code ?? error.message),
     );
-    socket.on("close", () => this.#end(this.#open ? 1006 : 0, "the connection broke"));
+    socket.on("close", () => this.#end(this.#open ? 1006 : 0, "the connection broke without a close frame"));
   }
 
   get ended(): boolean {
@@ -92,20 +92,20 @@ export class Link {
     if (!this.#ended) this.#socket.write(clientFrame(OPCODE.text, Buffer.from(JSON.stringify(message))));
   }
 
-  /** Begins the closing handshake; `ended` follows. */
+  /** Starts the closing handshake; `ended` follows. */
   close(): void {
     if (!this.#ended) this.#socket.write(NORMAL_CLOSE);
   }
 
-  /** Breaks it without a handshake, as a network does; no `ended` follows. */
-  cut(): void {
+  /** Breaks the connection without a closing handshake, like a network failure; no `ended` follows. */
+  abort(): void {
     this.#ended = true;
     if (this.#open && "resetAndDestroy" in this.#socket && this.#options.url.protocol === "ws:")
       this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 
-  /** Stops or goes on reading. */
+  /** Stops or resumes reading. */
   set reading(reading: boolean) {
     if (reading) this.#socket.resume();
     else this.#socket.pause();
@@ -138,7 +138,7 @@ export class Link {
       if (this.#open) this.#reader.push(chunk);
       else this.#upgrade(chunk);
     } catch (error) {
-      this.#end(1002, `broken protocol: ${(error as Error).message}`);
+      this.#end(1002, `protocol error: ${(error as Error).message}`);
     }
   }
 
@@ -146,7 +146,7 @@ export class Link {
     this.#head += chunk.toString("latin1");
     const end = this.#head.indexOf(HEAD_END);
     if (end === -1) {
-      if (this.#head.length > MAX_HEAD) this.#end(0, "an answer without end");
+      if (this.#head.length > MAX_HEAD) this.#end(0, "the answer to the upgrade has no end");
       return;
     }
     const head = this.#head.slice(0, end);
@@ -160,7 +160,7 @@ export class Link {
       return;
     }
     if (!head.includes(ACCEPT)) {
-      this.#end(0, "wrong Sec-WebSocket-Accept");
+      this.#end(0, "the upgrade was answered with a wrong Sec-WebSocket-Accept");
       return;
     }
     this.#open = true;
@@ -183,6 +183,6 @@ export class Link {
       const code = end - start >= 2 ? bytes.readUInt16BE(start) : 1005;
       this.#socket.write(clientFrame(OPCODE.close, bytes.subarray(start, Math.min(start + 2, end))));
       this.#end(code, `closed with ${code} ${bytes.toString("utf8", start + 2, end)}`.trim());
-    } else if (opcode !== OPCODE.pong) throw new Error(`opcode ${opcode}`);
+    } else if (opcode !== OPCODE.pong) throw new Error(`unknown opcode ${opcode}`);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readFigures } from "./gateway-watch.ts";
+import { readFigures } from "./gateway-metrics.ts";
 
 const TEXT = `# TYPE ws_connections_current gauge
 ws_connections_current 12
@@ -12,7 +12,7 @@ ws_cpu_usage_percent 12.5
 ws_memory_usage_bytes 1000
 `;
 
-test("series of a metric are added up; a page that is no gateway's is refused", () => {
+test("adds up the series of a metric, and refuses a page that is not a gateway's", () => {
   assert.deepEqual(readFigures(TEXT), {
     ...{ connections: 12, sent: 1501, dropped: 0, rejected: 7 },
     ...{ cpuPercent: 12.5, memoryBytes: 1000 },

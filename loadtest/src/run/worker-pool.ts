@@ -1,4 +1,4 @@
-/** The first process's end of its workers. */
+/** Starts the worker processes and sends them commands. */
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -6,80 +6,82 @@ import {
   type Answers,
   type Assignment,
   type Command,
-  type Report,
   type Sample,
   WORKER_VARIABLE,
-} from "../control.ts";
+  type WorkerMessage,
+} from "../worker-messages.ts";
 
-const CLOSE_MS = 1500; // time for closing handshakes
+const CLOSE_MS = 1500; // for closing handshakes
 
-type Common = Omit<Assignment, "worker" | "workers">;
+/** The part of an assignment that is the same for all workers. */
+type CommonAssignment = Omit<Assignment, "worker" | "workers">;
 
-/** What a run asks of its workers. */
-export type Team = Pick<Crew, "assign" | "ask" | "broken" | "close" | "kill">;
+/** The part of the pool that a run uses. */
+export type RunWorkers = Pick<WorkerPool, "assign" | "ask" | "failed" | "close" | "kill">;
 export type OnSample = (sample: Sample, worker: number) => void;
 
-export class Crew {
+export class WorkerPool {
   readonly #children: ChildProcess[];
   readonly #onSample: OnSample;
   readonly #pending = new Map<ChildProcess, Map<string, (result: unknown) => void>>();
-  readonly #broken = Promise.withResolvers<never>();
+  readonly #failed = Promise.withResolvers<never>();
   #closing = false;
 
-  /** @param entry the file that runs a worker when `ODIN_LOADTEST_WORKER` is set */
+  /** @param entry the file that runs as a worker when `ODIN_LOADTEST_WORKER` is set */
   constructor(entry: string, workers: number, onSample: OnSample) {
     this.#onSample = onSample;
-    this.#broken.promise.catch(() => {});
+    this.#failed.promise.catch(() => {});
     this.#children = Array.from({ length: workers }, (_, worker) => this.#start(entry, worker));
   }
 
   #start(entry: string, worker: number): ChildProcess {
     const child = fork(entry, [], {
       env: { ...process.env, [WORKER_VARIABLE]: "1" },
-      // Maps of times, as they are.
+      // Structured clone, because samples contain Maps.
       serialization: "advanced",
       execArgv: ["--max-semi-space-size=8"],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     const answers = new Map<string, (result: unknown) => void>();
     this.#pending.set(child, answers);
-    child.on("message", (report: Report) => {
-      if (report.kind === "sample") this.#onSample(report.sample, worker);
+    child.on("message", (message: WorkerMessage) => {
+      if (message.kind === "sample") this.#onSample(message.sample, worker);
       else {
-        answers.get(report.to)?.(report.result);
-        answers.delete(report.to);
+        answers.get(message.to)?.(message.result);
+        answers.delete(message.to);
       }
     });
     child.once("exit", (code, signal) => {
-      if (!this.#closing) this.#broken.reject(new Error(`a worker ended with ${signal ?? code}`));
+      if (!this.#closing)
+        this.#failed.reject(new Error(`worker process ${worker} ended unexpectedly with ${signal ?? code}`));
     });
-    child.once("error", this.#broken.reject);
+    child.once("error", this.#failed.reject);
     return child;
   }
 
-  /** Rejects when a worker ends before its time. */
-  get broken(): Promise<never> {
-    return this.#broken.promise;
+  /** Rejects when a worker ends unexpectedly; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
   }
 
-  assign(common: Common): Promise<unknown> {
+  assign(common: CommonAssignment): Promise<unknown> {
     const workers = this.#children.length;
     const all = this.#children.map((child, worker) =>
       this.#ask(child, { kind: "assign", assignment: { ...common, worker, workers } }),
     );
-    return Promise.race([Promise.all(all), this.broken]);
+    return Promise.race([Promise.all(all), this.failed]);
   }
 
-  /** Tells all workers and returns their answers. */
+  /** Sends a command to all workers and returns their answers. */
   ask<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<Answers[K][]> {
     const all = this.#children.map((child) => this.#ask(child, command) as Promise<Answers[K]>);
-    return Promise.race([Promise.all(all), this.broken]);
+    return Promise.race([Promise.all(all), this.failed]);
   }
 
   #ask(child: ChildProcess, command: Command): Promise<unknown> {
     return new Promise((resolve) => {
       this.#pending.get(child)?.set(command.kind, resolve);
-      // A worker that is gone is told of by `broken`.
+      // An error here means that the worker has ended, which `failed` reports.
       child.send(command, () => {});
     });
   }

@@ -2,19 +2,19 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Added up over the gateways; CPU is the busiest one's. */
+/** Sums over all gateways; `cpuPercent` is of the busiest gateway. */
 export interface GatewayFigures {
   connections: number;
-  /** Envelopes written to clients since its start. */
+  /** Envelopes written to clients since the gateways' start. */
   sent: number;
   dropped: number;
   rejected: number;
-  /** Of WS_CPU_LIMIT. */
+  /** Percent of WS_CPU_LIMIT. */
   cpuPercent: number;
   memoryBytes: number;
 }
 
-/** Names as the gateway's `/metrics` has them. */
+/** Names of the metrics in the gateway's `/metrics`. */
 export const GATEWAY_METRICS: Readonly<Record<keyof GatewayFigures, string>> = {
   connections: "ws_connections_current",
   sent: "ws_messages_sent_total",
@@ -24,9 +24,9 @@ export const GATEWAY_METRICS: Readonly<Record<keyof GatewayFigures, string>> = {
   memoryBytes: "ws_memory_usage_bytes",
 };
 
-const EVERY = 2000; // ms
-const TIMEOUT = 5000; // ms
-const QUIET_WITHIN = 3000; // 3 s for those of the first look to be gone
+const READ_INTERVAL_MS = 2000;
+const TIMEOUT_MS = 5000;
+const IDLE_TIMEOUT_MS = 3000; // for the connections of the preflight check to end
 
 /** Sums each metric over its series. */
 export function readFigures(text: string): GatewayFigures {
@@ -34,35 +34,36 @@ export function readFigures(text: string): GatewayFigures {
   for (const [, name = "", value] of text.matchAll(/^([a-zA-Z_:][\w:]*)(?:\{[^\n]*\})? (\S+)$/gm))
     sums.set(name, (sums.get(name) ?? 0) + Number(value));
   const missing = Object.values(GATEWAY_METRICS).filter((name) => !sums.has(name));
-  // These have a series only once there was an event.
-  const late = [GATEWAY_METRICS.sent, GATEWAY_METRICS.dropped];
-  const wrong = missing.filter((name) => !late.includes(name));
-  if (wrong.length > 0) throw new Error(`no ${wrong.join(", ")} in it: is this a gateway's /metrics?`);
+  // These metrics have a series only after the first event.
+  const optional = [GATEWAY_METRICS.sent, GATEWAY_METRICS.dropped];
+  const wrong = missing.filter((name) => !optional.includes(name));
+  if (wrong.length > 0)
+    throw new Error(`the page has no ${wrong.join(", ")}: check that this is the /metrics of a gateway`);
   const entries = Object.entries(GATEWAY_METRICS).map(([key, name]) => [key, sums.get(name) ?? 0]);
   return Object.fromEntries(entries) as unknown as GatewayFigures;
 }
 
-export class GatewayWatch {
+export class GatewayMetrics {
   readonly #urls: readonly string[];
   #timer: NodeJS.Timeout | undefined;
-  /** Last figures; undefined while they cannot be had. */
-  now: GatewayFigures | undefined;
-  /** Why not, of the first time. */
-  trouble: string | undefined;
+  /** The last figures; undefined while the metrics cannot be read. */
+  last: GatewayFigures | undefined;
+  /** The first reason why the metrics could not be read. */
+  error: string | undefined;
 
   constructor(urls: readonly string[]) {
     this.#urls = urls;
   }
 
-  async look(): Promise<GatewayFigures | undefined> {
+  async read(): Promise<GatewayFigures | undefined> {
     if (this.#urls.length === 0) {
-      this.trouble ??= "several gateways on one host: name the /metrics of each with --metrics";
+      this.error ??= "several gateways share a host: name the /metrics address of each with --metrics";
       return undefined;
     }
     try {
-      const all = await Promise.all(this.#urls.map((url) => this.#ask(url)));
+      const all = await Promise.all(this.#urls.map((url) => this.#readPage(url)));
       const total = (key: keyof GatewayFigures) => all.reduce((sum, figures) => sum + figures[key], 0);
-      this.now = {
+      this.last = {
         connections: total("connections"),
         sent: total("sent"),
         dropped: total("dropped"),
@@ -71,35 +72,39 @@ export class GatewayWatch {
         memoryBytes: total("memoryBytes"),
       };
     } catch (error) {
-      this.now = undefined;
+      this.last = undefined;
       const { message, cause } = error as Error;
-      this.trouble ??= `${this.#urls.join(", ")}: ${cause instanceof Error ? cause.message || message : message}`;
+      this.error ??= `${this.#urls.join(", ")}: ${cause instanceof Error ? cause.message || message : message}`;
     }
-    return this.now;
+    return this.last;
   }
 
-  /** The figures once nobody is connected, or as they are when that takes too long. */
-  async quiet(): Promise<GatewayFigures | undefined> {
-    const deadline = performance.now() + QUIET_WITHIN;
-    let figures = await this.look();
+  /** Reads the figures once no client is connected, or after a timeout as they are. */
+  async readWhenIdle(): Promise<GatewayFigures | undefined> {
+    const deadline = performance.now() + IDLE_TIMEOUT_MS;
+    let figures = await this.read();
     while (figures !== undefined && figures.connections > 0 && performance.now() < deadline) {
-      await sleep(QUIET_WITHIN / 10);
-      figures = await this.look();
+      await sleep(IDLE_TIMEOUT_MS / 10);
+      figures = await this.read();
     }
     return figures;
   }
 
-  async #ask(url: string): Promise<GatewayFigures> {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT) });
-    if (!response.ok) throw new Error(`answered ${response.status}`);
+  async #readPage(url: string): Promise<GatewayFigures> {
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`answered with status ${response.status}`);
     return readFigures(await response.text());
   }
 
+  /** Reads the metrics regularly until `stop`. */
   start(): void {
-    const again = () => {
-      this.#timer = setTimeout(() => void this.look().then(() => this.#timer && again()), EVERY);
+    const schedule = () => {
+      this.#timer = setTimeout(
+        () => void this.read().then(() => this.#timer && schedule()),
+        READ_INTERVAL_MS,
+      );
     };
-    again();
+    schedule();
   }
 
   stop(): void {

@@ -1,4 +1,4 @@
-/** Style and script of the report. */
+/** Style and script of the HTML report. */
 
 export const STYLE = `
 :root{--bg:#f5f6f8;--card:#fff;--ink:#16191f;--muted:#626a78;--grid:#e3e6eb;--line:#e3e6eb;--c1:#2f6fed;--c2:#0d9488;--c3:#c2620a;--bad:#d12f3c;--good:#12805c;--good-bg:#e2f5ed;--bad-bg:#fdeaea;--warn:#8a5a00;--warn-bg:#fdf3dc;--band:#16191f0a;--shadow:0 1px 2px rgb(16 24 40/.06)}
@@ -63,7 +63,7 @@ code{font:13px ui-monospace,monospace}
 @media print{body{background:#fff}figure,.tile{break-inside:avoid}}
 `;
 
-/** Shows the numbers under the mouse. Uses GRID, which the page defines. */
+/** Shows the values at the mouse pointer. Uses GRID, which the page defines. */
 export const CURSOR_SCRIPT = `
 for (const plot of document.querySelectorAll(".plot")) {
   const { min, max, xs, names, lines } = JSON.parse(plot.dataset.cursor);

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Tally } from "../client/tally.ts";
 import { tokenFor } from "../client/token.ts";
-import { Distribution, quantilesOf } from "./figures.ts";
+import { WorkerStats } from "../client/worker-stats.ts";
+import { Distribution, quantilesOf } from "./distribution.ts";
 import { describeLatency, shiftMicros } from "./latency-basis.ts";
 
 describe("distribution of times", () => {
-  test("quantiles from what workers counted, to 1 %", () => {
-    const tally = new Tally();
-    for (let micros = 1; micros <= 100_000; micros++) tally.time("connect", micros);
+  test("computes quantiles from the workers' counts, to 1 %", () => {
+    const stats = new WorkerStats();
+    for (let micros = 1; micros <= 100_000; micros++) stats.time("connect", micros);
     const times = new Distribution();
-    times.add(tally.take({ open: 0, waiting: 0, entries: [], epoch: undefined }).connect);
+    times.add(stats.take({ open: 0, waiting: 0, messages: [], epoch: undefined }).connect);
     const { samples, p50, p99, max } = times.quantiles;
     assert.equal(samples, 100_000);
     for (const [is, should] of [
@@ -23,7 +23,7 @@ describe("distribution of times", () => {
     assert.ok(curve.every(({ ms }, index) => ms >= (curve[index - 1]?.ms ?? 0)));
   });
 
-  test("nothing, less than nothing and more than an hour are times as well", () => {
+  test("accepts zero, negative times and times beyond an hour", () => {
     const times = new Distribution();
     assert.equal(times.quantiles.samples, 0);
     times.add(
@@ -37,18 +37,18 @@ describe("distribution of times", () => {
   });
 });
 
-test("quantiles of a few times, also of such before their message, as clocks that differ have it", () => {
-  const tally = new Tally();
-  for (let n = 0; n < 100; n++) tally.delivery(5_000_000, n * 1000 - 40_000);
-  tally.delivery(5_010_000, undefined);
-  const { due } = tally.take({ open: 0, waiting: 0, entries: [], epoch: undefined });
-  assert.deepEqual([...due.keys()], [500, 501]);
-  assert.deepEqual(quantilesOf(due.get(500)?.latency ?? new Map()), { p50: 9, p99: 58, max: 59 });
-  assert.deepEqual(due.get(501), { deliveries: 1, latency: new Map() });
+test("quantiles of a few times, also of negative ones, which occur when clocks differ", () => {
+  const stats = new WorkerStats();
+  for (let n = 0; n < 100; n++) stats.delivery(5_000_000, n * 1000 - 40_000);
+  stats.delivery(5_010_000, undefined);
+  const { latency } = stats.take({ open: 0, waiting: 0, messages: [], epoch: undefined });
+  assert.deepEqual([...latency.keys()], [500, 501]);
+  assert.deepEqual(quantilesOf(latency.get(500)?.latency ?? new Map()), { p50: 9, p99: 58, max: 59 });
+  assert.deepEqual(latency.get(501), { deliveries: 1, latency: new Map() });
   assert.equal(quantilesOf(new Map()), undefined);
 });
 
-test("clocks: a difference is added only where it matters and can be known", () => {
+test("a clock difference is added only when it matters and is known", () => {
   const far = { roundTripMs: 2, offsetMs: 40 };
   const other = { feed: "market", sameMachine: false } as const;
   assert.equal(shiftMicros(other, far), 40_000);
@@ -59,7 +59,7 @@ test("clocks: a difference is added only where it matters and can be known", () 
   assert.match(describeLatency(other, far), /40\.00 ms ± 1\.00 ms.*was added/);
 });
 
-test("tokens are JWTs of one user each", async () => {
+test("each token is a JWT for a user of its own", async () => {
   const { jwtVerify } = await import("jose");
   const { payload } = await jwtVerify(tokenFor("secret", 7), new TextEncoder().encode("secret"));
   assert.equal(payload.sub, "loadtest-7");

@@ -1,0 +1,40 @@
+/** Defects of the fake gateway. Without another description, a defect affects one message to one client. */
+export type Defect =
+  /** No defect. */
+  | "nothing"
+  /** Leaves the message out, without a gap in the numbers. */
+  | "drop"
+  /** Uses a number for the message but does not send it. */
+  | "drop-with-gap"
+  /** Leaves the message out for all clients. */
+  | "drop-for-all"
+  /** From some moment on, sends a message only once the channel has the next one, so the last one never arrives. */
+  | "drop-last"
+  /** Sends the message twice. */
+  | "duplicate"
+  /** Sends the message after the next one of its channel. */
+  | "reorder"
+  /** Sends the message after the audit that misses it. */
+  | "late-reorder"
+  /** Changes the content. */
+  | "alter"
+  /** Sends the message under the name of another channel. */
+  | "misdirect"
+  /** Forgets the subscription. */
+  | "forget"
+  /** Sends an additional message of a channel without a subscription. */
+  | "unasked"
+  /** Closes the connection. */
+  | "close"
+  /** Sends every message with an old timestamp, by LATE_MS. */
+  | "late"
+  /** From some moment on, sends nothing to any client for STALL_MS. */
+  | "stall"
+  /** Loses the stream forever, and answers as if there were no more messages. */
+  | "cut-off"
+  /** From some moment on, answers no heartbeats. */
+  | "mute"
+  /** Answers every resume as recovered without messages. */
+  | "lie-on-resume"
+  /** Its metrics count every message twice. */
+  | "miscount";
