@@ -186,6 +186,7 @@ const SMALLEST = {
     examples: [],
     timeline: [],
     gateway: {},
+    deliverySummary: { lost: 0 },
   },
   command: { connections: 1, urls: [], rates: [12], connectRate: 1, seconds: 1, workers: 1 },
   machine: { cpu: "", cores: 1, memoryGiB: 1, node: "", kernel: "" },
