@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: this gateway beside its peers on the same work, each in processes of its own. Linux only, for its
- * accounting of CPU and memory. About 12 minutes; connects only to 127.0.0.1.
+ * `npm run bench`: compares this gateway with its peers. All do the same work, each in its own processes.
+ * Needs Linux to measure CPU and memory, takes about 12 minutes, and connects only to 127.0.0.1.
  *
  *   --connections 10000   --seconds 15 (of each window)   --rounds 2   --only gateway,ws   --quick   --json FILE
  */
@@ -17,7 +17,7 @@ import { machine, subjectTables, targetTable } from "./report.ts";
 import { SUBJECTS } from "./subjects.ts";
 import { verdicts } from "./targets.ts";
 
-/** A process here may hold 20,000 files, and the load client has one for each connection. */
+/** Many machines limit a process to 20,000 open files, and the load process has one for each connection. */
 const MAX_CONNECTIONS = 18_000;
 const MAX_SECONDS = 300;
 const MAX_ROUNDS = 10;
@@ -68,7 +68,7 @@ function readArguments(): Choice {
   };
 }
 
-/** Runs what was chosen, round by round, so that a change of the machine's mood falls on all alike. */
+/** Runs the chosen subjects in rounds, so that a slow phase of the machine affects all subjects alike. */
 async function runAll(
   { settings, rounds, only }: Choice,
   nats: string,
@@ -76,7 +76,7 @@ async function runAll(
   const runs: Run[] = [];
   const errors: string[] = [];
   for (let round = 1; round <= rounds; round++) {
-    // Every other round runs backwards: a steady drift of the machine cancels out.
+    // Every second round runs in reverse order, so that a steady drift of the machine cancels out.
     for (const subject of round % 2 === 1 ? SUBJECTS : SUBJECTS.toReversed()) {
       if (!only.includes(subject.name) || (round > 1 && !subject.everyRound)) continue;
       const begin = performance.now();
@@ -98,16 +98,18 @@ async function runAll(
 
 async function main(): Promise<void> {
   if (process.platform !== "linux")
-    throw new Error("the bench needs Linux: it reads /proc for CPU and memory");
+    throw new Error("the bench needs Linux, because it reads CPU and memory from /proc");
   const choice = readArguments();
   const nats = await program("nats-server");
   if (nats === undefined) throw new Error(howToGet("nats-server"));
   const { settings } = choice;
   const { connections, subscribers } = settings.plan;
   const { cpu, cores, memoryGiB, node, kernel } = machine();
-  console.log(`${cpu}, ${cores} cores shared by server and load, ${memoryGiB} GiB, Node ${node}, ${kernel}`);
   console.log(
-    `${connections} connections with 5 channels, ${subscribers} subscribers a message, windows of ${settings.seconds} s, load average before ${loadavg()[0]?.toFixed(2)}\n`,
+    `${cpu}, ${cores} cores shared by the server and the load, ${memoryGiB} GiB, Node ${node}, ${kernel}`,
+  );
+  console.log(
+    `${connections} connections with 5 channels, ${subscribers} subscribers for each message, windows of ${settings.seconds} s, load average before the start ${loadavg()[0]?.toFixed(2)}\n`,
   );
 
   const { runs, errors } = await runAll(choice, nats);

@@ -1,14 +1,18 @@
-/** One clock for all processes of a run. */
+/** A clock that all processes of a run share. */
 
-// A number of 16 digits for centuries, so that it stands at a fixed place before the end of every message.
+// Keeps the number at 16 digits for centuries, so that every message has the number at the same distance from
+// its end.
 const DIGITS_BASE = 1e15;
-/** Length of a moment written in a message. */
+/** Number of digits of a moment in a message. */
 export const MOMENT_DIGITS = 16;
 
-/** What to add to the process's own clock. It can only come out too early, by the time that passes between the two looks. */
+/**
+ * Returns what to add to `performance.now()` to get the machine's clock. The result can only be too small, by
+ * the time between the two reads, so the largest of many results is the best one.
+ */
 function measureOrigin(): number {
   let latest = 0;
-  for (let look = 0; look < 1000; look++) {
+  for (let attempt = 0; attempt < 1000; attempt++) {
     latest = Math.max(latest, Number(process.hrtime.bigint()) / 1000 - performance.now() * 1000);
   }
   return latest;
@@ -16,5 +20,5 @@ function measureOrigin(): number {
 
 const origin = measureOrigin() + DIGITS_BASE;
 
-/** Microseconds of the machine's monotonic clock, plus 1e15. Comparable between processes. */
+/** Returns microseconds of the machine's monotonic clock, plus 1e15. Comparable between processes. */
 export const moment = (): number => Math.floor(origin + performance.now() * 1000);

@@ -1,27 +1,32 @@
-/** How the servers of the bench want to be spoken to, above the WebSocket frame. */
+/** The message protocols of the measured servers, above the WebSocket frame. */
 
 import { subjectOf, WS_PATH } from "@odin-ws/protocol";
 import { MOMENT_DIGITS } from "./clock.ts";
 
-/** What a dialect reports of a message. */
+/** Receives what a dialect has read. */
 export interface Listener {
-  /** A published message has arrived. `sentAt`: the moment in it; `seq`: its number on this connection, 0 where there is none. */
+  /**
+   * A published message has arrived.
+   *
+   * @param sentAt the moment of publishing, from the message
+   * @param seq number of the message on this connection; 0 in a dialect without numbers
+   */
   delivered(sentAt: number, seq: number): void;
-  /** A heartbeat of the dialect's own, already answered. */
+  /** A heartbeat at the message level has arrived, and is already answered. */
   pinged(): void;
-  say(text: string): void;
+  send(text: string): void;
   failed(reason: string): void;
 }
 
 export interface Dialect {
   path: string;
-  /** What the client says first. */
-  hello(channels: readonly string[]): string;
-  /** What the client answers while it is not subscribed yet; READY when it is. */
+  /** Returns the client's first message; empty when the server starts. */
+  firstMessage(channels: readonly string[]): string;
+  /** Returns the answer to a message before the subscription is confirmed; READY once it is. */
   answer(text: string, channels: readonly string[]): string | typeof READY | undefined;
-  /** Reads a message to a client that is subscribed. */
+  /** Reads a message to a subscribed client. */
   read(bytes: Buffer, start: number, end: number, listener: Listener): void;
-  /** One WebSocket message may hold several published ones, or none. */
+  /** True when one WebSocket message may contain several published messages, or none. */
   batches: boolean;
 }
 
@@ -29,10 +34,10 @@ export const READY = Symbol("ready");
 export type DialectName = "odin" | "socketio" | "nats";
 
 const ZERO = 0x30;
-const glimpse = (bytes: Buffer, start: number, end: number): string =>
+const excerpt = (bytes: Buffer, start: number, end: number): string =>
   JSON.stringify(bytes.toString("utf8", start, Math.min(end, start + 120)));
 
-/** The digits that end at `end`. */
+/** Reads the moment whose digits end at `end`. */
 function momentBefore(bytes: Buffer, end: number): number {
   let value = 0;
   for (let at = end - MOMENT_DIGITS; at < end; at++) value = value * 10 + ((bytes[at] as number) - ZERO);
@@ -44,12 +49,12 @@ const SEQ = Buffer.from('{"seq":');
 const odin: Dialect = {
   path: WS_PATH,
   batches: false,
-  hello: (channels) => JSON.stringify({ type: "subscribe", channels }),
+  firstMessage: (channels) => JSON.stringify({ type: "subscribe", channels }),
   answer: (text) => (text.startsWith('{"type":"subscription_ack"') ? READY : undefined),
   read(bytes, start, end, listener) {
-    // The second letter tells an envelope from all other messages, which begin with "type".
+    // Only an envelope starts with "seq"; every other message starts with "type".
     if (bytes[start + 2] !== SEQ[2]) {
-      listener.failed(`said ${glimpse(bytes, start, end)}`);
+      listener.failed(`unexpected message ${excerpt(bytes, start, end)}`);
       return;
     }
     let at = start + SEQ.length;
@@ -62,7 +67,7 @@ const odin: Dialect = {
 const socketio: Dialect = {
   path: "/socket.io/?EIO=4&transport=websocket",
   batches: false,
-  hello: () => "",
+  firstMessage: () => "",
   answer(text, channels) {
     if (text.startsWith("0{")) return "40";
     if (text.startsWith("40{")) return `420${JSON.stringify(["subscribe", channels])}`;
@@ -70,11 +75,11 @@ const socketio: Dialect = {
   },
   read(bytes, start, end, listener) {
     if (end - start === 1 && bytes[start] === 0x32) {
-      listener.say("3");
+      listener.send("3");
       listener.pinged();
     } else if (bytes[start + 1] === 0x32 && bytes[start + 2] === 0x5b) {
       listener.delivered(momentBefore(bytes, end - 3), 0); // before }}]
-    } else listener.failed(`said ${glimpse(bytes, start, end)}`);
+    } else listener.failed(`unexpected message ${excerpt(bytes, start, end)}`);
   },
 };
 
@@ -83,8 +88,8 @@ const LF = 0x0a;
 const nats: Dialect = {
   path: "/",
   batches: true,
-  hello(channels) {
-    // The same number for the same channel on every connection, so that all get the same bytes.
+  firstMessage(channels) {
+    // A channel has the same subscription number on every connection, so that all clients get the same bytes.
     const number = (channel: string) => channel.replaceAll(/\D/g, "") || "99";
     const lines = channels.map((channel) => `SUB ${subjectOf(channel)} ${number(channel)}`);
     return ['CONNECT {"verbose":false,"pedantic":false,"protocol":1}', ...lines, "PING", ""].join("\r\n");
@@ -94,7 +99,7 @@ const nats: Dialect = {
     for (let at = start; at < end; ) {
       const line = bytes.indexOf(LF, at);
       if (line === -1 || line >= end) {
-        listener.failed(`cut ${glimpse(bytes, at, end)}`);
+        listener.failed(`incomplete message ${excerpt(bytes, at, end)}`);
         return;
       }
       if (bytes[at] === 0x4d /* MSG */) {
@@ -104,16 +109,16 @@ const nats: Dialect = {
         }
         at = line + 1 + size + 2;
         if (at > end) {
-          listener.failed(`cut ${glimpse(bytes, line, end)}`);
+          listener.failed(`incomplete message ${excerpt(bytes, line, end)}`);
           return;
         }
         listener.delivered(momentBefore(bytes, line + 1 + size - 1), 0); // before }
       } else {
         const word = bytes.toString("latin1", at, line - 1);
         if (word === "PING") {
-          listener.say("PONG\r\n");
+          listener.send("PONG\r\n");
           listener.pinged();
-        } else if (!word.startsWith("INFO")) listener.failed(`said ${JSON.stringify(word)}`);
+        } else if (!word.startsWith("INFO")) listener.failed(`unexpected message ${JSON.stringify(word)}`);
         at = line + 1;
       }
     }

@@ -1,9 +1,12 @@
-/** How a peer gets its messages: a subscription on core NATS, so that its intake costs about what the gateway's does. */
+/**
+ * Delivers messages to a peer by a subscription on core NATS, which costs about as much as the gateway's
+ * reading.
+ */
 
 import { connect } from "@nats-io/transport-node";
 import { kindOf, parseSubject } from "@odin-ws/protocol";
 
-/** What stands in an envelope beside `seq`. */
+/** An envelope without `seq`. */
 export interface FeedMessage {
   offset: number;
   /** Milliseconds since 1970. */
@@ -11,11 +14,11 @@ export interface FeedMessage {
   type: string;
   priority: string;
   channel: string;
-  /** The publisher's JSON. */
+  /** JSON text of the publisher. */
   data: string;
 }
 
-/** Calls back for every message of the bench; resolves when the subscription stands. */
+/** Subscribes to all messages of the bench; resolves when the subscription is active. */
 export async function subscribeFeed(url: string, onMessage: (message: FeedMessage) => void): Promise<void> {
   const connection = await connect({ servers: url });
   let offset = 0;
@@ -31,8 +34,8 @@ export async function subscribeFeed(url: string, onMessage: (message: FeedMessag
   await connection.flush();
 }
 
-/** Tells the bench where the peer listens, and ends the peer when the bench is gone. */
-export function announce(port: number): void {
+/** Sends the peer's port to the bench, and ends the peer when the bench ends. */
+export function reportPort(port: number): void {
   process.once("disconnect", () => process.exit());
   process.send?.({ port });
 }

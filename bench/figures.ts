@@ -6,16 +6,17 @@ import { median } from "./stats.ts";
 export interface Figures {
   served: number;
   connectionsPerSecond: number;
-  /** Bytes of the server without connections, then bytes a connection. */
+  /** Bytes of the server without connections. */
   rssEmpty: number;
+  /** Bytes for each connection: idle, and after the traffic. */
   rssIdle: number;
   rssAfter: number;
   idlePercent: number;
-  /** Microseconds a delivery, idle CPU taken off. */
+  /** CPU for each delivery without idle CPU, µs. */
   cpu12: number;
   cpu30: number;
   cpuEveryone: number;
-  /** The same with idle CPU in it. */
+  /** CPU for each delivery with idle CPU, µs. */
   raw12: number;
   raw30: number;
   /** Latency at 12 msg/s, milliseconds. */
@@ -23,9 +24,9 @@ export interface Figures {
   p99: number;
   /** Latency at 30 msg/s, milliseconds. */
   p99at30: number;
-  /** One to all: milliseconds until the last has it. */
+  /** Time until the last of all clients has received a message to everyone, ms. */
   lastMs: number;
-  /** Bytes a delivery of a trade and of the trending list. */
+  /** Bytes for each delivery of a trade, and of the trending list. */
   bytes: number;
   trendingBytes: number;
 }
@@ -57,13 +58,13 @@ function over(runs: readonly Run[], choose: (values: readonly number[]) => numbe
 
 export interface Summary {
   median: Figures;
-  /** Where rounds differ, the noise shows here. */
+  /** The least and largest values show the noise between rounds. */
   least: Figures;
   most: Figures;
   rounds: number;
 }
 
-/** By subject, in the order of their first run. */
+/** Summarizes the runs by subject, in the order of the subjects' first runs. */
 export function summarize(runs: readonly Run[]): Map<string, Summary> {
   const summaries = new Map<string, Summary>();
   for (const [subject, own] of Map.groupBy(runs, (run) => run.subject)) {

@@ -1,25 +1,29 @@
-/** The bench's end of its load process. */
+/** Starts the load process and sends it commands. */
 
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import type { Answer, Answers, Command } from "./load-control.ts";
+import type { Answer, Answers, Command } from "./load-messages.ts";
 import { cpuMicros, runModule, stop } from "./process.ts";
 
 export class LoadClient {
-  readonly #process: ChildProcess = runModule(new URL("./load.ts", import.meta.url));
+  readonly #process: ChildProcess = runModule(new URL("./load-process.ts", import.meta.url));
 
-  /** Microseconds of CPU that the load itself has used. */
+  /** CPU time that the load process has used, µs. */
   get cpuMicros(): number {
     return this.#process.pid === undefined ? 0 : cpuMicros([this.#process.pid]);
   }
 
-  /** One command at a time. @throws what went wrong in the load process, also its end */
+  /**
+   * Sends a command and returns its answer. One command at a time.
+   *
+   * @throws Error when the command failed or the load process ended
+   */
   async ask<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<Answers[K]> {
     this.#process.send(command);
     const gone = new AbortController();
     const left = once(this.#process, "exit", { signal: gone.signal }).then(
-      () => [{ error: "the load process has ended" }],
-      () => [{ error: "" }], // Not needed any more.
+      () => [{ error: "the load process ended unexpectedly" }],
+      () => [{ error: "" }], // aborted after the answer
     );
     const [answer] = (await Promise.race([once(this.#process, "message"), left])) as [Answer];
     gone.abort();

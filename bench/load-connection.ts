@@ -1,4 +1,4 @@
-/** One connection of the load client: upgrade, subscription, then counting. */
+/** One connection of the load process: upgrades, subscribes, then counts deliveries. */
 
 import { connect, type Socket } from "node:net";
 import { clientFrame, FrameReader, OPCODE } from "@odin-ws/loadtest/frame-reader";
@@ -8,23 +8,24 @@ import { InflateOnce, InflateStream, inflateMessage } from "./inflate.ts";
 
 /** What a connection reports to the load process. */
 export interface Events {
-  /** Subscribed. */
+  /** The connection is subscribed. */
   ready(connection: LoadConnection): void;
-  /** A delivery has arrived, unread where it is compressed and the connection is no sample. */
+  /** A delivery has arrived. Compressed deliveries are read only on sample connections. */
   counted(connection: LoadConnection, bytes: number, at: number): void;
-  /** A delivery has been read and its place on the connection is right. */
+  /** A delivery has been read, and its order on the connection is right. */
   read(latencyMicros: number): void;
+  /** The server has sent a heartbeat. */
   pinged(): void;
-  /** Something is wrong with the connection. Before `ready` it has not come to be. */
+  /** The connection has failed. A failure before `ready` means that the connection was refused. */
   failed(connection: LoadConnection, reason: string): void;
 }
 
-// RFC 6455 §1.3: the example's key and its answer. The server has the same work with any.
+// The example key of RFC 6455 §1.3 and its answer. A random key would cost the server the same work.
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const HEAD_END = "\r\n\r\n";
 
-// Every socket reads into the same memory: what is in it is used up before the next socket's turn.
+// All sockets read into the same buffer: each chunk is consumed before the next socket reads.
 const shared = Buffer.allocUnsafeSlow(256 * 1024); // 256 KiB
 const inflateOnce = new InflateOnce();
 
@@ -47,7 +48,7 @@ export class LoadConnection implements Listener {
   #open = false;
   #ready = false;
   #closed = false;
-  /** When the message that is being read came. */
+  /** When the chunk with the current message arrived. */
   #receivedAt = 0;
   #seq = 0;
   #lastSentAt = 0;
@@ -76,14 +77,14 @@ export class LoadConnection implements Listener {
     return this.#stream?.pending ?? 0;
   }
 
-  /** Ends it without a closing handshake and without a socket left in TIME_WAIT. */
+  /** Ends the connection without a closing handshake, and without leaving a socket in TIME_WAIT. */
   abandon(): void {
     this.#closed = true;
     this.#stream?.close();
     this.#socket.resetAndDestroy();
   }
 
-  say(text: string): void {
+  send(text: string): void {
     this.#socket.write(clientFrame(OPCODE.text, Buffer.from(text)));
   }
 
@@ -100,9 +101,10 @@ export class LoadConnection implements Listener {
   delivered(sentAt: number, seq: number): void {
     this.checked++;
     const expected = seq === 0 ? 0 : this.#seq + 1;
-    // Every message has a later moment than the one before: this finds doubles and disorder also without a seq.
-    if (seq !== expected) this.failed(`seq ${seq} came where ${expected} was due`);
-    else if (!(sentAt > this.#lastSentAt)) this.failed(`moment ${sentAt} came after ${this.#lastSentAt}`);
+    // Each message has a later moment than the one before, so duplicates and wrong order show even without a
+    // seq.
+    if (seq !== expected) this.failed(`seq ${seq} arrived instead of ${expected}`);
+    else if (!(sentAt > this.#lastSentAt)) this.failed(`moment ${sentAt} arrived after ${this.#lastSentAt}`);
     else this.#events.read(this.#receivedAt - sentAt);
     this.#seq = seq;
     this.#lastSentAt = sentAt;
@@ -142,9 +144,9 @@ export class LoadConnection implements Listener {
     const rest = Buffer.from(this.#head.slice(end + HEAD_END.length), "latin1");
     this.#head = "";
     const compressed = /^sec-websocket-extensions: *permessage-deflate(.*)$/im.exec(head);
-    const wrong = this.#wrongIn(head, compressed !== null);
-    if (wrong !== undefined) {
-      this.failed(wrong);
+    const problem = this.#problemOf(head, compressed !== null);
+    if (problem !== undefined) {
+      this.failed(problem);
       return;
     }
     const keepsContext = compressed !== null && !compressed[1]?.includes("server_no_context_takeover");
@@ -152,15 +154,17 @@ export class LoadConnection implements Listener {
       this.#stream = new InflateStream((error) => this.failed(`inflate: ${error.message}`));
     }
     this.#open = true;
-    const hello = this.#options.dialect.hello(this.#options.channels);
-    if (hello !== "") this.say(hello);
+    const first = this.#options.dialect.firstMessage(this.#options.channels);
+    if (first !== "") this.send(first);
     if (rest.length > 0) this.#reader.push(rest);
   }
 
-  #wrongIn(head: string, compressed: boolean): string | undefined {
+  #problemOf(head: string, compressed: boolean): string | undefined {
     if (!head.startsWith("HTTP/1.1 101")) return head.slice(0, head.indexOf("\r\n"));
     if (!head.includes(ACCEPT)) return "wrong Sec-WebSocket-Accept";
-    return compressed === this.#options.deflate ? undefined : "permessage-deflate was not agreed upon";
+    return compressed === this.#options.deflate
+      ? undefined
+      : "the server answered the offer of permessage-deflate unexpectedly";
   }
 
   #frame(opcode: number, compressed: boolean, bytes: Buffer, start: number, end: number, size: number): void {
@@ -177,7 +181,7 @@ export class LoadConnection implements Listener {
     }
   }
 
-  /** A message before the subscription stands. */
+  /** Handles a message that arrives before the subscription is confirmed. */
   #answer(compressed: boolean, payload: Buffer): void {
     this.#stream?.inflate(payload, () => {});
     const text = (compressed ? inflateMessage(payload) : payload).toString();
@@ -185,7 +189,7 @@ export class LoadConnection implements Listener {
     if (answer === READY) {
       this.#ready = true;
       this.#events.ready(this);
-    } else if (answer !== undefined) this.say(answer);
+    } else if (answer !== undefined) this.send(answer);
   }
 
   #message(compressed: boolean, bytes: Buffer, start: number, end: number, size: number): void {
@@ -200,13 +204,13 @@ export class LoadConnection implements Listener {
     if (!compressed) {
       const before = this.checked;
       dialect.read(bytes, start, end, this);
-      // A heartbeat of the dialect's own is none.
+      // A heartbeat at the message level does not count as a delivery.
       if (this.checked > before) this.#count(size);
       return;
     }
     this.#count(size);
     if (!sample) {
-      // Unread; its seq is taken on trust so that a plain one may follow.
+      // The message is not read. Its seq is assumed to be right, so that an uncompressed message may follow.
       this.#seq++;
       return;
     }

@@ -1,4 +1,4 @@
-/** nats-server as the bench uses it: as the source of the gateway and its peers, and as a peer. */
+/** Starts nats-server, as the source of the gateway and its peers, and as a peer itself. */
 
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { onEnd, run } from "./process.ts";
 
 const START_TIMEOUT_MS = 10_000; // 10 s
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
+/** Returns a TCP port of 127.0.0.1 that was free a moment ago. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
@@ -29,7 +29,7 @@ onEnd(() => rmSync(folder, { recursive: true, force: true }));
 export interface NatsServer {
   process: ChildProcess;
   url: string;
-  /** Port of its WebSocket listener. */
+  /** Port for WebSocket clients. */
   wsPort: number;
   /** The publisher's connection. */
   connection: NatsConnection;
@@ -47,7 +47,7 @@ async function connected(url: string): Promise<NatsConnection> {
   }
 }
 
-/** Starts a server of our own with an empty JetStream store, and connects the publisher. */
+/** Starts a server with an empty JetStream store, and connects the publisher. */
 export async function startNats(program: string, wsCompression = false): Promise<NatsServer> {
   const [port, wsPort] = [await freePort(), await freePort()];
   const config = join(folder, `nats-${port}.conf`);

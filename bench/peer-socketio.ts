@@ -1,17 +1,18 @@
 /**
- * The peer "Socket.IO": rooms are channels, WebSocket only, compression off, so that its adapter encodes a message once for all.
- * It numbers nothing per client. Argument: NATS URL.
+ * The peer "Socket.IO": rooms are channels. WebSocket is the only transport, and compression is off, so that
+ * the adapter encodes each message once for all clients. Messages have no number for each client. Argument:
+ * the NATS URL.
  */
 
 import { createServer } from "node:http";
 import { Server } from "socket.io";
-import { announce, type FeedMessage, subscribeFeed } from "./feed.ts";
+import { type FeedMessage, reportPort, subscribeFeed } from "./feed.ts";
 
 const [natsUrl = ""] = process.argv.slice(2);
 const http = createServer();
 const io = new Server(http, { transports: ["websocket"], perMessageDeflate: false, serveClient: false });
 
-// Their own advice to save memory: the request of the upgrade is not needed any more.
+// Socket.IO's documentation recommends this to save memory: the request of the upgrade is no longer needed.
 io.engine.on("connection", (connection: { request: unknown }) => {
   connection.request = null;
 });
@@ -29,5 +30,5 @@ function deliver({ offset, ts, type, priority, channel, data }: FeedMessage): vo
 http.listen(0, "127.0.0.1", async () => {
   await subscribeFeed(natsUrl, deliver);
   const address = http.address();
-  if (typeof address === "object" && address !== null) announce(address.port);
+  if (typeof address === "object" && address !== null) reportPort(address.port);
 });

@@ -1,10 +1,11 @@
 /**
- * The peer "bare ws": what one writes in an hour with the ws package. `ws.send` of an envelope of its own to each subscriber.
- * Arguments: NATS URL, then `deflate` for permessage-deflate with the defaults of ws.
+ * The peer "bare ws": the simplest server with the ws package. Calls `ws.send` for each subscriber, with an
+ * envelope of its own. Arguments: the NATS URL, then `deflate` for permessage-deflate with the defaults of
+ * ws.
  */
 
 import { type WebSocket, WebSocketServer } from "ws";
-import { announce, type FeedMessage, subscribeFeed } from "./feed.ts";
+import { type FeedMessage, reportPort, subscribeFeed } from "./feed.ts";
 
 interface Client {
   socket: WebSocket;
@@ -41,7 +42,7 @@ function leave(client: Client): void {
 const server = new WebSocketServer({
   port: 0,
   host: "127.0.0.1",
-  // With the default threshold ws would leave bodies of this size as they are.
+  // With its default threshold, ws would not compress messages of this size.
   perMessageDeflate: encoding === "deflate" ? { threshold: 0 } : false,
 });
 server.on("connection", (socket) => {
@@ -56,5 +57,5 @@ server.on("connection", (socket) => {
 server.on("listening", async () => {
   await subscribeFeed(natsUrl, deliver);
   const address = server.address();
-  if (typeof address === "object" && address !== null) announce(address.port);
+  if (typeof address === "object" && address !== null) reportPort(address.port);
 });

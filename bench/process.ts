@@ -1,4 +1,7 @@
-/** Processes of the bench: their start, their certain end, and what the operating system says they used. Linux only. */
+/**
+ * Starts and ends the processes of the bench, and reads their CPU and memory from the operating system. Linux
+ * only.
+ */
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +16,7 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, "SIGKILL");
   } catch {
-    // It has ended by itself.
+    // The process has already ended.
   }
 }
 
@@ -23,18 +26,21 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 
-/** Runs also when the bench is interrupted. */
+/** Registers a cleanup for the end of the bench, also when the bench is interrupted. */
 export const onEnd = (cleanup: () => void): void => void cleanups.add(cleanup);
 
-function owned(child: ChildProcess): ChildProcess {
+function track(child: ChildProcess): ChildProcess {
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
 }
 
-/** A program in a process group of its own, so that its workers end with it. Its errors go to the terminal. */
+/**
+ * Starts a program in a process group of its own, so that its workers end with it. Its stderr goes to the
+ * terminal.
+ */
 export function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return owned(
+  return track(
     spawn(program, args, {
       detached: true,
       stdio: ["ignore", "ignore", "inherit"],
@@ -43,17 +49,20 @@ export function run(program: string, args: readonly string[], env: NodeJS.Proces
   );
 }
 
-/** What the gateway runs with in production (package.json, Dockerfile); its peers on Node run with it too, or memory would not compare. */
+/**
+ * The gateway's Node flags in production (package.json, Dockerfile). The peers on Node run with the same
+ * flags, because memory could not be compared otherwise.
+ */
 export const NODE_FLAGS = ["--max-semi-space-size=8"];
 
-/** A module of the bench, with a channel for messages. */
+/** Starts a module of the bench, with a channel for messages. */
 export function runModule(url: URL, args: readonly string[] = []): ChildProcess {
-  return owned(
+  return track(
     fork(url, args, { execArgv: NODE_FLAGS, detached: true, stdio: ["ignore", "inherit", "inherit", "ipc"] }),
   );
 }
 
-/** Ends a process and its workers at once: nothing is measured any more. */
+/** Kills a process and its workers. The measurement is over, so nothing has to end properly. */
 export async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
@@ -64,14 +73,14 @@ export async function stop(child: ChildProcess): Promise<void> {
 function parentOf(pid: string): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name before it may hold anything, also spaces and parentheses.
+    // The process name before the last ")" may contain anything, also spaces and parentheses.
     return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
   } catch {
     return -1;
   }
 }
 
-/** A process and all that descend from it. */
+/** Returns a process and all of its descendants. */
 export function processTree(root: number): number[] {
   const parents = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -83,11 +92,11 @@ export function processTree(root: number): number[] {
   return tree;
 }
 
-/** CPU time that the threads of these processes have used so far, microseconds. */
+/** Returns the CPU time that all threads of these processes have used so far, µs. */
 export function cpuMicros(pids: readonly number[]): number {
   let nanos = 0;
   for (const pid of pids) {
-    // The file of the process itself tells only of its first thread; V8 and zlib work in others.
+    // /proc/PID/schedstat covers only the first thread, but V8 and zlib use others too.
     for (const task of readdirSync(`/proc/${pid}/task`)) {
       nanos += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
     }
@@ -95,12 +104,12 @@ export function cpuMicros(pids: readonly number[]): number {
   return nanos / 1000;
 }
 
-/** Resident memory of these processes, bytes. */
+/** Returns the resident memory of these processes, bytes. */
 export function rssBytes(pids: readonly number[]): number {
   let total = 0;
   for (const pid of pids) {
     const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-    if (found === null) throw new Error(`process ${pid} has no resident memory: it has ended`);
+    if (found === null) throw new Error(`process ${pid} has no resident memory, so the process has ended`);
     total += Number(found[1]) * 1024;
   }
   return total;

@@ -1,4 +1,4 @@
-/** The bench's tables for a person. */
+/** Formats the tables that the bench prints. */
 
 import { cpus, release, totalmem, type } from "node:os";
 import type { Figures, Summary } from "./figures.ts";
@@ -23,7 +23,7 @@ export function machine(): Machine {
   };
 }
 
-/** Columns as wide as their widest cell, the first to the left and the others to the right. */
+/** Aligns columns: the first one to the left, the others to the right. */
 function table(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) =>
@@ -42,7 +42,7 @@ const titleOf = (name: string): string => SUBJECTS.find((subject) => subject.nam
 
 type Column = [head: string, cell: (summary: Summary, bare: Figures | undefined) => string];
 
-/** A figure and, over several rounds, its least and most. */
+/** Formats a figure; with several rounds also its least and largest value. */
 const ranged = (key: keyof Figures, format: (value: number) => string) => (summary: Summary) =>
   summary.rounds === 1
     ? format(summary.median[key])
@@ -98,10 +98,14 @@ export function targetTable(verdicts: readonly Verdict[]): string {
   return table([["", "must be", "measured", ""], ...rows]);
 }
 
-/** CPU, and everything else, a line for each subject. */
+/** Formats two tables with a line for each subject: CPU, and everything else. */
 export function subjectTables(summaries: ReadonlyMap<string, Summary>): string {
   return [
-    part("CPU of the server for a delivery (idle CPU taken off; /ws: beside bare ws, plain)", CPU, summaries),
-    part("Connections, memory a connection, latency, bytes a delivery", REST, summaries),
+    part(
+      "CPU of the server for each delivery (without idle CPU; /ws: compared with bare ws, plain)",
+      CPU,
+      summaries,
+    ),
+    part("Connections, memory for each connection, latency, bytes for each delivery", REST, summaries),
   ].join("\n\n");
 }

@@ -1,6 +1,6 @@
-/** Small statistics of the bench. */
+/** Statistics of the bench. */
 
-/** Width of a histogram's bucket, relative: a quantile is at most this far off. */
+/** Relative width of a histogram's bucket, which is the largest error of a quantile. */
 const RESOLUTION = 0.01;
 const SCALE = 1 / Math.log1p(RESOLUTION);
 
@@ -12,9 +12,9 @@ export interface Latency {
   max: number;
 }
 
-/** Counts times in buckets that grow by 1 %, so that recording a time costs one logarithm and no memory. */
+/** Counts times in buckets that grow by 1 %. Recording a time costs one logarithm and no memory. */
 export class Histogram {
-  readonly #buckets = new Uint32Array(3000); // 1.01 ** 3000 µs is far beyond any run
+  readonly #buckets = new Uint32Array(3000); // up to 1.01 ** 3000 µs, far longer than any run
   #count = 0;
   #max = 0;
 
@@ -32,7 +32,7 @@ export class Histogram {
     this.#max = 0;
   }
 
-  /** Upper edge of the bucket that holds the quantile, milliseconds. */
+  /** Returns the upper edge of the bucket with the quantile, ms. */
   #quantile(share: number): number {
     let left = Math.ceil(this.#count * share);
     for (const [index, count] of this.#buckets.entries()) {
@@ -61,23 +61,27 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** What a second of idling cost. */
+/** What the idle server used in about a second. */
 export interface IdleSample {
   seconds: number;
   cpuMicros: number;
-  /** Heartbeats that the server sent meanwhile. */
+  /** Heartbeats that the server sent in this time. */
   pings: number;
 }
 
-/** CPU that the server would have used without traffic, as microseconds a second and microseconds a heartbeat. */
+/**
+ * CPU that the server uses without traffic: microseconds for each second, plus microseconds for each
+ * heartbeat.
+ */
 export interface IdleCost {
   perSecond: number;
   perPing: number;
 }
 
 /**
- * Least squares through the idle seconds. Heartbeats come in bursts as the connections did, and a window of traffic may hold
- * a burst or not, so that the idle CPU of a window of the same length would be the wrong thing to take off.
+ * Fits the idle cost to the samples by least squares. The heartbeats come in bursts, as the connections did,
+ * so a window of traffic may have more or fewer heartbeats than an idle window of the same length.
+ * Subtracting the CPU of such a window would be wrong.
  */
 export function fitIdle(samples: readonly IdleSample[]): IdleCost {
   const n = samples.length;
@@ -88,12 +92,12 @@ export function fitIdle(samples: readonly IdleSample[]): IdleCost {
   const [meanX, meanY] = [sum(x) / n, sum(y) / n];
   const variance = sum(x.map((value) => (value - meanX) ** 2));
   const covariance = sum(x.map((value, i) => (value - meanX) * ((y[i] ?? meanY) - meanY)));
-  // A heartbeat never costs less than nothing, nor so much that a second without one would cost less than nothing.
+  // Neither the cost of a heartbeat nor the cost of a second may become negative.
   const steepest = meanX === 0 ? 0 : meanY / meanX;
   const perPing = variance === 0 ? 0 : Math.min(Math.max(covariance / variance, 0), steepest);
   return { perSecond: meanY - perPing * meanX, perPing };
 }
 
-/** Microseconds of CPU that idling costs in so many seconds with so many heartbeats. */
+/** Returns the idle CPU for this many seconds and heartbeats, µs. */
 export const idleMicros = (cost: IdleCost, seconds: number, pings: number): number =>
   cost.perSecond * seconds + cost.perPing * pings;

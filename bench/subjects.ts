@@ -1,4 +1,4 @@
-/** The servers that the bench measures, and how each is started. */
+/** The subjects of the bench: the measured servers, and how each one is started. */
 
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -13,9 +13,9 @@ const START_TIMEOUT_MS = 20_000; // 20 s
 
 export interface Server {
   port: number;
-  /** Processes whose CPU and memory count. */
+  /** Processes whose CPU and memory are measured. */
   pids: readonly number[];
-  /** Where messages are published for it. */
+  /** Connection on which messages for this server are published. */
   publisher: NatsConnection;
   stop(): Promise<void>;
 }
@@ -25,20 +25,20 @@ export interface Subject {
   title: string;
   dialect: DialectName;
   deflate: boolean;
-  /** Measured in every round; the others, which only give the scale, in the first. */
+  /** Measured in every round. The others are only for comparison and are measured in the first round. */
   everyRound: boolean;
-  /** Cannot keep up with the work: a third of it tells as well what a delivery costs. */
+  /** The server cannot keep up with the messages, so its windows are a third as long. */
   slow?: true;
-  /** @param nats path of nats-server */
+  /** @param nats path of the program nats-server */
   start(nats: string, connections: number): Promise<Server>;
 }
 
 const pidOf = ({ pid }: ChildProcess): number => {
-  if (pid === undefined) throw new Error("a server could not be started");
+  if (pid === undefined) throw new Error("a server process could not be started");
   return pid;
 };
 
-/** Waits for 200 of the gateway's health check. */
+/** Waits until the gateway's health check answers with 200. */
 async function healthy(opsPort: number, child: ChildProcess): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   let last = "";
@@ -52,11 +52,11 @@ async function healthy(opsPort: number, child: ChildProcess): Promise<void> {
     }
     await sleep(50);
   }
-  throw new Error(`the gateway is not healthy after ${START_TIMEOUT_MS / 1000} s: ${last}`);
+  throw new Error(`the gateway did not become healthy within ${START_TIMEOUT_MS / 1000} s: ${last}`);
 }
 
-/** A server between a source of its own and its clients. */
-async function fed(
+/** Starts a NATS server of its own for the subject, then the subject. */
+async function startWithSource(
   nats: string,
   start: (source: NatsServer) => Promise<{ child: ChildProcess; port: number }>,
 ): Promise<Server> {
@@ -83,7 +83,7 @@ async function fed(
 }
 
 const gateway = (workers: number) => (nats: string, connections: number) =>
-  fed(nats, async ({ url }) => {
+  startWithSource(nats, async ({ url }) => {
     const [port, opsPort] = [await freePort(), await freePort()];
     const child = run(
       process.execPath,
@@ -107,14 +107,14 @@ const gateway = (workers: number) => (nats: string, connections: number) =>
 const peer =
   (module: string, ...args: string[]) =>
   (nats: string) =>
-    fed(nats, async ({ url }) => {
+    startWithSource(nats, async ({ url }) => {
       const child = runModule(new URL(module, import.meta.url), [url, ...args]);
       const signal = AbortSignal.timeout(START_TIMEOUT_MS);
       const [ready] = (await once(child, "message", { signal })) as [{ port: number }];
       return { child, port: ready.port };
     });
 
-const natsItself =
+const natsServer =
   (compression: boolean) =>
   async (nats: string): Promise<Server> => {
     const server = await startNats(nats, compression);
@@ -129,7 +129,7 @@ const natsItself =
     };
   };
 
-/** In the order in which a round runs them: those that are compared stand side by side. */
+/** All subjects, in the order of a round: subjects that are compared run one after the other. */
 export const SUBJECTS: readonly Subject[] = [
   {
     name: "gateway",
@@ -178,7 +178,7 @@ export const SUBJECTS: readonly Subject[] = [
     dialect: "nats",
     deflate: false,
     everyRound: false,
-    start: natsItself(false),
+    start: natsServer(false),
   },
   {
     name: "nats-deflate",
@@ -186,7 +186,7 @@ export const SUBJECTS: readonly Subject[] = [
     dialect: "nats",
     deflate: true,
     everyRound: false,
-    start: natsItself(true),
+    start: natsServer(true),
   },
   {
     name: "gateway-2",

@@ -1,13 +1,12 @@
-/** What this gateway has to reach beside its peers in the same run. */
+/** The gateway's targets, some of them relative to its peers in the same run. */
 
 import type { Figures } from "./figures.ts";
 
 export interface Verdict {
   target: string;
-  /** As measured; undefined when a subject that it needs was not run. */
+  /** Measured value; undefined when a required subject was not run. */
   value: number | undefined;
   limit: number;
-  /** "≤" or "≥". */
   sense: "<=" | ">=" | "<";
   unit: string;
   met: boolean | undefined;
@@ -33,7 +32,7 @@ function verdict(
   return { target, sense, limit, unit, value, met: value === undefined ? undefined : within(value) };
 }
 
-/** The targets, with what was measured. */
+/** Compares the measured figures with the targets. */
 export function verdicts(figures: ReadonlyMap<string, Figures>, offered: number): Verdict[] {
   const plain = figures.get("gateway");
   const deflated = figures.get("gateway-deflate");
@@ -48,27 +47,27 @@ export function verdicts(figures: ReadonlyMap<string, Figures>, offered: number)
     ["one to all", (of: Figures) => of.cpuEveryone],
   ] as const;
   return [
-    verdict("memory a connection, idle, plain", "<=", MAX_IDLE_KB, "KB", plain && plain.rssIdle / KB),
+    verdict("memory per connection, idle, plain", "<=", MAX_IDLE_KB, "KB", plain && plain.rssIdle / KB),
     verdict(
-      "memory a connection, idle, compressed",
+      "memory per connection, idle, compressed",
       "<=",
       MAX_IDLE_KB,
       "KB",
       deflated && deflated.rssIdle / KB,
     ),
     verdict(
-      "memory a connection, after compressed traffic",
+      "memory per connection, after compressed traffic",
       "<=",
       MAX_AFTER_KB,
       "KB",
       deflated && deflated.rssAfter / KB,
     ),
     ...windows.map(([name, pick]) =>
-      verdict(`CPU a delivery, plain, ${name}`, "<=", MAX_OF_BARE_WS, "× bare ws", ratio(plain, ws, pick)),
+      verdict(`CPU per delivery, plain, ${name}`, "<=", MAX_OF_BARE_WS, "× bare ws", ratio(plain, ws, pick)),
     ),
     ...windows.map(([name, pick]) =>
       verdict(
-        `CPU a delivery, compressed, ${name}`,
+        `CPU per delivery, compressed, ${name}`,
         "<=",
         MAX_OF_PLAIN,
         "× our plain",

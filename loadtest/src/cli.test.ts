@@ -33,8 +33,8 @@ async function begin(t: TestContext, wrong: Defect, args: readonly string[]): Pr
   const { url, metrics } = await gateway.start();
   const out = mkdtempSync(join(tmpdir(), "odin-loadtest-"));
   const where = ["--url", url, "--metrics", metrics, "--out", out];
-  // The fake gateway publishes 50 messages a second, so RATE 100 takes all of them. Latency on a busy machine must not
-  // fail a test, unless the test sets a limit.
+  // The fake gateway publishes 50 messages a second, so RATE 100 takes all of them. Latency on a busy machine
+  // must not fail a test, unless the test sets a limit.
   const given = [
     "--connections",
     String(CONNECTIONS),

@@ -8,7 +8,10 @@ export type Defect =
   | "drop-with-gap"
   /** Leaves the message out for all clients. */
   | "drop-for-all"
-  /** From some moment on, sends a message only once the channel has the next one, so the last one never arrives. */
+  /**
+   * From some moment on, sends a message only once the channel has the next one, so the last one never
+   * arrives.
+   */
   | "drop-last"
   /** Sends the message twice. */
   | "duplicate"

@@ -31,7 +31,10 @@ const INTERVAL_MS = 20; // between two messages
 const DEFECT_AFTER = 30; // messages after the affected client has subscribed
 const LATE_MS = 400;
 const STALL_MS = 3000;
-/** Later than any audit: a message is audited 3 s after the first client received it, and audits run once a second. */
+/**
+ * Later than any audit: a message is audited 3 s after the first client received it, and audits run once a
+ * second.
+ */
 const AFTER_AUDIT_MS = 4300;
 const CHANNELS = ["BTC.trade", "ETH.trade", "SOL.liquidity", "global.trending"];
 

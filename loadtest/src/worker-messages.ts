@@ -6,7 +6,9 @@ import type { Plan } from "./traffic/plan.ts";
 export interface StreamMessage {
   offset: number;
   channel: string;
-  /** Hash of the envelope without `seq`: the same for all subscribers. Empty when only the publisher knows it. */
+  /**
+   * Hash of the envelope without `seq`: the same for all subscribers. Empty when only the publisher knows it.
+   */
   hash: string;
 }
 
@@ -61,7 +63,10 @@ export type Times = Map<number, number>;
 /** Deliveries of the messages that were due within one latency bucket. */
 export interface LatencyBucket {
   deliveries: number;
-  /** Latency from publishing to reading by the uncorrected clocks, without requested messages and slow clients. */
+  /**
+   * Latency from publishing to reading by the uncorrected clocks, without requested messages and slow
+   * clients.
+   */
   latency: Times;
 }
 /** Width of one latency bucket, by due time. */
@@ -127,7 +132,9 @@ export interface DeliverySummary {
   /** Deliveries that never arrived and that the gateway did not report as dropped. */
   lost: number;
   clientsWithLoss: number;
-  /** Deliveries that the gateway dropped and reported, to normal clients and to the slow ones of the scenario. */
+  /**
+   * Deliveries that the gateway dropped and reported, to normal clients and to the slow ones of the scenario.
+   */
   dropped: number;
   slowDropped: number;
   /** Deliveries on channels that the client did not subscribe to. */

@@ -1,4 +1,4 @@
-/** An image of this repository in a Docker daemon: how it is built, what is in it, and how it is run. */
+/** Builds an image of this repository in a Docker daemon, reads its contents, and runs it. */
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -9,18 +9,21 @@ import { eventually } from "../harness/wait.ts";
 import type { Docker } from "./docker-daemon.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const START = 30_000; // 30 s for a container to become healthy
+const HEALTHY_TIMEOUT = 30_000; // 30 s for a container to become healthy
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 export const NODE_BASE = "odin-test/node";
 export const RUNTIME_BASE = "odin-test/runtime";
 
-/** How the Dockerfiles say to run it, with as many open files as this machine allows. */
+/**
+ * Options of `docker run` as in the comments of the Dockerfiles, with as many open files as this machine
+ * allows.
+ */
 const HARDENED = [
   ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
   ...["--ulimit", `nofile=${openFiles()}:${openFiles()}`],
 ];
 
-/** What Docker says of a container. */
+/** The state of a container, as `docker inspect` names it. */
 export interface State {
   Running: boolean;
   ExitCode: number;
@@ -30,9 +33,9 @@ export interface State {
 export interface ImageSource {
   /** For example `odin-test/gateway`. */
   tag: string;
-  /** From the repository's root. */
+  /** Path from the repository's root. */
   dockerfile: string;
-  /** The one file that the image adds to its base, from the image's root. */
+  /** Path from the image's root of the only file that the image adds to its base. */
   bundle: string;
 }
 
@@ -49,7 +52,7 @@ export class BuiltImage {
     return this.#source.tag;
   }
 
-  /** @param client a `docker` that can do what `env` asks for; default: the first on PATH. */
+  /** @param client a `docker` that supports the settings in `env`; default: the first one on PATH */
   async build(env: NodeJS.ProcessEnv, client?: string): Promise<void> {
     const { tag, dockerfile } = this.#source;
     const args = Object.entries({ NODE_IMAGE: NODE_BASE, BASE_IMAGE: RUNTIME_BASE, COMMIT });
@@ -58,7 +61,7 @@ export class BuiltImage {
     await this.#docker.run(["build", ...buildArgs, ...where], env, client);
   }
 
-  /** Digest of the bundle in it. */
+  /** Returns the digest of the bundle in the image. */
   bundleDigest(): Promise<string> {
     const docker = this.#docker;
     const { tag, bundle } = this.#source;
@@ -69,18 +72,18 @@ export class BuiltImage {
     });
   }
 
-  /** Paths of all that is in it, folders with a slash at their end. */
+  /** Returns the paths of all files and folders in the image. Folders end with a slash. */
   files(): Promise<string[]> {
     return filesOf(this.#docker, this.tag);
   }
 
-  /** Paths of what it adds to its base. */
+  /** Returns the paths that the image adds to its base. */
   async added(): Promise<string[]> {
     const base = new Set(await filesOf(this.#docker, RUNTIME_BASE, ["/none"]));
     return (await this.files()).filter((path) => !base.has(path));
   }
 
-  /** Its bytes, and those that it adds to its base. */
+  /** Returns the size of the image, and the part that the image adds to its base, bytes. */
   async size(): Promise<{ whole: number; added: number }> {
     const of = async (image: string) =>
       Number(await this.#docker.run(["inspect", "--format", "{{.Size}}", image]));
@@ -111,7 +114,10 @@ export class BuiltImage {
     };
   }
 
-  /** Runs it, on the host's network, and waits until `healthy` says so; removed with its owner. */
+  /**
+   * Runs the image on the host's network and waits until `healthy` returns true. The container is removed
+   * with its owner.
+   */
   async start(
     owner: Owner,
     env: Readonly<Record<string, string>>,
@@ -131,7 +137,7 @@ export class BuiltImage {
       await eventually(
         "a healthy container",
         async () => !(await container.state()).Running || (await healthy()),
-        START,
+        HEALTHY_TIMEOUT,
       );
       if (!(await container.state()).Running) throw new Error("the container ended");
     } catch (error) {
@@ -159,7 +165,10 @@ export class Container {
     return this.#docker.shell('docker logs "$1" 2>&1', this.id);
   }
 
-  /** What the kernel says of its first process. Without a shell to ask with, Node does it. */
+  /**
+   * Returns what the kernel reports about the first process. Node reads the files, because the image has no
+   * shell.
+   */
   async processOne(): Promise<{ status: string; limits: string }> {
     const script =
       "const { readFileSync: r } = require('node:fs'); console.log(JSON.stringify({ status: r('/proc/1/status', 'utf8'), limits: r('/proc/1/limits', 'utf8') }))";
@@ -177,7 +186,7 @@ async function filesOf(docker: Docker, image: string, command: string[] = []): P
   return list.split("\n").sort();
 }
 
-/** A container that exists but never runs. An image without a command of its own needs one all the same. */
+/** Calls `use` with a container that never runs. Docker requires a command for an image that has none. */
 async function withContainer<T>(
   docker: Docker,
   image: string,
@@ -192,7 +201,10 @@ async function withContainer<T>(
   }
 }
 
-/** Open files that a container can be given here: 200,000 as in the deployment, or this process's own hard limit. */
+/**
+ * Returns the limit of open files for a container: 200,000 as in the deployment, or this process's hard limit
+ * if lower.
+ */
 export function openFiles(): number {
   const wanted = 200_000;
   if (process.platform !== "linux") return wanted;
@@ -200,7 +212,7 @@ export function openFiles(): number {
   return Math.min(wanted, Number(hard ?? wanted));
 }
 
-/** SHA-256 of a file, hex. */
+/** Returns the SHA-256 of a file as hex digits. */
 export function digestOf(file: string): string {
   return createHash("sha256").update(readFileSync(file)).digest("hex");
 }

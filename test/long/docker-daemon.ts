@@ -1,4 +1,4 @@
-/** A Docker daemon of a test's own, which leaves nothing behind: no process, mount, network or file. */
+/** A Docker daemon for one test. The daemon leaves nothing behind: no process, mount, network or file. */
 
 import { execFile } from "node:child_process";
 import { accessSync, constants, globSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
@@ -9,13 +9,13 @@ import type { Owner } from "../harness/owner.ts";
 import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually, within } from "../harness/wait.ts";
 
-const START = 60_000; // 60 s for the daemon to answer on a busy machine
-const COMMAND = 300_000; // 5 min for the longest command, a build that installs packages
-const OUTPUT = 64 * 1024 * 1024; // bytes of output kept of one command
+const START_TIMEOUT = 60_000; // 60 s for the daemon to answer, on a busy machine
+const COMMAND_TIMEOUT = 300_000; // 5 min for the longest command: a build that installs packages
+const MAX_OUTPUT = 64 * 1024 * 1024; // 64 MiB of output from one command
 
 const exec = promisify(execFile);
 
-/** All files of this name on PATH that can be run, in its order. */
+/** Returns all executable files of this name on PATH, in the order of PATH. */
 export function onPath(program: string): string[] {
   const paths = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, program));
   return paths.filter((path) => {
@@ -28,17 +28,17 @@ export function onPath(program: string): string[] {
   });
 }
 
-/** Why no daemon can be started here, and what to do about it; undefined when one can. */
+/** Returns why no daemon can be started here, and what to do; undefined when a daemon can be started. */
 export function whyNoDocker(): string | undefined {
-  if (process.platform !== "linux") return "needs Linux, to start a Docker daemon of its own";
-  if (process.getuid?.() !== 0) return "needs root, to start a Docker daemon of its own: run it with sudo";
+  if (process.platform !== "linux") return "needs Linux, to start a Docker daemon";
+  if (process.getuid?.() !== 0) return "needs root, to start a Docker daemon: run the test with sudo";
   const missing = ["dockerd", "docker", "unshare"].filter((program) => onPath(program).length === 0);
   if (missing.length > 0) return `needs ${missing.join(", ")}: apt-get install docker.io util-linux`;
   return undefined;
 }
 
 export class Docker {
-  /** Holds everything of the daemon. */
+  /** Contains all files of the daemon. */
   readonly folder = mkdtempSync(join(tmpdir(), "odin-docker-"));
   readonly #daemon: ProcessGroup;
   readonly #env: NodeJS.ProcessEnv;
@@ -46,23 +46,24 @@ export class Docker {
   constructor() {
     const at = (name: string) => join(this.folder, name);
     const host = `unix://${at("socket")}`;
-    // The client's own folder too: no credentials, proxies or contexts of the person who runs this.
+    // The client's configuration is here too, so that no credentials, proxies or contexts of the user are
+    // used.
     this.#env = {
       PATH: process.env.PATH ?? "",
       HOME: this.folder,
       DOCKER_HOST: host,
       DOCKER_CONFIG: at("client"),
     };
-    // In a PID and a mount namespace of its own: when its first process ends, however that came about, the kernel ends the
-    // containers and takes the mounts away.
+    // The daemon has its own PID and mount namespaces. When the first process of the namespaces ends, for
+    // whatever reason, the kernel ends the containers and removes the mounts.
     const namespace = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--"];
     const daemon = [
       "dockerd",
       ...["--host", host, "--pidfile", at("pid")],
       ...["--data-root", at("data"), "--exec-root", at("exec")],
-      // Containers use the host's network: no bridge to make and no firewall rule to change.
+      // Containers use the host's network, so no bridge and no firewall rules are needed.
       ...["--bridge=none", "--iptables=false", "--ip6tables=false"],
-      // Neither systemd nor a containerd that the machine may run already has to do with this.
+      // The daemon uses neither systemd nor a containerd that may already run on the machine.
       ...["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", `/${basename(this.folder)}`],
       ...["--containerd-namespace", "odin-test", "--containerd-plugins-namespace", "odin-test-plugins"],
     ];
@@ -77,31 +78,31 @@ export class Docker {
     await eventually(
       () => `answer of dockerd:\n${this.#daemon.tail()}`,
       async () => this.#daemon.exit !== undefined || (await this.run(["version"]).then(() => true)),
-      START,
+      START_TIMEOUT,
     );
     const { exit } = this.#daemon;
     if (exit) throw new Error(`dockerd ended with ${JSON.stringify(exit)}:\n${this.#daemon.tail()}`);
   }
 
   /**
-   * Runs `docker` and returns what it wrote to stdout.
+   * Runs `docker` and returns its stdout.
    *
-   * @throws Error with all output when it fails
+   * @throws Error with all output when the command fails
    */
   run(args: readonly string[], env: NodeJS.ProcessEnv = {}, docker = "docker"): Promise<string> {
     return this.#exec(docker, args, env);
   }
 
-  /** Runs a line of shell with `docker` at hand; `args` are $1 and so on. */
+  /** Runs a shell command that may use `docker`; `args` are $1, $2, … */
   shell(line: string, ...args: string[]): Promise<string> {
     return this.#exec("sh", ["-c", line, "sh", ...args]);
   }
 
-  /** A client on PATH that can build with BuildKit; undefined when there is none. */
+  /** Returns a client on PATH that can build with BuildKit; undefined when no client can. */
   async buildKitClient(): Promise<string | undefined> {
     for (const docker of onPath("docker")) {
       const version = await this.run(["version", "--format", "{{.Client.Version}}"], {}, docker);
-      // Later ones have left BuildKit to the plugin buildx.
+      // From version 23 on, BuildKit needs the plugin buildx.
       if (Number.parseInt(version, 10) < 23) return docker;
       const plugin = await this.run(["buildx", "version"], {}, docker).catch(() => undefined);
       if (plugin !== undefined) return docker;
@@ -109,15 +110,20 @@ export class Docker {
     return undefined;
   }
 
-  /** Ends the daemon with all that it runs. @throws Error when something is left of it */
+  /**
+   * Ends the daemon and everything that it runs.
+   *
+   * @throws Error when something is left behind
+   */
   async dispose(): Promise<void> {
-    // Removed by the daemon first: control groups are not part of the namespaces.
+    // The daemon removes its containers first, because control groups are not part of the namespaces.
     if (this.#daemon.exit === undefined) {
       await this.shell("docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes").catch(
         () => {},
       );
     }
-    // The daemon, not `unshare` in front of it, which has to stay until it can take note of the daemon's end.
+    // Only the daemon gets the signal. Its parent `unshare` has to stay until it has noticed the daemon's
+    // end.
     for (const { pid } of this.#daemon.processes())
       if (pid !== this.#daemon.pid) process.kill(pid, "SIGTERM");
     await within("end of dockerd", this.#daemon.exited).catch(() => {});
@@ -134,7 +140,7 @@ export class Docker {
   }
 
   async #exec(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-    const options = { env: { ...this.#env, ...env }, maxBuffer: OUTPUT, timeout: COMMAND };
+    const options = { env: { ...this.#env, ...env }, maxBuffer: MAX_OUTPUT, timeout: COMMAND_TIMEOUT };
     try {
       return (await exec(program, args, options)).stdout.trim();
     } catch (error) {
@@ -149,20 +155,23 @@ export class Docker {
     }
   }
 
-  /** Command lines of what belongs to this daemon. */
+  /** Returns the command lines of the processes that belong to this daemon. */
   #processes(): string[] {
     const lines = globSync("/proc/[0-9]*/cmdline").map((file) => {
       try {
         return readFileSync(file, "utf8").replaceAll("\0", " ");
       } catch {
-        return ""; // Gone meanwhile.
+        return ""; // the process has ended
       }
     });
     return lines.filter((line) => line.includes(this.folder));
   }
 }
 
-/** Below whichever hierarchies there are (one with version 2, many with version 1), the inner groups first. */
+/**
+ * Removes the control groups of this name from all hierarchies (one in version 2, many in version 1), inner
+ * groups first.
+ */
 function removeControlGroups(name: string): void {
   const entries = globSync(`/sys/fs/cgroup/{*/,}${name}{,/**}`, { withFileTypes: true });
   const groups = entries
@@ -171,7 +180,7 @@ function removeControlGroups(name: string): void {
   for (const group of new Set(groups.sort().reverse())) rmdirSync(group);
 }
 
-/** Starts a daemon and waits until it is ready; disposed of with its owner. */
+/** Starts a daemon and waits until it is ready. The daemon is disposed of with its owner. */
 export async function startDocker(owner: Owner): Promise<Docker> {
   const docker = new Docker();
   owner.after(() => docker.dispose());

@@ -1,12 +1,13 @@
-/** What every image of this repository has in common. */
+/** Assertions for every image of this repository. */
 
 import { strict as assert } from "node:assert";
 import { type BuiltImage, type Container, openFiles } from "./built-image.ts";
 
-/** Asserts that the image adds one file to its base and that there is nothing to start beside Node. */
+/** Asserts that the image adds one file to its base, and contains no program but Node. */
 export async function assertOneFile(image: BuiltImage, bundle: string): Promise<void> {
   assert.deepEqual(await image.added(), ["app/", bundle]);
-  // What the base must not bring either, else these tests would not show that none of it is needed.
+  // The base must not contain these files either, because otherwise the tests would not show that they are
+  // not needed.
   const unwanted = /(^|\/)(node_modules|(ba|da)?sh|busybox|env|npm)(\/|$)/;
   assert.deepEqual(
     (await image.files()).filter((path) => unwanted.test(path)),
@@ -14,7 +15,7 @@ export async function assertOneFile(image: BuiltImage, bundle: string): Promise<
   );
 }
 
-/** Asserts that the first process of a running container has no rights. */
+/** Asserts that the first process of a running container has no privileges. */
 export async function assertNoRights(container: Container): Promise<void> {
   const { status, limits } = await container.processOne();
   assert.match(status, /^Uid:\t65532\t65532\t65532\t65532$/m);

@@ -1,4 +1,4 @@
-/** The bundle that goes into the image: the same bytes each time, and nothing needed beside it. */
+/** The bundle in the image: builds are reproducible, and the bundle needs no other file. */
 
 import { strict as assert } from "node:assert";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -36,7 +36,7 @@ describe("bundle of the gateway", () => {
     version = await build({ outfile, commit: "abc1234" });
   });
 
-  test("is the same when it is built again, from another folder and by another process", async (t) => {
+  test("is identical when another process builds it again from another folder", async (t) => {
     const [bundle, lines] = [readFileSync(outfile), readFileSync(map)];
     rmSync(join(folder, "built"), { recursive: true });
     const script = `process.chdir(${JSON.stringify(folder)});
@@ -52,14 +52,14 @@ describe("bundle of the gateway", () => {
     assert.ok(readFileSync(map).equals(lines), "the source map differs");
   });
 
-  test("carries the version and names no folder of the machine that built it", () => {
+  test("contains the version, and no folder name of the machine that built it", () => {
     assert.equal(version, `${manifest.version}+abc1234`);
     const bundle = readFileSync(outfile, "utf8");
     assert.ok(bundle.includes(JSON.stringify(version)));
     assert.ok(!bundle.includes(ROOT), `the bundle contains ${ROOT}`);
   });
 
-  test("refuses a commit that is none", async () => {
+  test("refuses an invalid commit", async () => {
     await assert.rejects(
       build({ outfile: join(folder, "never.mjs"), commit: "main; rm -rf" }),
       /ODIN_COMMIT/,
@@ -97,13 +97,13 @@ describe("bundle of the gateway", () => {
     assert.equal(code, 0);
   });
 
-  test("is built by the same Node in the image as here, and so is the publisher's", () => {
+  test("is built in the image by the same Node version as here, like the publisher's bundle", () => {
     const [gateway = "", publisher = ""] = ["server", "publisher"].map((folder) =>
       readFileSync(join(ROOT, folder, "Dockerfile"), "utf8"),
     );
     const [, tag] = gateway.match(/^ARG NODE_IMAGE=node:([^-\s]+)-/m) ?? [];
     assert.equal(tag, manifest.devDependencies.node);
-    // Up to the installation both say the same, so that they share its layers.
+    // Both Dockerfiles are identical up to the installation, so that they share its layers.
     const beginning = (dockerfile: string) => {
       const lines = dockerfile.match(/^[^#\n].*/gm) ?? [];
       return lines.slice(0, lines.findIndex((line) => line.startsWith("RUN npm ci ")) + 1);

@@ -1,4 +1,4 @@
-/** The image of server/Dockerfile, built and run by a real Docker daemon on bases made here. */
+/** The image of server/Dockerfile, built and run by a real Docker daemon on base images from this machine. */
 
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const MANIFEST = new URL("../../package.json", import.meta.url);
 const BUNDLE = "app/gateway.mjs";
 const SOURCE = { tag: "odin-test/gateway", dockerfile: "server/Dockerfile", bundle: BUNDLE };
 const DRAIN_SECONDS = 2;
-const STOP_OVERTIME = 5_000; // 5 s beyond the drain for the container to be gone
+const STOP_OVERTIME = 5_000; // 5 s for the container to end after the drain
 
 interface Running {
   container: Container;
@@ -40,13 +40,13 @@ describe("image of the gateway", { skip: whyNoDocker() ?? false }, () => {
     await image.build({ DOCKER_BUILDKIT: "0" });
   });
 
-  test("holds the bundle that `npm run build` makes, byte for byte", async () => {
+  test("contains exactly the bundle of `npm run build`", async () => {
     const outfile = join(docker.folder, "bundle/gateway.mjs");
     await build({ outfile, commit: COMMIT });
     assert.equal(await image.bundleDigest(), digestOf(outfile));
   });
 
-  test("is the same when BuildKit builds it", async (t) => {
+  test("is identical when built by BuildKit", async (t) => {
     const client = await docker.buildKitClient();
     if (!client) return t.skip("needs a docker with BuildKit: apt-get install docker-buildx");
     const other = new BuiltImage(docker, { ...SOURCE, tag: `${SOURCE.tag}:buildkit` });
@@ -59,11 +59,11 @@ describe("image of the gateway", { skip: whyNoDocker() ?? false }, () => {
   test("adds one file to its base: no shell, no source, no packages", async (t) => {
     await assertOneFile(image, BUNDLE);
     const { whole, added } = await image.size();
-    t.diagnostic(`${megabytes(whole)} of which ${megabytes(added)} is the gateway`);
+    t.diagnostic(`${megabytes(whole)}, of which the gateway adds ${megabytes(added)}`);
     assert.ok(added < 15e6, `the gateway adds ${megabytes(added)}`);
   });
 
-  test("says how it is to be run", async () => {
+  test("configures user, entrypoint, ports and stop signal", async () => {
     assert.deepEqual(await image.config(), {
       user: "65532:65532",
       entrypoint: ["node", "--max-semi-space-size=8", "/app/gateway.mjs"],
@@ -75,7 +75,7 @@ describe("image of the gateway", { skip: whyNoDocker() ?? false }, () => {
     });
   });
 
-  test("serves clients with nothing to write to and no rights, and drains on `docker stop`", async (t) => {
+  test("serves clients on a read-only file system without privileges, and drains on `docker stop`", async (t) => {
     const { container, wsPort, opsPort } = await start(t, image, { WS_WORKER_POOL_SIZE: "2" });
     const stats = JSON.parse((await get(`http://127.0.0.1:${opsPort}/stats`)).body) as Stats;
     const { version } = JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string };
@@ -95,7 +95,7 @@ describe("image of the gateway", { skip: whyNoDocker() ?? false }, () => {
     assert.deepEqual({ ExitCode, OOMKilled }, { ExitCode: 0, OOMKilled: false });
   });
 
-  test("ends at once on a second SIGTERM, though it is process 1", async (t) => {
+  test("ends at once on a second SIGTERM, even as process 1", async (t) => {
     const env = { WS_WORKER_POOL_SIZE: "1", WS_DRAIN_SECONDS: "600" };
     const { container, wsPort, opsPort } = await start(t, image, env);
     await assertServed(t, wsPort);
@@ -106,11 +106,11 @@ describe("image of the gateway", { skip: whyNoDocker() ?? false }, () => {
     assert.equal((await container.state()).Running, true);
     await signal();
     await eventually("end", async () => !(await container.state()).Running);
-    assert.notEqual((await container.state()).ExitCode, 137, "it had to be killed");
+    assert.notEqual((await container.state()).ExitCode, 137, "Docker had to kill the container");
   });
 });
 
-/** Runs the image and waits until it is healthy; removed with its owner. */
+/** Runs the image and waits until the container is healthy. The container is removed with its owner. */
 async function start(owner: Owner, image: BuiltImage, settings: Record<string, string>): Promise<Running> {
   const [wsPort, opsPort] = [await freePort(), await freePort()];
   const env = {
@@ -120,7 +120,7 @@ async function start(owner: Owner, image: BuiltImage, settings: Record<string, s
     WS_PORT: String(wsPort),
     OPS_PORT: String(opsPort),
     WS_DRAIN_SECONDS: String(DRAIN_SECONDS),
-    // Tests keep the machine busy: no reason to refuse the client here.
+    // Other tests keep the machine busy; the gateway must not refuse the client because of CPU.
     WS_CPU_LIMIT: "64",
     GCP_METRICS: "off",
     ...settings,

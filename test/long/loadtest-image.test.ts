@@ -1,4 +1,7 @@
-/** The image of loadtest/Dockerfile, built and run by a real Docker daemon on bases made here, as the capacity test's runner runs it. */
+/**
+ * The image of loadtest/Dockerfile, built by a real Docker daemon on base images from this machine, and run
+ * like on the runner of the capacity test.
+ */
 
 import { strict as assert } from "node:assert";
 import { chownSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -21,7 +24,7 @@ const BUNDLE = "app/loadtest.mjs";
 const SOURCE = { tag: "odin-test/loadtest", dockerfile: "loadtest/Dockerfile", bundle: BUNDLE };
 const USER = 65532;
 const CONNECTIONS = 200;
-const STARTED = 60_000; // 60 s on a busy machine
+const TRAFFIC_TIMEOUT = 60_000; // 60 s, on a busy machine
 
 describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
   const owner = suiteOwner();
@@ -33,7 +36,8 @@ describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
     docker = await startDocker(owner);
     await Promise.all([importNodeBase(docker, NODE_BASE), importRuntimeBase(docker, RUNTIME_BASE)]);
     image = new BuiltImage(docker, SOURCE);
-    // As a deployment does it: the builder gets what the ignore file beside the Dockerfile lets through.
+    // Like in a deployment, the builder gets only the files that the ignore file beside the Dockerfile
+    // allows.
     const args = { NODE_IMAGE: NODE_BASE, BASE_IMAGE: RUNTIME_BASE, COMMIT };
     const source = { root: ROOT, dockerfile: SOURCE.dockerfile, buildArgs: args };
     const { context, dockerfile } = prepareContext(source, join(docker.folder, "context"));
@@ -43,14 +47,14 @@ describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
     gateway = await startGateway(owner, {});
   });
 
-  test("holds the bundle that is built here, and nothing else beside its base", async () => {
+  test("contains the bundle that is built here, and adds nothing else to its base", async () => {
     const outfile = join(docker.folder, "bundle/loadtest.mjs");
     await build({ bundle: "loadtest", outfile, commit: COMMIT });
     assert.equal(await image.bundleDigest(), digestOf(outfile));
     await assertOneFile(image, BUNDLE);
   });
 
-  test("says how it is to be run", async () => {
+  test("configures user, entrypoint, variables and stop signal", async () => {
     assert.deepEqual(await image.config(), {
       user: `${USER}:${USER}`,
       entrypoint: ["node", "/app/loadtest.mjs"],
@@ -62,7 +66,7 @@ describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
     });
   });
 
-  /** Arguments of `docker run` as infra/startup/runner.sh has them, and the folder of the reports. */
+  /** Returns the arguments of `docker run` as in infra/startup/runner.sh, and the folder of the reports. */
   function runner(name: string): { args: string[]; results: string } {
     const results = join(docker.folder, name);
     mkdirSync(results);
@@ -86,13 +90,13 @@ describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
       ["html", "json"],
     );
     for (const file of files)
-      assert.equal(statSync(join(folder, file)).uid, USER, "its own, for who fetches it");
+      assert.equal(statSync(join(folder, file)).uid, USER, "the report belongs to the user of the container");
     return JSON.parse(readFileSync(join(folder, files[1] as string), "utf8")) as Result;
   }
 
-  test("loads a gateway from the environment and the arguments, and leaves its report", async () => {
+  test("loads a gateway with settings from environment and arguments, and writes its report", async () => {
     const { args, results } = runner("results");
-    // Here latency is what the tests beside this one make it.
+    // Other tests keep the machine busy, so latency is not checked.
     const flags = ["sustained", "--duration", "5", "--workers", "2", "--max-p99", "60000"];
     const output = await docker.run(["run", "--rm", ...args, ...flags]);
     assert.match(output, /sustained: PASSED[\s\S]*Report: \/results\//);
@@ -101,14 +105,14 @@ describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
     assert.ok(deliveries > 0);
   });
 
-  test("reports on `docker stop`", async (t: TestContext) => {
+  test("writes a report on `docker stop`", async (t: TestContext) => {
     const { args, results } = runner("stopped");
     const id = await docker.run(["run", "--detach", ...args, "sustained", "--duration", "10m"]);
     t.after(() => docker.run(["rm", "--force", id]));
     await eventually(
       "traffic",
       async () => /as published, 5 s/.test(await docker.shell('docker logs "$1" 2>&1', id)),
-      STARTED,
+      TRAFFIC_TIMEOUT,
     );
     await docker.run(["stop", "--time", "60", id]);
     assert.equal(await docker.run(["wait", id]), "130");

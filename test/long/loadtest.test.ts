@@ -1,4 +1,6 @@
-/** The load test against a real gateway with a real NATS: every scenario, short, with 2,000 connections. */
+/**
+ * The load test against a real gateway and a real NATS: a short run of every scenario with 2,000 connections.
+ */
 
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
@@ -19,8 +21,9 @@ import { ProcessGroup } from "../harness/process-group.ts";
 import { within } from "../harness/wait.ts";
 
 const CLI = fileURLToPath(new URL("../../loadtest/src/cli.ts", import.meta.url));
+const LOSS = "Every message reached every subscriber";
 const CONNECTIONS = 2000;
-const DEADLINE = 300_000; // 5 min: a run takes one, on an idle machine less
+const DEADLINE = 300_000; // 5 min; a run takes less than one minute on an idle machine
 
 test("the gateway has the metrics that the report reads", () => {
   const names: readonly string[] = Object.values(METRIC);
@@ -37,19 +40,21 @@ describe("load test", { skip: withoutNats() }, () => {
     gateway = await startGateway(owner, { nats, env: { WS_WORKER_POOL_SIZE: "2" } });
   });
 
+  /** Runs the load test and asserts that it passed with all connections open. */
   async function load(
     t: TestContext,
     scenario: string,
     changes: Record<string, string>,
     ...switches: string[]
   ) {
-    const run = await loadAnyhow(t, scenario, changes, ...switches);
+    const run = await runLoadTest(t, scenario, changes, ...switches);
     assert.equal(run.code, 0, run.output);
     assert.equal(run.result.open, CONNECTIONS, run.output);
     return run;
   }
 
-  async function loadAnyhow(
+  /** Runs the load test, which may fail. `changes` replaces options; an empty value leaves an option out. */
+  async function runLoadTest(
     t: TestContext,
     scenario: string,
     changes: Record<string, string>,
@@ -64,12 +69,11 @@ describe("load test", { skip: withoutNats() }, () => {
       connections: String(CONNECTIONS),
       workers: "2",
       "connect-rate": "1000",
-      // What is slow here are the tests beside this one.
+      // Other tests keep the machine busy, so latency is not checked.
       "max-p99": "60000",
       out,
       ...changes,
     };
-    // An empty value leaves the option out.
     const flags = Object.entries(given).flatMap(([name, value]) =>
       value === "" ? [] : [`--${name}`, value],
     );
@@ -92,24 +96,25 @@ describe("load test", { skip: withoutNats() }, () => {
     };
   }
 
-  test("sustained: all that was published reached its 242 subscribers, the gateway counts the same, and a browser shows the report", async (t) => {
+  test("sustained: every message reached its 242 subscribers, the gateway's count agrees, and a browser shows the report", async (t) => {
     const { result, passed, page } = await load(t, "sustained", { duration: "8" });
     assert.ok(result.published >= 8 * 12 - 2, `${result.published}`);
     assert.equal(result.deliveries, result.published * 242);
     for (const name of [
-      "Own count agrees with the gateway's",
-      "Hash of each message as published",
-      "Every message to every subscriber",
-      "As many deliveries as published",
+      "Delivery count matches the gateway's metrics",
+      "Content hash of each message",
+      LOSS,
+      "Delivery count matches published messages",
     ])
       assert.ok(passed.has(name), name);
     const missing = withoutBrowser();
     if (missing !== false) return t.skip(missing);
-    // Its content security policy forbids everything that is not in it: what it forbids to itself would be an error here.
+    // The page's content security policy allows only its own style and script. A violation would be an error
+    // here.
     const { page: shown, errors } = await openPage(t, page);
     assert.equal(await shown.locator("strong.verdict").innerText(), "Passed");
     const plot = shown.locator(".plot").first();
-    await plot.hover({ position: { x: 400, y: 80 } }); // late enough for all to be there
+    await plot.hover({ position: { x: 400, y: 80 } }); // a time when all connections are open
     await plot.locator(".tip").waitFor({ state: "visible" });
     assert.match(await plot.locator(".tip").innerText(), /open\s+2,000/);
     const colors = (await shown.evaluate(
@@ -129,15 +134,15 @@ describe("load test", { skip: withoutNats() }, () => {
     assert.ok(compressed > 0);
   });
 
-  test("reconnect: all connections break twice, and nothing is missing", async (t) => {
+  test("reconnect: all connections break twice, and no message is lost", async (t) => {
     const { result, passed } = await load(t, "reconnect", { duration: "14" });
     assert.equal(result.resumed, 2 * CONNECTIONS);
     assert.equal(result.notRecovered, 0);
-    assert.ok(result.caughtUp > 0, "messages came after a resume");
+    assert.ok(result.caughtUp > 0, "messages arrived after a resume");
     assert.ok(passed.has("Resumed after every break"));
   });
 
-  test("reconnect: a process of the gateway is killed, and its clients come back as a storm", async (t) => {
+  test("reconnect: a worker process of the gateway is killed, and its clients reconnect all at once", async (t) => {
     const worker = gateway.process.processes().find(({ pid }) => pid !== gateway.process.pid);
     assert.ok(worker !== undefined);
     const changes = { duration: "8", kill: `kill -9 ${worker.pid}` };
@@ -145,11 +150,11 @@ describe("load test", { skip: withoutNats() }, () => {
     const broken = Object.values(result.ended).reduce((sum, count) => sum + count, 0);
     assert.ok(broken > CONNECTIONS / 10 && broken < CONNECTIONS, `${broken} broke`);
     assert.equal(result.resumed, broken);
-    assert.ok(passed.has("Resumed after every break") && passed.has("Every message to every subscriber"));
+    assert.ok(passed.has("Resumed after every break") && passed.has(LOSS));
   });
 
-  test("a market of others is checked as far as it can be", async (t) => {
-    // Messages on channels that clients of a market have, and that this load test did not write.
+  test("an external feed: loss is checked, the content hash is not", async (t) => {
+    // Publishes on a channel that clients of an external feed subscribe to.
     const feed = setInterval(
       () => void nats.publish("odin.token.BTC.trade", { price: 1 }).catch(() => {}),
       100,
@@ -158,41 +163,41 @@ describe("load test", { skip: withoutNats() }, () => {
     const { result, passed } = await load(t, "sustained", { duration: "5", nats: "" });
     assert.equal(result.published, 0);
     assert.ok(result.messages > 20);
-    assert.ok(passed.has("Every message to every subscriber"));
-    assert.ok(!passed.has("Hash of each message as published"));
+    assert.ok(passed.has(LOSS));
+    assert.ok(!passed.has("Content hash of each message"));
   });
 
-  // Mostly they wait.
+  // These tests mostly wait, so they run at the same time.
   describe("at the same time", { concurrency: 3 }, () => {
     test("connection-rate", async (t) => {
       const { result } = await load(t, "connection-rate", { rate: "500", duration: "2" });
       assert.equal(result.connect.samples, CONNECTIONS);
     });
 
-    test("slow-clients: they are noticed, and the others do not notice", async (t) => {
+    test("slow-clients: slow clients are detected, and the others lose nothing", async (t) => {
       const { result, passed } = await load(t, "slow-clients", { duration: "30", slow: "0.5" });
-      assert.ok(passed.has("Slow clients noticed"));
+      assert.ok(passed.has("Slow clients detected"));
       assert.equal(result.deliverySummary.dropped, 0);
     });
 
-    test("a gateway that no longer hears of the stream, just before the end, does not pass", async (t) => {
-      // Of its own: two load tests on one stream get each other's messages.
+    test("a gateway that loses the stream just before the end does not pass", async (t) => {
+      // This test has its own stream: two load tests on one stream would receive each other's messages.
       const stream = await startNats(owner);
-      const line = await lineTo(t, Number(new URL(stream.url).port));
+      const line = await startFreezableProxy(t, Number(new URL(stream.url).port));
       const env = { NATS_URL: line.url };
-      const deaf = await startGateway(owner, { env });
+      const cutOff = await startGateway(owner, { env });
       const changes = {
-        url: deaf.url,
-        metrics: `http://127.0.0.1:${deaf.opsPort}/metrics`,
+        url: cutOff.url,
+        metrics: `http://127.0.0.1:${cutOff.opsPort}/metrics`,
         nats: stream.url,
         connections: "200",
         workers: "1",
         duration: "8",
         rate: "30",
       };
-      const run = loadAnyhow(t, "sustained", changes);
-      const messages = async () => (await deaf.metrics()).sum(METRIC.messagesSent);
-      // 24 subscribers: 5 s of traffic.
+      const run = runLoadTest(t, "sustained", changes);
+      const messages = async () => (await cutOff.metrics()).sum(METRIC.messagesSent);
+      // Waits for 5 s of traffic to 24 subscribers.
       while ((await messages()) < 5 * 30 * 24) await new Promise((resolve) => setTimeout(resolve, 100));
       line.freeze();
       const { result, code, output } = await run;
@@ -207,10 +212,8 @@ describe("load test", { skip: withoutNats() }, () => {
   });
 });
 
-const LOSS = "Every message to every subscriber";
-
-/** A way to a port of this machine that can be blocked without a word. */
-async function lineTo(t: TestContext, port: number): Promise<{ url: string; freeze(): void }> {
+/** Starts a TCP proxy to a port of this machine. `freeze` stops all data without closing a connection. */
+async function startFreezableProxy(t: TestContext, port: number): Promise<{ url: string; freeze(): void }> {
   const sockets: Socket[] = [];
   let frozen = false;
   const server = createServer((near) => {

@@ -1,6 +1,7 @@
 /**
- * Two base images for server/Dockerfile, made of what this machine has: no registry of images is asked. Each keeps Node
- * where its model does, and holds less than its model: what works on these does not need the rest.
+ * Two base images for the Dockerfiles, made from files of this machine, without an image registry. Each one
+ * has Node in the same folder as the real base image, but fewer files. So what works on these images does not
+ * need the other files.
  */
 
 import { execFileSync } from "node:child_process";
@@ -10,14 +11,14 @@ import { type Docker, onPath } from "./docker-daemon.ts";
 
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 
-/** Imports a base for the image as it runs, like distroless: Node and its libraries, not even /etc/passwd or /tmp. */
+/** Imports a runtime base like distroless: Node and its libraries, without /etc/passwd or /tmp. */
 export async function importRuntimeBase(docker: Docker, tag: string): Promise<void> {
   const root = join(docker.folder, "runtime-base");
   install(root, process.execPath, "/nodejs/bin/node");
   await importFolder(docker, root, tag, {});
 }
 
-/** Imports a base to build on, like the official image of Node: npm and a shell too. */
+/** Imports a base for builds, like the official image of Node: with npm and a shell. */
 export async function importNodeBase(docker: Docker, tag: string): Promise<void> {
   const root = join(docker.folder, "node-base");
   install(root, process.execPath, "/usr/local/bin/node");
@@ -26,7 +27,8 @@ export async function importNodeBase(docker: Docker, tag: string): Promise<void>
   const npm = npmFolder();
   cpSync(npm, join(root, "usr/local/lib/node_modules/npm"), { recursive: true });
   symlinkSync("../lib/node_modules/npm/bin/npm-cli.js", join(root, "usr/local/bin/npm"));
-  // The way to the packages that this machine uses: it may go through a mirror, or a proxy with a certificate of its own.
+  // The build uses this machine's package registry setting and certificates, because a mirror or a proxy may
+  // be in use.
   const npmCli = join(npm, "bin/npm-cli.js");
   const registry = execFileSync(process.execPath, [npmCli, "config", "get", "registry"], {
     encoding: "utf8",
@@ -39,7 +41,7 @@ export async function importNodeBase(docker: Docker, tag: string): Promise<void>
   await importFolder(docker, root, tag, env);
 }
 
-/** Copies a program to `path` below `root`, with the libraries that it is linked to. */
+/** Copies a program to `path` below `root`, with the libraries that the program is linked to. */
 function install(root: string, program: string, path: string): void {
   copy(program, join(root, path));
   const libraries = execFileSync("ldd", [program], { encoding: "utf8" }).match(/\/\S+(?= \(0x)/g) ?? [];
@@ -51,7 +53,7 @@ function copy(from: string, to: string): void {
   cpSync(realpathSync(from), to);
 }
 
-/** Where npm is installed: the one that runs this, else the one on PATH. */
+/** Returns the folder of the npm that runs this process, or of the npm on PATH. */
 function npmFolder(): string {
   const running = process.env.npm_execpath;
   const cli = running && basename(running) === "npm-cli.js" ? running : onPath("npm")[0];

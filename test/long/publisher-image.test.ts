@@ -1,4 +1,6 @@
-/** The image of publisher/Dockerfile, built and run by a real Docker daemon on bases made here. */
+/**
+ * The image of publisher/Dockerfile, built and run by a real Docker daemon on base images from this machine.
+ */
 
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
@@ -38,14 +40,14 @@ describe("image of the publisher", { skip: whyNoDocker() ?? withoutNats() }, () 
     await image.build({ DOCKER_BUILDKIT: "0" });
   });
 
-  test("holds the bundle that is built here, and nothing else beside its base", async () => {
+  test("contains the bundle that is built here, and adds nothing else to its base", async () => {
     const outfile = join(docker.folder, "bundle/publisher.mjs");
     await build({ bundle: "publisher", outfile, commit: COMMIT });
     assert.equal(await image.bundleDigest(), digestOf(outfile));
     await assertOneFile(image, BUNDLE);
   });
 
-  test("says how it is to be run", async () => {
+  test("configures user, entrypoint, ports and stop signal", async () => {
     assert.deepEqual(await image.config(), {
       user: "65532:65532",
       entrypoint: ["node", "/app/publisher.mjs"],
@@ -57,7 +59,7 @@ describe("image of the publisher", { skip: whyNoDocker() ?? withoutNats() }, () 
     });
   });
 
-  test("publishes with nothing to write to and no rights, takes a rate, and ends on `docker stop`", async (t) => {
+  test("publishes on a read-only file system without privileges, accepts a rate, and ends on `docker stop`", async (t) => {
     const nats = await startNats(t);
     const url = `http://127.0.0.1:${await freePort()}`;
     const env = { NATS_URL: nats.url, PUBLISHER_PORT: new URL(url).port, RATE: "50" };
@@ -69,7 +71,7 @@ describe("image of the publisher", { skip: whyNoDocker() ?? withoutNats() }, () 
     await eventually("stored events", async () => (await stats()).stored > 50);
     const answer = await fetch(`${url}/rate`, { method: "PUT", body: '{"rate": 0}' });
     assert.equal(((await answer.json()) as Stats).rate, 0);
-    await eventually("the last one stored", async () => {
+    await eventually("the last event stored", async () => {
       const { published, stored } = await stats();
       return published === stored;
     });

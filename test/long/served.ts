@@ -1,4 +1,4 @@
-/** What a client gets of a gateway whose source is the simulator. */
+/** Checks that a gateway with the simulator as its source serves a client. */
 
 import { strict as assert } from "node:assert";
 import { WebSocket } from "ws";
@@ -7,7 +7,7 @@ import type { Owner } from "../harness/owner.ts";
 
 const ENVELOPES = 20;
 
-/** Connects, subscribes to all trades and asserts that they come, without a gap. */
+/** Connects, subscribes to all trades, and asserts that trades arrive without a gap. */
 export async function assertServed(owner: Owner, wsPort: number): Promise<TestClient> {
   const socket = new WebSocket(`ws://127.0.0.1:${wsPort}/ws`);
   owner.after(() => socket.terminate());

@@ -1,4 +1,7 @@
-/** Three NATS VMs with the real server behind their real firewalls: how their cluster comes to be, and how it is updated. */
+/**
+ * Three NATS VMs with the real server and their real firewalls: how the cluster starts, and how it is
+ * updated.
+ */
 
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
@@ -11,9 +14,12 @@ import { buildNats, makeAuthority, NATS_IMAGE, PASSWORDS } from "../startup/nats
 
 const ATTEMPTS = fileURLToPath(new URL("../startup/nats-attempts.ts", import.meta.url));
 const ADDRESSES = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
-const UPDATE = 180_000; // ms for three servers to restart, one after the other
+const UPDATE_TIMEOUT = 180_000; // 3 min for three servers to restart, one after the other
 
-/** Joins the machines through a bridge in the first one; each has its address there and no longer on its own. */
+/**
+ * Connects the machines by a bridge in the first one. Each address moves from the loopback interface to the
+ * bridge.
+ */
 async function join(machines: readonly Machine[]): Promise<void> {
   const [hub] = machines;
   assert.ok(hub);
@@ -34,7 +40,10 @@ async function join(machines: readonly Machine[]): Promise<void> {
   }
 }
 
-/** How the server says that it is: 200 when it agrees with its cluster, 0 when it is away. */
+/**
+ * Returns the status of the server's health page: 200 when it is in sync with its cluster, 0 when it does not
+ * answer.
+ */
 async function health(machine: Machine): Promise<number> {
   const ask = "curl -s -o /dev/null -m 1 -w '%{http_code}' http://127.0.0.1:8222/healthz || true";
   return Number(await machine.shell(ask));
@@ -43,7 +52,7 @@ async function health(machine: Machine): Promise<number> {
 const lastLine = (machine: Machine) => machine.read("serial").trimEnd().split("\n").at(-1) ?? "";
 
 describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout: SUITE }, () => {
-  test("comes up one by one, and is updated one by one while messages are stored", async (t) => {
+  test("starts one server after the other, and updates one after the other while messages are stored", async (t) => {
     const authority = makeAuthority(t);
     const peers = ADDRESSES.map((address) => `${address}:6222`).join(" ");
     const machines: Machine[] = [];
@@ -65,7 +74,7 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
       });
       const { serial, stderr } = await machine.start();
       assert.match(serial[0] ?? stderr, /^odin-startup: ready role=nats .* revision=a1$/);
-      // The first leader needs the votes of all three.
+      // The first election needs the votes of all three servers.
       assert.equal(stderr.includes("ready without its cluster"), machine !== others.at(-1));
     }
     for (const machine of machines)
@@ -89,13 +98,14 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
     const created = await attempt("gateway", [`$JS.API.STREAM.CREATE.ODIN_TOKENS=${JSON.stringify(config)}`]);
     assert.deepEqual(created, [true]);
 
-    // All three learn of it at the same time; the other way round than one after the other, as a deployment does it.
+    // All three machines get the new revision at the same time. A deployment would update them one after the
+    // other.
     for (const machine of [...others, first]) {
       machine.cloud.attributes["odin-image-nats"] = `${NATS_IMAGE}-other`;
       machine.cloud.attributes["odin-revision"] = "b2";
       machine.saveCloud();
     }
-    const end = Date.now() + UPDATE;
+    const end = Date.now() + UPDATE_TIMEOUT;
     let most = 0;
     let stored = 0;
     let lost = 0;
@@ -114,9 +124,9 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
       await pause(50);
     }
     t.diagnostic(
-      `${stored} messages stored, ${lost} refused, ${[...away].length} of 3 seen away, ${most} at once`,
+      `${stored} messages stored, ${lost} refused, ${[...away].length} of 3 servers were unavailable, ${most} at once`,
     );
-    assert.ok(most <= 1, `${most} servers were away at the same time`);
+    assert.ok(most <= 1, `${most} servers were unavailable at the same time`);
     assert.ok(stored > lost, `${stored} messages stored, ${lost} refused`);
     for (const machine of machines) {
       assert.equal(machine.calls("docker", /^docker run .*-other --config/).length, 1);

@@ -44,11 +44,16 @@ export class DeliveryTracker {
   #auditedUpTo = 0;
   /** Offsets that may arrive twice, because the client requested them again with `since`. */
   #mayRepeat: OffsetRange[] = [];
-  /** Offsets that may arrive out of order, because the client requested them on a connection that stayed open. */
+  /**
+   * Offsets that may arrive out of order, because the client requested them on a connection that stayed open.
+   */
   #mayBeLate: OffsetRange[] = [];
   /** Highest offset of each channel on this connection. */
   readonly #newestOf = new Map<string | undefined, number>();
-  /** Offsets among which the gateway reported drops. The last range is open-ended while the client is throttled. */
+  /**
+   * Offsets among which the gateway reported drops. The last range is open-ended while the client is
+   * throttled.
+   */
   #dropped: OffsetRange[] = [];
 
   /** Everything above this offset is due from now on. A later call moves only the last offset. */
@@ -124,7 +129,9 @@ export class DeliveryTracker {
     return gap;
   }
 
-  /** The gateway no longer has these numbers. Their messages have to arrive by a subscription with `since`. */
+  /**
+   * The gateway no longer has these numbers. Their messages have to arrive by a subscription with `since`.
+   */
   abandonGap({ from, to }: Gap): void {
     for (let seq = from; seq <= to; seq++) this.#missingSeqs.delete(seq);
   }
@@ -175,7 +182,8 @@ export class DeliveryTracker {
   /**
    * Compares the received offsets with the expected ones.
    *
-   * @param expected ascending offsets of this client's channels, up to `cutoff`, that were in no earlier audit
+   * @param expected ascending offsets of this client's channels, up to `cutoff`, that were in no earlier
+   *   audit
    */
   audit(expected: readonly number[], cutoff: number): void {
     this.#auditedUpTo = Math.max(this.#auditedUpTo, cutoff);

@@ -1,4 +1,7 @@
-/** Reads the WebSocket frames of a server (RFC 6455), fast enough for ten thousand clients on one core. Also used by the bench. */
+/**
+ * Reads the WebSocket frames of a server (RFC 6455), fast enough for ten thousand clients on one core. Also
+ * used by the bench.
+ */
 
 export const OPCODE = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
@@ -28,7 +31,8 @@ export class FrameReader {
   /**
    * Reads the frames in a chunk of the socket. The caller may reuse `chunk` after the call.
    *
-   * @throws Error on a masked frame, a fragmented message (which none of the measured servers sends), or a huge frame
+   * @throws Error on a masked frame, a fragmented message (which none of the measured servers sends), or a
+   *   huge frame
    */
   push(chunk: Buffer): void {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -63,7 +67,10 @@ export class FrameReader {
   }
 }
 
-/** Encodes a client's frame. The mask is zero: the server unmasks it like any other, and the client saves the work. */
+/**
+ * Encodes a client's frame. The mask is zero: the server unmasks it like any other, and the client saves the
+ * work.
+ */
 export function clientFrame(opcode: number, payload: Buffer): Buffer {
   const { length } = payload;
   const extended = length > 125 ? 2 : 0;

@@ -1,4 +1,7 @@
-/** Requests missing sequence numbers, one request at a time: a gateway reads only 20 messages a second from a client. */
+/**
+ * Requests missing sequence numbers, one request at a time: a gateway reads only 20 messages a second from a
+ * client.
+ */
 
 import type { Gap } from "./delivery-tracker.ts";
 

@@ -1,4 +1,7 @@
-/** Handles the messages that one client receives: envelopes, answers and notices, as PROTOCOL.md describes them. */
+/**
+ * Handles the messages that one client receives: envelopes, answers and notices, as PROTOCOL.md describes
+ * them.
+ */
 
 import type { ControlMessage } from "@odin-ws/protocol";
 import { wallMicros } from "../traffic/clock.ts";
@@ -208,7 +211,8 @@ export class MessageHandler {
     const roundTrip = now - this.#heartbeatSentAt;
     this.#heartbeatSentAt = 0;
     if (!this.#subscribed) this.#onSubscribed(offset);
-    // At the end of a run all clients send heartbeats at once and delay each other, so those are not measured.
+    // At the end of a run all clients send heartbeats at once and delay each other, so those are not
+    // measured.
     else if (!this.#options.slow && this.#dueUpTo === undefined) {
       stats.time("roundTrip", roundTrip);
       stats.clock(roundTrip / 1000, ts - (now - roundTrip / 2) / 1000);

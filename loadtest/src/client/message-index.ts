@@ -1,6 +1,6 @@
 /**
- * All messages that reached this process, by offset. The first copy of a message is parsed and checked; every other
- * copy is only compared with the first one, byte for byte.
+ * All messages that reached this process, by offset. The first copy of a message is parsed and checked; every
+ * other copy is only compared with the first one, byte for byte.
  */
 
 import { digest, unseal } from "../traffic/payload.ts";

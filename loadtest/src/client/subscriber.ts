@@ -1,4 +1,7 @@
-/** One client as PROTOCOL.md describes it: it connects, subscribes, requests what it missed, reconnects and resumes. */
+/**
+ * One client as PROTOCOL.md describes it: it connects, subscribes, requests what it missed, reconnects and
+ * resumes.
+ */
 
 import { ConnectTimer } from "./connect-timer.ts";
 import type { DeliveryTracker } from "./delivery-tracker.ts";
@@ -45,7 +48,10 @@ export class Subscriber {
     return this.#connection?.ended === false;
   }
 
-  /** @param dueAt when the schedule wanted this connection, µs: a delay of this process counts as time to connect */
+  /**
+   * @param dueAt when the schedule wanted this connection, µs: a delay of this process counts as time to
+   * connect
+   */
   connect(dueAt: number): void {
     this.#connectTimer.start(dueAt);
     this.#open();
@@ -87,7 +93,9 @@ export class Subscriber {
       this.#connection?.send({ type: "unsubscribe", channels: this.options.channels });
   }
 
-  /** Records the time that this client has waited so far; otherwise only successful clients would be measured. */
+  /**
+   * Records the time that this client has waited so far; otherwise only successful clients would be measured.
+   */
   recordWait(): void {
     if (this.state !== "ready") this.#connectTimer.stop(this.tracker.started ? "resume" : "connect");
   }
@@ -128,7 +136,8 @@ export class Subscriber {
       return this.#openAfter(this.#delay.afterRefusal(retryAfterMs));
     }
     stats.ended(reason);
-    // A slow client often sees no close code: the close frame waits behind data that the client does not read.
+    // A slow client often sees no close code: the close frame waits behind data that the client does not
+    // read.
     if (this.options.slow) this.closedAsSlow = true;
     else if (!breaksWanted) stats.fault("ended", reason);
     this.#reconnect();

@@ -1,4 +1,7 @@
-/** Draws plots as SVG text, without a browser. Colors are CSS variables of the page, so one drawing fits light and dark. */
+/**
+ * Draws plots as SVG text, without a browser. Colors are CSS variables of the page, so one drawing fits light
+ * and dark.
+ */
 
 import { LineChart, type LineSeriesOption } from "echarts/charts";
 import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent } from "echarts/components";
@@ -7,7 +10,10 @@ import { SVGRenderer } from "echarts/renderers";
 
 echarts.use([LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
 
-/** The drawing library does not accept CSS variables, so each variable has a unique color, which `themed` replaces. */
+/**
+ * The drawing library does not accept CSS variables, so each variable has a unique color, which `themed`
+ * replaces.
+ */
 const COLORS = {
   "--c1": "#010203",
   "--c2": "#010204",
@@ -118,8 +124,9 @@ export function drawPlot(id: string, { lines, marks = [], bands = [], x, y }: Pl
 }
 
 /**
- * Replaces colors by CSS variables, and inline styles by attributes, because the page's content security policy forbids
- * inline styles. Removes what the drawing library's own cursor would need. Prefixes element ids with `id`.
+ * Replaces colors by CSS variables, and inline styles by attributes, because the page's content security
+ * policy forbids inline styles. Removes what the drawing library's own cursor would need. Prefixes element
+ * ids with `id`.
  */
 function themed(svg: string, id: string): string {
   let out = svg;

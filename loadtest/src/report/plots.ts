@@ -36,7 +36,10 @@ const time = (seconds: number): string =>
     ? `${Math.round(seconds)} s`
     : `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
 
-/** Merges neighboring points until at most `most` are left: takes the mean of rates and the worst value of the others. */
+/**
+ * Merges neighboring points until at most `most` are left: takes the mean of rates and the worst value of the
+ * others.
+ */
 export function thinned(points: readonly Point[], most = MAX_POINTS): Point[] {
   const size = Math.ceil(points.length / most);
   if (size <= 1) return [...points];

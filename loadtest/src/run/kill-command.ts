@@ -5,7 +5,8 @@ import { spawn } from "node:child_process";
 const GRACE_MS = 1000; // from SIGTERM to SIGKILL
 
 /**
- * Runs a shell command until it ends. On a timeout or `stop`, ends the command and all processes that it started.
+ * Runs a shell command until it ends. On a timeout or `stop`, ends the command and all processes that it
+ * started.
  *
  * @param withinMs how long the command may take, ms
  * @param stop ends the command early

@@ -1,4 +1,7 @@
-/** Checks before the load that every gateway can be reached from every source address, and observes the messages. */
+/**
+ * Checks before the load that every gateway can be reached from every source address, and observes the
+ * messages.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { WS_PATH } from "@odin-ws/protocol";

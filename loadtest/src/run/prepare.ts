@@ -1,4 +1,7 @@
-/** Prepares a run before its first connection: checks the gateways, plans the subscriptions, starts the publisher. */
+/**
+ * Prepares a run before its first connection: checks the gateways, plans the subscriptions, starts the
+ * publisher.
+ */
 
 import type { Options } from "../settings/options.ts";
 import { createFeed } from "../traffic/create-feed.ts";
@@ -44,7 +47,8 @@ export async function prepare(options: Options): Promise<Prepared> {
     await feed.stop().catch(() => {});
     throw error;
   }
-  // The load test's own publisher sends additional large messages to slow clients, so it needs no higher rate.
+  // The load test's own publisher sends additional large messages to slow clients, so it needs no higher
+  // rate.
   return {
     plan,
     feed,

@@ -25,7 +25,9 @@ export interface ProgressListener {
 }
 
 const TICK_MS = 1000;
-/** A message is audited this long after the first client received it. A later delivery still counts, as late. */
+/**
+ * A message is audited this long after the first client received it. A later delivery still counts, as late.
+ */
 const AUDIT_AFTER_MS = 3000;
 /** Without a new connection for this long, the run stops waiting for more. */
 const STALLED_MS = 45_000; // longer than the longest delay of a client that was refused
@@ -170,14 +172,16 @@ export class Run {
     const deadline = performance.now() + this.#finishMs;
     while (this.#totals.open < this.#mostOpen && performance.now() < deadline && !this.#stop.aborted)
       await this.#wait(200);
-    // Everything that was stored is due to all subscribers. For an external feed: everything that any client received.
+    // Everything that was stored is due to all subscribers. For an external feed: everything that any client
+    // received.
     await this.#sample();
     const upTo = this.#expected.lastOffset;
     const finished = await this.#workers.ask<"finish">({ kind: "finish", upTo, timeoutMs: this.#finishMs });
     await this.#sample();
     const settledOffset = Math.min(...finished.map(({ offset }) => offset));
     const complete = finished.every(({ unsettled }) => unsettled === 0) && Number.isFinite(settledOffset);
-    // The gateway's own offset never lowers what is due: a gateway that lost the stream does not know what it misses.
+    // The gateway's own offset never lowers what is due: a gateway that lost the stream does not know what it
+    // misses.
     const cutoff = complete ? Math.max(upTo, settledOffset) : upTo;
     const audit = this.#expected.takeUpTo(cutoff, performance.now());
     await this.#workers.ask<"audit">({ kind: "audit", ...audit });
@@ -193,7 +197,8 @@ export class Run {
   /** Ends all subscriptions, so that the counts are final. */
   async #unsubscribe(): Promise<void> {
     await this.#workers.ask<"unsubscribe">({ kind: "unsubscribe" });
-    // The answer to a heartbeat arrives after everything that was sent before, so all deliveries are counted then.
+    // The answer to a heartbeat arrives after everything that was sent before, so all deliveries are counted
+    // then.
     await this.#workers.ask<"finish">({ kind: "finish", upTo: 0, timeoutMs: this.#finishMs });
     await this.#sample();
   }

@@ -203,7 +203,10 @@ function commandLine(args: readonly string[], problems: string[]) {
   return { scenario: scenario as Scenario, values, switches };
 }
 
-/** Returns the default addresses of the gateways' metrics. There is no default for several gateways on one host. */
+/**
+ * Returns the default addresses of the gateways' metrics. There is no default for several gateways on one
+ * host.
+ */
 function metricsOf(urls: readonly string[]): string[] {
   const gateways = [...new Set(urls)].map((address) => new URL(address).hostname);
   const hosts = new Set(gateways);

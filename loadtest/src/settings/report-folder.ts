@@ -6,8 +6,8 @@ const REPORT_BYTES = 2_000_000; // 2 MB, more than the report of a short run
 const BYTES_PER_SECOND = 400; // of the timeline
 
 /**
- * Creates the folder and checks that there is space for the report of a run of `seconds`. The check runs before the
- * load, so that a load is not wasted.
+ * Creates the folder and checks that there is space for the report of a run of `seconds`. The check runs
+ * before the load, so that a load is not wasted.
  *
  * @throws Error that says why the report cannot be written, and what to do
  */

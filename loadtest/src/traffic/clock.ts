@@ -1,4 +1,7 @@
-/** The machine's clock in microseconds. It does not jump between two reads, but follows the system clock that `ts` comes from. */
+/**
+ * The machine's clock in microseconds. It does not jump between two reads, but follows the system clock that
+ * `ts` comes from.
+ */
 
 const MAX_DIFFERENCE = 2_000; // µs between this clock and the system clock, before this one is corrected
 

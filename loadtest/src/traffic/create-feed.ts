@@ -7,8 +7,8 @@ import type { Plan } from "./plan.ts";
 
 const NO_FAILURES = { count: 0, first: "" };
 /**
- * Added to the time for which a rate is set. After that time the service returns to its own rate by itself, also when
- * the load test was killed.
+ * Added to the time for which a rate is set. After that time the service returns to its own rate by itself,
+ * also when the load test was killed.
  */
 const MARGIN = 30; // seconds
 const TIMEOUT = 5000; // ms

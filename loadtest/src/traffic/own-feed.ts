@@ -1,4 +1,7 @@
-/** The load test's own publisher: publishes to NATS at an even rate; every message carries a number, its due time and a hash. */
+/**
+ * The load test's own publisher: publishes to NATS at an even rate; every message carries a number, its due
+ * time and a hash.
+ */
 
 import { subjectOf } from "@odin-ws/protocol";
 import { connectPublisher, type Publisher } from "@odin-ws/publisher";
@@ -10,7 +13,10 @@ import { BULK_CHANNEL, type Plan } from "./plan.ts";
 
 const TICK_MS = 5;
 const BULK_BYTES = 65_536; // 64 KiB
-/** Limit for the bulk messages to all slow clients together: enough to fill their buffers without overloading the machine. */
+/**
+ * Limit for the bulk messages to all slow clients together: enough to fill their buffers without overloading
+ * the machine.
+ */
 const BULK_BYTES_PER_SECOND = 52_428_800; // 50 MiB
 const MAX_BULK_RATE = 10; // messages a second
 const CONNECT_TIMEOUT = 5_000; // 5 s

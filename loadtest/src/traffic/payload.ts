@@ -1,11 +1,17 @@
-/** Payloads of the load test's own publisher: JSON with a number, the due time, and a hash over everything before the hash. */
+/**
+ * Payloads of the load test's own publisher: JSON with a number, the due time, and a hash over everything
+ * before the hash.
+ */
 
 import { createHash } from "node:crypto";
 
 export interface Payload {
   /** Number of the message in its run, from 1. */
   n: number;
-  /** When the schedule wanted the message published, µs since 1970. So a late publisher makes latency worse, not better. */
+  /**
+   * When the schedule wanted the message published, µs since 1970. So a late publisher makes latency worse,
+   * not better.
+   */
   due: number;
 }
 
@@ -24,7 +30,10 @@ export function seal(payload: Payload, data: object): object {
   return { ...body, hash: digest(JSON.stringify(body)) };
 }
 
-/** Checks the JSON text of a sealed object. Returns its number and due time, or a text that says what is wrong. */
+/**
+ * Checks the JSON text of a sealed object. Returns its number and due time, or a text that says what is
+ * wrong.
+ */
 export function unseal(text: string): Payload | string {
   const at = text.length - SUFFIX_LENGTH;
   if (!text.startsWith(MEMBER, at)) return "the payload has no hash at its end";

@@ -1,15 +1,23 @@
-/** Decides which connection subscribes to which channels: a message goes to about 12 % of the connections, 1,210 of 10,000. */
+/**
+ * Decides which connection subscribes to which channels: a message goes to about 12 % of the connections,
+ * 1,210 of 10,000.
+ */
 
 import { covers, GLOBAL, isPattern } from "@odin-ws/protocol";
 import { Market } from "@odin-ws/publisher/market";
 
-/** `own`: this load test publishes. `market`: someone else does (the gateway's simulator, the publisher service, a backend). */
+/**
+ * `own`: this load test publishes. `market`: someone else does (the gateway's simulator, the publisher
+ * service, a backend).
+ */
 export type FeedKind = "own" | "market";
 
 export interface Plan {
   kind: FeedKind;
   connections: number;
-  /** Channels or patterns with subscribers. The load test's own publisher publishes to these channels in turn. */
+  /**
+   * Channels or patterns with subscribers. The load test's own publisher publishes to these channels in turn.
+   */
   channels: readonly string[];
   /** Number of subscribers of each channel. */
   subscribers: number;
@@ -25,7 +33,10 @@ export interface Traffic {
 
 const SHARE = 0.121;
 const OWN_PER_CONNECTION = 4;
-/** Channel of large messages for slow clients. Without them, filling the buffers of one client would take minutes. */
+/**
+ * Channel of large messages for slow clients. Without them, filling the buffers of one client would take
+ * minutes.
+ */
 export const BULK_CHANNEL = "LOADBULK.update";
 /** Channel of a connection that is to receive no message. */
 const SILENT_CHANNEL = "LOADSPARE.trade";
@@ -42,11 +53,13 @@ export function ownPlan(connections: number): Plan {
 }
 
 /**
- * Returns the plan for a feed that someone else publishes. If the feed has more than `rate` messages a second, clients
- * subscribe only to as many tokens as have that rate together, so that the load is the requested one.
+ * Returns the plan for a feed that someone else publishes. If the feed has more than `rate` messages a
+ * second, clients subscribe only to as many tokens as have that rate together, so that the load is the
+ * requested one.
  */
 export function marketPlan(connections: number, rate: number, traffic: Traffic): Plan {
-  // The names of the simulated market do not depend on its seed. The tokens with the most messages come first.
+  // The names of the simulated market do not depend on its seed. The tokens with the most messages come
+  // first.
   const known = [...new Market().symbols, GLOBAL];
   const more = traffic.tokens.filter((token) => !known.includes(token));
   const simulated = more.length < traffic.tokens.length / 2 || traffic.tokens.length === 0;
@@ -63,8 +76,8 @@ export function marketPlan(connections: number, rate: number, traffic: Traffic):
 export function channelsOf(plan: Plan, connection: number, slow = false): string[] {
   const { channels, subscribers, connections, kind } = plan;
   if (slow && kind === "market") return ["*.*"];
-  // There are `subscribers` places for each channel. Dealing all places out evenly gives every channel its number of
-  // subscribers, and every connection the same number of channels, give or take one.
+  // There are `subscribers` places for each channel. Dealing all places out evenly gives every channel its
+  // number of subscribers, and every connection the same number of channels, give or take one.
   const places = channels.length * subscribers;
   const from = Math.floor((connection * places) / connections);
   const to = Math.floor(((connection + 1) * places) / connections);
@@ -73,7 +86,10 @@ export function channelsOf(plan: Plan, connection: number, slow = false): string
   return names.length > 0 ? [...new Set(names)] : [SILENT_CHANNEL];
 }
 
-/** Returns a function that says whether a subscriber of these channels and patterns receives a message of a channel. */
+/**
+ * Returns a function that says whether a subscriber of these channels and patterns receives a message of a
+ * channel.
+ */
 export function matcher(channels: readonly string[]): (channel: string) => boolean {
   const exact = new Set(channels);
   const patterns = channels.filter(isPattern);

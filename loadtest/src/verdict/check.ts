@@ -24,8 +24,8 @@ export interface Evidence {
 }
 
 /**
- * The gateways' count of sent messages, and the own count before and after the gateways were read. The checks get a
- * text instead when the counts cannot be compared: the text says why.
+ * The gateways' count of sent messages, and the own count before and after the gateways were read. The checks
+ * get a text instead when the counts cannot be compared: the text says why.
  */
 export interface CountComparison {
   gateway: number;

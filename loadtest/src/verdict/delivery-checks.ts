@@ -36,7 +36,10 @@ export function losses({ result, summary, unsettled }: Evidence): Check[] {
   ];
 }
 
-/** Compares the delivery count with the number of messages, where every message has the same number of subscribers. */
+/**
+ * Compares the delivery count with the number of messages, where every message has the same number of
+ * subscribers.
+ */
 export function deliveryCount({ options, result, subscribers }: Evidence): Check[] {
   const { scenario, nats, connections } = options;
   if (nats === undefined || (scenario !== "sustained" && scenario !== "throughput")) return [];

@@ -1,4 +1,7 @@
-/** All messages that any client received or that the load test published: every subscriber is due each of them. */
+/**
+ * All messages that any client received or that the load test published: every subscriber is due each of
+ * them.
+ */
 
 import type { StreamMessage } from "../worker-messages.ts";
 
@@ -69,7 +72,7 @@ export class ExpectedMessages {
   /**
    * Takes the messages for the next audit: up to the largest offset among those that were added by `untilMs`.
    *
-   * @returns messages that were in no earlier audit; undefined when there are none
+   * @returns messages that were in no earlier audit; undefined without such messages
    */
   takeOlderThan(untilMs: number, nowMs: number): Audit | undefined {
     const old = this.#pending.filter(({ addedAtMs }) => addedAtMs <= untilMs);

@@ -1,4 +1,7 @@
-/** Latency is a difference of two times. Describes their clocks, and corrects the latency when the clocks differ. */
+/**
+ * Latency is a difference of two times. Describes their clocks, and corrects the latency when the clocks
+ * differ.
+ */
 
 import type { FeedKind } from "../traffic/plan.ts";
 import type { Sample } from "../worker-messages.ts";

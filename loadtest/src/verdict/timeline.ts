@@ -74,7 +74,10 @@ export class Timeline {
     this.#heldUp = Math.max(this.#heldUp, sample.delayMs);
   }
 
-  /** Ends a point; called about once a second. Returns the point, corrected by the current estimate of the clocks. */
+  /**
+   * Ends a point; called about once a second. Returns the point, corrected by the current estimate of the
+   * clocks.
+   */
   tick(open: number, gateway: GatewayFigures | undefined, shiftMicros: number): Point {
     const at = this.seconds;
     const elapsed = Math.max(at - this.#lastAt, 0.001);

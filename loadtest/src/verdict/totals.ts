@@ -31,7 +31,10 @@ interface OpenStage extends Omit<Stage, "latency"> {
   latency: Times;
 }
 
-/** Returns the end of the current latency bucket, so that everything that is due by now lies before this boundary. */
+/**
+ * Returns the end of the current latency bucket, so that everything that is due by now lies before this
+ * boundary.
+ */
 const boundary = (): number => (Math.floor(wallMicros() / BUCKET_MICROS) + 1) * BUCKET_MICROS;
 
 export class Totals {

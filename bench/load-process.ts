@@ -1,16 +1,22 @@
-/** The load process: holds all client connections of a run, counts what arrives and compares it with what was published. */
+/**
+ * The load process: holds all client connections of a run, counts deliveries and compares them with the
+ * published messages.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { DIALECTS } from "./dialects.ts";
 import { type Events, LoadConnection } from "./load-connection.ts";
-import type { Answer, Arrived, Command, Connected, Published, Target } from "./load-control.ts";
+import type { Answer, Arrived, Command, Connected, Published, Target } from "./load-messages.ts";
 import { channelsOf } from "./messages.ts";
 import { Histogram } from "./stats.ts";
 
-/** Of so many connections with compression, one reads all its messages. Decompressing all would take the load's own core. */
+/**
+ * With compression, every 50th connection decompresses its messages. Decompressing all messages would need a
+ * whole core.
+ */
 const SAMPLE_EVERY = 50;
-const CONNECT_TIMEOUT_MS = 60_000; // 60 s for all
-/** Time in which a message that came twice would show. */
+const CONNECT_TIMEOUT_MS = 60_000; // 60 s for all connections together
+/** Wait after the last delivery, in which a duplicate would arrive. */
 const GRACE_MS = 100;
 const ERRORS_SHOWN = 5;
 
@@ -23,7 +29,7 @@ let bytes = 0;
 let pings = 0;
 let pingsBefore = 0;
 let lastAt = 0;
-/** Deliveries that a `finish` waits for. */
+/** Number of deliveries that `finish` waits for. */
 let wanted = Number.POSITIVE_INFINITY;
 let arrived: (() => void) | undefined;
 
@@ -44,7 +50,7 @@ const events = {
   pinged: (): void => void pings++,
 };
 
-/** Makes the connections, at most `inFlight` of them at a time; those that are refused stay away. */
+/** Opens the connections, at most `inFlight` at a time. Refused connections are not retried. */
 async function connectAll({ dialect, port, deflate, plan, inFlight }: Target): Promise<Connected> {
   const refused: Record<string, number> = {};
   const begin = performance.now();
@@ -68,7 +74,7 @@ async function connectAll({ dialect, port, deflate, plan, inFlight }: Target): P
         settled(connection);
       } else {
         connections.delete(connection);
-        fail(`a connection: ${reason}`);
+        fail(`a connection failed: ${reason}`);
       }
     },
   };
@@ -112,13 +118,13 @@ async function finish(published: Published, timeoutMs: number): Promise<Arrived>
   }
   await sleep(GRACE_MS);
   while (connections.values().some(({ pending }) => pending > 0)) await sleep(1);
-  if (deliveries !== total) fail(`${deliveries} deliveries where ${total} were due`);
+  if (deliveries !== total) fail(`${deliveries} deliveries arrived, ${total} were due`);
   const wrong = [...connections].filter(
     (connection) =>
       connection.received - (receivedBefore.get(connection) ?? 0) !== due(connection, published),
   );
   if (wrong.length > 0)
-    fail(`${wrong.length} connections got more or less than was published to their channels`);
+    fail(`${wrong.length} connections received more or fewer messages than were published to their channels`);
   if (errorCount > errors.length) errors.push(`… and ${errorCount - errors.length} more`);
   const latency = histogram.summary();
   return {
@@ -132,7 +138,7 @@ async function finish(published: Published, timeoutMs: number): Promise<Arrived>
   };
 }
 
-async function obey(command: Command): Promise<Answer> {
+async function execute(command: Command): Promise<Answer> {
   try {
     switch (command.kind) {
       case "connect":
@@ -149,5 +155,5 @@ async function obey(command: Command): Promise<Answer> {
   }
 }
 
-process.on("message", async (command: Command) => process.send?.(await obey(command)));
+process.on("message", async (command: Command) => process.send?.(await execute(command)));
 process.on("disconnect", () => process.exit());

@@ -1,4 +1,4 @@
-/** What the bench and its load process say to each other. */
+/** Messages between the bench and its load process. */
 
 import type { DialectName } from "./dialects.ts";
 import type { Plan } from "./messages.ts";
@@ -7,44 +7,44 @@ import type { Latency } from "./stats.ts";
 export interface Target {
   dialect: DialectName;
   port: number;
-  /** Offer permessage-deflate, as browsers do. */
+  /** Offer permessage-deflate, like browsers. */
   deflate: boolean;
   plan: Plan;
-  /** Connections that are being made at the same time. */
+  /** How many connections may be opening at the same time. */
   inFlight: number;
 }
 
-/** Messages published, by channel. */
+/** Number of published messages, by channel. */
 export type Published = Record<string, number>;
 
 export type Command =
   | { kind: "connect"; target: Target }
-  /** Counts from zero again. */
+  /** Resets all counts. */
   | { kind: "begin" }
-  /** Waits until all that was published since `begin` has arrived everywhere, then compares. */
+  /** Waits until everything that was published since `begin` has arrived, then compares. */
   | { kind: "finish"; published: Published; timeoutMs: number }
   | { kind: "pings" };
 
 export interface Connected {
-  /** Connections that are subscribed. */
+  /** Number of subscribed connections. */
   served: number;
-  /** Reasons why others are not, with how often. */
+  /** How many of the others failed, by reason. */
   refused: Record<string, number>;
   seconds: number;
 }
 
 export interface Arrived {
   deliveries: number;
-  /** Frames of the deliveries, headers included. */
+  /** Bytes of the deliveries' frames, with headers. */
   bytes: number;
-  /** Heartbeats that the server sent meanwhile. */
+  /** Heartbeats that the server sent since `begin`. */
   pings: number;
   latency: Latency;
-  /** `moment()` of the last delivery. */
+  /** `moment()` of the last delivery's arrival. */
   lastAt: number;
-  /** Messages that were decompressed, or read as they were, and found right. */
+  /** Deliveries whose content was read and is right. */
   checked: number;
-  /** What was lost, doubled, out of order or broken; empty when all is well. */
+  /** Losses, duplicates, wrong order and broken messages; empty when there are no errors. */
   errors: string[];
 }
 
@@ -55,5 +55,5 @@ export interface Answers {
   pings: number;
 }
 
-/** An answer, or the message of the error that the command ended with. */
+/** The result of a command, or the message of its error. */
 export type Answer = { result: Answers[keyof Answers] } | { error: string };
