@@ -19,7 +19,10 @@ export interface Traffic {
   /** CPU for each delivery, µs: without and with the CPU that the idle server uses. */
   cpuMicros: number;
   cpuMicrosRaw: number;
-  /** CPU of the load process for each delivery, µs. The load shares the cores, so it is a bottleneck unless this is small. */
+  /**
+   * CPU of the load process for each delivery, µs. The load process shares the cores with the server, so a
+   * large value means that the load process is a bottleneck.
+   */
   loadMicros: number;
   /** Bytes on the wire for each delivery, without the headers of TCP and IP. */
   bytes: number;

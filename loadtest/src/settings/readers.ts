@@ -1,7 +1,4 @@
-/**
- * Reads settings from text. A reader returns the value, or a sentence that begins with "must" and says what
- * it must be.
- */
+/** Reads settings from text. A reader returns the value, or a sentence that begins with "must" and says what it must be. */
 export type Reader<T> = (text: string) => T | string;
 
 export const bounded =

@@ -34,8 +34,8 @@ export interface Traffic {
 const SHARE = 0.121;
 const OWN_PER_CONNECTION = 4;
 /**
- * Channel of large messages for slow clients. Without them, filling the buffers of one client would take
- * minutes.
+ * Channel of large messages for slow clients. Without large messages, filling the buffers of one client would
+ * take minutes.
  */
 export const BULK_CHANNEL = "LOADBULK.update";
 /** Channel of a connection that is to receive no message. */
