@@ -2,12 +2,12 @@
 
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { connect } from "../harness/client.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { suiteOwner } from "../harness/owner.ts";
+import { startGateway } from "../harness/gateway.ts";
+import { withoutNats } from "../harness/nats.ts";
 import { inflate, OPCODE, type RawClient, rawUpgrade } from "../harness/raw.ts";
+import { shareGateway } from "../harness/shared-gateway.ts";
 
 const EXTENSIONS = "Sec-WebSocket-Extensions";
 const offering = (extensions: string) => ({ headers: { [EXTENSIONS]: extensions } });
@@ -41,14 +41,7 @@ const wireBytes = (client: RawClient) =>
   client.frames.filter(({ opcode }) => opcode === OPCODE.text).at(-1)?.wireBytes ?? 0;
 
 describe("compression", { skip: withoutNats() }, () => {
-  const owner = suiteOwner();
-  let nats: Nats;
-  let gateway: Gateway;
-
-  before(async () => {
-    nats = await startNats(owner);
-    gateway = await startGateway(owner, { nats });
-  });
+  const shared = shareGateway();
 
   const subscribed = async (client: RawClient, channel: string) => {
     client.send({ type: "subscribe", channels: [channel] });
@@ -56,13 +49,13 @@ describe("compression", { skip: withoutNats() }, () => {
   };
 
   test("who offers it gets compressed frames, who does not gets plain ones", async (t) => {
-    const deflating = await rawUpgrade(t, gateway, offering("permessage-deflate"));
-    const plain = await rawUpgrade(t, gateway);
+    const deflating = await rawUpgrade(t, shared.gateway, offering("permessage-deflate"));
+    const plain = await rawUpgrade(t, shared.gateway);
     assert.match(deflating.header(EXTENSIONS), /^permessage-deflate\b.*server_no_context_takeover/);
     assert.equal(plain.header(EXTENSIONS), "");
     for (const client of [deflating, plain]) await subscribed(client, "global.trending");
     const bodies = Array.from({ length: 5 }, trending);
-    await nats.publishAll("odin.global.trending", bodies);
+    await shared.nats.publishAll("odin.global.trending", bodies);
     for (const client of [deflating, plain]) {
       const frames = (await client.receive(7)).slice(2);
       for (const [index, { fin, rsv1 }] of frames.entries()) {
@@ -81,7 +74,7 @@ describe("compression", { skip: withoutNats() }, () => {
     test(`server_max_window_bits=${bits} is honoured`, async (t) => {
       const client = await rawUpgrade(
         t,
-        gateway,
+        shared.gateway,
         offering(`permessage-deflate; server_max_window_bits=${bits}; client_max_window_bits`),
       );
       assert.equal(client.status, 101);
@@ -92,7 +85,7 @@ describe("compression", { skip: withoutNats() }, () => {
       const channel = `WINDOW${bits}.trade`;
       await subscribed(client, channel);
       const body = farRepeats();
-      await nats.publish(`odin.token.${channel}`, body);
+      await shared.nats.publish(`odin.token.${channel}`, body);
       await client.receive(3);
       const frame = client.frames.filter(({ opcode }) => opcode === OPCODE.text).at(-1);
       assert.ok(frame);
@@ -105,10 +98,10 @@ describe("compression", { skip: withoutNats() }, () => {
 
   test("clients with different windows and without any get the same text at the same time", async (t) => {
     const offers = ["", "permessage-deflate", "permessage-deflate; server_max_window_bits=9"];
-    const clients = await Promise.all(offers.map((offer) => rawUpgrade(t, gateway, offering(offer))));
+    const clients = await Promise.all(offers.map((offer) => rawUpgrade(t, shared.gateway, offering(offer))));
     for (const client of clients) await subscribed(client, "MIXED.trade");
     const bodies = Array.from({ length: 20 }, farRepeats);
-    await nats.publishAll("odin.token.MIXED.trade", bodies);
+    await shared.nats.publishAll("odin.token.MIXED.trade", bodies);
     for (const [index, client] of clients.entries()) {
       await client.receive(22);
       const texts = client.texts(index === 2 ? 9 : 15).slice(2);
@@ -122,7 +115,7 @@ describe("compression", { skip: withoutNats() }, () => {
       "permessage-deflate; server_max_window_bits=99",
       "permessage-bzip2",
     ]) {
-      const client = await rawUpgrade(t, gateway, offering(offer));
+      const client = await rawUpgrade(t, shared.gateway, offering(offer));
       assert.equal(client.header(EXTENSIONS), "", offer);
       // Declining the extension or refusing the handshake are both right.
       assert.ok(client.status === 101 || client.status === 400, `${offer}: ${client.status}`);
@@ -132,20 +125,20 @@ describe("compression", { skip: withoutNats() }, () => {
   test("of several offers one that fits is chosen", async (t) => {
     const client = await rawUpgrade(
       t,
-      gateway,
+      shared.gateway,
       offering("permessage-deflate; server_max_window_bits=10, permessage-deflate"),
     );
     assert.match(client.header(EXTENSIONS), /^permessage-deflate/);
   });
 
   test("small and incompressible bodies arrive like all others", async (t) => {
-    const client = await connect(t, gateway, { deflate: true });
+    const client = await connect(t, shared.gateway, { deflate: true });
     await client.subscribe(["TINY.trade"]);
     const bodies = ["0", '""', "{}", JSON.stringify(randomBytes(40).toString("base64")), '{"price":1.25}'];
     for (let length = 1; length < 400; length += 7) {
       bodies.push(JSON.stringify(randomBytes(length).toString("latin1")), JSON.stringify("a".repeat(length)));
     }
-    await nats.publishAll("odin.token.TINY.trade", bodies);
+    await shared.nats.publishAll("odin.token.TINY.trade", bodies);
     await client.receive(bodies.length);
     const texts = client.texts.slice(-bodies.length);
     for (const [index, body] of bodies.entries()) {
@@ -154,18 +147,18 @@ describe("compression", { skip: withoutNats() }, () => {
   });
 
   test("a long connection stays readable when seq grows", async (t) => {
-    const client = await connect(t, gateway, { deflate: true });
+    const client = await connect(t, shared.gateway, { deflate: true });
     await client.subscribe(["LONG.trade"]);
     const body = JSON.stringify({ text: "compress me ".repeat(30) });
     for (let round = 0; round < 11; round++) {
-      await nats.publishAll("odin.token.LONG.trade", Array(100).fill(body));
+      await shared.nats.publishAll("odin.token.LONG.trade", Array(100).fill(body));
       await client.receive((round + 1) * 100);
     }
     assert.equal(client.envelopes.at(-1)?.seq, 1100);
   });
 
   test("what the client compresses is understood", async (t) => {
-    const client = await connect(t, gateway, { deflate: true });
+    const client = await connect(t, shared.gateway, { deflate: true });
     const channels = Array.from({ length: 120 }, (_, n) => `COMPRESSED${n}.trade`);
     // Above 1 KiB, where the client's library compresses.
     const ack = await client.subscribe(channels);
@@ -175,11 +168,11 @@ describe("compression", { skip: withoutNats() }, () => {
   });
 
   test("bytes are counted by encoding", async (t) => {
-    const client = await connect(t, gateway, { deflate: true });
+    const client = await connect(t, shared.gateway, { deflate: true });
     await client.subscribe(["global.trending"]);
-    const offset = await nats.publish("odin.global.trending", trending());
+    const offset = await shared.nats.publish("odin.global.trending", trending());
     await client.at(offset);
-    const encodings = (await gateway.metrics())
+    const encodings = (await shared.gateway.metrics())
       .series("ws_bytes_sent_total")
       .filter(({ value }) => value > 0)
       .map(({ labels }) => labels.encoding);
@@ -187,12 +180,12 @@ describe("compression", { skip: withoutNats() }, () => {
   });
 
   test("WS_COMPRESSION=false declines the offer", async (t) => {
-    const off = await startGateway(t, { nats, env: { WS_COMPRESSION: "false" } });
+    const off = await startGateway(t, { nats: shared.nats, env: { WS_COMPRESSION: "false" } });
     const client = await rawUpgrade(t, off, offering("permessage-deflate"));
     assert.equal(client.status, 101);
     assert.equal(client.header(EXTENSIONS), "");
     await subscribed(client, "PLAIN.trade");
-    await nats.publish("odin.token.PLAIN.trade", trending());
+    await shared.nats.publish("odin.token.PLAIN.trade", trending());
     await client.receive(3);
     assert.ok(client.frames.every(({ rsv1 }) => !rsv1));
   });

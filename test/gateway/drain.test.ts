@@ -47,7 +47,7 @@ describe("drain", { concurrency: true }, () => {
 
       const exit = await within("exit", gateway.process.exited);
       assert.deepEqual(exit, { code: 0, signal: null });
-      await gateway.noneLeft();
+      await gateway.noProcessLeft();
     });
   }
 
@@ -98,7 +98,7 @@ describe("drain", { concurrency: true }, () => {
       await within("exit", gateway.process.exited);
       assert.ok(Date.now() - start < 3000, `took ${Date.now() - start} ms`);
       await within("all closed", Promise.all(clients.map((client) => client.closed)));
-      await gateway.noneLeft();
+      await gateway.noProcessLeft();
     });
   }
 

@@ -1,27 +1,19 @@
 /** The envelope: the publisher's bytes as they are, its type and priority, its place in the stream. */
 
 import { strict as assert } from "node:assert";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { EVENTS } from "@odin-ws/protocol";
 import { connect } from "../harness/client.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
-import { type Nats, STREAM, startNats, withoutNats } from "../harness/nats.ts";
-import { suiteOwner } from "../harness/owner.ts";
+import { STREAM, withoutNats } from "../harness/nats.ts";
+import { shareGateway } from "../harness/shared-gateway.ts";
 import { eventually } from "../harness/wait.ts";
 
 describe("envelope", { skip: withoutNats() }, () => {
-  const owner = suiteOwner();
-  let nats: Nats;
-  let gateway: Gateway;
-
-  before(async () => {
-    nats = await startNats(owner);
-    gateway = await startGateway(owner, { nats });
-  });
+  const shared = shareGateway();
 
   test("the publisher's JSON travels byte for byte", async (t) => {
-    const plain = await connect(t, gateway);
-    const deflating = await connect(t, gateway, { deflate: true });
+    const plain = await connect(t, shared.gateway);
+    const deflating = await connect(t, shared.gateway, { deflate: true });
     for (const client of [plain, deflating]) await client.subscribe(["BYTES.trade"]);
     const bodies = [
       '{"price":1.0,"tiny":1e-400,"huge":1e400,"zero":-0,"long":0.10000000000000000000000001}',
@@ -35,7 +27,7 @@ describe("envelope", { skip: withoutNats() }, () => {
       "[]",
       "true",
     ];
-    const offsets = await nats.publishAll("odin.token.BYTES.trade", bodies);
+    const offsets = await shared.nats.publishAll("odin.token.BYTES.trade", bodies);
     for (const client of [plain, deflating]) {
       const envelopes = await client.receive(bodies.length);
       const texts = client.texts.slice(-bodies.length);
@@ -47,8 +39,8 @@ describe("envelope", { skip: withoutNats() }, () => {
   });
 
   test("every length of frame arrives whole", async (t) => {
-    const plain = await connect(t, gateway);
-    const deflating = await connect(t, gateway, { deflate: true });
+    const plain = await connect(t, shared.gateway);
+    const deflating = await connect(t, shared.gateway, { deflate: true });
     for (const client of [plain, deflating]) await client.subscribe(["LENGTH.trade"]);
     // Around 125, 65,535 and the limits of a stored deflate block, whatever the envelope adds to the body.
     const around = (length: number) => Array.from({ length: 160 }, (_, n) => Math.max(0, length - n));
@@ -56,7 +48,7 @@ describe("envelope", { skip: withoutNats() }, () => {
     const bodies = lengths.map((length, n) => JSON.stringify(String(n % 10).repeat(length)));
     for (const [index, body] of bodies.entries()) {
       // In lock step: a burst of this size would, rightly, overflow the send buffers.
-      const offset = await nats.publish("odin.token.LENGTH.trade", body);
+      const offset = await shared.nats.publish("odin.token.LENGTH.trade", body);
       for (const client of [plain, deflating]) {
         const { data } = await client.at(offset);
         // Compared by hand: a failing deepEqual would print megabytes.
@@ -66,17 +58,17 @@ describe("envelope", { skip: withoutNats() }, () => {
   });
 
   test("ts is the time at which the stream stored the message", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["TIME.trade"]);
-    const seq = await nats.publish("odin.token.TIME.trade", {});
+    const seq = await shared.nats.publish("odin.token.TIME.trade", {});
     const { ts } = await client.at(seq);
-    const stored = await nats.jsm.streams.getMessage(STREAM, { seq });
+    const stored = await shared.nats.jsm.streams.getMessage(STREAM, { seq });
     assert.ok(Number.isSafeInteger(ts));
     assert.ok(Math.abs(ts - (stored?.time.getTime() ?? 0)) <= 1, `${ts} against ${stored?.time.getTime()}`);
   });
 
   test("type and priority follow the event", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["KIND.*", "global.*"]);
     const kinds: [subject: string, type: string, priority: string][] = [
       ["token.KIND.trade", "price:update", "high"],
@@ -97,7 +89,7 @@ describe("envelope", { skip: withoutNats() }, () => {
     ];
     const tested = kinds.map(([subject]) => subject.split(".").at(-1));
     for (const event of Object.keys(EVENTS)) assert.ok(tested.includes(event), `add a row for ${event}`);
-    for (const [subject] of kinds) await nats.publish(`odin.${subject}`, {});
+    for (const [subject] of kinds) await shared.nats.publish(`odin.${subject}`, {});
     const got = await client.receive(kinds.length);
     assert.deepEqual(
       got.map(({ channel, type, priority }) => [channel, type, priority]),
@@ -106,7 +98,7 @@ describe("envelope", { skip: withoutNats() }, () => {
   });
 
   test("the publisher's headers override type and priority", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["HEAD.trade"]);
     const cases: [headers: Record<string, string>, type: string, priority: string][] = [
       [{ "Odin-Type": "price:correction" }, "price:correction", "high"],
@@ -115,7 +107,7 @@ describe("envelope", { skip: withoutNats() }, () => {
       // Not a priority: the event's own stands.
       [{ "Odin-Priority": "urgent" }, "price:update", "high"],
     ];
-    for (const [headers] of cases) await nats.publish("odin.token.HEAD.trade", {}, { headers });
+    for (const [headers] of cases) await shared.nats.publish("odin.token.HEAD.trade", {}, { headers });
     const got = await client.receive(cases.length);
     assert.deepEqual(
       got.map(({ type, priority }) => [type, priority]),
@@ -124,23 +116,23 @@ describe("envelope", { skip: withoutNats() }, () => {
   });
 
   test("a header cannot break out of the envelope", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["EVIL.trade"]);
     const headers = { "Odin-Type": 'x","data":"forged' };
-    const evil = await nats.publish("odin.token.EVIL.trade", { real: 1 }, { headers });
-    const last = await nats.publish("odin.token.EVIL.trade", { real: 2 });
+    const evil = await shared.nats.publish("odin.token.EVIL.trade", { real: 1 }, { headers });
+    const last = await shared.nats.publish("odin.token.EVIL.trade", { real: 2 });
     await client.at(last);
     const first = await client.at(evil);
     assert.deepEqual(first.data, { real: 1 });
   });
 
   test("a message published twice under one Nats-Msg-Id comes once", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["DEDUP.trade"]);
     const headers = { "Nats-Msg-Id": "event-1" };
-    const first = await nats.publish("odin.token.DEDUP.trade", {}, { headers });
-    assert.equal(await nats.publish("odin.token.DEDUP.trade", {}, { headers }), first);
-    const last = await nats.publish("odin.token.DEDUP.trade", {});
+    const first = await shared.nats.publish("odin.token.DEDUP.trade", {}, { headers });
+    assert.equal(await shared.nats.publish("odin.token.DEDUP.trade", {}, { headers }), first);
+    const last = await shared.nats.publish("odin.token.DEDUP.trade", {});
     await client.at(last);
     assert.deepEqual(
       client.envelopes.map(({ offset }) => offset),
@@ -149,20 +141,20 @@ describe("envelope", { skip: withoutNats() }, () => {
   });
 
   test("what is not JSON is counted, logged once and not delivered", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["BAD.trade"]);
-    const before = (await gateway.metrics()).sum("ws_messages_dropped_total");
-    const logged = gateway.process.output.length;
+    const before = (await shared.gateway.metrics()).sum("ws_messages_dropped_total");
+    const logged = shared.gateway.process.output.length;
     const bad = ["not json", '{"a":1}x', "", '{"a":', "NaN", "'a'", Buffer.from([0x22, 0xff, 0xfe, 0x22])];
-    for (const body of bad) await nats.publish("odin.token.BAD.trade", body);
-    const last = await nats.publish("odin.token.BAD.trade", { good: true });
+    for (const body of bad) await shared.nats.publish("odin.token.BAD.trade", body);
+    const last = await shared.nats.publish("odin.token.BAD.trade", { good: true });
     await client.at(last);
     assert.equal(client.envelopes.length, 1);
-    await gateway.metric("ws_messages_dropped_total", {}, (value) => value === before + bad.length);
-    const lines = () => gateway.process.output.slice(logged).split("\n");
+    await shared.gateway.metric("ws_messages_dropped_total", {}, (value) => value === before + bad.length);
+    const lines = () => shared.gateway.process.output.slice(logged).split("\n");
     const complaints = () => lines().filter((line) => /json/i.test(line)).length;
     await eventually("a line about it", () => complaints() > 0);
     assert.equal(complaints(), 1, lines().join("\n"));
-    await gateway.assertAlive();
+    await shared.gateway.assertAlive();
   });
 });

@@ -1,12 +1,11 @@
 /** /metrics, /stats, /health and /live. */
 
 import { strict as assert } from "node:assert";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { connect } from "../harness/client.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
 import { get } from "../harness/http.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { suiteOwner } from "../harness/owner.ts";
+import { withoutNats } from "../harness/nats.ts";
+import { shareGateway } from "../harness/shared-gateway.ts";
 import { eventually } from "../harness/wait.ts";
 
 // Name → type; undefined where the contract leaves the type open.
@@ -60,39 +59,36 @@ const STATS = [
 ];
 
 describe("operations port", { skip: withoutNats() }, () => {
-  const owner = suiteOwner();
-  let nats: Nats;
-  let gateway: Gateway;
-
-  before(async () => {
-    nats = await startNats(owner);
-    gateway = await startGateway(owner, { nats });
-  });
+  const shared = shareGateway();
 
   test("every metric of the contract is there before anything happened, with its type", async () => {
-    const metrics = await gateway.metrics();
+    const metrics = await shared.gateway.metrics();
     const missing = Object.keys(NAMES).filter((name) => !metrics.types.has(name));
     assert.deepEqual(missing, []);
     for (const [name, type] of Object.entries(NAMES)) {
       if (type !== undefined) assert.equal(metrics.types.get(name), type, name);
     }
-    const answer = await gateway.ops("/metrics");
+    const answer = await shared.gateway.ops("/metrics");
     assert.match(answer.headers["content-type"] ?? "", /^text\/plain/);
   });
 
   test("values move with what happens", async (t) => {
-    const before = await gateway.metrics();
-    const clients = [await connect(t, gateway), await connect(t, gateway), await connect(t, gateway)];
+    const before = await shared.gateway.metrics();
+    const clients = [
+      await connect(t, shared.gateway),
+      await connect(t, shared.gateway),
+      await connect(t, shared.gateway),
+    ];
     for (const client of clients) await client.subscribe(["MOVE.trade", "MOVE.update"]);
-    for (let n = 0; n < 10; n++) await nats.publish("odin.token.MOVE.trade", { n });
-    await nats.publish("odin.token.NOBODY.trade", {});
-    const last = await nats.publish("odin.token.MOVE.update", {});
+    for (let n = 0; n < 10; n++) await shared.nats.publish("odin.token.MOVE.trade", { n });
+    await shared.nats.publish("odin.token.NOBODY.trade", {});
+    const last = await shared.nats.publish("odin.token.MOVE.update", {});
     await Promise.all(clients.map((client) => client.at(last)));
     await clients[0]?.ask({ type: "replay", from_seq: 1, to_seq: 5 }, "replay_end");
     await clients[0]?.subscribe(["MOVE.trade"], clients[0].position);
     await clients[2]?.close();
-    await eventually("two connections", async () => (await gateway.stats()).connections === 2);
-    const after = await gateway.metrics();
+    await eventually("two connections", async () => (await shared.gateway.stats()).connections === 2);
+    const after = await shared.gateway.metrics();
     const moved = (name: string, labels = {}) => after.sum(name, labels) - before.sum(name, labels);
     assert.equal(after.sum("ws_connections_current"), 2);
     assert.equal(moved("ws_connections_total"), 3);
@@ -111,17 +107,17 @@ describe("operations port", { skip: withoutNats() }, () => {
     assert.ok(moved("ws_bytes_sent_total") > 33 * 80);
     assert.equal(after.sum("ws_nats_connected"), 1);
     assert.equal(after.sum("ws_draining"), 0);
-    await gateway.metric("ws_memory_usage_bytes", {}, (value) => value > 20e6);
-    await gateway.metric("ws_capacity_ratio", {}, (value) => value > 0);
+    await shared.gateway.metric("ws_memory_usage_bytes", {}, (value) => value > 20e6);
+    await shared.gateway.metric("ws_capacity_ratio", {}, (value) => value > 0);
   });
 
   test("latency is measured from the publish to the write", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["LATENCY.trade"]);
-    const before = await gateway.metrics();
-    for (let n = 0; n < 20; n++) await nats.publish("odin.token.LATENCY.trade", { n });
+    const before = await shared.gateway.metrics();
+    for (let n = 0; n < 20; n++) await shared.nats.publish("odin.token.LATENCY.trade", { n });
     await client.receive(20);
-    const after = await gateway.metrics();
+    const after = await shared.gateway.metrics();
     const moved = (suffix: string) =>
       after.sum(`ws_message_latency_seconds_${suffix}`) - before.sum(`ws_message_latency_seconds_${suffix}`);
     assert.ok(moved("count") > 0);
@@ -130,13 +126,13 @@ describe("operations port", { skip: withoutNats() }, () => {
   });
 
   test("labels do not grow with tokens or with unknown events", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["*.*"]);
-    const seriesBefore = (await gateway.metrics()).samples.length;
+    const seriesBefore = (await shared.gateway.metrics()).samples.length;
     let last = 0;
-    for (let n = 0; n < 60; n++) last = await nats.publish(`odin.token.CARD${n}.made_up_${n}`, {});
+    for (let n = 0; n < 60; n++) last = await shared.nats.publish(`odin.token.CARD${n}.made_up_${n}`, {});
     await client.at(last);
-    const { samples } = await gateway.metrics();
+    const { samples } = await shared.gateway.metrics();
     assert.ok(samples.length - seriesBefore < 30, `${samples.length - seriesBefore} more series`);
     assert.equal(
       samples.some(({ labels }) => Object.values(labels).some((value) => /CARD|made_up/.test(value))),
@@ -144,7 +140,7 @@ describe("operations port", { skip: withoutNats() }, () => {
     );
     client.send({ type: "made_up_type" });
     await client.control("error");
-    const received = (await gateway.metrics()).series("ws_messages_received_total");
+    const received = (await shared.gateway.metrics()).series("ws_messages_received_total");
     assert.equal(
       received.some(({ labels }) => labels.type === "made_up_type"),
       false,
@@ -152,14 +148,14 @@ describe("operations port", { skip: withoutNats() }, () => {
   });
 
   test("/stats is JSON with the keys of the contract", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["STATS.trade", "STATS.update"]);
     // Measured once a second.
-    await eventually("a first measurement", async () => (await gateway.stats()).rss_bytes > 20e6);
-    const before = await gateway.stats();
-    const offset = await nats.publish("odin.token.STATS.trade", {});
+    await eventually("a first measurement", async () => (await shared.gateway.stats()).rss_bytes > 20e6);
+    const before = await shared.gateway.stats();
+    const offset = await shared.nats.publish("odin.token.STATS.trade", {});
     await client.at(offset);
-    const stats = await gateway.stats();
+    const stats = await shared.gateway.stats();
     assert.deepEqual(Object.keys(stats).toSorted(), STATS.toSorted());
     assert.equal(stats.offset, offset);
     assert.equal(stats.epoch, client.welcome.epoch);
@@ -174,17 +170,17 @@ describe("operations port", { skip: withoutNats() }, () => {
 
   test("/health and /live say so in JSON, other paths are 404, and the ports do not mix", async () => {
     for (const path of ["/health", "/live"]) {
-      const { status, body, headers } = await gateway.ops(path);
+      const { status, body, headers } = await shared.gateway.ops(path);
       assert.equal(status, 200);
       assert.match(headers["content-type"] ?? "", /application\/json/);
       assert.equal(typeof JSON.parse(body), "object");
     }
     for (const path of ["/", "/ws", "/healthz", "/metrics/x", "/../etc/passwd"]) {
-      assert.equal((await gateway.ops(path)).status, 404, path);
+      assert.equal((await shared.gateway.ops(path)).status, 404, path);
     }
     for (const path of ["/health", "/metrics", "/stats", "/live"]) {
-      assert.equal((await get(`http://127.0.0.1:${gateway.wsPort}${path}`)).status, 404, path);
+      assert.equal((await get(`http://127.0.0.1:${shared.gateway.wsPort}${path}`)).status, 404, path);
     }
-    assert.equal((await get(`http://127.0.0.1:${gateway.opsPort}/health?from=probe`)).status, 200);
+    assert.equal((await get(`http://127.0.0.1:${shared.gateway.opsPort}/health?from=probe`)).status, 200);
   });
 });

@@ -1,30 +1,23 @@
 /** The wire protocol: welcome, subscriptions, patterns, heartbeat. */
 
 import { strict as assert } from "node:assert";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { connect } from "../harness/client.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { suiteOwner } from "../harness/owner.ts";
+import { startGateway } from "../harness/gateway.ts";
+import { withoutNats } from "../harness/nats.ts";
+import { shareGateway } from "../harness/shared-gateway.ts";
 import { eventually, within } from "../harness/wait.ts";
 
 describe("protocol", { skip: withoutNats() }, () => {
-  const owner = suiteOwner();
-  let nats: Nats;
-  let gateway: Gateway;
-
-  before(async () => {
-    nats = await startNats(owner);
-    gateway = await startGateway(owner, { nats });
-  });
+  const shared = shareGateway();
 
   test("the welcome comes first and says where the stream is", async (t) => {
-    const offset = await nats.publish("odin.token.WELCOME.trade", { price: 1 });
-    const witness = await connect(t, gateway);
-    await gateway.metric("ws_stream_messages_total", { event: "trade" }, (value) => value >= 1);
-    const client = await connect(t, gateway);
+    const offset = await shared.nats.publish("odin.token.WELCOME.trade", { price: 1 });
+    const witness = await connect(t, shared.gateway);
+    await shared.gateway.metric("ws_stream_messages_total", { event: "trade" }, (value) => value >= 1);
+    const client = await connect(t, shared.gateway);
     const { welcome } = client;
-    const stats = await gateway.stats();
+    const stats = await shared.gateway.stats();
     assert.equal(welcome.offset, offset);
     assert.equal(welcome.epoch, stats.epoch);
     assert.equal(welcome.instance, stats.instance);
@@ -35,7 +28,7 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("the acknowledgement lists all channels of the connection", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     const first = await client.subscribe(["ACK.trade", "ACK.trade", "odin.token.ACK.update"]);
     assert.deepEqual(first.subscribed.toSorted(), ["ACK.trade", "ACK.update"]);
     assert.equal(first.count, 2);
@@ -50,16 +43,16 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("a client gets its channels and nothing else, numbered without gap", async (t) => {
-    const client = await connect(t, gateway);
-    const idle = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
+    const idle = await connect(t, shared.gateway);
     await client.subscribe(["MINE.trade", "odin.token.MINE.update", "global.new_listing"]);
     const offsets = [];
     for (let n = 0; n < 20; n++) {
-      offsets.push(await nats.publish("odin.token.MINE.trade", { n }));
-      await nats.publish("odin.token.OTHER.trade", { n });
-      await nats.publish("odin.token.MINE.liquidity", { n });
-      offsets.push(await nats.publish("odin.token.MINE.update", { n }));
-      offsets.push(await nats.publish("odin.global.new_listing", { n }));
+      offsets.push(await shared.nats.publish("odin.token.MINE.trade", { n }));
+      await shared.nats.publish("odin.token.OTHER.trade", { n });
+      await shared.nats.publish("odin.token.MINE.liquidity", { n });
+      offsets.push(await shared.nats.publish("odin.token.MINE.update", { n }));
+      offsets.push(await shared.nats.publish("odin.global.new_listing", { n }));
     }
     const got = await client.receive(60);
     assert.deepEqual(
@@ -74,18 +67,18 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("patterns match on either side of the dot", async (t) => {
-    const token = await connect(t, gateway);
-    const event = await connect(t, gateway);
-    const global = await connect(t, gateway);
+    const token = await connect(t, shared.gateway);
+    const event = await connect(t, shared.gateway);
+    const global = await connect(t, shared.gateway);
     await token.subscribe(["PAT.*"]);
     await event.subscribe(["*.patevent"]);
     await global.subscribe(["global.*"]);
-    const both = await nats.publish("odin.token.PAT.patevent", {});
-    const tokenOnly = await nats.publish("odin.token.PAT.trade", {});
-    const eventOnly = await nats.publish("odin.token.PATX.patevent", {});
-    const trending = await nats.publish("odin.global.trending", {});
-    const last = await nats.publish("odin.token.PAT.patevent", {});
-    const globalLast = await nats.publish("odin.global.new_listing", {});
+    const both = await shared.nats.publish("odin.token.PAT.patevent", {});
+    const tokenOnly = await shared.nats.publish("odin.token.PAT.trade", {});
+    const eventOnly = await shared.nats.publish("odin.token.PATX.patevent", {});
+    const trending = await shared.nats.publish("odin.global.trending", {});
+    const last = await shared.nats.publish("odin.token.PAT.patevent", {});
+    const globalLast = await shared.nats.publish("odin.global.new_listing", {});
     await Promise.all([token.at(last), event.at(last), global.at(globalLast)]);
     const offsets = (client: typeof token) => client.envelopes.map(({ offset }) => offset);
     assert.deepEqual(offsets(token), [both, tokenOnly, last]);
@@ -94,13 +87,13 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("a message that several subscriptions match comes once", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await client.subscribe(["ONCE.trade", "ONCE.*", "*.once", "ONCE.once", "odin.token.ONCE.trade"]);
     await client.subscribe(["ONCE.trade"]);
     const offsets = [
-      await nats.publish("odin.token.ONCE.trade", {}),
-      await nats.publish("odin.token.ONCE.once", {}),
-      await nats.publish("odin.token.ONCE.update", {}),
+      await shared.nats.publish("odin.token.ONCE.trade", {}),
+      await shared.nats.publish("odin.token.ONCE.once", {}),
+      await shared.nats.publish("odin.token.ONCE.update", {}),
     ];
     const got = await client.receive(3);
     const { seq } = await client.ask({ type: "heartbeat" }, "heartbeat_ack");
@@ -112,30 +105,30 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("unsubscribing ends a channel, and leaves a pattern that covers it alone", async (t) => {
-    const client = await connect(t, gateway);
-    const covered = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
+    const covered = await connect(t, shared.gateway);
     await client.subscribe(["OFF.trade", "OFF.update", "OFF.last"]);
     await covered.subscribe(["OFF.*", "OFF.trade"]);
     await client.ask({ type: "unsubscribe", channels: ["OFF.trade"] }, "subscription_ack");
     await covered.ask({ type: "unsubscribe", channels: ["OFF.trade"] }, "subscription_ack");
-    const trade = await nats.publish("odin.token.OFF.trade", {});
-    const update = await nats.publish("odin.token.OFF.update", {});
+    const trade = await shared.nats.publish("odin.token.OFF.trade", {});
+    const update = await shared.nats.publish("odin.token.OFF.update", {});
     const offsets = (of: typeof client) => of.envelopes.map(({ offset }) => offset);
     await Promise.all([client.at(update), covered.at(update)]);
     assert.deepEqual(offsets(client), [update]);
     assert.deepEqual(offsets(covered), [trade, update]);
     await covered.ask({ type: "unsubscribe", channels: ["OFF.*"] }, "subscription_ack");
-    const last = await nats.publish("odin.token.OFF.last", {});
+    const last = await shared.nats.publish("odin.token.OFF.last", {});
     await client.at(last);
     assert.equal((await covered.ask({ type: "heartbeat" }, "heartbeat_ack")).seq, 2);
   });
 
   test("names that mean something in JavaScript are channels like any other", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     const names = ["__proto__.trade", "constructor.prototype", "hasOwnProperty.toString"];
     const ack = await client.subscribe(names);
     assert.deepEqual(ack.subscribed.toSorted(), names.toSorted());
-    for (const name of names) await nats.publish(`odin.token.${name}`, { name });
+    for (const name of names) await shared.nats.publish(`odin.token.${name}`, { name });
     const got = await client.receive(names.length);
     assert.deepEqual(
       got.map(({ channel }) => channel),
@@ -144,12 +137,12 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("the heartbeat's answer tells the last seq and the stream's place", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     const silent = await client.ask({ type: "heartbeat" }, "heartbeat_ack");
     assert.equal(silent.seq, 0);
     await client.subscribe(["BEAT.trade"]);
-    await nats.publish("odin.token.BEAT.trade", {});
-    const offset = await nats.publish("odin.token.BEAT.trade", {});
+    await shared.nats.publish("odin.token.BEAT.trade", {});
+    const offset = await shared.nats.publish("odin.token.BEAT.trade", {});
     await client.receive(2);
     const ack = await client.ask({ type: "heartbeat" }, "heartbeat_ack");
     assert.equal(ack.seq, 2);
@@ -157,16 +150,16 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("a ping is answered, a close is answered with its code", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     const pong = new Promise<Buffer>((resolve) => client.socket.once("pong", resolve));
     client.socket.ping("are you there");
     assert.equal(String(await within("pong", pong)), "are you there");
     assert.equal((await client.close()).code, 1000);
-    await gateway.metric("ws_connections_current", {}, (value) => value < 20);
+    await shared.gateway.metric("ws_connections_current", {}, (value) => value < 20);
   });
 
   test("a peer that is silent for two pings is closed, one that answers stays", async (t) => {
-    const quick = await startGateway(t, { nats, env: { WS_PING_SECONDS: "1" } });
+    const quick = await startGateway(t, { nats: shared.nats, env: { WS_PING_SECONDS: "1" } });
     const lively = await connect(t, quick);
     const dead = await connect(t, quick, { autoPong: false });
     assert.equal(lively.welcome.heartbeat_seconds, 1);
@@ -181,14 +174,17 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("without subscription filtering everybody gets everything", async (t) => {
-    const open = await startGateway(t, { nats, env: { ENABLE_SUBSCRIPTION_FILTERING: "false" } });
+    const open = await startGateway(t, {
+      nats: shared.nats,
+      env: { ENABLE_SUBSCRIPTION_FILTERING: "false" },
+    });
     const client = await connect(t, open);
     const other = await connect(t, open);
     await other.subscribe(["SOMETHING.else"]);
     const offsets = [
-      await nats.publish("odin.token.ALL.trade", {}),
-      await nats.publish("odin.token.SOMETHING.else", {}),
-      await nats.publish("odin.global.trending", []),
+      await shared.nats.publish("odin.token.ALL.trade", {}),
+      await shared.nats.publish("odin.token.SOMETHING.else", {}),
+      await shared.nats.publish("odin.global.trending", []),
     ];
     for (const one of [client, other]) {
       const got = await one.receive(3);
@@ -200,7 +196,7 @@ describe("protocol", { skip: withoutNats() }, () => {
   });
 
   test("WS_PATH moves the endpoint", async (t) => {
-    const moved = await startGateway(t, { nats, env: { WS_PATH: "/stream" } });
+    const moved = await startGateway(t, { nats: shared.nats, env: { WS_PATH: "/stream" } });
     await connect(t, moved, { path: "/stream" });
     await assert.rejects(connect(t, moved), /refused with 404/);
   });

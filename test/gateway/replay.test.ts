@@ -1,11 +1,11 @@
 /** Replay: a connection asks again for envelopes that it was sent. */
 
 import { strict as assert } from "node:assert";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { connect, type TestClient } from "../harness/client.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { suiteOwner } from "../harness/owner.ts";
+import { startGateway } from "../harness/gateway.ts";
+import { withoutNats } from "../harness/nats.ts";
+import { shareGateway } from "../harness/shared-gateway.ts";
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
@@ -17,18 +17,11 @@ async function replay(client: TestClient, from_seq: number, to_seq: number) {
 }
 
 describe("replay", { skip: withoutNats() }, () => {
-  const owner = suiteOwner();
-  let nats: Nats;
-  let gateway: Gateway;
-
-  before(async () => {
-    nats = await startNats(owner);
-    gateway = await startGateway(owner, { nats });
-  });
+  const shared = shareGateway();
 
   const filled = async (client: TestClient, symbol: string, count: number) => {
     await client.subscribe([`${symbol}.trade`]);
-    await nats.publishAll(
+    await shared.nats.publishAll(
       `odin.token.${symbol}.trade`,
       numbers(1, count).map((n) => ({ n, text: "x".repeat(300) })),
     );
@@ -38,7 +31,7 @@ describe("replay", { skip: withoutNats() }, () => {
 
   for (const deflate of [false, true]) {
     test(`sends the same envelopes again, ${deflate ? "compressed" : "plain"}`, async (t) => {
-      const client = await connect(t, gateway, { deflate });
+      const client = await connect(t, shared.gateway, { deflate });
       const sent = await filled(client, deflate ? "AGAIN1" : "AGAIN2", 9);
       const { end, texts } = await replay(client, 5, 7);
       assert.deepEqual(texts, sent.slice(4, 7));
@@ -48,7 +41,7 @@ describe("replay", { skip: withoutNats() }, () => {
   }
 
   test("the last 100 are kept, older ones are reported missing", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     const sent = await filled(client, "KEPT", 130);
     const { end, texts } = await replay(client, 1, 130);
     assert.deepEqual(texts, sent.slice(30));
@@ -63,7 +56,7 @@ describe("replay", { skip: withoutNats() }, () => {
   });
 
   test("a range far beyond what was sent is answered at once", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await filled(client, "FAR", 5);
     const { end, texts } = await replay(client, 1, Number.MAX_SAFE_INTEGER);
     assert.equal(end.sent, 5);
@@ -72,15 +65,15 @@ describe("replay", { skip: withoutNats() }, () => {
   });
 
   test("live messages go on after a replay without a gap", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await filled(client, "LIVE", 10);
     await replay(client, 1, 10);
-    const offset = await nats.publish("odin.token.LIVE.trade", {});
+    const offset = await shared.nats.publish("odin.token.LIVE.trade", {});
     assert.equal((await client.at(offset)).seq, 11);
   });
 
   test("WS_REPLAY_BUFFER sets how many are kept", async (t) => {
-    const small = await startGateway(t, { nats, env: { WS_REPLAY_BUFFER: "5" } });
+    const small = await startGateway(t, { nats: shared.nats, env: { WS_REPLAY_BUFFER: "5" } });
     const client = await connect(t, small);
     const sent = await filled(client, "SMALL", 12);
     const { end, texts } = await replay(client, 1, 12);
@@ -89,10 +82,10 @@ describe("replay", { skip: withoutNats() }, () => {
   });
 
   test("replays are counted by their result", async (t) => {
-    const client = await connect(t, gateway);
+    const client = await connect(t, shared.gateway);
     await filled(client, "COUNT", 3);
-    const before = (await gateway.metrics()).sum("ws_replays_total");
+    const before = (await shared.gateway.metrics()).sum("ws_replays_total");
     await replay(client, 1, 3);
-    await gateway.metric("ws_replays_total", {}, (value) => value === before + 1);
+    await shared.gateway.metric("ws_replays_total", {}, (value) => value === before + 1);
   });
 });

@@ -188,7 +188,7 @@ describe("two workers", { skip: withoutNats() }, () => {
     );
     for (const client of clients) await client.control("reconnect");
     assert.deepEqual(await within("exit", gateway.process.exited), { code: 0, signal: null });
-    await gateway.noneLeft();
+    await gateway.noProcessLeft();
   });
 
   test("a signal to the whole group, as a terminal sends it, drains once", async (t) => {
@@ -201,7 +201,7 @@ describe("two workers", { skip: withoutNats() }, () => {
       `${closed.map(({ code }) => code)}`,
     );
     assert.deepEqual(await within("exit", gateway.process.exited), { code: 0, signal: null });
-    await gateway.noneLeft();
+    await gateway.noProcessLeft();
   });
 
   test("a second SIGTERM ends all at once, SIGKILL of the first process leaves none", async (t) => {
@@ -211,11 +211,11 @@ describe("two workers", { skip: withoutNats() }, () => {
     await gateway.health(503, 5000);
     gateway.process.signal("SIGTERM");
     await within("exit", gateway.process.exited, 5000);
-    await gateway.noneLeft();
+    await gateway.noProcessLeft();
     const other = (await setUp(t)).gateway;
     const clients = await crowd(t, other, 10);
     other.process.signal("SIGKILL");
     await within("all closed", Promise.all(clients.map((client) => client.closed)));
-    await other.noneLeft();
+    await other.noProcessLeft();
   });
 });

@@ -1,4 +1,4 @@
-/** A browser of this machine, for the tests of pages. */
+/** Starts a browser that is installed on this machine, for tests of web pages. */
 
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -7,7 +7,9 @@ import type { Owner } from "./owner.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
-/** Without these a browser looks for its maker's hosts at every start; as root it needs the first. */
+/**
+ * Stop Chromium from contacting its maker's servers at every start. As root, Chromium needs `--no-sandbox`.
+ */
 const ARGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -24,24 +26,30 @@ function findBrowser(): string | undefined {
   return [...found, MAC].find((path) => existsSync(path));
 }
 
-/** Why tests of pages are skipped, or false. */
+/**
+ * The `skip` option of tests that need a browser: the reason when no browser is installed, otherwise false.
+ */
 export function withoutBrowser(): string | false {
   if (findBrowser() !== undefined) return false;
   return "no Chromium or Chrome found: install one (Debian: apt-get install chromium)";
 }
 
 export interface PageOptions extends BrowserContextOptions {
-  /** Scripts that run in the page before its own, whatever its policy says. */
+  /**
+   * Paths of scripts that run before the page's own scripts. The page's security policy does not block them.
+   */
   scripts?: readonly string[];
 }
 
 export interface OpenedPage {
   page: Page;
-  /** What it complained of, what its security policy forbade among it. */
+  /**
+   * Uncaught errors and error lines of the console. Violations of the page's security policy are among them.
+   */
   errors: string[];
 }
 
-/** Starts a browser for several pages; each has storage of its own. */
+/** Starts a browser and returns a function that opens pages in it. Each page has its own storage. */
 export async function startBrowser(
   owner: Owner,
 ): Promise<(url: string, options?: PageOptions) => Promise<OpenedPage>> {
@@ -60,7 +68,7 @@ export async function startBrowser(
   };
 }
 
-/** Opens one page in a browser of its own. */
+/** Opens one page in a new browser. */
 export async function openPage(owner: Owner, url: string, options: PageOptions = {}): Promise<OpenedPage> {
   const open = await startBrowser(owner);
   return open(url, options);

@@ -1,10 +1,10 @@
-/** A certificate authority of a test's own, and certificates by it. */
+/** Makes a certificate authority for a test, and certificates that the authority signs. */
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const DAYS = "2"; // that the certificates are valid
+const DAYS = "2"; // validity of the certificates
 
 export interface Certificates {
   /** Paths of PEM files. */
@@ -13,7 +13,12 @@ export interface Certificates {
   key: string;
 }
 
-/** The `skip` of tests that need certificates; under CI nothing goes untested, so there it is a failure. */
+/**
+ * The `skip` option of tests that need certificates: the reason when openssl is not installed, otherwise
+ * false.
+ *
+ * @throws Error in CI when openssl is not installed, because CI must skip no test
+ */
 export function withoutOpenssl(): string | false {
   if (spawnSync("openssl", ["version"]).status === 0) return false;
   const why = "needs openssl: apt-get install openssl";
@@ -22,10 +27,11 @@ export function withoutOpenssl(): string | false {
 }
 
 /**
- * Makes an authority and a server's certificate by it.
+ * Makes a certificate authority and a server certificate that the authority signs.
  *
- * @param folder where the files go.
- * @param name whom the certificate is for, as openssl writes it: `IP:127.0.0.1` or `DNS:nats.example`. Nothing else is in it.
+ * @param folder folder that gets the files
+ * @param name the only subject alternative name of the certificate, in openssl's notation: `IP:127.0.0.1` or
+ *   `DNS:nats.example`
  */
 export function issueCertificates(folder: string, name: string): Certificates {
   const at = (file: string) => join(folder, file);

@@ -1,4 +1,4 @@
-/** A client of the gateway that keeps everything it was sent. */
+/** A client of the gateway that records every message that it receives. */
 
 import type { ControlMessage, Envelope, Position, ServerMessage, Welcome } from "@odin-ws/protocol";
 import { WebSocket } from "ws";
@@ -8,14 +8,14 @@ import type { Owner } from "./owner.ts";
 import { DEADLINE, within } from "./wait.ts";
 
 export interface ConnectOptions {
-  /** Token for `?auth=`. */
+  /** Token that the client sends as `?auth=`. */
   token?: string;
   headers?: Record<string, string>;
-  /** Path in place of `/ws`. */
+  /** Path of the address. Default `/ws`. */
   path?: string;
-  /** Offer permessage-deflate. Default false. */
+  /** Whether the client offers permessage-deflate. Default false. */
   deflate?: boolean;
-  /** Answer pings. Default true. */
+  /** Whether the client answers pings. Default true. */
   autoPong?: boolean;
 }
 
@@ -31,7 +31,7 @@ type Control<Type> = Extract<ControlMessage, { type: Type }>;
 export const isEnvelope = (message: ServerMessage): message is Envelope =>
   "seq" in message && "channel" in message;
 
-/** Thrown by `connect` when the gateway answered the upgrade with something else than 101. */
+/** Thrown by `connect` when the gateway answers the upgrade with a status other than 101. */
 export class Refused extends Error {
   readonly answer: Answer;
 
@@ -43,7 +43,9 @@ export class Refused extends Error {
 
 export class TestClient {
   readonly socket: WebSocket;
-  /** Everything received, as text and parsed, in order, and when (Date.now()). */
+  /**
+   * Received messages in order: `texts` as sent, `messages` parsed, `times` when each arrived (Date.now()).
+   */
   readonly texts: string[] = [];
   readonly messages: ServerMessage[] = [];
   readonly times: number[] = [];
@@ -61,7 +63,7 @@ export class TestClient {
       this.times.push(Date.now());
       for (const check of this.#changes) check();
     });
-    // Errors come with a close; a test looks at its code.
+    // A close event follows every error; tests check the code of the close.
     socket.on("error", () => {});
     this.closed = new Promise((resolve) => {
       socket.once("close", (code, reason) => {
@@ -79,7 +81,7 @@ export class TestClient {
   get welcome(): Welcome {
     const [first] = this.messages;
     if (first === undefined || isEnvelope(first) || first.type !== "welcome") {
-      throw new Error(`the first message is no welcome: ${this.texts[0]}`);
+      throw new Error(`the first message is not a welcome: ${this.texts[0]}`);
     }
     return first;
   }
@@ -92,7 +94,12 @@ export class TestClient {
     this.socket.send(JSON.stringify(message));
   }
 
-  /** Waits until `find` returns something, asked again whenever a message came. Fails at once when the connection closes. */
+  /**
+   * Waits until `find` returns a value other than undefined and false. `find` is called again after every
+   * message.
+   *
+   * @throws Error at once when the connection closes, and when `deadline` ms are over
+   */
   async until<T>(what: string, find: () => T | undefined | false, deadline: number = DEADLINE): Promise<T> {
     let check = () => {};
     const found = new Promise<T>((resolve, reject) => {
@@ -113,7 +120,7 @@ export class TestClient {
     }
   }
 
-  /** The first control message of this type at or behind index `from` of `messages`. */
+  /** Waits for the first control message of this type among `messages`, searching from index `from`. */
   control<Type extends ControlMessage["type"]>(
     type: Type,
     from = 0,
@@ -124,7 +131,7 @@ export class TestClient {
     return this.until(type, () => this.messages.slice(from).find(is), deadline);
   }
 
-  /** Sends a message and returns the first control message of this type that comes after it. */
+  /** Sends a message and returns the first control message of this type that arrives afterwards. */
   ask<Type extends ControlMessage["type"]>(message: object, type: Type): Promise<Control<Type>> {
     const from = this.messages.length;
     this.send(message);
@@ -135,12 +142,12 @@ export class TestClient {
     return this.ask({ type: "subscribe", channels, ...(since && { since }) }, "subscription_ack");
   }
 
-  /** The error that answers a message. */
+  /** Sends a message and returns the error that answers it. */
   error(message: object): Promise<Control<"error">> {
     return this.ask(message, "error");
   }
 
-  /** Waits for `count` envelopes in all and returns them. */
+  /** Waits until the connection has received `count` envelopes in total, and returns all of them. */
   async receive(count: number, deadline?: number): Promise<Envelope[]> {
     await this.until(`${count} envelopes`, () => this.envelopes.length >= count, deadline);
     return this.envelopes;
@@ -166,7 +173,7 @@ export class TestClient {
     return this.ended();
   }
 
-  /** Waits until the connection is closed, by whomever. */
+  /** Waits until either side has closed the connection. */
   ended(deadline?: number): Promise<Closed> {
     return within(() => `close; ${this.#last()}`, this.closed, deadline);
   }
@@ -209,7 +216,7 @@ export async function connect(
   return client;
 }
 
-/** How the gateway refuses this upgrade; fails when it does not. */
+/** Returns the answer with which the gateway refuses the connection. Fails when the gateway accepts it. */
 export async function refusal(owner: Owner, gateway: Gateway, options: ConnectOptions = {}): Promise<Answer> {
   try {
     await connect(owner, gateway, options);

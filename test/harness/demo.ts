@@ -1,4 +1,4 @@
-/** The demo page as a person starts it. */
+/** Starts the demo page with `npm start`, as a person does. */
 
 import { strict as assert } from "node:assert";
 import { get } from "./http.ts";
@@ -8,22 +8,22 @@ import { freePort } from "./ports.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { eventually, within } from "./wait.ts";
 
-/** A build of the page and a browser share two cores with other tests. */
+/** Deadline for builds of the page and for browsers, which share two cores with other tests. */
 export const PATIENCE = 60_000; // 60 s
 
-/** A row that is there and has a price. */
+/** Selector of the rows of the token table. */
 export const ROW = "#tokens .body .row";
 
 export interface Demo {
-  /** Of the page. */
+  /** Address of the page. */
   url: string;
-  /** Of the WebSocket. */
+  /** Address of the WebSocket. */
   ws: string;
   script: ProcessGroup;
   metrics(): Promise<Metrics>;
 }
 
-/** Runs a script of package.json as a person would. */
+/** Runs npm with these arguments and with this process's environment plus `env`. */
 export function npm(owner: Owner, args: readonly string[], env: Record<string, string>): ProcessGroup {
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([, value]) => value !== undefined),
@@ -33,7 +33,7 @@ export function npm(owner: Owner, args: readonly string[], env: Record<string, s
   return script;
 }
 
-/** Ends it as npm's own Ctrl-C does: it must leave nothing, and without complaint. */
+/** Sends SIGINT, as Ctrl-C does, and asserts that npm exits with 0 and leaves no process. */
 export async function end(script: ProcessGroup): Promise<void> {
   script.signal("SIGINT");
   const { code } = await within("the end of a script", script.exited, PATIENCE);
@@ -41,10 +41,11 @@ export async function end(script: ProcessGroup): Promise<void> {
   await eventually("no process left", () => script.processes().length === 0);
 }
 
-/** `npm start` on ports of its own, once it is healthy. */
+/** Runs `npm start` on free ports and waits until the gateway is healthy. */
 export async function startDemo(owner: Owner, env: Record<string, string> = {}): Promise<Demo> {
   const [port, ops] = [await freePort(), await freePort()];
-  // Only the tests of admission may see an overload: the browser and the tests take both cores.
+  // Raises the CPU limit, because the browser and the tests keep both cores busy. Only the tests of admission
+  // may see an overload.
   const quiet = { WS_CPU_LIMIT: "64", WS_PORT: String(port), OPS_PORT: String(ops) };
   const script = npm(owner, ["start"], { ...quiet, ...env });
   const metrics = async () => new Metrics((await get(`http://127.0.0.1:${ops}/metrics`)).body);

@@ -1,4 +1,4 @@
-/** A backend that never stops publishing while gateways and clients come and go. */
+/** Publishes without pause while gateways and clients come and go. */
 
 import { strict as assert } from "node:assert";
 import { type Envelope, subjectOf } from "@odin-ws/protocol";
@@ -36,12 +36,12 @@ export class Feed {
     if (channel === undefined) return;
     const stored = this.#nats.publish(subjectOf(channel), { n: this.#count++ });
     const published = stored.then((offset) => ({ channel, offset }));
-    // Looked at in stop(): until then a failure must not end the test's process.
+    // stop() reports a failure. Until then, an unhandled rejection must not end the test's process.
     published.catch(() => {});
     this.#pending.push(published);
   }
 
-  /** Ends the publishing and returns what was stored, in the stream's order. */
+  /** Stops publishing and returns the stored messages in the order of the stream. */
   async stop(): Promise<Published[]> {
     clearInterval(this.#timer);
     const published = await Promise.all(this.#pending);
@@ -49,7 +49,7 @@ export class Feed {
   }
 }
 
-/** Publishes `perTick` messages every 10 ms, on these channels in turn. */
+/** Publishes `perTick` messages every 10 ms, on these channels in turn, until the feed or its owner ends. */
 export function startFeed(owner: Owner, nats: Nats, channels: readonly string[], perTick = 2): Feed {
   const feed = new Feed(nats, channels, perTick);
   owner.after(async () => {
@@ -59,8 +59,8 @@ export function startFeed(owner: Owner, nats: Nats, channels: readonly string[],
 }
 
 /**
- * Asserts that `got` holds every published message of the wanted channels from the first that it holds on: none missing,
- * none twice, and each channel in order.
+ * Asserts that `got` is complete: on every published channel, it holds each message from its own first offset
+ * on exactly once and in order.
  */
 export function assertComplete(got: readonly Envelope[], published: readonly Published[]): void {
   const first = Math.min(...got.map(({ offset }) => offset));

@@ -1,4 +1,4 @@
-/** The gateway as a real process. */
+/** Runs the gateway as a real process. */
 
 import { fileURLToPath } from "node:url";
 import { type Answer, get } from "./http.ts";
@@ -12,8 +12,8 @@ import { eventually, within } from "./wait.ts";
 const MAIN = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-// Loading the sources takes a second on an idle core, several when tests share it.
-const START = 30_000;
+// Loading the sources takes 1 s on an idle core, and several seconds when tests share the core.
+const START = 30_000; // 30 s
 
 export type Env = Record<string, string>;
 
@@ -34,10 +34,15 @@ export interface Stats {
 }
 
 export interface GatewayOptions {
-  /** Source of its messages; without it the simulator, unless `env` says otherwise. */
+  /**
+   * NATS server that the gateway reads. Without it the simulator is the source, unless `env` names another.
+   */
   nats?: Nats;
   env?: Env;
-  /** What to wait for: `/health`, or only `/live` when it cannot become healthy. Default "health". */
+  /**
+   * Endpoint that must answer 200 before `startGateway` returns. "live" is for a gateway that cannot become
+   * healthy.
+   */
   until?: "health" | "live";
 }
 
@@ -97,7 +102,7 @@ export class Gateway {
     return last;
   }
 
-  /** Fails when the process is gone or does not answer. */
+  /** Fails when the process has ended or when `/live` does not answer 200. */
   async assertAlive(): Promise<void> {
     if (this.process.exit !== undefined) {
       throw new Error(`the gateway ended with ${JSON.stringify(this.process.exit)}:\n${this.process.tail()}`);
@@ -106,7 +111,7 @@ export class Gateway {
     if (status !== 200) throw new Error(`/live answered ${status}:\n${this.process.tail()}`);
   }
 
-  /** Signals the first process and waits for its end and for the end of all that it started. */
+  /** Signals the first process, and waits until it and every process that it started have ended. */
   async stop(signal: NodeJS.Signals = "SIGTERM", deadline?: number): Promise<Exit> {
     this.process.signal(signal);
     const exit = await within(
@@ -114,19 +119,21 @@ export class Gateway {
       this.process.exited,
       deadline,
     );
-    await this.noneLeft();
+    await this.noProcessLeft();
     return exit;
   }
 
-  noneLeft(): Promise<unknown> {
+  /** Waits until no process of the gateway is left. */
+  noProcessLeft(): Promise<unknown> {
     return eventually(
-      () => `no process left of the gateway, but ${JSON.stringify(this.process.processes())}`,
+      () =>
+        `the end of all processes of the gateway; still there: ${JSON.stringify(this.process.processes())}`,
       () => this.process.processes().length === 0,
     );
   }
 }
 
-/** Starts a gateway and waits until it is ready; disposed of with its owner. */
+/** Starts a gateway and waits until it is ready. The gateway ends with its owner. */
 export async function startGateway(owner: Owner, options: GatewayOptions = {}): Promise<Gateway> {
   const env: Env = { ...options.env };
   if (options.nats !== undefined) env.NATS_URL ??= options.nats.url;
@@ -148,7 +155,7 @@ export async function startGateway(owner: Owner, options: GatewayOptions = {}): 
   return gateway;
 }
 
-/** Runs a gateway whose settings are wrong until it ends by itself. */
+/** Runs a gateway with wrong settings and waits until it ends by itself. */
 export async function runGateway(owner: Owner, env: Env): Promise<Exit & { output: string }> {
   const gateway = new Gateway(await freePort(), await freePort(), env);
   owner.after(() => gateway.process.dispose());
@@ -160,13 +167,13 @@ export async function runGateway(owner: Owner, env: Env): Promise<Exit & { outpu
   return { ...exit, output: gateway.process.output };
 }
 
-// A small environment of its own: what the developer's shell has set must not decide a test. An empty value in `env`
-// stands for "not set".
+// The gateway does not inherit the environment of the developer's shell, which must not affect a test. An
+// empty value in `env` means that the variable is not set.
 function gatewayEnv(wsPort: number, opsPort: number, env: Env): Env {
   const all: Env = {
     PATH: process.env.PATH ?? "",
     HOME: process.env.HOME ?? ROOT,
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "", // of `npm test`: half of the CPU time of a start
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "", // set by `npm test`; saves half of the CPU time of a start
     WS_PORT: String(wsPort),
     OPS_PORT: String(opsPort),
     AUTH_MODE: "none",
@@ -174,7 +181,7 @@ function gatewayEnv(wsPort: number, opsPort: number, env: Env): Env {
     WS_DRAIN_SECONDS: "1",
     GCP_METRICS: "off",
     LOG_LEVEL: "info",
-    // Both cores are busy with the tests themselves: only the tests of admission may see an overload.
+    // The tests themselves keep both cores busy. Only the tests of admission may see an overload.
     WS_CPU_LIMIT: "64",
     ...env,
   };

@@ -1,4 +1,7 @@
-/** One HTTP request on a connection of its own: a pooled connection of an earlier gateway would confuse the tests. */
+/**
+ * Sends HTTP requests, each on a new connection, because a pooled connection to an earlier gateway would
+ * confuse tests.
+ */
 
 import { type IncomingHttpHeaders, request } from "node:http";
 import { text } from "node:stream/consumers";
@@ -10,6 +13,7 @@ export interface Answer {
   body: string;
 }
 
+/** Sends one request, `GET` unless `method` says otherwise, and returns the complete answer. */
 export function get(
   url: string,
   { headers = {}, method = "GET" }: { headers?: Record<string, string>; method?: string } = {},

@@ -1,4 +1,4 @@
-/** Reads what Prometheus would read. */
+/** Parses the text of `/metrics`, as Prometheus does. */
 
 export interface Sample {
   name: string;
@@ -8,7 +8,7 @@ export interface Sample {
 
 export class Metrics {
   readonly samples: Sample[] = [];
-  /** Metric → counter, gauge, histogram or summary. */
+  /** Type of each metric by its name: counter, gauge, histogram or summary. */
   readonly types = new Map<string, string>();
 
   constructor(text: string) {
@@ -25,7 +25,7 @@ export class Metrics {
     }
   }
 
-  /** Sum of all series of a metric that carry these labels; 0 when there is none. */
+  /** Sum of all series of a metric that have these labels; 0 when no series has them. */
   sum(name: string, labels: Record<string, string> = {}): number {
     return this.series(name, labels).reduce((sum, { value }) => sum + value, 0);
   }

@@ -1,4 +1,4 @@
-/** A nats-server with JetStream, whose death and return a test decides. */
+/** Runs a nats-server with JetStream that a test can kill and start again. */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +15,12 @@ import { guardFolder } from "./watchdog.ts";
 
 export const STREAM = "ODIN_TOKENS";
 
-/** The `skip` of a suite that needs nats-server; under CI nothing goes untested, so there it is a failure. */
+/**
+ * The `skip` option of a suite that needs nats-server: how to install nats-server when it is missing,
+ * otherwise false.
+ *
+ * @throws Error in CI when nats-server is missing, because CI must skip no test
+ */
 export function withoutNats(): string | false {
   if (findProgram("nats-server") !== undefined) return false;
   if (process.env.CI === "true") throw new Error(howToGet("nats-server"));
@@ -27,13 +32,13 @@ export interface PublishOptions {
   headers?: Record<string, string>;
 }
 
-/** A server that does not let everybody in. */
+/** How to set up a nats-server that differs from the default. */
 export interface NatsSetup {
-  /** Not started yet. Default false. */
+  /** Whether to leave the server stopped until `start()`. Default false. */
   down?: boolean;
-  /** Text of a configuration file. Default: everybody may do everything, in clear text. */
+  /** Text of the configuration file. Default: no file, so that all clients may do everything, without TLS. */
   config?: string;
-  /** How the test itself gets in. Default: without a login. */
+  /** Login of the test itself. Default: no login. */
   login?: NodeConnectionOptions;
 }
 
@@ -45,7 +50,7 @@ interface Session {
 
 export class Nats {
   readonly url: string;
-  /** Base URL of its monitoring endpoint. */
+  /** Base URL of the server's monitoring endpoint. */
   readonly monitoring: string;
   readonly #program: string;
   readonly #args: string[];
@@ -73,7 +78,7 @@ export class Nats {
     await writeFile(this.#config, config);
   }
 
-  /** Starts it, or starts it again on the same ports and with what it had stored. */
+  /** Starts the server. A restart uses the same ports and the same stored messages. */
   async start(): Promise<void> {
     const server = new ProcessGroup(this.#program, this.#args, { PATH: process.env.PATH ?? "" });
     this.#process = server;
@@ -89,7 +94,7 @@ export class Nats {
     this.#session = { connection, js: jetstream(connection), jsm: await jetstreamManager(connection) };
   }
 
-  /** kill -9. */
+  /** Ends the server with SIGKILL. */
   async kill(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
@@ -97,7 +102,7 @@ export class Nats {
     await this.#process?.dispose();
   }
 
-  /** Forgets everything that was stored; only while it is down. */
+  /** Deletes all stored messages. Call it only while the server is down. */
   async wipe(): Promise<void> {
     await rm(this.#store, { recursive: true, force: true });
   }
@@ -112,7 +117,7 @@ export class Nats {
     return this.#session.jsm;
   }
 
-  /** Deletes the stream and makes it again as it was, unless a gateway does that first. */
+  /** Deletes the stream and creates it again with the same settings, unless a gateway creates it first. */
   async recreateStream(): Promise<void> {
     const { config } = await this.jsm.streams.info(STREAM);
     await this.jsm.streams.delete(STREAM);
@@ -122,8 +127,8 @@ export class Nats {
   }
 
   /**
-   * Publishes `data` (text and bytes as they are, everything else as JSON) and resolves with its stream sequence once it
-   * is stored. Calls made in a row are stored in their order.
+   * Publishes `data`, text and bytes unchanged and any other value as JSON. Resolves with the stream sequence
+   * of the message when the message is stored. The stream stores messages in the order of the calls.
    */
   async publish(subject: string, data: unknown, options: PublishOptions = {}): Promise<number> {
     if (this.#session === undefined) throw new Error("nats-server is down");
@@ -145,7 +150,7 @@ export class Nats {
   }
 }
 
-/** Starts a nats-server of the test's own; disposed of with its owner. */
+/** Starts a nats-server. The server ends with its owner, and its stored messages are deleted. */
 export async function startNats(owner: Owner, setup: NatsSetup = {}): Promise<Nats> {
   const program = findProgram("nats-server");
   if (program === undefined) throw new Error(howToGet("nats-server"));

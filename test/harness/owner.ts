@@ -1,4 +1,7 @@
-/** Who disposes of what a test started: a test's context, or a suite for what its tests share. */
+/**
+ * Owners end the servers and connections that tests start: a test's context, or a suite whose tests share
+ * them.
+ */
 
 import { after } from "node:test";
 
@@ -6,12 +9,15 @@ export interface Owner {
   after(dispose: () => Promise<void> | void): void;
 }
 
-/** Call it in the body of `describe`: what it owns lives until the suite's last test is over, last started goes first. */
+/**
+ * An owner that disposes of its things after the suite's last test, in the reverse order of their start. Call
+ * it in the body of `describe`.
+ */
 export function suiteOwner(): Owner {
   const disposals: (() => Promise<void> | void)[] = [];
   after(async () => {
     const failures: unknown[] = [];
-    // One failed disposal must not leave the rest running.
+    // The others must be disposed of even when one disposal fails.
     for (const dispose of disposals.reverse()) {
       try {
         await dispose();

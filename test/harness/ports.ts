@@ -1,14 +1,15 @@
-/** Free TCP ports. */
+/** Finds free TCP ports. */
 
 import { createServer } from "node:net";
 
-// Below what systems hand out to outgoing connections (from 32768 on Linux, 49152 elsewhere): a port found free
-// here stays free until a server takes it, also while that server is down between kill and restart.
+// These ports are below the range of outgoing connections (from 32768 on Linux, 49152 elsewhere). A free port
+// therefore stays free until a server takes it, and also while that server is down between kill and restart.
 const FIRST = 20_000;
 const COUNT = 12_000;
 
 const taken = new Set<number>();
 
+/** A free port that this process has not returned before. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);

@@ -1,4 +1,7 @@
-/** A program run as the leader of a process group of its own, so that whatever it leaves behind can be seen and ended. */
+/**
+ * Runs a program as the leader of a new process group, so that tests can find and end the processes it leaves
+ * behind.
+ */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -19,13 +22,13 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
-    // None left.
+    // The group has no process left.
   }
 }
 
 export class ProcessGroup {
   readonly pid: number;
-  /** All that the program wrote, for the messages of failures and for tests that read its log. */
+  /** Everything that the program wrote, for failure messages and for tests that read the program's log. */
   output = "";
   exit: Exit | undefined;
   readonly exited: Promise<Exit>;
@@ -45,7 +48,7 @@ export class ProcessGroup {
         this.exit = exit;
         resolve(exit);
       };
-      // "close" comes after the last output, but never while somebody else holds the pipes: "exit" counts.
+      // Waits for "exit", not for "close": "close" does not come while another process still holds the pipes.
       this.#child.once("exit", (code, signal) => setImmediate(done, { code, signal }));
       this.#child.once("error", (error) => {
         this.output += `${error}\n`;
@@ -54,12 +57,12 @@ export class ProcessGroup {
     });
   }
 
-  /** Signals the program itself, not what it started. */
+  /** Sends a signal to the program itself, not to the processes that it started. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
-  /** Living members of the group, the program itself first. */
+  /** Living processes of the group, the program itself first. */
   processes(): ProcessInfo[] {
     return listProcesses(this.pid).sort((a, b) => (a.pid === this.pid ? -1 : b.pid === this.pid ? 1 : 0));
   }
@@ -68,7 +71,7 @@ export class ProcessGroup {
     return this.processes().reduce((sum, { rssBytes }) => sum + rssBytes, 0);
   }
 
-  /** Ends the program and everything that it started. */
+  /** Ends the program and every process that it started. */
   async dispose(): Promise<void> {
     if (this.pid === 0) return;
     killGroup(this.pid);
@@ -76,27 +79,28 @@ export class ProcessGroup {
     releaseGroup(this.pid);
   }
 
-  /** The end of the output, for the message of a failure. */
+  /** The end of the output, for failure messages. */
   tail(): string {
     return this.output.slice(-3000) || "(no output)";
   }
 }
 
-const PAGE = 4096;
+const PAGE = 4096; // bytes
 
-// /proc first: slim images have no `ps`.
+// Prefers /proc, because slim images have no `ps`.
 function listProcesses(group: number): ProcessInfo[] {
   if (!existsSync("/proc/self/stat")) return listWithPs(group);
   return readdirSync("/proc").flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {
       const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      // Behind the name in parentheses, which may contain anything: state, ppid, pgrp, …, rss (pages) as field 24.
+      // The name stands in parentheses and may contain any character. Behind it: state, ppid, pgrp, and so
+      // on; field 24 is rss, in pages.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (Number(fields[2]) !== group || fields[0] === "Z" || fields[0] === "X") return [];
       return [{ pid: Number(name), rssBytes: Number(fields[21]) * PAGE }];
     } catch {
-      return []; // Gone meanwhile.
+      return []; // The process has ended since readdir.
     }
   });
 }

@@ -1,4 +1,6 @@
-/** A WebSocket client made by hand, for what a library would never send or hides from its user. */
+/**
+ * A WebSocket client without a library, for bytes that a library never sends and for details that it hides.
+ */
 
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
@@ -15,7 +17,7 @@ export interface Frame {
   rsv1: boolean;
   opcode: number;
   payload: Buffer;
-  /** Bytes that the frame took on the wire. */
+  /** Size of the whole frame on the wire, in bytes. */
   wireBytes: number;
 }
 
@@ -23,11 +25,11 @@ export interface FrameOptions {
   opcode?: number;
   fin?: boolean;
   mask?: boolean;
-  /** First byte's RSV bits: 4 is RSV1, 2 and 1 are the others. */
+  /** RSV bits of the first byte: 4 is RSV1, 2 is RSV2, 1 is RSV3. */
   rsv?: number;
 }
 
-/** Encodes one frame as a client does: masked, unless told otherwise. */
+/** Encodes one frame as a client does: masked, unless `mask` is false. */
 export function frame(payload: Buffer | string, options: FrameOptions = {}): Buffer {
   const { opcode = OPCODE.text, fin = true, mask = true, rsv = 0 } = options;
   const data = Buffer.from(payload);
@@ -49,16 +51,21 @@ export function frame(payload: Buffer | string, options: FrameOptions = {}): Buf
   return Buffer.concat([head, key, data]);
 }
 
-/** The text of a compressed message, or an error when it reaches back further than `windowBits` allow. */
+/**
+ * The text of a compressed message.
+ *
+ * @throws Error when the message refers back further than a window of `windowBits` allows
+ */
 export function inflate(payload: Buffer, windowBits = 15): string {
-  // Small output chunks: only between them zlib falls back on its window, and so notices a distance beyond it.
+  // zlib uses its window only between chunks of output, and only then notices a distance beyond the window.
+  // Small chunks make zlib notice every such distance.
   const options = { windowBits, chunkSize: 64, finishFlush: zlib.Z_SYNC_FLUSH };
   return inflateRawSync(Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]), options).toString();
 }
 
 export class RawClient {
   readonly socket: Socket;
-  /** Status line and headers of the answer to the upgrade, once they are complete. */
+  /** Status line and headers of the answer to the upgrade; empty until they are complete. */
   head = "";
   readonly frames: Frame[] = [];
   /** Date.now() when the connection was made and when it ended. */
@@ -83,7 +90,7 @@ export class RawClient {
     return Number(/^HTTP\/1\.1 (\d+)/.exec(this.head)?.[1] ?? 0);
   }
 
-  /** Value of a header of the answer, "" when absent. */
+  /** Value of a header of the answer; "" when the answer lacks the header. */
   header(name: string): string {
     return new RegExp(`^${name}: *(.*)$`, "im").exec(this.head)?.[1]?.trim() ?? "";
   }
@@ -96,24 +103,28 @@ export class RawClient {
     this.write(frame(JSON.stringify(message)));
   }
 
-  /** Code of the server's close frame, once there is one. */
+  /** Code of the server's close frame; undefined until the server sends one. */
   get closeCode(): number | undefined {
     const close = this.frames.find(({ opcode }) => opcode === OPCODE.close);
     return close && close.payload.length >= 2 ? close.payload.readUInt16BE(0) : undefined;
   }
 
+  /** Waits for the server's close frame and returns its code. */
   async closeCodeWithin(deadline: number = DEADLINE): Promise<number> {
     return eventually("close frame", () => this.closeCode, deadline);
   }
 
-  /** Texts of the text messages so far; compressed ones only when `windowBits` are given. */
+  /**
+   * Texts of all text messages so far. Inflates compressed messages with a window of `windowBits`, by default
+   * 15.
+   */
   texts(windowBits?: number): string[] {
     return this.frames
       .filter(({ opcode }) => opcode === OPCODE.text)
       .map(({ rsv1, payload }) => (rsv1 ? inflate(payload, windowBits) : payload.toString()));
   }
 
-  /** Waits for `count` text frames in all. */
+  /** Waits until the connection has received `count` text frames in total, and returns all of them. */
   async receive(count: number, deadline?: number): Promise<Frame[]> {
     return eventually(
       () => `${count} text frames, have ${this.frames.length}`,
@@ -176,7 +187,7 @@ export interface UpgradeOptions {
   headers?: Record<string, string>;
 }
 
-/** The text of an upgrade request; `headers` override or add, an empty value leaves one out. */
+/** The text of an upgrade request. `headers` replace or add headers; an empty value omits the header. */
 export function upgradeRequest({ path = "/ws", headers = {} }: UpgradeOptions = {}): string {
   const all: Record<string, string> = {
     Host: "localhost",
@@ -190,7 +201,7 @@ export function upgradeRequest({ path = "/ws", headers = {} }: UpgradeOptions = 
   return `GET ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
 }
 
-/** A TCP connection to the gateway, nothing sent yet. */
+/** Opens a TCP connection to the gateway and sends nothing. */
 export function rawConnect(owner: Owner, gateway: Gateway): RawClient {
   const client = new RawClient(gateway.wsPort);
   owner.after(() => {
@@ -199,7 +210,10 @@ export function rawConnect(owner: Owner, gateway: Gateway): RawClient {
   return client;
 }
 
-/** Connects, upgrades and waits for the answer, whatever its status. */
+/**
+ * Connects, sends an upgrade request and waits for an answer with any status, or for the end of the
+ * connection.
+ */
 export async function rawUpgrade(
   owner: Owner,
   gateway: Gateway,

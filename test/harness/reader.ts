@@ -1,4 +1,7 @@
-/** A client that comes back: it resumes with `since` on whatever gateway it is sent to, and keeps book of what it got. */
+/**
+ * A client that reconnects: it resumes with `since` on any gateway and records what it received on all
+ * connections.
+ */
 
 import type { Envelope, Position } from "@odin-ws/protocol";
 import { connect, type TestClient } from "./client.ts";
@@ -9,11 +12,11 @@ import { eventually } from "./wait.ts";
 export class Reader {
   readonly #owner: Owner;
   readonly #channels: string[];
-  /** Envelopes of the connections that are over. */
+  /** Envelopes of the connections that are closed. */
   readonly #earlier: Envelope[] = [];
   #position: Position | undefined;
   client: TestClient | undefined;
-  /** How many times it had to come back. */
+  /** How many times the reader has resumed. */
   resumes = 0;
 
   constructor(owner: Owner, channels: string[]) {
@@ -25,9 +28,13 @@ export class Reader {
     return [...this.#earlier, ...(this.client?.envelopes ?? [])];
   }
 
-  /** Connects; every time but the first it asks for what it missed, and fails when the gateway cannot give it. */
+  /**
+   * Connects and subscribes. From the second call on, the reader resumes from its last position.
+   *
+   * @throws Error when the gateway cannot send the missed messages
+   */
   async attach(gateway: Gateway): Promise<void> {
-    this.#bank();
+    this.#keepReceived();
     const client = await connect(this.#owner, gateway);
     const since = this.#position;
     this.#position = since ?? client.position;
@@ -41,10 +48,10 @@ export class Reader {
   /** Cuts the connection from the client's side. */
   async drop(): Promise<void> {
     await this.client?.drop();
-    this.#bank();
+    this.#keepReceived();
   }
 
-  /** Attaches again, trying until it succeeds, whenever the connection is gone; ends with `signal`. */
+  /** Attaches again after every close, and retries until that succeeds. Returns when `signal` aborts. */
   async keepAttached(gateway: Gateway, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.client === undefined || this.client.closedWith !== undefined) {
@@ -57,8 +64,8 @@ export class Reader {
     }
   }
 
-  // What the closed connection brought is kept, and where to go on from.
-  #bank(): void {
+  // Keeps the envelopes of the closed connection, and the position from which to resume.
+  #keepReceived(): void {
     const got = this.client?.envelopes ?? [];
     this.client = undefined;
     this.#earlier.push(...got);

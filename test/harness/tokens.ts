@@ -1,4 +1,4 @@
-/** Tokens as an identity service would issue them, and as an attacker would. */
+/** Makes the tokens that an identity service would issue, and tokens that an attacker would forge. */
 
 import { createServer } from "node:http";
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
@@ -36,7 +36,7 @@ function sign(key: Key, alg: Algorithm, claims: Claims, kid?: string): Promise<s
 export const issue = (secret: string, claims: Claims): Promise<string> =>
   sign(new TextEncoder().encode(secret), "HS256", claims);
 
-/** An issuer with a key pair of its own. */
+/** An issuer with a new key pair. */
 export async function newIssuer(alg: "RS256" | "ES256", kid = "key-1"): Promise<Issuer> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
   return {
@@ -46,14 +46,14 @@ export async function newIssuer(alg: "RS256" | "ES256", kid = "key-1"): Promise<
   };
 }
 
-/** `alg: none`: what a verifier that believes the header would accept. */
+/** A token with `alg: none` and no signature. A verifier that trusts the token's header would accept it. */
 export function unsigned(claims: Claims): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const { expiresIn = 300, ...payload } = claims;
   return `${part({ alg: "none", typ: "JWT" })}.${part({ exp: Math.floor(Date.now() / 1000) + expiresIn, ...payload })}.`;
 }
 
-/** A token with its last signature byte changed. */
+/** A token with one changed bit in the first byte of its signature. */
 export function tampered(token: string): string {
   const [head, payload, signature = ""] = token.split(".");
   const bytes = Buffer.from(signature, "base64url");

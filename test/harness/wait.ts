@@ -1,6 +1,8 @@
-/** Waiting for what must happen, with a deadline and a message that says what did not. */
+/** Waits with a deadline. The error names what did not happen in time. */
 
-/** Generous, because several files share two cores: it is only ever used up by a failure. */
+/**
+ * Default deadline. It is long, because several test files share two cores; only a failure waits for its end.
+ */
 export const DEADLINE = 10_000; // 10 s
 
 const POLL = 25; // ms
@@ -8,9 +10,9 @@ const POLL = 25; // ms
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Asks `probe` again and again until it returns something other than undefined and false, and returns that.
+ * Calls `probe` repeatedly until it returns a value other than undefined and false, and returns that value.
  *
- * @throws Error with `what`, and the last error of `probe`, once `deadline` ms are over
+ * @throws Error with `what` and the last error of `probe` when `deadline` ms are over
  */
 export async function eventually<T>(
   what: string | (() => string),
@@ -33,7 +35,11 @@ export async function eventually<T>(
   throw new Error(`not within ${deadline} ms: ${text}${cause === undefined ? "" : ` (${cause})`}`, { cause });
 }
 
-/** The promise's value, or an Error with `what` once `deadline` ms are over. */
+/**
+ * The promise's value.
+ *
+ * @throws Error with `what` when `deadline` ms are over
+ */
 export async function within<T>(
   what: string | (() => string),
   promise: Promise<T>,

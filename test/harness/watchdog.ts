@@ -1,8 +1,12 @@
-/** Cleans up behind a test's process, however that ends: an interrupted run is killed without a chance to do it itself. */
+/**
+ * Cleans up after a test's process, however the process ends: an interrupted test run is killed and cannot
+ * clean up.
+ */
 
 import { spawn } from "node:child_process";
 
-// Reads what is there to clean up, and does it when its input ends, which is when this process is gone.
+// Reads from its input what to clean up. Cleans up when its input ends, which happens when this process has
+// ended.
 const SCRIPT = `
 without() { left=; for item in $2; do [ "$item" = "$1" ] || left="$left $item"; done; }
 while read -r what item; do
@@ -16,18 +20,18 @@ for item in $groups; do kill -s KILL -- "-$item"; done
 for item in $folders; do rm -rf -- "$item"; done
 `;
 
-// A group of its own: Ctrl-C must not reach it.
+// The watchdog has its own process group, because Ctrl-C must not reach it.
 const watchdog = spawn("sh", ["-c", SCRIPT], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
 watchdog.unref();
 const { stdin } = watchdog;
-// It is no reason for this process to go on.
+// The pipe must not keep this process alive.
 if ("unref" in stdin && typeof stdin.unref === "function") stdin.unref();
 
-const tell = (what: string, item: string | number) => stdin.write(`${what} ${item}\n`);
+const send = (what: string, item: string | number) => stdin.write(`${what} ${item}\n`);
 
-/** From now on the process group must not outlive this process. */
-export const guardGroup = (pid: number) => tell("group", pid);
-/** The group is gone: its number may soon be another one's. */
-export const releaseGroup = (pid: number) => tell("ended", pid);
-/** The folder, its path without spaces, must not outlive this process. */
-export const guardFolder = (path: string) => tell("folder", path);
+/** Ends the process group when this process ends. */
+export const guardGroup = (pid: number) => send("group", pid);
+/** Forgets a group that has ended, because another group may soon get the same number. */
+export const releaseGroup = (pid: number) => send("ended", pid);
+/** Deletes the folder when this process ends. Its path must not contain spaces. */
+export const guardFolder = (path: string) => send("folder", path);
