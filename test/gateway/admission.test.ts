@@ -1,4 +1,7 @@
-/** Full and overloaded gateways: who is refused, and how the load balancer learns of it. */
+/**
+ * Full and overloaded gateways: which clients they refuse, and how `/health` reports the state to the load
+ * balancer.
+ */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -8,7 +11,7 @@ import type { Answer } from "../harness/http.ts";
 import type { Owner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
-// Connects this often at once and sorts the outcomes.
+// Opens `count` connections at once and separates the accepted ones from the refused ones.
 async function storm(t: Owner, gateway: Gateway, count: number) {
   const attempts = Array.from({ length: count }, () => connect(t, gateway));
   const outcomes = await Promise.allSettled(attempts);
@@ -26,14 +29,14 @@ function assertRetryAfter({ headers }: Answer): void {
   assert.ok(Number(headers["retry-after"]) >= 1, `Retry-After: ${headers["retry-after"]}`);
 }
 
-// The body of /health is JSON and names the cause.
+// Asserts that the body of /health is JSON and names the cause.
 function assertReason({ body, headers }: Answer, cause: RegExp): void {
   assert.match(headers["content-type"] ?? "", /application\/json/);
   assert.match(JSON.stringify(JSON.parse(body)), cause);
 }
 
 describe("admission", { concurrency: true }, () => {
-  test("full: 503 with Retry-After, out of the rotation, and back with hysteresis", async (t) => {
+  test("a full gateway answers 503 with Retry-After and fails /health until enough clients have left", async (t) => {
     const gateway = await startGateway(t, { env: { WS_MAX_CONNECTIONS: "40" } });
     const { clients, refused } = await storm(t, gateway, 60);
     assert.equal(clients.length, 40);
@@ -51,40 +54,40 @@ describe("admission", { concurrency: true }, () => {
     assert.equal(
       (await gateway.ops("/health")).status,
       503,
-      "one free place of 40 must not call for more clients",
+      "one free place of 40 must not make /health succeed again",
     );
     await Promise.all(clients.slice(1).map((client) => client.close()));
     await gateway.health(200);
     await connect(t, gateway);
   });
 
-  test("too many new connections a second from one address: 429 with Retry-After", async (t) => {
+  test("too many new connections per second from one address are refused with 429 and Retry-After", async (t) => {
     const gateway = await startGateway(t, { env: { WS_MAX_CONNECTS_PER_IP_PER_SECOND: "5" } });
     const { clients, refused } = await storm(t, gateway, 30);
-    // A storm that takes a while may reach into the next second.
+    // A storm that takes longer than a second gets the next second's allowance, too.
     assert.ok(clients.length >= 5 && clients.length <= 20, `${clients.length} of 30 accepted`);
     for (const answer of refused) {
       assert.equal(answer.status, 429);
       assertRetryAfter(answer);
     }
-    await eventually("another second", () => connect(t, gateway));
+    await eventually("a connection in a later second", () => connect(t, gateway));
     assert.equal(
       (await gateway.ops("/health")).status,
       200,
-      "one address's storm is no reason to leave the rotation",
+      "a storm from one address must not make /health fail",
     );
     assert.ok((await gateway.metrics()).sum("ws_connections_rejected_total") >= refused.length);
   });
 
-  test("without that setting a storm from one address is served", async (t) => {
+  test("a gateway without a limit per address accepts a storm of connections from one address", async (t) => {
     const gateway = await startGateway(t);
     const { clients } = await storm(t, gateway, 200);
     assert.equal(clients.length, 200);
   });
 
-  test("CPU above the limit: 503, /health says why, /live stays 200, and back", async (t) => {
+  test("above the CPU limit the gateway refuses clients and fails /health, and recovers afterwards", async (t) => {
     const gateway = await startGateway(t, { until: "live", env: { WS_CPU_LIMIT: "0.1" } });
-    // Scrapes without pause are the load: a tenth of a core is soon used up.
+    // Scrapes without pause soon use up a tenth of a core.
     let over = false;
     t.after(() => {
       over = true;
@@ -105,7 +108,7 @@ describe("admission", { concurrency: true }, () => {
     await connect(t, gateway);
   });
 
-  test("memory above the limit: 503, /health says why, /live stays 200", async (t) => {
+  test("above the memory limit the gateway refuses clients and fails /health, while /live stays 200", async (t) => {
     const gateway = await startGateway(t, { until: "live", env: { WS_MEMORY_LIMIT: "67108864" } });
     assertReason(await gateway.health(503), /memory/i);
     const answer = await eventually("a refusal", () => refusal(t, gateway));
@@ -114,7 +117,7 @@ describe("admission", { concurrency: true }, () => {
     assert.equal((await gateway.ops("/live")).status, 200);
   });
 
-  test("ws_capacity_ratio follows the connections", async (t) => {
+  test("ws_capacity_ratio follows the number of connections", async (t) => {
     const gateway = await startGateway(t, { env: { WS_MAX_CONNECTIONS: "10" } });
     await storm(t, gateway, 5);
     await gateway.metric("ws_capacity_ratio", {}, (value) => Math.abs(value - 0.5) < 0.001);

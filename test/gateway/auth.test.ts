@@ -1,4 +1,4 @@
-/** Who may connect, to what, for how long. */
+/** Tokens: which users may connect, which channels they may subscribe to, and for how long. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { issue, newIssuer, serveKeys, tampered, unsigned } from "../harness/toke
 import { eventually, within } from "../harness/wait.ts";
 
 const SECRET = "a secret of at least thirty-two bytes, as HS256 wants it";
-const jwt = (env: Record<string, string>) => ({ env: { AUTH_MODE: "", ...env } }); // jwt is the default
+const jwt = (env: Record<string, string>) => ({ env: { AUTH_MODE: "", ...env } }); // AUTH_MODE is not set: its default is jwt
 
 describe("auth", { concurrency: true }, () => {
   const owner = suiteOwner();
@@ -20,16 +20,16 @@ describe("auth", { concurrency: true }, () => {
     gateway = await startGateway(owner, jwt({ JWT_SECRET: SECRET }));
   });
 
-  test("a good token connects", async (t) => {
+  test("a client with a valid token connects", async (t) => {
     const client = await connect(t, gateway, { token: await issue(SECRET, { sub: "good" }) });
     assert.deepEqual(
       (await client.subscribe(["*.trade", "BTC.*"])).count,
       2,
-      "no `channels` claim, no restriction",
+      "a token without a `channels` claim allows all channels",
     );
   });
 
-  test("everything else is refused with 401 before the upgrade", async (t) => {
+  test("a missing, wrong or expired token is refused with 401 before the upgrade", async (t) => {
     const good = await issue(SECRET, { sub: "thief" });
     const tokens: Record<string, string | undefined> = {
       none: undefined,
@@ -53,7 +53,7 @@ describe("auth", { concurrency: true }, () => {
     assert.equal(gateway.process.output.includes(good), false, "a token must not reach the log");
   });
 
-  test("JWT_PUBLIC_KEY: RS256 and ES256, and not the key as an HS256 secret", async (t) => {
+  test("with JWT_PUBLIC_KEY the gateway accepts RS256 and ES256, but not HS256 signed with the public key", async (t) => {
     for (const alg of ["RS256", "ES256"] as const) {
       const issuer = await newIssuer(alg);
       const keyed = await startGateway(t, jwt({ JWT_PUBLIC_KEY: issuer.publicKey }));
@@ -66,7 +66,7 @@ describe("auth", { concurrency: true }, () => {
     }
   });
 
-  test("JWKS_URL: the key is chosen by its id", async (t) => {
+  test("with JWKS_URL the gateway chooses the key by its id", async (t) => {
     const [rsa, elliptic, stranger] = await Promise.all([
       newIssuer("RS256", "rsa-1"),
       newIssuer("ES256", "ec-1"),
@@ -79,7 +79,7 @@ describe("auth", { concurrency: true }, () => {
     assert.equal((await refusal(t, keyed, { token: unsigned({ sub: "c" }) })).status, 401);
   });
 
-  test("a key set that cannot be fetched lets nobody in and ends nothing", async (t) => {
+  test("while the gateway cannot fetch the key set, it refuses every client and keeps running", async (t) => {
     const issuer = await newIssuer("RS256");
     const url = `http://127.0.0.1:${await freePort()}/jwks.json`;
     const keyed = await startGateway(t, { ...jwt({ JWKS_URL: url }), until: "live" });
@@ -88,15 +88,15 @@ describe("auth", { concurrency: true }, () => {
     await keyed.assertAlive();
   });
 
-  test("three connections per user, the fourth gets 429 until one is closed", async (t) => {
+  test("a user's fourth connection gets 429 until one of the other three is closed", async (t) => {
     const token = await issue(SECRET, { sub: "busy" });
     const held = [];
     for (let n = 0; n < 3; n++) held.push(await connect(t, gateway, { token }));
     const answer = await refusal(t, gateway, { token: await issue(SECRET, { sub: "busy", jti: "other" }) });
     assert.equal(answer.status, 429);
-    assert.ok(Number(answer.headers["retry-after"]) > 0, "says when to come back");
+    assert.ok(Number(answer.headers["retry-after"]) > 0, "Retry-After says when to retry");
     await connect(t, gateway, { token: await issue(SECRET, { sub: "neighbour" }) });
-    // The gateway learns of an end a moment after the client.
+    // The gateway notices the end of a connection a moment after the client.
     const admitted = () => eventually("a free place", () => connect(t, gateway, { token }));
     await held[0]?.close();
     await admitted();
@@ -105,7 +105,7 @@ describe("auth", { concurrency: true }, () => {
     assert.equal((await refusal(t, gateway, { token })).status, 429);
   });
 
-  test("the channels claim limits what may be subscribed", async (t) => {
+  test("the channels claim limits the channels that a client may subscribe to", async (t) => {
     const channels = ["BTC.*", "*.update", "global.trending", "ETH.trade"];
     const client = await connect(t, gateway, { token: await issue(SECRET, { sub: "limited", channels }) });
     const allowed = ["BTC.trade", "BTC.*", "XRP.update", "*.update", "global.trending", "ETH.trade"];
@@ -125,10 +125,14 @@ describe("auth", { concurrency: true }, () => {
     const forbidden = { type: "subscribe", channels: ["odin.token.ETH.liquidity"] };
     assert.equal((await client.error(forbidden)).code, "forbidden_channel");
     const ack = await client.subscribe(["BTC.trade"]);
-    assert.deepEqual(ack.subscribed.toSorted(), allowed.toSorted(), "a refused list has no effect in part");
+    assert.deepEqual(
+      ack.subscribed.toSorted(),
+      allowed.toSorted(),
+      "a refused list must not take effect in part",
+    );
   });
 
-  test("a claim that allows nothing allows nothing", async (t) => {
+  test("a client whose channels claim is empty may not subscribe to any channel", async (t) => {
     const client = await connect(t, gateway, {
       token: await issue(SECRET, { sub: "nothing", channels: [] }),
     });
@@ -138,7 +142,7 @@ describe("auth", { concurrency: true }, () => {
     );
   });
 
-  test("an expired token is closed with 4401, a refreshed one goes on", async (t) => {
+  test("a connection with an expired token is closed with 4401, and one with a refreshed token stays open", async (t) => {
     const short = { expiresIn: 3 };
     const lazy = await connect(t, gateway, { token: await issue(SECRET, { sub: "lazy", ...short }) });
     const careful = await connect(t, gateway, { token: await issue(SECRET, { sub: "careful", ...short }) });
@@ -159,7 +163,7 @@ describe("auth", { concurrency: true }, () => {
     await careful.ask({ type: "heartbeat" }, "heartbeat_ack");
   });
 
-  test("a refresh that allows less takes effect", async (t) => {
+  test("a refreshed token that allows fewer channels ends the other subscriptions", async (t) => {
     const client = await connect(t, gateway, { token: await issue(SECRET, { sub: "demoted" }) });
     await client.subscribe(["BTC.trade", "ETH.trade", "*.update"]);
     const token = await issue(SECRET, { sub: "demoted", channels: ["BTC.*"] });

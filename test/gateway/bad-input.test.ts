@@ -1,4 +1,4 @@
-/** What a broken or hostile client sends: the answer that the protocol gives, and the process stays up. */
+/** Broken and hostile messages get the answer that the protocol defines, and the gateway keeps running. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
@@ -20,13 +20,13 @@ describe("bad input", () => {
     gateway = await startGateway(owner);
   });
 
-  // The connection that made the mistake goes on working.
+  // Asserts that the connection still works after the client's mistake.
   const assertUsable = async (client: TestClient) => {
     await client.ask({ type: "heartbeat" }, "heartbeat_ack");
     await gateway.assertAlive();
   };
 
-  // The code of the close frame that answers these bytes.
+  // Sends these bytes and returns the code of the close frame that answers them.
   const closeCode = async (t: Owner, bytes: Buffer, extensions = ""): Promise<number> => {
     const client = await rawUpgrade(t, gateway, { headers: { "Sec-WebSocket-Extensions": extensions } });
     assert.equal(client.status, 101);
@@ -38,28 +38,32 @@ describe("bad input", () => {
   };
 
   const answers: [what: string, text: string, code: ErrorCode][] = [
-    ["no JSON", "{", "invalid_json"],
-    ["nothing at all", "", "invalid_json"],
-    ["two documents", '{"type":"heartbeat"}{"type":"heartbeat"}', "invalid_json"],
-    ["brackets without end", "[".repeat(4000), "invalid_json"],
+    ["text that is not JSON", "{", "invalid_json"],
+    ["an empty message", "", "invalid_json"],
+    ["two JSON documents", '{"type":"heartbeat"}{"type":"heartbeat"}', "invalid_json"],
+    ["brackets that are never closed", "[".repeat(4000), "invalid_json"],
     ["deep nesting", `${"[".repeat(2000)}${"]".repeat(2000)}`, "invalid_message"],
     ["a number", "1", "invalid_message"],
     ["null", "null", "invalid_message"],
     ["an unknown type", '{"type":"explode"}', "invalid_message"],
-    ["a type of JavaScript's own", '{"type":"__proto__"}', "invalid_message"],
-    ["no type", '{"channels":["BTC.trade"]}', "invalid_message"],
-    ["a type that is no text", '{"type":["subscribe"],"channels":["BTC.trade"]}', "invalid_message"],
-    ["no channels", '{"type":"subscribe"}', "invalid_message"],
+    ["a type that is a property of every JavaScript object", '{"type":"__proto__"}', "invalid_message"],
+    ["a message without a type", '{"channels":["BTC.trade"]}', "invalid_message"],
+    ["a type that is not a string", '{"type":["subscribe"],"channels":["BTC.trade"]}', "invalid_message"],
+    ["a subscribe without channels", '{"type":"subscribe"}', "invalid_message"],
     ["an empty list of channels", '{"type":"subscribe","channels":[]}', "invalid_message"],
-    ["channels that are no list", '{"type":"subscribe","channels":"BTC.trade"}', "invalid_message"],
-    ["a channel that is no text", '{"type":"subscribe","channels":[{}]}', "invalid_channel"],
-    ["a channel without event", '{"type":"subscribe","channels":["BTC"]}', "invalid_channel"],
+    ["channels that are not a list", '{"type":"subscribe","channels":"BTC.trade"}', "invalid_message"],
+    ["a channel that is not a string", '{"type":"subscribe","channels":[{}]}', "invalid_channel"],
+    ["a channel without an event", '{"type":"subscribe","channels":["BTC"]}', "invalid_channel"],
     ["a NATS wildcard", '{"type":"subscribe","channels":["BTC.>"]}', "invalid_channel"],
-    ["a channel with space", '{"type":"subscribe","channels":["B TC.trade"]}', "invalid_channel"],
-    ["half a surrogate pair", '{"type":"subscribe","channels":["\\ud800.trade"]}', "invalid_channel"],
-    ["one wrong among right ones", '{"type":"subscribe","channels":["BTC.trade","x"]}', "invalid_channel"],
+    ["a channel with a space", '{"type":"subscribe","channels":["B TC.trade"]}', "invalid_channel"],
+    ["half of a surrogate pair", '{"type":"subscribe","channels":["\\ud800.trade"]}', "invalid_channel"],
     [
-      "since without offset",
+      "one wrong channel among right ones",
+      '{"type":"subscribe","channels":["BTC.trade","x"]}',
+      "invalid_channel",
+    ],
+    [
+      "a since without an offset",
       '{"type":"subscribe","channels":["A.b"],"since":{"epoch":"e"}}',
       "invalid_message",
     ],
@@ -68,29 +72,29 @@ describe("bad input", () => {
       '{"type":"subscribe","channels":["A.b"],"since":{"epoch":"e","offset":-1}}',
       "invalid_message",
     ],
-    ["a replay from 0", '{"type":"replay","from_seq":0,"to_seq":3}', "invalid_message"],
+    ["a replay from seq 0", '{"type":"replay","from_seq":0,"to_seq":3}', "invalid_message"],
     ["a replay backwards", '{"type":"replay","from_seq":3,"to_seq":2}', "invalid_message"],
-    ["a replay of 1e999", '{"type":"replay","from_seq":1,"to_seq":1e999}', "invalid_message"],
-    ["auth without token", '{"type":"auth"}', "invalid_message"],
+    ["a replay to seq 1e999", '{"type":"replay","from_seq":1,"to_seq":1e999}', "invalid_message"],
+    ["an auth without a token", '{"type":"auth"}', "invalid_message"],
   ];
 
   for (const [what, text, code] of answers) {
-    test(`${what}: ${code}`, async (t) => {
+    test(`${what} is answered with ${code}`, async (t) => {
       const client = await connect(t, gateway);
       client.socket.send(text);
       const error = await client.control("error");
       assert.equal(error.code, code);
       assert.ok(
         error.message.length > 0 && error.message.length < 500,
-        "says what was wrong, and not at length",
+        "the message says what was wrong, in less than 500 characters",
       );
       await assertUsable(client);
       const ack = await client.subscribe(["STILL.here"]);
-      assert.deepEqual(ack.subscribed, ["STILL.here"], "nothing of the refused message took effect");
+      assert.deepEqual(ack.subscribed, ["STILL.here"], "no part of the refused message took effect");
     });
   }
 
-  test("4 KiB are taken, one byte more is closed with 1009", async (t) => {
+  test("a message of 4 KiB is accepted, and one byte more closes the connection with 1009", async (t) => {
     const client = await connect(t, gateway);
     client.socket.send(JSON.stringify({ type: "heartbeat", pad: "x".repeat(4096 - 30) }).padEnd(4096));
     await client.control("heartbeat_ack");
@@ -99,33 +103,33 @@ describe("bad input", () => {
     await gateway.assertAlive();
   });
 
-  test("a message of 1 MB: 1009", async (t) => {
+  test("a message of 1 MiB closes the connection with 1009", async (t) => {
     assert.equal(await closeCode(t, frame(Buffer.alloc(MEBIBYTE, "x"))), 1009);
   });
 
-  test("a length of 2^63 announced: 1009 at once", async (t) => {
+  test("a frame that announces 2^63 bytes closes the connection at once", async (t) => {
     const head = Buffer.from([0x81, 0xff, 0x7f, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4]);
     assert.ok([1009, 1002].includes(await closeCode(t, head)));
   });
 
-  test("4 KiB exceeded in many fragments: 1009", async (t) => {
+  test("a message that exceeds 4 KiB in many fragments closes the connection with 1009", async (t) => {
     const fragments = Array.from({ length: 50 }, (_, n) =>
       frame(Buffer.alloc(100, "x"), { opcode: n === 0 ? OPCODE.text : OPCODE.continuation, fin: false }),
     );
     assert.equal(await closeCode(t, Buffer.concat(fragments)), 1009);
   });
 
-  test("a deflate bomb: 1009", async (t) => {
+  test("a small compressed message with megabytes of content closes the connection with 1009", async (t) => {
     const bomb = deflateRawSync(Buffer.alloc(10 * MEBIBYTE), { finishFlush: zlib.Z_SYNC_FLUSH });
     const small = deflateRawSync(Buffer.alloc(MEBIBYTE), { finishFlush: zlib.Z_SYNC_FLUSH });
-    assert.ok(small.length < 4096, "passes the limit while it is compressed");
+    assert.ok(small.length < 4096, "the compressed bytes are within the limit");
     for (const bytes of [bomb, small]) {
       const code = await closeCode(t, frame(bytes.subarray(0, -4), { rsv: 4 }), "permessage-deflate");
       assert.equal(code, 1009);
     }
   });
 
-  test("invalid UTF-8: 1007", async (t) => {
+  test("a text that is not UTF-8 closes the connection with 1007", async (t) => {
     const text = Buffer.concat([Buffer.from('{"type":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}')]);
     assert.equal(await closeCode(t, frame(text)), 1007);
   });
@@ -133,26 +137,26 @@ describe("bad input", () => {
   const violations: [what: string, bytes: Buffer][] = [
     ["an unmasked frame", frame('{"type":"heartbeat"}', { mask: false })],
     ["RSV2 set", frame("{}", { rsv: 2 })],
-    ["RSV1 without deflate", frame("{}", { rsv: 4 })],
+    ["RSV1 set without permessage-deflate", frame("{}", { rsv: 4 })],
     ["an opcode that does not exist", frame("{}", { opcode: 5 })],
-    ["a continuation of nothing", frame("{}", { opcode: OPCODE.continuation })],
+    ["a continuation without a first fragment", frame("{}", { opcode: OPCODE.continuation })],
     ["a ping in fragments", frame("x", { opcode: OPCODE.ping, fin: false })],
     ["a ping of 126 bytes", frame(Buffer.alloc(126), { opcode: OPCODE.ping })],
-    ["a close code that must not be sent", frame(Buffer.from([0x03, 0xed]), { opcode: OPCODE.close })],
+    ["a close code that no endpoint may send", frame(Buffer.from([0x03, 0xed]), { opcode: OPCODE.close })],
   ];
   for (const [what, bytes] of violations) {
-    test(`${what}: 1002`, async (t) => {
+    test(`${what} closes the connection with 1002`, async (t) => {
       assert.equal(await closeCode(t, bytes), 1002);
     });
   }
 
-  test("10,000 channels in one message: 1009, over many: too_many_channels beyond 256", async (t) => {
+  test("10,000 channels in one message get 1009, and more than 256 over several messages get too_many_channels", async (t) => {
     const names = Array.from({ length: 10_000 }, (_, n) => `C${n}.t`);
     const greedy = await connect(t, gateway);
     greedy.send({ type: "subscribe", channels: names });
     assert.equal((await greedy.ended()).code, 1009);
     const patient = await connect(t, gateway);
-    // 300 in one message that is small enough to be read, refused as a whole.
+    // These 300 channels fit into one message. The gateway refuses the whole list.
     assert.equal(
       (await patient.error({ type: "subscribe", channels: names.slice(0, 300) })).code,
       "too_many_channels",
@@ -165,7 +169,7 @@ describe("bad input", () => {
     assert.equal(
       (await patient.subscribe(names.slice(0, 256))).count,
       256,
-      "those held already cost nothing",
+      "channels that the client already has do not count again",
     );
     assert.equal(
       (await patient.error({ type: "subscribe", channels: ["one.more"] })).code,
@@ -175,7 +179,7 @@ describe("bad input", () => {
     assert.equal((await patient.subscribe(["one.more"])).count, 247);
   });
 
-  test("above the inbound rate: rate_limited, then it goes on", async (t) => {
+  test("a client above the inbound rate gets rate_limited, and gets answers again when it slows down", async (t) => {
     const client = await connect(t, gateway);
     for (let n = 0; n < 60; n++) client.send({ type: "heartbeat" });
     const error = await client.control("error");
@@ -191,7 +195,7 @@ describe("bad input", () => {
     assert.equal(client.closedWith, undefined);
   });
 
-  test("who floods on and on is closed with 1008", async (t) => {
+  test("a client that floods without pause is closed with 1008", async (t) => {
     const client = await connect(t, gateway);
     const flood = setInterval(() => {
       for (let n = 0; n < 100; n++) client.send({ type: "heartbeat" });
@@ -199,11 +203,11 @@ describe("bad input", () => {
     t.after(() => clearInterval(flood));
     assert.equal((await client.ended()).code, 1008);
     const errors = client.messages.filter((one) => "type" in one && one.type === "error").length;
-    assert.ok(errors < 1000, `${errors} errors: a flood must not be answered with a flood`);
+    assert.ok(errors < 1000, `${errors} errors: the gateway must not answer a flood with a flood`);
     await gateway.assertAlive();
   });
 
-  test("abuse again and again does not make the process grow", async (t) => {
+  test("repeated abuse does not make the process grow", async (t) => {
     const huge = frame(Buffer.alloc(MEBIBYTE));
     const abuse = async () => {
       const batch = Array.from({ length: 20 }, async () => {
@@ -220,8 +224,8 @@ describe("bad input", () => {
     const before = gateway.process.rssBytes();
     for (let round = 0; round < 90; round++) await abuse();
     const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
-    // Some 60 MB are the allocator's; what each connection left behind would be 180 MB and more.
-    assert.ok(grown < 110, `1,800 abusive connections later it has ${grown.toFixed(0)} MB more`);
+    // The allocator keeps some 60 MB. A leak in each connection would add 180 MB or more.
+    assert.ok(grown < 110, `after 1,800 abusive connections the process has ${grown.toFixed(0)} MiB more`);
     await eventually("no connection left", async () => (await gateway.stats()).connections === 0);
     assert.equal((await gateway.stats()).subscriptions, 0);
     await assertUsable(await connect(t, gateway));

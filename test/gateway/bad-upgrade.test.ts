@@ -1,4 +1,4 @@
-/** Requests that must not become a connection. */
+/** Requests that must not become a WebSocket connection. */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
@@ -9,7 +9,7 @@ import { suiteOwner } from "../harness/owner.ts";
 import { type RawClient, rawConnect, rawUpgrade, upgradeRequest } from "../harness/raw.ts";
 import { eventually, pause, within } from "../harness/wait.ts";
 
-/** A browser's whole handshake fits into one packet: who needs longer than this is no browser. */
+/** Longest time that a handshake may take. A browser's whole handshake fits into one packet. */
 const HANDSHAKE = 30_000; // 30 s
 
 describe("bad upgrade", () => {
@@ -22,8 +22,8 @@ describe("bad upgrade", () => {
     gateway = await startGateway(owner, {
       env: { WS_ALLOWED_ORIGINS: "https://app.example,https://beta.example" },
     });
-    // Started first, so that the other tests run while these wait to be cut off: 100 that drip one header byte after
-    // the other, 100 that say nothing, 100 that never finish their headers.
+    // These clients start first, so that the other tests run while these clients wait until the gateway cuts
+    // them off. 100 send their headers byte by byte, 100 send nothing, and 100 never finish their headers.
     const request = upgradeRequest({ headers: { "X-Pad": "x".repeat(2000) } });
     for (let n = 0; n < 300; n++) slow.push(rawConnect(owner, gateway));
     for (const client of slow.slice(200)) client.write(request.slice(0, 100));
@@ -35,20 +35,20 @@ describe("bad upgrade", () => {
     owner.after(() => clearInterval(dripping));
   });
 
-  test("another path: 404", async (t) => {
+  test("an upgrade on another path is refused with 404", async (t) => {
     for (const path of ["/", "/w", "/ws/", "/wss", "/metrics", "/health", "/ws/../ws2", "/%77s2", "//ws"]) {
       assert.equal((await refusal(t, gateway, { path })).status, 404, path);
     }
     assert.equal((await get(`http://127.0.0.1:${gateway.wsPort}/metrics`)).status, 404);
   });
 
-  test("no upgrade: 426 that names the protocol", async () => {
+  test("a request without an upgrade gets 426 and the name of the protocol", async () => {
     const answer = await get(`http://127.0.0.1:${gateway.wsPort}/ws`);
     assert.equal(answer.status, 426);
     assert.equal(answer.headers.upgrade?.toLowerCase(), "websocket");
   });
 
-  test("an origin that is not allowed: 403", async (t) => {
+  test("an upgrade from an origin that is not allowed is refused with 403", async (t) => {
     for (const origin of [
       "https://evil.example",
       "http://app.example",
@@ -65,7 +65,7 @@ describe("bad upgrade", () => {
     assert.ok(rejected.sum("ws_connections_rejected_total") >= 5);
   });
 
-  test("a handshake that is none: an error of HTTP, and the process stays up", async (t) => {
+  test("a malformed handshake gets an HTTP error, and the gateway keeps running", async (t) => {
     for (const headers of [
       { "Sec-WebSocket-Key": "short" },
       { "Sec-WebSocket-Key": "" },
@@ -82,7 +82,7 @@ describe("bad upgrade", () => {
     await gateway.assertAlive();
   });
 
-  test("bytes that are no HTTP are cut off, and the process stays up", async (t) => {
+  test("a client whose bytes are not valid HTTP is cut off, and the gateway keeps running", async (t) => {
     const inputs = [
       Buffer.from("GET /ws HTTP/9.9\r\n\r\n"),
       Buffer.from(`GET /ws HTTP/1.1\r\n${"A: b\r\n".repeat(20_000)}\r\n`),
@@ -102,7 +102,7 @@ describe("bad upgrade", () => {
     }
   });
 
-  test("clients that hang up in the middle leave nothing behind", async (t) => {
+  test("clients that disconnect during the handshake leave no connection behind", async (t) => {
     for (let n = 0; n < 100; n++) {
       const client = rawConnect(t, gateway);
       client.write(upgradeRequest({ headers: { Origin: "https://app.example" } }));
@@ -114,7 +114,7 @@ describe("bad upgrade", () => {
     await gateway.assertAlive();
   });
 
-  test("a slow upgrade is cut off in time, and others are served meanwhile", async (t) => {
+  test("slow handshakes are cut off in time, and other clients are served meanwhile", async (t) => {
     await connect(t, gateway, { headers: { origin: "https://app.example" } });
     const open = () => slow.filter(({ closedAt }) => closedAt === undefined);
     await eventually(
@@ -123,7 +123,7 @@ describe("bad upgrade", () => {
       HANDSHAKE + 5000,
     );
     const longest = Math.max(...slow.map(({ openedAt, closedAt = 0 }) => closedAt - openedAt));
-    assert.ok(longest <= HANDSHAKE, `the longest lasted ${longest} ms`);
+    assert.ok(longest <= HANDSHAKE, `the longest handshake lasted ${longest} ms`);
     assert.ok(slow.every(({ status }) => status !== 101));
     await gateway.assertAlive();
   });

@@ -1,4 +1,4 @@
-/** permessage-deflate as it is on the wire: negotiation, RSV1, windows, sizes. DESIGN, RFC 7692. */
+/** permessage-deflate (RFC 7692) on the wire: negotiation, RSV1, window sizes and message sizes. */
 
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
@@ -12,7 +12,7 @@ import { shareGateway } from "../harness/shared-gateway.ts";
 const EXTENSIONS = "Sec-WebSocket-Extensions";
 const offering = (extensions: string) => ({ headers: { [EXTENSIONS]: extensions } });
 
-// What a backend sends as the top 100: like the real thing, names repeat and numbers do not.
+// A top-100 list as a backend sends it: names repeat and numbers do not.
 function trending(): string {
   const tokens = Array.from({ length: 100 }, (_, rank) => {
     const random = (digits: number) => Number((Math.random() * 10 ** digits).toPrecision(digits));
@@ -30,7 +30,7 @@ function trending(): string {
   return JSON.stringify({ tokens });
 }
 
-// Repeats itself at distances that a small window cannot reach, and at some that it can.
+// A body that repeats at distances beyond a small window, and also at distances within a small window.
 function farRepeats(): string {
   const far = randomBytes(2_500).toString("hex");
   const near = randomBytes(60).toString("hex");
@@ -48,7 +48,7 @@ describe("compression", { skip: withoutNats() }, () => {
     await client.receive(2); // welcome and acknowledgement
   };
 
-  test("who offers it gets compressed frames, who does not gets plain ones", async (t) => {
+  test("a client that offers compression gets compressed frames, and any other client gets plain ones", async (t) => {
     const deflating = await rawUpgrade(t, shared.gateway, offering("permessage-deflate"));
     const plain = await rawUpgrade(t, shared.gateway);
     assert.match(deflating.header(EXTENSIONS), /^permessage-deflate\b.*server_no_context_takeover/);
@@ -67,11 +67,11 @@ describe("compression", { skip: withoutNats() }, () => {
     }
     assert.deepEqual(deflating.texts().slice(2), plain.texts().slice(2));
     const ratio = wireBytes(deflating) / wireBytes(plain);
-    assert.ok(ratio <= 0.4, `trending takes ${(ratio * 100).toFixed(1)} % of its plain bytes`);
+    assert.ok(ratio <= 0.4, `the compressed list takes ${(ratio * 100).toFixed(1)} % of its plain bytes`);
   });
 
   for (const bits of [8, 9, 10, 11, 12, 13, 14, 15]) {
-    test(`server_max_window_bits=${bits} is honoured`, async (t) => {
+    test(`the gateway keeps to server_max_window_bits=${bits}`, async (t) => {
       const client = await rawUpgrade(
         t,
         shared.gateway,
@@ -79,8 +79,9 @@ describe("compression", { skip: withoutNats() }, () => {
       );
       assert.equal(client.status, 101);
       const answer = client.header(EXTENSIONS);
-      // Declining is a right of the server, and accepting without compressing is too: zlib has no window of 8 bits.
-      if (answer === "") assert.equal(bits, 8, "declined");
+      // zlib has no window of 8 bits. The server may decline this offer, or accept it and send plain
+      // messages.
+      if (answer === "") assert.equal(bits, 8, "the gateway declined the offer");
       else assert.ok(Number(/server_max_window_bits=(\d+)/.exec(answer)?.[1]) <= bits, answer);
       const channel = `WINDOW${bits}.trade`;
       await subscribed(client, channel);
@@ -90,13 +91,13 @@ describe("compression", { skip: withoutNats() }, () => {
       const frame = client.frames.filter(({ opcode }) => opcode === OPCODE.text).at(-1);
       assert.ok(frame);
       assert.equal(frame.rsv1, bits > 8);
-      // An inflater with just this window: it fails on whatever reaches back further.
+      // An inflater with exactly this window fails when the message refers back further.
       const text = frame.rsv1 ? inflate(frame.payload, Math.max(9, bits)) : frame.payload.toString();
       assert.ok(text.endsWith(`"data":${body}}`));
     });
   }
 
-  test("clients with different windows and without any get the same text at the same time", async (t) => {
+  test("clients with different windows and a client without compression get the same texts at the same time", async (t) => {
     const offers = ["", "permessage-deflate", "permessage-deflate; server_max_window_bits=9"];
     const clients = await Promise.all(offers.map((offer) => rawUpgrade(t, shared.gateway, offering(offer))));
     for (const client of clients) await subscribed(client, "MIXED.trade");
@@ -109,7 +110,7 @@ describe("compression", { skip: withoutNats() }, () => {
     }
   });
 
-  test("an offer with parameters that nobody knows is not accepted", async (t) => {
+  test("an offer with unknown or invalid parameters is not accepted", async (t) => {
     for (const offer of [
       "permessage-deflate; made_up=1",
       "permessage-deflate; server_max_window_bits=99",
@@ -117,12 +118,12 @@ describe("compression", { skip: withoutNats() }, () => {
     ]) {
       const client = await rawUpgrade(t, shared.gateway, offering(offer));
       assert.equal(client.header(EXTENSIONS), "", offer);
-      // Declining the extension or refusing the handshake are both right.
+      // The gateway may decline the extension or refuse the handshake.
       assert.ok(client.status === 101 || client.status === 400, `${offer}: ${client.status}`);
     }
   });
 
-  test("of several offers one that fits is chosen", async (t) => {
+  test("the gateway chooses a suitable offer among several", async (t) => {
     const client = await rawUpgrade(
       t,
       shared.gateway,
@@ -131,7 +132,7 @@ describe("compression", { skip: withoutNats() }, () => {
     assert.match(client.header(EXTENSIONS), /^permessage-deflate/);
   });
 
-  test("small and incompressible bodies arrive like all others", async (t) => {
+  test("small and incompressible bodies arrive unchanged", async (t) => {
     const client = await connect(t, shared.gateway, { deflate: true });
     await client.subscribe(["TINY.trade"]);
     const bodies = ["0", '""', "{}", JSON.stringify(randomBytes(40).toString("base64")), '{"price":1.25}'];
@@ -146,7 +147,7 @@ describe("compression", { skip: withoutNats() }, () => {
     }
   });
 
-  test("a long connection stays readable when seq grows", async (t) => {
+  test("compressed messages stay readable when seq has several digits", async (t) => {
     const client = await connect(t, shared.gateway, { deflate: true });
     await client.subscribe(["LONG.trade"]);
     const body = JSON.stringify({ text: "compress me ".repeat(30) });
@@ -157,17 +158,17 @@ describe("compression", { skip: withoutNats() }, () => {
     assert.equal(client.envelopes.at(-1)?.seq, 1100);
   });
 
-  test("what the client compresses is understood", async (t) => {
+  test("the gateway reads messages that the client compressed", async (t) => {
     const client = await connect(t, shared.gateway, { deflate: true });
     const channels = Array.from({ length: 120 }, (_, n) => `COMPRESSED${n}.trade`);
-    // Above 1 KiB, where the client's library compresses.
+    // The client's library compresses messages above 1 KiB.
     const ack = await client.subscribe(channels);
     assert.equal(ack.count, 120);
     const again = await client.subscribe(channels);
     assert.equal(again.count, 120);
   });
 
-  test("bytes are counted by encoding", async (t) => {
+  test("sent bytes are counted by encoding", async (t) => {
     const client = await connect(t, shared.gateway, { deflate: true });
     await client.subscribe(["global.trending"]);
     const offset = await shared.nats.publish("odin.global.trending", trending());
@@ -179,7 +180,7 @@ describe("compression", { skip: withoutNats() }, () => {
     assert.equal(new Set(encodings).size, 2, `encodings: ${encodings}`);
   });
 
-  test("WS_COMPRESSION=false declines the offer", async (t) => {
+  test("with WS_COMPRESSION=false the gateway declines every offer", async (t) => {
     const off = await startGateway(t, { nats: shared.nats, env: { WS_COMPRESSION: "false" } });
     const client = await rawUpgrade(t, off, offering("permessage-deflate"));
     assert.equal(client.status, 101);

@@ -1,4 +1,7 @@
-/** SIGTERM: the gateway leaves without a herd behind it. */
+/**
+ * Drain on SIGTERM or SIGINT: the gateway spreads the closes, so that its clients do not all reconnect at
+ * once.
+ */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -14,7 +17,7 @@ const crowd = (t: Owner, gateway: Gateway) =>
 
 describe("drain", { concurrency: true }, () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`${signal}: everybody is told, then closed with 1012, spread over the time given`, async (t) => {
+    test(`on ${signal} every client gets a reconnect message and a close with 1012, spread over the drain time`, async (t) => {
       const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "4" } });
       const clients = await crowd(t, gateway);
       const start = Date.now();
@@ -37,13 +40,13 @@ describe("drain", { concurrency: true }, () => {
       }
       const times = closed.map(({ at }) => at - start).sort((a, b) => a - b);
       const spread = (times.at(-1) ?? 0) - (times[0] ?? 0);
-      assert.ok(spread > 1500, `40 closes within ${spread} ms of 4 s: a herd`);
-      assert.ok((times.at(-1) ?? 0) < 8000, `the last after ${times.at(-1)} ms`);
-      // No two thirds of them in any quarter of the time.
+      assert.ok(spread > 1500, `40 closes within ${spread} ms of 4 s: all clients would reconnect at once`);
+      assert.ok((times.at(-1) ?? 0) < 8000, `the last close came after ${times.at(-1)} ms`);
+      // No quarter of the drain time may have two thirds of the closes.
       const densest = Math.max(
         ...times.map((at) => times.filter((other) => other >= at && other < at + 1000).length),
       );
-      assert.ok(densest < (CLIENTS * 2) / 3, `${densest} of ${CLIENTS} within one second`);
+      assert.ok(densest < (CLIENTS * 2) / 3, `${densest} of ${CLIENTS} closes came within one second`);
 
       const exit = await within("exit", gateway.process.exited);
       assert.deepEqual(exit, { code: 0, signal: null });
@@ -51,18 +54,18 @@ describe("drain", { concurrency: true }, () => {
     });
   }
 
-  test("the waits until clients come back differ", async (t) => {
+  test("clients are asked to reconnect after different times", async (t) => {
     const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "2" } });
     const clients = await crowd(t, gateway);
     gateway.process.signal("SIGTERM");
-    const told = await Promise.all(clients.map((client) => client.control("reconnect")));
+    const messages = await Promise.all(clients.map((client) => client.control("reconnect")));
     assert.ok(
-      new Set(told.map(({ in_ms }) => in_ms)).size > 5,
-      JSON.stringify(told.map(({ in_ms }) => in_ms)),
+      new Set(messages.map(({ in_ms }) => in_ms)).size > 5,
+      JSON.stringify(messages.map(({ in_ms }) => in_ms)),
     );
   });
 
-  test("messages flow until the end", async (t) => {
+  test("messages are delivered until the end of the drain", async (t) => {
     const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "3", SIMULATOR_RATE: "100" } });
     const clients = await crowd(t, gateway);
     for (const client of clients) await client.subscribe(["*.trade"]);
@@ -74,7 +77,10 @@ describe("drain", { concurrency: true }, () => {
       const last = messages.findLastIndex(isEnvelope);
       return (times[last] ?? 0) > from + 500;
     });
-    assert.ok(late.length > CLIENTS / 4, `only ${late.length} got anything more than 0.5 s into the drain`);
+    assert.ok(
+      late.length > CLIENTS / 4,
+      `only ${late.length} clients got a message later than 0.5 s after the start of the drain`,
+    );
     for (const { envelopes } of clients) {
       assert.deepEqual(
         envelopes.map(({ seq }) => seq),
@@ -88,7 +94,7 @@ describe("drain", { concurrency: true }, () => {
     ["SIGTERM", "SIGINT"],
     ["SIGINT", "SIGTERM"],
   ] as const) {
-    test(`${second} after ${first} ends at once`, async (t) => {
+    test(`${second} after ${first} ends the gateway at once`, async (t) => {
       const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "120" } });
       const clients = await crowd(t, gateway);
       gateway.process.signal(first);
@@ -96,18 +102,18 @@ describe("drain", { concurrency: true }, () => {
       const start = Date.now();
       gateway.process.signal(second);
       await within("exit", gateway.process.exited);
-      assert.ok(Date.now() - start < 3000, `took ${Date.now() - start} ms`);
+      assert.ok(Date.now() - start < 3000, `the gateway took ${Date.now() - start} ms to end`);
       await within("all closed", Promise.all(clients.map((client) => client.closed)));
       await gateway.noProcessLeft();
     });
   }
 
-  test("with nobody connected it ends without waiting", async (t) => {
+  test("a gateway without clients ends without waiting", async (t) => {
     const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "120" } });
     assert.deepEqual(await gateway.stop("SIGTERM", 5000), { code: 0, signal: null });
   });
 
-  test("a client that neither reads nor answers does not hold the end up", async (t) => {
+  test("a client that neither reads nor answers does not delay the end", async (t) => {
     const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "1" } });
     const deaf = await connect(t, gateway);
     await deaf.subscribe(["*.*"]);
@@ -115,7 +121,7 @@ describe("drain", { concurrency: true }, () => {
     assert.equal((await gateway.stop("SIGTERM", 20_000)).code, 0);
   });
 
-  test("a signal during the start ends it too", async (t) => {
+  test("a signal during the start ends the gateway, too", async (t) => {
     const gateway = await startGateway(t, { until: "live", env: { NATS_URL: "nats://127.0.0.1:9" } });
     assert.equal((await gateway.stop("SIGTERM")).code, 0);
     await eventually("ports free", async () => {

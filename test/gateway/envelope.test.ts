@@ -1,4 +1,4 @@
-/** The envelope: the publisher's bytes as they are, its type and priority, its place in the stream. */
+/** The envelope: the publisher's unchanged bytes, the type, the priority and the position in the stream. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -11,7 +11,7 @@ import { eventually } from "../harness/wait.ts";
 describe("envelope", { skip: withoutNats() }, () => {
   const shared = shareGateway();
 
-  test("the publisher's JSON travels byte for byte", async (t) => {
+  test("the publisher's JSON arrives byte for byte", async (t) => {
     const plain = await connect(t, shared.gateway);
     const deflating = await connect(t, shared.gateway, { deflate: true });
     for (const client of [plain, deflating]) await client.subscribe(["BYTES.trade"]);
@@ -38,21 +38,22 @@ describe("envelope", { skip: withoutNats() }, () => {
     }
   });
 
-  test("every length of frame arrives whole", async (t) => {
+  test("messages arrive unchanged at every length of frame", async (t) => {
     const plain = await connect(t, shared.gateway);
     const deflating = await connect(t, shared.gateway, { deflate: true });
     for (const client of [plain, deflating]) await client.subscribe(["LENGTH.trade"]);
-    // Around 125, 65,535 and the limits of a stored deflate block, whatever the envelope adds to the body.
+    // Lengths around 125 bytes, 65,535 bytes and the limit of a stored deflate block. The range of 160 covers
+    // the bytes that the envelope adds to the body.
     const around = (length: number) => Array.from({ length: 160 }, (_, n) => Math.max(0, length - n));
     const lengths = [0, 1, ...around(130), ...around(65_540), 200_000, 500_000];
     const bodies = lengths.map((length, n) => JSON.stringify(String(n % 10).repeat(length)));
     for (const [index, body] of bodies.entries()) {
-      // In lock step: a burst of this size would, rightly, overflow the send buffers.
+      // Waits for each message, because a burst of this size would overflow the send buffers, as intended.
       const offset = await shared.nats.publish("odin.token.LENGTH.trade", body);
       for (const client of [plain, deflating]) {
         const { data } = await client.at(offset);
-        // Compared by hand: a failing deepEqual would print megabytes.
-        if (JSON.stringify(data) !== body) assert.fail(`body of ${lengths[index]} bytes came broken`);
+        // Does not use deepEqual, because its failure would print megabytes.
+        if (JSON.stringify(data) !== body) assert.fail(`body of ${lengths[index]} bytes arrived changed`);
       }
     }
   });
@@ -64,7 +65,10 @@ describe("envelope", { skip: withoutNats() }, () => {
     const { ts } = await client.at(seq);
     const stored = await shared.nats.jsm.streams.getMessage(STREAM, { seq });
     assert.ok(Number.isSafeInteger(ts));
-    assert.ok(Math.abs(ts - (stored?.time.getTime() ?? 0)) <= 1, `${ts} against ${stored?.time.getTime()}`);
+    assert.ok(
+      Math.abs(ts - (stored?.time.getTime() ?? 0)) <= 1,
+      `ts is ${ts}, but the stream stored the message at ${stored?.time.getTime()}`,
+    );
   });
 
   test("type and priority follow the event", async (t) => {
@@ -104,7 +108,7 @@ describe("envelope", { skip: withoutNats() }, () => {
       [{ "Odin-Type": "price:correction" }, "price:correction", "high"],
       [{ "Odin-Priority": "critical" }, "price:update", "critical"],
       [{ "Odin-Type": "price:bulk", "Odin-Priority": "low" }, "price:bulk", "low"],
-      // Not a priority: the event's own stands.
+      // An unknown priority leaves the event's own priority.
       [{ "Odin-Priority": "urgent" }, "price:update", "high"],
     ];
     for (const [headers] of cases) await shared.nats.publish("odin.token.HEAD.trade", {}, { headers });
@@ -126,7 +130,7 @@ describe("envelope", { skip: withoutNats() }, () => {
     assert.deepEqual(first.data, { real: 1 });
   });
 
-  test("a message published twice under one Nats-Msg-Id comes once", async (t) => {
+  test("a message that is published twice with one Nats-Msg-Id is delivered once", async (t) => {
     const client = await connect(t, shared.gateway);
     await client.subscribe(["DEDUP.trade"]);
     const headers = { "Nats-Msg-Id": "event-1" };
@@ -140,7 +144,7 @@ describe("envelope", { skip: withoutNats() }, () => {
     );
   });
 
-  test("what is not JSON is counted, logged once and not delivered", async (t) => {
+  test("payloads that are not JSON are counted, logged once and not delivered", async (t) => {
     const client = await connect(t, shared.gateway);
     await client.subscribe(["BAD.trade"]);
     const before = (await shared.gateway.metrics()).sum("ws_messages_dropped_total");
@@ -153,7 +157,7 @@ describe("envelope", { skip: withoutNats() }, () => {
     await shared.gateway.metric("ws_messages_dropped_total", {}, (value) => value === before + bad.length);
     const lines = () => shared.gateway.process.output.slice(logged).split("\n");
     const complaints = () => lines().filter((line) => /json/i.test(line)).length;
-    await eventually("a line about it", () => complaints() > 0);
+    await eventually("a log line about JSON", () => complaints() > 0);
     assert.equal(complaints(), 1, lines().join("\n"));
     await shared.gateway.assertAlive();
   });

@@ -1,4 +1,4 @@
-/** Generated nonsense: whatever a client sends, it gets an answer or a close, and the process stays up. */
+/** Generated input: every client gets an answer or a close for any input, and the gateway keeps running. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { startGateway } from "../harness/gateway.ts";
 import { frame, rawUpgrade } from "../harness/raw.ts";
 import { within } from "../harness/wait.ts";
 
-// Close to what is right, because nonsense that fails at the first check proves little.
+// Generates values that are close to valid ones, because input that fails at the first check proves little.
 const channel = fc.oneof(
   fc.constantFrom(
     "BTC.trade",
@@ -41,7 +41,7 @@ const message = fc.record(
 );
 
 describe("generated input", () => {
-  test("every message that can be read is answered once", async (t) => {
+  test("every message within the size limit is answered once", async (t) => {
     const gateway = await startGateway(t);
     const property = fc.asyncProperty(
       fc.array(message, { minLength: 1, maxLength: 30 }),
@@ -52,7 +52,7 @@ describe("generated input", () => {
           .filter((text) => Buffer.byteLength(text) <= 4096);
         for (const text of texts) client.socket.send(text);
         const answers = () => client.messages.slice(1).filter((one) => !("seq" in one && "channel" in one));
-        // Replays send envelopes too; these are not counted.
+        // Replays also send envelopes, which are not counted as answers.
         await client.until("an answer for each", () => answers().length >= texts.length);
         const { seq } = await client.ask({ type: "heartbeat" }, "heartbeat_ack");
         assert.equal(answers().length, texts.length + 1);
@@ -64,11 +64,11 @@ describe("generated input", () => {
     await gateway.assertAlive();
   });
 
-  test("bytes at random behind the handshake never end the process", async (t) => {
+  test("random bytes after the handshake never end the process", async (t) => {
     const gateway = await startGateway(t);
     const bytes = fc.oneof(
       fc.uint8Array({ minLength: 1, maxLength: 200 }).map((array) => Buffer.from(array)),
-      // Frames that are well formed with nonsense inside, compressed or said to be.
+      // Well-formed frames with random payloads; some are marked as compressed.
       fc
         .record({
           payload: fc.uint8Array({ maxLength: 200 }),

@@ -1,4 +1,4 @@
-/** /metrics, /stats, /health and /live. */
+/** The endpoints of the operations port: /metrics, /stats, /health and /live. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { withoutNats } from "../harness/nats.ts";
 import { shareGateway } from "../harness/shared-gateway.ts";
 import { eventually } from "../harness/wait.ts";
 
-// Name → type; undefined where the contract leaves the type open.
+// Type of each metric by its name; undefined where a gauge and a histogram are both allowed.
 const NAMES: Record<string, string | undefined> = {
   ws_connections_current: "gauge",
   ws_connections_total: "counter",
@@ -61,7 +61,7 @@ const STATS = [
 describe("operations port", { skip: withoutNats() }, () => {
   const shared = shareGateway();
 
-  test("every metric of the contract is there before anything happened, with its type", async () => {
+  test("every documented metric is present with its type before the first client connects", async () => {
     const metrics = await shared.gateway.metrics();
     const missing = Object.keys(NAMES).filter((name) => !metrics.types.has(name));
     assert.deepEqual(missing, []);
@@ -72,7 +72,7 @@ describe("operations port", { skip: withoutNats() }, () => {
     assert.match(answer.headers["content-type"] ?? "", /^text\/plain/);
   });
 
-  test("values move with what happens", async (t) => {
+  test("the metrics count connections, messages, replays and resumes", async (t) => {
     const before = await shared.gateway.metrics();
     const clients = [
       await connect(t, shared.gateway),
@@ -125,7 +125,7 @@ describe("operations port", { skip: withoutNats() }, () => {
     assert.ok(mean >= 0 && mean < 2, `mean ${mean} s`);
   });
 
-  test("labels do not grow with tokens or with unknown events", async (t) => {
+  test("the number of series does not grow with tokens or unknown events", async (t) => {
     const client = await connect(t, shared.gateway);
     await client.subscribe(["*.*"]);
     const seriesBefore = (await shared.gateway.metrics()).samples.length;
@@ -133,7 +133,7 @@ describe("operations port", { skip: withoutNats() }, () => {
     for (let n = 0; n < 60; n++) last = await shared.nats.publish(`odin.token.CARD${n}.made_up_${n}`, {});
     await client.at(last);
     const { samples } = await shared.gateway.metrics();
-    assert.ok(samples.length - seriesBefore < 30, `${samples.length - seriesBefore} more series`);
+    assert.ok(samples.length - seriesBefore < 30, `there are ${samples.length - seriesBefore} more series`);
     assert.equal(
       samples.some(({ labels }) => Object.values(labels).some((value) => /CARD|made_up/.test(value))),
       false,
@@ -147,10 +147,10 @@ describe("operations port", { skip: withoutNats() }, () => {
     );
   });
 
-  test("/stats is JSON with the keys of the contract", async (t) => {
+  test("/stats is JSON with the documented keys", async (t) => {
     const client = await connect(t, shared.gateway);
     await client.subscribe(["STATS.trade", "STATS.update"]);
-    // Measured once a second.
+    // The gateway measures once a second.
     await eventually("a first measurement", async () => (await shared.gateway.stats()).rss_bytes > 20e6);
     const before = await shared.gateway.stats();
     const offset = await shared.nats.publish("odin.token.STATS.trade", {});
@@ -168,7 +168,7 @@ describe("operations port", { skip: withoutNats() }, () => {
     assert.match(stats.version, /^\d+\.\d+\.\d+/);
   });
 
-  test("/health and /live say so in JSON, other paths are 404, and the ports do not mix", async () => {
+  test("/health and /live answer in JSON, other paths get 404, and neither port serves the other's paths", async () => {
     for (const path of ["/health", "/live"]) {
       const { status, body, headers } = await shared.gateway.ops(path);
       assert.equal(status, 200);

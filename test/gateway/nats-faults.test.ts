@@ -1,4 +1,4 @@
-/** NATS goes away, comes back, comes back empty, was never there. */
+/** NATS stops, restarts, restarts with an empty store, or is not there when the gateway starts. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -9,8 +9,8 @@ import { STREAM, startNats, withoutNats } from "../harness/nats.ts";
 import type { Owner } from "../harness/owner.ts";
 import { eventually, pause } from "../harness/wait.ts";
 
-/** 5 s are promised; the machine that runs all tests at once gets some more. */
-const BACK = 10_000; // 10 s
+/** Deadline for recovery. The promise is 5 s; a machine that runs all tests at once needs more. */
+const RECOVERY = 10_000; // 10 s
 
 const offsets = (client: TestClient) => client.envelopes.map(({ offset }) => offset);
 
@@ -22,7 +22,7 @@ async function setUp(t: Owner, channels: string[]) {
   return { nats, gateway, client };
 }
 
-// The client's position must have moved into another epoch, and it must have been told.
+// Waits until a throttle_update reports a new epoch to the client, and returns that epoch.
 async function newEpoch(client: TestClient): Promise<string> {
   const old = client.welcome.epoch;
   const { since } = await client.until(
@@ -31,63 +31,59 @@ async function newEpoch(client: TestClient): Promise<string> {
       client.messages.find(
         (one) => "type" in one && one.type === "throttle_update" && "since" in one && one.since.epoch !== old,
       ) as { since: { epoch: string } } | undefined,
-    BACK,
+    RECOVERY,
   );
   return since.epoch;
 }
 
 describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
-  test("killed for 13 s: clients stay, /health tells, and on its return nothing is lost", async (t) => {
+  test("while NATS is down for 13 s, clients stay connected and /health fails; afterwards no message is missing", async (t) => {
     const { nats, gateway, client } = await setUp(t, ["DOWN.trade"]);
     const before = await nats.publishAll("odin.token.DOWN.trade", [1, 2, 3]);
     await client.receive(3);
     await nats.kill();
     const lost = Date.now();
-    await pause(3000); // Shorter than the 10 s after which /health has to give up.
-    assert.equal(
-      (await gateway.ops("/health")).status,
-      200,
-      "a short loss is no reason to leave the rotation",
-    );
+    await pause(3000); // Shorter than the 10 s after which /health must fail.
+    assert.equal((await gateway.ops("/health")).status, 200, "a short loss must not make /health fail");
     assert.equal((await gateway.metrics()).sum("ws_nats_connected"), 0);
     const { body } = await gateway.health(503, 15_000);
-    assert.ok(Date.now() - lost >= 9_000, `gave up after ${Date.now() - lost} ms`);
+    assert.ok(Date.now() - lost >= 9_000, `/health failed after only ${Date.now() - lost} ms`);
     assert.match(JSON.stringify(JSON.parse(body)), /nats|source/i);
     assert.equal((await gateway.ops("/live")).status, 200);
     await client.ask({ type: "heartbeat" }, "heartbeat_ack");
     await nats.start();
     const after = await nats.publishAll("odin.token.DOWN.trade", [4, 5, 6]);
-    await client.receive(6, BACK);
+    await client.receive(6, RECOVERY);
     assert.deepEqual(offsets(client), [...before, ...after]);
-    await gateway.health(200, BACK);
+    await gateway.health(200, RECOVERY);
     assert.equal((await gateway.metrics()).sum("ws_nats_connected"), 1);
-    assert.equal((await gateway.stats()).epoch, client.welcome.epoch, "the same stream, the same epoch");
+    assert.equal((await gateway.stats()).epoch, client.welcome.epoch, "the same stream keeps its epoch");
   });
 
-  test("killed and restarted again and again: everything stored arrives, once", async (t) => {
+  test("after repeated kills of NATS every stored message arrives exactly once", async (t) => {
     const { nats, client } = await setUp(t, ["AGAIN.trade"]);
     const stored: number[] = [];
     for (let round = 0; round < 3; round++) {
       stored.push(...(await nats.publishAll("odin.token.AGAIN.trade", Array(50).fill({ round }))));
-      // Not waited for: some are on their way when the server dies.
+      // Does not wait for the delivery: some messages are still on their way when the server ends.
       await nats.kill();
       await nats.start();
     }
     stored.push(await nats.publish("odin.token.AGAIN.trade", {}));
-    await client.at(stored.at(-1) ?? 0, BACK);
+    await client.at(stored.at(-1) ?? 0, RECOVERY);
     assert.deepEqual(offsets(client), stored);
   });
 
-  test("restarted with an empty store: the stream is made again, under a new epoch", async (t) => {
+  test("when NATS restarts with an empty store, the gateway creates the stream again with a new epoch", async (t) => {
     const { nats, gateway, client } = await setUp(t, ["EMPTY.trade"]);
     await nats.publishAll("odin.token.EMPTY.trade", Array(20).fill({}));
     await client.receive(20);
     await nats.kill();
     await nats.wipe();
     await nats.start();
-    await eventually("the stream", () => nats.jsm.streams.info(STREAM), BACK);
+    await eventually("the stream", () => nats.jsm.streams.info(STREAM), RECOVERY);
     await nats.publishAll("odin.token.EMPTY.trade", [1, 2, 3]);
-    await client.receive(23, BACK);
+    await client.receive(23, RECOVERY);
     assert.deepEqual(offsets(client).slice(20), [1, 2, 3]);
     assert.equal((await gateway.stats()).epoch, await newEpoch(client));
   });
@@ -96,14 +92,14 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     ["fewer", 3],
     ["more", 30],
   ] as const) {
-    test(`stream deleted and created again with ${what} messages: read from its beginning`, async (t) => {
-      const { nats, gateway, client } = await setUp(t, ["ANEW.trade"]);
-      await nats.publishAll("odin.token.ANEW.trade", Array(10).fill({ old: true }));
+    test(`a stream that is deleted and created again with ${what} messages is read from its beginning`, async (t) => {
+      const { nats, gateway, client } = await setUp(t, ["RECREATED.trade"]);
+      await nats.publishAll("odin.token.RECREATED.trade", Array(10).fill({ old: true }));
       await client.receive(10);
       await nats.recreateStream();
-      const stored = await nats.publishAll("odin.token.ANEW.trade", Array(count).fill({ old: false }));
+      const stored = await nats.publishAll("odin.token.RECREATED.trade", Array(count).fill({ old: false }));
       assert.equal(stored[0], 1);
-      await client.receive(10 + count, 2 * BACK);
+      await client.receive(10 + count, 2 * RECOVERY);
       assert.deepEqual(offsets(client).slice(10), stored);
       assert.deepEqual(
         client.envelopes.map(({ seq }) => seq),
@@ -111,35 +107,35 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
       );
       const epoch = await newEpoch(client);
       assert.equal((await gateway.stats()).epoch, epoch);
-      // Positions of the old stream are void, those of the new one are not.
+      // The gateway cannot resume from a position in the old stream, but from one in the new stream.
       const late = await connect(t, gateway);
       assert.equal(late.welcome.epoch, epoch);
-      const old = await late.subscribe(["ANEW.trade"], { epoch: client.welcome.epoch, offset: 2 });
+      const old = await late.subscribe(["RECREATED.trade"], { epoch: client.welcome.epoch, offset: 2 });
       assert.equal(old.recovered, false);
       const current = await connect(t, gateway);
-      assert.equal((await current.subscribe(["ANEW.trade"], { epoch, offset: 1 })).recovered, true);
+      assert.equal((await current.subscribe(["RECREATED.trade"], { epoch, offset: 1 })).recovered, true);
       await current.receive(count - 1);
       await gateway.health(200);
     });
   }
 
-  test("stream deleted and left so: the gateway makes it again", async (t) => {
+  test("a deleted stream is created again by the gateway", async (t) => {
     const { nats, client } = await setUp(t, ["GONE.trade"]);
     await nats.publish("odin.token.GONE.trade", {});
     await client.receive(1);
     await nats.jsm.streams.delete(STREAM);
-    await eventually("the stream", () => nats.jsm.streams.info(STREAM), 2 * BACK);
+    await eventually("the stream", () => nats.jsm.streams.info(STREAM), 2 * RECOVERY);
     const offset = await nats.publish("odin.token.GONE.trade", { again: true });
-    await client.receive(2, BACK);
+    await client.receive(2, RECOVERY);
     assert.equal(client.envelopes[1]?.offset, offset);
   });
 
-  test("its consumer deleted while messages flow: none missing, none twice", async (t) => {
+  test("when its consumer is deleted while messages flow, every message arrives exactly once", async (t) => {
     const channels = ["CONS1.trade", "CONS2.update"];
     const { nats, client } = await setUp(t, channels);
     const feed = startFeed(t, nats, channels, 1);
     for (let round = 1; round <= 3; round++) {
-      await client.receive(round * 40, BACK);
+      await client.receive(round * 40, RECOVERY);
       const infos = await eventually("a consumer", async () => {
         const all = await nats.jsm.consumers.list(STREAM).next();
         return all.length > 0 && all;
@@ -147,26 +143,26 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
       for (const { name } of infos) await nats.jsm.consumers.delete(STREAM, name).catch(() => {});
     }
     const published = await feed.stop();
-    await client.at(published.at(-1)?.offset ?? 0, BACK);
+    await client.at(published.at(-1)?.offset ?? 0, RECOVERY);
     assertComplete(client.envelopes, published);
   });
 
-  test("absent at the start: up and not healthy, then recovered by itself", async (t) => {
+  test("a gateway that starts without NATS is alive but not healthy, and recovers when NATS starts", async (t) => {
     const nats = await startNats(t, { down: true });
     const gateway = await startGateway(t, { nats, until: "live" });
     const { body } = await gateway.health(503);
     assert.match(JSON.stringify(JSON.parse(body)), /nats|source|connect/i);
-    await pause(3000); // Long enough for a first try, and a second, to fail.
+    await pause(3000); // Long enough for two attempts to fail.
     await gateway.assertAlive();
     await nats.start();
-    await gateway.health(200, BACK);
+    await gateway.health(200, RECOVERY);
     const client = await connect(t, gateway);
     await client.subscribe(["LATE.trade"]);
     await nats.publish("odin.token.LATE.trade", {});
     await client.receive(1);
   });
 
-  test("the stream is made as the contract says, and one with other limits is left alone", async (t) => {
+  test("the stream is created with the documented limits, and a stream with other limits is left unchanged", async (t) => {
     const { nats } = await setUp(t, ["X.trade"]);
     const { config } = await nats.jsm.streams.info(STREAM);
     assert.deepEqual(config.subjects.toSorted(), ["odin.global.>", "odin.token.>"]);
@@ -183,10 +179,10 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     );
     const gateway = await startGateway(t, { nats, env: { JS_STREAM_MAX_MSGS: "500" } });
     assert.equal((await nats.jsm.streams.info(STREAM)).config.max_msgs, 100_000);
-    await eventually("a line about the difference", () => /max_msgs/.test(gateway.process.output));
+    await eventually("a log line about the different limit", () => /max_msgs/.test(gateway.process.output));
   });
 
-  test("each gateway has a consumer of its own, named as set, and gone with it", async (t) => {
+  test("each gateway has its own consumer, named by its setting, which is deleted when the gateway stops", async (t) => {
     const { nats, gateway } = await setUp(t, ["X.trade"]);
     const same = await startGateway(t, { nats });
     const other = await startGateway(t, { nats, env: { JS_CONSUMER_NAME: "blue" } });
@@ -199,11 +195,11 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
       await eventually("the message", async () => (await one.stats()).offset === 1);
     }
     await other.stop();
-    await eventually("its consumer gone", async () => starting(await names(), "blue") === 0);
+    await eventually("the deletion of its consumer", async () => starting(await names(), "blue") === 0);
     assert.equal(starting(await names(), "ws-server"), 2);
   });
 
-  test("SIGTERM while NATS is away ends like any other", async (t) => {
+  test("SIGTERM ends the gateway cleanly while NATS is down", async (t) => {
     const { nats, gateway } = await setUp(t, ["X.trade"]);
     await nats.kill();
     await eventually("the loss", async () => (await gateway.metrics()).sum("ws_nats_connected") === 0);

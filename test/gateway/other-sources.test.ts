@@ -1,4 +1,4 @@
-/** The simulator and the polling source. */
+/** The sources other than JetStream: the simulator and polling. */
 
 import { strict as assert } from "node:assert";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -15,7 +15,7 @@ interface Item {
   data: unknown;
 }
 
-// A backend that answers with the items after `since`; `answer` can make it misbehave.
+// A backend for polling. It answers with the items after `since`; a test sets `answer` to make it misbehave.
 class Backend {
   readonly items: Item[] = [];
   readonly asked: number[] = [];
@@ -23,7 +23,7 @@ class Backend {
   #ts = Date.now();
 
   add(subject: string, data: unknown): Item {
-    // Strictly rising, as the `since` of the contract needs it.
+    // Times rise strictly, because `since` would otherwise skip the second of two items with one time.
     this.#ts = Math.max(this.#ts + 1, Date.now());
     const item = { subject, ts: this.#ts, data };
     this.items.push(item);
@@ -58,7 +58,7 @@ async function serve(owner: Owner): Promise<{ backend: Backend; url: string }> {
 const poll = (url: string) => ({ env: { SOURCE: "poll", POLL_URL: url, POLL_INTERVAL_MS: "20" } });
 
 describe("other sources", { concurrency: true }, () => {
-  test("without NATS_URL the simulator is the source", async (t) => {
+  test("the simulator is the source when NATS_URL is not set", async (t) => {
     const gateway = await startGateway(t);
     const client = await connect(t, gateway);
     await client.subscribe(["*.*"]);
@@ -75,12 +75,12 @@ describe("other sources", { concurrency: true }, () => {
       assert.equal(
         offset,
         (envelopes[0]?.offset ?? 0) + index,
-        "offsets have no gap: the client sees everything",
+        "offsets must have no gap, because the client subscribed to all channels",
       );
     }
     const trending = envelopes.find(({ channel }) => channel === "global.trending")?.data;
     assert.match(JSON.stringify(trending), /^[[{]/);
-    // Its history answers `since` as JetStream's does.
+    // The simulator's history answers `since`, as JetStream's history does.
     const again = await connect(t, gateway);
     const ack = await again.subscribe(["*.*"], {
       epoch: again.welcome.epoch,
@@ -90,12 +90,12 @@ describe("other sources", { concurrency: true }, () => {
     assert.equal((await again.receive(1))[0]?.offset, envelopes[10]?.offset);
   });
 
-  test("the simulator's epoch does not outlive the process", async (t) => {
+  test("each process with a simulator has its own epoch", async (t) => {
     const [one, other] = [await startGateway(t), await startGateway(t, { env: { SOURCE: "simulator" } })];
     assert.notEqual((await one.stats()).epoch, (await other.stats()).epoch);
   });
 
-  test("poll delivers each item once, in order, with its own time", async (t) => {
+  test("polling delivers each item once, in order and with the item's time", async (t) => {
     const { backend, url } = await serve(t);
     const gateway = await startGateway(t, poll(url));
     const client = await connect(t, gateway);
@@ -112,14 +112,14 @@ describe("other sources", { concurrency: true }, () => {
       items.map(({ subject, ts, data }) => ({ channel: subject.replace(/^odin\.(token\.)?/, ""), ts, data })),
     );
     for (const [index, { seq }] of got.entries()) assert.equal(seq, index + 1);
-    // Asked on and on with times that move along, and nothing came twice.
+    // The gateway keeps polling with later times, and no item arrives twice.
     const polls = backend.asked.length;
     await eventually("more polls", () => backend.asked.length > polls + 5);
     assert.ok((backend.asked.at(-1) ?? 0) > (items[0]?.ts ?? 0));
     assert.equal((await client.ask({ type: "heartbeat" }, "heartbeat_ack")).seq, items.length);
   });
 
-  test("poll survives a backend that fails in every way", async (t) => {
+  test("polling continues after every kind of failure of the backend", async (t) => {
     const { backend, url } = await serve(t);
     const gateway = await startGateway(t, poll(url));
     const client = await connect(t, gateway);
@@ -150,7 +150,7 @@ describe("other sources", { concurrency: true }, () => {
     assert.equal(client.envelopes.length, count);
   });
 
-  test("poll with nobody there: alive, not healthy, and recovered once it comes", async (t) => {
+  test("a gateway that starts without its backend is alive but not healthy, and recovers when the backend starts", async (t) => {
     const port = await freePort();
     const gateway = await startGateway(t, { ...poll(`http://127.0.0.1:${port}/events`), until: "live" });
     const { body } = await gateway.health(503);

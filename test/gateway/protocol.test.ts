@@ -11,7 +11,7 @@ import { eventually, within } from "../harness/wait.ts";
 describe("protocol", { skip: withoutNats() }, () => {
   const shared = shareGateway();
 
-  test("the welcome comes first and says where the stream is", async (t) => {
+  test("the welcome is the first message and contains the position of the stream", async (t) => {
     const offset = await shared.nats.publish("odin.token.WELCOME.trade", { price: 1 });
     const witness = await connect(t, shared.gateway);
     await shared.gateway.metric("ws_stream_messages_total", { event: "trade" }, (value) => value >= 1);
@@ -32,7 +32,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     const first = await client.subscribe(["ACK.trade", "ACK.trade", "odin.token.ACK.update"]);
     assert.deepEqual(first.subscribed.toSorted(), ["ACK.trade", "ACK.update"]);
     assert.equal(first.count, 2);
-    assert.equal("recovered" in first, false, "recovered answers `since` only");
+    assert.equal("recovered" in first, false, "only an answer to `since` has `recovered`");
     const second = await client.subscribe(["odin.global.trending", "ACK.*", "ACK.trade"]);
     assert.deepEqual(second.subscribed.toSorted(), ["ACK.*", "ACK.trade", "ACK.update", "global.trending"]);
     assert.equal(second.count, 4);
@@ -42,7 +42,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     assert.equal(third.count, 2);
   });
 
-  test("a client gets its channels and nothing else, numbered without gap", async (t) => {
+  test("a client gets only its channels, numbered without gaps", async (t) => {
     const client = await connect(t, shared.gateway);
     const idle = await connect(t, shared.gateway);
     await client.subscribe(["MINE.trade", "odin.token.MINE.update", "global.new_listing"]);
@@ -63,10 +63,10 @@ describe("protocol", { skip: withoutNats() }, () => {
       got.map(({ offset }) => offset),
       offsets,
     );
-    assert.equal(idle.messages.length, 1, "who subscribed to nothing gets nothing but the welcome");
+    assert.equal(idle.messages.length, 1, "a client without subscriptions gets only the welcome");
   });
 
-  test("patterns match on either side of the dot", async (t) => {
+  test("patterns match on both sides of the dot", async (t) => {
     const token = await connect(t, shared.gateway);
     const event = await connect(t, shared.gateway);
     const global = await connect(t, shared.gateway);
@@ -86,7 +86,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     assert.deepEqual(offsets(global), [trending, globalLast]);
   });
 
-  test("a message that several subscriptions match comes once", async (t) => {
+  test("a message that several subscriptions match is delivered once", async (t) => {
     const client = await connect(t, shared.gateway);
     await client.subscribe(["ONCE.trade", "ONCE.*", "*.once", "ONCE.once", "odin.token.ONCE.trade"]);
     await client.subscribe(["ONCE.trade"]);
@@ -104,7 +104,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     );
   });
 
-  test("unsubscribing ends a channel, and leaves a pattern that covers it alone", async (t) => {
+  test("unsubscribing ends a channel, but not a pattern that matches the channel", async (t) => {
     const client = await connect(t, shared.gateway);
     const covered = await connect(t, shared.gateway);
     await client.subscribe(["OFF.trade", "OFF.update", "OFF.last"]);
@@ -123,7 +123,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     assert.equal((await covered.ask({ type: "heartbeat" }, "heartbeat_ack")).seq, 2);
   });
 
-  test("names that mean something in JavaScript are channels like any other", async (t) => {
+  test("names with a meaning in JavaScript are ordinary channels", async (t) => {
     const client = await connect(t, shared.gateway);
     const names = ["__proto__.trade", "constructor.prototype", "hasOwnProperty.toString"];
     const ack = await client.subscribe(names);
@@ -136,7 +136,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     );
   });
 
-  test("the heartbeat's answer tells the last seq and the stream's place", async (t) => {
+  test("the answer to a heartbeat contains the last seq and the position of the stream", async (t) => {
     const client = await connect(t, shared.gateway);
     const silent = await client.ask({ type: "heartbeat" }, "heartbeat_ack");
     assert.equal(silent.seq, 0);
@@ -149,7 +149,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     assert.equal(ack.offset, offset);
   });
 
-  test("a ping is answered, a close is answered with its code", async (t) => {
+  test("the gateway answers a ping, and answers a close with the same code", async (t) => {
     const client = await connect(t, shared.gateway);
     const pong = new Promise<Buffer>((resolve) => client.socket.once("pong", resolve));
     client.socket.ping("are you there");
@@ -158,7 +158,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     await shared.gateway.metric("ws_connections_current", {}, (value) => value < 20);
   });
 
-  test("a peer that is silent for two pings is closed, one that answers stays", async (t) => {
+  test("a client that does not answer two pings is closed, and a client that answers stays connected", async (t) => {
     const quick = await startGateway(t, { nats: shared.nats, env: { WS_PING_SECONDS: "1" } });
     const lively = await connect(t, quick);
     const dead = await connect(t, quick, { autoPong: false });
@@ -166,14 +166,14 @@ describe("protocol", { skip: withoutNats() }, () => {
     let pings = 0;
     lively.socket.on("ping", () => pings++);
     const opened = Date.now();
-    await within("the silent one closed", dead.closed);
-    assert.ok(Date.now() - opened > 1900, "not before two pings went unanswered");
+    await within("the close of the silent client", dead.closed);
+    assert.ok(Date.now() - opened > 1900, "the client must not be closed before it has missed two pings");
     const seen = pings;
     await eventually("more pings", () => pings >= seen + 2);
     await lively.ask({ type: "heartbeat" }, "heartbeat_ack");
   });
 
-  test("without subscription filtering everybody gets everything", async (t) => {
+  test("without subscription filtering every client gets every message", async (t) => {
     const open = await startGateway(t, {
       nats: shared.nats,
       env: { ENABLE_SUBSCRIPTION_FILTERING: "false" },
@@ -195,7 +195,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     }
   });
 
-  test("WS_PATH moves the endpoint", async (t) => {
+  test("WS_PATH sets the path of the endpoint", async (t) => {
     const moved = await startGateway(t, { nats: shared.nats, env: { WS_PATH: "/stream" } });
     await connect(t, moved, { path: "/stream" });
     await assert.rejects(connect(t, moved), /refused with 404/);

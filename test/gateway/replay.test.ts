@@ -1,4 +1,4 @@
-/** Replay: a connection asks again for envelopes that it was sent. */
+/** Replay: a client requests envelopes again that its connection has already received. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -9,7 +9,7 @@ import { shareGateway } from "../harness/shared-gateway.ts";
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
-// What a replay brings: its envelopes as text, and its end.
+// Requests a replay and returns the texts of its envelopes and its replay_end.
 async function replay(client: TestClient, from_seq: number, to_seq: number) {
   const start = client.texts.length;
   const end = await client.ask({ type: "replay", from_seq, to_seq }, "replay_end");
@@ -19,7 +19,8 @@ async function replay(client: TestClient, from_seq: number, to_seq: number) {
 describe("replay", { skip: withoutNats() }, () => {
   const shared = shareGateway();
 
-  const filled = async (client: TestClient, symbol: string, count: number) => {
+  // Subscribes and waits for `count` new messages; returns the texts of their envelopes.
+  const receiveNew = async (client: TestClient, symbol: string, count: number) => {
     await client.subscribe([`${symbol}.trade`]);
     await shared.nats.publishAll(
       `odin.token.${symbol}.trade`,
@@ -30,9 +31,9 @@ describe("replay", { skip: withoutNats() }, () => {
   };
 
   for (const deflate of [false, true]) {
-    test(`sends the same envelopes again, ${deflate ? "compressed" : "plain"}`, async (t) => {
+    test(`a replay sends the same envelopes again, ${deflate ? "compressed" : "plain"}`, async (t) => {
       const client = await connect(t, shared.gateway, { deflate });
-      const sent = await filled(client, deflate ? "AGAIN1" : "AGAIN2", 9);
+      const sent = await receiveNew(client, deflate ? "AGAIN1" : "AGAIN2", 9);
       const { end, texts } = await replay(client, 5, 7);
       assert.deepEqual(texts, sent.slice(4, 7));
       assert.deepEqual(end, { type: "replay_end", from_seq: 5, to_seq: 7, sent: 3, missing: 0 });
@@ -40,9 +41,9 @@ describe("replay", { skip: withoutNats() }, () => {
     });
   }
 
-  test("the last 100 are kept, older ones are reported missing", async (t) => {
+  test("the last 100 envelopes are kept, and older ones are reported as missing", async (t) => {
     const client = await connect(t, shared.gateway);
-    const sent = await filled(client, "KEPT", 130);
+    const sent = await receiveNew(client, "KEPT", 130);
     const { end, texts } = await replay(client, 1, 130);
     assert.deepEqual(texts, sent.slice(30));
     assert.deepEqual(end, { type: "replay_end", from_seq: 1, to_seq: 130, sent: 100, missing: 30 });
@@ -55,35 +56,35 @@ describe("replay", { skip: withoutNats() }, () => {
     });
   });
 
-  test("a range far beyond what was sent is answered at once", async (t) => {
+  test("a range far beyond the last envelope is answered at once", async (t) => {
     const client = await connect(t, shared.gateway);
-    await filled(client, "FAR", 5);
+    await receiveNew(client, "FAR", 5);
     const { end, texts } = await replay(client, 1, Number.MAX_SAFE_INTEGER);
     assert.equal(end.sent, 5);
     assert.equal(texts.length, 5);
     assert.equal((await replay(client, 1000, 2000)).end.sent, 0);
   });
 
-  test("live messages go on after a replay without a gap", async (t) => {
+  test("live messages continue without a gap after a replay", async (t) => {
     const client = await connect(t, shared.gateway);
-    await filled(client, "LIVE", 10);
+    await receiveNew(client, "LIVE", 10);
     await replay(client, 1, 10);
     const offset = await shared.nats.publish("odin.token.LIVE.trade", {});
     assert.equal((await client.at(offset)).seq, 11);
   });
 
-  test("WS_REPLAY_BUFFER sets how many are kept", async (t) => {
+  test("WS_REPLAY_BUFFER sets how many envelopes are kept", async (t) => {
     const small = await startGateway(t, { nats: shared.nats, env: { WS_REPLAY_BUFFER: "5" } });
     const client = await connect(t, small);
-    const sent = await filled(client, "SMALL", 12);
+    const sent = await receiveNew(client, "SMALL", 12);
     const { end, texts } = await replay(client, 1, 12);
     assert.deepEqual(texts, sent.slice(7));
     assert.equal(end.missing, 7);
   });
 
-  test("replays are counted by their result", async (t) => {
+  test("a replay is counted", async (t) => {
     const client = await connect(t, shared.gateway);
-    await filled(client, "COUNT", 3);
+    await receiveNew(client, "COUNT", 3);
     const before = (await shared.gateway.metrics()).sum("ws_replays_total");
     await replay(client, 1, 3);
     await shared.gateway.metric("ws_replays_total", {}, (value) => value === before + 1);

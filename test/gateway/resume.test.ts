@@ -1,4 +1,6 @@
-/** `since` on the same and on another gateway: nothing missing, none twice, order kept. */
+/**
+ * Resume with `since` on the same gateway and on another: every message arrives exactly once and in order.
+ */
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
@@ -23,7 +25,7 @@ describe("resume", { skip: withoutNats() }, () => {
     [first, second] = await Promise.all([startGateway(owner, { nats }), startGateway(owner, { nats })]);
   });
 
-  test("all gateways name the same epoch and offsets", async (t) => {
+  test("all gateways report the same epoch and offsets", async (t) => {
     const [a, b] = [await connect(t, first), await connect(t, second)];
     assert.equal(a.welcome.epoch, b.welcome.epoch);
     for (const client of [a, b]) await client.subscribe(["SAME.trade"]);
@@ -41,7 +43,7 @@ describe("resume", { skip: withoutNats() }, () => {
     ["the same", () => first],
     ["another", () => second],
   ] as const) {
-    test(`what was missed comes again on ${where} gateway, then the live messages`, async (t) => {
+    test(`on ${where} gateway the client gets the missed messages first and then the live ones`, async (t) => {
       const symbol = `MISSED${where.slice(-4)}`.replace(" ", "");
       const before = await connect(t, first);
       await before.subscribe([`${symbol}.trade`]);
@@ -56,7 +58,7 @@ describe("resume", { skip: withoutNats() }, () => {
       assert.equal(ack.recovered, true);
       const live = await nats.publish(`odin.token.${symbol}.trade`, {});
       await client.at(live);
-      // The gateway may have read some of them only after it answered; they come live then.
+      // The gateway may read some of the missed messages only after its answer, and then delivers them live.
       assert.ok((ack.replayed ?? 0) <= 51);
       assert.deepEqual(
         client.envelopes.map(({ seq, offset }) => [seq, offset]),
@@ -65,7 +67,7 @@ describe("resume", { skip: withoutNats() }, () => {
     });
   }
 
-  test("the acknowledgement counts what it replays", async (t) => {
+  test("the acknowledgement counts the messages that are replayed", async (t) => {
     const start = await connect(t, first);
     const since = start.position;
     const offsets = await nats.publishAll("odin.token.REPLAYED.trade", bodies(30));
@@ -75,10 +77,10 @@ describe("resume", { skip: withoutNats() }, () => {
     assert.equal(ack.replayed, 30);
     await client.receive(30);
     const current = await client.subscribe(["REPLAYED.social"], client.position);
-    assert.deepEqual([current.recovered, current.replayed], [true, 0], "nothing was missed");
+    assert.deepEqual([current.recovered, current.replayed], [true, 0], "the client has missed no message");
   });
 
-  test("patterns resume like channels, each message once", async (t) => {
+  test("patterns resume like channels, and each message arrives once", async (t) => {
     const since = (await connect(t, first)).position;
     const offsets = [
       await nats.publish("odin.token.RPAT.trade", {}),
@@ -96,7 +98,7 @@ describe("resume", { skip: withoutNats() }, () => {
     );
   });
 
-  test("what the connection had already is not sent twice", async (t) => {
+  test("messages that the connection has already received are not sent again", async (t) => {
     const client = await connect(t, first);
     const since = client.position;
     await client.subscribe(["TWICE.trade"]);
@@ -104,7 +106,7 @@ describe("resume", { skip: withoutNats() }, () => {
     const updates = await nats.publishAll("odin.token.TWICE.update", bodies(10));
     await client.receive(10);
     await eventually("reading", async () => (await first.stats()).offset >= (updates.at(-1) ?? 0));
-    // Backfills the channel that is new here, and leaves the other one alone.
+    // Backfills the new channel, and does not repeat the messages of the other channel.
     await client.subscribe(["TWICE.trade", "TWICE.update"], since);
     const last = await nats.publish("odin.token.TWICE.trade", {});
     await client.at(last);
@@ -116,7 +118,7 @@ describe("resume", { skip: withoutNats() }, () => {
     assert.equal((await client.ask({ type: "heartbeat" }, "heartbeat_ack")).seq, 21);
   });
 
-  test("a client that is cut off again and again misses nothing while the market moves", async (t) => {
+  test("a client that is cut off repeatedly misses no message while messages are published", async (t) => {
     const channels = ["FLOW1.trade", "FLOW2.trade", "FLOW1.update", "FLOW3.social"];
     const exact = new Reader(t, channels);
     const pattern = new Reader(t, ["FLOW1.*", "*.trade", "FLOW3.social"]);
@@ -141,7 +143,7 @@ describe("resume", { skip: withoutNats() }, () => {
     }
   });
 
-  test("kill -9 of a gateway: its clients resume on another, nothing missing, none twice", async (t) => {
+  test("when a gateway is killed, its clients resume on another one and get every message exactly once", async (t) => {
     const doomed = await startGateway(t, { nats });
     const channels = ["KILL1.trade", "KILL2.trade", "KILL3.update"];
     const readers = Array.from({ length: 10 }, () => new Reader(t, channels));
@@ -159,14 +161,17 @@ describe("resume", { skip: withoutNats() }, () => {
     }
   });
 
-  test("a gateway that lags behind the one before neither repeats nor skips anything", async (t) => {
+  test("a gateway that lags behind the client's previous gateway neither repeats nor skips a message", async (t) => {
     const behind = await startGateway(t, { nats, env: { WS_MAX_NATS_RATE: "50" } });
     const reader = new Reader(t, ["LAG.*"]);
     await reader.attach(first);
     const offsets = await nats.publishAll("odin.token.LAG.trade", bodies(200));
     await reader.client?.receive(200);
     await reader.drop();
-    assert.ok((await behind.stats()).offset < (offsets.at(-1) ?? 0), "it has not read all of it yet");
+    assert.ok(
+      (await behind.stats()).offset < (offsets.at(-1) ?? 0),
+      "the lagging gateway must not have read all messages yet",
+    );
     await reader.attach(behind);
     offsets.push(
       await nats.publish("odin.token.LAG.update", {}),
@@ -179,7 +184,7 @@ describe("resume", { skip: withoutNats() }, () => {
     );
   });
 
-  test("an absence of 10 MB comes back whole, past any send buffer, while the market moves", async (t) => {
+  test("10 MB of missed messages arrive complete, despite a smaller send buffer and new messages", async (t) => {
     const env = { WS_MAX_NATS_RATE: "0", WS_MAX_BROADCAST_RATE: "0", WS_SEND_BUFFER_BYTES: "65536" };
     const gateway = await startGateway(t, { nats, env });
     const reader = new Reader(t, ["LONG.*"]);
@@ -202,10 +207,10 @@ describe("resume", { skip: withoutNats() }, () => {
     await reader.client?.at(last);
     const got = reader.envelopes.map(({ offset }) => offset);
     const wanted = Array.from({ length: last - first + 1 }, (_, n) => first + n);
-    assert.deepEqual(got, wanted, "all of the two channels, in the stream's order");
+    assert.deepEqual(got, wanted, "all messages of the two channels must arrive in the order of the stream");
   });
 
-  test("another epoch is not recovered, and the live messages come", async (t) => {
+  test("a resume from another epoch is not recovered, and live messages arrive", async (t) => {
     const client = await connect(t, first);
     await nats.publishAll("odin.token.EPOCH.trade", bodies(5));
     const ack = await client.subscribe(["EPOCH.trade"], { epoch: "of-long-ago", offset: 1 });
@@ -215,12 +220,12 @@ describe("resume", { skip: withoutNats() }, () => {
     await client.at(live);
   });
 
-  test("an offset that left the history is not recovered, the one just before it is", async (t) => {
+  test("an offset that has left the history is not recovered, and the offset just before its first message is", async (t) => {
     const small = await startNats(t);
     const env = { JS_STREAM_MAX_MSGS: "100" };
     await startGateway(t, { nats: small, env });
     await small.publishAll("odin.token.OLD.trade", bodies(300));
-    // Started now, it can only know what the stream still has: 201 to 300.
+    // A gateway that starts now knows only the messages that the stream still has: 201 to 300.
     const late = await startGateway(t, { nats: small, env });
     const { epoch } = (await connect(t, late)).position;
     for (const [offset, recovered] of [

@@ -1,16 +1,16 @@
-/** Settings: a wrong value stops the start with one line per mistake. */
+/** Settings: a wrong value stops the start, and each mistake gets one line. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
 import { runGateway, startGateway } from "../harness/gateway.ts";
 import { eventually } from "../harness/wait.ts";
 
-// Lines of the output that name this variable.
+// The lines of the output that name this variable.
 const naming = (output: string, name: string) =>
   output.split("\n").filter((line) => new RegExp(`\\b${name}\\b`).test(line));
 
 describe("settings", { concurrency: true }, () => {
-  test("jwt without a key names all three ways to give one", async (t) => {
+  test("the error for jwt without a key names all three variables for a key", async (t) => {
     for (const mode of ["", "jwt"]) {
       const { code, output } = await runGateway(t, { AUTH_MODE: mode });
       assert.ok(code !== 0 && code !== null, `exit code ${code}`);
@@ -20,7 +20,7 @@ describe("settings", { concurrency: true }, () => {
     }
   });
 
-  test("all mistakes are reported at once, one line each", async (t) => {
+  test("all mistakes are reported at once, with one line each", async (t) => {
     const wrong = {
       AUTH_MODE: "maybe",
       WS_PORT: "abc",
@@ -44,10 +44,10 @@ describe("settings", { concurrency: true }, () => {
     for (const name of Object.keys(wrong)) {
       assert.equal(naming(output, name).length, 1, `one line for ${name} in:\n${output}`);
     }
-    assert.doesNotMatch(output, /^\s+at .+:\d+/m, "no stack trace for a mistake in the settings");
+    assert.doesNotMatch(output, /^\s+at .+:\d+/m, "a mistake in the settings must not print a stack trace");
   });
 
-  test("a source without its address is named", async (t) => {
+  test("the error for a source without an address names the variable for the address", async (t) => {
     const jetstream = await runGateway(t, { SOURCE: "jetstream" });
     assert.notEqual(jetstream.code, 0);
     assert.ok(naming(jetstream.output, "NATS_URL").length > 0, jetstream.output);
@@ -56,7 +56,7 @@ describe("settings", { concurrency: true }, () => {
     assert.ok(naming(poll.output, "POLL_URL").length > 0, poll.output);
   });
 
-  test("a port that is taken stops the start and is named", async (t) => {
+  test("a port in use stops the start, and the error names the port", async (t) => {
     const gateway = await startGateway(t);
     for (const env of [{ WS_PORT: String(gateway.wsPort) }, { OPS_PORT: String(gateway.opsPort) }]) {
       const { code, output } = await runGateway(t, env);
@@ -66,7 +66,7 @@ describe("settings", { concurrency: true }, () => {
     await gateway.assertAlive();
   });
 
-  test("logs are JSON lines, without secrets, and LOG_LEVEL thins them out", async (t) => {
+  test("logs are JSON lines without secrets, and LOG_LEVEL and LOG_FORMAT apply", async (t) => {
     const secret = "a secret that nobody must ever find in a log";
     const gateway = await startGateway(t, { env: { AUTH_MODE: "jwt", JWT_SECRET: secret } });
     const { process } = gateway;
@@ -77,7 +77,7 @@ describe("settings", { concurrency: true }, () => {
     const quiet = await startGateway(t, { env: { LOG_LEVEL: "error" } });
     assert.equal(quiet.process.output, "");
     const pretty = await startGateway(t, { env: { LOG_FORMAT: "pretty" } });
-    await eventually("a line for a person", () => /gateway/.test(pretty.process.output));
+    await eventually("a readable line", () => /gateway/.test(pretty.process.output));
     assert.doesNotMatch(pretty.process.output, /^\{/m);
   });
 });

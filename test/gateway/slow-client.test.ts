@@ -1,4 +1,4 @@
-/** Clients that stop reading: levels, memory, neighbours, and the way back. */
+/** Clients that stop reading: their levels, the gateway's memory, other clients, and recovery. */
 
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
@@ -11,7 +11,7 @@ import { type Owner, suiteOwner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** Fills the kernel's buffers on both ends, some 10 MB, in about a hundred messages. */
+/** Size of one message. About 100 of them fill the kernel's buffers on both ends, some 10 MB. */
 const BODY_BYTES = 100_000;
 const BODY = JSON.stringify(randomBytes(BODY_BYTES / 2).toString("hex"));
 
@@ -21,7 +21,7 @@ async function setUp(t: Owner, env: Env = {}) {
     nats,
     env: {
       WS_SEND_BUFFER_BYTES: "65536",
-      // The history is no part of what these tests weigh.
+      // Keeps the history small, because these tests measure the memory of connections.
       JS_STREAM_MAX_BYTES: "8000000",
       WS_MAX_NATS_RATE: "0",
       WS_MAX_BROADCAST_RATE: "0",
@@ -31,7 +31,7 @@ async function setUp(t: Owner, env: Env = {}) {
   return { nats, gateway };
 }
 
-// Publishes one big message and waits until the neighbour has it; returns how long that took, in ms.
+// Publishes one big message, waits until the neighbour has received it, and returns the duration in ms.
 async function publishInStep(nats: Nats, subject: string, neighbour: TestClient): Promise<number> {
   const start = Date.now();
   await neighbour.at(await nats.publish(subject, BODY));
@@ -42,7 +42,7 @@ const isUpdate = (message: ServerMessage): message is ThrottleUpdate =>
   !isEnvelope(message) && message.type === "throttle_update";
 const updates = (client: TestClient): ThrottleUpdate[] => client.messages.filter(isUpdate);
 
-// Asks for one envelope again; returns how many came.
+// Requests a replay of one envelope; returns how many envelopes were sent.
 async function replayOne(client: TestClient, seq: number): Promise<number> {
   const end = await client.ask({ type: "replay", from_seq: seq, to_seq: seq }, "replay_end");
   return end.sent;
@@ -57,9 +57,9 @@ describe("slow client", { skip: withoutNats() }, () => {
     ({ nats, gateway } = await setUp(owner));
   });
 
-  test("levels rise one by one, then 1008; the neighbour gets every message in time", async (t) => {
+  test("stuck clients rise level by level and are closed with 1008, and their neighbour gets every message in time", async (t) => {
     const neighbour = await connect(t, gateway);
-    // They outlive this test: the last one looks at what became of those that never read.
+    // These clients outlive this test, because the last test waits until the gateway has closed them.
     const stuck = await Promise.all(Array.from({ length: 5 }, () => connect(owner, gateway)));
     for (const client of [neighbour, ...stuck]) await client.subscribe(["SLOW.balances"]);
     for (let n = 0; n < 20; n++) await publishInStep(nats, "odin.token.SLOW.balances", neighbour);
@@ -68,9 +68,9 @@ describe("slow client", { skip: withoutNats() }, () => {
     const latencies: number[] = [];
     const heavy = async () =>
       (await gateway.metrics()).sum("ws_throttle_transitions_total", { from_level: "2", to_level: "3" });
-    // Critical messages: the only ones that still go out, and so can fail, on the last level.
+    // Only critical messages are still sent, and can fail, on the last level.
     while ((await heavy()) < stuck.length) {
-      assert.ok(latencies.length < 600, "60 MB later the stuck clients are not at the last level");
+      assert.ok(latencies.length < 600, "the stuck clients are not at the last level after 60 MB");
       for (let n = 0; n < 5; n++)
         latencies.push(await publishInStep(nats, "odin.token.SLOW.balances", neighbour));
     }
@@ -86,7 +86,7 @@ describe("slow client", { skip: withoutNats() }, () => {
       assert.equal(count, stuck.length, `from ${from_level} to ${to_level}`);
     }
     const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
-    assert.ok(grown < 100, `grew by ${grown.toFixed(0)} MB`);
+    assert.ok(grown < 100, `the process grew by ${grown.toFixed(0)} MiB`);
     const slowest = Math.max(...latencies);
     assert.ok(slowest < 2000, `the neighbour waited ${slowest} ms`);
     assert.equal(updates(neighbour).length, 0);
@@ -94,7 +94,7 @@ describe("slow client", { skip: withoutNats() }, () => {
       neighbour.envelopes.map(({ seq }) => seq),
       neighbour.envelopes.map((_, index) => index + 1),
     );
-    // Those that read again find out why they were closed.
+    // Clients that read again receive the close code.
     for (const client of stuck.slice(0, 2)) {
       client.socket.resume();
       assert.equal((await client.ended()).code, 1008);
@@ -114,7 +114,7 @@ describe("slow client", { skip: withoutNats() }, () => {
     ["a rollout of 0 percent", { WS_THROTTLE_ROLLOUT_PERCENT: "0" }],
     ["a last level of 0", { WS_THROTTLE_MAX_LEVEL: "0" }],
   ] as const) {
-    test(`${what}: no level, only the close, and no more memory than the buffer`, async (t) => {
+    test(`with ${what} a stuck client gets no level, only the close, and no memory beyond the buffer`, async (t) => {
       const { nats, gateway } = await setUp(t, env);
       const neighbour = await connect(t, gateway);
       const stuck = await Promise.all(Array.from({ length: 10 }, () => connect(t, gateway)));
@@ -124,7 +124,7 @@ describe("slow client", { skip: withoutNats() }, () => {
       const before = gateway.process.rssBytes();
       for (let n = 0; n < 400; n++) await publishInStep(nats, "odin.token.STUCK.trade", neighbour);
       const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
-      assert.ok(grown < 120, `grew by ${grown.toFixed(0)} MB, 400 MB were not sent`);
+      assert.ok(grown < 120, `the process grew by ${grown.toFixed(0)} MiB while 400 MB were not sent`);
       assert.equal((await gateway.metrics()).sum("ws_throttle_transitions_total"), 0);
       for (const client of stuck) {
         client.socket.resume();
@@ -137,7 +137,7 @@ describe("slow client", { skip: withoutNats() }, () => {
   const RATE_PERCENT = { rate: [100, 75, 50, 25], priority: undefined };
 
   for (const policy of ["priority", "rate"] as const) {
-    test(`back from a throttled level it gets all that was dropped, once (${policy})`, async (t) => {
+    test(`a client that recovers gets every dropped message exactly once (policy ${policy})`, async (t) => {
       const env = { WS_THROTTLE_RECOVERY_SECONDS: "2", WS_THROTTLE_POLICY: policy };
       const { nats, gateway } = await setUp(t, env);
       const neighbour = await connect(t, gateway);
@@ -148,10 +148,11 @@ describe("slow client", { skip: withoutNats() }, () => {
         (await gateway.metrics()).sum("ws_throttle_transitions_total", { from_level: "0", to_level: "1" }) >
         0;
       for (let n = 0; !(await raised()); n++) {
-        assert.ok(n < 600, "60 MB later the slow client is not at the first level");
+        assert.ok(n < 600, "the slow client is not at the first level after 60 MB");
         await publishInStep(nats, "odin.token.BACK.trade", neighbour);
       }
-      // Low priority: what both policies drop first. With `rate` most of them still go out and fail: a few, or it is closed.
+      // Both policies drop low priority first. The policy `rate` still sends most of these messages, which
+      // fail, and too many failures would close the connection. The test therefore publishes fewer of them.
       const small = Array.from({ length: policy === "rate" ? 8 : 40 }, (_, n) => ({ n }));
       const last = await nats.publishAll("odin.token.BACK.metadata", small);
       await neighbour.at(last.at(-1) ?? 0);
@@ -171,12 +172,12 @@ describe("slow client", { skip: withoutNats() }, () => {
       }
       assert.ok(
         updates(slow).some(({ level }) => level > 0),
-        "the way up is told too",
+        "the client must also get an update when its level rises",
       );
       assert.ok((await gateway.stats()).dropped >= back.dropped);
       assert.ok((await gateway.metrics()).sum("ws_messages_dropped_total", { priority: "low" }) > 0);
 
-      // First the gaps in seq, one by one, then what took no seq.
+      // Requests first the gaps in seq, one by one, and then the dropped messages, which took no seq.
       const { seq } = await slow.ask({ type: "heartbeat" }, "heartbeat_ack");
       const seen = new Set(slow.envelopes.map((envelope) => envelope.seq));
       for (let wanted = 1; wanted <= seq; wanted++) {
@@ -192,27 +193,28 @@ describe("slow client", { skip: withoutNats() }, () => {
       assert.deepEqual(
         offsets(slow).toSorted((a, b) => a - b),
         offsets(neighbour),
-        "every message exactly once",
+        "every message must arrive exactly once",
       );
     });
   }
 
-  test("frames that wait in a buffer keep the numbers of their own connection", async (t) => {
+  test("frames that wait in a buffer keep the seq of their own connection", async (t) => {
     const slow = await connect(t, gateway);
     const neighbour = await connect(t, gateway);
     await slow.subscribe(["OWN.trade"]);
     await neighbour.subscribe(["OWN.trade", "OWN.update"]);
-    // Numbers of another length, and not the same: the two share the bytes of a message behind its number.
+    // The seq of the two clients differ in value and in length, because both connections share the bytes of a
+    // message behind its seq.
     await nats.publishAll("odin.token.OWN.update", Array(1234).fill({}));
     await neighbour.receive(1234);
     slow.socket.pause();
-    // Several of them fit into the buffer, so that some wait in it from the first byte on.
+    // Several messages fit into the buffer, so that whole frames wait in it.
     const body = JSON.stringify("x".repeat(BODY_BYTES / 8));
     const levels = async () => (await gateway.metrics()).sum("ws_throttle_transitions_total");
     const before = await levels();
     const offsets: number[] = [];
     while ((await levels()) === before) {
-      assert.ok(offsets.length < 5000, "60 MB later the slow client is not at the first level");
+      assert.ok(offsets.length < 5000, "the slow client is not at the first level after 60 MB");
       for (let n = 0; n < 5; n++) offsets.push(await nats.publish("odin.token.OWN.trade", body));
       await neighbour.at(offsets.at(-1) ?? 0);
     }
@@ -221,12 +223,12 @@ describe("slow client", { skip: withoutNats() }, () => {
     assert.ok(slow.envelopes.length > 100);
     for (const [index, { seq, offset, data }] of slow.envelopes.entries()) {
       assert.deepEqual([seq, offset], [index + 1, offsets[index]]);
-      assert.ok(JSON.stringify(data) === body, `body of ${seq} came broken`);
+      assert.ok(JSON.stringify(data) === body, `the body of seq ${seq} arrived changed`);
     }
   });
 
-  test("those that never read again are gone in the end", async () => {
-    // The close frame cannot reach them: after some time the connection is cut.
+  test("connections of clients that never read again are closed in the end", async () => {
+    // The close frame cannot reach these clients, so that the gateway cuts their connections after some time.
     await eventually("no connection left", async () => (await gateway.stats()).connections === 0, 45_000);
   });
 });

@@ -1,4 +1,4 @@
-/** Several processes on one VM behave as one gateway. DESIGN, */
+/** Several worker processes on one VM behave as one gateway. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -22,12 +22,12 @@ async function setUp(t: Owner, env: Env = {}) {
 const crowd = (t: Owner, gateway: Gateway, count: number): Promise<TestClient[]> =>
   Promise.all(Array.from({ length: count }, () => connect(t, gateway)));
 
-// The processes beside the first.
+// The processes of the gateway other than the first.
 const workers = (gateway: Gateway) =>
   gateway.process.processes().filter(({ pid }) => pid !== gateway.process.pid);
 
 describe("two workers", { skip: withoutNats() }, () => {
-  test("both serve, and numbers are those of the whole", async (t) => {
+  test("both workers serve clients, and the numbers are those of the whole gateway", async (t) => {
     const { nats, gateway } = await setUp(t);
     assert.equal(workers(gateway).length, 2);
     const before = await gateway.metrics();
@@ -37,7 +37,7 @@ describe("two workers", { skip: withoutNats() }, () => {
     for (const client of clients) await client.subscribe(["ALL.trade", "ALL.update"]);
     for (let n = 0; n < 10; n++) await nats.publish("odin.token.ALL.trade", { n });
     await Promise.all(clients.map((client) => client.receive(10)));
-    // The workers' numbers come together by messages, a moment later.
+    // The workers report their numbers to the first process by messages, which arrive a moment later.
     await eventually("numbers of the whole", async () => {
       const stats = await gateway.stats();
       return stats.connections === 20 && stats.subscriptions === 40 && stats.deliveries === 200;
@@ -47,18 +47,22 @@ describe("two workers", { skip: withoutNats() }, () => {
     assert.equal(metrics.sum("ws_connections_total"), 20);
     assert.equal(metrics.sum("ws_messages_sent_total", { event: "trade" }), 200);
     assert.equal(metrics.sum("ws_messages_received_total", { type: "subscribe" }), 20);
-    assert.equal(metrics.sum("ws_nats_connected"), 1, "of the VM, not added up");
+    assert.equal(
+      metrics.sum("ws_nats_connected"),
+      1,
+      "the value is that of the VM, not a sum over the workers",
+    );
     assert.equal(metrics.series("ws_connections_current").length, 1);
     assert.deepEqual([...metrics.types.keys()].toSorted(), [...before.types.keys()].toSorted());
     const stats = await gateway.stats();
-    assert.equal(stats.messages_in, 10, "each message is counted once, though each worker reads it");
+    assert.equal(stats.messages_in, 10, "each message must be counted once, although each worker reads it");
     await eventually("memory of all processes", async () => (await gateway.stats()).rss_bytes > 100e6);
-    // Half of them on each: only some lose their connection.
+    // Each worker serves about half of the clients, so that only some clients lose their connection.
     const [worker] = workers(gateway);
     assert.ok(worker);
     process.kill(worker.pid, "SIGKILL");
     await eventually("closes", () => clients.some(({ closedWith }) => closedWith !== undefined));
-    await eventually("the rest", async () => {
+    await eventually("the numbers of the remaining clients", async () => {
       const { connections } = await gateway.stats();
       return (
         connections === clients.filter(({ closedWith }) => closedWith === undefined).length &&
@@ -66,11 +70,11 @@ describe("two workers", { skip: withoutNats() }, () => {
       );
     });
     const left = clients.filter(({ closedWith }) => closedWith === undefined);
-    assert.ok(left.length >= 4 && left.length <= 16, `${left.length} of 20 were on the other worker`);
+    assert.ok(left.length >= 4 && left.length <= 16, `${left.length} of 20 clients were on the other worker`);
     for (const client of left) await client.ask({ type: "heartbeat" }, "heartbeat_ack");
   });
 
-  test("the limit per user holds across workers, also for a crowd at once", async (t) => {
+  test("the limit per user applies across workers, also to simultaneous connections", async (t) => {
     const { gateway } = await setUp(t, { AUTH_MODE: "jwt", JWT_SECRET: SECRET });
     const token = await issue(SECRET, { sub: "everywhere" });
     const outcomes = await Promise.allSettled(
@@ -83,28 +87,29 @@ describe("two workers", { skip: withoutNats() }, () => {
       assert.ok(reason instanceof Refused && reason.answer.status === 429, `${reason}`);
     await clients[0]?.close();
     await eventually("a free place", () => connect(t, gateway, { token }));
-    // A killed worker takes its users' connections with it, also in the books of the others.
+    // When a worker is killed, the other processes must forget its users' connections.
     for (const { pid } of workers(gateway)) process.kill(pid, "SIGKILL");
     await Promise.all(clients.map((client) => client.closed));
     for (let n = 0; n < 3; n++) await eventually("a free place", () => connect(t, gateway, { token }));
     await assert.rejects(connect(t, gateway, { token }), /refused with 429/);
   });
 
-  test("the limit of connections is the VM's", async (t) => {
+  test("the limit of connections applies to the whole VM", async (t) => {
     const { gateway } = await setUp(t, { WS_MAX_CONNECTIONS: "10" });
     const outcomes = await Promise.allSettled(Array.from({ length: 30 }, () => connect(t, gateway)));
     assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 10);
     await gateway.health(503);
   });
 
-  test("a worker killed: its clients resume, nothing is lost, and it is replaced", async (t) => {
+  test("when a worker is killed, the gateway replaces it and its clients resume without a loss", async (t) => {
     const { nats, gateway } = await setUp(t);
     const channels = ["WORK1.trade", "WORK2.update", "WORK3.social"];
     const readers = Array.from({ length: 12 }, () => new Reader(t, channels));
     const over = new AbortController();
     await Promise.all(readers.map((reader) => reader.attach(gateway)));
     const attached = Promise.all(readers.map((reader) => reader.keepAttached(gateway, over.signal)));
-    // Looked at in the end: until then its failure must not end the test's process.
+    // The test awaits this promise at its end. Until then, an unhandled rejection must not end the test's
+    // process.
     attached.catch(() => {});
     const feed = startFeed(t, nats, channels, 2);
     const before = workers(gateway).map(({ pid }) => pid);
@@ -132,7 +137,7 @@ describe("two workers", { skip: withoutNats() }, () => {
     await within("readers", attached);
   });
 
-  test("a connection on its way to a worker that dies is cut, not left hanging", async (t) => {
+  test("a connection that is handed to a dying worker is cut and does not hang", async (t) => {
     const { gateway } = await setUp(t);
     for (let round = 0; round < 3; round++) {
       const [worker] = workers(gateway);
@@ -141,7 +146,7 @@ describe("two workers", { skip: withoutNats() }, () => {
       const storm = setInterval(() => {
         for (let n = 0; n < 3; n++) {
           const attempt = connect(t, gateway).then((client) => client.drop());
-          // Refused, reset or served: each is an outcome that a client can act on. No answer is none.
+          // A client can handle a refusal, a reset and a success, but not a missing answer.
           attempts.push(attempt.catch((error) => assert.doesNotMatch(String(error), /not within/)));
         }
       }, 2);
@@ -158,7 +163,7 @@ describe("two workers", { skip: withoutNats() }, () => {
     await gateway.health(200);
   });
 
-  test("another stream in the place of the old one reaches the clients of both", async (t) => {
+  test("when another stream replaces the old one, the clients of both workers get its messages", async (t) => {
     const { nats, gateway } = await setUp(t);
     const clients = await crowd(t, gateway, 8);
     for (const client of clients) await client.subscribe(["NEW.trade"]);
@@ -191,7 +196,7 @@ describe("two workers", { skip: withoutNats() }, () => {
     await gateway.noProcessLeft();
   });
 
-  test("a signal to the whole group, as a terminal sends it, drains once", async (t) => {
+  test("a signal to the whole process group, as a terminal sends it, drains the gateway once", async (t) => {
     const { gateway } = await setUp(t, { WS_DRAIN_SECONDS: "2" });
     const clients = await crowd(t, gateway, 10);
     process.kill(-gateway.process.pid, "SIGINT");
@@ -204,7 +209,7 @@ describe("two workers", { skip: withoutNats() }, () => {
     await gateway.noProcessLeft();
   });
 
-  test("a second SIGTERM ends all at once, SIGKILL of the first process leaves none", async (t) => {
+  test("a second SIGTERM ends all processes at once, and so does SIGKILL of the first process", async (t) => {
     const { gateway } = await setUp(t, { WS_DRAIN_SECONDS: "120" });
     await crowd(t, gateway, 10);
     gateway.process.signal("SIGTERM");
