@@ -10,7 +10,8 @@ import { issue, newIssuer, serveKeys, tampered, unsigned } from "../harness/toke
 import { eventually, within } from "../harness/wait.ts";
 
 const SECRET = "a secret of at least thirty-two bytes, as HS256 wants it";
-const jwt = (env: Record<string, string>) => ({ env: { AUTH_MODE: "", ...env } }); // AUTH_MODE is not set: its default is jwt
+// AUTH_MODE is not set, because its default is jwt.
+const jwt = (env: Record<string, string>) => ({ env: { AUTH_MODE: "", ...env } });
 
 describe("auth", { concurrency: true }, () => {
   const owner = suiteOwner();

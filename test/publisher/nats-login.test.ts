@@ -1,4 +1,7 @@
-/** Gateway and publisher at a NATS that wants a password and TLS: who gets in, what is said of who does not, and that no password is told. */
+/**
+ * Gateway and publisher with a nats-server that requires a login and TLS: which logins succeed, what /health
+ * and the log say about the others, and that no password is shown.
+ */
 
 import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,11 +20,11 @@ import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually, within } from "../harness/wait.ts";
 
 const CLI = fileURLToPath(new URL("../../publisher/src/programs/cli.ts", import.meta.url));
-/** Everything that a URL gives a meaning to. */
+/** Contains the characters with a special meaning in URLs. */
 const PASSWORD = "p@ss:w/rd,?#%41";
 const ENCODED = encodeURIComponent(PASSWORD);
 const WRONG = "n0t-the-passw0rd";
-/** NATS may be away that long before /health fails; after it the test waits a little. */
+/** Deadline for /health to fail. NATS may be away for 10 s before /health fails. */
 const GRACE = 20_000; // 20 s
 
 const users = (password: string) =>
@@ -29,7 +32,7 @@ const users = (password: string) =>
 const tlsOf = ({ certificate, key }: Certificates) =>
   `tls { cert_file: ${JSON.stringify(certificate)}, key_file: ${JSON.stringify(key)} }`;
 
-/** The URL with a scheme and a login. */
+/** The server's URL with this login and scheme. */
 const urlOf = ({ url }: Nats, login: string, scheme = "nats") =>
   url.replace("nats://", `${scheme}://${login}@`);
 
@@ -39,7 +42,9 @@ function certificatesFor(owner: Owner, name: string): Certificates {
   return issueCertificates(folder, name);
 }
 
-/** A server with TLS whose certificate is for its address and nothing else, as on a network without names. */
+/**
+ * Starts a server with TLS. Its certificate is only for its IP address, as in a network without host names.
+ */
 async function startSecured(t: Owner): Promise<{ nats: Nats; certificates: Certificates }> {
   const certificates = certificatesFor(t, "IP:127.0.0.1");
   const { tls } = connectionOptions({ servers: ["127.0.0.1:4222"], login: {}, tls: true });
@@ -58,33 +63,34 @@ const startWith = (t: Owner, NATS_URL: string, env: Record<string, string> = {},
 const reasonsOf = async (gateway: Gateway) =>
   (JSON.parse((await gateway.health(503)).body) as { reasons: string[] }).reasons;
 
-/** Waits for a line of the log that matches. */
+/** Waits for a log line that matches the pattern. */
 const logged = (gateway: Gateway, pattern: RegExp) =>
   eventually(
     () => `a line that matches ${pattern}:\n${gateway.process.tail()}`,
     () => gateway.process.output.split("\n").find((line) => pattern.test(line)),
   );
 
-async function assertNotTold(gateway: Gateway, ...secrets: string[]): Promise<void> {
-  const told = [gateway.process.output];
-  for (const path of ["/health", "/stats", "/metrics"]) told.push((await gateway.ops(path)).body);
-  for (const secret of secrets) assert.ok(!told.join("\n").includes(secret), `${secret} in:\n${told[0]}`);
+/** Asserts that neither the log nor an endpoint contains any of these secrets. */
+async function assertNotShown(gateway: Gateway, ...secrets: string[]): Promise<void> {
+  const texts = [gateway.process.output];
+  for (const path of ["/health", "/stats", "/metrics"]) texts.push((await gateway.ops(path)).body);
+  for (const secret of secrets) assert.ok(!texts.join("\n").includes(secret), `${secret} in:\n${texts[0]}`);
 }
 
 describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency: true }, () => {
-  test("the right password over TLS to an address, with an authority of our own", async (t) => {
+  test("a gateway connects with the right password over TLS to an IP address, with a private certificate authority", async (t) => {
     const { nats, certificates } = await startSecured(t);
-    // The first one of the list is not there.
+    // No server listens at the first address of the list.
     const servers = `tls://127.0.0.1:${await freePort()}, ${urlOf(nats, `gateway:${ENCODED}`, "tls")}`;
     const gateway = await startWith(t, servers, { NODE_EXTRA_CA_CERTS: certificates.ca });
     const client = await connect(t, gateway);
     await client.subscribe(["BTC.trade"]);
     await nats.publish("odin.token.BTC.trade", { price: 1 });
     await client.receive(1);
-    await assertNotTold(gateway, PASSWORD, ENCODED);
+    await assertNotShown(gateway, PASSWORD, ENCODED);
   });
 
-  test("the wrong password: /health and the log say so, without it", async (t) => {
+  test("with a wrong password, /health and the log report it without the password", async (t) => {
     const { nats, certificates } = await startSecured(t);
     const url = urlOf(nats, `gateway:${WRONG}`, "tls");
     const gateway = await startWith(t, url, { NODE_EXTRA_CA_CERTS: certificates.ca }, "live");
@@ -93,10 +99,10 @@ describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency
       /cannot read the stream.*Authorization Violation|Authorization Violation.*cannot read/,
     );
     assert.deepEqual(await reasonsOf(gateway), ["nats_not_authorized"]);
-    await assertNotTold(gateway, WRONG);
+    await assertNotShown(gateway, WRONG);
   });
 
-  test("a password that stops being right while the gateway runs, and is right again", async (t) => {
+  test("a running gateway reports that its password is no longer right, and recovers when it is right again", async (t) => {
     const login = { user: "gateway", pass: PASSWORD };
     const nats = await startNats(t, { config: users(PASSWORD), login });
     const gateway = await startWith(t, urlOf(nats, `gateway:${ENCODED}`));
@@ -110,24 +116,24 @@ describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency
     await nats.configure(users(PASSWORD), login);
     await nats.start();
     await gateway.health(200);
-    await assertNotTold(gateway, PASSWORD, ENCODED);
+    await assertNotShown(gateway, PASSWORD, ENCODED);
   });
 
-  test("a token", async (t) => {
+  test("a gateway connects with a token", async (t) => {
     const config = `authorization { token: ${JSON.stringify(PASSWORD)} }`;
     const nats = await startNats(t, { config, login: { token: PASSWORD } });
     const gateway = await startWith(t, urlOf(nats, ENCODED));
-    await assertNotTold(gateway, PASSWORD, ENCODED);
+    await assertNotShown(gateway, PASSWORD, ENCODED);
   });
 
-  test("tls:// never means clear text, whatever the server offers", async (t) => {
+  test("a tls:// address never connects without TLS, even when the server offers no TLS", async (t) => {
     const nats = await startNats(t, { config: users(PASSWORD), login: { user: "gateway", pass: PASSWORD } });
     const gateway = await startWith(t, urlOf(nats, `gateway:${ENCODED}`, "tls"), {}, "live");
     await logged(gateway, /does not support 'tls'/);
     assert.deepEqual(await reasonsOf(gateway), ["nats_not_connected"]);
   });
 
-  test("a server whose certificate is for another address, or by an unknown authority, is not talked to", async (t) => {
+  test("a gateway refuses a server whose certificate is for another address or from an unknown authority", async (t) => {
     const certificates = certificatesFor(t, "IP:127.0.0.9");
     const config = `${tlsOf(certificates)}\n${users(PASSWORD)}`;
     const ca = readFileSync(certificates.ca, "utf8");
@@ -140,11 +146,11 @@ describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency
     await logged(strange, /unable to verify the first certificate|self-signed certificate/);
     for (const gateway of [trusting, strange]) {
       assert.deepEqual(await reasonsOf(gateway), ["nats_not_connected"]);
-      await assertNotTold(gateway, PASSWORD, ENCODED);
+      await assertNotShown(gateway, PASSWORD, ENCODED);
     }
   });
 
-  test("the publisher gets in with the same URL, and says it when it does not", async (t) => {
+  test("the publisher connects with the same URL, and reports a wrong password without showing it", async (t) => {
     const { nats, certificates } = await startSecured(t);
     const publish = (login: string) => {
       const args = [CLI, "--rate", "20", "--seconds", "1", "--url", urlOf(nats, login, "tls")];
@@ -168,7 +174,7 @@ describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency
   });
 });
 
-test("a login that cannot be right stops the start, a line for each mistake, and is not shown", async (t) => {
+test("an invalid login stops the start with a line for the mistake, and the login is not shown", async (t) => {
   for (const NATS_URL of [
     "tls://me:hunter2@a,tls://me:hunter3@b",
     "nats://me:hunt/er2@a",

@@ -1,4 +1,4 @@
-/** The publisher as a service: its port, its rate, NATS away and back. */
+/** The publisher as a service: its HTTP port, its rate, and what happens while NATS is away. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -41,7 +41,7 @@ class Service {
     return JSON.parse((await this.ask("/stats")).body) as Stats;
   }
 
-  /** Sets the rate; `body` as it is, or as JSON. */
+  /** Sends this body to `/rate`: a string unchanged, any other value as JSON. */
   async setRate(
     body: unknown,
     method = "PUT",
@@ -65,7 +65,7 @@ class Service {
     return (JSON.parse(body) as { reasons: string[] }).reasons;
   }
 
-  /** Events a second that are published, counted for a while. */
+  /** Measures the published events per second, over `ms` milliseconds. */
   async measured(ms = 2000): Promise<number> {
     const [before, start] = [await this.stats(), performance.now()];
     await pause(ms);
@@ -87,13 +87,15 @@ async function setUp(t: Owner, env: Record<string, string> = {}): Promise<{ nats
   return { nats, service };
 }
 
-/** A trending list comes each 5 s beside the rate. */
+/**
+ * Asserts that the measured rate is near `rate`. The allowance covers the trending list, published every 5 s.
+ */
 function assertNear(measured: number, rate: number): void {
   assert.ok(measured > rate * 0.8 && measured < rate * 1.2 + 1, `${measured} events/s instead of ${rate}`);
 }
 
 describe("publisher service", { skip: withoutNats(), concurrency: true }, () => {
-  test("publishes at its rate, at another one while it is told so, and not at all at 0", async (t) => {
+  test("the service publishes at its rate, at a temporary rate for the given time, and nothing at rate 0", async (t) => {
     const { nats, service } = await setUp(t, { RATE: "40" });
     assertNear(await service.measured(), 40);
     const set = await service.setRate({ rate: 200 });
@@ -104,7 +106,7 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     assert.equal(burst.body.rate, 500);
     assert.equal(burst.body.temporary?.rate_after, 200);
     assertNear(await service.measured(1500), 500);
-    await eventually("the rate of before", async () => (await service.stats()).rate === 200);
+    await eventually("the earlier rate", async () => (await service.stats()).rate === 200);
     assertNear(await service.measured(), 200);
 
     assert.equal((await service.setRate({ rate: 0 })).body.rate, 0);
@@ -115,7 +117,7 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     assert.equal((await nats.jsm.streams.info(STREAM)).state.last_seq, stored);
   });
 
-  test("a lasting rate ends a temporary one; a temporary one after another leads back to the lasting", async (t) => {
+  test("a lasting rate ends a temporary one, and after two temporary rates the lasting rate returns", async (t) => {
     const { service } = await setUp(t);
     await service.setRate({ rate: 90, seconds: 60 });
     const second = await service.setRate({ rate: 80, seconds: 0.3 });
@@ -128,14 +130,14 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     assert.deepEqual([rate, temporary], [5, null]);
   });
 
-  test("AUTOSTART=false publishes nothing until it is told to", async (t) => {
+  test("with AUTOSTART=false the service publishes nothing until a rate is set", async (t) => {
     const { service } = await setUp(t, { AUTOSTART: "false" });
     assert.equal(await service.measured(500), 0);
     await service.setRate({ rate: 100 });
     assertNear(await service.measured(1000), 100);
   });
 
-  test("a wrong request changes nothing and is told what was expected", async (t) => {
+  test("a wrong request changes nothing, and the answer says what was expected", async (t) => {
     const { service } = await setUp(t, { AUTOSTART: "false" });
     for (const [body, pattern] of [
       ["", /no JSON.*"rate": 30/],
@@ -165,7 +167,7 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     assert.equal((await service.stats()).rate, 0);
   });
 
-  test("NATS away at the start and later: /health says why, and what was published is stored after all", async (t) => {
+  test("while NATS is away, /health says so, and events are stored when NATS is back", async (t) => {
     const nats = await startNats(t, { down: true });
     const service = await startService(t, { NATS_URL: nats.url.replace("//", "//me:hunter2@"), RATE: "50" });
     assert.match((await service.health(503)).join(), /not connected to NATS/);
@@ -178,14 +180,14 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     await eventually("events that wait", async () => (await service.stats()).waiting > waiting + 10);
     await nats.start();
     await service.health(200);
-    await eventually("all stored", async () => {
+    await eventually("all events stored", async () => {
       const { stored, waiting: left } = await service.stats();
       return stored > published && left < 10;
     });
     assert.ok(!service.process.output.includes("hunter2"));
   });
 
-  test("SIGTERM stores the rest and ends; the log is JSON lines", async (t) => {
+  test("SIGTERM stores the waiting events and ends the service, and the log is JSON lines", async (t) => {
     const { nats, service } = await setUp(t, { RATE: "300" });
     await eventually("some events", async () => (await service.stats()).stored > 100);
     service.process.signal("SIGTERM");
@@ -198,7 +200,7 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     assert.equal((await nats.jsm.streams.info(STREAM)).state.last_seq, last?.stored);
   });
 
-  test("SIGTERM while NATS is away ends with what could not be stored; a second one ends at once", async (t) => {
+  test("SIGTERM while NATS is away ends the service and reports unstored events, and a second SIGTERM ends it at once", async (t) => {
     const env = { NATS_URL: `nats://127.0.0.1:${await freePort()}`, RATE: "50" };
     const [patient, hasty] = [await startService(t, env), await startService(t, env)];
     for (const service of [patient, hasty]) {
@@ -216,8 +218,8 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
   });
 });
 
-describe("publisher service, its settings", () => {
-  test("wrong ones stop the start with a line each; so does a port that is taken", async (t) => {
+describe("settings of the publisher service", () => {
+  test("wrong settings stop the start with a line for each, and so does a port in use", async (t) => {
     const run = async (env: Record<string, string>) => {
       const service = await startService(t, env);
       const { code } = await within("end", service.process.exited, START);
