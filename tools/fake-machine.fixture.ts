@@ -19,10 +19,10 @@ import { delimiter, join } from "node:path";
 import type { TestContext } from "node:test";
 import type { ProgramRow } from "./programs/table.ts";
 
-/** The program that the fake machine's release and pip have. */
+/** Name of the program that the fake machine's release and its pip provide. */
 export const FAKE = "fake-server";
 
-/** For tests: writes an executable shell script into `folder` and returns its path. */
+/** Writes an executable shell script into `folder` and returns its path. */
 export function fakeScript(folder: string, name: string, body: string): string {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, name);
@@ -31,12 +31,12 @@ export function fakeScript(folder: string, name: string, body: string): string {
   return path;
 }
 
-/** For tests: writes a program that does nothing but print its version. */
+/** Writes a program that only prints its version. */
 export function fakeProgram(folder: string, name: string, version: string): string {
   return fakeScript(folder, name, `echo "${name}: v${version}"`);
 }
 
-/** For tests: a release archive of FAKE, at this version. */
+/** A release archive of FAKE at this version. */
 export function archiveOf(root: string, version: string): Buffer {
   const pack = join(root, `pack-${version}`);
   fakeProgram(join(pack, `${FAKE}-v${version}`), FAKE, version);
@@ -44,7 +44,7 @@ export function archiveOf(root: string, version: string): Buffer {
   return readFileSync(`${pack}.tar.gz`);
 }
 
-/** For tests: a machine with nothing on it but tar: a PATH folder, an empty cache, and a place that releases come from. */
+/** A machine that has only tar and gzip on PATH, an empty tools cache, and a local server for releases. */
 export async function fakeMachine(t: TestContext) {
   const root = mkdtempSync(join(tmpdir(), "odin-programs-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
@@ -81,22 +81,22 @@ export async function fakeMachine(t: TestContext) {
     byHand: "ask the makers",
   };
   return {
-    /** The folder that all of it is in. */
+    /** The folder that contains all files of the machine. */
     root,
-    /** The one folder on PATH. */
+    /** The only folder on PATH. */
     bin,
     cache,
     env,
     row,
-    /** The release's archive, as its maker packed it, and where it is. */
+    /** The release's archive and its address. */
     archive,
     url,
     requests: () => requests,
-    /** From now on requests for the release get this answer. */
+    /** Sets the answer to later requests for the release. */
     answerWith: (listener: RequestListener) => {
       answer = listener;
     },
-    /** What is left in the tools folder besides the programs. */
+    /** Files in the tools folder besides the programs. */
     litter: () =>
       existsSync(env.ODIN_TOOLS ?? "") ? readdirSync(env.ODIN_TOOLS ?? "").filter((it) => it !== "bin") : [],
   };
@@ -105,11 +105,13 @@ export async function fakeMachine(t: TestContext) {
 function onThisMachine(tool: string): string {
   const folders = (process.env.PATH ?? "").split(delimiter);
   const path = folders.map((folder) => join(folder, tool)).find((candidate) => existsSync(candidate));
-  assert.ok(path, `these tests need ${tool} on PATH`);
+  assert.ok(path, `these tests need ${tool}, which is not on PATH`);
   return path;
 }
 
-/** For tests: a python3 on PATH whose pip installs FAKE, if it was told which digest to insist on. */
+/**
+ * Puts a python3 on PATH whose pip installs FAKE, but only when the requirement names the expected digest.
+ */
 export function fakePip(bin: string, version: string): void {
   fakeScript(
     bin,
@@ -127,7 +129,7 @@ export function fakePip(bin: string, version: string): void {
   );
 }
 
-/** For tests: whether a process runs; a zombie, which only waits for its parent to notice, does not. */
+/** Whether a process runs. A zombie, which has ended and waits for its parent, does not run. */
 export function isRunning(pid: number): boolean {
   const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
   return stdout.trim() !== "" && !stdout.trim().startsWith("Z");

@@ -5,7 +5,7 @@ import { type Ask, newestTag, outdatedCos, outdatedImages, pinnedCos } from "./o
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 
-test("the newest tag of the same form", () => {
+test("newestTag finds the newest tag of the same form", () => {
   const tags = ["v3.9.0", "v3.10.0", "v3.10", "3.11.0", "v4.0.0-rc.1", "v2.99.99", "latest"];
   assert.equal(newestTag("v3.8.1", tags), "v3.10.0");
   assert.equal(newestTag("v3.8.1", ["v3.8.0"]), "v3.8.1");
@@ -15,7 +15,7 @@ test("the newest tag of the same form", () => {
   assert.equal(newestTag("nonroot", ["debug", "nonroot"]), "nonroot");
 });
 
-test("a newer tag, and a tag that has moved, are told as they are to be written; the rest is silent", () => {
+test("a newer tag and a moved tag are reported with their replacement, and current images are not reported", () => {
   const known: Record<string, string> = {
     "ls docker.io/nats": "2.15.0\n2.16.1\n",
     "digest docker.io/nats:2.16.1": `${digest("b")}\n`,
@@ -39,11 +39,11 @@ test("a newer tag, and a tag that has moved, are told as they are to be written;
   ]);
   assert.throws(
     () => outdatedImages({ nats: "docker.io/nats:2.15.0" }, ask),
-    /nats is docker\.io\/nats:2\.15\.0: not/,
+    /nats is docker\.io\/nats:2\.15\.0: it must have the form/,
   );
 });
 
-test("the VMs' image stays in its milestone", () => {
+test("the image of the VMs stays in its milestone", () => {
   const ask: Ask = (program, args) => {
     assert.equal(program, "gcloud");
     assert.ok(args.includes("cos-133-lts"), args.join(" "));
@@ -53,16 +53,16 @@ test("the VMs' image stays in its milestone", () => {
     "cosImage: cos-133-19999-44-85 -> cos-133-19999-60-1 (Pulumi.yaml)",
   ]);
   assert.deepEqual(outdatedCos("cos-133-19999-60-1", ask), []);
-  assert.throws(() => outdatedCos("cos-stable", ask), /not an exact image/);
+  assert.throws(() => outdatedCos("cos-stable", ask), /must be an exact image/);
 });
 
-test("all that this repository pins can be asked for", () => {
+test("every image that this repository pins can be checked", () => {
   assert.match(pinnedCos(), /^cos-\d+-\d+-\d+-\d+$/);
-  const asked: string[] = [];
+  const checked: string[] = [];
   outdatedImages({ ...IMAGES, ...BUILD_IMAGES }, (_, [verb, what = ""]) => {
     if (verb !== "ls") return digest("0");
-    asked.push(what);
+    checked.push(what);
     return "";
   });
-  assert.equal(asked.length, Object.keys({ ...IMAGES, ...BUILD_IMAGES }).length);
+  assert.equal(checked.length, Object.keys({ ...IMAGES, ...BUILD_IMAGES }).length);
 });

@@ -3,20 +3,24 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_IMAGES, IMAGES } from "../infra/image/images.ts";
 
-// Which pinned images of VMs and containers have successors: a line each, with what to write in their place.
+// Finds pinned container images that have newer versions. Prints one line for each, with the text that
+// replaces the pin:
 //   node tools/outdated.ts [--cos]
-// Asks the registries, without a login, through crane (tools/modules/crane), which needs Go. --cos asks for the image of the VMs too, which
-// needs gcloud with any login. outdated.yml does both each week. Prints nothing when all is new; fails when it cannot ask.
+// The program reads registries without a login, through crane (tools/modules/crane), which needs Go. With
+// --cos it also checks the image of the VMs, which needs gcloud with any login. The workflow outdated.yml
+// runs both checks each week. The program prints nothing when every pin is current, and fails when it cannot
+// read a registry.
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** Runs a program and returns what it printed. @throws Error when it fails */
+/** Runs a program and returns its standard output. @throws Error when the program fails */
 export type Ask = (program: string, args: readonly string[]) => string;
 
 /**
- * The newest of the tags that are written like `current`: `v3.8.1` is followed by `v3.10.0`, not by `v4.0.0-rc.1` or `3.9.0`.
+ * The newest of the tags that have the same form as `current`. For `v3.8.1`, the tag `v3.10.0` counts;
+ * `v4.0.0-rc.1` and `3.9.0` do not.
  *
- * @param sameMajor whether the first number stays
+ * @param sameMajor whether the first number must stay the same
  */
 export function newestTag(current: string, tags: readonly string[], sameMajor = false): string {
   const shape = (tag: string) => tag.replace(/\d+/g, "N");
@@ -32,14 +36,18 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
 }
 
-/** Lines for the images of infra/image/images.ts. @param images by name, each `REPOSITORY:TAG@sha256:DIGEST` */
+/**
+ * One line for each outdated image of infra/image/images.ts.
+ *
+ * @param images images by name, each as `REPOSITORY:TAG@sha256:DIGEST`
+ */
 export function outdatedImages(images: Readonly<Record<string, string>>, ask: Ask): string[] {
   return Object.entries(images).flatMap(([name, image]) => {
     const [, repository = "", tag = "", digest = ""] =
       /^(.+):([^:@]+)@(sha256:[0-9a-f]{64})$/.exec(image) ?? [];
-    if (!digest) throw new Error(`${name} is ${image}: not REPOSITORY:TAG@sha256:DIGEST`);
+    if (!digest) throw new Error(`${name} is ${image}: it must have the form REPOSITORY:TAG@sha256:DIGEST`);
     const tags = ask("crane", ["ls", repository]).split("\n").filter(Boolean);
-    // Of Node the major is that of the image it runs on, and of package.json.
+    // The major version of Node must stay that of package.json.
     const newest = newestTag(tag, tags, name === "NODE_IMAGE");
     const now = ask("crane", ["digest", `${repository}:${newest}`]).trim();
     return newest === tag && now === digest
@@ -48,11 +56,11 @@ export function outdatedImages(images: Readonly<Record<string, string>>, ask: As
   });
 }
 
-/** A line for the image of the VMs, `cos-133-19999-44-85`, when its milestone has a newer one. */
+/** One line when the milestone of the VMs' image, for example `cos-133-19999-44-85`, has a newer image. */
 export function outdatedCos(pinned: string, ask: Ask): string[] {
   const milestone = /^cos-(\d+)(-\d+){3}$/.exec(pinned)?.[1];
   if (milestone === undefined)
-    throw new Error(`cosImage is ${pinned}: not an exact image, cos-133-19999-44-85`);
+    throw new Error(`cosImage is ${pinned}: it must be an exact image, for example cos-133-19999-44-85`);
   const family = `cos-${milestone}-lts`;
   const newest = ask("gcloud", [
     ...["compute", "images", "describe-from-family", family],
@@ -88,7 +96,7 @@ if (import.meta.main) {
     if (process.argv.includes("--cos")) lines.push(...outdatedCos(pinnedCos(), run));
     for (const line of lines) console.log(line);
   } catch (error) {
-    console.error(`outdated: ${(error as Error).message}`); // the program has said why
+    console.error(`outdated: ${(error as Error).message}`); // the failed program has printed the reason
     process.exitCode = 1;
   }
 }

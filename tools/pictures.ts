@@ -1,5 +1,6 @@
-// `npm run pictures`: takes the pictures of the docs, in docs/img: of the demo page as `npm start` serves it, and of the report of a load
-// test with its defaults (10,000 connections for a minute) against it. Takes about four minutes, on a machine that does nothing else.
+// `npm run pictures` takes the pictures in docs/img: of the demo page that `npm start` serves, and of the
+// report of a load test with its defaults (10,000 connections for a minute) against that gateway. This takes
+// about four minutes on a machine that runs nothing else.
 //   npm run pictures -- [--only demo|load]
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -17,12 +18,12 @@ import { freePort } from "../test/harness/ports.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const IMAGES = join(ROOT, "docs/img");
 const PATIENCE = 60_000; // 60 s, for a build and a start
-/** So long the market runs before a picture: its lines need some points. */
-const RUN_MS = 25_000;
+/** How long the market runs before a picture, because its charts need some points. */
+const RUN_MS = 25_000; // 25 s
 
 interface Picture {
   name: string;
-  /** Behind the page's address. */
+  /** Fragment behind the page's address. */
   hash: string;
   options: PageOptions;
 }
@@ -38,7 +39,7 @@ const PICTURES: readonly Picture[] = [
 
 type Open = Awaited<ReturnType<typeof startBrowser>>;
 
-/** Starts the demo page; resolves with the ports of clients and of operations. */
+/** Starts the demo page and resolves with its client port and its operations port. */
 async function startDemo(owner: Owner): Promise<{ port: number; ops: number }> {
   const [port, ops] = [await freePort(), await freePort()];
   const env = { ...process.env, WS_PORT: String(port), OPS_PORT: String(ops) };
@@ -60,7 +61,7 @@ async function startDemo(owner: Owner): Promise<{ port: number; ops: number }> {
     }
     deadline.throwIfAborted();
   }
-  throw new Error("npm start ended before the gateway was up: see above");
+  throw new Error("npm start ended before the gateway was up: its output above says why");
 }
 
 async function save(page: Page, name: string, fullPage = false): Promise<void> {
@@ -80,12 +81,15 @@ async function takeDemo(owner: Owner, open: Open): Promise<void> {
   }
   await new Promise((done) => setTimeout(done, RUN_MS));
   for (const { name, page, errors } of pages) {
-    if (errors.length > 0) throw new Error(`the page complained: ${errors.join("; ")}`);
+    if (errors.length > 0) throw new Error(`the page of ${name} reported errors: ${errors.join("; ")}`);
     await save(page, name);
   }
 }
 
-/** Runs the load test as a person does. A run that does not pass is no picture for the docs. */
+/**
+ * Runs the load test as a person does. Fails when the load test does not pass, because the docs show a passed
+ * run.
+ */
 async function takeReport(owner: Owner, open: Open): Promise<void> {
   const { port, ops } = await startDemo(owner);
   const out = mkdtempSync(join(tmpdir(), "odin-pictures-"));
@@ -95,14 +99,14 @@ async function takeReport(owner: Owner, open: Open): Promise<void> {
   const child = spawn("npm", args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
   owner.after(() => void child.kill("SIGINT"));
   const [code] = (await once(child, "exit")) as [number | null];
-  if (code !== 0) throw new Error(`the load test ended with ${code}: see above`);
+  if (code !== 0) throw new Error(`the load test ended with exit code ${code}: its output above says why`);
   const [report] = globSync(join(out, "*.html"));
   if (report === undefined) throw new Error(`the load test left no report in ${out}`);
   const { page } = await open(pathToFileURL(report).href, { ...DESKTOP, colorScheme: "light" });
   await save(page, "loadtest-report", true);
 }
 
-/** @returns how to end what a part has started, in turn */
+/** An owner whose `dispose` ends what the part has started, last started first. */
 function newOwner(): { owner: Owner; dispose(): Promise<void> } {
   const disposals: (() => Promise<void> | void)[] = [];
   return {

@@ -1,4 +1,6 @@
-/** The commands that README.md shows for the first deployment, against the script and the program. */
+/**
+ * Compares the commands that README.md gives for the first `pulumi up` with those that the scripts accept.
+ */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -16,7 +18,7 @@ const blocks = [...section.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, block =
     .map((line) => line.replace(/\s+#.*$/, "").trim())
     .filter(Boolean),
 );
-/** The commands from nothing to the first deployment. */
+/** The commands from a new checkout to the first deployment. */
 const first = blocks.find((lines) => lines.some((line) => line.startsWith("pulumi stack init"))) ?? [];
 const withIds = (line: string) =>
   line
@@ -37,7 +39,7 @@ function bootstrap(line: string): string {
   return stdout;
 }
 
-test("the next commands that the script prints are those of the page, in this order", () => {
+test("README has the next commands that the script prints, in the same order", () => {
   const script = first.findIndex((line) => line.startsWith("tools/bootstrap.sh "));
   const printed = bootstrap(first[script] ?? "")
     .split("\n")
@@ -51,7 +53,7 @@ test("the next commands that the script prints are those of the page, in this or
   );
 });
 
-test("packages come first, then logins; the configuration is committed at the end", () => {
+test("README installs packages first, then logs in, and commits the configuration at the end", () => {
   assert.equal(first[0], "npm ci");
   const place = (start: string) => {
     const found = first.findIndex((line) => line.startsWith(start));
@@ -72,7 +74,7 @@ test("packages come first, then logins; the configuration is committed at the en
   );
 });
 
-test("every key exists, and alerts have a receiver", () => {
+test("README sets only keys that exist, among them the receiver of alerts", () => {
   const keys = blocks
     .flat()
     .flatMap((line) => [...line.matchAll(/pulumi config set (?:--secret )?(\S+)/g)])
@@ -82,7 +84,7 @@ test("every key exists, and alerts have a receiver", () => {
   assert.ok(keys.includes("alertEmail") && keys.includes("jwtSecret"));
 });
 
-test("the script accepts every call of the page", () => {
+test("the script accepts every call that README shows", () => {
   const calls = [...section.matchAll(/tools\/bootstrap\.sh [^`\n#]+/g)].map(([call]) => call.trim());
   assert.ok(calls.length >= 4, calls.join("\n"));
   for (const call of calls) bootstrap(call);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { machine, one } from "./fake-project.fixture.ts";
 
-test("the first run makes everything, the second nothing", (t) => {
+test("the first run creates everything, and the second run changes nothing", (t) => {
   const { run, changes } = machine(t);
   const first = run(["my-project", "acme/odin"]);
   assert.equal(first.code, 0, first.err);
@@ -28,10 +28,10 @@ test("the first run makes everything, the second nothing", (t) => {
   assert.equal(second.code, 0, second.err);
   assert.deepEqual(changes(), []);
   assert.doesNotMatch(second.out, /^\+/m);
-  assert.ok(second.out.includes("pulumi login"), "what to do next is told again");
+  assert.ok(second.out.includes("pulumi login"), "the script must print the next steps again");
 });
 
-test("who may act as whom: the deployer only main in the stack's environment, all only this repository", (t) => {
+test("only this repository can use the accounts, and only main in the stack's environment can use the deployer", (t) => {
   const { run, changes } = machine(t);
   run(["my-project", "acme/odin", "--repository-id", "42"]);
   const made = changes();
@@ -44,7 +44,7 @@ test("who may act as whom: the deployer only main in the stack's environment, al
     provider,
     /attribute\.main_environment=assertion\.ref == 'refs\/heads\/main' && has\(assertion\.environment\) \? assertion\.environment : 'none'/,
   );
-  assert.deepEqual(letIn(made), [
+  assert.deepEqual(bindingsIn(made), [
     ["odin-deployer", "/attribute.main_environment/staging"],
     ["odin-deployer", "/attribute.main_environment/prod"],
     ["odin-previewer", "/attribute.ref/refs/heads/main"],
@@ -52,8 +52,8 @@ test("who may act as whom: the deployer only main in the stack's environment, al
   ]);
 });
 
-/** Who is let in by these commands: the account, and the attribute of the token. */
-function letIn(lines: string[], verb = "add"): [account: string, attribute: string][] {
+/** The account and the token's attribute of each binding that these commands add or remove. */
+function bindingsIn(lines: string[], verb = "add"): [account: string, attribute: string][] {
   const pool =
     "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/odin-github";
   const binding = new RegExp(
@@ -65,26 +65,26 @@ function letIn(lines: string[], verb = "add"): [account: string, attribute: stri
   });
 }
 
-test("a branch's previews never see prod's secrets, whichever stack came first and wherever it lives", (t) => {
+test("the preview of a branch can never read prod's secrets, in any order and any project of the stacks", (t) => {
   const branches = ["odin-previewer", "/attribute.repository/acme/odin"];
   const main = ["odin-previewer", "/attribute.ref/refs/heads/main"];
   const previewers = (lines: string[], verb?: string) =>
-    letIn(lines, verb).filter(([account]) => account === "odin-previewer");
+    bindingsIn(lines, verb).filter(([account]) => account === "odin-previewer");
 
   const { run, changes } = machine(t);
   run(["my-project", "acme/odin", "--stack", "staging", "--stack", "capacity"]);
-  assert.deepEqual(previewers(changes()), [branches], "a project without prod");
+  assert.deepEqual(previewers(changes()), [branches], "in a project without prod");
 
   assert.equal(run(["my-project", "acme/odin", "--stack", "prod-eu"]).code, 0);
   const moved = changes();
-  assert.deepEqual(previewers(moved), [main], "prod comes into the project");
+  assert.deepEqual(previewers(moved), [main], "after prod has come into the project");
   assert.deepEqual(previewers(moved, "remove"), [branches]);
 
   assert.equal(run(["my-project", "acme/odin", "--stack", "staging"]).code, 0);
-  assert.deepEqual(changes(), [], "a later run for staging does not open it again");
+  assert.deepEqual(changes(), [], "a later run for staging must not restore the access");
 });
 
-test("what they may do: the deployer cannot make itself an owner, the others change nothing", (t) => {
+test("the deployer cannot make itself an owner, and the other accounts cannot change anything", (t) => {
   const { run, changes } = machine(t);
   const { out } = run(["my-project", "acme/odin"]);
   const grants = changes().flatMap((line) => {
@@ -113,7 +113,7 @@ test("what they may do: the deployer cannot make itself an owner, the others cha
   assert.ok(!of("odin-previewer").includes("roles/secretmanager.secretAccessor"));
 });
 
-test("prod in a project of its own may read staging's images, and only its own environment deploys it", (t) => {
+test("prod in its own project may read staging's images, and only its own environment deploys it", (t) => {
   const { run, changes } = machine(t);
   const { code, err } = run([
     "my-project",
@@ -136,7 +136,7 @@ test("prod in a project of its own may read staging's images, and only its own e
   one(made, /^kms keyrings create odin-pulumi --location=europe-west4/);
 });
 
-test("without a repository there is nothing for GitHub; with another one later only its own is added", (t) => {
+test("without a repository nothing is created for GitHub, and another repository later changes only the provider", (t) => {
   const { run, changes } = machine(t);
   const { code, out } = run(["my-project"]);
   assert.equal(code, 0);
@@ -149,10 +149,10 @@ test("without a repository there is nothing for GitHub; with another one later o
   run(["my-project", "acme/new"]);
   const moved = changes();
   one(moved, /providers update-oidc github .*assertion\.repository == 'acme\/new'$/);
-  assert.equal(moved.length, 1, "the accounts let in main, and the provider says whose");
+  assert.equal(moved.length, 1, "the bindings accept main, and the provider defines the repository");
 });
 
-test("a deleted pool is brought back: its name stays taken", (t) => {
+test("a deleted pool is restored, because its name stays in use", (t) => {
   const { run, changes, state } = machine(t);
   run(["my-project", "acme/odin"]);
   changes();
@@ -161,7 +161,7 @@ test("a deleted pool is brought back: its name stays taken", (t) => {
   one(changes(), /^iam workload-identity-pools undelete odin-github/);
 });
 
-test("a command that fails ends it, is named, and the next run goes on from there", (t) => {
+test("a failed command is named and stops the script, and the next run continues from there", (t) => {
   const { run, changes } = machine(t);
   const { code, err, out } = run(["my-project", "acme/odin"], { FAKE_FAILS: "kms keys create" });
   assert.equal(code, 1);
@@ -176,7 +176,7 @@ test("a command that fails ends it, is named, and the next run goes on from ther
   assert.ok(!changes().some((line) => line.startsWith("storage buckets create")));
 });
 
-test("a grant waits for an account that is not known everywhere yet", (t) => {
+test("a grant is retried while its new account is not known everywhere", (t) => {
   const { run, changes } = machine(t);
   const late = run(["my-project", "acme/odin"], { FAKE_FAILS: "roles/dns.admin", FAKE_FAILURES: "3" });
   assert.equal(late.code, 0, late.err);
@@ -186,7 +186,7 @@ test("a grant waits for an account that is not known everywhere yet", (t) => {
   assert.match(never.err, /this command failed/);
 });
 
-test("a project that cannot be seen, or no gcloud, stops it before anything is made", (t) => {
+test("without access to the project, or without gcloud, the script stops before it creates anything", (t) => {
   const { run, changes } = machine(t);
   const { code, err } = run(["no-such-project"]);
   assert.equal(code, 1);
@@ -196,11 +196,11 @@ test("a project that cannot be seen, or no gcloud, stops it before anything is m
   assert.notEqual(without.code, 0);
 });
 
-test("a dry run prints every command, as it could be typed, and asks gcloud nothing", (t) => {
+test("a dry run prints every command in a form that a shell accepts, and does not run gcloud", (t) => {
   const { run, changes, state } = machine(t);
   const dry = run(["--dry-run", "my-project", "acme/odin"]);
   assert.equal(dry.code, 0, dry.err);
-  assert.equal(readdirSync(state).length, 4, "gcloud was never started");
+  assert.equal(readdirSync(state).length, 4, "gcloud must not run");
   const commands = dry.out.split("\n").filter((line) => line.startsWith("+ gcloud "));
   const real = run(["my-project", "acme/odin"]);
   assert.equal(changes().length, commands.length);
@@ -208,7 +208,7 @@ test("a dry run prints every command, as it could be typed, and asks gcloud noth
   assert.equal(real.code, 0);
 });
 
-test("wrong arguments are refused, with how it is used", (t) => {
+test("wrong arguments are refused, and the usage is printed", (t) => {
   const { run, changes } = machine(t);
   for (const [args, message] of [
     [[], /'' is not a project id/],

@@ -9,7 +9,7 @@ import { fakeScript } from "../fake-machine.fixture.ts";
 const SCRIPT = join(import.meta.dirname, "../bootstrap.sh");
 const FAKE = join(import.meta.dirname, "fake-gcloud.sh");
 
-/** For the tests of bootstrap.sh: a machine with a fake gcloud, whose two projects are empty at first. */
+/** A machine with a fake gcloud for the tests of bootstrap.sh. Its two projects are empty at first. */
 export function machine(t: TestContext) {
   const root = mkdtempSync(join(tmpdir(), "odin-bootstrap-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
@@ -24,7 +24,7 @@ export function machine(t: TestContext) {
   writeFileSync(join(state, " billing accounts 0A-0B-0C"), "");
   return {
     state,
-    /** Commands that changed something since the last look. */
+    /** Commands that have changed something since the last call of `changes`. */
     changes: () => {
       const lines = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").filter(Boolean) : [];
       rmSync(log, { force: true });
@@ -41,7 +41,7 @@ export function machine(t: TestContext) {
   };
 }
 
-/** The only one of the lines that fits. @throws AssertionError */
+/** The only line that matches. @throws AssertionError when no line or several lines match */
 export const one = (lines: string[], pattern: RegExp): string => {
   const found = lines.filter((line) => pattern.test(line));
   assert.equal(found.length, 1, `${pattern} in\n${lines.join("\n")}`);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { machine, one } from "./fake-project.fixture.ts";
 
-test("a budget's roles are on the billing account, and only when they are asked for", (t) => {
+test("the roles for a budget are granted on the billing account, and only with --budget", (t) => {
   const { run, changes } = machine(t);
   const first = run(["my-project", "acme/odin"]);
   assert.match(first.out, /For a budget \(monthlyBudget\), .* --budget\.$/m);
@@ -26,7 +26,7 @@ test("a budget's roles are on the billing account, and only when they are asked 
   assert.deepEqual(changes(), []);
 });
 
-test("a budget of a project that nobody pays for", (t) => {
+test("a budget for a project without a billing account is refused", (t) => {
   const { run, state } = machine(t);
   writeFileSync(join(state, " billing projects my-project"), "");
   const { code, err } = run(["my-project", "acme/odin", "--budget"]);
@@ -34,7 +34,7 @@ test("a budget of a project that nobody pays for", (t) => {
   assert.match(err, /my-project has no billing account: gcloud billing projects link/);
 });
 
-test("the default account's rights are told, not taken", (t) => {
+test("the script reports the roles of the default account and does not remove them", (t) => {
   const { run, changes, state } = machine(t);
   const editor = "serviceAccount:123456789012-compute@developer.gserviceaccount.com";
   writeFileSync(join(state, " projects my-project.policy"), `roles/editor,${editor},\n`);
@@ -49,12 +49,15 @@ test("the default account's rights are told, not taken", (t) => {
   assert.doesNotMatch(machine(t).run(["my-project"]).out, /remove-iam-policy-binding/);
 });
 
-/** Which role lets people type a command of the runbook; what the commands of Pulumi need is what the deployer and the comparison have. */
+/**
+ * The roles that each command of the runbook needs. Pulumi's commands need the roles of the deployer and the
+ * drift check.
+ */
 const COMMANDS: [command: RegExp, role: string][] = [
-  [/^gcloud (config|auth)\b/, ""], // on one's own machine
+  [/^gcloud (config|auth)\b/, ""], // runs on one's own machine
   [/^gcloud compute ssh\b/, "roles/iap.tunnelResourceAccessor"],
   [/^gcloud compute ssh\b/, "roles/compute.osAdminLogin"],
-  [/^gcloud compute ssh\b/, "roles/iam.serviceAccountUser"], // of the account that the VM runs as
+  [/^gcloud compute ssh\b/, "roles/iam.serviceAccountUser"], // on the account of the VM
   [/^gcloud compute (instances|instance-groups|disks|snapshots|regions)\b/, "roles/compute.instanceAdmin.v1"],
   [/^gcloud compute firewall-rules\b/, "roles/compute.securityAdmin"],
   [/^gcloud secrets versions (access|destroy)\b/, "roles/secretmanager.admin"],
@@ -66,7 +69,7 @@ const COMMANDS: [command: RegExp, role: string][] = [
   [/^pulumi\b/, "roles/resourcemanager.projectIamAdmin"],
 ];
 
-test("people on call may do what the runbook says, as the deployer and the comparison may, and not more", (t) => {
+test("people on call get the roles for the runbook, the deployer and the drift check, and no others", (t) => {
   const { run, changes } = machine(t);
   run(["my-project", "acme/odin"]);
   const roles = (lines: string[], member: RegExp) =>
@@ -86,7 +89,7 @@ test("people on call may do what the runbook says, as the deployer and the compa
   assert.ok(commands.length > 50, `${commands.length} commands`);
   for (const command of commands) {
     const needed = COMMANDS.filter(([pattern]) => pattern.test(command)).map(([, role]) => role);
-    assert.ok(needed.length > 0, `which role lets people type '${command}'? Add it here and to the script`);
+    assert.ok(needed.length > 0, `no role is known for '${command}': add the role here and to the script`);
     for (const role of needed) assert.ok(role === "" || theirs.includes(role), `${role} for '${command}'`);
   }
   const known = new Set([...accounts, ...COMMANDS.map(([, role]) => role)]);

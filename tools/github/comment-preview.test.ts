@@ -24,7 +24,7 @@ interface Comment {
   user: { login: string };
 }
 
-/** GitHub's comments of pull request 7, with these already there, oldest first. */
+/** A fake GitHub. Pull request 7 has these comments, oldest first. */
 async function github(t: TestContext, comments: Comment[]) {
   const server = createServer(async (request, response) => {
     let text = "";
@@ -56,7 +56,7 @@ async function github(t: TestContext, comments: Comment[]) {
   };
 }
 
-test("one comment for all stacks: made once, then edited, whatever others wrote", async (t) => {
+test("one comment for all stacks is created once and then edited, also among comments of others", async (t) => {
   const quoted = renderComment([{ stack: "prod", text: "old" }], "run");
   const comments: Comment[] = Array.from({ length: 130 }, (_, id) => ({
     id,
@@ -64,7 +64,7 @@ test("one comment for all stacks: made once, then edited, whatever others wrote"
     user: { login: "person" },
   }));
   const target = await github(t, comments);
-  assert.equal(await comment(renderComment([{ stack: "prod", text: "first" }], "run 1"), target), "made");
+  assert.equal(await comment(renderComment([{ stack: "prod", text: "first" }], "run 1"), target), "created");
   assert.equal(await comment(renderComment([{ stack: "prod", text: "second" }], "run 2"), target), "edited");
   assert.equal(comments.length, 131);
   assert.match(comments.at(-1)?.body ?? "", /second[\s\S]*run 2/);
@@ -72,7 +72,7 @@ test("one comment for all stacks: made once, then edited, whatever others wrote"
   await assert.rejects(comment("x", { ...target, token: "other" }), /HTTP 401 .*Bad credentials/);
 });
 
-test("the headline has the sums, or that it failed", () => {
+test("the headline has the sums, or says that the preview failed", () => {
   const text = renderComment(
     [
       { stack: "prod", text: UPDATE.trim() },
@@ -89,7 +89,7 @@ test("the headline has the sums, or that it failed", () => {
   assert.match(renderComment([], "run"), /Nothing was previewed/);
 });
 
-test("no output ends its fence or makes the comment too long", () => {
+test("no output can end its fence or make the comment too long", () => {
   const tricky = renderComment([{ stack: "a", text: "```\n</details>\n````" }], "run");
   assert.match(tricky, /\n`{5}text\n```\n<\/details>\n````\n`{5}\n/);
   const long = renderComment(
@@ -100,7 +100,7 @@ test("no output ends its fence or makes the comment too long", () => {
   assert.equal(long.match(/140 unchanged\n/g)?.length, 2, "the end stays");
 });
 
-test("the command reads the folder and the environment", async (t) => {
+test("the command reads its folder and the environment", async (t) => {
   const root = mkdtempSync(join(tmpdir(), "odin-comment-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const folder = join(root, "previews");
@@ -123,7 +123,7 @@ test("the command reads the folder and the environment", async (t) => {
   const run = (args: string[], extra: NodeJS.ProcessEnv) =>
     runChild(process.execPath, [SCRIPT, ...args], { capture: true, env: extra });
   const done = await run([folder], env);
-  assert.deepEqual([done.code, done.output], [0, "comment made\n"]);
+  assert.deepEqual([done.code, done.output], [0, "comment created\n"]);
   assert.match(comments[0]?.body ?? "", /\[this run\]\(https:\/\/github\.com\/o\/r\/actions\/runs\/99\)/);
   const printed = await run(["--print", folder], { GITHUB_REPOSITORY: "o/r", GITHUB_RUN_ID: "99" });
   assert.deepEqual([printed.code, printed.output], [0, comments[0]?.body]);

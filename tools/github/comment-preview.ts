@@ -1,14 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-// Puts the previews of all stacks into one comment of a pull request, which later runs edit:
+// Writes the previews of all stacks into one comment of a pull request. Later runs edit the comment:
 //   node tools/github/comment-preview.ts [--print] FOLDER
-// FOLDER holds a STACK.txt for each stack, the output of `pulumi preview`. --print only writes the comment to stdout.
-// Needs in the environment: GITHUB_TOKEN, GITHUB_REPOSITORY, PULL_REQUEST; GITHUB_API_URL, GITHUB_SERVER_URL and GITHUB_RUN_ID as runners set them.
+// FOLDER contains a file STACK.txt for each stack, with the output of `pulumi preview`. With --print the
+// program only prints the comment. It needs the environment variables GITHUB_TOKEN, GITHUB_REPOSITORY and
+// PULL_REQUEST, and GITHUB_API_URL, GITHUB_SERVER_URL and GITHUB_RUN_ID as runners set them.
 
 const MARKER = "<!-- odin-ws preview -->";
-const COMMENT_LIMIT = 65_536; // characters that GitHub takes
-const AROUND = 1_500; // characters of a comment that are not output: headings, fences, the notes about what was cut
+const COMMENT_LIMIT = 65_536; // longest comment that GitHub accepts, in characters
+const AROUND = 1_500; // characters reserved for headings, fences and notes
 const LIMIT = 20_000; // 20 s for one request
 const BOT = "github-actions[bot]";
 
@@ -18,7 +19,7 @@ export interface Preview {
   text: string;
 }
 
-/** All `STACK.txt` of a folder, by name; none where there is no such folder. */
+/** The previews in a folder, sorted by stack; empty when the folder does not exist. */
 export function readPreviews(folder: string): Preview[] {
   const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".txt")) : [];
   return files.sort().map((name) => ({
@@ -27,13 +28,17 @@ export function readPreviews(folder: string): Preview[] {
   }));
 }
 
-/** The comment in Markdown, cut so that GitHub takes it: of an output that is too long the end stays, where the sums are. */
+/**
+ * The comment in Markdown. An output that is too long for GitHub loses its beginning, because its end has the
+ * sums.
+ */
 export function renderComment(previews: readonly Preview[], run: string): string {
   if (previews.length === 0) return `${MARKER}\n### Preview\n\nNothing was previewed: see ${run}\n`;
   const room = Math.floor((COMMENT_LIMIT - AROUND) / previews.length);
   const sections = previews.map(({ stack, text }) => {
-    const shown = text.length <= room ? text : `… the beginning is cut, see the run\n${text.slice(-room)}`;
-    // A fence longer than any in the output: what a program prints must not end it.
+    const shown =
+      text.length <= room ? text : `… the beginning is missing here, see the run\n${text.slice(-room)}`;
+    // The fence is longer than any in the output, so that no output can end it.
     const longest = Math.max(2, ...[...shown.matchAll(/`+/g)].map(([ticks]) => ticks.length));
     const fence = "`".repeat(longest + 1);
     return `<details><summary><b>${stack}</b>: ${summaryOf(text)}</summary>\n\n${fence}text\n${shown}\n${fence}\n\n</details>`;
@@ -41,7 +46,7 @@ export function renderComment(previews: readonly Preview[], run: string): string
   return `${MARKER}\n### Preview\n\n${sections.join("\n")}\n\n${run}\n`;
 }
 
-/** Pulumi's sums in a line, for example "1 to update, 140 unchanged", or what tools/github/preview-offline.sh found. */
+/** One line: Pulumi's sums, for example "1 to update, 140 unchanged", or the result of preview-offline.sh. */
 function summaryOf(text: string): string {
   const sums =
     text
@@ -58,7 +63,7 @@ function summaryOf(text: string): string {
   return /^\s*error: /m.test(text) || text === "" ? "failed" : "see below";
 }
 
-/** Where the comment goes. */
+/** The pull request that gets the comment. */
 export interface Target {
   api: string;
   repository: string;
@@ -66,8 +71,8 @@ export interface Target {
   token: string;
 }
 
-/** Edits the comment that an earlier run made, or makes it. @throws Error with what GitHub answered */
-export async function comment(body: string, target: Target): Promise<"edited" | "made"> {
+/** Edits the comment of an earlier run, or creates it. @throws Error with GitHub's answer */
+export async function comment(body: string, target: Target): Promise<"edited" | "created"> {
   const repository = `${target.api}/repos/${target.repository}`;
   const comments = `${repository}/issues/${target.pullRequest}/comments`;
   for (let page = 1; ; page++) {
@@ -76,7 +81,7 @@ export async function comment(body: string, target: Target): Promise<"edited" | 
       body?: string;
       user?: { login?: string };
     }[];
-    // Only its own: a person who quotes it would otherwise have the quotation overwritten.
+    // Edits only the bot's own comment. A person's comment may quote it.
     const mine = found.find((one) => one.user?.login === BOT && one.body?.startsWith(MARKER));
     if (mine) {
       await request("PATCH", `${repository}/issues/comments/${mine.id}`, target.token, { body });
@@ -85,7 +90,7 @@ export async function comment(body: string, target: Target): Promise<"edited" | 
     if (found.length < 100) break;
   }
   await request("POST", comments, target.token, { body });
-  return "made";
+  return "created";
 }
 
 async function request(method: string, url: string, token: string, body?: object): Promise<unknown> {
@@ -120,7 +125,7 @@ async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   }
   const { GITHUB_TOKEN: token, GITHUB_REPOSITORY: repository, PULL_REQUEST: pullRequest } = env;
   if (!token || !repository || !pullRequest) {
-    console.error("set GITHUB_TOKEN, GITHUB_REPOSITORY and PULL_REQUEST");
+    console.error("comment-preview: set GITHUB_TOKEN, GITHUB_REPOSITORY and PULL_REQUEST, or use --print");
     return 2;
   }
   const api = env.GITHUB_API_URL || "https://api.github.com";

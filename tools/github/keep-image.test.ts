@@ -11,7 +11,10 @@ const BUILT =
   "urn:pulumi:prod::odin-ws::odin-ws:index:ContainerImage$docker:index/image:Image::gateway-image";
 const OTHER = "urn:pulumi:prod::odin-ws::odin-ws:index:Registry$gcp:artifactregistry:Repository::images";
 
-/** Runs the script where a pulumi knows these resources and this output; returns what was set besides. */
+/**
+ * Runs the script with a fake pulumi that has these resources and this output. Also returns the commands that
+ * set keys.
+ */
 function keep(t: TestContext, { urns = OTHER, output = IMAGE, args = ["prod"] } = {}) {
   const root = mkdtempSync(join(tmpdir(), "odin-keep-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
@@ -38,12 +41,12 @@ esac`,
   };
 }
 
-test("the image that runs is set", (t) => {
+test("the script sets the image that the stack runs", (t) => {
   const { code, set } = keep(t);
   assert.deepEqual([code, set], [0, `config set serverImage ${IMAGE} --stack prod`]);
 });
 
-test("nothing is set where the stack builds its image, or runs none yet", (t) => {
+test("the script sets nothing when the stack builds its image or runs no image yet", (t) => {
   for (const without of [{ urns: BUILT }, { output: "" }]) {
     const { code, set, out } = keep(t, without);
     assert.deepEqual([code, set], [0, ""]);

@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fakeScript } from "../fake-machine.fixture.ts";
 
-/** Runs the script between two checkouts whose program prints their file `program`, or fails where there is none. */
+/**
+ * Runs the script on two checkouts. The fake program prints the file `program` of its checkout, and fails
+ * without it.
+ */
 function previewed(t: TestContext, head: string | undefined, base?: string | null) {
   const root = mkdtempSync(join(tmpdir(), "odin-offline-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
@@ -29,14 +32,14 @@ cp program "$json"; echo "Stack $stack: $(wc -l <program) resources"; echo "JSON
   return { code: ended.status, out: ended.stdout };
 }
 
-test("what is different comes first, then what there is", (t) => {
+test("the preview shows first the differences and then the resources", (t) => {
   const { code, out } = previewed(t, "one\nthree\n", "one\ntwo\n");
   assert.equal(code, 0);
   assert.match(out, /^Different from the base branch:\n {2}2 lines\n/);
   assert.match(out, /\n {2}-two\n {2}\+three\n[\s\S]*\nStack prod: 2 resources\n$/);
 });
 
-test("nothing different, nothing to compare with, and no base at all", (t) => {
+test("the preview says when nothing differs or the base cannot be compared, and works without a base", (t) => {
   assert.match(
     previewed(t, "one\n", "one\n").out,
     /^Different from the base branch:\n {2}nothing\n\nStack prod/,
@@ -47,7 +50,7 @@ test("nothing different, nothing to compare with, and no base at all", (t) => {
   assert.match(previewed(t, "one\n").out, /^Stack prod: 1 resources\n$/);
 });
 
-test("a program that fails is a preview that fails, with what it said", (t) => {
+test("the preview fails with the program's output when the program fails", (t) => {
   const { code, out } = previewed(t, undefined, "one\n");
   assert.deepEqual([code, out], [1, "jwtSecret is missing\n"]);
 });

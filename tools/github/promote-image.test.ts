@@ -10,7 +10,10 @@ const DIGEST = `sha256:${"ab12".repeat(16)}`;
 const STAGING = `r-docker.pkg.dev/staging/odin-staging-images/gateway@${DIGEST}`;
 const PROD = "r-docker.pkg.dev/prod/odin-prod-images/gateway";
 
-/** The scripts with a pulumi, a Go that stands for crane, and a docker, which note what they are asked. */
+/**
+ * Runs the scripts with a fake pulumi, docker and Go (which stands for crane). Each writes its arguments to a
+ * log.
+ */
 function machine(t: TestContext, { running = `${PROD}@sha256:${"0".repeat(64)}`, copied = DIGEST } = {}) {
   const root = mkdtempSync(join(tmpdir(), "odin-promote-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
@@ -42,7 +45,7 @@ function machine(t: TestContext, { running = `${PROD}@sha256:${"0".repeat(64)}`,
   };
 }
 
-test("the image is copied to where the stack pulls from, and named by the same digest", (t) => {
+test("the image is copied to the stack's own repository and keeps its digest", (t) => {
   const { run, log } = machine(t);
   const { code, out } = run("promote-image.sh", [STAGING, "prod"]);
   assert.deepEqual([code, out], [0, `${PROD}@${DIGEST}\n`]);
@@ -54,7 +57,7 @@ test("the image is copied to where the stack pulls from, and named by the same d
   ]);
 });
 
-test("a dry run, and a stack that pulls from the same place, copy nothing", (t) => {
+test("a dry run copies nothing, and neither does a stack with the same repository", (t) => {
   const dry = machine(t);
   assert.equal(dry.run("promote-image.sh", ["--dry-run", STAGING, "prod"]).out, `${PROD}@${DIGEST}\n`);
   assert.equal(dry.log().length, 1);
@@ -63,7 +66,7 @@ test("a dry run, and a stack that pulls from the same place, copy nothing", (t) 
   assert.equal(same.log().length, 1);
 });
 
-test("what does not fit stops it before anything is deployed", (t) => {
+test("a wrong image, stack or argument stops the script before anything is deployed", (t) => {
   const other = machine(t, { copied: `sha256:${"f".repeat(64)}` }).run("promote-image.sh", [STAGING, "prod"]);
   assert.deepEqual([other.code, other.out], [1, ""]);
   assert.match(other.err, /has the digest sha256:f+, expected sha256:/);
@@ -78,7 +81,7 @@ test("what does not fit stops it before anything is deployed", (t) => {
   assert.deepEqual(log(), []);
 });
 
-test("registry-login.sh logs in once for each region, and shows the token to nobody", (t) => {
+test("registry-login.sh logs in once for each region and does not show the token", (t) => {
   const { root, run, log } = machine(t);
   for (const [stack, region] of [
     ["staging", "us-central1"],

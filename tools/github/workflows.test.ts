@@ -13,13 +13,13 @@ const files = globSync(".github/{workflows,actions/*}/*.yml", { cwd: ROOT }).sor
 const workflows = files.filter((file) => file.includes("/workflows/"));
 const manifest = JSON.parse(read("package.json")) as { devDependencies: Record<string, string> };
 
-/** The jobs of a workflow, by name, each as its text. */
+/** The name and the text of each job of a workflow. */
 function jobs(file: string): [name: string, text: string][] {
   const parts = (read(file).split(/^jobs:\n/m)[1] ?? "").split(/^ {2}([\w-]+):\n/m);
   return parts.slice(1).flatMap((part, index) => (index % 2 === 0 ? [[part, parts[index + 2] ?? ""]] : []));
 }
 
-test("all the workflows are there, with their jobs", () => {
+test("the repository has the expected workflows and jobs", () => {
   assert.deepEqual(
     workflows.map((file) => [file.split("/").at(-1), jobs(file).map(([name]) => name)]),
     [
@@ -36,7 +36,9 @@ test("all the workflows are there, with their jobs", () => {
 const actionlint = findProgram("actionlint");
 const shellcheck = findProgram("shellcheck");
 
-test("actionlint finds nothing", { skip: actionlint === undefined && howToGet("actionlint") }, () => {
+test("actionlint finds no mistake in the workflows", {
+  skip: actionlint === undefined && howToGet("actionlint"),
+}, () => {
   const run = spawnSync(actionlint ?? "", [`-shellcheck=${shellcheck ?? ""}`, ...workflows], {
     cwd: ROOT,
     encoding: "utf8",
@@ -44,7 +46,7 @@ test("actionlint finds nothing", { skip: actionlint === undefined && howToGet("a
   assert.deepEqual([run.status, run.stdout + run.stderr], [0, ""]);
 });
 
-test("shellcheck finds nothing in the scripts", {
+test("shellcheck finds no mistake in the scripts", {
   skip: shellcheck === undefined && howToGet("shellcheck"),
 }, () => {
   const scripts = globSync("tools/**/*.sh", { cwd: ROOT });
@@ -61,23 +63,24 @@ for (const file of files) {
     const text = read(file);
     const uses = [...text.matchAll(/^\s*(?:- )?uses: (.*)$/gm)].map(([, what = ""]) => what);
 
-    test("every action is pinned by commit, with its version beside it", () => {
+    test("every action is pinned by its commit, with the version in a comment", () => {
       assert.ok(uses.length > 0);
       for (const what of uses)
         assert.match(what, /^(\.\/\S+|[\w-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$/, what);
     });
 
-    test("no text that others write gets into a shell", () => {
-      // A value of `${{ }}` is pasted into the script before the shell sees it: values come through `env`.
+    test("no script contains text that others write", () => {
+      // GitHub pastes a value of `${{ }}` into the script before the shell reads it. Values must come through
+      // `env`.
       for (const line of shellLines(text)) assert.doesNotMatch(line, /\$\{\{/, line);
     });
 
-    test("no trigger that gives strangers' code our credentials", () => {
+    test("no trigger gives the code of strangers our credentials", () => {
       assert.doesNotMatch(text, /pull_request_target|workflow_run|issue_comment/);
-      assert.doesNotMatch(text, /secrets\.|credentials_json/, "without keys there is nothing to keep");
+      assert.doesNotMatch(text, /secrets\.|credentials_json/, "workflows must not use long-lived keys");
     });
 
-    test("Node and Pulumi are those of the repository", () => {
+    test("the versions of Node and Pulumi are those of the repository", () => {
       const pulumi = PROGRAMS.find(({ name }) => name === "pulumi")?.version;
       for (const [, version] of text.matchAll(/node-version: (.*)/g))
         assert.equal(version, manifest.devDependencies.node);
@@ -87,10 +90,10 @@ for (const file of files) {
 }
 
 for (const file of workflows) {
-  test(`${file}: nothing is allowed but what a job asks for, checkouts keep no token, every job has an end`, () => {
+  test(`${file}: jobs have only their own permissions, checkouts keep no token, and every job has a timeout`, () => {
     const text = read(file);
     assert.match(text, /^permissions: \{\}$/m);
-    // Without it a command that fails before a pipe succeeds.
+    // `shell: bash` sets pipefail. Without pipefail, a failed command before a pipe counts as a success.
     assert.match(text, /^defaults:\n {2}run:\n {4}shell: bash\b/m);
     for (const [name, job] of jobs(file)) {
       assert.match(job, /^ {4}permissions:\n {6}\w/m, name);
@@ -101,7 +104,7 @@ for (const file of workflows) {
   });
 }
 
-test("only jobs that talk to the cloud get an identity, only those that write get to write", () => {
+test("only jobs that use the cloud get an identity, and only jobs that write get write permissions", () => {
   const all = workflows.flatMap((file) =>
     jobs(file).map(([name, text]) => ({ name: `${file.split("/").at(-1)} ${name}`, text })),
   );
@@ -122,7 +125,7 @@ test("only jobs that talk to the cloud get an identity, only those that write ge
   assert.deepEqual(having(/environment: (staging|prod)\b/), ["deploy.yml staging", "deploy.yml prod"]);
 });
 
-test("a pull request sees both stacks, and nothing of prod that is not in the repository", () => {
+test("a pull request previews both stacks and reads nothing of prod outside the repository", () => {
   const text = read(".github/workflows/preview.yml");
   const {
     offline = "",
@@ -133,7 +136,8 @@ test("a pull request sees both stacks, and nothing of prod that is not in the re
   assert.match(offline, /preview-offline\.sh "\$STACK" build\/base/);
   assert.doesNotMatch(text.replaceAll(/^#.*$/gm, ""), /PROD_GCP_PROJECT_NUMBER/);
   assert.doesNotMatch(text, /--stack prod/);
-  // Staging's previewer could read prod's state where both share a bucket; tools/bootstrap.sh does not let it in there either.
+  // When both stacks share a bucket, staging's previewer could read prod's state. tools/bootstrap.sh also
+  // gives it no access in this case.
   assert.match(online, /vars\.STAGING_GCP_PROJECT != vars\.PROD_GCP_PROJECT/);
   assert.match(online, /head\.repo\.full_name == github\.repository/);
   assert.match(comment, /needs: \[offline, online\]\n/);
@@ -142,7 +146,7 @@ test("a pull request sees both stacks, and nothing of prod that is not in the re
   assert.match(read(".github/workflows/deploy.yml"), /^on:\n {2}push:\n {4}branches: \[main\]\n/m);
 });
 
-test("which image runs is the stack's business where it does not build one", () => {
+test("a stack that does not build its image keeps the image that it runs", () => {
   const drift = read(".github/workflows/drift.yml");
   assert.match(drift, /keep-image\.sh "\$STACK"\n[\s\S]*--expect-no-changes/);
   assert.match(
@@ -153,7 +157,7 @@ test("which image runs is the stack's business where it does not build one", () 
   assert.match(staging, /config rm serverImage --stack staging\n\s*pulumi up --stack staging/);
 });
 
-test("an update is never cut off, and prod gets the image that staging proved", () => {
+test("an update is never cancelled, and prod gets the image that staging proved", () => {
   const deploy = Object.fromEntries(jobs(".github/workflows/deploy.yml"));
   for (const name of ["staging", "prod"])
     assert.match(
@@ -169,10 +173,10 @@ test("an update is never cut off, and prod gets the image that staging proved", 
   assert.match(deploy.prod ?? "", /STAGING_IMAGE: \$\{\{ needs\.staging\.outputs\.image \}\}/);
 });
 
-/** The lines of all `run:` scripts of a workflow. */
+/** The lines of all `run:` scripts in a workflow. */
 function shellLines(text: string): string[] {
   const found: string[] = [];
-  let inside = -1; // indentation of the `run: |` whose block this is
+  let inside = -1; // indentation of the current `run: |`, -1 outside such a block
   for (const line of text.split("\n")) {
     const indent = line.search(/\S/);
     if (inside >= 0 && (indent > inside || indent < 0)) found.push(line);
@@ -185,7 +189,7 @@ function shellLines(text: string): string[] {
   return found;
 }
 
-test("Dependabot looks after every place that pins something", () => {
+test("Dependabot covers every folder with pinned versions", () => {
   const text = read(".github/dependabot.yml");
   const { updates } = parse(text) as {
     updates: { "package-ecosystem": string; directory?: string; directories?: string[] }[];
@@ -199,7 +203,7 @@ test("Dependabot looks after every place that pins something", () => {
     globSync(pattern, { cwd: ROOT, exclude: ["node_modules/**", "build/**"] })
       .map((file) => `/${file.split("/").slice(0, -1).join("/")}`)
       .sort();
-  assert.deepEqual(of("npm"), ["/"]); // one lockfile for all workspaces
+  assert.deepEqual(of("npm"), ["/"]); // all workspaces share one lockfile
   assert.deepEqual(of("github-actions"), ["/", ...folders(".github/actions/*/action.yml")]);
   assert.deepEqual(of("docker"), folders("*/Dockerfile"));
   assert.deepEqual(of("gomod"), folders("tools/modules/*/go.mod"));

