@@ -136,8 +136,8 @@ test("a pull request previews both stacks and reads nothing of prod outside the 
   assert.match(offline, /preview-offline\.sh "\$STACK" build\/base/);
   assert.doesNotMatch(text.replaceAll(/^#.*$/gm, ""), /PROD_GCP_PROJECT_NUMBER/);
   assert.doesNotMatch(text, /--stack prod/);
-  // When both stacks share a bucket, staging's previewer could read prod's state. tools/bootstrap.sh also
-  // gives it no access in this case.
+  // When both stacks share a bucket, staging's previewer could read prod's state. In
+  // this case tools/bootstrap.sh gives the previewer no access to the bucket, either.
   assert.match(online, /vars\.STAGING_GCP_PROJECT != vars\.PROD_GCP_PROJECT/);
   assert.match(online, /head\.repo\.full_name == github\.repository/);
   assert.match(comment, /needs: \[offline, online\]\n/);

