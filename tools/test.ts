@@ -40,12 +40,14 @@ const LONG = "test/long";
 /** Kept between runs, and safe to delete: compiled sources, and how long each test file took. */
 const CACHE = "node_modules/.cache/odin-ws";
 const DURATIONS = join(CACHE, "test-durations.json");
-// Test files at a time. Tests wait for processes and timers more than they compute, so there is one file more than cores.
+// Test files at a time. Tests wait for processes and timers more than they compute, so there is one file more
+// than cores.
 const CONCURRENCY = Math.max(2, availableParallelism() + 1);
 const LONG_CONCURRENCY = 2; // the long tests fill the machine with load
 const TEST_LIMIT_MS = 120_000; // 2 min for one test that sets no timeout of its own
 const LONG_TEST_LIMIT_MS = 900_000; // 15 min for one test in test/long
-// Limits for all test files together. The limit of node is for each test: a file that a handle keeps open would hang forever.
+// Limits for all test files together. The limit of node is for each test: a file that a handle keeps open
+// would hang forever.
 const RUN_LIMIT_MS = 1_800_000; // 30 min
 const LONG_RUN_LIMIT_MS = 2_400_000; // 40 min
 const PARENT_POLL_MS = 500; // between two looks whether npm still runs
@@ -151,8 +153,9 @@ async function run(args: readonly string[], folder: string, signal: AbortSignal)
 }
 
 /**
- * Gets the programs that tests run against and links them into `bin`. `bin` comes first on PATH, where an older version may be.
- * Returns the number of programs that count as failed: a missing program only skips its tests, except under CI=true.
+ * Gets the programs that tests run against and links them into `bin`. `bin` comes first on PATH, where an
+ * older version may be. Returns the number of programs that count as failed: a missing program only skips its
+ * tests, except under CI=true.
  */
 async function linkPrograms(bin: string, signal: AbortSignal): Promise<number> {
   mkdirSync(bin);
@@ -229,7 +232,10 @@ function testFiles(path: string, long: boolean): string[] {
   return globSync(join(path, "**/*.test.ts"), { exclude }).sort();
 }
 
-/** Reads the output of testing/reporter.ts. A run that ended before its summary has failed, whatever the output counts. */
+/**
+ * Reads the output of testing/reporter.ts. A run that ended before its summary has failed, whatever the
+ * output counts.
+ */
 function tallyOf(file: string, code: number): Tally {
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
   const reports = lines.map((line) => JSON.parse(line) as Report);
@@ -242,7 +248,8 @@ function tallyOf(file: string, code: number): Tally {
     console.error(`node --test ended with exit code ${code} before its summary`);
     return { passed: 0, failed: 1, notRun };
   }
-  // An exit code without a failed test: a file that could not be loaded, or a coverage threshold that was missed.
+  // An exit code without a failed test: a file that could not be loaded, or a coverage threshold that was
+  // missed.
   return { passed: counts.passed, failed: counts.failed === 0 && code !== 0 ? 1 : counts.failed, notRun };
 }
 
@@ -254,7 +261,8 @@ const stopBy = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => {
 };
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, stopBy);
 if (process.env.npm_lifecycle_event) {
-  // npm sends a SIGTERM only to the shell between npm and this process, and that shell ends without sending the signal on.
+  // npm sends a SIGTERM only to the shell between npm and this process, and that shell ends without sending
+  // the signal on.
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && stopBy("SIGTERM"), PARENT_POLL_MS).unref();
 }

@@ -1,10 +1,10 @@
 /**
  * Finds the tests that a change can touch, for `npm test -- --changed`.
  *
- * The files of the repository form a graph: a file uses another file when the text of the first file names the second one, as an
- * import, as a path relative to the first file, or as a path relative to the root of the repository. A test is affected when the test
- * uses a changed file, directly or through other files. Names are taken from every string literal, so the graph has too many edges
- * rather than too few.
+ * The files of the repository form a graph: a file uses another file when the text of the first file names
+ * the second one, as an import, as a path relative to the first file, or as a path relative to the root of
+ * the repository. A test is affected when the test uses a changed file, directly or through other files.
+ * Names are taken from every string literal, so the graph has too many edges rather than too few.
  */
 
 import { execFileSync } from "node:child_process";
@@ -41,7 +41,8 @@ export class FileGraph {
           const used = candidate?.replace(/\/$/, "");
           if (used === undefined || used === file) continue;
           if (files.has(used)) this.#add(file, used);
-          // A folder is used with everything in it. A single word is more often a word than the name of a folder.
+          // A folder is used with everything in it. A single word is more often a word than the name of a
+          // folder.
           else if (/[/.]/.test(name) && !file.startsWith(`${used}/`)) {
             for (const inner of folders.get(used) ?? []) this.#add(file, inner);
           }
@@ -69,8 +70,8 @@ export class FileGraph {
 }
 
 /**
- * Returns the test files among `tests` that a change since the branch left `main` can touch, and the number of changed files. Changes
- * that are not committed, and files that git does not know yet, count too.
+ * Returns the test files among `tests` that a change since the branch left `main` can touch, and the number
+ * of changed files. Changes that are not committed, and files that git does not know yet, count too.
  *
  * @param root the repository's folder
  * @throws Error when git cannot compare

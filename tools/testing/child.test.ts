@@ -9,7 +9,10 @@ import { runChild } from "./child.ts";
 
 const WAIT = 15_000; // ms for a process to be gone on a busy machine
 
-/** The id of a process that the script started in the background and printed; killed after the test, come what may. */
+/**
+ * The id of a process that the script started in the background and printed; killed after the test, come what
+ * may.
+ */
 function startedBy(output: string, t: TestContext): number {
   const pid = Number(output.trim());
   assert.ok(pid > 1, `the script printed no process id: ${output}`);
@@ -45,7 +48,7 @@ test("a command that is not there is an error that names it", async () => {
   });
 });
 
-test("what a command leaves running is killed and told", async (t) => {
+test("what a command leaves running is killed and reported", async (t) => {
   const { code, output, leftBehind } = await runChild("/bin/sh", ["-c", "sleep 321 & echo $!"], {
     capture: true,
   });

@@ -19,19 +19,19 @@ export interface ChildOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What came of a child process. */
+/** Result of a child process. */
 export interface ChildResult {
   /** Exit code; 128 + n where signal n ended it, as shells count. */
   code: number;
-  /** stdout and stderr where `capture` was set, else empty. */
+  /** stdout and stderr when `capture` was set; otherwise empty. */
   output: string;
   /** Command lines of processes that the child started and left running; they were killed. */
   leftBehind: string[];
 }
 
 /**
- * Runs a command to its end in a process group of its own, so that nothing it started outlives it: not when it ends,
- * and not when `signal` fires. Rejects only when the command cannot be started.
+ * Runs a command to its end in a process group of its own, so that nothing it started outlives it: not when
+ * it ends, and not when `signal` fires. Rejects only when the command cannot be started.
  */
 export async function runChild(
   command: string,
@@ -59,7 +59,8 @@ export async function runChild(
   try {
     const { code, group } = await ended(child, command);
     const leftBehind = await (stopping ?? endGroup(group, LEAVE_GRACE));
-    // Only now is all output here; bounded, because a process that left the group may still hold the pipe.
+    // The pipes end after the last output. The wait is bounded because a process that left the group may keep
+    // a pipe open.
     await Promise.race([closed, sleep(LEAVE_GRACE, undefined, { ref: false })]);
     return { code, output, leftBehind: stopping ? [] : leftBehind };
   } finally {
@@ -90,12 +91,12 @@ async function endGroup(group: number, grace: number): Promise<string[]> {
   return members;
 }
 
-/** Returns whether anybody was there to get the signal; signal 0 only asks. */
+/** Returns whether the group has a process that got the signal. Signal 0 only checks for one. */
 function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-group, signal);
   } catch {
-    return false; // ESRCH: nobody is left in the group
+    return false; // ESRCH: the group has no process
   }
 }
 

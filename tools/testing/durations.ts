@@ -1,4 +1,7 @@
-/** How long each test file took in earlier runs, so that the slow files start first and the slowest are named at the end. */
+/**
+ * How long each test file took in earlier runs, so that the slow files start first and the slowest are named
+ * at the end.
+ */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
@@ -37,8 +40,9 @@ export function durationsOf(reports: readonly Duration[]): Durations {
 }
 
 /**
- * Slow files first, so that the run does not end with one slow file beside idle cores. A file that never ran comes before all others
- * when the file is one of the tests below test/, which start real processes, and last otherwise.
+ * Slow files first, so that the run does not end with one slow file beside idle cores. A file that never ran
+ * comes before all others when the file is one of the tests below test/, which start real processes, and last
+ * otherwise.
  */
 export function slowestFirst(files: readonly string[], durations: Durations): string[] {
   const expected = (file: string) =>

@@ -24,7 +24,10 @@ export interface Duration {
 /** One line of this reporter's output, as JSON. */
 export type Report = { notRun: NotRun } | { counts: Counts } | { duration: Duration };
 
-/** A reporter for `node --test`. Its output is for the test runner of this repository: skipped tests, durations and counts. */
+/**
+ * A reporter for `node --test`. Its output is for the test runner of this repository: skipped tests,
+ * durations and counts.
+ */
 export default async function* machineReporter(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of events) {
     for (const report of reportsOf(event)) yield `${JSON.stringify(report)}\n`;

@@ -16,7 +16,10 @@ const PASSES = `${importTest}test("passes", () => {});`;
 const FAILS = `${importTest}test("fails", () => { throw new Error("broken"); });`;
 const SKIPS = `${importTest}test("needs it", { skip: "no such program" }, () => {});`;
 
-/** A repository with these test files, checks that pass, and all programs in the tools cache; `run` is `npm test` there. */
+/**
+ * A repository with these test files, checks that pass, and all programs in the tools cache; `run` is `npm
+ * test` there.
+ */
 function repository(t: TestContext, files: Record<string, string>) {
   const root = mkdtempSync(join(tmpdir(), "odin-repository-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
@@ -68,7 +71,7 @@ test("a failing test, a file that does not load and a hung test fail the run", (
   assert.deepEqual([code, last], [1, "1 passed, 3 failed"]);
 });
 
-test("a failing check fails the run, and the tests run all the same", (t) => {
+test("a failing check fails the run, and the tests still run", (t) => {
   const { bin, run } = repository(t, { "a.test.ts": PASSES });
   fakeScript(bin, "tsc", "exit 2");
   const { code, text, last } = run();
@@ -87,7 +90,7 @@ test("a skipped test is named, and a failure only under CI=true", (t) => {
   assert.match(ci.text, /not allowed under CI=true: skipped: server\/b\.test\.ts: needs it/);
 });
 
-test("skipped suites and tests to do are not silently passed over either", (t) => {
+test("skipped suites and tests marked as todo are reported too", (t) => {
   const { run } = repository(t, {
     "a.test.ts": `import { describe, test } from "node:test";
     describe.skip("suite", () => { test("inner", () => {}); });
@@ -98,7 +101,7 @@ test("skipped suites and tests to do are not silently passed over either", (t) =
   assert.deepEqual([code, last], [1, "1 passed, 0 failed, 2 skipped"]);
 });
 
-test("a program that is missing is told, and a failure only under CI=true", (t) => {
+test("a missing program is reported, and counts as a failure only under CI=true", (t) => {
   const { root, run } = repository(t, { "a.test.ts": PASSES, file: "" });
   // A cache that cannot be a folder: nothing is downloaded, whatever network there is.
   const nowhere = { PATH: join(root, "none"), ODIN_TOOLS: join(root, "file") };
@@ -201,7 +204,7 @@ for (const [signal, expected] of [
   });
 }
 
-test("so does the end of npm, whose shell passes no signal on", async (t) => {
+test("the end of npm, whose shell sends no signal on, ends the run and everything that a test started", async (t) => {
   const { root, env } = repository(t, { "a.test.ts": WAITS });
   const shell = spawn("/bin/sh", ["-c", '"$0" "$1"; true', process.execPath, runner], {
     cwd: root,
@@ -213,7 +216,7 @@ test("so does the end of npm, whose shell passes no signal on", async (t) => {
   await until(() => !isRunning(pid), "what the test started is still there");
 });
 
-test("what a test leaves running is killed and named", async (t) => {
+test("a process that a test leaves running is killed and named", async (t) => {
   const { root, run } = repository(t, {
     "a.test.ts": `import { spawn } from "node:child_process";
     import { writeFileSync } from "node:fs";

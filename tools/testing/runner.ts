@@ -1,5 +1,6 @@
 /**
- * Runs test files in the given order, which the command line of node does not: `node --test` sorts its files by name.
+ * Runs test files in the given order, which the command line of node does not: `node --test` sorts its files
+ * by name.
  *
  *   node tools/testing/runner.ts RUN    RUN is a Run as JSON
  */
