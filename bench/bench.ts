@@ -1,14 +1,10 @@
-/**
- * `npm run bench`: compares this gateway with its peers. All do the same work, each in its own processes.
- * Needs Linux to measure CPU and memory, takes about 12 minutes, and connects only to 127.0.0.1.
- *
- *   --connections 10000   --seconds 15 (of each window)   --rounds 2   --only gateway,ws   --quick   --json FILE
- */
+/** `npm run bench`: compares this gateway with its peers. All do the same work, each in its own processes. */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { dirname, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { type Command, flag, option, readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
+import { boolean, choice, listOf, nonEmpty, whole } from "@odin-ws/settings/values";
 import { howToGet, program } from "@odin-ws/tools/programs";
 import { type Summary, summarize } from "./figures.ts";
 import { measure, type Run, type Settings } from "./measure.ts";
@@ -29,37 +25,49 @@ interface Choice {
   json: string;
 }
 
-function whole(name: string, text: string, max: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new Error(`--${name} must be a whole number from 1 to ${max}, not ${text}`);
-}
+const NAMES = SUBJECTS.map(({ name }) => name);
+
+const COMMAND = {
+  name: "npm run bench",
+  about: `Measures this gateway and its peers with the same work, each in processes of its own. Takes about 12 minutes and
+connects only to 127.0.0.1. Needs Linux, because CPU and memory are read from /proc.`,
+  options: {
+    connections: option(
+      "N",
+      whole(1, MAX_CONNECTIONS).optional().describe("connections of each subject (10000; 1000 with --quick)"),
+    ),
+    seconds: option(
+      "N",
+      whole(1, MAX_SECONDS).optional().describe("length of each measurement (15; 3 with --quick)"),
+    ),
+    rounds: option(
+      "N",
+      whole(1, MAX_ROUNDS).optional().describe("how often each subject is measured (2; 1 with --quick)"),
+    ),
+    only: option(
+      "LIST",
+      listOf(choice(NAMES))
+        .default(NAMES)
+        .describe(`measures only these subjects, separated by commas: ${NAMES.join(", ")}`),
+    ),
+    quick: flag(boolean().default(false).describe("a short run, whose figures are less precise")),
+    json: option(
+      "FILE",
+      nonEmpty().default("dist/bench.json").describe("file for all figures (dist/bench.json)"),
+    ),
+  },
+} satisfies Command;
 
 function readArguments(): Choice {
-  const { values } = parseArgs({
-    options: {
-      connections: { type: "string" },
-      seconds: { type: "string" },
-      rounds: { type: "string" },
-      only: { type: "string" },
-      json: { type: "string" },
-      quick: { type: "boolean", default: false },
-    },
-  });
-  const { quick } = values;
-  const connections = whole("connections", values.connections ?? (quick ? "1000" : "10000"), MAX_CONNECTIONS);
-  const known = SUBJECTS.map(({ name }) => name);
-  const only = values.only?.split(",") ?? known;
-  const unknown = only.filter((name) => !known.includes(name));
-  if (unknown.length > 0)
-    throw new Error(`--only: no ${unknown.join(", ")} here; there are ${known.join(", ")}`);
+  const read = valuesOrExit(COMMAND, readCommand(COMMAND, process.argv.slice(2)));
+  const { quick, only, json } = read;
   return {
     only,
-    rounds: whole("rounds", values.rounds ?? (quick ? "1" : "2"), MAX_ROUNDS),
-    json: resolve(values.json ?? "dist/bench.json"),
+    rounds: read.rounds ?? (quick ? 1 : 2),
+    json: resolve(json),
     settings: {
-      plan: planFor(connections),
-      seconds: whole("seconds", values.seconds ?? (quick ? "3" : "15"), MAX_SECONDS),
+      plan: planFor(read.connections ?? (quick ? 1_000 : 10_000)),
+      seconds: read.seconds ?? (quick ? 3 : 15),
       idleSeconds: quick ? 3 : 10,
       settleSeconds: quick ? 1 : 4,
       inFlight: 100,
@@ -97,12 +105,12 @@ async function runAll(
 }
 
 async function main(): Promise<void> {
+  const chosen = readArguments();
   if (process.platform !== "linux")
     throw new Error("the bench needs Linux, because it reads CPU and memory from /proc");
-  const choice = readArguments();
   const nats = await program("nats-server");
   if (nats === undefined) throw new Error(howToGet("nats-server"));
-  const { settings } = choice;
+  const { settings } = chosen;
   const { connections, subscribers } = settings.plan;
   const { cpu, cores, memoryGiB, node, kernel } = machine();
   console.log(
@@ -112,13 +120,13 @@ async function main(): Promise<void> {
     `${connections} connections with 5 channels, ${subscribers} subscribers for each message, windows of ${settings.seconds} s, load average before the start ${loadavg()[0]?.toFixed(2)}\n`,
   );
 
-  const { runs, errors } = await runAll(choice, nats);
+  const { runs, errors } = await runAll(chosen, nats);
   const summaries: Map<string, Summary> = summarize(runs);
   const figures = new Map([...summaries].map(([name, { median }]) => [name, median]));
   const targets = verdicts(figures, connections);
   if (runs.length > 0) console.log(`\n${subjectTables(summaries)}\n\n${targetTable(targets)}`);
 
-  mkdirSync(dirname(choice.json), { recursive: true });
+  mkdirSync(dirname(chosen.json), { recursive: true });
   const report = {
     machine: machine(),
     at: new Date().toISOString(),
@@ -128,8 +136,8 @@ async function main(): Promise<void> {
     errors,
     runs,
   };
-  writeFileSync(choice.json, `${JSON.stringify(report, null, 2)}\n`);
-  console.log(`\nAll figures: ${choice.json}`);
+  writeFileSync(chosen.json, `${JSON.stringify(report, null, 2)}\n`);
+  console.log(`\nAll figures: ${chosen.json}`);
   for (const error of errors) console.error(`failed: ${error}`);
   process.exitCode = errors.length > 0 ? 1 : 0;
 }

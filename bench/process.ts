@@ -6,6 +6,7 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { type EndSignal, exitCodeOf, untilSignal } from "@odin-ws/settings/signals";
 
 const running = new Set<ChildProcess>();
 const cleanups = new Set<() => void>();
@@ -24,7 +25,9 @@ process.on("exit", () => {
   for (const child of running) killGroup(child);
   for (const cleanup of cleanups) cleanup();
 });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+// Nothing has to end in good order here: the first signal ends the bench, and with it every process that it has started.
+const end = (signal: EndSignal) => process.exit(exitCodeOf(signal));
+void untilSignal({ endAtOnce: end, hangUp: true }).signal.then(end);
 
 /** Registers a cleanup for the end of the bench, also when the bench is interrupted. */
 export const onEnd = (cleanup: () => void): void => void cleanups.add(cleanup);

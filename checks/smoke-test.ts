@@ -1,8 +1,9 @@
+import { valuesOrExit } from "@odin-ws/settings/command-line";
 import { checkBackendHealth, whereToLookForHealth } from "./backend-health.ts";
 import { type ComputeApi, computeApi } from "./compute-api.ts";
 import { CHANNELS, type ConversationArgs, converse } from "./conversation.ts";
 import { notYet } from "./secure-entrance.ts";
-import { readSettings, type SmokeSettings, USAGE, WrongSettings } from "./smoke-settings.ts";
+import { COMMAND, readSettings, type SmokeSettings } from "./smoke-settings.ts";
 import { StepError, Steps } from "./steps.ts";
 import { shortLivedToken } from "./token.ts";
 
@@ -92,20 +93,9 @@ async function securely(steps: Steps, required: boolean, args: ConversationArgs)
 }
 
 async function main(): Promise<number> {
-  const args = process.argv.slice(2);
-  if (args.includes("--help")) {
-    process.stdout.write(`${USAGE}\n`);
-    return 0;
-  }
-  try {
-    const settings = readSettings(args, process.env);
-    const ok = await smokeTest(settings, computeApi(), (line) => process.stdout.write(`${line}\n`));
-    return ok ? 0 : 1;
-  } catch (error) {
-    if (!(error instanceof WrongSettings)) throw error;
-    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
-    return 2;
-  }
+  const settings = valuesOrExit(COMMAND, readSettings(process.argv.slice(2), process.env));
+  const ok = await smokeTest(settings, computeApi(), (line) => process.stdout.write(`${line}\n`));
+  return ok ? 0 : 1;
 }
 
 if (import.meta.main) process.exitCode = await main();

@@ -72,7 +72,7 @@ test("the gateway's sources, without tests and without built or installed files"
     assert.ok(files.includes(path), path);
   }
   const folders = new Set(files.filter((path) => path.includes("/")).map((path) => path.split("/")[0]));
-  assert.deepEqual([...folders], ["protocol", "publisher", "server"]);
+  assert.deepEqual([...folders], ["protocol", "publisher", "server", "settings"]);
   for (const path of files)
     assert.doesNotMatch(path, /(^|\/)(node_modules|dist|bench|Dockerfile)(\/|$)|\.test\.ts$|\.md$/);
   assert.match(contentVersion({ root, dockerfile: "server/Dockerfile" }), /^[0-9a-f]{12}$/);

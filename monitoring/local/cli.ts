@@ -5,7 +5,9 @@
 
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { type Command, flag, option, readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
+import { type EndSignal, exitCodeOf, untilSignal } from "@odin-ws/settings/signals";
+import { boolean, listOf, text } from "@odin-ws/settings/values";
 import { howToGet } from "@odin-ws/tools/programs";
 import { monitoringFiles } from "../files.ts";
 import { PORTS, type Ports } from "../services/ports.ts";
@@ -16,81 +18,75 @@ import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./programs.ts"
 /** Names that --port accepts. */
 const MOVABLE = [...LOCAL_PROGRAMS, "natsExporter", "grafana"] as const satisfies (keyof Ports)[];
 
-const HELP = `npm run monitoring -- [options]             while 'npm start' runs in another terminal
-npm start | npm run monitoring [-- options]     also sends the gateway's log lines to Loki
+const EXAMPLE_GATEWAY = `127.0.0.1:${PORTS.gateway}`;
+const MAX_PORT = 65_535;
 
-Runs Prometheus, Alertmanager and Loki, as far as they are installed, with the files of 'npm run render -- --stack local'.
-Press Ctrl-C to stop them; their files are then deleted.
+const isPort = (text: string): boolean =>
+  /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_PORT;
+const gatewayAddress = () =>
+  text((address) => {
+    const [, port = ""] = /^[\w.-]+:(\d+)$/.exec(address) ?? [];
+    return isPort(port);
+  }, `must be HOST:PORT with a port from 1 to ${MAX_PORT}, for example ${EXAMPLE_GATEWAY}`);
+const movedPort = () =>
+  text(
+    (moved) => {
+      const [, name, port = ""] = /^(\w+)=(\d+)$/.exec(moved) ?? [];
+      return MOVABLE.some((movable) => movable === name) && isPort(port);
+    },
+    `must be NAME=PORT, with NAME one of ${MOVABLE.join(", ")}, and a port from 1 to ${MAX_PORT}`,
+  ).transform((moved) => moved.split("=") as [keyof Ports, string]);
 
-  --gateway HOST:PORT   operations port of a gateway (default 127.0.0.1:3002); may be repeated
-  --nats                a NATS exporter runs on this machine, on port ${PORTS.natsExporter}
-  --port NAME=PORT      another port: ${MOVABLE.map((name) => `${name}=${PORTS[name]}`).join(", ")};
-                        the NATS exporter and Grafana are not started by this command
-  --help                prints this text`;
+const COMMAND = {
+  name: "npm run monitoring",
+  usage: `npm run monitoring -- [options]             while 'npm start' runs in another terminal
+npm start | npm run monitoring [-- options]     also sends the gateway's log lines to Loki`,
+  about: `Runs Prometheus, Alertmanager and Loki, as far as they are installed, with the files of 'npm run render -- --stack local'.
+Press Ctrl-C to stop them; their files are then deleted.`,
+  options: {
+    gateway: option(
+      "HOST:PORT",
+      listOf(gatewayAddress())
+        .default([EXAMPLE_GATEWAY])
+        .describe(`operations port of a gateway (${EXAMPLE_GATEWAY}); may be repeated`),
+      { repeatable: true },
+    ),
+    nats: flag(
+      boolean()
+        .default(false)
+        .describe(`a NATS exporter runs on this machine, on port ${PORTS.natsExporter}`),
+    ),
+    port: option(
+      "NAME=PORT",
+      listOf(movedPort())
+        .optional()
+        .describe(
+          `another port: ${MOVABLE.map((name) => `${name}=${PORTS[name]}`).join(", ")}; may be repeated. The NATS exporter ` +
+            "and Grafana are not started by this command",
+        ),
+      { repeatable: true },
+    ),
+  },
+} satisfies Command;
 
 const LAST_LINES = 3_000; // ms that a gateway gets to end
 
-interface Signalled {
-  signal: NodeJS.Signals;
-}
-
-interface Settings {
-  gateways: string[];
-  nats: boolean;
-  ports: Partial<Ports>;
-}
-
-/** @throws Error that says what is wrong with the arguments */
-function read(args: string[]): Settings | "help" {
-  const { values } = parseArgs({
-    args,
-    options: {
-      gateway: { type: "string", multiple: true },
-      nats: { type: "boolean" },
-      port: { type: "string", multiple: true },
-      help: { type: "boolean" },
-    },
-  });
-  if (values.help) return "help";
-  const ports: Partial<Ports> = {};
-  for (const given of values.port ?? []) {
-    const [, name = "", port = ""] = /^(\w+)=(\d{1,5})$/.exec(given) ?? [];
-    const known = MOVABLE.find((movable) => movable === name);
-    if (known === undefined)
-      throw new Error(`--port ${given}: NAME=PORT, with NAME one of ${MOVABLE.join(", ")}`);
-    ports[known] = portNumber(port, `--port ${given}`);
-  }
-  const gateways = values.gateway ?? [`127.0.0.1:${PORTS.gateway}`];
-  for (const gateway of gateways) {
-    const [, port] = /^[\w.-]+:(\d{1,5})$/.exec(gateway) ?? [];
-    if (port === undefined)
-      throw new Error(`--gateway ${gateway}: HOST:PORT, for example 127.0.0.1:${PORTS.gateway}`);
-    portNumber(port, `--gateway ${gateway}`);
-  }
-  return { gateways, nats: values.nats ?? false, ports };
-}
-
-function portNumber(text: string, where: string): number {
-  const port = Number(text);
-  if (port < 1 || port > 65_535) throw new Error(`${where}: a port is a number from 1 to 65535`);
-  return port;
-}
-
 async function main(): Promise<number> {
-  let settings: Settings | "help";
-  try {
-    settings = read(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${HELP}\n`);
-    return 2;
-  }
-  if (settings === "help") {
-    process.stdout.write(`${HELP}\n`);
-    return 0;
-  }
-  const { ports } = settings;
-  const options = localOptions(settings);
-  const stopped = signalled();
+  const {
+    gateway: gateways,
+    nats,
+    port: moved = [],
+  } = valuesOrExit(COMMAND, readCommand(COMMAND, process.argv.slice(2)));
+  const ports: Partial<Ports> = Object.fromEntries(moved.map(([name, port]) => [name, Number(port)]));
+  const options = localOptions({ gateways, nats, ports });
+  const { signal } = untilSignal({
+    endAtOnce: (name) => {
+      monitoring.kill();
+      process.exit(exitCodeOf(name));
+    },
+    hangUp: true,
+  });
+  const stopped = signal.then((name) => ({ signal: name }));
   const monitoring = startLocal(monitoringFiles(options), ports);
   for (const name of LOCAL_PROGRAMS)
     if (!monitoring.names.includes(name)) process.stderr.write(`without ${name}: ${howToGet(name)}\n`);
@@ -98,14 +94,14 @@ async function main(): Promise<number> {
     await monitoring.stop();
     return 1;
   }
-  const [host = ""] = settings.gateways;
+  const [host = ""] = gateways;
   const sender = shipLogs(new LogSender({ lokiUrl: monitoring.urls.loki, host }), monitoring);
-  const end = await Promise.race<Signalled | string>([
+  const end = await Promise.race<{ signal: EndSignal } | string>([
     stopped,
     monitoring.failed,
     monitoring.ready.then(
       () => {
-        printAddresses(monitoring, settings.gateways);
+        printAddresses(monitoring, gateways);
         return stopped;
       },
       (error: Error) => error.message,
@@ -117,17 +113,6 @@ async function main(): Promise<number> {
   if (typeof end === "object") return 0;
   process.stderr.write(`${end}\n`);
   return 1;
-}
-
-/**
- * Resolves with the first signal to stop. Later signals have no effect, because stopping takes seconds at
- * most.
- */
-function signalled(): Promise<Signalled> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-      process.on(signal, () => resolve({ signal }));
-  });
 }
 
 /** Waits for the gateway's last log lines: after a Ctrl-C the gateway ends too. */

@@ -19,6 +19,8 @@ export interface LocalMonitoring {
   failed: Promise<string>;
   /** Stops all programs and removes their files. */
   stop(): Promise<void>;
+  /** Does the same at once, with SIGKILL. */
+  kill(): void;
 }
 
 export type LocalProgram = "prometheus" | "alertmanager" | "loki";
@@ -64,6 +66,12 @@ export function startLocal(files: Record<string, string>, ports: Partial<Ports> 
       stopping = true;
       await Promise.all(running.map((program) => program.stop()));
       rmSync(folder, { recursive: true, force: true });
+    },
+    kill() {
+      stopping = true;
+      for (const program of running) program.kill();
+      // The programs may write until they have ended.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
     },
   };
 }
@@ -144,6 +152,10 @@ class Program {
       await sleep(100);
     }
     throw new Error(this.problem());
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
   }
 
   async stop(): Promise<void> {

@@ -46,13 +46,13 @@ test("an event is encoded with its subject, message id, overrides and JSON", () 
   assert.equal(Buffer.from(other.body).toString(), '"😀"');
 });
 
-test("the same number on two channels is two ids", () => {
+test("the same number on two channels makes two message ids", () => {
   const of = (subject: string) => encodeEvent({ id: "1", subject, data: null }).messageId;
   assert.notEqual(of("odin.token.BTC.trade"), of("odin.token.BTC.comment"));
   assert.notEqual(of("odin.token.BTC.trade"), of("odin.token.ETH.trade"));
 });
 
-test("what is wrong is named, all at once", () => {
+test("an error names all mistakes at once", () => {
   const all = problemsOf({
     id: "",
     event: "trade",
@@ -85,8 +85,8 @@ test("what is wrong is named, all at once", () => {
     ["data", custom({ data: 1n })],
     ["data", custom({ data: { price: Number.NaN } })],
     ["data", custom({ data: [{ change: Number.POSITIVE_INFINITY }] })],
-    ["an event is an object with id, event, symbol and data", null],
-    ["an event is an object with id, event, symbol and data", "x"],
+    ["an event must be an object with id, event, symbol and data", null],
+    ["an event must be an object with id, event, symbol and data", "x"],
   ];
   for (const [field, event] of wrong) {
     const problems = problemsOf(event);
@@ -102,7 +102,7 @@ test("what is wrong is named, all at once", () => {
   assert.match(problemsOf(custom({ data: circular })).join(), /^data: cannot be written as JSON/);
 });
 
-test("null is data, and so is null inside of data", () => {
+test("null is allowed as data and inside of data", () => {
   assert.equal(Buffer.from(encodeEvent(custom({ data: null })).body).toString(), "null");
   assert.equal(
     Buffer.from(encodeEvent(custom({ data: { a: null, b: 1 } })).body).toString(),
@@ -110,7 +110,7 @@ test("null is data, and so is null inside of data", () => {
   );
 });
 
-test("whatever comes in, it is encoded so that a gateway can read it, or refused with InvalidEventError", () => {
+test("any input is either encoded so that a gateway can read it, or refused with InvalidEventError", () => {
   fc.assert(
     fc.property(
       fc.record(

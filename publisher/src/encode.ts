@@ -1,4 +1,4 @@
-/** Checks an event and turns it into what is sent. Knows no NATS. */
+/** Checks an event and encodes it for sending. Does not depend on NATS. */
 
 import {
   GLOBAL,
@@ -16,7 +16,7 @@ import type { EventInput } from "./events.ts";
 /** An event as it is sent. */
 export interface EncodedEvent {
   readonly subject: string;
-  /** `BTC.trade`. */
+  /** For example `BTC.trade`. */
   readonly channel: string;
   /** Header `Nats-Msg-Id`. */
   readonly messageId: string;
@@ -24,15 +24,15 @@ export interface EncodedEvent {
   readonly priority?: Priority;
   /** JSON, UTF-8. */
   readonly body: Uint8Array;
-  /** What the event counts in the queue: its body, its names and about what its headers take. */
+  /** Size of the event in the queue: its body, its subject, its message id and an estimate of its headers. */
   readonly bytes: number;
 }
 
-// Header lines and protocol around a body, beside the names that are counted one by one.
+// Header lines and protocol text around a body, without the subject and the message id.
 const OVERHEAD_BYTES = 96;
-// No control characters (they would end the header's line), no space at the ends (NATS trims it).
+// A control character would end the line of the header, and NATS trims spaces at both ends.
 const ID = /^(?!\s)[^\p{Cc}\p{Cs}]{1,256}(?<!\s)$/u;
-// It stands in the envelope between quotes.
+// Printable ASCII without the two characters that JSON escapes: the gateway writes a type between quotes as it is.
 const TYPE = /^[!#-[\]-~]{1,64}$/;
 
 const isOneOf = (names: readonly string[], name: unknown): boolean => names.includes(name as string);
@@ -47,28 +47,29 @@ function subjectFrom(event: Record<string, unknown>, problems: string[]): string
   if (subject !== undefined) {
     if (typeof subject === "string" && parseSubject(subject) !== undefined) return subject;
     problems.push(
-      `subject: ${quote(subject)} is none of odin.token.SYMBOL.EVENT and odin.global.EVENT (parts of 1 to 64 characters, ` +
-        'without space, dot, *, >, " and \\; a symbol is not "global")',
+      "subject: must be odin.token.SYMBOL.EVENT or odin.global.EVENT (parts of 1 to 64 characters without space, dot, *, >, " +
+        `" and \\; a symbol other than "global"), not ${quote(subject)}`,
     );
     return "";
   }
   if (isOneOf(GLOBAL_EVENTS, kind)) return subjectOf(`${GLOBAL}.${kind}`);
   if (!isOneOf(TOKEN_EVENTS, kind)) {
     problems.push(
-      `event: ${quote(kind)} is none of ${[...TOKEN_EVENTS, ...GLOBAL_EVENTS].join(", ")}; publish another one by its subject`,
+      `event: must be one of ${[...TOKEN_EVENTS, ...GLOBAL_EVENTS].join(", ")}, not ${quote(kind)}; ` +
+        "publish another event with a subject",
     );
     return "";
   }
   const name = `odin.token.${symbol}.${kind}`;
   if (typeof symbol === "string" && parseSubject(name) !== undefined) return name;
   problems.push(
-    `symbol: ${quote(symbol)} cannot be part of a channel; write 1 to 64 characters without space, dot, *, >, " and \\, ` +
-      'and not "global"',
+    'symbol: must be 1 to 64 characters without space, dot, *, >, " and \\, other than "global", ' +
+      `not ${quote(symbol)}`,
   );
   return "";
 }
 
-// JSON turns these into null without a word; a price that is not a number must not reach a browser as null.
+// JSON.stringify writes NaN and Infinity as null. A price that is not a number must not reach a browser as null.
 function findNotFinite(value: unknown, path: string): string | undefined {
   if (typeof value === "number") return Number.isFinite(value) ? undefined : `${path} is ${value}`;
   if (typeof value !== "object" || value === null) return undefined;
@@ -90,16 +91,16 @@ function toJson(data: unknown, problems: string[]): string {
     return "";
   }
   if (text === undefined) {
-    problems.push(`data: ${quote(data)} is not JSON; pass an object, array, string, number, boolean or null`);
+    problems.push(`data: must be an object, array, string, number, boolean or null, not ${quote(data)}`);
     return "";
   }
   const notFinite = text.includes("null") ? findNotFinite(data, "data") : undefined;
   if (notFinite !== undefined)
-    problems.push(`data: ${notFinite}, which JSON cannot write; leave it out or pass null`);
+    problems.push(`data: ${notFinite}, and JSON has no such number; leave the field out or pass null`);
   return text;
 }
 
-/** How errors name an event: its channel or subject, and its id. */
+/** The name of an event in errors: its id, and its channel or subject. */
 export function nameOf(event: EventInput): string {
   const { id, event: kind, symbol, subject } = (event ?? {}) as unknown as Record<string, unknown>;
   const channel = subject ?? (symbol === undefined ? `${GLOBAL}.${kind}` : `${symbol}.${kind}`);
@@ -109,29 +110,31 @@ export function nameOf(event: EventInput): string {
 /**
  * Checks an event and encodes it.
  *
- * The message id is `{channel}:{id}`: the stream remembers ids for all subjects together, and a comment must not be taken
- * for a trade that happens to have the same number.
+ * The message id is `{channel}:{id}`, because the stream compares the ids of all subjects with each other: without the
+ * channel, a comment and a trade with the same number would count as one event.
  *
- * @throws InvalidEventError naming everything that is wrong with it.
+ * @throws InvalidEventError that names every mistake in the event
  */
 export function encodeEvent(event: EventInput): EncodedEvent {
   if (typeof event !== "object" || event === null) {
-    throw new InvalidEventError(quote(event), ["an event is an object with id, event, symbol and data"]);
+    throw new InvalidEventError(quote(event), ["an event must be an object with id, event, symbol and data"]);
   }
   const problems: string[] = [];
   const { id, type, priority, data } = event;
   const subject = subjectFrom(event as unknown as Record<string, unknown>, problems);
   if (typeof id !== "string" || !ID.test(id)) {
     problems.push(
-      `id: ${quote(id)} is no id; pass 1 to 256 characters without control characters that name this event on its channel, ` +
-        "the same each time it is published (without one of its own: crypto.randomUUID(), made once)",
+      `id: must be 1 to 256 characters without control characters, not ${quote(id)}; an id names one event on its channel and ` +
+        "stays the same when the event is published again (if the event has no id, make one with crypto.randomUUID())",
     );
   }
   if (type !== undefined && (typeof type !== "string" || !TYPE.test(type))) {
-    problems.push(`type: ${quote(type)} must be 1 to 64 printable ASCII characters without space, " and \\`);
+    problems.push(
+      `type: must be 1 to 64 printable ASCII characters without space, " and \\, not ${quote(type)}`,
+    );
   }
   if (priority !== undefined && !isPriority(priority)) {
-    problems.push(`priority: ${quote(priority)} is none of ${PRIORITIES.join(", ")}`);
+    problems.push(`priority: must be one of ${PRIORITIES.join(", ")}, not ${quote(priority)}`);
   }
   const body = Buffer.from(toJson(data, problems));
   const channel = parseSubject(subject)?.channel;

@@ -1,4 +1,4 @@
-/** What a publisher throws or rejects with. Each has a stable `code` and says what was wrong, where, and what to do. */
+/** The errors of a publisher. Each has a stable `code`; its message says what was wrong, where, and what to do. */
 
 /** Base of all errors of this package. */
 export class PublisherError extends Error {
@@ -11,7 +11,7 @@ export class PublisherError extends Error {
   }
 }
 
-/** Code `invalid_options`: the publisher was not started. `problems` names every wrong option. */
+/** Code `invalid_options`: the publisher was not started. `problems` has one text for each wrong option. */
 export class InvalidOptionsError extends PublisherError {
   readonly problems: readonly string[];
 
@@ -21,7 +21,7 @@ export class InvalidOptionsError extends PublisherError {
   }
 }
 
-/** Code `invalid_event`: the event was not accepted and can never be. `problems` names every wrong field. */
+/** Code `invalid_event`: the event was not accepted and must be corrected. `problems` has one text for each wrong field. */
 export class InvalidEventError extends PublisherError {
   readonly problems: readonly string[];
 
@@ -31,7 +31,7 @@ export class InvalidEventError extends PublisherError {
   }
 }
 
-/** How full the queue is, and its bounds. */
+/** What the queue holds, and its limits. */
 export interface QueueLevel {
   queuedEvents: number;
   queuedBytes: number;
@@ -39,7 +39,7 @@ export interface QueueLevel {
   maxQueueBytes: number;
 }
 
-/** Code `queue_full`: this event was not accepted; those accepted before it are kept and will be stored. */
+/** Code `queue_full`: this event was not accepted. Events that were accepted before are kept and will be stored. */
 export class QueueFullError extends PublisherError implements QueueLevel {
   readonly queuedEvents: number;
   readonly queuedBytes: number;
@@ -50,7 +50,7 @@ export class QueueFullError extends PublisherError implements QueueLevel {
     super(
       "queue_full",
       `event ${where} was not accepted: the queue holds ${level.queuedEvents} of ${level.maxQueueEvents} events, ` +
-        `${level.queuedBytes} of ${level.maxQueueBytes} bytes; ${why}. Publish it again after flush(), ` +
+        `${level.queuedBytes} of ${level.maxQueueBytes} bytes; ${why}. Publish the event again after flush(), ` +
         "publish more slowly, or raise maxQueueEvents or maxQueueBytes",
     );
     this.queuedEvents = level.queuedEvents;
@@ -60,33 +60,33 @@ export class QueueFullError extends PublisherError implements QueueLevel {
   }
 }
 
-/** Code `refused`: NATS will not take this event however often it is sent (too large, no permission). It is not stored. */
+/** Code `refused`: NATS does not store this event, and would not when the event is sent again (too large, no permission). */
 export class EventRefusedError extends PublisherError {
   constructor(where: string, reason: string) {
     super("refused", `NATS refused event ${where}: ${reason}`);
   }
 }
 
-/** Code `closed`: published after `close()`, or given up by it when its time had passed. */
+/** Code `closed`: the event was published after `close()`, or `close()` gave the event up when its time was over. */
 export class PublisherClosedError extends PublisherError {
   constructor(where: string, what: string) {
     super("closed", `event ${where} ${what}`);
   }
 }
 
-/** Code `not_stored`: `close()` ran out of time. The promise of each event concerned has been rejected, too. */
+/** Code `not_stored`: the time of `close()` was over. The promise of each event concerned was rejected too. */
 export class NotStoredError extends PublisherError {
-  /** Accepted events without an acknowledgement. */
+  /** Accepted events that have no acknowledgement. */
   readonly notStored: number;
-  /** Those of them that had been sent: NATS may have stored them all the same. */
+  /** Part of `notStored`: events that were sent. NATS may have stored them. */
   readonly unanswered: number;
 
   constructor(notStored: number, unanswered: number, timeoutMs: number, why: string) {
     super(
       "not_stored",
       `close() gave up after ${timeoutMs} ms: ${notStored} accepted events are not known to be stored ` +
-        `(${unanswered} of them were sent without an answer); ${why}. ` +
-        "Publish them again with the same ids, or give close() a longer timeoutMs",
+        `(${unanswered} of these events were sent and not acknowledged); ${why}. ` +
+        "Publish these events again with the same ids, or give close() a longer timeoutMs",
     );
     this.notStored = notStored;
     this.unanswered = unanswered;

@@ -6,7 +6,7 @@ import { watch } from "./publisher.fixture.ts";
 import type { Publisher } from "./publisher.ts";
 
 const SUBJECTS = 20;
-// Kept long enough for the test to look at.
+// The stream keeps every message until the test reads it.
 const createStream = { maxAgeSeconds: 3_600, maxMessages: 1_000_000, maxBytes: 1_000_000_000 };
 
 /** The nth event of a subject carries n. */
@@ -16,7 +16,7 @@ const eventOf = (count: number): EventInput => {
   return { id: `${n}`, subject: `odin.token.${symbol}.test`, data: { n, symbol, side: "buy", price: 1.25 } };
 };
 
-/** Publishes 10 events every 5 ms, about 2,000 a second, until stopped; nothing may be refused or turned away. */
+/** Publishes 10 events every 5 ms, about 2,000 a second, until stopped. Every event must be accepted and stored. */
 class Load {
   readonly #publisher: Publisher;
   readonly #promises: Promise<unknown>[] = [];
@@ -40,7 +40,7 @@ class Load {
       this.#stored++;
       for (const mark of this.#marks) if (this.#stored >= mark.at) mark.resolve();
     });
-    // Looked at in stop().
+    // stop() waits for this promise and reports a rejection.
     stored.catch(() => {});
     this.#promises.push(stored);
   }
@@ -54,7 +54,7 @@ class Load {
     this.#marks.delete(mark);
   }
 
-  /** Ends the load; resolves with the number of events, all stored. */
+  /** Ends the load. Resolves with the number of events when all of them are stored. */
   async stop(): Promise<number> {
     clearInterval(this.#timer);
     await Promise.all(this.#promises);
@@ -68,7 +68,7 @@ function load(test: { after(work: () => void): void }, publisher: Publisher): Lo
   return one;
 }
 
-/** The numbers of each subject, in the stream's order. */
+/** The numbers of each subject, in the order of the stream. */
 function bySubject(stored: readonly StoredMessage[]): Map<string, number[]> {
   const map = new Map<string, number[]>();
   for (const { subject, body } of stored) {
@@ -80,7 +80,7 @@ function bySubject(stored: readonly StoredMessage[]): Map<string, number[]> {
   return map;
 }
 
-/** Each subject holds 0, 1, 2, … without gap or repetition, `total` events in all. */
+/** Each subject has the numbers 0, 1, 2, … without a gap or a repetition, and the stream has `total` events. */
 async function assertAllOnceAndInOrder(nats: NatsServer, total: number): Promise<void> {
   const stored = await nats.read();
   for (const [subject, numbers] of bySubject(stored)) {
@@ -94,7 +94,7 @@ async function assertAllOnceAndInOrder(nats: NatsServer, total: number): Promise
 }
 
 suite("faults of a real nats-server", { skip: withoutNats, concurrency: true, timeout: 120_000 }, () => {
-  test("killed and restarted under load, again and again: everything accepted is stored once and in order", async (t) => {
+  test("NATS is killed and restarted under load, several times: every accepted event is stored once and in order", async (t) => {
     const nats = await startNats(t);
     const watched = watch(t, {
       servers: nats.url,
@@ -107,24 +107,24 @@ suite("faults of a real nats-server", { skip: withoutNats, concurrency: true, ti
       await feed.more(700);
       const from = watched.statuses.length;
       await nats.kill();
-      await watched.told("disconnected", from);
+      await watched.reported("disconnected", from);
       await nats.start();
-      await watched.told("connected", from);
+      await watched.reported("connected", from);
     }
     await feed.more(100);
     const total = await feed.stop();
-    assert.ok(watched.publisher.stats().sentAgain > 0, "nothing was in flight when it was killed");
+    assert.ok(watched.publisher.stats().sentAgain > 0, "no event was in flight when NATS was killed");
     await assertAllOnceAndInOrder(nats, total);
     await watched.publisher.close();
   });
 
-  test("stopped in its tracks: what has no answer is sent again and stored once", async (t) => {
+  test("NATS is suspended: events without an acknowledgement are sent again and stored once", async (t) => {
     const nats = await startNats(t);
     const watched = watch(t, { servers: nats.url, createStream, ackTimeoutMs: 100 });
     const feed = load(t, watched.publisher);
     await feed.more(200);
     nats.signal("SIGSTOP");
-    const { message } = await watched.told("retrying");
+    const { message } = await watched.reported("retrying");
     assert.match(message, /did not acknowledge events within 100 ms/);
     nats.signal("SIGCONT");
     await feed.more(200);
@@ -133,18 +133,18 @@ suite("faults of a real nats-server", { skip: withoutNats, concurrency: true, ti
     await assertAllOnceAndInOrder(nats, total);
   });
 
-  test("the stream deleted under load: created again, and the order on each subject holds", async (t) => {
+  test("the stream is deleted under load: it is created again, and each subject keeps its order", async (t) => {
     const nats = await startNats(t);
     const watched = watch(t, { servers: nats.url, createStream });
     const feed = load(t, watched.publisher);
     for (let round = 0; round < 3; round++) {
       await feed.more(300);
       await nats.visit((jsm) => jsm.streams.delete("ODIN_TOKENS"));
-      await watched.told("stream_created", watched.statuses.length);
+      await watched.reported("stream_created", watched.statuses.length);
     }
     await feed.more(300);
     const total = await feed.stop();
-    // What the deleted streams held is gone; from there on nothing is missing, repeated or out of order.
+    // The messages of the deleted streams are gone. After them, no message is missing, repeated or out of order.
     const numbers = bySubject(await nats.read());
     assert.equal(numbers.size, SUBJECTS);
     for (const [subject, list] of numbers) {
@@ -162,11 +162,14 @@ suite("faults of a real nats-server", { skip: withoutNats, concurrency: true, ti
     );
   });
 
-  test("the stream missing, not to be created: events wait until somebody creates it", async (t) => {
+  test("the stream is missing and may not be created: events wait until the stream exists", async (t) => {
     const nats = await startNats(t);
     const watched = watch(t, { servers: nats.url });
     const published = [0, 1, 2].map((n) => watched.publisher.publish(eventOf(n * SUBJECTS)));
-    assert.match((await watched.told("retrying")).message, /wait for a gateway to create stream ODIN_TOKENS/);
+    assert.match(
+      (await watched.reported("retrying")).message,
+      /wait for a gateway to create stream ODIN_TOKENS/,
+    );
     await nats.visit((jsm) => jsm.streams.add({ name: "ODIN_TOKENS", subjects: ["odin.>"] }));
     assert.deepEqual(
       (await Promise.all(published)).map(({ offset }) => offset),
@@ -174,24 +177,24 @@ suite("faults of a real nats-server", { skip: withoutNats, concurrency: true, ti
     );
   });
 
-  test("a stream that misses the subject: the status says what it captures", async (t) => {
+  test("a stream that does not capture the subject: the status names the subjects that it captures", async (t) => {
     const nats = await startNats(t);
     await nats.visit((jsm) => jsm.streams.add({ name: "ODIN_TOKENS", subjects: ["odin.global.>"] }));
     const watched = watch(t, { servers: nats.url, createStream });
     const published = watched.publisher.publish(eventOf(0));
-    assert.match((await watched.told("retrying")).message, /takes no event: it captures odin\.global\.>/);
+    assert.match((await watched.reported("retrying")).message, /takes no event: it captures odin\.global\.>/);
     await nats.visit((jsm) => jsm.streams.update("ODIN_TOKENS", { subjects: ["odin.>"] }));
     await published;
   });
 
-  test("a stream that is full and discards nothing: events wait until there is room", async (t) => {
+  test("a stream that is full and discards no message: events wait until there is room", async (t) => {
     const nats = await startNats(t);
     const config = { name: "ODIN_TOKENS", subjects: ["odin.>"], max_msgs: 2, discard: "new" as const };
     await nats.visit((jsm) => jsm.streams.add(config));
     const watched = watch(t, { servers: nats.url });
     const published = [0, 1, 2, 3].map((n) => watched.publisher.publish(eventOf(n * SUBJECTS)));
     assert.match(
-      (await watched.told("retrying")).message,
+      (await watched.reported("retrying")).message,
       /cannot take events now: maximum messages exceeded/,
     );
     await nats.visit((jsm) => jsm.streams.update("ODIN_TOKENS", { max_msgs: 10 }));

@@ -1,5 +1,5 @@
 /**
- * Publishes a token market's events to NATS JetStream, from where odin-ws gateways bring them to browsers.
+ * Publishes the events of a token market to NATS JetStream. Gateways of odin-ws read them there and deliver them to browsers.
  * Start with `connectPublisher`.
  */
 
@@ -15,6 +15,6 @@ export {
   type QueueLevel,
 } from "./errors.ts";
 export type * from "./events.ts";
-export type { StreamSettings } from "./nats/stream.ts";
 export type { PublisherOptions, PublisherStatus } from "./options.ts";
 export { connectPublisher, type Published, type Publisher, type PublisherStats } from "./publisher.ts";
+export type { StreamSettings } from "./stream-settings.ts";

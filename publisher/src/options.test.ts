@@ -38,7 +38,7 @@ test("defaults are those of the contract", () => {
   });
 });
 
-test("servers may be a list, carry a login, and ask for TLS", () => {
+test("servers may be a list, contain a login, and require TLS", () => {
   const of = (servers: string | string[]) => {
     const { servers: hosts, login, tls } = readOptions({ servers });
     return { hosts, login, tls };
@@ -61,7 +61,7 @@ test("servers may be a list, carry a login, and ask for TLS", () => {
   assert.deepEqual(of("nats://t0ken%zz@a").login, { token: "t0ken%zz" });
 });
 
-test("everything that is wrong is named, and no password is repeated", () => {
+test("every mistake is named, and no password is repeated", () => {
   const problems = problemsOf({
     servers: "http://me:secret@a",
     credentialsFile: "no/such/file",

@@ -1,18 +1,18 @@
-/** Options of a publisher: their defaults and their check. */
+/** Options of a publisher: defaults and validation. */
 
 import { accessSync, constants } from "node:fs";
 import { STREAM_DEFAULTS } from "@odin-ws/protocol";
 import { InvalidOptionsError } from "./errors.ts";
 import { type NatsServers, readNatsServers } from "./nats/nats-servers.ts";
-import type { StreamSettings } from "./nats/stream.ts";
+import { NAME, STREAM_BOUNDS, type StreamSettings } from "./stream-settings.ts";
 
-/** What the publisher tells about itself, for a log. */
+/** A report of the publisher about itself, for a log. */
 export interface PublisherStatus {
   /**
-   * - `connected`, `disconnected`: the connection to NATS came or went; it is tried again for ever.
-   * - `retrying`: accepted events wait or are sent again, and why.
+   * - `connected`, `disconnected`: the connection to NATS was made or lost. The publisher reconnects forever.
+   * - `retrying`: accepted events wait or are sent again; the message has the reason.
    * - `stream_created`: the stream was missing and has been created.
-   * - `problem`: something that somebody has to put right.
+   * - `problem`: a person has to fix something.
    */
   kind: "connected" | "disconnected" | "retrying" | "stream_created" | "problem";
   message: string;
@@ -21,30 +21,33 @@ export interface PublisherStatus {
 export interface PublisherOptions {
   /**
    * NATS servers: `nats://host:4222` or `tls://host:4222`, several as a list or separated by commas; `user:password@` or
-   * `token@` may stand before the host, percent-encoded, in one of them or alike in all. Default `nats://127.0.0.1:4222`.
+   * `token@` may stand before the host, percent-encoded, in one URL or the same in all URLs. Default `nats://127.0.0.1:4222`.
    */
   servers?: string | readonly string[];
-  /** NATS credentials file, instead of a login in `servers`; read again at each connection. Default none. */
+  /** NATS credentials file, instead of a login in `servers`. It is read at each connection. Default: no file. */
   credentialsFile?: string;
-  /** Name of the connection, for NATS monitoring. Default `odin-publisher`. */
+  /** Name of the connection in the monitoring of NATS. Default `odin-publisher`. */
   name?: string;
-  /** Name of the stream that events should arrive in. Default `ODIN_TOKENS`. */
+  /** Name of the stream that stores the events. Default `ODIN_TOKENS`. */
   stream?: string;
-  /** Creates the stream when it is missing: `true`, or the settings that differ from the defaults. Default false: a gateway does. */
+  /**
+   * Whether to create the stream when it is missing: `true`, or the settings that differ from the defaults. Default false:
+   * a gateway creates the stream.
+   */
   createStream?: boolean | Partial<Omit<StreamSettings, "name">>;
-  /** Accepted events that may wait for their acknowledgement. Default 10,000. */
+  /** Limit of accepted events that have no acknowledgement yet. Default 10,000. */
   maxQueueEvents?: number;
-  /** The same in bytes. Default 16 MiB. */
+  /** The same limit in bytes. Default 16 MiB. */
   maxQueueBytes?: number;
-  /** Events sent and not yet acknowledged, over all subjects (one per subject). Default 512. */
+  /** Limit of events that were sent and have no acknowledgement yet. Each subject has at most one. Default 512. */
   maxInFlight?: number;
-  /** An event without an acknowledgement is sent again after this time, milliseconds. Default 2 s. */
+  /** Time after which an event without an acknowledgement is sent again, milliseconds. Default 2 s. */
   ackTimeoutMs?: number;
-  /** Called with each change of state; what it throws ends the process as in any event listener. */
+  /** Called at each change of state. An error that it throws ends the process, as in any event listener. */
   onStatus?: (status: PublisherStatus) => void;
 }
 
-/** Checked options with everything filled in. */
+/** Validated options with all defaults. */
 export interface Settings extends NatsServers {
   credentialsFile: string | undefined;
   name: string;
@@ -58,7 +61,6 @@ export interface Settings extends NatsServers {
 }
 
 const DEFAULT_SERVER = "nats://127.0.0.1:4222";
-const NAME = /^[A-Za-z0-9_-]+$/;
 
 function readable(file: string | undefined, problems: string[]): string | undefined {
   try {
@@ -72,20 +74,28 @@ function readable(file: string | undefined, problems: string[]): string | undefi
 }
 
 /**
- * Checks the options and fills in the defaults.
+ * Validates the options and adds the defaults.
  *
- * @throws InvalidOptionsError naming everything that is wrong.
+ * @throws InvalidOptionsError that names every mistake
  */
 export function readOptions(options: PublisherOptions): Settings {
   const problems: string[] = [];
   const number = (name: string, value: number | undefined, byDefault: number, min: number): number => {
     if (value === undefined || (Number.isFinite(value) && value >= min)) return value ?? byDefault;
-    problems.push(`${name}: must be a number, at least ${min}, not ${value}`);
+    problems.push(`${name}: must be a number of ${min} or more, not ${value}`);
     return byDefault;
   };
-  const count = (name: string, value: number | undefined, byDefault: number, min: number): number => {
-    if (value === undefined || Number.isInteger(value)) return number(name, value, byDefault, min);
-    problems.push(`${name}: must be a whole number, at least ${min}, not ${value}`);
+  const count = (
+    name: string,
+    value: number | undefined,
+    byDefault: number,
+    min: number,
+    max = Number.MAX_SAFE_INTEGER,
+  ): number => {
+    if (value === undefined) return byDefault;
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
+    problems.push(`${name}: must be a whole number ${range}, not ${value}`);
     return byDefault;
   };
   const title = (name: string, value: string | undefined, byDefault: string): string => {
@@ -114,15 +124,30 @@ export function readOptions(options: PublisherOptions): Settings {
     stream: {
       name: title("stream", options.stream, STREAM_DEFAULTS.name),
       storage,
-      replicas: count("createStream.replicas", wanted.replicas, STREAM_DEFAULTS.replicas, 1),
+      replicas: count(
+        "createStream.replicas",
+        wanted.replicas,
+        STREAM_DEFAULTS.replicas,
+        ...STREAM_BOUNDS.replicas,
+      ),
       maxAgeSeconds: number(
         "createStream.maxAgeSeconds",
         wanted.maxAgeSeconds,
         STREAM_DEFAULTS.maxAgeSeconds,
-        0.1,
+        STREAM_BOUNDS.minAgeSeconds,
       ),
-      maxMessages: count("createStream.maxMessages", wanted.maxMessages, STREAM_DEFAULTS.maxMessages, 1),
-      maxBytes: count("createStream.maxBytes", wanted.maxBytes, STREAM_DEFAULTS.maxBytes, 1024),
+      maxMessages: count(
+        "createStream.maxMessages",
+        wanted.maxMessages,
+        STREAM_DEFAULTS.maxMessages,
+        ...STREAM_BOUNDS.maxMessages,
+      ),
+      maxBytes: count(
+        "createStream.maxBytes",
+        wanted.maxBytes,
+        STREAM_DEFAULTS.maxBytes,
+        ...STREAM_BOUNDS.maxBytes,
+      ),
     },
     maxQueueEvents: count("maxQueueEvents", options.maxQueueEvents, 10_000, 1),
     maxQueueBytes: count("maxQueueBytes", options.maxQueueBytes, 16_777_216, 1024), // 16 MiB

@@ -1,9 +1,9 @@
-/** A publisher for tests that remembers what it told. */
+/** A publisher for tests that records its status reports. */
 
 import type { PublisherOptions, PublisherStatus } from "./options.ts";
 import { connectPublisher, type Publisher } from "./publisher.ts";
 
-const STATUS_TIMEOUT = 20_000; // 20 s on a busy machine
+const STATUS_TIMEOUT_MS = 20_000; // 20 s on a busy machine
 
 export class Watched {
   readonly publisher: Publisher;
@@ -20,8 +20,8 @@ export class Watched {
     });
   }
 
-  /** Resolves with the first status of this kind from number `from` on, whether it came already or comes. */
-  async told(kind: PublisherStatus["kind"], from = 0): Promise<PublisherStatus> {
+  /** Resolves with the first status of this kind, past or future. Ignores the first `from` statuses. */
+  async reported(kind: PublisherStatus["kind"], from = 0): Promise<PublisherStatus> {
     const { promise, resolve, reject } = Promise.withResolvers<PublisherStatus>();
     const look = () => {
       const status = this.statuses.slice(from).find((one) => one.kind === kind);
@@ -29,7 +29,7 @@ export class Watched {
     };
     const fail = () =>
       reject(new Error(`no status "${kind}" came:\n${JSON.stringify(this.statuses, null, 1)}`));
-    const timer = setTimeout(fail, STATUS_TIMEOUT);
+    const timer = setTimeout(fail, STATUS_TIMEOUT_MS);
     this.#listeners.add(look);
     look();
     try {
@@ -41,7 +41,7 @@ export class Watched {
   }
 }
 
-/** A publisher that is closed with the test, whatever it still holds. */
+/** A publisher that is closed at the end of the test, even if it has events that are not stored. */
 export function watch(test: { after(work: () => Promise<void>): void }, options: PublisherOptions): Watched {
   const watched = new Watched(options);
   test.after(() => watched.publisher.close({ timeoutMs: 0 }).catch(() => {}));

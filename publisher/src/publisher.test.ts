@@ -24,10 +24,10 @@ const bodiesOf = (stored: { body: string }[]): number[] =>
   stored.map(({ body }) => (JSON.parse(body) as { n: number }).n);
 
 suite("against a real nats-server", { skip: withoutNats, concurrency: true, timeout: 120_000 }, () => {
-  test("every kind arrives with its subject, headers and body", async (t) => {
+  test("every kind of event is stored with its subject, headers and body", async (t) => {
     const nats = await startNats(t);
     const { publisher } = watch(t, { servers: nats.url, createStream: true });
-    // The kinds' bodies are checked by the compiler, in the README's example; here all are sent alike.
+    // The compiler checks the bodies of the kinds. Here all kinds have the same body.
     const data = { symbol: "BTC", text: "𝕏 ✓", list: [1, null, true] };
     const events = [
       ...TOKEN_EVENTS.map((kind) => ({ id: `id ${kind}`, event: kind, symbol: "BTC", data })),
@@ -60,7 +60,7 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     await publisher.close();
   });
 
-  test("an event that is published again is stored once, and says so", async (t) => {
+  test("an event that is published again is stored once and reported as a duplicate", async (t) => {
     const nats = await startNats(t);
     const { publisher } = watch(t, { servers: nats.url, createStream: true });
     const first = await publisher.publish(event(1));
@@ -72,13 +72,13 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     assert.equal(publisher.stats().duplicates, 1);
   });
 
-  test("NATS absent at the start: events are accepted up to the bound, and stored when it appears", async (t) => {
+  test("NATS is not running at the start: events are accepted up to the limit, and stored once NATS runs", async (t) => {
     const nats = await newNats(t);
     const watched = watch(t, { servers: nats.url, createStream: true, maxQueueEvents: 100 });
     const { publisher } = watched;
     const accepted = Array.from({ length: 100 }, (_, n) => publisher.publish(event(n, n % 2 ? "A" : "B")));
     const turnedAway = publisher.publish(event(100));
-    assert.equal(publisher.stats().queuedEvents, 100, "decided before publish() returns");
+    assert.equal(publisher.stats().queuedEvents, 100, "publish() decides before it returns");
     await assert.rejects(turnedAway, (error) => {
       assert.ok(error instanceof QueueFullError);
       assert.equal(error.code, "queue_full");
@@ -90,7 +90,7 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
       return true;
     });
     assert.match(
-      (await watched.told("disconnected")).message,
+      (await watched.reported("disconnected")).message,
       /not connected to NATS at 127\.0\.0\.1:\d+: connection refused/,
     );
     await nats.start();
@@ -110,7 +110,7 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     assert.deepEqual({ taken, kept, out, queuedEvents }, { taken: 100, kept: 100, out: 1, queuedEvents: 0 });
   });
 
-  test("the queue is bounded in bytes, too, and takes events again once some are stored", async (t) => {
+  test("the queue has a limit in bytes too, and accepts events again when some are stored", async (t) => {
     const nats = await newNats(t);
     const { publisher } = watch(t, { servers: nats.url, createStream: true, maxQueueBytes: 2_000 });
     const large = (n: number): EventInput => ({
@@ -131,14 +131,14 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     assert.deepEqual(bodiesOf(await nats.read()), [1, 2, 3]);
   });
 
-  test("an invalid event is refused at once and leaves no trace", async (t) => {
+  test("an invalid event is refused at once and not counted", async (t) => {
     const { publisher } = watch(t, { servers: `nats://127.0.0.1:${await freePort()}` });
     await assert.rejects(publisher.publish({ id: "1", subject: "BTC.trade", data: {} }), InvalidEventError);
     assert.equal(publisher.stats().accepted, 0);
     await publisher.flush();
   });
 
-  test("what the stream or the account will never take is refused, and the events after it go on", async (t) => {
+  test("events that NATS will never take are refused, and the events after them are stored", async (t) => {
     const config = join(tmpdir(), `odin-publisher-${process.pid}.conf`);
     await writeFile(
       config,
@@ -162,7 +162,7 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     const before = assert.rejects(of("0", "BTC", text(5_000)), (error) => {
       return error instanceof EventRefusedError && /5002 bytes and headers/.test(error.message);
     });
-    await login.told("connected");
+    await login.reported("connected");
     const [denied, large, huge, fine, after] = await Promise.allSettled([
       of("1", "SECRET", {}),
       of("2", "BTC", text(3_000)),
@@ -177,29 +177,32 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     assert.match(reasonOf(denied).message, /SECRET\.test:1.*Permissions Violation/i);
     assert.ok(reasonOf(large) instanceof EventRefusedError);
     assert.match(reasonOf(large).message, /message size exceeds maximum allowed/);
-    assert.ok(reasonOf(huge) instanceof InvalidEventError, "known to be too large once connected");
+    assert.ok(
+      reasonOf(huge) instanceof InvalidEventError,
+      "the limit of the server is known after the connection",
+    );
     assert.deepEqual([fine?.status, after?.status], ["fulfilled", "fulfilled"]);
     assert.deepEqual(bodiesOf(await nats.read()), [4, 5]);
     assert.equal(publisher.stats().refused, 3);
 
     const stranger = watch(t, { servers: nats.url.replace("//", "//shop:wrong@") });
-    const { message } = await stranger.told("disconnected");
+    const { message } = await stranger.reported("disconnected");
     assert.match(message, /authorization violation/i);
     assert.doesNotMatch(message, /wrong/);
 
     const careful = watch(t, { servers: nats.url.replace("nats:", "tls:") });
-    assert.match((await careful.told("disconnected")).message, /does not support 'tls'/);
+    assert.match((await careful.reported("disconnected")).message, /does not support 'tls'/);
   });
 
-  test("a stream of another name that takes the events is reported", async (t) => {
+  test("a stream with another name that captures the events is reported", async (t) => {
     const nats = await startNats(t);
     await nats.visit((jsm) => jsm.streams.add({ name: "OTHER", subjects: ["odin.>"] }));
     const watched = watch(t, { servers: nats.url, createStream: true });
     await watched.publisher.publish(event(1));
-    assert.match((await watched.told("problem")).message, /stream OTHER instead of ODIN_TOKENS/);
+    assert.match((await watched.reported("problem")).message, /stream OTHER instead of ODIN_TOKENS/);
   });
 
-  test("flush() waits for what was accepted before it, and not for later events", async (t) => {
+  test("flush() waits for events that were accepted before the call, and not for later events", async (t) => {
     const nats = await startNats(t);
     const { publisher } = watch(t, { servers: nats.url, createStream: true });
     let storedBefore = 0;
@@ -216,7 +219,7 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     await later;
   });
 
-  test("close() stores what was accepted, then accepts nothing more", async (t) => {
+  test("close() stores the accepted events and accepts no more", async (t) => {
     const nats = await startNats(t);
     const { publisher } = watch(t, { servers: nats.url, createStream: true });
     const accepted = Array.from({ length: 500 }, (_, n) => publisher.publish(event(n, `T${n % 7}`)));

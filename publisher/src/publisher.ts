@@ -1,4 +1,4 @@
-/** What a backend publishes with. */
+/** The publisher that a backend uses: accepts events, queues them, and sends them until JetStream has stored them. */
 
 import { type EncodedEvent, encodeEvent, nameOf } from "./encode.ts";
 import {
@@ -13,32 +13,36 @@ import { type Ack, type Failure, messageOf, NatsLink } from "./nats/link.ts";
 import { type PublisherOptions, readOptions, type Settings } from "./options.ts";
 import { FlushWaiters } from "./outbox/flush.ts";
 import { Outbox, type Parcel } from "./outbox/outbox.ts";
-import { StatusTeller } from "./status.ts";
+import { SendPause } from "./send-pause.ts";
+import { StatusReporter } from "./status.ts";
 
-/** Where an event stands in the stream. */
+/** The place of an event in the stream. */
 export interface Published {
   /** Stream sequence, the `offset` of its envelope. */
   offset: number;
-  /** The stream held it already: this event was sent again after an answer was lost, or published before with the same id. */
+  /**
+   * The stream had stored an event with this id before: the event was sent again because its acknowledgement was lost, or it
+   * was published twice.
+   */
   duplicate: boolean;
 }
 
-/** Counts since the start, and the state now. */
+/** Counts since the start, and the present state. */
 export interface PublisherStats {
   connected: boolean;
   accepted: number;
   stored: number;
-  /** Of the stored ones, those that the stream held already. */
+  /** Stored events that the stream had stored before. */
   duplicates: number;
-  /** Accepted, and then refused by NATS for good. */
+  /** Events that were accepted and that NATS then refused. */
   refused: number;
-  /** Not accepted because the queue was full. */
+  /** Events that were not accepted because the queue was full. */
   turnedAway: number;
-  /** Sent once more, counted each time. */
+  /** How often an event was sent again. */
   sentAgain: number;
   queuedEvents: number;
   queuedBytes: number;
-  /** Of the queued ones, those that wait for their answer. */
+  /** Queued events that were sent and have no acknowledgement yet. */
   inFlight: number;
 }
 
@@ -47,53 +51,49 @@ interface Entry extends Parcel, EncodedEvent {
   reject(error: Error): void;
 }
 
-const BYTES_IN_FLIGHT = 4_194_304; // 4 MiB
-const MIN_PAUSE = 50; // ms before sending again what the stream could not take
-const MAX_PAUSE = 2_000; // ms
-const CLOSE_TIMEOUT = 10_000; // 10 s
+const MAX_BYTES_IN_FLIGHT = 4_194_304; // 4 MiB
+const CLOSE_TIMEOUT_MS = 10_000; // 10 s
 
 export class Publisher {
   readonly #settings: Settings;
   readonly #link: NatsLink;
   readonly #outbox: Outbox<Entry>;
-  readonly #teller: StatusTeller;
+  readonly #status: StatusReporter;
   readonly #ackTimer: NodeJS.Timeout;
   readonly #waiters = new FlushWaiters();
   readonly #counts = { accepted: 0, stored: 0, duplicates: 0, refused: 0, turnedAway: 0, sentAgain: 0 };
   #lastKey = 0;
-  #pause = MIN_PAUSE;
-  #pauseTimer: NodeJS.Timeout | undefined;
-  // Nothing is sent until what the stream could not take may be tried again.
-  #holding = false;
-  #ensuring = false;
+  readonly #pause = new SendPause(() => this.#send());
+  #isEnsuringStream = false;
   #downReason = "not connected to NATS yet";
   #closed: Promise<void> | undefined;
 
-  /** Starts to connect, and returns at once. See `connectPublisher`. */
+  /** Starts to connect, and does not wait for the connection. See `connectPublisher`. */
   constructor(options: PublisherOptions = {}) {
     this.#settings = readOptions(options);
-    this.#teller = new StatusTeller(this.#settings.onStatus);
-    this.#outbox = new Outbox({ events: this.#settings.maxInFlight, bytes: BYTES_IN_FLIGHT });
+    this.#status = new StatusReporter(this.#settings.onStatus);
+    this.#outbox = new Outbox({ events: this.#settings.maxInFlight, bytes: MAX_BYTES_IN_FLIGHT });
     this.#link = new NatsLink(this.#settings, {
       up: (server) => this.#onUp(server),
       down: (reason) => this.#onDown(reason),
       stored: (key, ack) => this.#onStored(key, ack),
       failed: (key, failure) => this.#onFailed(key, failure),
       denied: (subject, reason) => this.#onDenied(subject, reason),
-      problem: (message) => this.#teller.tell("problem", message),
+      problem: (message) => this.#status.report("problem", message),
     });
     const { ackTimeoutMs } = this.#settings;
     this.#ackTimer = setInterval(() => this.#onAckTimer(), Math.ceil(ackTimeoutMs / 4)).unref();
   }
 
   /**
-   * Accepts an event, or not, before it returns; the promise resolves once JetStream has stored it.
+   * Accepts or rejects an event at once. The promise of an accepted event resolves when JetStream has stored the event.
    *
-   * What was accepted is sent until it is stored, through lost connections and a stream that is gone for a while. Events of
-   * one subject are stored in the order in which they were published.
+   * An accepted event is sent until it is stored, also when the connection is lost or the stream is missing for a while.
+   * Events of one subject are stored in the order in which they were published.
    *
-   * @returns rejects with InvalidEventError, QueueFullError or PublisherClosedError (not accepted), EventRefusedError (NATS
-   * will never take it), or PublisherClosedError (given up by `close()`).
+   * @returns a promise that rejects with InvalidEventError, QueueFullError or PublisherClosedError when the event was not
+   * accepted, with EventRefusedError when NATS will never take the event, and with PublisherClosedError when `close()` gave
+   * the event up.
    */
   publish(event: EventInput): Promise<Published> {
     let encoded: EncodedEvent;
@@ -118,7 +118,7 @@ export class Publisher {
     const limit = Math.min(maxQueueBytes, this.#link.maxPayload ?? maxQueueBytes);
     if (bytes > limit) {
       throw new InvalidEventError(nameOf(event), [
-        `data: ${body.length} bytes of JSON; with headers at most ${limit} bytes are possible`,
+        `data: has ${body.length} bytes of JSON, but an event with its headers must not exceed ${limit} bytes`,
       ]);
     }
     const { events: queuedEvents, bytes: queuedBytes } = this.#outbox;
@@ -131,18 +131,18 @@ export class Publisher {
     );
   }
 
-  /** Resolves when everything accepted so far is stored, refused or given up. */
+  /** Resolves when every event accepted so far has been stored, refused or given up. */
   flush(): Promise<void> {
     return this.#waiters.wait(this.#lastKey, this.#outbox.events);
   }
 
   /**
-   * Accepts nothing more, waits until everything accepted is stored, and ends the connection.
+   * Accepts no more events, waits until all accepted events are stored, and closes the connection.
    *
-   * @param timeoutMs time for that, milliseconds. Default 10 s.
-   * @returns rejects with NotStoredError when the time was not enough; the connection is closed all the same.
+   * @param timeoutMs longest time to wait, milliseconds. Default 10 s.
+   * @returns a promise that rejects with NotStoredError when the time was not enough. The connection is closed in any case.
    */
-  close({ timeoutMs = CLOSE_TIMEOUT }: { timeoutMs?: number } = {}): Promise<void> {
+  close({ timeoutMs = CLOSE_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<void> {
     this.#closed ??= this.#shutDown(timeoutMs);
     return this.#closed;
   }
@@ -153,9 +153,8 @@ export class Publisher {
     await Promise.race([this.flush(), timeIsUp]);
     clearTimeout(timer);
     clearInterval(this.#ackTimer);
-    clearTimeout(this.#pauseTimer);
-    this.#holding = true;
-    const why = this.#link.isUp ? this.#teller.last || "NATS did not acknowledge them" : this.#downReason;
+    this.#pause.holdForever();
+    const why = this.#link.isUp ? this.#status.last || "NATS did not acknowledge them" : this.#downReason;
     const unanswered = this.#outbox.inFlight;
     const left = this.#outbox.clear();
     for (const entry of left) {
@@ -175,7 +174,7 @@ export class Publisher {
   }
 
   #send(): void {
-    if (this.#holding || !this.#link.isUp) return;
+    if (this.#pause.isHolding || !this.#link.isUp) return;
     const now = performance.now();
     for (let entry = this.#outbox.take(now); entry !== undefined; entry = this.#outbox.take(now)) {
       this.#link.send(entry.key, entry);
@@ -185,7 +184,7 @@ export class Publisher {
   #onUp(server: string): void {
     const again = this.#outbox.allAgain();
     this.#counts.sentAgain += again;
-    this.#teller.tell(
+    this.#status.report(
       "connected",
       `connected to NATS at ${server}${again > 0 ? `; ${again} events are sent again` : ""}`,
     );
@@ -194,21 +193,21 @@ export class Publisher {
 
   #onDown(reason: string): void {
     this.#downReason = `not connected to NATS at ${this.#settings.servers.join(", ")}: ${reason}`;
-    this.#teller.tell("disconnected", this.#downReason);
+    this.#status.report("disconnected", this.#downReason);
   }
 
   #onStored(key: number, ack: Ack): void {
     const entry = this.#outbox.settle(key);
     if (entry === undefined) return;
-    this.#pause = MIN_PAUSE;
+    this.#pause.reset();
     this.#counts.stored++;
     const duplicate = ack.duplicate === true;
     if (duplicate) this.#counts.duplicates++;
     const { name } = this.#settings.stream;
     if (ack.stream !== name) {
-      this.#teller.tell(
+      this.#status.report(
         "problem",
-        `events arrive in stream ${ack.stream} instead of ${name}: it captures their subjects`,
+        `events arrive in stream ${ack.stream} instead of ${name}, because ${ack.stream} captures their subjects`,
       );
     }
     entry.resolve({ offset: ack.seq, duplicate });
@@ -234,54 +233,45 @@ export class Publisher {
   }
 
   #pauseFor(kind: "missing" | "busy", reason: string): void {
-    if (this.#holding) return;
-    this.#holding = true;
-    this.#pauseTimer = setTimeout(() => this.#resume(), this.#pause);
-    this.#pause = Math.min(this.#pause * 2, MAX_PAUSE);
+    if (!this.#pause.start()) return;
     const { createStream, stream } = this.#settings;
-    if (kind === "busy") this.#teller.tell("retrying", `the stream cannot take events now: ${reason}`);
+    if (kind === "busy") this.#status.report("retrying", `the stream cannot take events now: ${reason}`);
     else if (createStream) void this.#ensureStream();
     else
-      this.#teller.tell(
+      this.#status.report(
         "retrying",
         `events wait for a gateway to create stream ${stream.name} (or set createStream)`,
       );
   }
 
-  #resume(): void {
-    clearTimeout(this.#pauseTimer);
-    this.#holding = false;
-    this.#send();
-  }
-
-  // Beside the attempts to send, which go on: a cluster that has no leader yet does not answer this for seconds.
+  // Sending continues meanwhile: a cluster without a leader does not answer this request for seconds.
   async #ensureStream(): Promise<void> {
-    if (this.#ensuring) return;
-    this.#ensuring = true;
+    if (this.#isEnsuringStream) return;
+    this.#isEnsuringStream = true;
     const { name } = this.#settings.stream;
     try {
       const { created, subjects } = await this.#link.ensureStream();
       if (created) {
-        this.#teller.tell("stream_created", `created stream ${name}`);
-        if (this.#outbox.events > 0) this.#resume();
-      } else if (this.#pause > 2 * MIN_PAUSE) {
-        // The first time, a gateway may just have created it.
-        this.#teller.tell("retrying", `stream ${name} takes no event: it captures ${subjects.join(", ")}`);
+        this.#status.report("stream_created", `created stream ${name}`);
+        if (this.#outbox.events > 0) this.#pause.end();
+      } else if (this.#pause.isRepeated) {
+        // After a single pause, a gateway may just have created the stream.
+        this.#status.report("retrying", `stream ${name} takes no event: it captures ${subjects.join(", ")}`);
       }
     } catch (error) {
       if (this.#link.isUp)
-        this.#teller.tell(
+        this.#status.report(
           "retrying",
           `no stream takes the events, and ${name} can be neither found nor created: ${messageOf(error)}`,
         );
     }
-    this.#ensuring = false;
+    this.#isEnsuringStream = false;
   }
 
   #onDenied(subject: string, reason: string): void {
     const entry = this.#outbox.inFlightOn(subject);
     if (entry !== undefined) this.#refuse(entry.key, reason);
-    else this.#teller.tell("problem", reason);
+    else this.#status.report("problem", reason);
   }
 
   #onAckTimer(): void {
@@ -290,17 +280,17 @@ export class Publisher {
     const again = this.#outbox.againIfSentBefore(performance.now() - ackTimeoutMs);
     if (again === 0) return;
     this.#counts.sentAgain += again;
-    this.#teller.tell(
+    this.#status.report(
       "retrying",
-      `NATS did not acknowledge events within ${ackTimeoutMs} ms: they are sent again`,
+      `NATS did not acknowledge events within ${ackTimeoutMs} ms; these events are sent again`,
     );
     this.#send();
   }
 }
 
 /**
- * Connects to NATS, in the background and for ever, and returns what to publish with at once: events are accepted up to the
- * queue's bounds while NATS is away.
+ * Returns a publisher, which connects to NATS in the background and reconnects forever. The publisher accepts events at
+ * once: while NATS is not connected, the queue holds them up to its limits.
  *
  * @throws InvalidOptionsError
  */

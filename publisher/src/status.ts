@@ -1,25 +1,25 @@
 import type { PublisherStatus } from "./options.ts";
 
-const REMIND_EVERY = 10_000; // 10 s until the same trouble is told again
+const REPEAT_MS = 10_000; // 10 s
 
-/** Tells what happens, without telling at each attempt what fails again. */
-export class StatusTeller {
+/** Reports changes of state. The same trouble is reported again only after 10 s, and not at each failed attempt. */
+export class StatusReporter {
   readonly #onStatus: (status: PublisherStatus) => void;
-  #toldAt = 0;
-  /** What was told last. */
+  #reportedAt = 0;
+  /** The message of the last report. */
   last = "";
 
   constructor(onStatus: (status: PublisherStatus) => void) {
     this.#onStatus = onStatus;
   }
 
-  tell(kind: PublisherStatus["kind"], message: string): void {
+  report(kind: PublisherStatus["kind"], message: string): void {
     const now = performance.now();
-    const isNews = kind === "connected" || kind === "stream_created";
-    if (!isNews && message === this.last && now - this.#toldAt < REMIND_EVERY) return;
+    const isTrouble = kind !== "connected" && kind !== "stream_created";
+    if (isTrouble && message === this.last && now - this.#reportedAt < REPEAT_MS) return;
     this.last = message;
-    this.#toldAt = now;
-    // In a turn of its own: what a listener throws must not leave the publisher half way.
+    this.#reportedAt = now;
+    // Called in a microtask: an error that a listener throws must not interrupt the publisher in the middle of its work.
     queueMicrotask(() => this.#onStatus({ kind, message }));
   }
 }

@@ -1,11 +1,10 @@
 /** Reads all settings of the gateway from the environment. */
 
-import { readFileSync } from "node:fs";
-import { readNatsServers } from "@odin-ws/publisher/nats-servers";
-import type { z } from "zod";
+import { loginMistakes } from "@odin-ws/publisher/stream-settings";
+import { readVariables, type Values } from "@odin-ws/settings/variables";
 import { SECRETS, SETTINGS } from "./settings.ts";
 
-type Raw = { [Variable in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[Variable]> };
+type Raw = Values<typeof SETTINGS>;
 export interface Config extends Omit<Raw, "SOURCE"> {
   SOURCE: "jetstream" | "poll" | "simulator";
 }
@@ -28,19 +27,10 @@ export class ConfigError extends Error {
  * @throws ConfigError with one line for each mistake, naming the variable
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const mistakes: string[] = [];
-  const settings: Record<string, unknown> = {};
-  for (const [variable, schema] of Object.entries(SETTINGS)) {
-    const value = env[variable] === "" ? undefined : env[variable];
-    const result = schema.safeParse(value);
-    settings[variable] = result.data;
-    if (result.success) continue;
-    const shown = value === undefined || SECRETS.has(variable) ? "" : ` (is ${JSON.stringify(value)})`;
-    for (const { message } of result.error.issues) mistakes.push(`${variable} ${message}${shown}`);
-  }
-  const config = settings as unknown as Raw;
-  mistakes.push(...contradictions(config, (variable) => (env[variable] ?? "") !== ""));
+  const { values, mistakes } = readVariables(SETTINGS, env, SECRETS);
+  mistakes.push(...contradictions(values, (variable) => (env[variable] ?? "") !== ""));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const config = values as Raw;
   return { ...config, SOURCE: config.SOURCE ?? (config.NATS_URL === undefined ? "simulator" : "jetstream") };
 }
 
@@ -71,19 +61,7 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
     mistakes.push(
       `WS_CPU_PAUSE_THRESHOLD must not be below WS_CPU_REJECT_THRESHOLD (${reject}, is ${pause})`,
     );
-  if (config.NATS_CREDS_FILE !== undefined) {
-    const { login } = readNatsServers(config.NATS_URL ?? []);
-    if (Object.keys(login).length > 0) {
-      mistakes.push(
-        "NATS_CREDS_FILE cannot be used together with a user or token in NATS_URL: unset one of them",
-      );
-    }
-    try {
-      readFileSync(config.NATS_CREDS_FILE);
-    } catch (error) {
-      mistakes.push(`NATS_CREDS_FILE cannot be read: ${(error as Error).message}`);
-    }
-  }
+  mistakes.push(...loginMistakes(config));
   return mistakes;
 }
 

@@ -9,19 +9,20 @@ import cluster from "node:cluster";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { exitCodeOf, untilSignal } from "@odin-ws/settings/signals";
 import { readNoArguments } from "./arguments.ts";
 
-const HELP = `npm start
-
-Serves the demo page with its gateway at http://localhost:3004, with a simulated market. Everybody who can
+const COMMAND = {
+  name: "npm start",
+  about: `Serves the demo page with its gateway at http://localhost:3004, with a simulated market. Everybody who can
 reach this machine can use it. Takes no arguments. Settings are environment variables; docs/settings.md
 lists them.
 
   NATS_URL=nats://localhost:4222 npm start    messages of a NATS server, for example from 'npm run publish'
-  WS_PORT=8080 OPS_PORT=8081 npm start        other ports`;
+  WS_PORT=8080 OPS_PORT=8081 npm start        other ports`,
+};
 
 const BUILD = fileURLToPath(new URL("../../client/demo/build.ts", import.meta.url));
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const DEFAULTS = {
   AUTH_MODE: (process.env.JWT_SECRET ?? process.env.JWT_PUBLIC_KEY ?? process.env.JWKS_URL) ? "jwt" : "none",
   LOG_FORMAT: "pretty",
@@ -32,7 +33,7 @@ const DEFAULTS = {
   WS_SEND_BUFFER_BYTES: "65536",
   WS_THROTTLE_RECOVERY_SECONDS: "5",
 };
-readNoArguments(process.argv.slice(2), HELP);
+readNoArguments(process.argv.slice(2), COMMAND);
 for (const [variable, value] of Object.entries(DEFAULTS)) process.env[variable] ??= value;
 // Workers start here too, with the environment of their primary.
 if (cluster.isPrimary) process.env.DEMO_PAGE ??= await buildPage();
@@ -44,16 +45,17 @@ await import("./main.ts");
  */
 async function buildPage(): Promise<string> {
   const child = spawn(process.execPath, [BUILD], { stdio: ["ignore", "pipe", "inherit"] });
-  let stopped = false;
+  const endRequest = untilSignal({
+    endAtOnce: (signal) => {
+      child.kill("SIGKILL");
+      process.exit(exitCodeOf(signal));
+    },
+  });
   // There are no clients to drain yet, but the build must end before this process does.
-  const stop = () => {
-    stopped = true;
-    child.kill();
-  };
-  for (const signal of SIGNALS) process.on(signal, stop);
+  void endRequest.signal.then(() => child.kill());
   const [folder, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
-  if (stopped) process.exit(0);
-  for (const signal of SIGNALS) process.off(signal, stop);
+  if (endRequest.aborted.aborted) process.exit(0);
+  endRequest.dispose();
   if (code === 0) return folder;
   process.stderr.write(
     "odin-ws: the demo page could not be built (see above). Run npm ci, or set DEMO_PAGE to a folder with a built page\n",

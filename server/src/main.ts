@@ -16,13 +16,14 @@ import { runWorker } from "./process/worker.ts";
 
 const MIN_SECRET_BYTES = 32; // RFC 7518 §3.2, for HS256
 
-const HELP = `npm run gateway
-
-Starts the gateway: clients on port 3004, operations on 3002. Takes no arguments.
+const COMMAND = {
+  name: "npm run gateway",
+  about: `Starts the gateway: clients on port 3004, operations on 3002. Takes no arguments.
 Settings are environment variables; docs/settings.md lists them.
 
   NATS_URL=nats://localhost:4222 AUTH_MODE=none npm run gateway    a NATS server, without tokens
-  SOURCE=simulator AUTH_MODE=none npm run gateway                  no NATS: a simulated market`;
+  SOURCE=simulator AUTH_MODE=none npm run gateway                  no NATS: a simulated market`,
+};
 
 async function main(config: Config): Promise<void> {
   const log = createLog({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
@@ -43,7 +44,7 @@ async function main(config: Config): Promise<void> {
   await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, createGateway });
 }
 
-readNoArguments(process.argv.slice(2), HELP);
+readNoArguments(process.argv.slice(2), COMMAND);
 try {
   await main(readConfig(process.env));
   // A worker continues until its primary ends it. In the primary, everything has ended by now.

@@ -17,45 +17,13 @@ import {
   WS_PATH,
   WS_PORT,
 } from "@odin-ws/protocol";
-import { readNatsServers } from "@odin-ws/publisher/nats-servers";
+import { natsName, STREAM_SECRETS, STREAM_VARIABLES } from "@odin-ws/publisher/stream-settings";
+import { boolean, choice, list, decimal as number, url, whole } from "@odin-ws/settings/values";
 import { z } from "zod";
 
-const integer = (byDefault: number, min: number, max = Number.MAX_SAFE_INTEGER) =>
-  z
-    .string()
-    .regex(/^\d+$/, "must be a whole number")
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
-    .default(byDefault);
-const decimal = (byDefault: number, min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+(\.\d+)?$/, "must be a number")
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
-    .default(byDefault);
-const bool = (byDefault: boolean) =>
-  z
-    .enum(["true", "false"], "must be true or false")
-    .transform((text) => text === "true")
-    .default(byDefault);
-const choice = <const T extends readonly [string, ...string[]]>(values: T) =>
-  z.enum(values, `must be one of ${values.join(", ")}`);
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-const duration = (byDefault: string) =>
-  z
-    .string()
-    .regex(/^\d+(ms|s|m|h)$/, "must be a time such as 500ms, 30s, 5m or 1h")
-    .default(byDefault)
-    .transform((text) => Number.parseInt(text, 10) * UNITS[text.replace(/^\d+/, "") as keyof typeof UNITS]);
-const hasScheme = (text: string, schemes: readonly string[]): boolean =>
-  URL.canParse(text) && schemes.some((scheme) => text.startsWith(`${scheme}://`));
-const listed = (schemes: readonly string[]) => schemes.map((scheme) => `${scheme}://`).join(" or ");
-const url = (...schemes: string[]) =>
-  z.string().refine((text) => hasScheme(text, schemes), `must be a URL with ${listed(schemes)}`);
-const natsUrls = z.string().superRefine((text, context) => {
-  for (const message of readNatsServers(text).problems) context.addIssue({ code: "custom", message });
-});
+const integer = (byDefault: number, min: number, max?: number) => whole(min, max).default(byDefault);
+const decimal = (byDefault: number, min: number, max: number) => number(min, max).default(byDefault);
+const bool = (byDefault: boolean) => boolean().default(byDefault);
 const isRange = (text: string): boolean => {
   const [address = "", bits = ""] = text.split("/");
   const family = isIP(address);
@@ -69,45 +37,32 @@ const isPublicKey = (text: string): boolean => {
     return false;
   }
 };
-const list = z.string().transform((text) =>
-  text
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== ""),
-);
-const name = (what: string) =>
-  z.string().regex(/^[A-Za-z0-9_-]+$/, `must be a ${what}: letters, digits, - and _`);
 const percent = (byDefault: number, min = 0) => integer(byDefault, min, 100);
 
 /** One entry for each environment variable. */
 export const SETTINGS = {
-  NATS_URL: natsUrls
-    .optional()
-    .describe(
-      "NATS servers, comma separated: nats://HOST:4222, or tls://HOST:4222 to require TLS; with USER:PASSWORD@ or TOKEN@ " +
-        "(percent-encoded) before the host where the server needs a login; unset: the embedded simulator is the source",
-    ),
-  NATS_CREDS_FILE: z
-    .string()
-    .optional()
-    .describe("path of a NATS credentials file, used instead of a user or token in NATS_URL"),
-  JS_STREAM_NAME: name("stream name")
-    .default(STREAM_DEFAULTS.name)
-    .describe("name of the JetStream stream; the gateway creates it when it is missing"),
-  JS_STORAGE: choice(["file", "memory"])
-    .default("file")
-    .describe("storage of the stream, when the gateway creates it"),
-  JS_REPLICAS: integer(1, 1, 5).describe("replicas of the stream, when the gateway creates it"),
-  JS_STREAM_MAX_AGE: duration(`${STREAM_DEFAULTS.maxAgeSeconds}s`).describe(
+  NATS_URL: STREAM_VARIABLES.NATS_URL.describe(
+    "NATS servers, comma separated: nats://HOST:4222, or tls://HOST:4222 to require TLS; with USER:PASSWORD@ or TOKEN@ " +
+      "(percent-encoded) before the host where the server needs a login; unset: the embedded simulator is the source",
+  ),
+  NATS_CREDS_FILE: STREAM_VARIABLES.NATS_CREDS_FILE.describe(
+    "path of a NATS credentials file, used instead of a user or token in NATS_URL",
+  ),
+  JS_STREAM_NAME: STREAM_VARIABLES.JS_STREAM_NAME.describe(
+    "name of the JetStream stream; the gateway creates it when it is missing",
+  ),
+  JS_STORAGE: STREAM_VARIABLES.JS_STORAGE.describe("storage of the stream, when the gateway creates it"),
+  JS_REPLICAS: STREAM_VARIABLES.JS_REPLICAS.describe("replicas of the stream, when the gateway creates it"),
+  JS_STREAM_MAX_AGE: STREAM_VARIABLES.JS_STREAM_MAX_AGE.describe(
     "age after which a message leaves the gateway's history, and the stream when the gateway creates it",
   ),
-  JS_STREAM_MAX_MSGS: integer(STREAM_DEFAULTS.maxMessages, 1).describe(
+  JS_STREAM_MAX_MSGS: STREAM_VARIABLES.JS_STREAM_MAX_MSGS.describe(
     "messages in the gateway's history, and in the stream when the gateway creates it",
   ),
-  JS_STREAM_MAX_BYTES: integer(STREAM_DEFAULTS.maxBytes, 1024).describe(
+  JS_STREAM_MAX_BYTES: STREAM_VARIABLES.JS_STREAM_MAX_BYTES.describe(
     "bytes in the gateway's history, and in the stream when the gateway creates it",
   ),
-  JS_CONSUMER_NAME: name("consumer name")
+  JS_CONSUMER_NAME: natsName("consumer name")
     .default("ws-server")
     .describe("prefix of the name of this gateway's consumer, which is ephemeral"),
   SOURCE: choice(["jetstream", "poll", "simulator"])
@@ -134,11 +89,11 @@ export const SETTINGS = {
   WS_MAX_CONNECTS_PER_IP_PER_SECOND: integer(0, 0).describe(
     "new connections a second from one address; 0: no limit",
   ),
-  WS_TRUSTED_PROXIES: list
+  WS_TRUSTED_PROXIES: list()
     .refine((ranges) => ranges.every(isRange), "must be ranges like 10.0.0.0/8")
     .default([])
     .describe("CIDR ranges of proxies whose X-Forwarded-For is trusted, comma separated"),
-  WS_ALLOWED_ORIGINS: list
+  WS_ALLOWED_ORIGINS: list()
     .default([])
     .describe("origins whose pages may connect, comma separated; empty: all origins"),
   WS_CPU_LIMIT: decimal(1.9, 0.1, 1024).describe("cores that count as 100 % CPU"),
@@ -222,9 +177,9 @@ export const SETTINGS = {
 
 /** Settings whose values must not appear in messages. */
 export const SECRETS: ReadonlySet<string> = new Set([
+  ...STREAM_SECRETS,
   "JWT_SECRET",
   "JWT_PUBLIC_KEY",
-  "NATS_URL",
   "POLL_URL",
   "JWKS_URL",
 ]);

@@ -3,8 +3,8 @@
 import { repositoryFolder } from "../preview/record-stack.ts";
 import { runProgram } from "../preview/run-program.ts";
 import { stackNames } from "../preview/stack-config.ts";
-import { HELP, readLimitsOptions } from "./cli-options.ts";
+import { limitsCommand, readLimitsOptions } from "./cli-options.ts";
 import { limits } from "./limits.ts";
 
-const options = readLimitsOptions(process.argv.slice(2), stackNames(repositoryFolder));
-await runProgram(options, HELP, "npm run limits -- --stack prod --connections 45000", limits);
+const stacks = stackNames(repositoryFolder);
+await runProgram(limitsCommand(stacks), readLimitsOptions(process.argv.slice(2), stacks), limits);

@@ -1,10 +1,10 @@
 /** `npm run preview`: a stack's resources, cost and diagram, without a cloud. */
 
-import { HELP, readPreviewOptions } from "./cli-options.ts";
+import { previewCommand, readPreviewOptions } from "./cli-options.ts";
 import { preview } from "./preview.ts";
 import { repositoryFolder } from "./record-stack.ts";
 import { runProgram } from "./run-program.ts";
 import { stackNames } from "./stack-config.ts";
 
-const options = readPreviewOptions(process.argv.slice(2), stackNames(repositoryFolder));
-await runProgram(options, HELP, "npm run preview -- --stack prod", preview);
+const stacks = stackNames(repositoryFolder);
+await runProgram(previewCommand(stacks), readPreviewOptions(process.argv.slice(2), stacks), preview);

@@ -1,16 +1,12 @@
-/** What a command line was read as: options, mistakes, or a wish for help. */
-type Read<Options> = Options | { mistakes: string[] } | "help";
+import { type Command, type Read, valuesOrExit } from "@odin-ws/settings/command-line";
 
 /**
- * Ends the process with what a command-line program found out: 0 with its text on stdout, 1 with its failure on stderr, 2 with a line
- * for each mistake in the arguments and how to call it.
- *
- * @param example of a right call
+ * Runs a command-line program and ends the process: with 0 and the program's text on stdout, or with 1 and its error on stderr.
+ * Help and mistakes in the arguments end the process as for every command.
  */
 export async function runProgram<Options extends object>(
+  command: Command,
   options: Read<Options>,
-  help: string,
-  example: string,
   program: (options: Options) => Promise<string>,
 ): Promise<void> {
   // A program whose outputs fail rejects where nobody waits for it.
@@ -18,12 +14,9 @@ export async function runProgram<Options extends object>(
   process.on("uncaughtException", (error) => end(1, textOf(error)));
   // `npm run preview | head` is no error.
   process.stdout.on("error", () => process.exit(0));
-  if (options === "help") return end(0, `${help}\n`);
-  if ("mistakes" in options) {
-    return end(2, [...options.mistakes, `for example: ${example}; --help lists the options`, ""].join("\n"));
-  }
+  const values = valuesOrExit(command, options);
   try {
-    end(0, await program(options));
+    end(0, await program(values));
   } catch (error) {
     end(1, textOf(error));
   }

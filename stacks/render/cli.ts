@@ -3,8 +3,9 @@
 import { fileURLToPath } from "node:url";
 import { runProgram } from "../preview/run-program.ts";
 import { stackNames } from "../preview/stack-config.ts";
-import { HELP, readRenderOptions, render } from "./render.ts";
+import { readRenderOptions, render, renderCommand } from "./render.ts";
 
 const folder = fileURLToPath(new URL("../../", import.meta.url));
-const options = readRenderOptions(process.argv.slice(2), stackNames(folder));
-await runProgram(options, HELP, "npm run render -- --stack staging", async (read) => render(read, folder));
+const stacks = stackNames(folder);
+const options = readRenderOptions(process.argv.slice(2), stacks);
+await runProgram(renderCommand(stacks), options, async (read) => render(read, folder));

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { MANIFEST, manifest } from "@odin-ws/infra";
 import { localOptions, monitoringFiles } from "@odin-ws/monitoring";
+import { type Command, option, type Read, readCommand } from "@odin-ws/settings/command-line";
+import { choice, nonEmpty } from "@odin-ws/settings/values";
 import { parseConfig } from "../config/config.ts";
-import type { Mistake } from "../config/values.ts";
 import { monitoringOptions } from "../monitoring/options.ts";
 import { readStack } from "../preview/stack-config.ts";
 
@@ -16,54 +16,40 @@ export interface RenderOptions {
   out: string | undefined;
 }
 
-export const HELP = `npm run render -- --stack STACK [--out FOLDER]
-
-Writes the files of a stack's monitoring as its bucket has them: Prometheus with its rules, Alertmanager, Loki, Grafana
-with its dashboards, the log shippers. Needs no cloud, no login and no secrets, and changes nothing elsewhere.
-
-  --stack STACK   whose Pulumi.STACK.yaml is used, for example staging; local: for monitoring/compose.yml,
-                  with build/monitoring/logs for the gateway's log
-  --out FOLDER    where they are written (build/monitoring/STACK)
-  --help          shows this`;
-
 const LOCAL = "local";
 const RENDERED = join("build", "monitoring"); // in the repository's folder
 /** Beside the files of a laptop: `npm start` writes its log there for the log shipper of monitoring/compose.yml. */
 const LOGS = join(RENDERED, "logs");
 
 /**
- * Reads the arguments after the script's name.
+ * The command line of `npm run render`.
  *
  * @param stacks the names that --stack may have, besides `local`
- * @returns the options, what is wrong with them (a line each), or "help"
  */
-export function readRenderOptions(
-  args: string[],
-  stacks: readonly string[],
-): RenderOptions | { mistakes: string[] } | "help" {
-  let parsed: ReturnType<typeof parse>;
-  try {
-    parsed = parse(args);
-  } catch (error) {
-    return { mistakes: [String((error as Error).message).split("\n")[0] ?? ""] };
-  }
-  const { stack, out, help } = parsed.values;
-  if (help) return "help";
-  const known = [...stacks, LOCAL];
-  const mistakes: Mistake[] = [];
-  if (stack === undefined) mistakes.push(`--stack is missing: one of ${known.join(", ")}`);
-  else if (!known.includes(stack)) mistakes.push(`--stack is ${stack}: one of ${known.join(", ")}`);
-  if (out === "") mistakes.push("--out is empty: a path");
-  if (mistakes.length > 0 || stack === undefined) return { mistakes };
-  return { stack, out };
-}
+export const renderCommand = (stacks: readonly string[]) =>
+  ({
+    name: "npm run render",
+    usage: "npm run render -- --stack STACK [--out FOLDER]",
+    about: `Writes the files of a stack's monitoring as its bucket has them: Prometheus with its rules, Alertmanager, Loki, Grafana
+with its dashboards, the log shippers. Needs no cloud, no login and no secrets, and changes nothing elsewhere.`,
+    options: {
+      stack: option(
+        "STACK",
+        choice([...stacks, LOCAL]).describe(
+          "the stack whose Pulumi.STACK.yaml is used, for example staging; local: for monitoring/compose.yml, with " +
+            "build/monitoring/logs for the gateway's log",
+        ),
+      ),
+      out: option(
+        "FOLDER",
+        nonEmpty().optional().describe("folder in which the files are written (build/monitoring/STACK)"),
+      ),
+    },
+  }) satisfies Command;
 
-function parse(args: string[]) {
-  return parseArgs({
-    args,
-    options: { stack: { type: "string" }, out: { type: "string" }, help: { type: "boolean" } },
-  });
-}
+/** Reads the arguments after the script's name. */
+export const readRenderOptions = (args: readonly string[], stacks: readonly string[]): Read<RenderOptions> =>
+  readCommand(renderCommand(stacks), args);
 
 /**
  * A stack's monitoring files as its bucket has them, the manifest with them.

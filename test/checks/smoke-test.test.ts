@@ -287,7 +287,13 @@ test("wrong arguments are reported all at once, with the usage", async () => {
     "http://127.0.0.1:3004/ws",
   );
   assert.equal(code, 2);
-  for (const mistake of [/the URL must be ws:/, /--deadline/, /--auth/, /go together/, /^npm run smoke -- /m])
+  for (const mistake of [
+    /^URL must be ws:/m,
+    /^ODIN_SMOKE_DEADLINE_SECONDS must be a number from/m,
+    /^ODIN_SMOKE_AUTH must be one of jwt, none/m,
+    /go together/,
+    /^npm run smoke -- --help/m,
+  ])
     has(output, mistake);
   assert.equal((await smoke({})).code, 2);
   const token = await smoke({}, "ws://127.0.0.1:3004/ws?auth=abc");

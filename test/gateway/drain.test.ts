@@ -5,10 +5,11 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
+import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
 import { connect, isEnvelope, refusal } from "../harness/client.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
 import type { Owner } from "../harness/owner.ts";
-import { eventually, within } from "../harness/wait.ts";
+import { eventually, pause, within } from "../harness/wait.ts";
 
 const CLIENTS = 40;
 
@@ -99,6 +100,7 @@ describe("drain", { concurrency: true }, () => {
       const clients = await crowd(t, gateway);
       gateway.process.signal(first);
       await gateway.health(503, 5000);
+      await pause(SAME_SIGNAL_MS + 100);
       const start = Date.now();
       gateway.process.signal(second);
       await within("exit", gateway.process.exited);

@@ -187,7 +187,7 @@ export class TestClient {
 /** Connects and waits for the welcome. @throws Refused */
 export async function connect(
   owner: Owner,
-  gateway: Gateway,
+  gateway: Pick<Gateway, "wsPort">,
   options: ConnectOptions = {},
 ): Promise<TestClient> {
   const { token, headers = {}, path = "/ws", deflate = false, autoPong = true } = options;

@@ -3,6 +3,7 @@
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
 import { type Answer, get } from "../harness/http.ts";
 import { type Nats, STREAM, startNats, withoutNats } from "../harness/nats.ts";
 import type { Owner } from "../harness/owner.ts";
@@ -140,8 +141,8 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
   test("a wrong request changes nothing, and the answer says what was expected", async (t) => {
     const { service } = await setUp(t, { AUTOSTART: "false" });
     for (const [body, pattern] of [
-      ["", /no JSON.*"rate": 30/],
-      ["{", /no JSON/],
+      ["", /not JSON.*"rate": 30/],
+      ["{", /not JSON/],
       ["[]", /must be an object/],
       [null, /must be an object/],
       [{}, /^rate must be a number from 0 to 100000/],
@@ -151,7 +152,7 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
       ['{"rate": 1e999}', /^rate must be/],
       [{ rate: 30, seconds: 0 }, /^seconds must be a number from 0\.1 to 86400/],
       [{ rate: "x", seconds: "y" }, /^rate must be .*; seconds must be/],
-      [{ rate: 30, second: 5 }, /"second" is not known/],
+      [{ rate: 30, second: 5 }, /"second" is not a known field/],
     ] as const) {
       const { status, body: answer } = await service.setRate(body);
       assert.equal(status, 400, JSON.stringify(body));
@@ -210,9 +211,10 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     }
     await eventually("the first signal", () => /"ending"/.test(hasty.process.output));
     assert.deepEqual(await hasty.health(503), ["ending"]);
-    await pause(300);
+    patient.process.signal("SIGTERM"); // Within a moment of the first: the same signal.
+    await pause(SAME_SIGNAL_MS + 100);
     hasty.process.signal("SIGTERM");
-    assert.equal((await within("end of the second", hasty.process.exited, 2000)).code, 1);
+    assert.equal((await within("end of the second", hasty.process.exited, 2000)).code, 143);
     assert.equal((await within("end", patient.process.exited)).code, 1);
     assert.match(patient.process.output, /\d+ accepted events are not known to be stored/);
   });
@@ -231,7 +233,7 @@ describe("settings of the publisher service", () => {
       wrong.output
         .trim()
         .split("\n")
-        .map((line) => line.match(/^odin-ws publisher: ([A-Z_]+): /)?.[1])
+        .map((line) => line.match(/^odin-ws publisher: ([A-Z_]+) must be /)?.[1])
         .toSorted(),
       ["NATS_URL", "RATE", "TOKENS"],
     );
@@ -242,6 +244,6 @@ describe("settings of the publisher service", () => {
     await first.health(503);
     const { code, output } = await run({ PUBLISHER_PORT: port });
     assert.equal(code, 1);
-    assert.match(output, new RegExp(`PUBLISHER_PORT: ${port} is taken`));
+    assert.match(output, new RegExp(`PUBLISHER_PORT: port ${port} is already in use`));
   });
 });

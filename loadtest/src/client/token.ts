@@ -1,13 +1,7 @@
-/** A JWT (HS256) for each connection: a gateway limits the connections of one user. */
+import { signToken } from "@odin-ws/protocol/token";
 
-import { createHmac } from "node:crypto";
+const LIFETIME_SECONDS = 86_400; // 24 h: no load test runs longer
 
-const LIFETIME = 86_400; // a day, in seconds: the longest run
-
-const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
-
-export function tokenFor(secret: string, connection: number): string {
-  const exp = Math.floor(Date.now() / 1000) + LIFETIME;
-  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: `loadtest-${connection}`, exp })}`;
-  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
-}
+/** A token for one connection. Every connection is a user of its own, because a gateway limits the connections of a user. */
+export const tokenFor = (secret: string, connection: number): string =>
+  signToken(secret, { user: `loadtest-${connection}`, lifetimeSeconds: LIFETIME_SECONDS });

@@ -102,7 +102,7 @@ export async function runInProcess(
   const latencyLimit = args.includes("--max-p99") ? [] : ["--max-p99", "60000"];
   const where = ["--url", url, "--metrics", metrics, ...(own ? ["--nats", "nats://127.0.0.1:1"] : [])];
   const options = readOptions([...args, ...given, ...latencyLimit, ...where], {});
-  if (options === "help" || "problems" in options) throw new Error(JSON.stringify(options));
+  if (options === "help" || "mistakes" in options) throw new Error(JSON.stringify(options));
   const expected = new ExpectedMessages();
   const plan = own ? OWN : marketPlan(CONNECTIONS, RATE, { tokens: TOKENS, rate: RATE });
   const feed = own

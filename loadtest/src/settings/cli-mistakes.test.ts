@@ -112,9 +112,9 @@ describe("a load test that cannot run", { concurrency: 8 }, () => {
       stderr
         .trim()
         .split("\n")
-        .map((line) => line.split(":")[0])
+        .map((line) => line.split(" ")[0])
         .toSorted(),
-      ['"soak" is not a scenario', "--duration", "TARGET_CONNECTIONS"],
+      ["--duration", "SCENARIO", "TARGET_CONNECTIONS", "npm"],
     );
   });
 

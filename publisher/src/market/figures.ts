@@ -18,14 +18,14 @@ const TEXTS = [
   "Sold half, keeping the rest for fun.",
 ];
 
-/** An address as on Solana. */
+/** An address in the format of Solana. */
 export const address = (random: Random): string => random.text(44, BASE58);
 
-/** What a body is made from. */
+/** The data that a body is made from. */
 export interface Scene {
   token: Token;
   random: Random;
-  /** Addresses of those who trade. */
+  /** Addresses of the traders. */
   wallets: readonly string[];
   /** The event's id. */
   id: string;
@@ -33,7 +33,7 @@ export interface Scene {
   now: number;
 }
 
-/** Makes the body of each event of a token, and moves the token's figures accordingly. */
+/** Makes the body of each kind of event, and changes the token's figures to match. */
 export const figures: { [Event in TokenEvent]: (scene: Scene) => TokenData[Event] } = {
   trade: ({ token, random, wallets, id, now }) => {
     token.step(random, now);

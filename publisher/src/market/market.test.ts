@@ -17,7 +17,7 @@ function run(market: Market, count: number, start = NOON): MarketEvent[] {
 
 const sizeOf = ({ data }: MarketEvent): number => Buffer.byteLength(JSON.stringify(data));
 
-test("the same seed and times give the same market, another seed another one", () => {
+test("the same seed and times give the same market, another seed gives another market", () => {
   const seeds = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
   fc.assert(
     fc.property(seeds, fc.integer({ min: 1, max: 300 }), (seed, tokens) => {
@@ -32,12 +32,12 @@ test("the same seed and times give the same market, another seed another one", (
   assert.notEqual(bodies(1), bodies(1 + 2 ** 32));
 });
 
-test("ids are unique, also of the next run with the same seed", () => {
+test("ids are unique, also among runs with the same seed", () => {
   const ids = [...run(new Market(), 2_000), ...run(new Market(), 2_000, NOON + 7)].map(({ id }) => id);
   assert.equal(new Set(ids).size, ids.length);
 });
 
-test("all kinds come, trades most of all, and each can be published", () => {
+test("all kinds of events occur, trades most often, and each can be published", () => {
   const market = new Market({ seed: 5 });
   const events = run(market, 20_000);
   const counts = Map.groupBy(events, ({ event }) => event);
@@ -84,7 +84,7 @@ test("symbols are unique, start with the majors and are channels", () => {
   for (const symbol of symbols) assert.match(symbol, /^[A-Z0-9]{2,16}$/);
 });
 
-test("prices stay within bounds and move", () => {
+test("prices change and stay within their limits", () => {
   const prices = new Map<string, number[]>();
   for (const { event, subject, data } of run(new Market({ seed: 11 }), 40_000)) {
     if (event !== "trade") continue;
@@ -102,7 +102,7 @@ test("prices stay within bounds and move", () => {
   assert.ok(Math.min(...btc) > 10_000 && Math.max(...btc) < 500_000);
 });
 
-test("bodies have the size of real ones", () => {
+test("bodies have realistic sizes", () => {
   const market = new Market({ seed: 4 });
   for (const event of run(market, 5_000)) {
     const size = sizeOf(event);
@@ -113,7 +113,7 @@ test("bodies have the size of real ones", () => {
   assert.ok(sizeOf(trending) > 10_000 && sizeOf(trending) < 20_000, `${sizeOf(trending)} bytes`);
 });
 
-test("trending holds the 100 largest by volume, or all", () => {
+test("the trending list has the 100 tokens with the largest volume, or all tokens", () => {
   const rows = new Market({ seed: 4 }).trending(NOON).data as {
     rank: number;
     symbol: string;
@@ -145,7 +145,7 @@ test("wrong numbers are refused", () => {
   assert.throws(() => startMarket({ rate: 1, trendingSeconds: 0 }, () => {}), /trendingSeconds must be/);
 });
 
-test("a running market emits trending at once and events at its rate, until stopped from within", async () => {
+test("a running market emits the trending list at once and events at its rate, until its listener stops it", async () => {
   const { promise, resolve } = Promise.withResolvers<number>();
   const events: MarketEvent[] = [];
   const start = performance.now();
@@ -157,11 +157,11 @@ test("a running market emits trending at once and events at its rate, until stop
   });
   const took = await promise;
   assert.equal(events[0]?.event, "trending");
-  assert.equal(events.length, 501, "nothing comes after stop()");
+  assert.equal(events.length, 501, "no event comes after stop()");
   assert.ok(took >= 490, `500 events at 1,000/s took ${took} ms`);
 });
 
-test("the rate changes while the market runs; 0 pauses all of it", async () => {
+test("the rate changes while the market runs; 0 pauses all events", async () => {
   let events = 0;
   const count = async (ms: number): Promise<{ emitted: number; took: number }> => {
     const [before, start] = [events, performance.now()];
@@ -171,7 +171,7 @@ test("the rate changes while the market runs; 0 pauses all of it", async () => {
   const market = startMarket({ rate: 0, trendingSeconds: 0.1 }, () => {
     events++;
   });
-  assert.equal((await count(150)).emitted, 0, "it starts paused");
+  assert.equal((await count(150)).emitted, 0, "the market starts paused");
   for (const rate of [400, 40]) {
     market.setRate(rate);
     const { emitted, took } = await count(1_000);
@@ -182,13 +182,13 @@ test("the rate changes while the market runs; 0 pauses all of it", async () => {
   market.setRate(0);
   assert.equal((await count(300)).emitted, 0, "paused");
   market.setRate(100);
-  assert.ok((await count(300)).emitted < 40, "what was not emitted in the pause is not made up for");
+  assert.ok((await count(300)).emitted < 40, "events of the pause are not emitted late");
   market.stop();
   market.setRate(1_000);
-  assert.equal((await count(100)).emitted, 0, "stopped is stopped");
+  assert.equal((await count(100)).emitted, 0, "a stopped market emits no event");
 });
 
-test("a rate changed from within holds at once", async () => {
+test("a rate that the listener sets is used at once", async () => {
   let events = 0;
   const market = startMarket({ rate: 100_000 }, () => {
     if (++events === 5) market.setRate(0);
@@ -197,7 +197,7 @@ test("a rate changed from within holds at once", async () => {
   assert.equal(events, 5);
 });
 
-/** Everything that a file imports, directly or not. */
+/** All modules that a file imports, directly or indirectly. */
 async function importsOf(url: URL, found = new Set<string>()): Promise<Set<string>> {
   for (const [, name = ""] of (await readFile(url, "utf8")).matchAll(/ from "([^"]+)"/g)) {
     if (found.has(name)) continue;
@@ -207,7 +207,7 @@ async function importsOf(url: URL, found = new Set<string>()): Promise<Set<strin
   return found;
 }
 
-test("the market needs no NATS: the gateway embeds it", async () => {
+test("the market does not import NATS, because the gateway embeds the market", async () => {
   const imports = await importsOf(new URL("market.ts", import.meta.url));
   assert.deepEqual(
     [...imports].filter((name) => !name.startsWith(".")),

@@ -1,4 +1,4 @@
-/** A simulated token market: the source of the demo and of `npm run publish`. Needs no NATS. */
+/** A simulated token market, for the demo and for `npm run publish`. Does not depend on NATS. */
 
 import { GLOBAL, type GlobalEvent, subjectOf, type TokenEvent } from "@odin-ws/protocol";
 import { address, figures, newListing, trendingList } from "./figures.ts";
@@ -8,13 +8,13 @@ import { MAJOR_COUNT, Token } from "./tokens.ts";
 
 /** One event of the market, ready to publish. */
 export interface MarketEvent {
-  /** Unique, also between runs that do not start in the same millisecond with the same seed. */
+  /** Unique, also among runs, unless two runs have the same seed and start in the same millisecond. */
   id: string;
   /** `odin.token.BTC.trade` or `odin.global.trending`. */
   subject: string;
-  /** `trade`. */
+  /** For example `trade`. */
   event: string;
-  /** The body, JSON; an array for `trending`. */
+  /** The body, which can be written as JSON. An array for `trending`. */
   data: object;
 }
 
@@ -25,7 +25,7 @@ export interface MarketOptions {
   seed?: number;
 }
 
-// Percent of events; a creation is followed by its listing.
+// Percent of all events. A listing follows each creation.
 const MIX: readonly [TokenEvent, number][] = [
   ["trade", 62],
   ["liquidity", 10],
@@ -39,7 +39,7 @@ const MIX: readonly [TokenEvent, number][] = [
   ["creation", 0.5],
 ];
 const MIX_TOTAL = MIX.reduce((sum, [, share]) => sum + share, 0);
-/** Part of the events that are about the token created last: everybody looks at it. */
+/** Share of the events that concern the newest token, which attracts attention. */
 const NEWEST_SHARE = 0.05;
 const TRENDING_COUNT = 100;
 const WALLETS = 500;
@@ -53,7 +53,7 @@ export class Market {
   readonly #seed: number;
   readonly #tokens: Token[] = [];
   readonly #wallets: readonly string[];
-  // Sums of the tokens' weights, for a choice by weight.
+  // Running sums of the weights of the tokens, to pick a token by its weight.
   readonly #weights: number[] = [];
   #tokensMade = 0;
   #events = 0;
@@ -74,13 +74,13 @@ export class Market {
     let sum = 0;
     for (let n = 0; n < tokens; n++) {
       this.#tokens.push(this.#newToken());
-      // A few tokens have most of the market's events.
+      // A few tokens have most of the events.
       sum += 1 / (n + 1) ** 0.8;
       this.#weights.push(sum);
     }
   }
 
-  /** Symbols on the market now, the established ones first. */
+  /** Symbols on the market now, established tokens first. */
   get symbols(): string[] {
     return this.#tokens.map(({ symbol }) => symbol);
   }
@@ -108,7 +108,7 @@ export class Market {
     return { id: this.#newId(now), subject: subjectOf(`${GLOBAL}.${event}`), event, data };
   }
 
-  // The time makes it new in another run with the same seed: the stream would drop a known id as a repetition.
+  // The time makes the id different in another run with the same seed: the stream would drop an id that it has stored.
   #newId(now: number): string {
     return `${now.toString(36)}-${this.#seed.toString(36)}-${(++this.#events).toString(36)}`;
   }
@@ -139,8 +139,8 @@ export class Market {
     return this.#tokens[from] ?? this.#random.pick(this.#tokens);
   }
 
-  // A new token takes the place of the least traded one, so that the market keeps its size. The first half stays, and the
-  // majors do: a market of nothing else only announces new ones.
+  // A new token replaces the token with the smallest volume, so that the market keeps its size. The first half of the market
+  // and the majors are never replaced: a market that has no other tokens only announces new tokens.
   #create(): Token {
     const token = this.#newToken();
     const established = Math.max(Math.ceil(this.#tokens.length / 2), MAJOR_COUNT);
@@ -156,17 +156,17 @@ export class Market {
 }
 
 export interface StartMarketOptions extends MarketOptions {
-  /** Events per second beside trending, up to 100,000; 0: paused, nothing at all is emitted. */
+  /** Events per second, not counting the trending list, up to 100,000. 0: paused, no event is emitted. */
   rate: number;
-  /** Seconds between two trending lists; the first comes at once. Default 5. */
+  /** Seconds between two trending lists. The first list is emitted at once. Default 5. */
   trendingSeconds?: number;
-  /** Told when the process stood still for more than a second and that many events were left out. */
+  /** Called with the number of skipped events after the process was blocked for more than a second. */
   onSkip?: (events: number) => void;
 }
 
 export interface RunningMarket {
   /**
-   * Changes the rate from now on; 0 pauses, trending too.
+   * Changes the rate from now on. 0 pauses all events, also the trending list.
    *
    * @throws RangeError
    */
@@ -175,8 +175,8 @@ export interface RunningMarket {
 }
 
 export const MAX_RATE = 100_000;
-// Above 100 events/s several are emitted at a time: timers are no finer.
-const MIN_TICK = 10; // ms
+// Above 100 events/s, several events are emitted at a time, because timers are not precise enough.
+const MIN_TICK_MS = 10;
 
 function checkRate(rate: number): void {
   if (rate >= 0 && rate <= MAX_RATE) return;
@@ -184,8 +184,8 @@ function checkRate(rate: number): void {
 }
 
 /**
- * Runs a market in real time: `rate` events per second on the average of any second, without drift. What a busy process has
- * missed is made up for, up to a second's worth; the rest is left out and told to `onSkip`.
+ * Runs a market in real time: `rate` events per second on average, without drift. After the process was blocked, missed
+ * events are emitted late, up to the events of one second. The rest is skipped and reported to `onSkip`.
  *
  * @throws RangeError
  */
@@ -203,8 +203,9 @@ export function startMarket(options: StartMarketOptions, emit: (event: MarketEve
   const tick = (): void => {
     const due = pace.due(performance.now());
     const now = Date.now();
-    // Scheduled first: what `emit` throws must not stop the market, and `emit` may stop it or change its rate.
-    const scheduled = setTimeout(tick, Math.max(MIN_TICK, pace.next - performance.now()));
+    // The next tick is scheduled first: an error that `emit` throws must not stop the market, and `emit` may stop the market or
+    // change its rate.
+    const scheduled = setTimeout(tick, Math.max(MIN_TICK_MS, pace.next - performance.now()));
     timer = scheduled;
     if (due.skipped > 0) onSkip?.(due.skipped);
     if (due.trending && timer === scheduled && !stopped) emit(market.trending(now));

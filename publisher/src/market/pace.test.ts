@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Pace } from "./pace.ts";
 
-test("trending is due at once and then at each interval, events one step after the other", () => {
+test("the trending list is due at once and then at each interval, events at each step", () => {
   const pace = new Pace({ rate: 4, trendingSeconds: 1 }, 1_000);
   assert.deepEqual(pace.due(1_000), { events: 0, trending: true, skipped: 0 });
   assert.equal(pace.next, 1_250);
@@ -13,7 +13,7 @@ test("trending is due at once and then at each interval, events one step after t
   assert.equal(pace.next, 2_250);
 });
 
-test("looked at in any rhythm, the number of events is that of the time passed", () => {
+test("the number of events depends on the time that has passed, and not on when due() is called", () => {
   const rhythm = fc.array(fc.double({ min: 0.1, max: 900, noNaN: true }), { minLength: 1, maxLength: 200 });
   fc.assert(
     fc.property(fc.double({ min: 0.1, max: 5_000, noNaN: true }), rhythm, (rate, steps) => {
@@ -35,13 +35,13 @@ test("looked at in any rhythm, the number of events is that of the time passed",
   );
 });
 
-test("a standstill is made up for up to a second, the rest is counted", () => {
+test("after a pause of the process, the events of one second are emitted late and the rest is counted", () => {
   const pace = new Pace({ rate: 100, trendingSeconds: 5 }, 0);
   assert.deepEqual(pace.due(60_000), { events: 100, trending: true, skipped: 5_900 });
   assert.deepEqual(pace.due(60_010), { events: 1, trending: false, skipped: 0 });
 });
 
-test("another rate holds from the moment it is set; trending keeps its interval", () => {
+test("a new rate is used from the moment it is set; the trending list keeps its interval", () => {
   const pace = new Pace({ rate: 100, trendingSeconds: 1 }, 0);
   assert.deepEqual(pace.due(500), { events: 50, trending: true, skipped: 0 });
   pace.setRate(10, 700);

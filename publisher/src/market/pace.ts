@@ -1,4 +1,4 @@
-/** Says how many events are due at a time, without drift. Knows no clock. */
+/** Computes how many events are due at a time, without drift. Uses no clock. */
 
 export interface PaceOptions {
   /** Events per second. */
@@ -6,46 +6,46 @@ export interface PaceOptions {
   trendingSeconds: number;
 }
 
-/** What is due now. */
+/** Events that are due now. */
 export interface Due {
   events: number;
   trending: boolean;
-  /** Events that are left out, because the process stood still too long to make up for them. */
+  /** Events that are skipped, because the process was blocked for too long to emit them late. */
   skipped: number;
 }
 
-const SECOND = 1_000; // ms
-/** After a standstill, at most this much is made up for: more would be a flood of stale prices. */
-const MAX_CATCH_UP = 1_000; // ms
+const SECOND_MS = 1_000;
+/** After the process was blocked, the events of this time are emitted late. More events would be a flood of old prices. */
+const MAX_CATCH_UP_MS = 1_000;
 
 export class Pace {
   readonly #trendingEvery: number;
   readonly #start: number;
   #rate: number;
-  // Since when this rate holds, and how many events were due since then.
+  // When this rate was set, and how many events were due since then.
   #rateStart: number;
   #events = 0;
   #trendings = 0;
 
-  /** Times are milliseconds of any clock that only goes forward. */
+  /** Times are milliseconds of any clock that never goes back. */
   constructor({ rate, trendingSeconds }: PaceOptions, now: number) {
     this.#rate = rate;
-    this.#trendingEvery = trendingSeconds * SECOND;
+    this.#trendingEvery = trendingSeconds * SECOND_MS;
     this.#start = now;
     this.#rateStart = now;
   }
 
-  /** From now on this rate holds; what was due before and not asked for is left out. */
+  /** Uses this rate from now on. Events that were due and that nobody asked for are skipped. */
   setRate(rate: number, now: number): void {
     this.#rate = rate;
     this.#rateStart = now;
     this.#events = 0;
   }
 
-  /** Trending is due at once, then at each interval; the first event after one step. */
+  /** The trending list is due at once and then at each interval. The first event is due after one step. */
   due(now: number): Due {
-    const behind = Math.floor(((now - this.#rateStart) * this.#rate) / SECOND) - this.#events;
-    const most = Math.max(1, Math.ceil((MAX_CATCH_UP * this.#rate) / SECOND));
+    const behind = Math.floor(((now - this.#rateStart) * this.#rate) / SECOND_MS) - this.#events;
+    const most = Math.max(1, Math.ceil((MAX_CATCH_UP_MS * this.#rate) / SECOND_MS));
     const events = Math.min(behind, most);
     this.#events += behind;
     const trendings = Math.floor((now - this.#start) / this.#trendingEvery) + 1;
@@ -54,9 +54,9 @@ export class Pace {
     return { events, trending, skipped: behind - events };
   }
 
-  /** When something is due next. */
+  /** When the next event or trending list is due. */
   get next(): number {
-    const event = this.#rateStart + ((this.#events + 1) * SECOND) / this.#rate;
+    const event = this.#rateStart + ((this.#events + 1) * SECOND_MS) / this.#rate;
     return Math.min(event, this.#start + this.#trendings * this.#trendingEvery);
   }
 }

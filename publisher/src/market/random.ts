@@ -1,4 +1,4 @@
-/** Random numbers that are the same for the same seed (sfc32). */
+/** Random numbers (sfc32). The same seed gives the same numbers. */
 export class Random {
   #a: number;
   #b: number;
@@ -9,11 +9,11 @@ export class Random {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
     this.#c = 0x9e3779b9;
-    // The first numbers still look like the seed.
+    // The first numbers are too similar to the seed, so they are not used.
     for (let n = 0; n < 12; n++) this.next();
   }
 
-  /** From 0 to below 1. */
+  /** A number from 0 to below 1. */
   next(): number {
     const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0;
     this.#counter = (this.#counter + 1) | 0;
@@ -28,7 +28,7 @@ export class Random {
     return Math.floor(this.next() * end);
   }
 
-  /** Normally distributed, mean 0, standard deviation 1 (Box and Muller). */
+  /** A normally distributed number with mean 0 and standard deviation 1 (Box-Muller). */
   normal(): number {
     return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
   }

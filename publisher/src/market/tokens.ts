@@ -1,4 +1,4 @@
-/** The simulated market's tokens: their names, and a price that walks. */
+/** The tokens of the simulated market: their names, and a price that changes at random. */
 
 import type { Random } from "./random.ts";
 
@@ -27,45 +27,45 @@ const FIRST = "MOON DOGE CAT PEPE FROG SHIBA BABY ROCKET WOJAK CHAD GIGA PONKE M
 );
 const SECOND = "WIF INU COIN AI X CASH SWAP PUMP ELON HAT KING LAMBO FI BONK MOON DAO".split(" ");
 
-/** The nth name of a token, from 0: majors first, then what memecoins are called, without end and without repetition. */
+/** The nth name of a token, from 0: first the majors, then names of memecoins. No two names are equal. */
 export function tokenName(n: number): { symbol: string; name: string } {
   const major = MAJORS[n];
   if (major !== undefined) return { symbol: major[0], name: major[1] };
   const index = n - MAJORS.length;
   const round = Math.floor(index / (FIRST.length * SECOND.length));
-  // Neighbours differ in both words: every first word meets every second one once a round.
+  // Names that follow each other differ in both words. A round has every pair of a first and a second word once.
   const first = FIRST[index % FIRST.length] ?? "";
   const second = SECOND[(index + Math.floor(index / FIRST.length)) % SECOND.length] ?? "";
   const title = `${first.charAt(0)}${first.slice(1).toLowerCase()} ${second.charAt(0)}${second.slice(1).toLowerCase()}`;
   return { symbol: `${first}${second}${round || ""}`, name: round === 0 ? title : `${title} ${round}` };
 }
 
-const DAY = 86_400_000; // ms
-// The logarithm of price over base price stays within this: a factor of about 7 both ways.
+const DAY_MS = 86_400_000; // 24 h
+// Largest absolute logarithm of price over base price: a factor of about 7 up or down.
 const BOUND = 2;
-// How strongly it is drawn back to the base, per step.
+// Share by which a step moves that logarithm back to 0.
 const PULL = 0.0005;
 
 const clamp = (value: number, limit: number): number => Math.max(-limit, Math.min(limit, value));
 
-/** Rounds to this many digits that count, so that both $64,012.34 and $0.0000098123 look like prices. */
+/** Rounds to this many significant digits, so that both $64,012.34 and $0.0000098123 look like prices. */
 export const round = (value: number, digits = 8): number => Number(value.toPrecision(digits));
 
 export class Token {
   readonly symbol: string;
   readonly name: string;
-  /** Where the token lives, and its pool: 44 characters of base 58, as on Solana. */
+  /** Addresses of the token and of its pool: 44 characters of base 58, as on Solana. */
   readonly address: string;
   readonly pool: string;
   readonly supply: number;
   readonly #base: number;
-  // Of one step, as part of the price.
+  // Standard deviation of one step, as a share of the price.
   readonly #volatility: number;
-  // Logarithms of price over base: now, and what 24 h ago was about.
+  // Logarithms of price over base price: now, and approximately 24 h ago.
   #log = 0;
   #logBefore: number;
   #updatedAt: number | undefined;
-  /** US dollars traded in the last 24 h, about. */
+  /** US dollars traded in the last 24 h, approximately. */
   volume24h: number;
   trades24h: number;
   liquidity: number;
@@ -84,7 +84,7 @@ export class Token {
     this.#base = major?.[2] ?? 10 ** (-5 + 4 * random.next());
     this.#volatility = major === undefined ? 0.004 + 0.01 * random.next() : 0.001;
     this.#logBefore = clamp(0.15 * random.normal(), BOUND);
-    // The market does not shrink however many tokens have been made.
+    // Limited, so that later tokens do not become smaller without end.
     const size = (major === undefined ? 2e6 : 4e8) / (1 + Math.min(n, 200) / 8);
     this.volume24h = round(size * (0.5 + random.next()), 6);
     this.trades24h = Math.ceil(this.volume24h / 900);
@@ -97,7 +97,7 @@ export class Token {
   get price(): number {
     return round(this.#base * Math.exp(this.#log));
   }
-  /** Percent. */
+  /** In percent. */
   get change24h(): number {
     return Number((100 * Math.expm1(this.#log - this.#logBefore)).toFixed(2));
   }
@@ -105,16 +105,16 @@ export class Token {
     return Math.round(this.price * this.supply);
   }
 
-  /** Lets time pass: what is older than 24 h leaves the day's figures little by little. */
+  /** Lets time pass: events that are older than 24 h leave the figures of the day gradually. */
   #age(now: number): void {
-    const part = Math.min(1, Math.max(0, now - (this.#updatedAt ?? now)) / DAY);
+    const part = Math.min(1, Math.max(0, now - (this.#updatedAt ?? now)) / DAY_MS);
     this.#updatedAt = now;
     this.#logBefore += (this.#log - this.#logBefore) * part;
     this.volume24h *= 1 - part;
     this.trades24h *= 1 - part;
   }
 
-  /** One step of the price; the step is normal in the logarithm, so the price never reaches 0. */
+  /** Changes the price by one step. The logarithm of the step is normally distributed, so the price never reaches 0. */
   step(random: Random, now: number): void {
     this.#age(now);
     this.#log = clamp(this.#log * (1 - PULL) + this.#volatility * random.normal(), BOUND);

@@ -11,7 +11,7 @@ type Key = ReturnType<typeof nkeys.createUser>;
 
 const base64 = (data: string | Uint8Array): string => Buffer.from(data).toString("base64url");
 
-/** A NATS token: who `subject` is, said by `issuer`. */
+/** A NATS token that `issuer` signs for `subject`. */
 function sign(issuer: Key, subject: Key, nats: object): string {
   const claims = {
     jti: "1",
@@ -25,7 +25,7 @@ function sign(issuer: Key, subject: Key, nats: object): string {
   return `${text}.${base64(issuer.sign(Buffer.from(text)))}`;
 }
 
-/** A credentials file as NATS hands it out. */
+/** A credentials file in the format of NATS. */
 function credentials(account: Key, user: Key): string {
   const jwt = sign(account, user, { type: "user", version: 2, subs: -1, data: -1, payload: -1 });
   const block = (name: string, text: string) => `-----BEGIN ${name}-----\n${text}\n------END ${name}------\n`;
@@ -33,7 +33,7 @@ function credentials(account: Key, user: Key): string {
 }
 
 suite("credentials, with a real nats-server", { skip: withoutNats, timeout: 120_000 }, () => {
-  test("the file is used, and read again at the next attempt", async (t) => {
+  test("the credentials file is used, and read again at the next attempt to connect", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "odin-publisher-"));
     t.after(() => rm(folder, { recursive: true }));
     const [operator, account, system] = [
@@ -66,11 +66,11 @@ suite("credentials, with a real nats-server", { skip: withoutNats, timeout: 120_
     );
     const nats = await startNats(t, ["-c", config]);
     const credentialsFile = join(folder, "user.creds");
-    // Of an account that the server does not know.
+    // Credentials of an account that the server does not know.
     await writeFile(credentialsFile, credentials(nkeys.createAccount(), nkeys.createUser()));
     const watched = watch(t, { servers: nats.url, credentialsFile, createStream: true });
     const published = watched.publisher.publish({ id: "1", subject: "odin.global.test", data: {} });
-    assert.match((await watched.told("disconnected")).message, /authorization violation/i);
+    assert.match((await watched.reported("disconnected")).message, /authorization violation/i);
     await writeFile(credentialsFile, credentials(account, nkeys.createUser()));
     assert.deepEqual(await published, { offset: 1, duplicate: false });
     await watched.publisher.close();

@@ -1,10 +1,9 @@
 /**
- * The connection to NATS, and the only file beside stream.ts that knows NATS: sends events, tells what became of them, and
- * connects again for ever.
+ * The connection to NATS: sends events, reports their acknowledgements and failures, and reconnects forever.
  *
- * It does not use the client's own reconnect. That one hides why it fails, forgets or repeats what was written meanwhile, and
- * a `close()` while it dials leaves a socket behind. Here each connection is used until it ends and then replaced by a new
- * one, also the first one; what was in flight is the publisher's to send again.
+ * The reconnect of the NATS client is not used. It hides the reason of a failure, it loses or repeats messages that were
+ * written meanwhile, and `close()` during an attempt to connect leaves a socket open. Instead, a connection is used until
+ * it ends, and then a new connection is made. The publisher sends the events that were in flight again.
  */
 
 import { readFileSync } from "node:fs";
@@ -27,20 +26,20 @@ import type { Settings } from "../options.ts";
 import { connectionOptions } from "./nats-servers.ts";
 import { ensureStream, type StreamFound } from "./stream.ts";
 
-/** JetStream's answer to a stored event. */
+/** JetStream's acknowledgement of a stored event. */
 export interface Ack {
   stream: string;
   seq: number;
   duplicate?: boolean;
 }
 
-/** Why an event was not stored: no stream captures it, the stream cannot take it now, or will never take it. */
+/** Why an event was not stored: no stream captures its subject, the stream cannot take events now, or NATS refused the event. */
 export interface Failure {
   kind: "missing" | "busy" | "refused";
   reason: string;
 }
 
-/** Where a link reports to. None of these may throw. */
+/** Gets the reports of a link. No method may throw. */
 export interface LinkListener {
   up(server: string): void;
   down(reason: string): void;
@@ -51,17 +50,17 @@ export interface LinkListener {
   problem(message: string): void;
 }
 
-const CONNECT_TIMEOUT = 5_000; // 5 s
-const API_TIMEOUT = 3_000; // 3 s; a cluster without a leader does not answer
-const PING_INTERVAL = 5_000; // 5 s; two without an answer end the connection
-const MIN_WAIT = 100; // ms before the first new attempt
-const MAX_WAIT = 2_000; // ms between attempts, at most
-// Of JetStream's errors with status 400, the one that passes by itself: the account is out of storage.
+const CONNECT_TIMEOUT_MS = 5_000; // 5 s
+const API_TIMEOUT_MS = 3_000; // 3 s: a cluster without a leader does not answer
+const PING_INTERVAL_MS = 5_000; // 5 s: two unanswered pings end the connection
+const MIN_WAIT_MS = 100; // before the first new attempt
+const MAX_WAIT_MS = 2_000; // between two attempts
+// The only JetStream error with status 400 that can pass without a change: the account has no storage left.
 const ACCOUNT_FULL = 10002;
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** What a NATS answer says of the event that it belongs to. */
+/** Reads the acknowledgement of an event. */
 function readAnswer(message: Msg): Ack | Failure {
   if (message.data.length === 0 && message.headers?.code === 503) {
     return { kind: "missing", reason: "no stream captures it" };
@@ -80,7 +79,7 @@ export class NatsLink {
   readonly #running: Promise<void>;
   #connection: NatsConnection | undefined;
   #inbox = "";
-  // Members of a cluster that only NATS told us of.
+  // Servers of the cluster that are not in the settings; NATS has sent their addresses.
   #gossip: string[] = [];
 
   constructor(settings: Settings, listener: LinkListener) {
@@ -93,28 +92,28 @@ export class NatsLink {
     return this.#connection !== undefined;
   }
 
-  /** Largest message that the server takes, headers included; undefined while there is none. */
+  /** Largest message that the server accepts, headers included. Undefined without a connection. */
   get maxPayload(): number | undefined {
     return this.#connection?.info?.max_payload;
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#closing;
-    let wait = MIN_WAIT;
+    let wait = MIN_WAIT_MS;
     while (!signal.aborted) {
       let reason: string;
       try {
         const connection = await connect(this.#connectionOptions());
-        wait = MIN_WAIT;
+        wait = MIN_WAIT_MS;
         reason = await this.#use(connection);
       } catch (error) {
         reason = messageOf(error);
       }
       if (signal.aborted) return;
       this.#listener.down(reason);
-      // Spread, so that publishers do not come back all at once.
+      // Random, so that publishers do not reconnect all at once.
       await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
-      wait = Math.min(wait * 2, MAX_WAIT);
+      wait = Math.min(wait * 2, MAX_WAIT_MS);
     }
   }
 
@@ -127,19 +126,19 @@ export class NatsLink {
         authenticator: credsAuthenticator(readFileSync(credentialsFile)),
       }),
       reconnect: false,
-      timeout: CONNECT_TIMEOUT,
-      pingInterval: PING_INTERVAL,
+      timeout: CONNECT_TIMEOUT_MS,
+      pingInterval: PING_INTERVAL_MS,
       noAsyncTraces: true,
     };
   }
 
-  // Resolves with the reason when the connection has ended.
+  /** Uses a connection until it ends, and resolves with the reason of its end. */
   async #use(connection: NatsConnection): Promise<string> {
     if (this.#closing.signal.aborted) {
       await connection.close();
       return "closed";
     }
-    // A name that TLS can check is known only for the servers that were configured.
+    // NATS sends addresses without names. TLS needs the name of a server to check its certificate.
     if (connection.info?.tls_required !== true) this.#gossip = connection.info?.connect_urls ?? [];
     this.#inbox = createInbox();
     const inboxLength = this.#inbox.length + 1;
@@ -147,7 +146,7 @@ export class NatsLink {
       callback: (error, message) => {
         if (error !== null) {
           this.#listener.problem(
-            `acknowledgements cannot be received: ${error.message}; allow this subscription`,
+            `acknowledgements cannot be received: ${error.message}; allow the account this subscription`,
           );
           return;
         }
@@ -163,7 +162,7 @@ export class NatsLink {
   }
 
   #answered(key: number, message: Msg): void {
-    // A throw in here would stop the client's reader without a word.
+    // An error that is thrown here would stop the reader of the NATS client without a message.
     let answer: Ack | Failure;
     try {
       answer = readAnswer(message);
@@ -183,7 +182,7 @@ export class NatsLink {
     }
   }
 
-  /** Sends an event once; its answer comes to the listener under `key`, and not at all when the connection ends before. */
+  /** Sends an event once. The listener gets the answer with `key`, or no answer when the connection ends first. */
   send(key: number, event: EncodedEvent): void {
     const connection = this.#connection;
     if (connection === undefined) return;
@@ -194,28 +193,28 @@ export class NatsLink {
     try {
       connection.publish(event.subject, event.body, { headers: all, reply: `${this.#inbox}.${key}` });
     } catch (error) {
-      // The client throws this for what is above the server's limit; else the connection has just ended.
+      // InvalidArgumentError: the message exceeds the limit of the server. Any other error: the connection has just ended.
       if (!(error instanceof InvalidArgumentError)) return;
-      const reason = `${event.body.length} bytes and headers are more than the server takes (${this.maxPayload} bytes)`;
+      const reason = `${event.body.length} bytes and headers exceed the limit of the server (${this.maxPayload} bytes)`;
       queueMicrotask(() => this.#listener.failed(key, { kind: "refused", reason }));
     }
   }
 
-  /** Creates the stream when it is missing. Rejects when NATS is away or says no. */
+  /** Creates the stream when it is missing. Rejects when NATS is not connected or refuses. */
   async ensureStream(): Promise<StreamFound> {
     const connection = this.#connection;
     if (connection === undefined) throw new Error("not connected");
     return ensureStream(
-      await jetstreamManager(connection, { checkAPI: false, timeout: API_TIMEOUT }),
+      await jetstreamManager(connection, { checkAPI: false, timeout: API_TIMEOUT_MS }),
       this.#settings.stream,
     );
   }
 
-  /** Ends the connection at once and does not come back. */
+  /** Closes the connection at once, and makes no other. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#connection?.close();
-    // While it dials, it ends by itself within its time limit, and there is nothing to wait for.
+    // An attempt to connect ends after its timeout, and there is no need to wait for the end.
     if (this.#connection !== undefined) await this.#running;
   }
 }

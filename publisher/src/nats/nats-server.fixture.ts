@@ -1,4 +1,4 @@
-/** A nats-server with JetStream for tests, whose death and return a test decides. */
+/** A nats-server with JetStream for tests, which a test can kill and start again. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,13 +12,13 @@ import { findProgram, howToGet } from "@odin-ws/tools/programs";
 
 const path = findProgram("nats-server");
 
-/** The `skip` of tests that need nats-server. Under CI nothing goes untested, so there it is a failure. */
+/** The `skip` of tests that need nats-server. In CI a missing nats-server is a failure, because no test may be skipped there. */
 export const withoutNats: string | false = path === undefined && howToGet("nats-server");
 if (withoutNats !== false && process.env.CI === "true") throw new Error(withoutNats);
 
-const START_TIMEOUT = 20_000; // 20 s on a busy machine
+const START_TIMEOUT_MS = 20_000; // 20 s on a busy machine
 
-/** A port that nobody holds, outside the range that outgoing connections take theirs from: it is needed again after a restart. */
+/** A free port outside the range of outgoing connections, so that the port is still free when the server is started again. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
@@ -30,7 +30,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** A message as the stream holds it. */
+/** A message of the stream. */
 export interface StoredMessage {
   seq: number;
   subject: string;
@@ -52,7 +52,7 @@ export class NatsServer {
     this.#args = args;
   }
 
-  /** Starts it, or starts it again on the same port and with what it had stored. Resolves when it takes connections. */
+  /** Starts the server, also again on the same port with its stored messages. Resolves when the server takes connections. */
   async start(): Promise<void> {
     if (path === undefined) throw new Error("nats-server is missing");
     const args = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.#store, ...this.#args];
@@ -62,7 +62,7 @@ export class NatsServer {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const log: string[] = [];
     const fail = (what: string) => reject(new Error(`nats-server ${what}:\n${log.join("\n")}`));
-    const timer = setTimeout(() => fail("is not ready"), START_TIMEOUT);
+    const timer = setTimeout(() => fail("is not ready"), START_TIMEOUT_MS);
     server.once("exit", (code) => fail(`ended with ${code}`));
     server.once("error", (error) => fail(error.message));
     createInterface({ input: server.stderr }).on("line", (line) => {
@@ -82,7 +82,7 @@ export class NatsServer {
     await gone.promise;
   }
 
-  /** Stops it in its tracks, connections stay open; "SIGCONT" lets it go on. */
+  /** SIGSTOP suspends the server while its connections stay open; SIGCONT resumes it. */
   signal(signal: "SIGSTOP" | "SIGCONT"): void {
     this.#process?.kill(signal);
   }
@@ -92,7 +92,7 @@ export class NatsServer {
     await rm(this.#store, { recursive: true, force: true });
   }
 
-  /** A short visit as another client. */
+  /** Does some work with a connection of its own. */
   async visit<Result>(work: (jsm: JetStreamManager, nc: NatsConnection) => Promise<Result>): Promise<Result> {
     const nc = await connect({ servers: this.url, reconnect: false });
     try {
@@ -102,7 +102,7 @@ export class NatsServer {
     }
   }
 
-  /** Everything that the stream holds, in its order. */
+  /** All messages of the stream, in their order. */
   read(stream = "ODIN_TOKENS"): Promise<StoredMessage[]> {
     return this.visit(async (jsm, nc) => {
       const all: StoredMessage[] = [];
@@ -124,7 +124,7 @@ export class NatsServer {
   }
 }
 
-/** A nats-server of the test's own with an empty store, not yet started; goes with the test. */
+/** A nats-server with an empty store, not started yet. It is removed at the end of the test. */
 export async function newNats(
   test: { after(work: () => Promise<void>): void },
   args: readonly string[] = [],
@@ -134,7 +134,7 @@ export async function newNats(
   return server;
 }
 
-/** As `newNats`, started. */
+/** The same as `newNats`, and started. */
 export async function startNats(...args: Parameters<typeof newNats>): Promise<NatsServer> {
   const server = await newNats(...args);
   await server.start();

@@ -6,7 +6,7 @@ import { connectionOptions, readNatsServers } from "./nats-servers.ts";
 
 const FORM = /^must be URLs with nats:\/\/ or tls:\/\//;
 
-test("user and password, or a token, in one URL hold for all", () => {
+test("a user and password, or a token, in one URL are used for all servers", () => {
   assert.deepEqual(readNatsServers("tls://me:a%3Ab@10.0.0.5:4222, tls://10.0.0.6"), {
     servers: ["10.0.0.5:4222", "10.0.0.6:4222"],
     login: { user: "me", pass: "a:b" },
@@ -21,7 +21,7 @@ test("user and password, or a token, in one URL hold for all", () => {
   });
 });
 
-test("any user and password come out as they were encoded", () => {
+test("any percent-encoded user and password is decoded", () => {
   const text = fc.string({ minLength: 1 });
   fc.assert(
     fc.property(text, text, (user, pass) => {
@@ -31,7 +31,7 @@ test("any user and password come out as they were encoded", () => {
   );
 });
 
-test("what cannot be right is said without a password", () => {
+test("mistakes are reported without a password", () => {
   for (const [urls, ...problems] of [
     ["http://me:hunter2@a", FORM],
     ["nats://", FORM],
@@ -52,14 +52,14 @@ test("what cannot be right is said without a password", () => {
   }
 });
 
-test("tls:// asks for TLS, nats:// leaves it to the server", () => {
+test("tls:// requires TLS, nats:// leaves the choice to the server", () => {
   const { tls: none, ...plain } = connectionOptions(readNatsServers("nats://me:secret@a"));
   assert.equal(none, undefined);
   assert.deepEqual(plain, { servers: ["a:4222"], user: "me", pass: "secret" });
   assert.ok(connectionOptions(readNatsServers("tls://a")).tls);
 });
 
-test("a certificate is checked against the address, where the client names none", () => {
+test("a certificate is checked against the address when the client gives no name", () => {
   const check = (urls: string, name: string, subjectaltname: string): boolean => {
     const { tls } = connectionOptions(readNatsServers(urls));
     const { checkServerIdentity } = tls as {
@@ -69,12 +69,15 @@ test("a certificate is checked against the address, where the client names none"
     return checkServerIdentity(name, certificate) === undefined;
   };
   const cluster = "tls://10.0.0.5,tls://[fd00::6]:4223";
-  // Node takes "localhost" where it is given no name.
+  // Node uses "localhost" when it gets no name.
   assert.ok(check(cluster, "localhost", "IP Address:10.0.0.5"));
   assert.ok(check(cluster, "localhost", "IP Address:FD00:0:0:0:0:0:0:6"));
   assert.ok(!check(cluster, "localhost", "IP Address:10.0.0.7"));
   assert.ok(!check(cluster, "localhost", "DNS:localhost"));
-  assert.ok(!check("tls://nats.example", "localhost", "DNS:localhost"), "no name, and none was expected");
+  assert.ok(
+    !check("tls://nats.example", "localhost", "DNS:localhost"),
+    "no name was given, and the only server has a name",
+  );
   assert.ok(check("tls://nats.example", "nats.example", "DNS:nats.example"));
   assert.ok(!check("tls://nats.example", "nats.example", "DNS:other.example"));
   assert.ok(!check("tls://nats.example,tls://10.0.0.5", "nats.example", "IP Address:10.0.0.5"));

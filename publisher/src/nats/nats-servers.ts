@@ -1,4 +1,4 @@
-/** Where NATS is and who we are there, read from URLs. Publisher and gateway share it, so that one NATS_URL serves both. */
+/** Reads addresses and logins of NATS servers from URLs. The publisher and the gateway use this file for NATS_URL. */
 
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
@@ -6,19 +6,19 @@ import type { NodeConnectionOptions, TlsOptions } from "@nats-io/transport-node"
 
 /** NATS servers and how to log in to them. */
 export interface NatsServers {
-  /** `host:port`, without user and password: may be logged. */
+  /** `host:port`, without user and password, so that the text may be logged. */
   servers: string[];
-  /** From the URLs, percent-decoded; empty: no login, or a credentials file. */
+  /** Percent-decoded. Empty: no login in the URLs. */
   login: { user?: string; pass?: string; token?: string };
-  /** The URLs say `tls://`: a connection without TLS is not used. */
+  /** The URLs begin with `tls://`: a connection without TLS is not used. */
   tls: boolean;
 }
 
 const DEFAULT_PORT = "4222";
-/** Node takes it where the client gives no name to check the certificate against. */
+/** The name that Node checks a certificate against when the NATS client gives no name. */
 const NO_NAME = "localhost";
 
-/** As the URL has it where it is no percent-encoding. */
+/** Decodes percent-encoding. Text that is not valid percent-encoding is returned as it is. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -27,10 +27,10 @@ function decode(text: string): string {
   }
 }
 
-/** Undefined where the text is no NATS URL, also where an unencoded character in a password has cut it short. */
+/** Returns undefined for text that is not a NATS URL, for example because a password has a character that is not encoded. */
 function parse(text: string): URL | undefined {
   const isUrl = text.includes("://");
-  // The second half of a password with a comma in it, most likely.
+  // Most likely the second half of a URL whose password has a comma.
   if (!isUrl && text.includes("@")) return undefined;
   const url = URL.parse(isUrl ? text : `nats://${text}`);
   if (url === null || !/^(nats|tls):$/.test(url.protocol) || url.hostname === "") return undefined;
@@ -38,11 +38,11 @@ function parse(text: string): URL | undefined {
 }
 
 /**
- * Reads NATS URLs: `nats://host:4222` or `tls://host:4222`, with `user:password@` or `token@` before the host, percent-encoded
- * where need be. A login that stands in one URL holds for all of them.
+ * Reads NATS URLs: `nats://host:4222` or `tls://host:4222`, with `user:password@` or `token@` before the host. Special
+ * characters of a login are percent-encoded. A login in one URL is used for all servers.
  *
- * @param urls a list, or one text separated by commas.
- * @returns `problems` says all that is wrong, and never repeats a URL: it may hold a password.
+ * @param urls a list, or one text with commas between the URLs
+ * @returns `problems` has a text for each mistake, and never repeats a URL, which may contain a password
  */
 export function readNatsServers(urls: string | readonly string[]): NatsServers & { problems: string[] } {
   const list = (typeof urls === "string" ? urls.split(",") : [...urls]).map((one) => String(one).trim());
@@ -50,13 +50,14 @@ export function readNatsServers(urls: string | readonly string[]): NatsServers &
   const servers: string[] = [];
   const schemes = new Set<string>();
   const logins = new Map<string, NatsServers["login"]>();
-  if (list.length === 0) problems.push("the list is empty; leave it out for the default");
+  if (list.length === 0)
+    problems.push("must not be an empty list; without a list, the default server is used");
   for (const [index, text] of list.entries()) {
     const url = parse(text);
     if (url === undefined) {
       problems.push(
-        `must be URLs with nats:// or tls://, comma separated; number ${index + 1} is none ` +
-          "(in a user or password, special characters are percent-encoded, %40 for @)",
+        `must be URLs with nats:// or tls://, separated by commas, and number ${index + 1} is not such a URL ` +
+          "(special characters in a user or password must be percent-encoded: %40 for @)",
       );
       continue;
     }
@@ -73,26 +74,31 @@ export function readNatsServers(urls: string | readonly string[]): NatsServers &
 }
 
 /**
- * What the client of NATS is told of them. It leaves out by itself what the URLs say: it would connect to a `tls://` server in
- * clear text where that does not insist on TLS, and it checks the certificate of `tls://10.0.0.5` against "localhost".
+ * Options of the NATS client for these servers. By itself, the client would connect to a `tls://` server without TLS when the
+ * server does not require TLS, and it would check the certificate of `tls://10.0.0.5` against the name "localhost".
  */
 export function connectionOptions({ servers, login, tls }: NatsServers): NodeConnectionOptions {
   if (!tls) return { servers, ...login };
   const hosts = servers.map((server) => server.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""));
   const nameless = hosts.filter((host) => isIP(host) !== 0 || host === NO_NAME);
-  // Passed on to Node as it is, though the client's types do not say so.
+  // The NATS client passes these options on to Node, although its types do not show that.
   const options = { checkServerIdentity: identityCheck(nameless) } as TlsOptions;
   return { servers, ...login, tls: options };
 }
 
 /**
- * @param nameless hosts for which the client gives no name; a certificate of any of them will do, as we trust them all alike.
+ * @param nameless hosts for which the client gives no name. A certificate of any of these hosts is accepted.
  */
 function identityCheck(nameless: readonly string[]) {
   return (name: string, certificate: PeerCertificate): Error | undefined => {
     if (name !== NO_NAME) return checkServerIdentity(name, certificate);
     const failures = nameless.map((host) => checkServerIdentity(host, certificate));
     if (failures.includes(undefined)) return undefined;
-    return failures[0] ?? new Error("the server's name is not known: its certificate cannot be checked");
+    return (
+      failures[0] ??
+      new Error(
+        "the certificate of the server cannot be checked, because the name of the server is not known",
+      )
+    );
   };
 }

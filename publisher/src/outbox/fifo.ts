@@ -3,7 +3,7 @@ interface Link<Item> {
   next: Link<Item> | undefined;
 }
 
-/** A queue whose every operation costs the same however long it is. */
+/** A queue: first in, first out. The time of an operation does not depend on the length of the queue. */
 export class Fifo<Item> {
   #head: Link<Item> | undefined;
   #tail: Link<Item> | undefined;

@@ -4,11 +4,11 @@ interface Waiter {
   resolve(): void;
 }
 
-/** Who waits until a number of events, told apart by rising keys, have been settled. */
+/** Callers of `flush()`, each of which waits until a number of events are settled. Keys of events rise. */
 export class FlushWaiters {
   readonly #waiters = new Set<Waiter>();
 
-  /** Resolves when `left` events with keys up to `lastKey` have been settled from now on. */
+  /** Resolves when `left` more events with keys up to `lastKey` are settled. */
   wait(lastKey: number, left: number): Promise<void> {
     if (left === 0) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -16,6 +16,7 @@ export class FlushWaiters {
     return promise;
   }
 
+  /** The event with this key is settled: stored, refused or given up. */
   settled(key: number): void {
     for (const waiter of this.#waiters) {
       if (key > waiter.lastKey || --waiter.left > 0) continue;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Heap } from "./heap.ts";
 
-test("a heap gives back what a sorted list would", () => {
+test("a heap returns items in the same order as a sorted list", () => {
   fc.assert(
     fc.property(fc.array(fc.option(fc.integer({ min: 0, max: 50 }))), (steps) => {
       const heap = new Heap<number>((item) => item);

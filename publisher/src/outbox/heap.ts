@@ -1,4 +1,4 @@
-/** Gives back the item with the lowest rank first. Ranks must not change while an item is in it. */
+/** Returns the item with the lowest rank first. The rank of an item must not change while the heap holds the item. */
 export class Heap<Item> {
   readonly #rank: (item: Item) => number;
   readonly #items: Item[] = [];
@@ -26,7 +26,7 @@ export class Heap<Item> {
     items[place] = item;
   }
 
-  /** Takes out the first item. */
+  /** Removes the first item and returns it. */
   shift(): Item | undefined {
     const items = this.#items;
     const first = items[0];

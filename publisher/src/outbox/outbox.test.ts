@@ -12,7 +12,7 @@ function takeAll(outbox: Outbox<Parcel>, now = 0): number[] {
   return keys;
 }
 
-test("one event per subject is in flight, the next follows its answer", () => {
+test("one event of a subject is in flight; the next event is sent after its answer", () => {
   const outbox = new Outbox(WIDE);
   for (const [key, subject] of [
     [1, "a"],
@@ -31,7 +31,7 @@ test("one event per subject is in flight, the next follows its answer", () => {
   assert.deepEqual([outbox.events, outbox.bytes, outbox.inFlight], [0, 0, 0]);
 });
 
-test("the window bounds events and bytes in flight, but a single event always goes", () => {
+test("the window limits events and bytes in flight, but a single event is always sent", () => {
   const outbox = new Outbox({ events: 2, bytes: 10 });
   for (const [key, bytes] of [
     [1, 20],
@@ -47,12 +47,12 @@ test("the window bounds events and bytes in flight, but a single event always go
   assert.deepEqual(takeAll(outbox), [4]);
 });
 
-test("what is sent again goes first and in its order", () => {
+test("events that are sent again are sent first and in their order", () => {
   const outbox = new Outbox({ events: 3, bytes: 1_000 });
   for (let key = 1; key <= 5; key++) outbox.add(parcel(key, `s${key}`));
   assert.deepEqual(takeAll(outbox, 10), [1, 2, 3]);
   assert.equal(outbox.allAgain(), 3);
-  assert.equal(outbox.settle(1), undefined, "an answer of the connection before");
+  assert.equal(outbox.settle(1), undefined, "an answer from the previous connection");
   assert.deepEqual(takeAll(outbox, 20), [1, 2, 3]);
   outbox.settle(2);
   assert.deepEqual(takeAll(outbox, 30), [4]);
@@ -66,7 +66,7 @@ test("what is sent again goes first and in its order", () => {
   assert.equal(outbox.take(50), undefined);
 });
 
-/** A stream that stores each id once, and whose answers may be lost. */
+/** A stream that stores each id once. */
 class Stream {
   readonly stored: Parcel[] = [];
   readonly #ids = new Set<number>();
@@ -76,10 +76,10 @@ class Stream {
   }
 }
 
-type Fate = "stored" | "answer lost" | "message lost" | "turned away";
+type Fate = "stored" | "answer lost" | "message lost" | "not taken";
 
-test("whatever is lost on the way, each subject is stored once and in order", () => {
-  const fate = fc.constantFrom<Fate>("stored", "stored", "answer lost", "message lost", "turned away");
+test("when messages or answers are lost, each event is stored once and in the order of its subject", () => {
+  const fate = fc.constantFrom<Fate>("stored", "stored", "answer lost", "message lost", "not taken");
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom("a", "b", "c") },
     { weight: 6, arbitrary: fate.map((outcome) => ({ outcome })) },
@@ -97,7 +97,7 @@ test("whatever is lost on the way, each subject is stored once and in order", ()
         if (next === undefined) return false;
         if (outcome === "stored" || outcome === "answer lost") stream.store(next);
         if (outcome === "stored") assert.equal(outbox.settle(next.key), next);
-        if (outcome === "turned away") assert.ok(outbox.again(next.key));
+        if (outcome === "not taken") assert.ok(outbox.again(next.key));
         return true;
       };
       for (const one of steps) {

@@ -1,25 +1,26 @@
 /**
- * Events that were accepted and not yet acknowledged, in the order in which they may be sent. Knows no clock and no NATS.
+ * Events that were accepted and have no acknowledgement yet, in the order in which they may be sent. Uses no clock and no
+ * NATS.
  *
- * Order on a subject must hold whatever happens to a publish. Sending a second event of a subject while the first is in
- * flight cannot promise that: when the stream refuses the first and takes the second (it was just being created, its leader
- * just changed), no retry puts them right again. So one event per subject is in flight at a time, and subjects go in
- * parallel, up to a window. What is sent again is then always the one event that its subject waits for: with its message id
- * the stream stores it once, and in its place.
+ * The events of a subject must be stored in their order. If two events of a subject were in flight, the stream could refuse
+ * the first and store the second (while the stream is created, or while its leader changes), and no retry could restore the
+ * order. So one event of each subject is in flight at a time, and different subjects are sent in parallel, up to a window.
+ * An event that is sent again is then always the next event of its subject. Because of its message id, the stream stores
+ * the event once and in its place.
  */
 
 import { Fifo } from "./fifo.ts";
 import { Heap } from "./heap.ts";
 
-/** One event on its way. */
+/** One accepted event. */
 export interface Parcel {
-  /** Unique, rising with acceptance. */
+  /** Unique. An event that was accepted later has a higher key. */
   readonly key: number;
   readonly subject: string;
   readonly bytes: number;
 }
 
-/** Bounds of what is in flight at once, over all subjects. A single event is sent whatever its size. */
+/** Limits of what is in flight at once, for all subjects together. A single event is sent even if it exceeds them. */
 export interface Window {
   events: number;
   bytes: number;
@@ -28,17 +29,17 @@ export interface Window {
 interface Flight<Item extends Parcel> {
   parcel: Item;
   lane: Fifo<Item>;
-  /** Caller's clock, milliseconds. */
+  /** In the time of the caller's clock, milliseconds. */
   sentAt: number;
 }
 
 export class Outbox<Item extends Parcel> {
   readonly #window: Window;
-  // One lane per subject that has events; its first one is in flight or ready.
+  // One lane for each subject that has events. The first event of a lane is in flight or ready to be sent.
   readonly #lanes = new Map<string, Fifo<Item>>();
-  // Those whose first event may be sent; the one that was accepted first is sent first.
+  // Lanes whose first event may be sent. The event that was accepted first is sent first.
   readonly #ready = new Heap<Fifo<Item>>((lane) => lane.first?.key ?? 0);
-  // In the order in which they were sent.
+  // Events in flight, in the order in which they were sent.
   readonly #flights = new Map<number, Flight<Item>>();
   #events = 0;
   #bytes = 0;
@@ -48,7 +49,7 @@ export class Outbox<Item extends Parcel> {
     this.#window = window;
   }
 
-  /** Accepted and not settled, in flight or waiting. */
+  /** Number of events that are waiting or in flight. */
   get events(): number {
     return this.#events;
   }
@@ -71,7 +72,7 @@ export class Outbox<Item extends Parcel> {
     } else lane.push(parcel);
   }
 
-  /** The next event to send, now in flight; undefined when none may be sent. */
+  /** Returns the next event to send, which is in flight from now on. Undefined when no event may be sent. */
   take(now: number): Item | undefined {
     if (this.#flights.size >= this.#window.events) return undefined;
     const lane = this.#ready.first;
@@ -93,7 +94,10 @@ export class Outbox<Item extends Parcel> {
     return flight;
   }
 
-  /** Stored or refused for good: the next one of its subject may go. Undefined for one that is not in flight (a late answer). */
+  /**
+   * Removes an event that was stored or refused, so that the next event of its subject may be sent. Returns undefined when
+   * the event is not in flight, because the answer came late.
+   */
   settle(key: number): Item | undefined {
     const flight = this.#land(key);
     if (flight === undefined) return undefined;
@@ -106,7 +110,7 @@ export class Outbox<Item extends Parcel> {
     return parcel;
   }
 
-  /** To be sent again. False for one that is not in flight. */
+  /** Marks an event to be sent again. Returns false when the event is not in flight. */
   again(key: number): boolean {
     const flight = this.#land(key);
     if (flight === undefined) return false;
@@ -114,14 +118,14 @@ export class Outbox<Item extends Parcel> {
     return true;
   }
 
-  /** The connection is another one: everything in flight is to be sent again. Returns how many. */
+  /** Marks all events in flight to be sent again, because the connection is new. Returns their number. */
   allAgain(): number {
     const keys = [...this.#flights.keys()];
     for (const key of keys) this.again(key);
     return keys.length;
   }
 
-  /** Everything that was sent before `time` and has no answer is to be sent again. Returns how many. */
+  /** Marks all events that were sent before `time` and have no answer to be sent again. Returns their number. */
   againIfSentBefore(time: number): number {
     const late: number[] = [];
     for (const [key, { sentAt }] of this.#flights) {
@@ -132,13 +136,13 @@ export class Outbox<Item extends Parcel> {
     return late.length;
   }
 
-  /** The event of a subject that is in flight. */
+  /** The event of this subject that is in flight, if any. */
   inFlightOn(subject: string): Item | undefined {
     const first = this.#lanes.get(subject)?.first;
     return first !== undefined && this.#flights.has(first.key) ? first : undefined;
   }
 
-  /** Takes everything out, in order of acceptance. */
+  /** Removes all events and returns them in the order in which they were accepted. */
   clear(): Item[] {
     const all: Item[] = [];
     for (const lane of this.#lanes.values()) {

@@ -1,30 +1,23 @@
-/** `npm run publish`: a simulated token market, published to NATS JetStream until Ctrl-C. */
+/** `npm run publish`: publishes a simulated token market to NATS JetStream until Ctrl-C. */
 
+import { valuesOrExit } from "@odin-ws/settings/command-line";
+import { exitCodeOf, untilSignal } from "@odin-ws/settings/signals";
 import { NotStoredError } from "../errors.ts";
 import { connectPublisher, type Publisher } from "../publisher.ts";
-import { type CliOptions, HELP, readCli } from "./cli-options.ts";
+import { type CliOptions, COMMAND, readCli } from "./cli-options.ts";
 import { Load } from "./load.ts";
 
-const STATUS_EVERY = 5_000; // 5 s
-const CLOSE_TIMEOUT = 5_000; // 5 s
+const STATUS_INTERVAL_MS = 5_000; // 5 s
+const CLOSE_TIMEOUT_MS = 5_000; // 5 s for the last events to be stored
 
-/** `published 61, stored 60, waiting 1`, and what went wrong if anything did. */
+/** `published 61, stored 60, waiting 1`, and counts of what went wrong, if any. */
 function summary(publisher: Publisher): string {
   const { accepted, stored, queuedEvents, duplicates, refused, turnedAway } = publisher.stats();
   const parts = [`published ${accepted}`, `stored ${stored}`, `waiting ${queuedEvents}`];
-  if (duplicates > 0) parts.push(`known already ${duplicates}`);
+  if (duplicates > 0) parts.push(`duplicates ${duplicates}`);
   if (refused > 0) parts.push(`refused ${refused}`);
-  if (turnedAway > 0) parts.push(`left out with the queue full ${turnedAway}`);
+  if (turnedAway > 0) parts.push(`not published because the queue was full ${turnedAway}`);
   return parts.join(", ");
-}
-
-/** Resolves at Ctrl-C, SIGTERM, or after `seconds`. A second Ctrl-C ends the process at once. */
-function untilStopped(seconds: number | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.once("SIGINT", resolve);
-  process.once("SIGTERM", resolve);
-  if (seconds !== undefined) setTimeout(resolve, seconds * 1000);
-  return promise;
 }
 
 /** Returns the exit code. */
@@ -36,6 +29,7 @@ async function run({
   publisher: options,
   servers,
 }: CliOptions): Promise<number> {
+  const { signal } = untilSignal({ endAtOnce: (name) => process.exit(exitCodeOf(name)) });
   console.log(`${rate} events/s of ${tokens} tokens to NATS at ${servers} (--seed ${seed}); Ctrl-C ends`);
   const publisher = connectPublisher({
     ...options,
@@ -50,23 +44,25 @@ async function run({
     const { stored, connected } = publisher.stats();
     const perSecond = ((stored - last.stored) * 1000) / (at - last.at);
     last = { at, stored };
-    const away = connected ? "" : "; NATS is away";
+    const away = connected ? "" : "; not connected to NATS";
     console.log(
       `${Math.round((at - start) / 1000)} s: ${perSecond.toFixed(1)} events/s, ${summary(publisher)}${away}`,
     );
-  }, STATUS_EVERY);
+  }, STATUS_INTERVAL_MS);
 
-  await untilStopped(seconds);
+  const { promise: timeIsOver, resolve } = Promise.withResolvers<void>();
+  if (seconds !== undefined) setTimeout(resolve, seconds * 1000);
+  await Promise.race([signal, timeIsOver]);
   load.stop();
   clearInterval(status);
   const { queuedEvents } = publisher.stats();
   if (queuedEvents > 0)
     console.log(
-      `waiting up to ${CLOSE_TIMEOUT / 1000} s for ${queuedEvents} events to be stored; Ctrl-C gives up`,
+      `waiting up to ${CLOSE_TIMEOUT_MS / 1000} s for ${queuedEvents} events to be stored; press Ctrl-C again to give up`,
     );
   let code = 0;
   try {
-    await publisher.close({ timeoutMs: CLOSE_TIMEOUT });
+    await publisher.close({ timeoutMs: CLOSE_TIMEOUT_MS });
   } catch (error) {
     if (!(error instanceof NotStoredError)) throw error;
     console.error(error.message);
@@ -76,16 +72,9 @@ async function run({
   return code;
 }
 
-// `npm run publish | head` is no error.
+// `npm run publish | head` closes stdout early, which is not an error.
 process.stdout.on("error", () => process.exit(0));
 
-const options = readCli(process.argv.slice(2), process.env);
-if (options === "help") {
-  console.log(HELP);
-} else if ("problems" in options) {
-  for (const problem of options.problems) console.error(problem);
-  process.exitCode = 2;
-} else {
-  // Not left to the event loop: a dial that hangs would keep the process for seconds.
-  process.exit(await run(options));
-}
+const options = valuesOrExit(COMMAND, readCli(process.argv.slice(2), process.env));
+// Does not wait until the event loop is empty: an attempt to connect that hangs would keep the process alive for seconds.
+process.exit(await run(options));

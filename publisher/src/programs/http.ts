@@ -1,19 +1,19 @@
-/** The service's HTTP port: health, figures, and the rate, which may be changed while it runs. */
+/** The service's HTTP port: health, counts, and the rate, which may be changed while the service runs. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { z } from "zod";
 import { MAX_RATE } from "../market/market.ts";
 
-/** What the port answers from. */
+/** Where the answers of the port come from. */
 export interface ServiceAnswers {
-  /** Why no events can be stored; undefined: they can. */
+  /** Why no events can be stored. Undefined: events can be stored. */
   unhealthy(): string | undefined;
   stats(): object;
   setRate(rate: number, seconds: number | undefined): void;
 }
 
-/** A request that cannot be answered with what was asked for. */
+/** A request that is answered with an error. */
 class RequestError extends Error {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -25,9 +25,10 @@ class RequestError extends Error {
   }
 }
 
-const MAX_BODY = 1024; // bytes
-const REQUEST_TIMEOUT = 10_000; // 10 s for all of a request to arrive
-const MAX_SECONDS = 86_400; // a day
+const MAX_BODY_BYTES = 1024;
+const REQUEST_TIMEOUT_MS = 10_000; // 10 s for a whole request to arrive
+const KEEP_ALIVE_MS = 5_000; // 5 s
+const MAX_SECONDS = 86_400; // 24 h
 const EXAMPLE = '{"rate": 30} or {"rate": 30, "seconds": 60}';
 
 const bounded = (min: number, max: number) => {
@@ -39,7 +40,7 @@ const RATE = z.strictObject(
   {
     error: (issue) =>
       issue.code === "unrecognized_keys"
-        ? `${issue.keys.map((key) => JSON.stringify(key)).join(", ")} is not known here`
+        ? `${issue.keys.map((key) => JSON.stringify(key)).join(", ")} is not a known field`
         : "must be an object",
   },
 );
@@ -50,13 +51,13 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/rate": ["PUT", "POST"],
 };
 
-/** @throws RequestError saying all that is wrong */
+/** @throws RequestError that names every mistake */
 function readRate(body: string): z.output<typeof RATE> {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch {
-    throw new RequestError(400, `the body is no JSON: send ${EXAMPLE}`);
+    throw new RequestError(400, `the body is not JSON: send ${EXAMPLE}`);
   }
   const { data, error } = RATE.safeParse(value);
   if (data !== undefined) return data;
@@ -69,8 +70,8 @@ async function readBody(request: IncomingMessage): Promise<string> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_BODY)
-      throw new RequestError(413, `the body has more than ${MAX_BODY} bytes: send ${EXAMPLE}`, {
+    if (bytes > MAX_BODY_BYTES)
+      throw new RequestError(413, `the body has more than ${MAX_BODY_BYTES} bytes: send ${EXAMPLE}`, {
         Connection: "close",
       });
     chunks.push(chunk);
@@ -96,7 +97,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, answer
   const path = (request.url ?? "").split("?")[0] ?? "";
   const methods = METHODS[path];
   if (methods === undefined) {
-    throw new RequestError(404, `there is no ${path}: ask for ${Object.keys(METHODS).join(", ")}`);
+    throw new RequestError(404, `there is no ${path}: use ${Object.keys(METHODS).join(", ")}`);
   }
   if (!methods.includes(request.method ?? "")) {
     throw new RequestError(405, `${path} takes ${methods.join(" or ")}, not ${request.method}`, {
@@ -124,7 +125,7 @@ export class ServicePort {
   readonly #server: Server;
 
   constructor(answers: ServiceAnswers) {
-    const options = { keepAliveTimeout: 5000, requestTimeout: REQUEST_TIMEOUT };
+    const options = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_TIMEOUT_MS };
     this.#server = createServer(options, (request, response) => {
       answer(request, response, answers).catch((error: unknown) => {
         if (response.headersSent) return response.destroy();
@@ -136,15 +137,15 @@ export class ServicePort {
   }
 
   /**
-   * Resolves with the port.
+   * Listens, and resolves with the port.
    *
-   * @throws Error that says what to do, when it cannot be had
+   * @throws Error that says what to do when the port is not available
    */
   async listen(port: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", (error: NodeJS.ErrnoException) => {
-      const why = error.code === "EADDRINUSE" ? "is taken" : `cannot be had (${error.message})`;
-      reject(new Error(`PUBLISHER_PORT: ${port} ${why}; set another one`));
+      const why = error.code === "EADDRINUSE" ? "is already in use" : `is not available (${error.message})`;
+      reject(new Error(`PUBLISHER_PORT: port ${port} ${why}; set another port`));
     });
     this.#server.listen(port, resolve);
     await promise;

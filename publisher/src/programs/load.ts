@@ -1,4 +1,4 @@
-/** A simulated market that is published at a rate which may change: what `npm run publish` and the service put on NATS. */
+/** Publishes a simulated market at a rate that may change. `npm run publish` and the service use it. */
 
 import { EventRefusedError } from "../errors.ts";
 import { type RunningMarket, startMarket } from "../market/market.ts";
@@ -6,37 +6,38 @@ import type { Publisher } from "../publisher.ts";
 
 export interface LoadOptions {
   publisher: Publisher;
-  /** Events per second beside trending; 0: paused. */
+  /** Events per second, not counting the trending list. 0: paused. */
   rate: number;
   tokens: number;
   seed: number;
-  /** Gets what somebody should look at: events left out because this process stood still, and the first refusal. */
+  /** Gets messages that need attention: events skipped because this process was blocked, and the first refusal of NATS. */
   warn: (text: string) => void;
 }
 
-/** What is published now. */
+/** The present rate. */
 export interface Rate {
-  /** Events per second beside trending. */
+  /** Events per second, not counting the trending list. */
   rate: number;
-  /** How long this rate still holds, and which one comes then; null: it has no end. */
+  /** How long this rate lasts, and the rate after it. Null: this rate has no end. */
   temporary: { seconds_left: number; rate_after: number } | null;
 }
 
 export class Load {
   readonly #market: RunningMarket;
-  /** The rate that has no end. */
+  /** The last rate that was set without an end. */
   #lasting: number;
   #now: number;
   #timer: NodeJS.Timeout | undefined;
-  /** When the present rate ends, of performance.now(). */
+  /** End of a temporary rate, in the time of performance.now(). */
   #endsAt = 0;
 
   constructor({ publisher, rate, tokens, seed, warn }: LoadOptions) {
     let refusal = "";
-    const onSkip = (events: number) => warn(`this process stood still: ${events} events were left out`);
+    const onSkip = (events: number) =>
+      warn(`this process was blocked for more than a second: ${events} events were skipped`);
     this.#market = startMarket({ rate, tokens, seed, onSkip }, ({ id, subject, data }) => {
       publisher.publish({ id, subject, data }).catch((error: unknown) => {
-        // Everything else is in the publisher's figures; a refusal is told once, with its reason.
+        // The publisher counts all other failures. The first refusal is reported with its reason.
         if (!(error instanceof EventRefusedError) || refusal !== "") return;
         refusal = error.message;
         warn(refusal);
@@ -58,7 +59,7 @@ export class Load {
   /**
    * Changes the rate from now on; 0 pauses.
    *
-   * @param seconds after them the last rate without an end holds again. Default: this one has no end.
+   * @param seconds how long this rate lasts. Afterwards the last rate without an end is used again. Default: no end.
    */
   setRate(rate: number, seconds?: number): void {
     clearTimeout(this.#timer);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readServiceSettings } from "./service-settings.ts";
 
-test("defaults, and what is set instead", () => {
+test("defaults, and values that replace them", () => {
   const plain = readServiceSettings({});
   assert.ok("rate" in plain);
   const { port, rate, tokens, seed, servers } = plain;
@@ -27,13 +27,13 @@ test("defaults, and what is set instead", () => {
   assert.ok(typeof publisher.createStream === "object" && publisher.createStream.replicas === 3);
 });
 
-test("AUTOSTART=false waits for somebody to set a rate", () => {
+test("AUTOSTART=false publishes nothing until a rate is set", () => {
   const settings = readServiceSettings({ RATE: "50", AUTOSTART: "false" });
   assert.ok("rate" in settings);
   assert.equal(settings.rate, 0);
 });
 
-test("every wrong value is told at once, under its name, without a password", () => {
+test("all mistakes are reported at once, with the name of the variable and without a password", () => {
   const read = readServiceSettings({
     PUBLISHER_PORT: "70000",
     RATE: "-1",
@@ -44,11 +44,10 @@ test("every wrong value is told at once, under its name, without a password", ()
     NATS_CREDS_FILE: "no/such/file",
     JS_STREAM_MAX_AGE: "soon",
   });
-  assert.ok("problems" in read);
-  assert.deepEqual(read.problems.map((problem) => problem.split(": ")[0]).toSorted(), [
+  assert.ok("mistakes" in read);
+  assert.deepEqual(read.mistakes.map((mistake) => mistake.split(" ")[0]).toSorted(), [
     "AUTOSTART",
     "JS_STREAM_MAX_AGE",
-    "NATS_CREDS_FILE",
     "NATS_CREDS_FILE",
     "NATS_URL",
     "PUBLISHER_PORT",
@@ -56,5 +55,5 @@ test("every wrong value is told at once, under its name, without a password", ()
     "SEED",
     "TOKENS",
   ]);
-  assert.doesNotMatch(read.problems.join(), /hunter/);
+  assert.doesNotMatch(read.mistakes.join(), /hunter/);
 });

@@ -1,28 +1,28 @@
 /**
- * The publisher as a service: a simulated market into NATS, until it is told to end, at a rate that is changed over HTTP.
- * The capacity test runs it.
+ * The publisher as a service: publishes a simulated market to NATS until a signal stops it, at a rate that is changed over
+ * HTTP. The capacity test runs this service.
  */
 
 import { readFileSync } from "node:fs";
+import { readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
+import { exitCodeOf, untilSignal } from "@odin-ws/settings/signals";
 import { NotStoredError } from "../errors.ts";
 import { connectPublisher } from "../publisher.ts";
 import { ServicePort } from "./http.ts";
 import { Load } from "./load.ts";
-import { readServiceSettings, type ServiceSettings } from "./service-settings.ts";
+import { COMMAND, readServiceSettings, type ServiceSettings } from "./service-settings.ts";
 
-const CLOSE_TIMEOUT = 5_000; // 5 s for the last events to be stored
-/** npm passes a Ctrl-C on that the terminal has sent already: within this time it is the same one. */
-const SAME_SIGNAL = 200; // ms
+const CLOSE_TIMEOUT_MS = 5_000; // 5 s for the last events to be stored
 
 type Severity = "INFO" | "WARNING" | "ERROR";
 
-/** A line of the log, as the gateway writes it. */
+/** Writes a line of the log, in the format of the gateway. */
 function log(severity: Severity, message: string, fields: object = {}): void {
   const time = new Date().toISOString();
   process.stdout.write(`${JSON.stringify({ severity, time, ...fields, message })}\n`);
 }
 
-/** Version of the bundle, or of the package when it runs from its sources. */
+/** Version of the bundle, or of the package when the service runs from its sources. */
 function readVersion(): string {
   const built = process.env.ODIN_VERSION;
   if (built !== undefined) return built;
@@ -30,23 +30,9 @@ function readVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-/** The name of the first SIGTERM or SIGINT. Another one ends the process at once. */
-function untilSignal(): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  let first: number | undefined;
-  for (const name of ["SIGTERM", "SIGINT"] as const) {
-    process.on(name, () => {
-      first ??= performance.now();
-      if (performance.now() - first > SAME_SIGNAL) process.exit(1);
-      resolve(name);
-    });
-  }
-  return promise;
-}
-
-/** Returns the exit code. */
+/** Runs until a signal. Returns the exit code. */
 async function run({ port, rate, tokens, seed, servers, publisher: options }: ServiceSettings) {
-  const signal = untilSignal();
+  const { signal } = untilSignal({ endAtOnce: (name) => process.exit(exitCodeOf(name)) });
   let down = "not connected to NATS yet";
   let ending = false;
   const publisher = connectPublisher({
@@ -54,8 +40,8 @@ async function run({ port, rate, tokens, seed, servers, publisher: options }: Se
     name: "odin-market",
     onStatus: ({ kind, message }) => {
       if (kind === "disconnected") down = message;
-      const isNews = kind === "connected" || kind === "stream_created";
-      log(isNews ? "INFO" : "WARNING", message);
+      const isTrouble = kind !== "connected" && kind !== "stream_created";
+      log(isTrouble ? "WARNING" : "INFO", message);
     },
   });
   const load = new Load({ publisher, rate, tokens, seed, warn: (text) => log("WARNING", text) });
@@ -98,7 +84,7 @@ async function run({ port, rate, tokens, seed, servers, publisher: options }: Se
   load.stop();
   let code = 0;
   try {
-    await publisher.close({ timeoutMs: CLOSE_TIMEOUT });
+    await publisher.close({ timeoutMs: CLOSE_TIMEOUT_MS });
   } catch (error) {
     if (!(error instanceof NotStoredError)) throw error;
     log("ERROR", error.message);
@@ -109,13 +95,15 @@ async function run({ port, rate, tokens, seed, servers, publisher: options }: Se
   return code;
 }
 
-// A full disk or a closed pipe behind stdout costs log lines, not the service.
+// When stdout is a full disk or a closed pipe, log lines are lost and the service continues.
 process.stdout.on("error", () => {});
 
 try {
+  // Refuses arguments: all settings are environment variables.
+  valuesOrExit(COMMAND, readCommand({ ...COMMAND, variables: {} }, process.argv.slice(2)));
   const settings = readServiceSettings(process.env);
-  if ("problems" in settings)
-    throw new AggregateError(settings.problems.map((problem) => new Error(problem)));
+  if ("mistakes" in settings)
+    throw new AggregateError(settings.mistakes.map((mistake) => new Error(mistake)));
   process.exit(await run(settings));
 } catch (error) {
   const all = error instanceof AggregateError ? error.errors : [error];

@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { untilSignal } from "@odin-ws/settings/signals";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Config } from "../config.ts";
 import { Admission } from "../entrance/admission.ts";
@@ -24,8 +25,6 @@ import { WorkerPool } from "./pool.ts";
 import { explainPort } from "./port.ts";
 
 const SAMPLE_MS = 1000;
-/** npm repeats a Ctrl-C that the terminal has already sent: a SIGINT within this time is the same Ctrl-C. */
-const SAME_SIGNAL_MS = 200;
 /** A drain that takes this much longer than WS_DRAIN_SECONDS is ended. */
 const DRAIN_OVERTIME_MS = 10_000;
 /** How long the end of the process waits for the source to close its connection. */
@@ -60,7 +59,8 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   sample();
   const sampling = setInterval(sample, SAMPLE_MS);
   const sourceEnd = new AbortController();
-  const signals = listenForSignals();
+  const secondSignal = Promise.withResolvers<void>();
+  const endRequest = untilSignal({ endAtOnce: () => secondSignal.resolve() });
   const opsPort = await ops.listen(config.OPS_PORT).catch((error: Error) => {
     throw explainPort(error, "OPS_PORT", config.OPS_PORT);
   });
@@ -86,11 +86,11 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     "gateway is up",
   );
 
-  const signal = await signals.first;
+  const signal = await endRequest.signal;
   log.info({ signal, connections: admission.connections, seconds: config.WS_DRAIN_SECONDS }, "draining");
   hub.startDraining();
   const overtime = elapsed(config.WS_DRAIN_SECONDS * 1000 + DRAIN_OVERTIME_MS);
-  await Promise.race([fleet.drain(config.WS_DRAIN_SECONDS), overtime, signals.second]);
+  await Promise.race([fleet.drain(config.WS_DRAIN_SECONDS), overtime, secondSignal.promise]);
   sourceEnd.abort();
   clearInterval(sampling);
   monitoring.stop();
@@ -165,23 +165,6 @@ function elapsed(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
-}
-
-/** The first SIGTERM or SIGINT asks for a drain, the second for an end at once. */
-function listenForSignals(): { first: Promise<string>; second: Promise<void> } {
-  const { promise: first, resolve: onFirst } = Promise.withResolvers<string>();
-  const { promise: second, resolve: onSecond } = Promise.withResolvers<void>();
-  let last: { name: string; at: number } | undefined;
-  const onSignal = (name: string) => {
-    const repeated =
-      last !== undefined && name === "SIGINT" && last.name === name && Date.now() - last.at < SAME_SIGNAL_MS;
-    if (last === undefined) onFirst(name);
-    else if (!repeated) onSecond();
-    last = { name, at: Date.now() };
-  };
-  process.on("SIGTERM", () => onSignal("SIGTERM"));
-  process.on("SIGINT", () => onSignal("SIGINT"));
-  return { first, second };
 }
 
 /** Version of the bundle; when the gateway runs from its sources, version of the package. */

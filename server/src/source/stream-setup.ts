@@ -3,16 +3,8 @@
  * settings.
  */
 
-import {
-  DiscardPolicy,
-  JetStreamApiError,
-  type JetStreamManager,
-  RetentionPolicy,
-  StorageType,
-  type StreamInfo,
-} from "@nats-io/jetstream";
-import { nanos } from "@nats-io/transport-node";
-import { SUBJECTS } from "@odin-ws/protocol";
+import { JetStreamApiError, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
+import { streamConfig, streamSettings } from "@odin-ws/publisher/stream-settings";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 
@@ -30,7 +22,6 @@ export type StreamSettings = Pick<
  * Wait before a deleted stream is created again: an operator may be about to create it with other settings.
  */
 const RECREATE_AFTER_MS = 2000;
-const MAX_DUPLICATE_WINDOW_MS = 120_000;
 /** JetStream's error code. */
 const STREAM_NOT_FOUND = 10059;
 
@@ -68,18 +59,7 @@ export class StreamSetup {
 
   async #create(manager: JetStreamManager): Promise<StreamInfo> {
     const settings = this.#settings;
-    const info = await manager.streams.add({
-      name: settings.JS_STREAM_NAME,
-      subjects: [...SUBJECTS],
-      retention: RetentionPolicy.Limits,
-      discard: DiscardPolicy.Old,
-      storage: settings.JS_STORAGE === "memory" ? StorageType.Memory : StorageType.File,
-      num_replicas: settings.JS_REPLICAS,
-      max_age: nanos(settings.JS_STREAM_MAX_AGE),
-      max_msgs: settings.JS_STREAM_MAX_MSGS,
-      max_bytes: settings.JS_STREAM_MAX_BYTES,
-      duplicate_window: nanos(Math.min(settings.JS_STREAM_MAX_AGE, MAX_DUPLICATE_WINDOW_MS)),
-    });
+    const info = await manager.streams.add(streamConfig(streamSettings(settings)));
     this.#log.info({ stream: settings.JS_STREAM_NAME }, "created the stream");
     return info;
   }
@@ -88,14 +68,14 @@ export class StreamSetup {
    * Logs the limits in which an existing stream differs from the settings. The stream itself is not changed.
    */
   #logDifferences({ config }: StreamInfo): void {
-    const settings = this.#settings;
+    const settings = streamConfig(streamSettings(this.#settings));
     const differences = Object.entries({
-      subjects: [config.subjects?.toSorted().join(), [...SUBJECTS].toSorted().join()],
-      storage: [config.storage, settings.JS_STORAGE],
-      replicas: [config.num_replicas, settings.JS_REPLICAS],
-      max_age_ms: [config.max_age / 1e6, settings.JS_STREAM_MAX_AGE],
-      max_msgs: [config.max_msgs, settings.JS_STREAM_MAX_MSGS],
-      max_bytes: [config.max_bytes, settings.JS_STREAM_MAX_BYTES],
+      subjects: [config.subjects?.toSorted().join(), settings.subjects.toSorted().join()],
+      storage: [config.storage, settings.storage],
+      replicas: [config.num_replicas, settings.num_replicas],
+      max_age_ms: [config.max_age / 1e6, settings.max_age / 1e6],
+      max_msgs: [config.max_msgs, settings.max_msgs],
+      max_bytes: [config.max_bytes, settings.max_bytes],
     }).filter(([, [is, wanted]]) => is !== wanted);
     if (differences.length === 0) return;
     const shown = Object.fromEntries(differences.map(([limit, [is, wanted]]) => [limit, { is, wanted }]));

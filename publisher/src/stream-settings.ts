@@ -1,0 +1,139 @@
+/**
+ * Settings of NATS and of the JetStream stream: the variables, and the stream that is created from them. The gateway and
+ * the publisher both use this file, so that the same environment means the same stream for both.
+ */
+
+import { readFileSync } from "node:fs";
+import type { StreamConfig } from "@nats-io/jetstream";
+import { STREAM_DEFAULTS, SUBJECTS } from "@odin-ws/protocol";
+import { choice, duration, text, whole } from "@odin-ws/settings/values";
+import type { Values } from "@odin-ws/settings/variables";
+import { z } from "zod";
+import { readNatsServers } from "./nats/nats-servers.ts";
+
+/** What a stream is created with. A stream that exists is left as it is. */
+export interface StreamSettings {
+  name: string;
+  storage: "file" | "memory";
+  /** 3 on a cluster. */
+  replicas: number;
+  maxAgeSeconds: number;
+  maxMessages: number;
+  maxBytes: number;
+}
+
+/** Letters, digits, - and _: what names of streams, consumers and connections consist of. */
+export const NAME = /^[A-Za-z0-9_-]+$/;
+
+/** Bounds of the settings. NATS refuses an age below 100 ms. */
+export const STREAM_BOUNDS = {
+  replicas: [1, 5],
+  minAgeSeconds: 0.1,
+  maxMessages: [1, 1e12],
+  maxBytes: [1024, 1e15],
+} as const;
+
+const MIN_AGE = "100ms"; // STREAM_BOUNDS.minAgeSeconds
+const NANOSECONDS = 1_000_000_000; // in one second
+/** NATS remembers message ids for this long, and never longer than the stream keeps messages. */
+const MAX_DUPLICATE_WINDOW_SECONDS = 120;
+
+/** URLs of NATS servers as one text, `nats://10.0.0.5:4222,nats://10.0.0.6:4222`. */
+export const natsUrls = () =>
+  z.string().superRefine((urls, context) => {
+    for (const message of readNatsServers(urls).problems) context.addIssue(message);
+  });
+
+/** The name of a stream or a consumer. */
+export const natsName = (what: string) =>
+  text((name) => NAME.test(name), `must be a ${what}: letters, digits, - and _`);
+
+/** The environment variables, and how each of them is read. JS_STREAM_MAX_AGE is read as milliseconds. */
+export const STREAM_VARIABLES = {
+  NATS_URL: natsUrls()
+    .optional()
+    .describe("NATS servers, nats://HOST:4222 or tls://HOST:4222, separated by commas"),
+  NATS_CREDS_FILE: z
+    .string()
+    .optional()
+    .describe("NATS credentials file, instead of a user or token in NATS_URL"),
+  JS_STREAM_NAME: natsName("stream name")
+    .default(STREAM_DEFAULTS.name)
+    .describe(`JetStream stream, which is created when it is missing (${STREAM_DEFAULTS.name})`),
+  JS_STORAGE: choice(["file", "memory"])
+    .default(STREAM_DEFAULTS.storage)
+    .describe(`storage of a created stream, file or memory (${STREAM_DEFAULTS.storage})`),
+  JS_REPLICAS: whole(...STREAM_BOUNDS.replicas)
+    .default(STREAM_DEFAULTS.replicas)
+    .describe(`replicas of a created stream (${STREAM_DEFAULTS.replicas})`),
+  JS_STREAM_MAX_AGE: duration({ min: MIN_AGE })
+    .default(STREAM_DEFAULTS.maxAgeSeconds * 1000)
+    .describe(`how long a created stream keeps a message (${STREAM_DEFAULTS.maxAgeSeconds}s)`),
+  JS_STREAM_MAX_MSGS: whole(...STREAM_BOUNDS.maxMessages)
+    .default(STREAM_DEFAULTS.maxMessages)
+    .describe(`messages that a created stream keeps (${STREAM_DEFAULTS.maxMessages})`),
+  JS_STREAM_MAX_BYTES: whole(...STREAM_BOUNDS.maxBytes)
+    .default(STREAM_DEFAULTS.maxBytes)
+    .describe(`bytes that a created stream keeps (${STREAM_DEFAULTS.maxBytes})`),
+};
+
+/** Variables whose text may hold a password. */
+export const STREAM_SECRETS: ReadonlySet<string> = new Set(["NATS_URL"]);
+
+type StreamVariables = Values<typeof STREAM_VARIABLES>;
+
+/** The settings of the stream that these variables describe. */
+export function streamSettings(
+  variables: Omit<StreamVariables, "NATS_URL" | "NATS_CREDS_FILE">,
+): StreamSettings {
+  return {
+    name: variables.JS_STREAM_NAME,
+    storage: variables.JS_STORAGE,
+    replicas: variables.JS_REPLICAS,
+    maxAgeSeconds: variables.JS_STREAM_MAX_AGE / 1000,
+    maxMessages: variables.JS_STREAM_MAX_MSGS,
+    maxBytes: variables.JS_STREAM_MAX_BYTES,
+  };
+}
+
+/** The stream that is created from these settings. */
+export function streamConfig(settings: StreamSettings) {
+  const { maxAgeSeconds } = settings;
+  const windowSeconds = Math.min(maxAgeSeconds, MAX_DUPLICATE_WINDOW_SECONDS);
+  return {
+    name: settings.name,
+    subjects: [...SUBJECTS],
+    retention: "limits",
+    discard: "old",
+    storage: settings.storage,
+    num_replicas: settings.replicas,
+    max_age: Math.round(maxAgeSeconds * NANOSECONDS),
+    max_msgs: settings.maxMessages,
+    max_bytes: settings.maxBytes,
+    duplicate_window: Math.round(windowSeconds * NANOSECONDS),
+  } as const satisfies Partial<StreamConfig>;
+}
+
+/**
+ * Mistakes between the credentials file and the URLs of the servers.
+ *
+ * @param names of the two in the mistakes
+ */
+export function loginMistakes(
+  { NATS_URL, NATS_CREDS_FILE }: Partial<Pick<StreamVariables, "NATS_URL" | "NATS_CREDS_FILE">>,
+  names = { url: "NATS_URL", file: "NATS_CREDS_FILE" },
+): string[] {
+  if (NATS_CREDS_FILE === undefined) return [];
+  const mistakes: string[] = [];
+  if (Object.keys(readNatsServers(NATS_URL ?? []).login).length > 0) {
+    mistakes.push(
+      `${names.file} cannot be used together with a user or token in ${names.url}: remove one of the two`,
+    );
+  }
+  try {
+    readFileSync(NATS_CREDS_FILE);
+  } catch (error) {
+    mistakes.push(`${names.file} cannot be read: ${(error as Error).message}`);
+  }
+  return mistakes;
+}
