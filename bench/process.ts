@@ -25,7 +25,8 @@ process.on("exit", () => {
   for (const child of running) killGroup(child);
   for (const cleanup of cleanups) cleanup();
 });
-// Nothing has to end in good order here: the first signal ends the bench, and with it every process that it has started.
+// Nothing has to end in good order here: the first signal ends the bench, and with it every process that it
+// has started.
 const end = (signal: EndSignal) => process.exit(exitCodeOf(signal));
 void untilSignal({ endAtOnce: end, hangUp: true }).signal.then(end);
 

@@ -14,7 +14,9 @@ export interface Option<Value = unknown> {
   variable?: string;
   /** No mistake repeats the value. */
   secret?: boolean;
-  /** The option may be given several times; its values are joined by commas. Otherwise the last one counts. */
+  /**
+   * The option may be given several times; its values are joined by commas. Otherwise the last one counts.
+   */
   repeatable?: boolean;
 }
 
@@ -125,7 +127,9 @@ function takeApart(
   });
   const given = new Map<string, string | null>();
   const wordNames = Object.keys(words);
-  /** Place of the last option that does not exist. A word right behind that option is most likely its value. */
+  /**
+   * Place of the last option that does not exist. A word right behind that option is most likely its value.
+   */
   let unknownAt = -2;
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
@@ -170,8 +174,8 @@ function formMistake(
 }
 
 /**
- * Returns what was read. Help and mistakes end the process instead: help goes to stdout with exit code 0, mistakes go to
- * stderr with exit code 2, a line each, followed by a line that says how to get help.
+ * Returns what was read. Help and mistakes end the process instead: help goes to stdout with exit code 0,
+ * mistakes go to stderr with exit code 2, a line each, followed by a line that says how to get help.
  */
 export function valuesOrExit<Result>(command: Command, read: Read<Result>): Result {
   if (read === "help") {

@@ -1,4 +1,6 @@
-/** Renders the help of a command: how it is called, what it does, and a table of its options and variables. */
+/**
+ * Renders the help of a command: how it is called, what it does, and a table of its options and variables.
+ */
 
 import type { Command } from "./command-line.ts";
 

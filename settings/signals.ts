@@ -1,9 +1,10 @@
 /**
  * SIGINT and SIGTERM, with one rule for all programs of this repository.
  *
- * The first signal asks a program to end in good order. `npm run …` passes on a signal that it gets, and a terminal or a
- * supervisor sends the same signal to the whole process group: the program then gets the signal twice. So a signal within
- * SAME_SIGNAL_MS of the first one counts as the same one. A later signal ends the program at once.
+ * The first signal asks a program to end in good order. `npm run …` passes on a signal that it gets, and a
+ * terminal or a supervisor sends the same signal to the whole process group: the program then gets the signal
+ * twice. So a signal within SAME_SIGNAL_MS of the first one counts as the same one. A later signal ends the
+ * program at once.
  */
 
 import { constants } from "node:os";
@@ -23,7 +24,10 @@ export interface EndRequest {
 }
 
 export interface EndRequestOptions {
-  /** Called by a later signal, once. It must end the process, and first every process that this one has started. */
+  /**
+   * Called by a later signal, once. It must end the process, and first every process that this one has
+   * started.
+   */
   endAtOnce: (signal: EndSignal) => void;
   /** Whether SIGHUP, which a terminal sends when it is closed, is one of the signals. Default: false. */
   hangUp?: boolean;
@@ -42,7 +46,8 @@ export function untilSignal({ endAtOnce, hangUp = false }: EndRequestOptions): E
       state = "same signal";
       resolve(signal);
       controller.abort(signal);
-      // The step after a timer: while this process was busy, the doubled signal may have waited longer than the timer.
+      // The step after a timer: while this process was busy, the doubled signal may have waited longer than
+      // the timer.
       const later = () => setImmediate(() => (state = "later signal"));
       setTimeout(later, SAME_SIGNAL_MS).unref();
     } else if (state === "later signal") {

@@ -1,6 +1,6 @@
 /**
- * Reads values from text. Every function returns a zod schema whose error completes a sentence that begins with the name
- * of the variable or option: "must be a whole number from 1 to 5".
+ * Reads values from text. Every function returns a zod schema whose error completes a sentence that begins
+ * with the name of the variable or option: "must be a whole number from 1 to 5".
  */
 
 import { z } from "zod";

@@ -1,4 +1,6 @@
-/** Reads environment variables and reports each mistake in one form: name, what is allowed, what was given. */
+/**
+ * Reads environment variables and reports each mistake in one form: name, what is allowed, what was given.
+ */
 
 import type { z } from "zod";
 
@@ -12,7 +14,8 @@ export type Values<All extends Schemas> = { [Name in keyof All]: z.output<All[Na
  * Reads one value from text. An empty text counts as unset, because that is how a shell unsets a variable.
  *
  * @param name of the variable or option, for mistakes
- * @param mistakes gets a sentence for each mistake: `WS_PORT must be a whole number from 0 to 65535, not "http"`
+ * @param mistakes gets a sentence for each mistake: `WS_PORT must be a whole number from 0 to 65535, not
+ * "http"`
  * @param isSecret no mistake repeats the text
  * @returns undefined when there was a mistake
  */

@@ -1,6 +1,6 @@
 /**
- * Access tokens that a gateway with `JWT_SECRET` accepts: JWTs signed with HS256. For tests and checks, which know the
- * secret. Needs Node; users get their tokens from an identity service.
+ * Access tokens that a gateway with `JWT_SECRET` accepts: JWTs signed with HS256. For tests and checks, which
+ * know the secret. Needs Node; users get their tokens from an identity service.
  */
 
 import { createHmac } from "node:crypto";

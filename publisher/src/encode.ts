@@ -32,7 +32,8 @@ export interface EncodedEvent {
 const OVERHEAD_BYTES = 96;
 // A control character would end the line of the header, and NATS trims spaces at both ends.
 const ID = /^(?!\s)[^\p{Cc}\p{Cs}]{1,256}(?<!\s)$/u;
-// Printable ASCII without the two characters that JSON escapes: the gateway writes a type between quotes as it is.
+// Printable ASCII without the two characters that JSON escapes: the gateway writes a type between quotes as
+// it is.
 const TYPE = /^[!#-[\]-~]{1,64}$/;
 
 const isOneOf = (names: readonly string[], name: unknown): boolean => names.includes(name as string);
@@ -69,7 +70,8 @@ function subjectFrom(event: Record<string, unknown>, problems: string[]): string
   return "";
 }
 
-// JSON.stringify writes NaN and Infinity as null. A price that is not a number must not reach a browser as null.
+// JSON.stringify writes NaN and Infinity as null. A price that is not a number must not reach a browser as
+// null.
 function findNotFinite(value: unknown, path: string): string | undefined {
   if (typeof value === "number") return Number.isFinite(value) ? undefined : `${path} is ${value}`;
   if (typeof value !== "object" || value === null) return undefined;
@@ -110,8 +112,8 @@ export function nameOf(event: EventInput): string {
 /**
  * Checks an event and encodes it.
  *
- * The message id is `{channel}:{id}`, because the stream compares the ids of all subjects with each other: without the
- * channel, a comment and a trade with the same number would count as one event.
+ * The message id is `{channel}:{id}`, because the stream compares the ids of all subjects with each other:
+ * without the channel, a comment and a trade with the same number would count as one event.
  *
  * @throws InvalidEventError that names every mistake in the event
  */

@@ -1,4 +1,7 @@
-/** The errors of a publisher. Each has a stable `code`; its message says what was wrong, where, and what to do. */
+/**
+ * The errors of a publisher. Each has a stable `code`; its message says what was wrong, where, and what to
+ * do.
+ */
 
 /** Base of all errors of this package. */
 export class PublisherError extends Error {
@@ -21,7 +24,10 @@ export class InvalidOptionsError extends PublisherError {
   }
 }
 
-/** Code `invalid_event`: the event was not accepted and must be corrected. `problems` has one text for each wrong field. */
+/**
+ * Code `invalid_event`: the event was not accepted and must be corrected. `problems` has one text for each
+ * wrong field.
+ */
 export class InvalidEventError extends PublisherError {
   readonly problems: readonly string[];
 
@@ -39,7 +45,10 @@ export interface QueueLevel {
   maxQueueBytes: number;
 }
 
-/** Code `queue_full`: this event was not accepted. Events that were accepted before are kept and will be stored. */
+/**
+ * Code `queue_full`: this event was not accepted. Events that were accepted before are kept and will be
+ * stored.
+ */
 export class QueueFullError extends PublisherError implements QueueLevel {
   readonly queuedEvents: number;
   readonly queuedBytes: number;
@@ -60,21 +69,29 @@ export class QueueFullError extends PublisherError implements QueueLevel {
   }
 }
 
-/** Code `refused`: NATS does not store this event, and would not when the event is sent again (too large, no permission). */
+/**
+ * Code `refused`: NATS does not store this event, and would not when the event is sent again (too large, no
+ * permission).
+ */
 export class EventRefusedError extends PublisherError {
   constructor(where: string, reason: string) {
     super("refused", `NATS refused event ${where}: ${reason}`);
   }
 }
 
-/** Code `closed`: the event was published after `close()`, or `close()` gave the event up when its time was over. */
+/**
+ * Code `closed`: the event was published after `close()`, or `close()` gave the event up when its time was
+ * over.
+ */
 export class PublisherClosedError extends PublisherError {
   constructor(where: string, what: string) {
     super("closed", `event ${where} ${what}`);
   }
 }
 
-/** Code `not_stored`: the time of `close()` was over. The promise of each event concerned was rejected too. */
+/**
+ * Code `not_stored`: the time of `close()` was over. The promise of each event concerned was rejected too.
+ */
 export class NotStoredError extends PublisherError {
   /** Accepted events that have no acknowledgement. */
   readonly notStored: number;

@@ -12,7 +12,8 @@ export async function publishTrades(
     onStatus: ({ kind, message }) => kind !== "connected" && warn(message),
   });
   for await (const { id, ...trade } of trades) {
-    // Not awaited one by one: many trades are sent in parallel, and the trades of one token still keep their order.
+    // Not awaited one by one: many trades are sent in parallel, and the trades of one token still keep their
+    // order.
     publisher.publish({ id, event: "trade", symbol: trade.symbol, data: trade }).catch((error: Error) => {
       if (error instanceof QueueFullError)
         warn("NATS is away or too slow; this trade is lost unless it is published again");

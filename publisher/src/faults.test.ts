@@ -16,7 +16,10 @@ const eventOf = (count: number): EventInput => {
   return { id: `${n}`, subject: `odin.token.${symbol}.test`, data: { n, symbol, side: "buy", price: 1.25 } };
 };
 
-/** Publishes 10 events every 5 ms, about 2,000 a second, until stopped. Every event must be accepted and stored. */
+/**
+ * Publishes 10 events every 5 ms, about 2,000 a second, until stopped. Every event must be accepted and
+ * stored.
+ */
 class Load {
   readonly #publisher: Publisher;
   readonly #promises: Promise<unknown>[] = [];
@@ -80,7 +83,9 @@ function bySubject(stored: readonly StoredMessage[]): Map<string, number[]> {
   return map;
 }
 
-/** Each subject has the numbers 0, 1, 2, … without a gap or a repetition, and the stream has `total` events. */
+/**
+ * Each subject has the numbers 0, 1, 2, … without a gap or a repetition, and the stream has `total` events.
+ */
 async function assertAllOnceAndInOrder(nats: NatsServer, total: number): Promise<void> {
   const stored = await nats.read();
   for (const [subject, numbers] of bySubject(stored)) {
@@ -144,7 +149,8 @@ suite("faults of a real nats-server", { skip: withoutNats, concurrency: true, ti
     }
     await feed.more(300);
     const total = await feed.stop();
-    // The messages of the deleted streams are gone. After them, no message is missing, repeated or out of order.
+    // The messages of the deleted streams are gone. After them, no message is missing, repeated or out of
+    // order.
     const numbers = bySubject(await nats.read());
     assert.equal(numbers.size, SUBJECTS);
     for (const [subject, list] of numbers) {

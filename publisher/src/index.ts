@@ -1,6 +1,6 @@
 /**
- * Publishes the events of a token market to NATS JetStream. Gateways of odin-ws read them there and deliver them to browsers.
- * Start with `connectPublisher`.
+ * Publishes the events of a token market to NATS JetStream. Gateways of odin-ws read them there and deliver
+ * them to browsers. Start with `connectPublisher`.
  */
 
 export { STREAM_DEFAULTS } from "@odin-ws/protocol";

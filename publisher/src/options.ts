@@ -20,26 +20,32 @@ export interface PublisherStatus {
 
 export interface PublisherOptions {
   /**
-   * NATS servers: `nats://host:4222` or `tls://host:4222`, several as a list or separated by commas; `user:password@` or
-   * `token@` may stand before the host, percent-encoded, in one URL or the same in all URLs. Default `nats://127.0.0.1:4222`.
+   * NATS servers: `nats://host:4222` or `tls://host:4222`, several as a list or separated by commas;
+   * `user:password@` or `token@` may stand before the host, percent-encoded, in one URL or the same in all
+   * URLs. Default `nats://127.0.0.1:4222`.
    */
   servers?: string | readonly string[];
-  /** NATS credentials file, instead of a login in `servers`. It is read at each connection. Default: no file. */
+  /**
+   * NATS credentials file, instead of a login in `servers`. It is read at each connection. Default: no file.
+   */
   credentialsFile?: string;
   /** Name of the connection in the monitoring of NATS. Default `odin-publisher`. */
   name?: string;
   /** Name of the stream that stores the events. Default `ODIN_TOKENS`. */
   stream?: string;
   /**
-   * Whether to create the stream when it is missing: `true`, or the settings that differ from the defaults. Default false:
-   * a gateway creates the stream.
+   * Whether to create the stream when it is missing: `true`, or the settings that differ from the defaults.
+   * Default false: a gateway creates the stream.
    */
   createStream?: boolean | Partial<Omit<StreamSettings, "name">>;
   /** Limit of accepted events that have no acknowledgement yet. Default 10,000. */
   maxQueueEvents?: number;
   /** The same limit in bytes. Default 16 MiB. */
   maxQueueBytes?: number;
-  /** Limit of events that were sent and have no acknowledgement yet. Each subject has at most one. Default 512. */
+  /**
+   * Limit of events that were sent and have no acknowledgement yet. Each subject has at most one. Default
+   * 512.
+   */
   maxInFlight?: number;
   /** Time after which an event without an acknowledgement is sent again, milliseconds. Default 2 s. */
   ackTimeoutMs?: number;

@@ -1,4 +1,7 @@
-/** The publisher that a backend uses: accepts events, queues them, and sends them until JetStream has stored them. */
+/**
+ * The publisher that a backend uses: accepts events, queues them, and sends them until JetStream has stored
+ * them.
+ */
 
 import { type EncodedEvent, encodeEvent, nameOf } from "./encode.ts";
 import {
@@ -21,8 +24,8 @@ export interface Published {
   /** Stream sequence, the `offset` of its envelope. */
   offset: number;
   /**
-   * The stream had stored an event with this id before: the event was sent again because its acknowledgement was lost, or it
-   * was published twice.
+   * The stream had stored an event with this id before: the event was sent again because its acknowledgement
+   * was lost, or it was published twice.
    */
   duplicate: boolean;
 }
@@ -86,14 +89,15 @@ export class Publisher {
   }
 
   /**
-   * Accepts or rejects an event at once. The promise of an accepted event resolves when JetStream has stored the event.
+   * Accepts or rejects an event at once. The promise of an accepted event resolves when JetStream has stored
+   * the event.
    *
-   * An accepted event is sent until it is stored, also when the connection is lost or the stream is missing for a while.
-   * Events of one subject are stored in the order in which they were published.
+   * An accepted event is sent until it is stored, also when the connection is lost or the stream is missing
+   * for a while. Events of one subject are stored in the order in which they were published.
    *
-   * @returns a promise that rejects with InvalidEventError, QueueFullError or PublisherClosedError when the event was not
-   * accepted, with EventRefusedError when NATS will never take the event, and with PublisherClosedError when `close()` gave
-   * the event up.
+   * @returns a promise that rejects with InvalidEventError, QueueFullError or PublisherClosedError when the
+   * event was not accepted, with EventRefusedError when NATS will never take the event, and with
+   * PublisherClosedError when `close()` gave the event up.
    */
   publish(event: EventInput): Promise<Published> {
     let encoded: EncodedEvent;
@@ -140,7 +144,8 @@ export class Publisher {
    * Accepts no more events, waits until all accepted events are stored, and closes the connection.
    *
    * @param timeoutMs longest time to wait, milliseconds. Default 10 s.
-   * @returns a promise that rejects with NotStoredError when the time was not enough. The connection is closed in any case.
+   * @returns a promise that rejects with NotStoredError when the time was not enough. The connection is
+   * closed in any case.
    */
   close({ timeoutMs = CLOSE_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<void> {
     this.#closed ??= this.#shutDown(timeoutMs);
@@ -289,8 +294,8 @@ export class Publisher {
 }
 
 /**
- * Returns a publisher, which connects to NATS in the background and reconnects forever. The publisher accepts events at
- * once: while NATS is not connected, the queue holds them up to its limits.
+ * Returns a publisher, which connects to NATS in the background and reconnects forever. The publisher accepts
+ * events at once: while NATS is not connected, the queue holds them up to its limits.
  *
  * @throws InvalidOptionsError
  */

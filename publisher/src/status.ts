@@ -2,7 +2,10 @@ import type { PublisherStatus } from "./options.ts";
 
 const REPEAT_MS = 10_000; // 10 s
 
-/** Reports changes of state. The same trouble is reported again only after 10 s, and not at each failed attempt. */
+/**
+ * Reports changes of state. The same trouble is reported again only after 10 s, and not at each failed
+ * attempt.
+ */
 export class StatusReporter {
   readonly #onStatus: (status: PublisherStatus) => void;
   #reportedAt = 0;
@@ -19,7 +22,8 @@ export class StatusReporter {
     if (isTrouble && message === this.last && now - this.#reportedAt < REPEAT_MS) return;
     this.last = message;
     this.#reportedAt = now;
-    // Called in a microtask: an error that a listener throws must not interrupt the publisher in the middle of its work.
+    // Called in a microtask: an error that a listener throws must not interrupt the publisher in the middle
+    // of its work.
     queueMicrotask(() => this.#onStatus({ kind, message }));
   }
 }

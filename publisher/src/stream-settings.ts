@@ -1,6 +1,6 @@
 /**
- * Settings of NATS and of the JetStream stream: the variables, and the stream that is created from them. The gateway and
- * the publisher both use this file, so that the same environment means the same stream for both.
+ * Settings of NATS and of the JetStream stream: the variables, and the stream that is created from them. The
+ * gateway and the publisher both use this file, so that the same environment means the same stream for both.
  */
 
 import { readFileSync } from "node:fs";

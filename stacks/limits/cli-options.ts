@@ -3,7 +3,7 @@ import { type Command, option, type Read, readCommand } from "@odin-ws/settings/
 import { choice, nonEmpty, whole } from "@odin-ws/settings/values";
 import { type Curve, parseCurve } from "./curve.ts";
 
-/** What the command line of `npm run limits` asks for. Undefined: as the stack has it, or as the help says. */
+/** Options of `npm run limits`. Undefined: the value of the stack, or the default in the help. */
 export interface LimitsOptions {
   stack: string;
   connections: number | undefined;

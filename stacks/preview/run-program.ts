@@ -1,8 +1,8 @@
 import { type Command, type Read, valuesOrExit } from "@odin-ws/settings/command-line";
 
 /**
- * Runs a command-line program and ends the process: with 0 and the program's text on stdout, or with 1 and its error on stderr.
- * Help and mistakes in the arguments end the process as for every command.
+ * Runs a command-line program and ends the process: with 0 and the program's text on stdout, or with 1 and
+ * its error on stderr. Help and mistakes in the arguments end the process as for every command.
  */
 export async function runProgram<Options extends object>(
   command: Command,

@@ -1,6 +1,6 @@
 /**
- * A signal to a whole process group, as a terminal or a supervisor sends it: `npm run` passes it on, so that a program gets
- * the signal twice.
+ * A signal to a whole process group, as a terminal or a supervisor sends it: `npm run` passes it on, so that
+ * a program gets the signal twice.
  */
 
 import { strict as assert } from "node:assert";

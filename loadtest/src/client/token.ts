@@ -2,6 +2,9 @@ import { signToken } from "@odin-ws/protocol/token";
 
 const LIFETIME_SECONDS = 86_400; // 24 h: no load test runs longer
 
-/** A token for one connection. Every connection is a user of its own, because a gateway limits the connections of a user. */
+/**
+ * A token for one connection. Every connection is a user of its own, because a gateway limits the connections
+ * of a user.
+ */
 export const tokenFor = (secret: string, connection: number): string =>
   signToken(secret, { user: `loadtest-${connection}`, lifetimeSeconds: LIFETIME_SECONDS });

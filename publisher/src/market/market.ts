@@ -108,7 +108,8 @@ export class Market {
     return { id: this.#newId(now), subject: subjectOf(`${GLOBAL}.${event}`), event, data };
   }
 
-  // The time makes the id different in another run with the same seed: the stream would drop an id that it has stored.
+  // The time makes the id different in another run with the same seed: the stream would drop an id that it
+  // has stored.
   #newId(now: number): string {
     return `${now.toString(36)}-${this.#seed.toString(36)}-${(++this.#events).toString(36)}`;
   }
@@ -139,8 +140,9 @@ export class Market {
     return this.#tokens[from] ?? this.#random.pick(this.#tokens);
   }
 
-  // A new token replaces the token with the smallest volume, so that the market keeps its size. The first half of the market
-  // and the majors are never replaced: a market that has no other tokens only announces new tokens.
+  // A new token replaces the token with the smallest volume, so that the market keeps its size. The first
+  // half of the market and the majors are never replaced: a market that has no other tokens only announces
+  // new tokens.
   #create(): Token {
     const token = this.#newToken();
     const established = Math.max(Math.ceil(this.#tokens.length / 2), MAJOR_COUNT);
@@ -184,8 +186,9 @@ function checkRate(rate: number): void {
 }
 
 /**
- * Runs a market in real time: `rate` events per second on average, without drift. After the process was blocked, missed
- * events are emitted late, up to the events of one second. The rest is skipped and reported to `onSkip`.
+ * Runs a market in real time: `rate` events per second on average, without drift. After the process was
+ * blocked, missed events are emitted late, up to the events of one second. The rest is skipped and reported
+ * to `onSkip`.
  *
  * @throws RangeError
  */
@@ -203,8 +206,8 @@ export function startMarket(options: StartMarketOptions, emit: (event: MarketEve
   const tick = (): void => {
     const due = pace.due(performance.now());
     const now = Date.now();
-    // The next tick is scheduled first: an error that `emit` throws must not stop the market, and `emit` may stop the market or
-    // change its rate.
+    // The next tick is scheduled first: an error that `emit` throws must not stop the market, and `emit` may
+    // stop the market or change its rate.
     const scheduled = setTimeout(tick, Math.max(MIN_TICK_MS, pace.next - performance.now()));
     timer = scheduled;
     if (due.skipped > 0) onSkip?.(due.skipped);

@@ -15,7 +15,10 @@ export interface Due {
 }
 
 const SECOND_MS = 1_000;
-/** After the process was blocked, the events of this time are emitted late. More events would be a flood of old prices. */
+/**
+ * After the process was blocked, the events of this time are emitted late. More events would be a flood of
+ * old prices.
+ */
 const MAX_CATCH_UP_MS = 1_000;
 
 export class Pace {

@@ -33,7 +33,8 @@ export function tokenName(n: number): { symbol: string; name: string } {
   if (major !== undefined) return { symbol: major[0], name: major[1] };
   const index = n - MAJORS.length;
   const round = Math.floor(index / (FIRST.length * SECOND.length));
-  // Names that follow each other differ in both words. A round has every pair of a first and a second word once.
+  // Names that follow each other differ in both words. A round has every pair of a first and a second word
+  // once.
   const first = FIRST[index % FIRST.length] ?? "";
   const second = SECOND[(index + Math.floor(index / FIRST.length)) % SECOND.length] ?? "";
   const title = `${first.charAt(0)}${first.slice(1).toLowerCase()} ${second.charAt(0)}${second.slice(1).toLowerCase()}`;
@@ -114,7 +115,10 @@ export class Token {
     this.trades24h *= 1 - part;
   }
 
-  /** Changes the price by one step. The logarithm of the step is normally distributed, so the price never reaches 0. */
+  /**
+   * Changes the price by one step. The logarithm of the step is normally distributed, so the price never
+   * reaches 0.
+   */
   step(random: Random, now: number): void {
     this.#age(now);
     this.#log = clamp(this.#log * (1 - PULL) + this.#volatility * random.normal(), BOUND);

@@ -1,9 +1,10 @@
 /**
  * The connection to NATS: sends events, reports their acknowledgements and failures, and reconnects forever.
  *
- * The reconnect of the NATS client is not used. It hides the reason of a failure, it loses or repeats messages that were
- * written meanwhile, and `close()` during an attempt to connect leaves a socket open. Instead, a connection is used until
- * it ends, and then a new connection is made. The publisher sends the events that were in flight again.
+ * The reconnect of the NATS client is not used. It hides the reason of a failure, it loses or repeats
+ * messages that were written meanwhile, and `close()` during an attempt to connect leaves a socket open.
+ * Instead, a connection is used until it ends, and then a new connection is made. The publisher sends the
+ * events that were in flight again.
  */
 
 import { readFileSync } from "node:fs";
@@ -33,7 +34,10 @@ export interface Ack {
   duplicate?: boolean;
 }
 
-/** Why an event was not stored: no stream captures its subject, the stream cannot take events now, or NATS refused the event. */
+/**
+ * Why an event was not stored: no stream captures its subject, the stream cannot take events now, or NATS
+ * refused the event.
+ */
 export interface Failure {
   kind: "missing" | "busy" | "refused";
   reason: string;
@@ -182,7 +186,10 @@ export class NatsLink {
     }
   }
 
-  /** Sends an event once. The listener gets the answer with `key`, or no answer when the connection ends first. */
+  /**
+   * Sends an event once. The listener gets the answer with `key`, or no answer when the connection ends
+   * first.
+   */
   send(key: number, event: EncodedEvent): void {
     const connection = this.#connection;
     if (connection === undefined) return;
@@ -193,7 +200,8 @@ export class NatsLink {
     try {
       connection.publish(event.subject, event.body, { headers: all, reply: `${this.#inbox}.${key}` });
     } catch (error) {
-      // InvalidArgumentError: the message exceeds the limit of the server. Any other error: the connection has just ended.
+      // InvalidArgumentError: the message exceeds the limit of the server. Any other error: the connection
+      // has just ended.
       if (!(error instanceof InvalidArgumentError)) return;
       const reason = `${event.body.length} bytes and headers exceed the limit of the server (${this.maxPayload} bytes)`;
       queueMicrotask(() => this.#listener.failed(key, { kind: "refused", reason }));

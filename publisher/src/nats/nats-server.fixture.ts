@@ -12,13 +12,19 @@ import { findProgram, howToGet } from "@odin-ws/tools/programs";
 
 const path = findProgram("nats-server");
 
-/** The `skip` of tests that need nats-server. In CI a missing nats-server is a failure, because no test may be skipped there. */
+/**
+ * The `skip` of tests that need nats-server. In CI a missing nats-server is a failure, because no test may be
+ * skipped there.
+ */
 export const withoutNats: string | false = path === undefined && howToGet("nats-server");
 if (withoutNats !== false && process.env.CI === "true") throw new Error(withoutNats);
 
 const START_TIMEOUT_MS = 20_000; // 20 s on a busy machine
 
-/** A free port outside the range of outgoing connections, so that the port is still free when the server is started again. */
+/**
+ * A free port outside the range of outgoing connections, so that the port is still free when the server is
+ * started again.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
@@ -52,7 +58,10 @@ export class NatsServer {
     this.#args = args;
   }
 
-  /** Starts the server, also again on the same port with its stored messages. Resolves when the server takes connections. */
+  /**
+   * Starts the server, also again on the same port with its stored messages. Resolves when the server takes
+   * connections.
+   */
   async start(): Promise<void> {
     if (path === undefined) throw new Error("nats-server is missing");
     const args = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.#store, ...this.#args];

@@ -1,4 +1,7 @@
-/** Reads addresses and logins of NATS servers from URLs. The publisher and the gateway use this file for NATS_URL. */
+/**
+ * Reads addresses and logins of NATS servers from URLs. The publisher and the gateway use this file for
+ * NATS_URL.
+ */
 
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
@@ -27,7 +30,10 @@ function decode(text: string): string {
   }
 }
 
-/** Returns undefined for text that is not a NATS URL, for example because a password has a character that is not encoded. */
+/**
+ * Returns undefined for text that is not a NATS URL, for example because a password has a character that is
+ * not encoded.
+ */
 function parse(text: string): URL | undefined {
   const isUrl = text.includes("://");
   // Most likely the second half of a URL whose password has a comma.
@@ -38,8 +44,8 @@ function parse(text: string): URL | undefined {
 }
 
 /**
- * Reads NATS URLs: `nats://host:4222` or `tls://host:4222`, with `user:password@` or `token@` before the host. Special
- * characters of a login are percent-encoded. A login in one URL is used for all servers.
+ * Reads NATS URLs: `nats://host:4222` or `tls://host:4222`, with `user:password@` or `token@` before the
+ * host. Special characters of a login are percent-encoded. A login in one URL is used for all servers.
  *
  * @param urls a list, or one text with commas between the URLs
  * @returns `problems` has a text for each mistake, and never repeats a URL, which may contain a password
@@ -74,8 +80,9 @@ export function readNatsServers(urls: string | readonly string[]): NatsServers &
 }
 
 /**
- * Options of the NATS client for these servers. By itself, the client would connect to a `tls://` server without TLS when the
- * server does not require TLS, and it would check the certificate of `tls://10.0.0.5` against the name "localhost".
+ * Options of the NATS client for these servers. By itself, the client would connect to a `tls://` server
+ * without TLS when the server does not require TLS, and it would check the certificate of `tls://10.0.0.5`
+ * against the name "localhost".
  */
 export function connectionOptions({ servers, login, tls }: NatsServers): NodeConnectionOptions {
   if (!tls) return { servers, ...login };

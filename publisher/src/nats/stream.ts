@@ -1,4 +1,7 @@
-/** The stream that holds the events. Gateways and publishers create it with the same settings, whichever comes first. */
+/**
+ * The stream that holds the events. Gateways and publishers create it with the same settings, whichever comes
+ * first.
+ */
 
 import { JetStreamApiError, type JetStreamManager } from "@nats-io/jetstream";
 import { type StreamSettings, streamConfig } from "../stream-settings.ts";

@@ -1,4 +1,7 @@
-/** Returns the item with the lowest rank first. The rank of an item must not change while the heap holds the item. */
+/**
+ * Returns the item with the lowest rank first. The rank of an item must not change while the heap holds the
+ * item.
+ */
 export class Heap<Item> {
   readonly #rank: (item: Item) => number;
   readonly #items: Item[] = [];

@@ -1,12 +1,12 @@
 /**
- * Events that were accepted and have no acknowledgement yet, in the order in which they may be sent. Uses no clock and no
- * NATS.
+ * Events that were accepted and have no acknowledgement yet, in the order in which they may be sent. Uses no
+ * clock and no NATS.
  *
- * The events of a subject must be stored in their order. If two events of a subject were in flight, the stream could refuse
- * the first and store the second (while the stream is created, or while its leader changes), and no retry could restore the
- * order. So one event of each subject is in flight at a time, and different subjects are sent in parallel, up to a window.
- * An event that is sent again is then always the next event of its subject. Because of its message id, the stream stores
- * the event once and in its place.
+ * The events of a subject must be stored in their order. If two events of a subject were in flight, the
+ * stream could refuse the first and store the second (while the stream is created, or while its leader
+ * changes), and no retry could restore the order. So one event of each subject is in flight at a time, and
+ * different subjects are sent in parallel, up to a window. An event that is sent again is then always the
+ * next event of its subject. Because of its message id, the stream stores the event once and in its place.
  */
 
 import { Fifo } from "./fifo.ts";
@@ -20,7 +20,10 @@ export interface Parcel {
   readonly bytes: number;
 }
 
-/** Limits of what is in flight at once, for all subjects together. A single event is sent even if it exceeds them. */
+/**
+ * Limits of what is in flight at once, for all subjects together. A single event is sent even if it exceeds
+ * them.
+ */
 export interface Window {
   events: number;
   bytes: number;
@@ -95,8 +98,8 @@ export class Outbox<Item extends Parcel> {
   }
 
   /**
-   * Removes an event that was stored or refused, so that the next event of its subject may be sent. Returns undefined when
-   * the event is not in flight, because the answer came late.
+   * Removes an event that was stored or refused, so that the next event of its subject may be sent. Returns
+   * undefined when the event is not in flight, because the answer came late.
    */
   settle(key: number): Item | undefined {
     const flight = this.#land(key);
@@ -125,7 +128,9 @@ export class Outbox<Item extends Parcel> {
     return keys.length;
   }
 
-  /** Marks all events that were sent before `time` and have no answer to be sent again. Returns their number. */
+  /**
+   * Marks all events that were sent before `time` and have no answer to be sent again. Returns their number.
+   */
   againIfSentBefore(time: number): number {
     const late: number[] = [];
     for (const [key, { sentAt }] of this.#flights) {

@@ -76,5 +76,6 @@ async function run({
 process.stdout.on("error", () => process.exit(0));
 
 const options = valuesOrExit(COMMAND, readCli(process.argv.slice(2), process.env));
-// Does not wait until the event loop is empty: an attempt to connect that hangs would keep the process alive for seconds.
+// Does not wait until the event loop is empty: an attempt to connect that hangs would keep the process alive
+// for seconds.
 process.exit(await run(options));

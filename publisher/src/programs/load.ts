@@ -10,7 +10,10 @@ export interface LoadOptions {
   rate: number;
   tokens: number;
   seed: number;
-  /** Gets messages that need attention: events skipped because this process was blocked, and the first refusal of NATS. */
+  /**
+   * Gets messages that need attention: events skipped because this process was blocked, and the first refusal
+   * of NATS.
+   */
   warn: (text: string) => void;
 }
 
@@ -59,7 +62,8 @@ export class Load {
   /**
    * Changes the rate from now on; 0 pauses.
    *
-   * @param seconds how long this rate lasts. Afterwards the last rate without an end is used again. Default: no end.
+   * @param seconds how long this rate lasts. Afterwards the last rate without an end is used again. Default:
+   * no end.
    */
   setRate(rate: number, seconds?: number): void {
     clearTimeout(this.#timer);

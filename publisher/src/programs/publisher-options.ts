@@ -8,7 +8,10 @@ export interface Connection {
   servers: string;
 }
 
-/** The options of a publisher that creates the stream when it is missing, from the variables of the environment. */
+/**
+ * The options of a publisher that creates the stream when it is missing, from the variables of the
+ * environment.
+ */
 export function connectionOf(variables: Values<typeof STREAM_VARIABLES>): Connection {
   const { NATS_URL: servers, NATS_CREDS_FILE: credentialsFile } = variables;
   const { name, ...createStream } = streamSettings(variables);

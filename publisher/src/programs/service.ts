@@ -1,6 +1,6 @@
 /**
- * The publisher as a service: publishes a simulated market to NATS until a signal stops it, at a rate that is changed over
- * HTTP. The capacity test runs this service.
+ * The publisher as a service: publishes a simulated market to NATS until a signal stops it, at a rate that is
+ * changed over HTTP. The capacity test runs this service.
  */
 
 import { readFileSync } from "node:fs";
