@@ -46,18 +46,18 @@ const called = (name: string) => (name === "start" ? "npm start" : `npm run ${na
 
 /** A value that a command does not allow, and the mistake that it reports. */
 const WRONG_VALUES: Record<string, readonly [option: string, mistake: string]> = {
-  publish: ["--rate", 'must be a number from 0.1 to 100000, not "fast"'],
-  loadtest: ["--workers", 'must be a whole number from 1 to 64, not "fast"'],
-  preview: ["--traffic-gib", 'must be a number from 0 to 1000000000000, not "fast"'],
-  limits: ["--cpu", 'must be a whole number from 1 to 200, not "fast"'],
-  render: ["--stack", 'must be one of capacity, prod, staging, local, not "fast"'],
+  publish: ["--rate", "must be a number from 0.1 to 100000"],
+  loadtest: ["--workers", "must be a whole number from 1 to 64"],
+  preview: ["--traffic-gib", "must be a number from 0 to 1000000000000"],
+  limits: ["--cpu", "must be a whole number from 1 to 200"],
+  render: ["--stack", "must be one of "],
   monitoring: [
     "--gateway",
     "must be HOST:PORT with a port from 1 to 65535, for example 127.0.0.1:3002, " +
-      'or several separated by commas, not "fast"',
+      "or several separated by commas",
   ],
-  smoke: ["--deadline", 'must be a number from 1 to 3600, not "fast"'],
-  bench: ["--rounds", 'must be a whole number from 1 to 10, not "fast"'],
+  smoke: ["--deadline", "must be a number from 1 to 3600"],
+  bench: ["--rounds", "must be a whole number from 1 to 10"],
 };
 
 describe("command lines", () => {
@@ -80,7 +80,11 @@ describe("command lines", () => {
       assert.equal(lines.pop(), `${called(name)} -- --help shows what is allowed`);
       for (const unknown of ["--no-such-option", "--another", "-x"])
         assert.ok(lines.includes(`${unknown} is not an option`), stderr);
-      if (option !== undefined) assert.ok(lines.includes(`${option} ${mistake}`), stderr);
+      if (option !== undefined)
+        assert.ok(
+          lines.some((line) => line.startsWith(`${option} ${mistake}`) && line.endsWith(', not "fast"')),
+          stderr,
+        );
       // Other lines are about words and options that are missing.
       for (const line of lines)
         assert.match(
