@@ -132,6 +132,13 @@ export class Stack {
     );
   }
 
+  /** Replaces the state by one that `pulumi stack export --show-secrets` printed. */
+  async importState(exported: string): Promise<void> {
+    const file = join(this.folder, "..", "imported.json");
+    await writeFile(file, exported);
+    await this.pulumi("stack", "import", "--stack", this.name, "--file", file);
+  }
+
   /** Runs any command of the engine's program. @throws Error with its output when it fails */
   async pulumi(...args: string[]): Promise<string> {
     const { exitCode, output } = await this.#spawn(this.#engine, ["--cwd", this.folder, ...args]);

@@ -81,6 +81,12 @@ export class FakeCloud {
     );
   }
 
+  /** Puts in resources that another run created: an empty cloud then holds what that run left. */
+  restore(resources: readonly Live[]): void {
+    for (const live of resources) this.#live.set(live.id, structuredClone(live));
+    this.#serial = Math.max(this.#serial, this.#live.size);
+  }
+
   /** The operations since the last time this was asked. */
   takeOperations(): Operation[] {
     return this.operations.splice(0);

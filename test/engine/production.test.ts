@@ -5,25 +5,16 @@ import { before, describe, test } from "node:test";
 import { suiteOwner } from "../harness/owner.ts";
 import { withoutEngine } from "./engine.ts";
 import { inWords, type RepositoryStack, repositoryStack, SECRET } from "./repository-stack.ts";
+import { PROD_WITH_EVERYTHING } from "./stack-settings.ts";
 
-const EVERYTHING = {
-  domain: "live.example.com",
-  dnsZone: "example-com",
-  alertEmail: "ops@example.com",
-  runbookUrl: "https://example.com/docs/runbook.md",
-  monthlyBudget: "400",
-  "allowedOrigins[0]": "https://app.example.com",
-};
-const WEBHOOK = "https://alerts.example.com/token-that-nobody-may-see";
-const PAGER = "0123456789keyThatNobodyMaySee012";
-const SLACK = "https://hooks.slack.com/services/token-that-nobody-may-see";
+const { plain, secret } = PROD_WITH_EVERYTHING;
 
 describe("prod", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();
   let prod: RepositoryStack;
   before(async () => {
-    prod = await repositoryStack(owner, "prod", EVERYTHING);
-    await prod.stack.configure({}, { alertWebhook: WEBHOOK, alertPagerduty: PAGER, alertSlack: SLACK });
+    prod = await repositoryStack(owner, "prod", plain);
+    await prod.stack.configure({}, secret);
   });
 
   test("is created at once, and then nothing changes", async () => {
@@ -52,9 +43,7 @@ describe("prod", { skip: withoutEngine() }, () => {
       cloud.all(type).map(({ state }) => String(state[field]).trim());
     const secrets = [
       SECRET,
-      WEBHOOK,
-      PAGER,
-      SLACK,
+      ...Object.values(secret),
       ...made("random:index/randomPassword:RandomPassword", "result"),
       ...made("tls:index/privateKey:PrivateKey", "privateKeyPem").map((pem) => pem.split("\n")[1] ?? ""),
     ];
