@@ -178,7 +178,12 @@ describe("mistakes name the key, the value and what is allowed", () => {
       { spot: true, gateway: { WS_DRAIN_SECONDS: 21 } },
       /^gateway\.WS_DRAIN_SECONDS is 21: at most 20 with spot/,
     ],
-    ["stack name", {}, /^the stack is called Production_EU: allowed are at most 13/, { stack: "Production_EU" }],
+    [
+      "stack name",
+      {},
+      /^the stack is called Production_EU: allowed are at most 13/,
+      { stack: "Production_EU" },
+    ],
     ["no project", {}, /^gcp:project is missing/, { project: undefined }],
     ["no region", {}, /^gcp:region is missing/, { region: undefined }],
     ["secret with its line end", { jwtSecret: "hunter2\n" }, /^jwtSecret is not right: .*white space/],

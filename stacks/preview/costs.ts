@@ -1,4 +1,4 @@
-import { type Cost, monthly, type Recorded } from "@odin-ws/infra";
+import { type Cost, HOURS_A_MONTH, monthly, type Recorded } from "@odin-ws/infra";
 import { fleetsOf, isSpot } from "./fleet.ts";
 import { at, type Graph, listAt, numberAt, textAt } from "./graph.ts";
 
@@ -23,7 +23,7 @@ export interface Bill {
 
 const BOOT_DISK = { type: "pd-standard", gib: 10 }; // Compute Engine's defaults, where a program names none
 const CHECKERS = 6; // regions that an uptime check runs from, where it names none
-const SECONDS = 730 * 3600; // of a month
+const SECONDS_A_MONTH = HOURS_A_MONTH * 3600;
 const ASSUMED = { bucketGib: 1, registryGib: 5 };
 
 const ADDRESSES = ["gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress"];
@@ -175,7 +175,9 @@ function otherLines(graph: Graph): CostLine[] {
   const count = (type: string) => graph.all(type).length;
   const runs = graph.all(UPTIME).reduce((total, { inputs }) => {
     const seconds = Number.parseInt(textAt(inputs, "period") || "300", 10);
-    return total + Math.round(SECONDS / seconds) * (listAt(inputs, "selectedRegions").length || CHECKERS);
+    return (
+      total + Math.round(SECONDS_A_MONTH / seconds) * (listAt(inputs, "selectedRegions").length || CHECKERS)
+    );
   }, 0);
   const rows: [number, string, () => Cost][] = [
     [count(VERSION), "secrets", () => monthly.secretVersions(count(VERSION))],
