@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { record } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
-import program from "./index.ts";
-import { repositoryFolder } from "./preview/record-stack.ts";
-import { readStack } from "./preview/stack-config.ts";
+import { recordWith } from "./recorded.fixture.ts";
 
 test("a prod stack whose alerts reach nobody causes a warning", async (t) => {
   const warnings = t.mock.method(pulumi.log, "warn", () => {});
   const warned = async (stack: string, values: Record<string, string>) => {
-    const { project, config, secretKeys } = readStack(repositoryFolder, stack);
-    const own = { jwtSecret: "jwt-secret-of-the-warning-test-0123456789", ...values };
-    const named = Object.fromEntries(Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]));
     warnings.mock.resetCalls();
-    await record(() => program(), { project, stack, config: { ...config, ...named }, secretKeys });
+    await recordWith(stack, values);
     return warnings.mock.calls.map(({ arguments: [text] }) => String(text));
   };
   assert.match((await warned("prod", {})).join("\n"), /^alerts of prod reach nobody: .*alertEmail/);

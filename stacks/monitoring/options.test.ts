@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HOURS_A_MONTH, PORTS, record } from "@odin-ws/infra";
+import { HOURS_A_MONTH, PORTS } from "@odin-ws/infra";
 import { PORTS as MONITORING_PORTS, type MonitoringOptions } from "@odin-ws/monitoring";
 import { parseConfig } from "../config/config.ts";
-import program from "../index.ts";
 import { billOf } from "../preview/costs.ts";
 import { fleetsOf } from "../preview/fleet.ts";
 import { graphOf } from "../preview/graph.ts";
 import { repositoryFolder } from "../preview/record-stack.ts";
 import { readStack } from "../preview/stack-config.ts";
+import { recordWith } from "../recorded.fixture.ts";
 import { monitoringOptions } from "./options.ts";
 
 function optionsOf(stack: string, values: Record<string, string> = {}): MonitoringOptions {
@@ -51,13 +51,7 @@ test("limits of a gateway are its settings, or the defaults of the settings", ()
 test("on a small machine the memory limit is the limit that the gateway gets there", async () => {
   const { memoryLimitBytes } = optionsOf("staging", { machineType: "e2-medium" });
   assert.ok(memoryLimitBytes > 3e9 && memoryLimitBytes < 4 * 2 ** 30, `${memoryLimitBytes}`);
-  const { project, config, secretKeys } = readStack(repositoryFolder, "staging");
-  const { all } = await record(() => program(), {
-    project,
-    stack: "staging",
-    config: { ...config, [`${project}:machineType`]: "e2-medium" },
-    secretKeys,
-  });
+  const { all } = await recordWith("staging", { machineType: "e2-medium" });
   const [template] = all("gcp:compute/instanceTemplate:InstanceTemplate");
   const metadata = template?.inputs.metadata as Record<string, string>;
   assert.equal(metadata["odin-env-WS_MEMORY_LIMIT"], String(memoryLimitBytes));
@@ -97,16 +91,7 @@ for (const [stack, values] of [
   ["staging", {}],
 ] as const) {
   test(`hourly prices of ${stack} agree with the preview, ${JSON.stringify(values)}`, async () => {
-    const { project, config, secretKeys } = readStack(repositoryFolder, stack);
-    const named = Object.fromEntries(
-      Object.entries(values).map(([key, value]) => [`${project}:${key}`, value]),
-    );
-    const { resources } = await record(() => program(), {
-      project,
-      stack,
-      config: { ...config, ...named },
-      secretKeys,
-    });
+    const { resources } = await recordWith(stack, values);
     const graph = graphOf(resources);
     const { least, most } = billOf(graph);
     const [fleet] = fleetsOf(graph);

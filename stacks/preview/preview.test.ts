@@ -99,7 +99,7 @@ describe("the command line", () => {
     const { code, stderr } = await cli("--stack", "live", "--traffic-gib", "much");
     assert.equal(code, 2);
     assert.deepEqual(stderr.trim().split("\n"), [
-      "--stack is live: one of capacity, prod, staging",
+      `--stack is live: one of ${stackNames(repositoryFolder).join(", ")}`,
       "--traffic-gib is much: a number of GiB, 0 or more",
       "for example: npm run preview -- --stack prod; --help lists the options",
     ]);
