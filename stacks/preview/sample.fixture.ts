@@ -1,11 +1,11 @@
-/** A small service of raw resources, for tests of what reads a resource graph. */
+/** A small service of plain resources, for tests of functions that read a resource graph. */
 
 import { RANGES, record } from "@odin-ws/infra";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type Graph, graphOf } from "./graph.ts";
 
-/** What tests vary. */
+/** Parts that tests vary. */
 export interface SampleArgs {
   machineType?: string;
   spot?: boolean;
