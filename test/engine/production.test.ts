@@ -1,4 +1,4 @@
-/** Prod with all that can be switched on, and the capacity test: from nothing and back to nothing. */
+/** Creates and destroys prod with every optional part, and the capacity test. */
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
@@ -17,7 +17,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     await prod.stack.configure({}, secret);
   });
 
-  test("is created at once, and then nothing changes", async () => {
+  test("one up creates everything, and a second one changes nothing", async () => {
     const { stack, cloud } = prod;
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
@@ -26,18 +26,18 @@ describe("prod", { skip: withoutEngine() }, () => {
       cloud.operations.filter(({ error }) => error !== undefined),
       [],
     );
-    // Nor where somebody's shell says another zone, which the SDK would give to the budget's provider.
+    // The SDK would pass a zone of the environment to the budget's provider.
     process.env.CLOUDSDK_COMPUTE_ZONE = "europe-west4-a";
     try {
       const again = await stack.up();
       assert.deepEqual([again.exitCode, again.steps, again.same], [0, [], cloud.resources.length]);
-      assert.doesNotMatch(again.output, /updated/, "no provider either");
+      assert.doesNotMatch(again.output, /updated/, "no provider changes");
     } finally {
       delete process.env.CLOUDSDK_COMPUTE_ZONE;
     }
   });
 
-  test("no secret is in the clear but where it is used", async () => {
+  test("secrets are encrypted everywhere except where they are used", async () => {
     const { stack, cloud } = prod;
     const made = (type: string, field: string) =>
       cloud.all(type).map(({ state }) => String(state[field]).trim());
@@ -49,7 +49,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     ];
     assert.ok(
       secrets.length > 6 && secrets.every((secret) => secret.length >= 16),
-      "there are secrets to look for",
+      "the test looks for secrets",
     );
     const state = await stack.state();
     const outputs = await stack.pulumi("stack", "output", "--json");
@@ -70,7 +70,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     }
   });
 
-  test("destroy refuses before it has touched anything", async () => {
+  test("destroy is refused before anything is deleted", async () => {
     const { stack, cloud } = prod;
     cloud.takeOperations();
     const run = await stack.run("destroy", "--yes");
@@ -80,7 +80,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     assert.deepEqual(cloud.operations, []);
   });
 
-  test("so do other zones, which would replace the group", async () => {
+  test("other zones are refused, because they would replace the group", async () => {
     const { stack, cloud } = prod;
     await stack.configure({ "zones[2]": "us-central1-f" });
     const run = await stack.run("up", "--yes");
@@ -90,7 +90,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     await stack.configure({ "zones[2]": "us-central1-c" });
   });
 
-  test("unprotected, it goes without a rest", async () => {
+  test("without protection, destroy removes everything", async () => {
     const { stack, cloud } = prod;
     await stack.pulumi("state", "unprotect", "--all", "--yes");
     const run = await stack.destroy();
@@ -102,7 +102,7 @@ describe("prod", { skip: withoutEngine() }, () => {
 describe("capacity test", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();
 
-  test("comes and goes without a rest", async () => {
+  test("up creates everything, and destroy removes everything", async () => {
     const { stack, cloud, takeCommands } = await repositoryStack(owner, "capacity");
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
