@@ -4,12 +4,16 @@ import * as pulumi from "@pulumi/pulumi";
 export interface Mistake {
   /** The argument, for example `zones[1]`. */
   propertyPath: string;
-  /** Continues the sentence after the argument's name, for example `is 0: it must be a whole number from 1 to 100`. */
+  /**
+   * Continues the sentence after the argument's name, for example `is 0: it must be a whole number from 1 to
+   * 100`.
+   */
   reason: string;
 }
 
 /**
- * Refuses to create a component whose arguments are wrong, and reports all mistakes at once. Does nothing without mistakes.
+ * Refuses to create a component whose arguments are wrong, and reports all mistakes at once. Does nothing
+ * without mistakes.
  *
  * @param component kind and name of the component, for example `gateway fleet "gateway"`
  * @throws pulumi.InputPropertiesError with a line for each mistake

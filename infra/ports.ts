@@ -29,7 +29,7 @@ export const RANGES = {
 } as const;
 
 /**
- * Name of the clients' port in the instance group. Proxy load balancers find the port by this name; passthrough load
- * balancers keep the port of the packet.
+ * Name of the clients' port in the instance group. Proxy load balancers find the port by this name;
+ * passthrough load balancers keep the port of the packet.
  */
 export const CLIENT_PORT_NAME = "ws";

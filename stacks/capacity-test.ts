@@ -20,16 +20,17 @@ import { gatewayImage, loadtestImage, mirroredImages, publisherImage } from "./i
 import { MACHINES, STARTUP_CHECK } from "./machines.ts";
 import { monitoringOptions, natsNames, OWN_LOKI } from "./monitoring/options.ts";
 
-const CIDR = "10.20.0.0/20"; // differs from the service's range, so that the two networks can be joined one day
+const CIDR = "10.20.0.0/20"; // differs from the service's range, so that the networks can be joined
 /**
- * Command that starts the load test on the runner, where infra/startup/runner.sh installs it. The path is complete because
- * only login shells have the folder in PATH; sudo is needed because only root may use Docker.
+ * Command that starts the load test on the runner, where infra/startup/runner.sh installs it. The path is
+ * complete because only login shells have the folder in PATH; sudo is needed because only root may use
+ * Docker.
  */
 export const LOADTEST = "sudo /mnt/disks/odin/bin/odin-loadtest";
 
 /**
- * One gateway as it runs in prod, a backend (NATS, publisher, monitoring) and a load generator, in their own closed
- * network. Nothing is protected, so `pulumi destroy` removes everything.
+ * One gateway as it runs in prod, a backend (NATS, publisher, monitoring) and a load generator, in their own
+ * closed network. Nothing is protected, so `pulumi destroy` removes everything.
  */
 export function capacityTest(config: StackConfig): Record<string, unknown> {
   const { site, zones, cosImage, spot } = config;
@@ -126,7 +127,8 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
         images: { gateway: image, ...mirroredImages(registry, ["alloy"]) },
         environment: {
           ...environment,
-          GCP_METRICS: "off", // no autoscaler reads the metric, and prod's numbers must stay free of test values
+          // No autoscaler reads the metric, and prod's numbers must stay free of test values.
+          GCP_METRICS: "off",
           NATS_URL: pulumi.interpolate`nats://${backendVm.address}:${PORTS.nats}`,
         },
         settings: {

@@ -15,7 +15,10 @@ function list(name: string): string[] {
   return [...text.matchAll(/^ {2}(roles\/\S+)/gm)].map(([, role = ""]) => role);
 }
 
-/** The role that creates, changes and deletes resources of a type; the first match counts. Null: no role of the project. */
+/**
+ * The role that creates, changes and deletes resources of a type; the first match counts. Null: no role of
+ * the project.
+ */
 const ROLES: [type: RegExp, role: string | null][] = [
   [/^gcp:artifactregistry\//, "roles/artifactregistry.admin"],
   [/^gcp:billing\//, null], // a role on the billing account, which the script mentions

@@ -21,11 +21,17 @@ export interface Foundation extends Identities {
   apis: Services;
   network: Network;
   registry: Registry;
-  /** Options for machines, which look for each other as soon as they start and so need the firewall rules first. */
+  /**
+   * Options for machines, which look for each other as soon as they start and so need the firewall rules
+   * first.
+   */
   connected: pulumi.ComponentResourceOptions;
 }
 
-/** Creates what does not depend on any machine: APIs, identities, the network with its rules, and the registry. */
+/**
+ * Creates what does not depend on any machine: APIs, identities, the network with its rules, and the
+ * registry.
+ */
 export function createFoundation(config: StackConfig): Foundation {
   const { site, domain } = config;
   const apis = new Services("apis", {

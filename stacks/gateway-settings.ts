@@ -6,7 +6,10 @@ import { memoryLimit } from "./config/gateway-memory.ts";
 
 const SPOT_DRAIN = 15; // s; Google stops a spot VM 30 s after the notice
 
-/** The part of the gateway's environment that follows from the stack's configuration. Secrets, NATS and proxies are added later. */
+/**
+ * The part of the gateway's environment that follows from the stack's configuration. Secrets, NATS and
+ * proxies are added later.
+ */
 export function gatewayEnvironment(config: StackConfig): Record<string, string> {
   const { gateway, allowedOrigins, spot, machineType } = config;
   return {
@@ -19,8 +22,8 @@ export function gatewayEnvironment(config: StackConfig): Record<string, string> 
 }
 
 /**
- * WS_TRUSTED_PROXIES behind the TLS entrance. Every client reaches the gateway through Google's proxies, which append the
- * client's address and then the entrance's own address to X-Forwarded-For.
+ * WS_TRUSTED_PROXIES behind the TLS entrance. Every client reaches the gateway through Google's proxies,
+ * which append the client's address and then the entrance's own address to X-Forwarded-For.
  *
  * @param address the entrance's IPv4 address
  */

@@ -14,7 +14,10 @@ export function mirroredImages(
   return Object.fromEntries(names.map((name) => [name, registry.mirror(IMAGES[name])]));
 }
 
-/** The gateway's image by digest: the key `serverImage`, or without this key an image built from this repository. */
+/**
+ * The gateway's image by digest: the key `serverImage`, or without this key an image built from this
+ * repository.
+ */
 export function gatewayImage(
   { serverImage }: StackConfig,
   registry: Registry,

@@ -1,4 +1,7 @@
-/** The Pulumi program. `pulumi up` calls its default export, and `npm run preview` calls the same export offline. */
+/**
+ * The Pulumi program. `pulumi up` calls its default export, and `npm run preview` calls the same export
+ * offline.
+ */
 
 import * as pulumi from "@pulumi/pulumi";
 import { capacityTest } from "./capacity-test.ts";

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { graphOf } from "./preview/graph.ts";
 import { recordWith } from "./recorded.fixture.ts";
 
-// The order in which a new stack is created. The engine creates all resources at once that do not depend on each other.
+// The order in which a new stack is created. The engine creates all resources at once that do not depend on
+// each other.
 
 const COMMAND = "command:local:Command";
 const ENTRANCES = [

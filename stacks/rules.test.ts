@@ -84,7 +84,8 @@ const LABELLED = [
 ];
 
 for (const { title, stack, name = stack, values = {} } of VARIANTS) {
-  const { resources } = await recordWith(stack, values, name); // one after the other: the SDK runs one program at a time
+  // One stack after the other, because the SDK runs one program at a time.
+  const { resources } = await recordWith(stack, values, name);
   describe(title, () => {
     const machines = of(resources, "Instance", "InstanceTemplate");
 

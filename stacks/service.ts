@@ -25,18 +25,27 @@ import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
 
 const SMOKE_TEST = "npm run --silent smoke";
-/** Deadline of the smoke test: gateways boot, pull their image, and may wait minutes until new grants take effect. */
+/**
+ * Deadline of the smoke test: gateways boot, pull their image, and may wait minutes until new grants take
+ * effect.
+ */
 const GATE_SECONDS = "600";
-/** New connections a minute from one address through the TLS entrance: a whole office may share an address. */
+/**
+ * New connections a minute from one address through the TLS entrance: a whole office may share an address.
+ */
 const CONNECTS_PER_MINUTE = 600;
 
-/** Staging and prod: gateways behind their entrances, NATS, monitoring, a test of each rollout, and a watchdog. */
+/**
+ * Staging and prod: gateways behind their entrances, NATS, monitoring, a test of each rollout, and a
+ * watchdog.
+ */
 export function service(config: StackConfig): Record<string, unknown> {
   const foundation = createFoundation(config);
   const image = gatewayImage(config, foundation.registry, foundation.apis.first);
   const nats = createNats(foundation);
   const monitoringVm = createMonitoringVm(foundation, nats);
-  // The gateways must know the address of the TLS entrance. The rest of the entrance is created after the gateways.
+  // The gateways must know the address of the TLS entrance. The rest of the entrance is created after the
+  // gateways.
   const wssAddress =
     config.domain === undefined
       ? undefined
@@ -239,7 +248,8 @@ function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
       },
       triggers: [fleet.stable],
     },
-    // A new group is stable before its first gateway has begun to boot, and no gateway is healthy before NATS is.
+    // A new group is stable before its first gateway has begun to boot, and no gateway is healthy before NATS
+    // is.
     after(apis, fleet, nats, monitoringVm, loadBalancer, ...(wss ? [wss] : [])),
   );
 }
@@ -265,8 +275,8 @@ function createWatchdog({ config, apis }: Foundation, watched: Watched): void {
       email: alertEmail,
       webhook: alertWebhook === undefined ? undefined : pulumi.secret(alertWebhook),
     },
-    // After the first gateway reports connections and the first heartbeat was written: until then alerts on missing data
-    // would fire.
+    // After the first gateway reports connections and the first heartbeat was written: until then alerts on
+    // missing data would fire.
     after(apis, gate),
   );
   if (monthlyBudget > 0)

@@ -5,7 +5,10 @@ export const BOOT_DISK = {
   sizeGb: 20,
 } as const;
 
-/** Names of exact images of Container-Optimized OS, for example `cos-133-19999-44-85`; an image family does not match. */
+/**
+ * Names of exact images of Container-Optimized OS, for example `cos-133-19999-44-85`; an image family does
+ * not match.
+ */
 export const EXACT_COS_IMAGE = /^cos-(stable-|beta-|dev-)?\d+(-\d+){3}$/;
 
 /** The path under which Compute Engine knows an image of Container-Optimized OS. */

@@ -9,7 +9,10 @@ export interface Range {
   most: number;
 }
 
-/** Allowed values of a fleet's limits and targets. The configuration of a stack is checked against the same values. */
+/**
+ * Allowed values of a fleet's limits and targets. The configuration of a stack is checked against the same
+ * values.
+ */
 export const FLEET_RANGES = {
   minInstances: { least: 1, most: 100 },
   maxInstances: { least: 1, most: 100 },

@@ -10,8 +10,8 @@ import { CONNECTIONS_METRIC, connectionsMetric } from "./metric-descriptor.ts";
 import { scheduling } from "./scheduling.ts";
 
 /**
- * Roles of a gateway in the project: it writes its log and its metric, and it asks its instance group whether it has to
- * leave. docs/decisions.md says why the last one is the viewer role and not a narrower custom role.
+ * Roles of a gateway in the project: it writes its log and its metric, and it asks its instance group whether
+ * it has to leave. docs/decisions.md says why the last one is the viewer role and not a narrower custom role.
  */
 export const GATEWAY_ROLES = [
   "roles/logging.logWriter",
@@ -33,8 +33,8 @@ export interface GatewayFleetArgs {
   /** E-mail of the service account that the gateways run under. */
   account: pulumi.Input<string>;
   /**
-   * What the start-up script reads; the fleet adds the setting `drain-seconds`. Any change replaces all gateways, in
-   * waves of one VM for each zone.
+   * What the start-up script reads; the fleet adds the setting `drain-seconds`. Any change replaces all
+   * gateways, in waves of one VM for each zone.
    */
   boot: Omit<BootArgs, "role">;
   /** Fewest gateways; {@link FLEET_RANGES} has the range. */
@@ -46,8 +46,8 @@ export interface GatewayFleetArgs {
   /** Average connections of a gateway above which the autoscaler adds one, for example 8000. */
   connectionsTarget: number;
   /**
-   * Minutes, 1 to 60: the autoscaler removes at most one gateway in this time, and only after the load has been low for
-   * this time.
+   * Minutes, 1 to 60: the autoscaler removes at most one gateway in this time, and only after the load has
+   * been low for this time.
    */
   scaleInMinutes: number;
   /** How long a gateway takes to send its clients away, in seconds: 0 to 100, with `spot` 0 to 20. */
@@ -57,23 +57,23 @@ export interface GatewayFleetArgs {
 }
 
 /**
- * The gateways: an instance template, a regional managed instance group over the given zones with autohealing and rolling
- * updates, and its autoscaler. Limits and targets are inputs of the autoscaler alone: a change of them is one update, and
- * no VM moves.
+ * The gateways: an instance template, a regional managed instance group over the given zones with autohealing
+ * and rolling updates, and its autoscaler. Limits and targets are inputs of the autoscaler alone: a change of
+ * them is one update, and no VM moves.
  *
- * Template, group and autoscaler are created without a name. Pulumi then makes up a name with a random part and creates a
- * replacement before it deletes the old resource. The order matters, because a template in use cannot be deleted, and a
- * second group of the same name cannot be created. The argument `namePrefix` does not help: with it the provider deletes
- * first (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
+ * Template, group and autoscaler are created without a name. Pulumi then makes up a name with a random part
+ * and creates a replacement before it deletes the old resource. The order matters, because a template in use
+ * cannot be deleted, and a second group of the same name cannot be created. The argument `namePrefix` does
+ * not help: with it the provider deletes first (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
  */
 export class GatewayFleet extends pulumi.ComponentResource {
   /** URL of the group, for backend services. */
   readonly instanceGroup: pulumi.Output<string>;
   /**
-   * URL of the template that all gateways run, known when the group has replaced every VM and the autoscaler exists. A
-   * resource that uses this output is therefore created after the rollout. As a trigger the output changes with each
-   * rollout and with nothing else. In a new stack the autoscaler has only begun to start the first gateways: a resource
-   * that needs a running gateway has to wait for one itself.
+   * URL of the template that all gateways run, known when the group has replaced every VM and the autoscaler
+   * exists. A resource that uses this output is therefore created after the rollout. As a trigger the output
+   * changes with each rollout and with nothing else. In a new stack the autoscaler has only begun to start
+   * the first gateways: a resource that needs a running gateway has to wait for one itself.
    */
   readonly stable: pulumi.Output<string>;
   /** URL of the template with its unique id, known as soon as it is created. */
@@ -81,7 +81,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
 
   /**
    * @param name the fleet's role in logical names
-   * @throws pulumi.InputPropertiesError for arguments that are outside of their ranges or contradict each other
+   * @throws pulumi.InputPropertiesError for arguments that are outside of their ranges or contradict each
+   * other
    */
   constructor(name: string, args: GatewayFleetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:GatewayFleet", name, {}, opts);
@@ -97,8 +98,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
       {
         parent: this,
         protect: site.production,
-        // Each wave of an update takes about 8 minutes: boot, minReadySec, draining and shutdown. 60 minutes are enough
-        // for seven waves.
+        // Each wave of an update takes about 8 minutes: boot, minReadySec, draining and shutdown. 60 minutes
+        // are enough for seven waves.
         customTimeouts: { create: "60m", update: "60m", delete: "60m" },
       },
     );
@@ -148,7 +149,7 @@ function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs 
     ],
     networkInterfaces: [{ subnetwork: args.subnet }], // no access config: no public address
     canIpForward: false,
-    serviceAccount: { email: args.account, scopes: ["cloud-platform"] }, // roles limit what the account may do
+    serviceAccount: { email: args.account, scopes: ["cloud-platform"] }, // roles limit what the VM may do
     shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },
     scheduling: scheduling(args.spot ?? false),
     labels,
@@ -161,9 +162,9 @@ function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs 
 }
 
 /**
- * Checks whether the gateway's process still answers; a full gateway and a leaving one answer too. The check is far more
- * patient than the load balancer's, because a wrong verdict costs ten thousand connections: a gateway is replaced after
- * it has not answered for two minutes.
+ * Checks whether the gateway's process still answers; a full gateway and a leaving one answer too. The check
+ * is far more patient than the load balancer's, because a wrong verdict costs ten thousand connections: a
+ * gateway is replaced after it has not answered for two minutes.
  */
 function autohealingCheck(site: Site): gcp.compute.HealthCheckArgs {
   return {
@@ -195,8 +196,8 @@ function groupArgs(
     namedPorts: [{ name: CLIENT_PORT_NAME, port: PORTS.clients }],
     autoHealingPolicies: {
       healthCheck,
-      // Enough for boot, two images and retries of a slow registry. The first success ends the delay, so a long delay
-      // only postpones the second attempt of a VM that never starts.
+      // Enough for boot, two images and retries of a slow registry. The first success ends the delay, so a
+      // long delay only postpones the second attempt of a VM that never starts.
       initialDelaySec: 300,
     },
     updatePolicy: {
@@ -206,10 +207,11 @@ function groupArgs(
       replacementMethod: "SUBSTITUTE",
       maxSurgeFixed: zones.length, // a regional group accepts 0, or at least the number of zones
       maxUnavailableFixed: 0,
-      // Time between the first success of `/live` and that of `/health`: the gateway reads the 30 s that the stream
-      // holds, and the load balancer probes twice. The group removes old gateways after that.
+      // Time between the first success of `/live` and that of `/health`: the gateway reads the 30 s that the
+      // stream holds, and the load balancer probes twice. The group removes old gateways after that.
       minReadySec: 60,
-      // A regional group that scales in has to redistribute. It moves a VM only when two zones differ by two VMs or more.
+      // A regional group that scales in has to redistribute. It moves a VM only when two zones differ by two
+      // VMs or more.
       instanceRedistributionType: "PROACTIVE",
     },
     waitForInstances: true,
@@ -218,8 +220,9 @@ function groupArgs(
 }
 
 /**
- * The autoscaler follows the larger of both recommendations. It removes a gateway only when CPU and connections of the
- * remaining gateways would have stayed below their targets over the whole stabilization period.
+ * The autoscaler follows the larger of both recommendations. It removes a gateway only when CPU and
+ * connections of the remaining gateways would have stayed below their targets over the whole stabilization
+ * period.
  */
 function autoscalingPolicy(
   args: GatewayFleetArgs,

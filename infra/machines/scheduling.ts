@@ -5,7 +5,8 @@ const SPOT = {
   preemptible: true,
   automaticRestart: false,
   onHostMaintenance: "TERMINATE",
-  // The VM keeps its disks. An instance group finds the stopped VM and starts another one when Google has room again.
+  // The VM keeps its disks. An instance group finds the stopped VM and starts another one when Google has
+  // room again.
   instanceTerminationAction: "STOP",
 };
 

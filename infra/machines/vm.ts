@@ -26,26 +26,28 @@ export interface VmArgs {
   /** A reserved address of the subnet. Default: the VM reserves one. */
   address?: pulumi.Input<string> | undefined;
   /**
-   * Default: no data disk. The script finds the disk as /dev/disk/by-id/google-data; the setting `odin-data-device` of the
-   * script has the name.
+   * Default: no data disk. The script finds the disk as /dev/disk/by-id/google-data; the setting
+   * `odin-data-device` of the script has the name.
    */
   dataDisk?: { sizeGb: number; snapshots: boolean } | undefined;
   /** A cheaper VM, which Google may stop at any time. Default: false. */
   spot?: boolean | undefined;
   /**
-   * Command that waits until the VM has started. The command runs on the machine that deploys, after each change. It finds
-   * PROJECT, ZONE, INSTANCE and REVISION in its environment; REVISION is the VM's attribute `odin-revision`, which differs
-   * for each set of metadata. Default: nothing waits for the VM.
+   * Command that waits until the VM has started. The command runs on the machine that deploys, after each
+   * change. It finds PROJECT, ZONE, INSTANCE and REVISION in its environment; REVISION is the VM's attribute
+   * `odin-revision`, which differs for each set of metadata. Default: nothing waits for the VM.
    */
   startupCheck?: string | undefined;
   /**
-   * Resources that have to exist before this VM is created or changed. A {@link Vm} among them has to be ready, so that VMs
-   * change one after the other. Default: none.
+   * Resources that have to exist before this VM is created or changed. A {@link Vm} among them has to be
+   * ready, so that VMs change one after the other. Default: none.
    */
   after?: pulumi.Resource[] | undefined;
 }
 
-/** One VM on Container-Optimized OS with a fixed name and a fixed internal address, and without a public one. */
+/**
+ * One VM on Container-Optimized OS with a fixed name and a fixed internal address, and without a public one.
+ */
 export class Vm extends pulumi.ComponentResource {
   /** Internal address, which stays when the VM is replaced. */
   readonly address: pulumi.Output<string>;
@@ -100,7 +102,8 @@ export class Vm extends pulumi.ComponentResource {
         },
         scheduling: scheduling(args.spot ?? false),
         allowStoppingForUpdate: true,
-        // The start-up script is part of the metadata, because a changed `metadataStartupScript` would replace the VM.
+        // The start-up script is part of the metadata, because a changed `metadataStartupScript` would
+        // replace the VM.
         metadata: { ...metadata, "odin-revision": revision },
       },
       {

@@ -15,8 +15,8 @@ export interface FirewallArgs {
 }
 
 /**
- * Which VMs may be reached from where. The rules know VMs by their service accounts and not by tags, because everyone who
- * may edit a VM can give it a tag, and an account needs a permission of its own.
+ * Which VMs may be reached from where. The rules know VMs by their service accounts and not by tags, because
+ * everyone who may edit a VM can give it a tag, and an account needs a permission of its own.
  */
 export class Firewall extends pulumi.ComponentResource {
   /** @throws InputPropertiesError with every mistake in the rules */
@@ -37,8 +37,9 @@ export class Firewall extends pulumi.ComponentResource {
           ...(rule.fromRanges ? { sourceRanges: rule.fromRanges } : {}),
           ...(rule.fromAccounts ? { sourceServiceAccounts: rule.fromAccounts } : {}),
           targetServiceAccounts: rule.to,
-          // No log: the rule for clients would write a line for each connection, and the rule for probes several lines a
-          // second. Refused packets would be worth a log, but they match no rule, and only a rule can log.
+          // No log: the rule for clients would write a line for each connection, and the rule for probes
+          // several lines a second. Refused packets would be worth a log, but they match no rule, and only a
+          // rule can log.
         },
         { parent: this },
       );
@@ -102,7 +103,8 @@ function* ruleMistakes(rule: FirewallRule, prefix: string): Generator<[field: st
       yield [field, `has ${accounts.length} accounts: Google allows ${MAX_ACCOUNTS}, so split the rule`];
     }
     for (const account of accounts) {
-      // Only plain values are known here. An account that the same program creates is an output, and always right.
+      // Only plain values are known here. An account that the same program creates is an output, and always
+      // right.
       if (typeof account === "string" && !/^[^@\s:]+@[^@\s]+$/.test(account)) {
         yield [field, `has ${account}: it must be the e-mail of a service account`];
       }

@@ -7,22 +7,28 @@ import type { Site } from "../site.ts";
 export interface NetworkArgs {
   site: Site;
   /**
-   * Range of the subnet, for example `10.10.0.0/20`: private, and outside of Docker's 172.17.0.0/16. The range can grow in
-   * place and can never shrink.
+   * Range of the subnet, for example `10.10.0.0/20`: private, and outside of Docker's 172.17.0.0/16. The
+   * range can grow in place and can never shrink.
    */
   cidr: string;
   /**
-   * Fewest ports of the NAT's address that each VM has, a power of two from 32 to 32768. A VM that needs more gets more, up
-   * to 65536. Default: each VM has 64 ports and never more, which is enough because traffic to Google's own services uses
-   * no NAT.
+   * Fewest ports of the NAT's address that each VM has, a power of two from 32 to 32768. A VM that needs more
+   * gets more, up to 65536. Default: each VM has 64 ports and never more, which is enough because traffic to
+   * Google's own services uses no NAT.
    */
   natMinPortsPerVm?: number | undefined;
 }
 
-/** A network with one subnet, and a NAT as the only way out. Nothing may come in until a firewall rule allows it. */
+/**
+ * A network with one subnet, and a NAT as the only way out. Nothing may come in until a firewall rule allows
+ * it.
+ */
 export class Network extends pulumi.ComponentResource {
   readonly id: pulumi.Output<string>;
-  /** Known when the NAT exists too, so that a VM that starts in the subnet can connect to the internet at once. */
+  /**
+   * Known when the NAT exists too, so that a VM that starts in the subnet can connect to the internet at
+   * once.
+   */
   readonly subnetId: pulumi.Output<string>;
 
   /** @throws InputPropertiesError with every mistake in the arguments */
@@ -53,9 +59,9 @@ export class Network extends pulumi.ComponentResource {
         description: `${site.prefix}: all machines`,
         ipCidrRange: cidr,
         privateIpGoogleAccess: true, // images, secrets, metrics and buckets are reached without the NAT
-        // No flow logs: each of 50,000 clients would write a line every few seconds, which would be the most expensive of
-        // all logs. The gateways' own metrics and logs already say who connected, when, and how much was sent. To study
-        // one case, switch flow logs on for an hour in the console.
+        // No flow logs: each of 50,000 clients would write a line every few seconds, which would be the most
+        // expensive of all logs. The gateways' own metrics and logs already say who connected, when, and how
+        // much was sent. To study one case, switch flow logs on for an hour in the console.
       },
       { parent: this },
     );
@@ -79,8 +85,8 @@ export class Network extends pulumi.ComponentResource {
         router: router.name,
         natIpAllocateOption: "AUTO_ONLY",
         sourceSubnetworkIpRangesToNat: "ALL_SUBNETWORKS_ALL_PRIMARY_IP_RANGES",
-        // Explicitly off: endpoint-independent mapping excludes dynamic ports and runs out of ports sooner, and only
-        // connections between peers need it.
+        // Explicitly off: endpoint-independent mapping excludes dynamic ports and runs out of ports sooner,
+        // and only connections between peers need it.
         enableEndpointIndependentMapping: false,
         ...(natMinPortsPerVm === undefined
           ? {}
@@ -90,8 +96,8 @@ export class Network extends pulumi.ComponentResource {
       { parent: this },
     );
     this.id = network.id;
-    // Waits for the NAT by its input `router` and not by its id, because the input is known in previews: otherwise a new
-    // NAT would make every VM look changed.
+    // Waits for the NAT by its input `router` and not by its id, because the input is known in previews:
+    // otherwise a new NAT would make every VM look changed.
     this.subnetId = pulumi.all([subnet.id, nat.router]).apply(([id]) => id);
     this.registerOutputs({ id: this.id, subnetId: this.subnetId });
   }

@@ -13,8 +13,8 @@ export interface WssEntranceArgs {
   /** Host name that clients use, for example `live.example.com`; without a dot at its end, not a wildcard. */
   domain: string;
   /**
-   * Name of a Cloud DNS managed zone of the site's project that holds the domain. Default: none, and a person enters
-   * `dnsRecords` where the domain is managed.
+   * Name of a Cloud DNS managed zone of the site's project that holds the domain. Default: none, and a person
+   * enters `dnsRecords` where the domain is managed.
    */
   dnsZone?: string | undefined;
   /** Global IPv4 address that clients connect to, see `WssAddress`. */
@@ -23,7 +23,10 @@ export interface WssEntranceArgs {
   instanceGroup: pulumi.Input<string>;
   /** How long a gateway takes to send its clients away, in seconds. */
   drainSeconds: number;
-  /** Requests that one address may make in a minute, at least 1; the rest get a 429. A whole office may share an address. */
+  /**
+   * Requests that one address may make in a minute, at least 1; the rest get a 429. A whole office may share
+   * an address.
+   */
   connectsPerMinutePerAddress: number;
 }
 
@@ -37,13 +40,16 @@ const RECORD_SECONDS = 300; // TTL of the DNS records
 /**
  * The entrance for `wss://DOMAIN/ws`: a global external Application Load Balancer.
  *
- * The gateways see connections from Google's proxies (35.191.0.0/16 and 130.211.0.0/22). The client's address is in
- * X-Forwarded-For only, which ends with `CLIENT,ADDRESS`, where ADDRESS is the address of this entrance.
- * WS_TRUSTED_PROXIES must contain the ranges and the address, because otherwise a gateway counts all clients as one or a
- * few. The firewall must admit the ranges.
+ * The gateways see connections from Google's proxies (35.191.0.0/16 and 130.211.0.0/22). The client's address
+ * is in X-Forwarded-For only, which ends with `CLIENT,ADDRESS`, where ADDRESS is the address of this
+ * entrance. WS_TRUSTED_PROXIES must contain the ranges and the address, because otherwise a gateway counts
+ * all clients as one or a few. The firewall must admit the ranges.
  */
 export class WssEntrance extends pulumi.ComponentResource {
-  /** Records that DNS must have: first the domain's address, then the proof for Google that the domain is ours. */
+  /**
+   * Records that DNS must have: first the domain's address, then the proof for Google that the domain is
+   * ours.
+   */
   readonly dnsRecords: pulumi.Output<DnsRecord[]>;
 
   /**
@@ -92,18 +98,21 @@ export class WssEntrance extends pulumi.ComponentResource {
         localityLbPolicy: "MAGLEV", // session affinity needs a policy that hashes
         timeoutSec: DAY,
         connectionDrainingTimeoutSec: connectionDrainingSeconds(args.drainSeconds),
-        // The passthrough load balancer uses the same group in mode CONNECTION, which can be combined with RATE and not
-        // with UTILIZATION. Source: cloud.google.com/load-balancing/docs/backend-service, restrictions for instance groups.
-        // RATE needs a rate, for a regional group one for each instance. With a single group the rate has no effect.
+        // The passthrough load balancer uses the same group in mode CONNECTION, which can be combined with
+        // RATE and not with UTILIZATION. Source: cloud.google.com/load-balancing/docs/backend-service,
+        // restrictions for instance groups. RATE needs a rate, for a regional group one for each instance.
+        // With a single group the rate has no effect.
         backends: [{ group: args.instanceGroup, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }],
         securityPolicy: policy.id,
-        logConfig: { enable: false }, // a log would contain the clients' tokens, which are part of the requests' URLs
+        // A log would contain the clients' tokens, which are part of the requests' URLs.
+        logConfig: { enable: false },
       },
       child,
     );
     const urlMap = new gcp.compute.URLMap(
       `${name}-urls`,
-      // Every path: the gateway itself answers unknown paths with 404, and its operations port has no load balancer.
+      // Every path: the gateway itself answers unknown paths with 404, and its operations port has no load
+      // balancer.
       { ...common, description: "everything to the gateways", defaultService: service.id },
       child,
     );
@@ -159,7 +168,10 @@ export class WssEntrance extends pulumi.ComponentResource {
   }
 }
 
-/** Admits everyone, and limits each address. Only the request that opens a WebSocket counts, and not its messages. */
+/**
+ * Admits everyone, and limits each address. Only the request that opens a WebSocket counts, and not its
+ * messages.
+ */
 function rules(connectsPerMinute: number): gcp.types.input.compute.SecurityPolicyRule[] {
   const everyone = { versionedExpr: "SRC_IPS_V1", config: { srcIpRanges: ["*"] } };
   return [

@@ -41,7 +41,10 @@ function price(
   return { sku, unit, usd, checked, source, verified };
 }
 
-/** List prices of us-central1, on demand, without discounts, taxes and free trials. All costs are computed from this table. */
+/**
+ * List prices of us-central1, on demand, without discounts, taxes and free trials. All costs are computed
+ * from this table.
+ */
 export const PRICES = {
   "e2-small": price("VM e2-small", "hour", 0.016752855, "2026-09-12", GCE),
   "e2-standard-2": price("VM e2-standard-2", "hour", 0.06701142, "2026-09-12", GCE),
@@ -148,7 +151,11 @@ const tabled = (name: string): Price | undefined => (PRICES as Record<string, Pr
 
 /** What things cost in a month of 730 hours. Without a price in the table `usd` is undefined, and never 0. */
 export const monthly = {
-  /** VMs without their disks. @param spot spot VMs have the price of other VMs, because spot prices change daily; the note says so */
+  /**
+   * VMs without their disks.
+   *
+   * @param spot spot VMs have the price of other VMs, because spot prices change daily; the note says so
+   */
   vms(machineType: string, count: number, spot = false): Cost {
     const row =
       /^[a-z]\w*-/.test(machineType) && !machineType.startsWith("pd-") ? tabled(machineType) : undefined;
@@ -171,7 +178,10 @@ export const monthly = {
   },
   /** @param gib size of all snapshots together */
   snapshots: (gib: number) => cost(`${gib} GiB of snapshots`, [[PRICES.snapshot, gib]]),
-  /** @param count forwarding rules of one kind, regional or global: the first five of each kind have one price together */
+  /**
+   * @param count forwarding rules of one kind, regional or global: the first five of each kind have one price
+   * together
+   */
   forwardingRules(count: number, kind: "regional" | "global"): Cost {
     const more: [Price, number][] = count > 5 ? [[PRICES.forwardingRule, HOURS_A_MONTH * (count - 5)]] : [];
     const first: [Price, number][] = count > 0 ? [[PRICES.forwardingRules, HOURS_A_MONTH]] : [];

@@ -11,7 +11,10 @@ const project = parse(readFileSync(new URL("../../Pulumi.yaml", import.meta.url)
 
 const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
-/** The configuration as the engine passes it to the program: the stack's values, and defaults of Pulumi.yaml for the rest. */
+/**
+ * The configuration as the engine passes it to the program: the stack's values, and defaults of Pulumi.yaml
+ * for the rest.
+ */
 function raw(values: Record<string, unknown> = {}, rest: Partial<RawConfig> = {}): RawConfig {
   const defaults = Object.entries(project.config)
     .filter(([key]) => !key.includes(":"))

@@ -23,10 +23,16 @@ export interface RawConfig {
   region: string | undefined;
 }
 
-/** Names of stacks. They have at most 13 characters, because `odin-STACK-ROLE` is a service account id of at most 30. */
+/**
+ * Names of stacks. They have at most 13 characters, because `odin-STACK-ROLE` is a service account id of at
+ * most 30.
+ */
 const STACK_NAME = /^[a-z]([a-z0-9-]{0,11}[a-z0-9])?$/;
 
-/** Whether a stack's data and addresses are protected and the stack must survive the loss of a zone: `prod`, `prod-eu`. */
+/**
+ * Whether a stack's data and addresses are protected and the stack must survive the loss of a zone: `prod`,
+ * `prod-eu`.
+ */
 export function isProduction(stack: string): boolean {
   return stack === "prod" || stack.startsWith("prod-");
 }
@@ -121,7 +127,10 @@ function similar(key: string): string {
 
 const MAX_TYPOS = 2;
 
-/** How many letters have to be changed, added or removed to turn one word into the other (Levenshtein distance). */
+/**
+ * How many letters have to be changed, added or removed to turn one word into the other (Levenshtein
+ * distance).
+ */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [line, letter] of [...a].entries()) {

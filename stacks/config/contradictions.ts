@@ -9,7 +9,10 @@ import { gatewayMemory, RESERVED_BYTES } from "./gateway-memory.ts";
 import type { Values } from "./keys.ts";
 import type { Mistake } from "./values.ts";
 
-/** Settings of the gateway that follow from the rest of the deployment, with the reason or the key to use instead. */
+/**
+ * Settings of the gateway that follow from the rest of the deployment, with the reason or the key to use
+ * instead.
+ */
 const SET_ELSEWHERE: Record<string, string> = {
   WS_PORT: "the load balancer's port is fixed",
   WS_PATH: "clients and checks use /ws",
@@ -26,8 +29,8 @@ const SET_ELSEWHERE: Record<string, string> = {
 };
 
 /**
- * Most seconds between two pings. The load balancer forgets a connection after 60 s without a packet of the client, and
- * the answer to a ping is such a packet.
+ * Most seconds between two pings. The load balancer forgets a connection after 60 s without a packet of the
+ * client, and the answer to a ping is such a packet.
  */
 const MAX_PING = 30;
 
@@ -74,7 +77,9 @@ function unusedKeys(values: Partial<Values>): Mistake[] {
   );
 }
 
-/** Only the load generator can reach the gateway of a capacity test, and the load generator sends no tokens. */
+/**
+ * Only the load generator can reach the gateway of a capacity test, and the load generator sends no tokens.
+ */
 function openAccessMistakes({ gateway }: Partial<Values>): Mistake[] {
   if (gateway === undefined || gateway.AUTH_MODE === "none") return [];
   return [
@@ -131,8 +136,8 @@ function natsMistakes(values: Partial<Values>): Mistake[] {
 }
 
 /**
- * Reports a memory limit that is larger than the machine's memory. The operating system would kill such a gateway before
- * the gateway refuses connections, and before an alert fires.
+ * Reports a memory limit that is larger than the machine's memory. The operating system would kill such a
+ * gateway before the gateway refuses connections, and before an alert fires.
  */
 function memoryMistakes({ machineType, gateway }: Partial<Values>): Mistake[] {
   if (machineType === undefined || gateway === undefined) return [];
@@ -151,7 +156,10 @@ function memoryMistakes({ machineType, gateway }: Partial<Values>): Mistake[] {
     : [];
 }
 
-/** Durations that the gateway accepts and Google Cloud does not. The gateway's own check reports durations that the gateway rejects. */
+/**
+ * Durations that the gateway accepts and Google Cloud does not. The gateway's own check reports durations
+ * that the gateway rejects.
+ */
 function timeMistakes(gateway: Record<string, string>, spot: boolean): Mistake[] {
   const mistakes: Mistake[] = [];
   const seconds = (name: "WS_DRAIN_SECONDS" | "WS_PING_SECONDS") => {
@@ -202,7 +210,10 @@ function gatewayMistakes({ gateway, jwtSecret, spot }: Partial<Values>): Mistake
 
 const KEY_VARIABLES = ["JWT_PUBLIC_KEY", "JWKS_URL"] as const;
 
-/** A key for tokens where none is given: authMistakes reports the missing key, and the gateway's check need not repeat that. */
+/**
+ * A key for tokens where none is given: authMistakes reports the missing key, and the gateway's check need
+ * not repeat that.
+ */
 function standInKey(env: Record<string, string>, key: object): Record<string, string> {
   const given = Object.keys(key).length > 0 || KEY_VARIABLES.some((variable) => env[variable]);
   return given ? {} : { JWT_SECRET: "stand-in".padEnd(32, "-") };

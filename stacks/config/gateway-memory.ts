@@ -7,14 +7,14 @@ const MIB = 2 ** 20;
 export const RESERVED_BYTES = 640 * MIB;
 
 /**
- * A VM shows less memory than its machine type has: the kernel's tables grow with the memory (the part), and the kernel's
- * code and the firmware do not (the bytes).
+ * A VM shows less memory than its machine type has: the kernel's tables grow with the memory (the part), and
+ * the kernel's code and the firmware do not (the bytes).
  */
 const SHOWN = { part: 0.98, lessBytes: 128 * MIB };
 
 /**
- * GiB for each vCPU, by series and kind; the smallest value where sizes differ. Source: Compute Engine's reference of
- * machine types.
+ * GiB for each vCPU, by series and kind; the smallest value where sizes differ. Source: Compute Engine's
+ * reference of machine types.
  */
 const GIB_PER_CPU: Record<string, Partial<Record<string, number>>> = {
   e2: { standard: 4, highmem: 8, highcpu: 1 },
@@ -41,9 +41,9 @@ export function gatewayMemory(machineType: string): number | undefined {
 }
 
 /**
- * WS_MEMORY_LIMIT for a machine that is too small for the gateway's default; empty for other machines. The start-up script
- * would choose about the same limit, but monitoring has to know the limit, too: otherwise the memory alert would wait for
- * a usage that no gateway can reach.
+ * WS_MEMORY_LIMIT for a machine that is too small for the gateway's default; empty for other machines. The
+ * start-up script would choose about the same limit, but monitoring has to know the limit, too: otherwise the
+ * memory alert would wait for a usage that no gateway can reach.
  */
 export function memoryLimit(machineType: string): { WS_MEMORY_LIMIT?: string } {
   const memory = gatewayMemory(machineType);

@@ -1,7 +1,10 @@
 import { EXACT_COS_IMAGE, FLEET_RANGES, HOST_NAME } from "@odin-ws/infra";
 import { boolean, choice, environment, integer, list, optional, required } from "./values.ts";
 
-/** Every key of a stack's configuration, with the function that reads its text. Pulumi.yaml has defaults and descriptions. */
+/**
+ * Every key of a stack's configuration, with the function that reads its text. Pulumi.yaml has defaults and
+ * descriptions.
+ */
 export const KEYS = {
   kind: choice("service", "capacity-test"),
   zones: list(/^[a-z]+-[a-z]+\d+-[a-z]$/, "a list of zones, for example [us-central1-a, us-central1-b]"),

@@ -3,7 +3,10 @@ import type { Range } from "@odin-ws/infra";
 /** A sentence that says what is wrong with one key: `minInstances is 6: at most maxInstances, which is 5`. */
 export type Mistake = string;
 
-/** Reads one value of the configuration, which Pulumi keeps as text. Throws a {@link Rejected} for a value that is not allowed. */
+/**
+ * Reads one value of the configuration, which Pulumi keeps as text. Throws a {@link Rejected} for a value
+ * that is not allowed.
+ */
 export type Parse<Value> = (text: string) => Value;
 
 /** A value that is not allowed. The message completes the sentence "KEY is VALUE: allowed is …". */

@@ -11,7 +11,10 @@ export interface Answer {
   needed: number;
   /** Gateways that hold the peak when each one is full. */
   leastPossible: number;
-  /** Minute in which the group has the needed gateways in service, or its maximum if that is less; undefined: never. */
+  /**
+   * Minute in which the group has the needed gateways in service, or its maximum if that is less; undefined:
+   * never.
+   */
   readyMinute: number | undefined;
   refused: Refused;
   /** Clients whose gateway was removed. */

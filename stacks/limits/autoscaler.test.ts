@@ -17,7 +17,8 @@ const vms = (count: number, usage: Partial<Usage>): Usage[] =>
   Array.from({ length: count }, () => ({ age: 10_000, connections: 0, cpu: 0, ...usage }));
 
 describe("recommendation", () => {
-  // Example of "understanding autoscaler decisions": 1.5 missing VMs add two, and 1.5 superfluous VMs remove one.
+  // Example of "understanding autoscaler decisions": 1.5 missing VMs add two, and 1.5 superfluous VMs remove
+  // one.
   test("rounds up: 1.5 missing VMs add two, and 1.5 superfluous VMs remove one", () => {
     const wanted = (count: number, cpu: number) =>
       recommendation({ ...policy, cpuTarget: 0.7 }, vms(count, { cpu }));

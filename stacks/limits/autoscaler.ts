@@ -36,13 +36,13 @@ export interface Autoscaler {
 }
 
 /**
- * Compute Engine's autoscaler as its documentation describes it. Each signal recommends sum / target VMs, rounded up, and
- * the largest recommendation wins. VMs are added at once. VMs are removed only when every recommendation of the
- * stabilization period allows the smaller size. The size never falls further below the largest size of the scale-in
- * control's window than that control allows. Sources:
- * cloud.google.com/compute/docs/autoscaler/understanding-autoscaler-decisions, …/multiple-signals, and the API reference of
- * AutoscalingPolicyScaleInControl. One assumption is not documented there: the usage of starting VMs is ignored only when
- * VMs are added.
+ * Compute Engine's autoscaler as its documentation describes it. Each signal recommends sum / target VMs,
+ * rounded up, and the largest recommendation wins. VMs are added at once. VMs are removed only when every
+ * recommendation of the stabilization period allows the smaller size. The size never falls further below the
+ * largest size of the scale-in control's window than that control allows. Sources:
+ * cloud.google.com/compute/docs/autoscaler/understanding-autoscaler-decisions, …/multiple-signals, and the
+ * API reference of AutoscalingPolicyScaleInControl. One assumption is not documented there: the usage of
+ * starting VMs is ignored only when VMs are added.
  */
 export function createAutoscaler(policy: Policy): Autoscaler {
   const recommended: { at: number; size: number }[] = [];
@@ -76,7 +76,9 @@ export function recommendation({ cpuTarget, connectionsTarget }: Policy, seen: U
     : Math.max(byConnections, vms(sum(({ cpu }) => cpu) / cpuTarget));
 }
 
-/** Rounds up, but ignores rounding errors of floating point: 3 × 0.4 / 0.6 is 2.0000000000000004 and means 2. */
+/**
+ * Rounds up, but ignores rounding errors of floating point: 3 × 0.4 / 0.6 is 2.0000000000000004 and means 2.
+ */
 function vms(exact: number): number {
   return Math.max(0, Math.ceil(exact - 1e-9));
 }

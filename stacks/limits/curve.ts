@@ -1,6 +1,6 @@
 /**
- * Clients that want to be connected over time: straight lines between points, which are sorted by time (`at`, seconds).
- * Before the first point and after the last one the number stays the same.
+ * Clients that want to be connected over time: straight lines between points, which are sorted by time (`at`,
+ * seconds). Before the first point and after the last one the number stays the same.
  */
 export type Curve = { at: number; connections: number }[];
 
@@ -15,7 +15,10 @@ export function demandAt(curve: Curve, at: number): number {
   return previous.connections + part * (next.connections - previous.connections);
 }
 
-/** A curve from `from` clients to `to` in `minutes`, as long at the top (at least half an hour), and back down. */
+/**
+ * A curve from `from` clients to `to` in `minutes`, as long at the top (at least half an hour), and back
+ * down.
+ */
 export function ramp(from: number, to: number, minutes: number): Curve {
   const seconds = minutes * 60;
   const top = Math.max(seconds, 1800);

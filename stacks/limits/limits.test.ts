@@ -141,7 +141,8 @@ test("the plot and the JSON have the same bytes in each run", async () => {
     svg: readFileSync(svg, "utf8"),
     json: readFileSync(json, "utf8"),
   }));
-  assert.ok(first?.svg === second?.svg && first?.json === second?.json); // assert.equal would print a diff of a megabyte
+  // assert.equal would print a diff of a megabyte.
+  assert.ok(first?.svg === second?.svg && first?.json === second?.json);
   for (const part of [
     "30,000 clients against its limits",
     "refused",

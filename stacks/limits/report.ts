@@ -5,7 +5,11 @@ import type { Answer } from "./answer.ts";
 import type { Policy } from "./autoscaler.ts";
 import { DELAYS, holds } from "./simulator.ts";
 
-/** The text that `npm run limits` prints. @param own the stack's policy, without the changes of the command line */
+/**
+ * The text that `npm run limits` prints.
+ *
+ * @param own the stack's policy, without the changes of the command line
+ */
 export function report(stack: string, fleet: Fleet, own: Policy, given: Answer): string {
   const { scenario } = given;
   const { policy } = scenario;
@@ -79,7 +83,8 @@ function commands(stack: string, own: Policy, { remedy, needed }: Answer): strin
     const changed = Object.entries(settings).filter(([key, value]) => value !== own[OWN[key] ?? "max"]);
     const sets = changed.map(([key, value]) => `pulumi config set ${key} ${value} --stack ${stack}`);
     return [
-      // Keeps the running image: the checkout in which this is typed may be another one than the deployment's.
+      // Keeps the running image: the checkout in which this is typed may be another one than the
+      // deployment's.
       `pulumi config set serverImage "$(pulumi stack output image --stack ${stack})" --stack ${stack}`,
       ...sets,
       `pulumi up --stack ${stack}`,

@@ -36,7 +36,8 @@ describe("worked examples", () => {
     const [first] = moments;
     assert.equal(first?.connected, 20_000);
     assert.equal(first?.refused, 4000);
-    // The autoscaler sees the first point after the metric delay, and this point recommends three: 20,000 / 8,000.
+    // The autoscaler sees the first point after the metric delay, and this point recommends three: 20,000 /
+    // 8,000.
     const decided = moments.find(({ size }) => size === 3);
     assert.equal(decided?.at, DELAYS.metric + STEP);
     const served = moments.find(({ serving }) => serving === 3);
@@ -77,8 +78,8 @@ describe("worked examples", () => {
     const moments = simulate(scenario(curve));
     const removal = moments.find(({ reconnects }) => reconnects > 0);
     assert.ok(removal && removal.at > 1200 + 600, "before the stabilization was over");
-    // 10,000, 10,000 and 4,000 have become 3,750, 3,750 and 1,500. One of the fullest gateways is removed, and its
-    // clients connect to the others.
+    // 10,000, 10,000 and 4,000 have become 3,750, 3,750 and 1,500. One of the fullest gateways is removed,
+    // and its clients connect to the others.
     assert.equal(removal.reconnects, 3750);
     assert.ok(removal.loads.some(({ gateway }) => gateway === 3));
     assert.equal(removal.connected, 9000);
@@ -135,8 +136,8 @@ describe("for every demand", () => {
     );
   });
 
-  // One wave only: after the first of two waves a larger group may scale in later, and meet the second wave with fewer
-  // gateways.
+  // One wave only: after the first of two waves a larger group may scale in later, and meet the second wave
+  // with fewer gateways.
   test("a higher maximum never refuses more clients in one wave of demand", () => {
     fc.assert(
       fc.property(waves, limits, fc.integer({ min: 1, max: 4 }), (curve, { min, more }, added) => {

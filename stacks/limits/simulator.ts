@@ -5,9 +5,14 @@ import { type Curve, demandAt } from "./curve.ts";
 export interface Gateway {
   /** Most connections, `WS_MAX_CONNECTIONS`. */
   maxConnections: number;
-  /** CPU of a full gateway, 0 to 1; CPU follows connections in proportion. Undefined: CPU is not simulated. */
+  /**
+   * CPU of a full gateway, 0 to 1; CPU follows connections in proportion. Undefined: CPU is not simulated.
+   */
   cpuWhenFull: number | undefined;
-  /** CPU above which the gateway refuses connections, too, 0 to 1 (`WS_CPU_REJECT_THRESHOLD` percent of `WS_CPU_LIMIT`). */
+  /**
+   * CPU above which the gateway refuses connections, too, 0 to 1 (`WS_CPU_REJECT_THRESHOLD` percent of
+   * `WS_CPU_LIMIT`).
+   */
   cpuReject: number;
 }
 
@@ -50,7 +55,9 @@ export interface Moment {
   serving: number;
   /** Gateways of the group, including those that boot. */
   size: number;
-  /** Connections of each serving gateway, oldest first. A gateway's number is never used for another gateway. */
+  /**
+   * Connections of each serving gateway, oldest first. A gateway's number is never used for another gateway.
+   */
   loads: { gateway: number; connections: number }[];
   /** Clients whose gateway was removed at this moment, and who connect again. */
   reconnects: number;
@@ -65,15 +72,17 @@ interface Vm {
 }
 
 /**
- * Simulates a demand on a group of gateways with its autoscaler. Connections stay where they are: only new connections
- * reach new gateways, and they are spread evenly over all gateways that have room. Gateways that still boot are removed
- * first, and then the fullest ones, which is the worst case: Google does not document the choice. Nothing is random.
+ * Simulates a demand on a group of gateways with its autoscaler. Connections stay where they are: only new
+ * connections reach new gateways, and they are spread evenly over all gateways that have room. Gateways that
+ * still boot are removed first, and then the fullest ones, which is the worst case: Google does not document
+ * the choice. Nothing is random.
  */
 export function simulate({ policy, gateway, delays, curve, tail }: Scenario): Moment[] {
   const autoscaler = createAutoscaler(policy);
   let count = 0;
   const start = (at: number): Vm => ({ gateway: ++count, started: at, connections: 0, history: [] });
-  const before = -Math.max(delays.boot, policy.initializationSeconds); // the first gateways have booted long ago
+  // The first gateways have booted long before the simulation begins.
+  const before = -Math.max(delays.boot, policy.initializationSeconds);
   let vms = Array.from({ length: policy.min }, () => start(before));
   const moments: Moment[] = [];
   const room = holds(gateway);
@@ -141,7 +150,10 @@ function leave(vms: Vm[], count: number): void {
   }
 }
 
-/** Spreads new connections evenly over the gateways that have room, until all are connected or every gateway is full. */
+/**
+ * Spreads new connections evenly over the gateways that have room, until all are connected or every gateway
+ * is full.
+ */
 function join(vms: Vm[], count: number, most: number): void {
   let left = count;
   let open = vms.filter(({ connections }) => connections < most);

@@ -9,7 +9,10 @@ const ALERT_KEYS = ["alertWebhook", "alertPagerduty", "alertSlack"] as const;
 type AlertKey = (typeof ALERT_KEYS)[number];
 type AlertConfig = Pick<StackConfig, AlertKey>;
 
-/** Names of the receivers: the secret is `alert-NAME`, and the start-up script writes the secret to a file `alertmanager-NAME`. */
+/**
+ * Names of the receivers: the secret is `alert-NAME`, and the start-up script writes the secret to a file
+ * `alertmanager-NAME`.
+ */
 const NAMES: Record<AlertKey, string> = {
   alertWebhook: "webhook",
   alertPagerduty: "pagerduty",
@@ -18,7 +21,10 @@ const NAMES: Record<AlertKey, string> = {
 
 const file = (key: AlertKey) => ({ file: `/run/odin/secrets/alertmanager-${NAMES[key]}` });
 
-/** Receivers of Alertmanager, with the files that hold their addresses. Google Cloud sends mail, because our VMs cannot. */
+/**
+ * Receivers of Alertmanager, with the files that hold their addresses. Google Cloud sends mail, because our
+ * VMs cannot.
+ */
 export function alertReceivers({ alertWebhook, alertPagerduty, alertSlack }: AlertConfig): Receivers {
   return {
     ...(alertWebhook === undefined ? {} : { webhook: file("alertWebhook") }),

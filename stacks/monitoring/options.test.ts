@@ -57,7 +57,7 @@ test("on a small machine the memory limit is the limit that the gateway gets the
   assert.equal(metadata["odin-env-WS_MEMORY_LIMIT"], String(memoryLimitBytes));
 });
 
-test("NATS servers have the names of their VMs, and there are none with Synadia", () => {
+test("NATS servers have the names of their VMs, and a stack with Synadia has no NATS servers", () => {
   assert.deepEqual(optionsOf("staging").natsMonitoring, ["odin-staging-nats"]);
   assert.deepEqual(optionsOf("prod").natsMonitoring, [
     "odin-prod-nats-0",

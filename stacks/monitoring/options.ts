@@ -12,9 +12,9 @@ export const OWN_LOKI = `http://127.0.0.1:${PORTS.loki}`;
 const IMAGES_GIB = 10; // images in the registry
 
 /**
- * Options for the files of a stack's monitoring. They are known without a cloud, so that `npm run render` can write the
- * files that the program puts into the bucket. They contain no limit of the autoscaler, so that a changed limit changes no
- * file.
+ * Options for the files of a stack's monitoring. They are known without a cloud, so that `npm run render` can
+ * write the files that the program puts into the bucket. They contain no limit of the autoscaler, so that a
+ * changed limit changes no file.
  */
 export function monitoringOptions(config: StackConfig): MonitoringOptions {
   const { site, stack, zones, domain } = config;
@@ -46,7 +46,10 @@ export function natsNames({ kind, nats, site }: Pick<StackConfig, "kind" | "nats
   return servers.map((name) => `${site.prefix}-${name}`);
 }
 
-/** Prices of machines, disks and entrances from the price table of the preview. Things without a price are left out. */
+/**
+ * Prices of machines, disks and entrances from the price table of the preview. Things without a price are
+ * left out.
+ */
 function hourlyPrices(config: StackConfig): HourlyPrices {
   const { machineType, spot, domain } = config;
   const gateway = [

@@ -44,7 +44,8 @@ test("traffic costs only with --traffic-gib", async () => {
   const withTraffic = billOf(graph, 100);
   assert.ok(without.notes.some((note) => note.includes("--traffic-gib N adds it")));
   assert.ok(!withTraffic.notes.some((note) => note.includes("--traffic-gib")));
-  assert.equal(rounded(withTraffic.least - without.least), 12.8); // 0.12 to the internet, 0.008 through the load balancer
+  // 0.12 to the internet, 0.008 through the load balancer.
+  assert.equal(rounded(withTraffic.least - without.least), 12.8);
 });
 
 test("notes for another region and for spot VMs", async () => {

@@ -75,7 +75,11 @@ const PRICED = [
   ...[VERSION, ZONE, BUCKET, REPOSITORY, UPTIME, ALERT],
 ];
 
-/** The monthly bill of a stack. @param trafficGib traffic to clients in a month; undefined: left out, as a note says */
+/**
+ * The monthly bill of a stack.
+ *
+ * @param trafficGib traffic to clients in a month; undefined: left out, as a note says
+ */
 export function billOf(graph: Graph, trafficGib?: number): Bill {
   const lines = [...machineLines(graph), ...networkLines(graph, trafficGib), ...otherLines(graph)];
   const sum = (end: "least" | "most") => lines.reduce((total, line) => total + (line[end].usd ?? 0), 0);

@@ -23,7 +23,9 @@ const GRANTS = {
 } as const;
 const PROBES: readonly string[] = [...RANGES.passthroughProbes, ...RANGES.proxies];
 
-/** Arrows between the boxes of a stack. Connections between the same two boxes are one arrow with all ports. */
+/**
+ * Arrows between the boxes of a stack. Connections between the same two boxes are one arrow with all ports.
+ */
 export function edgesOf(graph: Graph, nodes: Node[]): Edge[] {
   const edges = merged([
     ...entranceEdges(graph, nodes),

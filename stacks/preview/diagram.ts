@@ -3,7 +3,10 @@ import { type Edge, edgesOf } from "./diagram-edges.ts";
 import { type Node, nodesOf } from "./diagram-nodes.ts";
 import { type Graph, listAt } from "./graph.ts";
 
-/** Graphviz measures text with Courier, which is wider than the font of the SVG. So the text fits with every machine's fonts. */
+/**
+ * Graphviz measures text with Courier, which is wider than the font of the SVG. So the text fits with every
+ * machine's fonts.
+ */
 const MEASURED = "Courier";
 const SHOWN = "Helvetica,Arial,sans-serif";
 
@@ -28,8 +31,8 @@ const LINES: Record<Edge["kind"], string> = {
 };
 
 /**
- * A stack as a Graphviz graph: who connects to whom on which ports, as firewall rules, load balancers, grants and metadata
- * say. The graph shows only parts that the stack has.
+ * A stack as a Graphviz graph: who connects to whom on which ports, as firewall rules, load balancers, grants
+ * and metadata say. The graph shows only parts that the stack has.
  */
 export function diagramDot(graph: Graph, title: string): string {
   const nodes = nodesOf(graph);

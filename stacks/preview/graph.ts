@@ -7,7 +7,9 @@ export interface Graph {
   resources: Recorded[];
   /** Resources of the types. */
   all(...types: string[]): Recorded[];
-  /** Resources of the types that `resource` depends on, directly or through others that are not components. */
+  /**
+   * Resources of the types that `resource` depends on, directly or through others that are not components.
+   */
   upstream(resource: Recorded, ...types: string[]): Recorded[];
   /** Resources of the types that depend on `resource`, directly or through others. */
   downstream(resource: Recorded, ...types: string[]): Recorded[];
@@ -37,7 +39,10 @@ export function graphOf(resources: Recorded[]): Graph {
   };
 }
 
-/** The value at a path of the inputs, for example `at(inputs, "bootDisk.initializeParams.size")`; the path has `0` for `[0]`. */
+/**
+ * The value at a path of the inputs, for example `at(inputs, "bootDisk.initializeParams.size")`; the path has
+ * `0` for `[0]`.
+ */
 export function at(inputs: unknown, path: string): unknown {
   let value = inputs;
   for (const key of path.split(".")) value = (value as Inputs | null | undefined)?.[key];

@@ -22,8 +22,8 @@ const REPOSITORY: StackSource = {
 };
 
 /**
- * Runs a stack's program without a cloud, and returns the resources that it registered. A process can call this function
- * once, because the program is loaded into the process.
+ * Runs a stack's program without a cloud, and returns the resources that it registered. A process can call
+ * this function once, because the program is loaded into the process.
  *
  * @param source default: this repository
  * @throws StackConfigError when the files are wrong, and every error of the program, for example ConfigError

@@ -23,7 +23,10 @@ export function report({ stack, resources, notes }: StackRecording, bill: Bill):
   ].join("\n");
 }
 
-/** The content of `preview.json`: resources without secrets, the bill, the notes. The same program gives the same bytes. */
+/**
+ * The content of `preview.json`: resources without secrets, the bill, the notes. The same program gives the
+ * same bytes.
+ */
 export function reportJson(recording: StackRecording, bill: Bill): string {
   const { project, stack, resources, notes } = recording;
   const content = {

@@ -2,8 +2,8 @@
 type Read<Options> = Options | { mistakes: string[] } | "help";
 
 /**
- * Runs a command-line program and ends the process. Exit code 0: the program's text on stdout. 1: the error on stderr.
- * 2: the mistakes in the arguments on stderr, a line each, and an example.
+ * Runs a command-line program and ends the process. Exit code 0: the program's text on stdout. 1: the error
+ * on stderr. 2: the mistakes in the arguments on stderr, a line each, and an example.
  *
  * @param example a correct command line
  */

@@ -17,7 +17,10 @@ export interface SampleArgs {
 
 const project = "sample-project";
 
-/** Network with NAT, gateways behind a load balancer, NATS with a data disk, a secret, a registry, a bucket, a watchdog. */
+/**
+ * Network with NAT, gateways behind a load balancer, NATS with a data disk, a secret, a registry, a bucket, a
+ * watchdog.
+ */
 export function sampleProgram(args: SampleArgs = {}): void {
   const { machineType = "e2-standard-2", spot = false, min = 2, max = 5, region = "us-central1" } = args;
   const zone = `${region}-a`;

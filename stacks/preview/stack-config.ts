@@ -35,7 +35,7 @@ interface Declared {
 
 const TYPES: Record<string, (value: unknown) => boolean> = {
   string: (value) => typeof value === "string",
-  integer: (value) => Number.isInteger(value) || /^-?\d+$/.test(String(value)), // the engine accepts "3" as well
+  integer: (value) => Number.isInteger(value) || /^-?\d+$/.test(String(value)), // the engine accepts "3", too
   boolean: (value) => typeof value === "boolean" || value === "true" || value === "false",
   array: Array.isArray,
   object: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
@@ -49,9 +49,9 @@ export function stackNames(folder: string): string[] {
 }
 
 /**
- * Reads Pulumi.yaml and Pulumi.<stack>.yaml and merges them as the engine does: the stack's values come first, then the
- * values and defaults of the project. Encrypted values, missing secrets and a missing `gcp:project` are replaced by
- * stand-ins, so that neither a cloud nor a passphrase is needed.
+ * Reads Pulumi.yaml and Pulumi.<stack>.yaml and merges them as the engine does: the stack's values come
+ * first, then the values and defaults of the project. Encrypted values, missing secrets and a missing
+ * `gcp:project` are replaced by stand-ins, so that neither a cloud nor a passphrase is needed.
  *
  * @param folder folder of the two files
  * @throws StackConfigError

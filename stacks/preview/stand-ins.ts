@@ -22,8 +22,8 @@ const PLAUSIBLE: Record<string, string> = {
 const OTHER_KEYS = ["JWKS_URL", "JWT_PUBLIC_KEY"];
 
 /**
- * Replaces encrypted values, and fills in values that a stack needs before its first `pulumi up`. Adds a note for each of
- * them.
+ * Replaces encrypted values, and fills in values that a stack needs before its first `pulumi up`. Adds a note
+ * for each of them.
  */
 export function standIn(project: string, stack: string, stored: Stored): StoodIn {
   const values: Stored = {};

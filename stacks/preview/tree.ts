@@ -4,7 +4,10 @@ import { at } from "./graph.ts";
 const ROOT = "pulumi:pulumi:Stack";
 const LONGEST = 64; // characters of a value that are shown
 
-/** Most important inputs of a resource, by the last part of its type. Resources of other types show their first one of `COMMON`. */
+/**
+ * Most important inputs of a resource, by the last part of its type. Resources of other types show their
+ * first one of `COMMON`.
+ */
 const IMPORTANT: Record<string, string[]> = {
   Address: ["addressType", "address"],
   AlertPolicy: ["displayName", "severity"],
@@ -37,7 +40,10 @@ export interface Branch {
   children: Branch[];
 }
 
-/** Puts resources below the component that created them. Resources of the program itself are at the top. Sorted by type and name. */
+/**
+ * Puts resources below the component that created them. Resources of the program itself are at the top.
+ * Sorted by type and name.
+ */
 export function treeOf(resources: Recorded[]): Branch[] {
   const shown = resources.filter(({ type }) => type !== ROOT);
   const known = new Set(shown.map(({ urn }) => urn));
@@ -57,7 +63,10 @@ export function treeLines(branches: Branch[], indent = ""): string[] {
   ]);
 }
 
-/** Shortens a type: `gcp:compute/instance:Instance` to `compute Instance`, and a component's type to the name of its class. */
+/**
+ * Shortens a type: `gcp:compute/instance:Instance` to `compute Instance`, and a component's type to the name
+ * of its class.
+ */
 export function shortType(type: string): string {
   const [provider = "", module = "", name = type] = type.split(":");
   const area = module.split("/")[0] ?? "";

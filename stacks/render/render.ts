@@ -28,7 +28,10 @@ with its dashboards, the log shippers. Needs no cloud, no login and no secrets, 
 
 const LOCAL = "local";
 const RENDERED = join("build", "monitoring"); // in the repository's folder
-/** Beside the files of a laptop: `npm start` writes its log there for the log shipper of monitoring/compose.yml. */
+/**
+ * Beside the files of a laptop: `npm start` writes its log there for the log shipper of
+ * monitoring/compose.yml.
+ */
 const LOGS = join(RENDERED, "logs");
 
 /**
@@ -99,7 +102,8 @@ function withManifest(files: Record<string, string>): Record<string, string> {
 }
 
 /**
- * Writes the files of a stack and returns what to print. Files of an earlier time that are no more are removed.
+ * Writes the files of a stack and returns what to print. Files of an earlier time that are no more are
+ * removed.
  *
  * @param folder of Pulumi.yaml and the stacks' files
  * @throws StackConfigError, ConfigError; Error when the folder holds something that was not rendered

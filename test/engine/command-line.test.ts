@@ -1,4 +1,7 @@
-/** The program as the `pulumi` command runs it: package.json's `main` in its own process, with sources that change. */
+/**
+ * The program as the `pulumi` command runs it: package.json's `main` in its own process, with sources that
+ * change.
+ */
 
 import assert from "node:assert/strict";
 import { appendFile, readFile, rename, writeFile } from "node:fs/promises";

@@ -9,8 +9,8 @@ export type CommandRunner = (
 ) => Promise<{ stdout: string; stderr: string }>;
 
 /**
- * Runs a command as pulumi-command does: with sh, with the given environment on top of this process's, and without the last
- * line end of the output.
+ * Runs a command as pulumi-command does: with sh, with the given environment on top of this process's, and
+ * without the last line end of the output.
  */
 export const runShell: CommandRunner = (command, { environment, dir, stdin }) =>
   new Promise((resolve, reject) => {

@@ -17,7 +17,10 @@ const RUN_LIMIT = 120_000; // 2 min for one run of the engine on a busy machine
 
 const PACKAGES = ["gcp", "command", "docker", "random", "tls"];
 
-/** The engine's decision about one resource: `create`, `update`, `create-replacement`, `delete-replaced`, `delete`, … */
+/**
+ * The engine's decision about one resource: `create`, `update`, `create-replacement`, `delete-replaced`,
+ * `delete`, …
+ */
 export interface Step {
   op: string;
   type: string;
@@ -30,7 +33,10 @@ export interface Run {
   exitCode: number;
   /** Everything that the engine printed, without colours. */
   output: string;
-  /** Steps that the engine took, or would take in a preview; without unchanged resources, and without components. */
+  /**
+   * Steps that the engine took, or would take in a preview; without unchanged resources, and without
+   * components.
+   */
   steps: Step[];
   /** Number of unchanged resources. */
   same: number;
@@ -47,14 +53,20 @@ export interface StackOptions {
   cloud?: FakeCloud;
 }
 
-/** The `skip` of a suite that needs the engine. @throws Error in CI without the engine, where no test may be skipped */
+/**
+ * The `skip` of a suite that needs the engine.
+ *
+ * @throws Error in CI without the engine, where no test may be skipped
+ */
 export function withoutEngine(): string | false {
   if (findProgram("pulumi") !== undefined) return false;
   if (process.env.CI === "true") throw new Error(howToGet("pulumi"));
   return howToGet("pulumi");
 }
 
-/** A stack in its own project, with its own state and settings. Nothing in the user's home is read or written. */
+/**
+ * A stack in its own project, with its own state and settings. Nothing in the user's home is read or written.
+ */
 export class Stack {
   readonly cloud: FakeCloud;
   readonly name: string;
@@ -87,7 +99,8 @@ export class Stack {
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_DEBUG_COMMANDS: "true", // enables --event-log
       PULUMI_DISABLE_CI_DETECTION: "true",
-      // The state is written once at the end of a run, not after each of 140 steps, which took a third of the CPU time.
+      // The state is written once at the end of a run, not after each of 140 steps, which took a third of the
+      // CPU time.
       PULUMI_SKIP_CHECKPOINTS: "true",
       PULUMI_EXPERIMENTAL: "true", // PULUMI_SKIP_CHECKPOINTS needs this variable
       PULUMI_DEBUG_PROVIDERS: PACKAGES.map((name) => `${name}:${ports.cloud}`).join(","),
@@ -111,7 +124,9 @@ export class Stack {
     return this.run("refresh", "--yes", "--skip-preview", ...args);
   }
 
-  /** Sets keys of the configuration; `zones[0]` and `gateway.WS_DRAIN_SECONDS` are items of lists and maps. */
+  /**
+   * Sets keys of the configuration; `zones[0]` and `gateway.WS_DRAIN_SECONDS` are items of lists and maps.
+   */
   async configure(plain: Record<string, string>, secret: Record<string, string> = {}): Promise<void> {
     const named = (option: string, values: Record<string, string>) =>
       Object.entries(values).flatMap(([key, value]) => [option, `${key}=${value}`]);
@@ -166,7 +181,8 @@ export class Stack {
   }
 
   /**
-   * Runs lines of bash as a person types them, in the project's folder. `pulumi` runs this engine, which asks no questions.
+   * Runs lines of bash as a person types them, in the project's folder. `pulumi` runs this engine, which asks
+   * no questions.
    *
    * @throws Error with all output when the last line fails
    */

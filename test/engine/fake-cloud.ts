@@ -103,7 +103,10 @@ export class FakeCloud {
     this.#faults = [];
   }
 
-  /** Answers the engine's first question: the inputs, with a made-up name where they have none, as the real provider does. */
+  /**
+   * Answers the engine's first question: the inputs, with a made-up name where they have none, as the real
+   * provider does.
+   */
   check(urn: string, olds: Properties, news: Properties) {
     const { type, name } = ofUrn(urn);
     const { __defaults: _, ...given } = news;
@@ -119,8 +122,8 @@ export class FakeCloud {
   diff(urn: string, olds: Properties, news: Properties) {
     const { type } = ofUrn(urn);
     const replaces = replacedBy(type, olds, news);
-    // As the bridge of the real provider decides: two resources cannot have the same fixed name, so the old one is
-    // deleted first, together with everything that depends on it (pulumi-gcp issue 680).
+    // As the bridge of the real provider decides: two resources cannot have the same fixed name, so the old
+    // one is deleted first, together with everything that depends on it (pulumi-gcp issue 680).
     const isFixed = isAutoNamed(type) && !(news.__defaults as string[] | undefined)?.includes("name");
     const renamed = olds.name !== news.name;
     return {

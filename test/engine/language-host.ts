@@ -10,7 +10,10 @@ import language from "@pulumi/pulumi/proto/language_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 
-/** A program: a function in this process, or a folder whose package.json has a `main`, which runs in its own process as Pulumi does it. */
+/**
+ * A program: a function in this process, or a folder whose package.json has a `main`, which runs in its own
+ * process as Pulumi does it.
+ */
 export type Program = PulumiFn | { folder: string };
 
 /** A server to which the engine connects because of PULUMI_DEBUG_LANGUAGES. */
@@ -52,9 +55,9 @@ export async function serveLanguage(program: () => Program): Promise<LanguageHos
 let isIgnored = false;
 
 /**
- * Ignores rejections that follow a failed run. The engine exits while the program still registers resources, and the SDK
- * handles the rejections of these calls nowhere. Some of them come after the run, and the test runner, whose listeners are
- * installed already, would count each one as a failed test.
+ * Ignores rejections that follow a failed run. The engine exits while the program still registers resources,
+ * and the SDK handles the rejections of these calls nowhere. Some of them come after the run, and the test
+ * runner, whose listeners are installed already, would count each one as a failed test.
  */
 function ignoreEndOfMonitor(): void {
   if (isIgnored) return;
@@ -100,7 +103,10 @@ function once<Value>(callback: sendUnaryData<Value>): sendUnaryData<Value> {
 
 const LOGGED = 32; // exit code of a program that has sent its error to the engine
 
-/** Runs the SDK's runner as pulumi-language-nodejs does: settings are arguments, and the configuration is in the environment. */
+/**
+ * Runs the SDK's runner as pulumi-language-nodejs does: settings are arguments, and the configuration is in
+ * the environment.
+ */
 async function runPackage(folder: string, request: RunCall["request"]): Promise<RunResponse> {
   const runner = fileURLToPath(import.meta.resolve("@pulumi/pulumi/cmd/run/index.js"));
   const args = Object.entries({

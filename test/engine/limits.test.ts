@@ -1,4 +1,7 @@
-/** Changes of limits and targets, which people on call make most often, must change the autoscaler and nothing else. */
+/**
+ * Changes of limits and targets, which people on call make most often, must change the autoscaler and nothing
+ * else.
+ */
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";

@@ -1,4 +1,6 @@
-/** What the fake cloud computes from a resource's inputs: its id, its state, and the resources that it uses. */
+/**
+ * What the fake cloud computes from a resource's inputs: its id, its state, and the resources that it uses.
+ */
 
 import { createHash, randomBytes } from "node:crypto";
 import { assumedOutputs } from "../../infra/offline/assumed-outputs.ts";
@@ -120,7 +122,10 @@ const PEMS: Record<string, string[]> = {
   "tls:index/locallySignedCert:LocallySignedCert": ["certPem"],
 };
 
-/** Keys and certificates with random text instead of real bytes, so that a test can find the places where each one is used. */
+/**
+ * Keys and certificates with random text instead of real bytes, so that a test can find the places where each
+ * one is used.
+ */
 function pems(fields: readonly string[], before: Properties | undefined): Properties {
   const pem = (field: string) => `-----BEGIN ${field}-----\n${randomText(40)}\n-----END ${field}-----\n`;
   return Object.fromEntries(fields.map((field) => [field, before?.[field] ?? pem(field)]));
@@ -137,9 +142,9 @@ function randomText(length: number): string {
 }
 
 /**
- * Types whose resources cannot be deleted while another resource uses them. Grants, rules and names do not count as uses.
- * The real cloud deletes the version of a secret that a VM still reads, and the VM then cannot boot again: the fake cloud
- * refuses to delete such a version, so that tests find the mistake.
+ * Types whose resources cannot be deleted while another resource uses them. Grants, rules and names do not
+ * count as uses. The real cloud deletes the version of a secret that a VM still reads, and the VM then cannot
+ * boot again: the fake cloud refuses to delete such a version, so that tests find the mistake.
  */
 const HELD =
   /^gcp:(compute\/|certificatemanager\/|monitoring\/notificationChannel|secretmanager\/secretVersion)/;
@@ -166,7 +171,10 @@ export function refersTo(user: Live, used: Live): boolean {
   });
 }
 
-/** Shortens `https://www.googleapis.com/compute/v1/projects/…?uniqueId=1` to `projects/…`, which names the same resource. */
+/**
+ * Shortens `https://www.googleapis.com/compute/v1/projects/…?uniqueId=1` to `projects/…`, which names the
+ * same resource.
+ */
 const withoutHost = (name: string) =>
   name.replace(/^https:\/\/[^/]+\/(\w+\/v\w+\/)?/, "").replace(/\?.*$/, "");
 

@@ -1,4 +1,6 @@
-/** Connects a fake cloud to the Pulumi engine: the gRPC service of a resource provider, one for all packages. */
+/**
+ * Connects a fake cloud to the Pulumi engine: the gRPC service of a resource provider, one for all packages.
+ */
 
 import {
   Metadata,
@@ -49,8 +51,9 @@ function handlers(cloud: FakeCloud) {
     configure: answer(async () => {
       const response = new rpc.ConfigureResponse();
       response.setSupportspreview(true);
-      // As the bridge of the real provider: the provider gets values without the marks of secrets, and the engine marks
-      // outputs again that have the name of a secret input. A secret in any other output is not marked.
+      // As the bridge of the real provider: the provider gets values without the marks of secrets, and the
+      // engine marks outputs again that have the name of a secret input. A secret in any other output is not
+      // marked.
       response.setAcceptsecrets(false);
       return response;
     }),
@@ -139,8 +142,8 @@ function answer<Request, Response>(handle: (request: Request) => Promise<Respons
 }
 
 /**
- * An error in the form that the engine expects. The error of a resource that exists nevertheless has the resource's state,
- * so that the engine records the resource as created.
+ * An error in the form that the engine expects. The error of a resource that exists nevertheless has the
+ * resource's state, so that the engine records the resource as created.
  */
 function failure(error: unknown) {
   const message = error instanceof Error ? error.message : String(error);

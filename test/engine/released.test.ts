@@ -1,15 +1,17 @@
 /**
- * Brings stacks up to date that the released version created. No resource that users depend on may be replaced or
- * deleted: the addresses, the disks, the group and the secrets of a running service must survive a new version. A renamed
- * resource or a renamed component type would replace resources, because both are parts of a URN.
+ * Brings stacks up to date that the released version created. No resource that users depend on may be
+ * replaced or deleted: the addresses, the disks, the group and the secrets of a running service must survive
+ * a new version. A renamed resource or a renamed component type would replace resources, because both are
+ * parts of a URN.
  *
- * The stacks in test/engine/released were created by commit 68209a7, in the fake cloud of these tests. Save them again
- * after each release, in a checkout of the released version:
+ * The stacks in test/engine/released were created by commit 68209a7, in the fake cloud of these tests. Save
+ * them again after each release, in a checkout of the released version:
  *
  *     node test/engine/released/save.ts
  *
- * and copy test/engine/released/*.json.br into the checkout that is under test. A version that has no save.ts yet needs
- * copies of test/engine/stack-settings.ts, test/engine/released/save.ts and test/engine/released/stacks.ts first.
+ * and copy test/engine/released/*.json.br into the checkout that is under test. A version that has no save.ts
+ * yet needs copies of test/engine/stack-settings.ts, test/engine/released/save.ts and
+ * test/engine/released/stacks.ts first.
  */
 
 import assert from "node:assert/strict";
@@ -27,7 +29,10 @@ const REPLACED_BY_ROLLOUTS: Record<string, string> = {
     "a start-up check or smoke test, which runs again after its VM changed; it exists in the state alone",
 };
 
-/** Steps that are not updates and that a version since the release takes on purpose: `create TYPE NAME`, and the reason. */
+/**
+ * Steps that are not updates and that a version since the release takes on purpose: `create TYPE NAME`, and
+ * the reason.
+ */
 const ON_PURPOSE: Record<string, string> = {};
 
 const unexpected = (steps: readonly Step[]): string[] =>
@@ -36,7 +41,10 @@ const unexpected = (steps: readonly Step[]): string[] =>
     .map(({ op, type, name }) => `${op} ${type} ${name}`)
     .filter((step) => ON_PURPOSE[step] === undefined);
 
-/** URNs of a stack's state. The URN of a default provider is left out: it ends with the version of its package. */
+/**
+ * URNs of a stack's state. The URN of a default provider is left out: it ends with the version of its
+ * package.
+ */
 function urnsOf(exported: string): string[] {
   const { deployment } = JSON.parse(exported) as {
     deployment: { resources: { urn: string; type: string }[] };

@@ -1,4 +1,7 @@
-/** The stacks of this repository in the real engine, with their Pulumi.yaml, their own files and their program. */
+/**
+ * The stacks of this repository in the real engine, with their Pulumi.yaml, their own files and their
+ * program.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -19,7 +22,9 @@ export const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroup
 export const IMAGE = (digit: string) => `us-central1-docker.pkg.dev/p/r/gateway@sha256:${digit.repeat(64)}`;
 export const TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate";
 
-/** Operations as text: `update RegionAutoscaler gateway-autoscaler`, followed by `: ERROR` after a failure. */
+/**
+ * Operations as text: `update RegionAutoscaler gateway-autoscaler`, followed by `: ERROR` after a failure.
+ */
 export const inWords = (operations: readonly Operation[]): string[] =>
   operations.map(({ action, type, name, error }) => {
     const failed = error === undefined ? "" : `: ${error}`;
@@ -44,8 +49,8 @@ export interface RepositoryStack {
 const inThisProcess = async () => (await import("../../stacks/index.ts")).default();
 
 /**
- * A stack with the settings that a person has to make before the first `pulumi up`, and an empty cloud. Start-up checks and
- * smoke tests are only recorded, and succeed; a test may replace `cloud.runCommand`.
+ * A stack with the settings that a person has to make before the first `pulumi up`, and an empty cloud.
+ * Start-up checks and smoke tests are only recorded, and succeed; a test may replace `cloud.runCommand`.
  */
 export async function repositoryStack(
   owner: Owner,

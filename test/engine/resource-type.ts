@@ -5,7 +5,10 @@ import { argumentsOf } from "../graph/typings.ts";
 /** Inputs or state of a resource, as plain values. */
 export type Properties = Record<string, unknown>;
 
-/** A resource that exists but is not what was requested, for example a group whose instances never became healthy. */
+/**
+ * A resource that exists but is not what was requested, for example a group whose instances never became
+ * healthy.
+ */
 export class ResourceFailed extends Error {
   readonly id: string;
   readonly inputs: Properties;
@@ -25,15 +28,18 @@ export function ofUrn(urn: string): { type: string; name: string } {
   return { type: types.split("$").at(-1) ?? "", name };
 }
 
-/** Whether the provider makes up a name for a resource without one: the SDK's argument `name` is optional for this type. */
+/**
+ * Whether the provider makes up a name for a resource without one: the SDK's argument `name` is optional for
+ * this type.
+ */
 export function isAutoNamed(type: string): boolean {
   return type.startsWith("gcp:") && argumentsOf(type)?.get("name")?.required === false;
 }
 
 /**
- * Inputs that cannot be changed in place: a new value needs a new resource. `*` stands for all inputs. A path leads into
- * objects and lists (`scheduling.preemptible`). Other inputs are updated in place. Sources: terraform-provider-google-beta
- * (ForceNew) and magic-modules (immutable), as of 2026.
+ * Inputs that cannot be changed in place: a new value needs a new resource. `*` stands for all inputs. A path
+ * leads into objects and lists (`scheduling.preemptible`). Other inputs are updated in place. Sources:
+ * terraform-provider-google-beta (ForceNew) and magic-modules (immutable), as of 2026.
  */
 const FORCE_NEW: Record<string, readonly string[]> = {
   "gcp:artifactregistry/repository:Repository": [

@@ -62,7 +62,10 @@ describe("runbook", { skip: withoutEngine() }, () => {
     prod.cloud.takeOperations();
   });
 
-  /** Runs a command that a section must contain. `change` replaces a placeholder in the command, or adds input to it. */
+  /**
+   * Runs a command that a section must contain. `change` replaces a placeholder in the command, or adds input
+   * to it.
+   */
   async function type(title: string, command: string, change = (text: string) => text): Promise<string> {
     assert.ok(pulumiCommands(section(title)).includes(command), `'${title}' has no command '${command}'`);
     typed.add(command);

@@ -8,7 +8,10 @@ import type { Owner } from "../harness/owner.ts";
 import { guardFolder } from "../harness/watchdog.ts";
 import { repository } from "./repository.ts";
 
-/** Copies the sources of this repository's packages, and links installed packages. The copy is removed with `owner`. */
+/**
+ * Copies the sources of this repository's packages, and links installed packages. The copy is removed with
+ * `owner`.
+ */
 export async function copyWorkspace(owner: Owner): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "odin-workspace-"));
   guardFolder(folder);

@@ -21,8 +21,8 @@ export interface Checked {
 }
 
 /**
- * A line for each argument that is unknown, deprecated, missing, or of a value that the provider does not allow, at any
- * depth. For example `gcp:compute/disk:Disk data: snapshots is not an argument`.
+ * A line for each argument that is unknown, deprecated, missing, or of a value that the provider does not
+ * allow, at any depth. For example `gcp:compute/disk:Disk data: snapshots is not an argument`.
  */
 export function schemaProblems(resources: readonly Checked[]): string[] {
   return resources
@@ -41,7 +41,10 @@ export function schemaProblems(resources: readonly Checked[]): string[] {
     });
 }
 
-/** A line for each argument that the SDK drops because the SDK does not know it; watch-arguments.ts sees the arguments. */
+/**
+ * A line for each argument that the SDK drops because the SDK does not know it; watch-arguments.ts sees the
+ * arguments.
+ */
 export function droppedArguments(given: readonly Given[]): string[] {
   return given.flatMap(({ type, name, keys }) => {
     const fields = argumentsOf(type);
@@ -50,7 +53,9 @@ export function droppedArguments(given: readonly Given[]): string[] {
   });
 }
 
-/** Reads the inputs of a provider, which arrive as text: strings as they are, and all other values as JSON. */
+/**
+ * Reads the inputs of a provider, which arrive as text: strings as they are, and all other values as JSON.
+ */
 function fromText(fields: Fields, inputs: Record<string, unknown>): Record<string, unknown> {
   const isText = (name: string) => {
     const type = fields.get(name)?.type;

@@ -10,8 +10,8 @@ import { watchArguments } from "./watch-arguments.ts";
 
 const SDKS = ["gcp", "docker", "command", "random", "tls"];
 
-// Watches before the program is loaded, because the program takes the classes of the smaller SDKs out of their modules as
-// it loads.
+// Watches before the program is loaded, because the program takes the classes of the smaller SDKs out of
+// their modules as it loads.
 const { given } = watchArguments(SDKS.map((name) => `@pulumi/${name}`));
 const { recordWith } = await import("../../stacks/recorded.fixture.ts");
 
@@ -41,7 +41,8 @@ const VARIANTS: [name: string, stack: string, values: Record<string, string>][] 
 
 for (const [name, stack, values] of VARIANTS) {
   given.length = 0;
-  const { resources } = await recordWith(stack, values); // one after the other: the SDK runs one program at a time
+  // One stack after the other, because the SDK runs one program at a time.
+  const { resources } = await recordWith(stack, values);
   const arguments_ = [...given];
   describe(name, () => {
     test("no argument is unknown, deprecated or missing, and every value is allowed", () => {

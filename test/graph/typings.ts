@@ -1,4 +1,7 @@
-/** Reads the arguments of resources from the SDKs' .d.ts files. The files are generated, so that all declarations look alike. */
+/**
+ * Reads the arguments of resources from the SDKs' .d.ts files. The files are generated, so that all
+ * declarations look alike.
+ */
 
 import { existsSync, readFileSync } from "node:fs";
 
@@ -25,7 +28,10 @@ export type Fields = Map<string, Field>;
 
 const SDKS = new URL("../../node_modules/@pulumi/", import.meta.url);
 
-/** The arguments of a resource type, for example `gcp:compute/disk:Disk`; undefined when no installed SDK has the type. */
+/**
+ * The arguments of a resource type, for example `gcp:compute/disk:Disk`; undefined when no installed SDK has
+ * the type.
+ */
 export function argumentsOf(type: string): Fields | undefined {
   const provider = PROVIDER.exec(type)?.[1];
   if (provider !== undefined) return declared(`${provider}/provider.d.ts`, "ProviderArgs");
@@ -36,8 +42,9 @@ export function argumentsOf(type: string): Fields | undefined {
 export const PROVIDER = /^pulumi:providers:(\w+)$/;
 
 /**
- * The file in which an SDK declares a type: `gcp:compute/disk:Disk` in gcp/compute/disk.d.ts, `gcp:compute/uRLMap:URLMap` in
- * gcp/compute/urlmap.d.ts, `docker:index/image:Image` in docker/image.d.ts, `command:local:Command` in command/local/command.d.ts.
+ * The file in which an SDK declares a type: `gcp:compute/disk:Disk` in gcp/compute/disk.d.ts,
+ * `gcp:compute/uRLMap:URLMap` in gcp/compute/urlmap.d.ts, `docker:index/image:Image` in docker/image.d.ts,
+ * `command:local:Command` in command/local/command.d.ts.
  */
 function fileOf(type: string): string {
   const [sdk = "", module = "", name = ""] = type.split(":");

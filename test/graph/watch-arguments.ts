@@ -14,9 +14,9 @@ export interface Given {
 type Class = (new (...args: unknown[]) => object) & { __pulumiType?: string };
 
 /**
- * Records the arguments of every resource of these SDKs from now on. A constructor copies known arguments and ignores
- * others. So neither the type check nor the registered resources show a misspelled argument in an object that is built
- * with spreads.
+ * Records the arguments of every resource of these SDKs from now on. A constructor copies known arguments and
+ * ignores others. So neither the type check nor the registered resources show a misspelled argument in an
+ * object that is built with spreads.
  */
 export function watchArguments(sdks: readonly string[]): { given: Given[]; stop(): void } {
   const given: Given[] = [];
@@ -67,7 +67,9 @@ export function watchArguments(sdks: readonly string[]): { given: Given[]; stop(
 const isResource = (value: unknown): value is Class =>
   typeof value === "function" && typeof (value as Class).__pulumiType === "string";
 
-/** The class of a provider has only the package's name, `gcp`, and registers the type `pulumi:providers:gcp`. */
+/**
+ * The class of a provider has only the package's name, `gcp`, and registers the type `pulumi:providers:gcp`.
+ */
 const typeOf = ({ __pulumiType: type = "" }: Class) =>
   type.includes(":") ? type : `pulumi:providers:${type}`;
 

@@ -1,4 +1,6 @@
-/** Stacks as an earlier version of this repository created them: their names, their settings and their files. */
+/**
+ * Stacks as an earlier version of this repository created them: their names, their settings and their files.
+ */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, brotliDecompressSync, constants } from "node:zlib";
