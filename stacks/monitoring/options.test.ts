@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HOURS_A_MONTH, PORTS } from "@odin-ws/infra";
+import { PORTS } from "@odin-ws/infra";
 import { PORTS as MONITORING_PORTS, type MonitoringOptions } from "@odin-ws/monitoring";
 import { parseConfig } from "../config/config.ts";
 import { billOf } from "../preview/costs.ts";
@@ -90,17 +90,17 @@ for (const [stack, values] of [
   ["prod", { domain: "live.example.com" }],
   ["staging", {}],
 ] as const) {
-  test(`hourly prices of ${stack} agree with the preview, ${JSON.stringify(values)}`, async () => {
+  test(`monthly prices of ${stack} agree with the preview, ${JSON.stringify(values)}`, async () => {
     const { resources } = await recordWith(stack, values);
     const graph = graphOf(resources);
     const { least, most } = billOf(graph);
     const [fleet] = fleetsOf(graph);
     assert.ok(fleet);
-    const { gateway, base } = optionsOf(stack, values).hourlyPrices;
+    const { gateway, base } = optionsOf(stack, values).monthlyPrices;
     const near = (value: number, expected: number, tolerance: number) =>
       assert.ok(Math.abs(value - expected) < tolerance * expected, `${value}, the preview says ${expected}`);
-    near(gateway * HOURS_A_MONTH, (most - least) / (fleet.max - fleet.min), 0.01);
+    near(gateway, (most - least) / (fleet.max - fleet.min), 0.01);
     // Secrets, buckets and other items that cost cents are left out.
-    near(base * HOURS_A_MONTH, least - fleet.min * gateway * HOURS_A_MONTH, 0.03);
+    near(base, least - fleet.min * gateway, 0.03);
   });
 }

@@ -1,5 +1,5 @@
-import { BOOT_DISK, type Cost, HOURS_A_MONTH, monthly, PORTS } from "@odin-ws/infra";
-import type { HourlyPrices, MonitoringOptions } from "@odin-ws/monitoring";
+import { BOOT_DISK, type Cost, monthly, PORTS } from "@odin-ws/infra";
+import type { MonitoringOptions, MonthlyPrices } from "@odin-ws/monitoring";
 import { SETTINGS } from "@odin-ws/server/settings";
 import type { StackConfig } from "../config/config.ts";
 import { gatewayEnvironment } from "../gateway-settings.ts";
@@ -30,7 +30,7 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     lokiUrl: OWN_LOKI,
     memoryLimitBytes: SETTINGS.WS_MEMORY_LIMIT.parse(environment.WS_MEMORY_LIMIT),
     maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(environment.WS_MAX_CONNECTIONS),
-    hourlyPrices: hourlyPrices(config),
+    monthlyPrices: monthlyPrices(config),
     receivers: service ? alertReceivers(config) : {},
     runbookUrl: config.runbookUrl ?? "docs/runbook.md",
     grafanaUrl: "http://localhost:3010", // through the tunnel that `pulumi stack output grafana` prints
@@ -50,7 +50,7 @@ export function natsNames({ kind, nats, site }: Pick<StackConfig, "kind" | "nats
  * Prices of machines, disks and entrances from the price table of the preview. Things without a price are
  * left out.
  */
-function hourlyPrices(config: StackConfig): HourlyPrices {
+function monthlyPrices(config: StackConfig): MonthlyPrices {
   const { machineType, spot, domain } = config;
   const gateway = [
     monthly.vms(machineType, 1, spot),
@@ -75,11 +75,11 @@ function hourlyPrices(config: StackConfig): HourlyPrices {
           ...(domain === undefined ? [] : [monthly.forwardingRules(1, "global"), monthly.armor(1, 2)]),
         ]
       : [...vm(MACHINES.backend), ...vm(MACHINES.runner), monthly.nat(0, 1)];
-  return { gateway: hourly(gateway), base: hourly([...base, monthly.registry(IMAGES_GIB)]) };
+  return { gateway: dollars(gateway), base: dollars([...base, monthly.registry(IMAGES_GIB)]) };
 }
 
-/** Rounds to a hundredth of a cent, so that no rounding error of a sum gets into a file. */
-function hourly(costs: readonly Cost[]): number {
-  const month = costs.reduce((sum, { usd = 0 }) => sum + usd, 0);
-  return Number((month / HOURS_A_MONTH).toFixed(4));
+/** Sum of the costs, rounded to a cent, so that no rounding error of floating point gets into a file. */
+function dollars(costs: readonly Cost[]): number {
+  const sum = costs.reduce((total, { usd = 0 }) => total + usd, 0);
+  return Number(sum.toFixed(2));
 }
