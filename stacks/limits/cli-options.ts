@@ -2,9 +2,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Curve, parseCurve } from "./curve.ts";
 
-/**
- * What the command line of `npm run limits` asks for. Undefined: as the stack has it, or as the help says.
- */
+/** What the command line of `npm run limits` asks for. Undefined: as the stack has it, or as the help says. */
 export interface LimitsOptions {
   stack: string;
   connections: number | undefined;

@@ -1,11 +1,11 @@
-/** The result of reading a command line: options, mistakes, or a request for help. */
+/** What a command line was read as: options, mistakes, or a wish for help. */
 type Read<Options> = Options | { mistakes: string[] } | "help";
 
 /**
- * Runs a command-line program and ends the process. Exit code 0: the program's text on stdout. 1: the error
- * on stderr. 2: the mistakes in the arguments on stderr, a line each, and an example.
+ * Ends the process with what a command-line program found out: 0 with its text on stdout, 1 with its failure on stderr, 2 with a line
+ * for each mistake in the arguments and how to call it.
  *
- * @param example a correct command line
+ * @param example of a right call
  */
 export async function runProgram<Options extends object>(
   options: Read<Options>,
@@ -13,10 +13,10 @@ export async function runProgram<Options extends object>(
   example: string,
   program: (options: Options) => Promise<string>,
 ): Promise<void> {
-  // When an output of a Pulumi program fails, a promise is rejected that no code waits for.
+  // A program whose outputs fail rejects where nobody waits for it.
   process.on("unhandledRejection", (error) => end(1, textOf(error)));
   process.on("uncaughtException", (error) => end(1, textOf(error)));
-  // A closed pipe is no error: `npm run preview | head`.
+  // `npm run preview | head` is no error.
   process.stdout.on("error", () => process.exit(0));
   if (options === "help") return end(0, `${help}\n`);
   if ("mistakes" in options) {
@@ -29,7 +29,7 @@ export async function runProgram<Options extends object>(
   }
 }
 
-/** The message of an expected error, such as one of the configuration; other errors with their stack. */
+/** Errors of the configuration as they are; others with where they came from. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return `${String(error)}\n`;
   const isExpected = "mistakes" in error || error.name === "RunError" || "code" in error;
@@ -38,6 +38,6 @@ function textOf(error: unknown): string {
 
 function end(code: number, text: string): void {
   const stream = code === 0 ? process.stdout : process.stderr;
-  // Exits explicitly, because handles of the SDK would keep the process alive.
+  // Not left to the event loop: the SDK keeps handles open.
   stream.write(text, () => process.exit(code));
 }

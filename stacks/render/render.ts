@@ -28,10 +28,7 @@ with its dashboards, the log shippers. Needs no cloud, no login and no secrets, 
 
 const LOCAL = "local";
 const RENDERED = join("build", "monitoring"); // in the repository's folder
-/**
- * Beside the files of a laptop: `npm start` writes its log there for the log shipper of
- * monitoring/compose.yml.
- */
+/** Beside the files of a laptop: `npm start` writes its log there for the log shipper of monitoring/compose.yml. */
 const LOGS = join(RENDERED, "logs");
 
 /**
@@ -69,10 +66,10 @@ function parse(args: string[]) {
 }
 
 /**
- * A stack's monitoring files as its bucket has them, the manifest with them.
+ * The files of a stack's monitoring as its bucket has them, including the manifest.
  *
- * @param folder of Pulumi.yaml and the stacks' files
- * @returns content by path, and a line for each value that stands in for one that is missing or encrypted
+ * @param folder folder of Pulumi.yaml and the stacks' files
+ * @returns content by path, and a note for each missing or encrypted value that has a stand-in
  * @throws StackConfigError, ConfigError
  */
 export function renderStack(
@@ -102,11 +99,11 @@ function withManifest(files: Record<string, string>): Record<string, string> {
 }
 
 /**
- * Writes the files of a stack and returns what to print. Files of an earlier time that are no more are
- * removed.
+ * Writes the files of a stack's monitoring, and returns the text to print. Removes files of an earlier run
+ * that are no longer rendered.
  *
- * @param folder of Pulumi.yaml and the stacks' files
- * @throws StackConfigError, ConfigError; Error when the folder holds something that was not rendered
+ * @param folder folder of Pulumi.yaml and the stacks' files
+ * @throws StackConfigError, ConfigError; Error when the target folder has files that were not rendered
  */
 export function render({ stack, out }: RenderOptions, folder: string): string {
   const { files, notes } = renderStack(stack, folder);
@@ -117,7 +114,7 @@ export function render({ stack, out }: RenderOptions, folder: string): string {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
   }
-  // Docker would make it as root when it is not there.
+  // Docker would create a missing folder as root.
   if (stack === LOCAL && out === undefined) mkdirSync(join(folder, LOGS), { recursive: true });
   const shown = relative(process.cwd(), target) || ".";
   return [
@@ -127,7 +124,10 @@ export function render({ stack, out }: RenderOptions, folder: string): string {
   ].join("\n");
 }
 
-/** What an earlier run wrote is in its manifest: nothing else is touched. */
+/**
+ * Removes files that the manifest of an earlier run lists and that are no longer rendered, and no other
+ * files.
+ */
 function removeEarlier(target: string, files: Record<string, string>): void {
   const list = join(target, MANIFEST);
   if (!existsSync(list)) {
