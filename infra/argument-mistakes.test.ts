@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { refuse } from "./argument-mistakes.ts";
 
-test("all mistakes are thrown at once, for machines and for people", () => {
+test("one error has all mistakes, as data and as text", () => {
   const mistakes = [
     { propertyPath: "zones", reason: "is empty" },
     { propertyPath: "minInstances", reason: "is 0" },

@@ -4,14 +4,19 @@ import * as pulumi from "@pulumi/pulumi";
 export interface Mistake {
   /** The argument, for example `zones[1]`. */
   propertyPath: string;
-  /** What it is, what it must be, and what to do where that is not obvious. */
+  /**
+   * Continues the sentence after the argument's name, for example `is 0: it must be a whole number from 1 to
+   * 100`.
+   */
   reason: string;
 }
 
 /**
- * Refuses to create a component with wrong arguments, all of them at once.
- * @param component what cannot be created, for example `gateway fleet "gateway"`
- * @throws pulumi.InputPropertiesError whose message has a line for each mistake; nothing is thrown without mistakes
+ * Refuses to create a component whose arguments are wrong, and reports all mistakes at once. Does nothing
+ * without mistakes.
+ *
+ * @param component kind and name of the component, for example `gateway fleet "gateway"`
+ * @throws pulumi.InputPropertiesError with a line for each mistake
  */
 export function refuse(component: string, mistakes: Mistake[]): void {
   if (mistakes.length === 0) return;

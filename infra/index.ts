@@ -9,7 +9,9 @@ export {
 export { BUILD_IMAGES, IMAGES } from "./image/images.ts";
 export { Registry, type RegistryArgs } from "./image/registry.ts";
 export { type BootArgs, bootMetadata, type Role, startupScript } from "./machines/boot.ts";
+export { BOOT_DISK, EXACT_COS_IMAGE } from "./machines/boot-disk.ts";
 export { ConfigBucket, type ConfigBucketArgs } from "./machines/config-bucket.ts";
+export { FLEET_RANGES, orderMistakes, type Range, zoneMistakes } from "./machines/fleet-mistakes.ts";
 export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./machines/gateway-fleet.ts";
 export { MANIFEST, manifest } from "./machines/manifest.ts";
 export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";
@@ -34,9 +36,9 @@ export { LoadBalancer, type LoadBalancerArgs } from "./network/load-balancer.ts"
 export type { DnsRecord } from "./network/managed-certificate.ts";
 export { Network, type NetworkArgs } from "./network/network.ts";
 export { WssAddress, type WssAddressArgs } from "./network/wss-address.ts";
-export { WssEntrance, type WssEntranceArgs } from "./network/wss-entrance.ts";
+export { HOST_NAME, WssEntrance, type WssEntranceArgs } from "./network/wss-entrance.ts";
 export { type Recorded, type Recording, record } from "./offline/offline.ts";
-export { type Cost, monthly, type Price } from "./offline/prices.ts";
+export { type Cost, HOURS_A_MONTH, monthly, type Price } from "./offline/prices.ts";
 export { PORTS, RANGES } from "./ports.ts";
 export { Budget, type BudgetArgs } from "./project/budget.ts";
 export { Identity, type IdentityArgs } from "./project/identity.ts";

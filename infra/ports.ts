@@ -17,7 +17,7 @@ export const PORTS = {
   ssh: 22,
 } as const;
 
-/** Where Google's probes and proxies come from; source: reference of the load balancers' firewall rules. */
+/** Ranges of Google's probes and proxies. Source: the reference of the load balancers' firewall rules. */
 export const RANGES = {
   everyone: "0.0.0.0/0",
   /** Health checks of the passthrough load balancer. */
@@ -28,5 +28,8 @@ export const RANGES = {
   iap: "35.235.240.0/20",
 } as const;
 
-/** What proxy load balancers call the clients' port of the group. Passthrough ones keep the port of the packet. */
+/**
+ * Name of the clients' port in the instance group. Proxy load balancers find the port by this name;
+ * passthrough load balancers keep the port of the packet.
+ */
 export const CLIENT_PORT_NAME = "ws";

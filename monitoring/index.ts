@@ -1,4 +1,4 @@
 export { monitoringFiles } from "./files.ts";
 export { localOptions } from "./local/options.ts";
-export type { HourlyPrices, MonitoringOptions, Receivers } from "./options.ts";
+export type { MonitoringOptions, MonthlyPrices, Receivers } from "./options.ts";
 export { PORTS } from "./services/ports.ts";

@@ -36,7 +36,7 @@ export interface MonitoringOptions {
   memoryLimitBytes: number;
   /** WS_MAX_CONNECTIONS of the gateways. */
   maxConnections: number;
-  hourlyPrices: HourlyPrices;
+  monthlyPrices: MonthlyPrices;
   receivers: Receivers;
   /**
    * URL of the runbook, for example `https://example.com/docs/runbook.md`. Links add `#section`. With a file
@@ -56,8 +56,8 @@ export interface MonitoringOptions {
   ports?: Partial<Ports>;
 }
 
-/** Prices in US dollars an hour. */
-export interface HourlyPrices {
+/** Prices in US dollars a month. */
+export interface MonthlyPrices {
   /** One gateway: its VM and its disk. */
   gateway: number;
   /** Everything else together, which does not depend on the number of gateways. */

@@ -5,7 +5,6 @@ import {
   capacityRules,
   Firewall,
   Identity,
-  IMAGES,
   MONITORING_ROLES,
   Network,
   PORTS,
@@ -17,18 +16,21 @@ import { monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
 import { drainSeconds, gatewayEnvironment } from "./gateway-settings.ts";
-import { gatewayImage, loadtestImage, publisherImage } from "./images.ts";
-import { MACHINES } from "./machines.ts";
+import { gatewayImage, loadtestImage, mirroredImages, publisherImage } from "./images.ts";
+import { MACHINES, STARTUP_CHECK } from "./machines.ts";
 import { monitoringOptions, natsNames, OWN_LOKI } from "./monitoring/options.ts";
 
-const CIDR = "10.20.0.0/20"; // another one than the service's, in case the two networks are ever joined
-/** What starts the load test on the runner, as infra/startup/runner.sh installs it: PATH has it in login shells only, and docker is root's. */
+const CIDR = "10.20.0.0/20"; // differs from the service's range, so that the networks can be joined
+/**
+ * Command that starts the load test on the runner, where infra/startup/runner.sh installs it. The path is
+ * complete because only login shells have the folder in PATH; sudo is needed because only root may use
+ * Docker.
+ */
 export const LOADTEST = "sudo /mnt/disks/odin/bin/odin-loadtest";
-const AWAIT_STARTUP = "npm run --silent await-startup";
 
 /**
- * One gateway as it runs in prod, a backend (NATS, publisher, monitoring) and a load generator, in a network of their own that nobody
- * else reaches. Nothing is protected: `pulumi destroy` leaves nothing.
+ * One gateway as it runs in prod, a backend (NATS, publisher, monitoring) and a load generator, in their own
+ * closed network. Nothing is protected, so `pulumi destroy` removes everything.
  */
 export function capacityTest(config: StackConfig): Record<string, unknown> {
   const { site, zones, cosImage, spot } = config;
@@ -37,9 +39,9 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
   const { first } = apis;
   const identity = (name: string, description: string, roles: string[]) =>
     new Identity(name, { site, description, roles }, first);
-  const gateway = identity("gateway", "The gateway under test", ["roles/logging.logWriter"]);
-  const backend = identity("backend", "NATS, publisher and monitoring", [...MONITORING_ROLES]);
-  const runner = identity("runner", "Load generator", ["roles/logging.logWriter"]);
+  const gatewayIdentity = identity("gateway", "The gateway under test", ["roles/logging.logWriter"]);
+  const backendIdentity = identity("backend", "NATS, publisher and monitoring", [...MONITORING_ROLES]);
+  const runnerIdentity = identity("runner", "Load generator", ["roles/logging.logWriter"]);
 
   const network = new Network("network", { site, cidr: CIDR }, first);
   const firewall = new Firewall(
@@ -47,30 +49,36 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     {
       site,
       network: network.id,
-      rules: capacityRules({ gateway: gateway.email, backend: backend.email, runner: runner.email }),
+      rules: capacityRules({
+        gateway: gatewayIdentity.email,
+        backend: backendIdentity.email,
+        runner: runnerIdentity.email,
+      }),
     },
     first,
   );
-  const connected = after(apis, firewall); // machines look for each other as soon as they start
+  const connected = after(apis, firewall); // machines connect to each other as soon as they start
   const registry = new Registry(
     "images",
     {
       site,
-      readers: { gateway: gateway.member, backend: backend.member, runner: runner.member },
-      mirrorReaders: { gateway: gateway.member, backend: backend.member },
+      readers: {
+        gateway: gatewayIdentity.member,
+        backend: backendIdentity.member,
+        runner: runnerIdentity.member,
+      },
+      mirrorReaders: { gateway: gatewayIdentity.member, backend: backendIdentity.member },
     },
     first,
   );
-  const mirrored = (...names: (keyof typeof IMAGES)[]) =>
-    Object.fromEntries(names.map((name) => [name, registry.mirror(IMAGES[name])]));
-  const vm = { site, subnet: network.subnetId, zone, cosImage, spot, startupCheck: AWAIT_STARTUP };
+  const vm = { site, subnet: network.subnetId, zone, cosImage, spot, startupCheck: STARTUP_CHECK };
 
   const bucket = new ConfigBucket(
     "config",
     {
       site,
       files: monitoringFiles(monitoringOptions(config)),
-      readers: { backend: backend.member, gateway: gateway.member },
+      readers: { backend: backendIdentity.member, gateway: gatewayIdentity.member },
     },
     first,
   );
@@ -79,13 +87,21 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     {
       ...vm,
       machineType: MACHINES.backend.type,
-      account: backend.email,
+      account: backendIdentity.email,
       dataDisk: { sizeGb: MACHINES.backend.dataGib, snapshots: false },
       boot: {
         role: "backend",
         images: {
           publisher: publisherImage(registry, first),
-          ...mirrored("nats", "nats-exporter", "prometheus", "alertmanager", "loki", "grafana", "alloy"),
+          ...mirroredImages(registry, [
+            "nats",
+            "nats-exporter",
+            "prometheus",
+            "alertmanager",
+            "loki",
+            "grafana",
+            "alloy",
+          ]),
         },
         settings: {
           "config-bucket": bucket.bucket,
@@ -105,13 +121,14 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     {
       ...vm,
       machineType: config.machineType,
-      account: gateway.email,
+      account: gatewayIdentity.email,
       boot: {
         role: "gateway",
-        images: { gateway: image, ...mirrored("alloy") },
+        images: { gateway: image, ...mirroredImages(registry, ["alloy"]) },
         environment: {
           ...environment,
-          GCP_METRICS: "off", // no autoscaler reads it, and the numbers of prod stay its own
+          // No autoscaler reads the metric, and prod's numbers must stay free of test values.
+          GCP_METRICS: "off",
           NATS_URL: pulumi.interpolate`nats://${backendVm.address}:${PORTS.nats}`,
         },
         settings: {
@@ -130,7 +147,7 @@ export function capacityTest(config: StackConfig): Record<string, unknown> {
     {
       ...vm,
       machineType: MACHINES.runner.type,
-      account: runner.email,
+      account: runnerIdentity.email,
       boot: {
         role: "runner",
         images: { loadtest: loadtestImage(registry, first) },

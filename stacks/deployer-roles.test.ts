@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { type Recorded, record } from "@odin-ws/infra";
-import program from "./index.ts";
 import { repositoryFolder } from "./preview/record-stack.ts";
-import { readStack, stackNames } from "./preview/stack-config.ts";
+import { stackNames } from "./preview/stack-config.ts";
+import { isCapacityTest, recordWith } from "./recorded.fixture.ts";
 
-// What tools/bootstrap.sh lets the deployer do must be enough for everything that the stacks consist of.
+// The roles that tools/bootstrap.sh grants to the deployer must be enough for every resource of the stacks.
 
 const SCRIPT = readFileSync(new URL("../tools/bootstrap/roles.sh", import.meta.url), "utf8");
 
@@ -16,10 +15,13 @@ function list(name: string): string[] {
   return [...text.matchAll(/^ {2}(roles\/\S+)/gm)].map(([, role = ""]) => role);
 }
 
-/** Which role creates, changes and deletes resources of a type; the first that fits. Null: not in the project. */
+/**
+ * The role that creates, changes and deletes resources of a type; the first match counts. Null: no role of
+ * the project.
+ */
 const ROLES: [type: RegExp, role: string | null][] = [
   [/^gcp:artifactregistry\//, "roles/artifactregistry.admin"],
-  [/^gcp:billing\//, null], // on the billing account: the script says so
+  [/^gcp:billing\//, null], // a role on the billing account, which the script mentions
   [/^gcp:certificatemanager\//, "roles/certificatemanager.owner"],
   [/^gcp:compute\/(firewall|securityPolicy|sSLPolicy):/, "roles/compute.securityAdmin"],
   [
@@ -48,20 +50,10 @@ const EVERYTHING = {
   monthlyBudget: "400",
 };
 
-async function resourcesOf(stack: string): Promise<Recorded[]> {
-  const { project, config, secretKeys } = readStack(repositoryFolder, stack);
-  const jwtSecret = "jwt-secret-of-the-roles-test-0123456789";
-  const values: Record<string, string> = stack === "capacity" ? {} : { ...EVERYTHING, jwtSecret };
-  const named = Object.fromEntries(
-    Object.entries(values).map(([key, value]) => [`${project}:${key}`, value]),
-  );
-  const options = { project, stack, config: { ...config, ...named }, secretKeys };
-  return (await record(() => program(), options)).resources;
-}
-
 for (const stack of stackNames(repositoryFolder)) {
-  test(`${stack}: the deployer may make every resource, and grant the roles of its machines`, async () => {
-    const resources = (await resourcesOf(stack)).filter(({ custom }) => custom);
+  test(`${stack}: the deployer may create every resource, and grant the roles of the machines`, async () => {
+    const recording = await recordWith(stack, isCapacityTest(stack) ? {} : EVERYTHING);
+    const resources = recording.resources.filter(({ custom }) => custom);
     assert.ok(resources.length > 20, String(resources.length));
     const granted = new Set([...list("deployer_roles"), "roles/resourcemanager.projectIamAdmin"]);
     for (const { type, name } of resources) {
@@ -69,7 +61,7 @@ for (const stack of stackNames(repositoryFolder)) {
       assert.notEqual(
         role,
         undefined,
-        `which role makes ${type} (${name})? Add it here and to tools/bootstrap/roles.sh`,
+        `no role is known for ${type} (${name}): add the role here and to tools/bootstrap/roles.sh`,
       );
       if (role)
         assert.ok(
@@ -87,6 +79,6 @@ for (const stack of stackNames(repositoryFolder)) {
   });
 }
 
-test("the deployer may grant as many roles as one condition can name", () => {
-  assert.ok(list("granted_roles").length <= 10); // the limit of hasOnly()
+test("the deployer grants no more roles than one condition can name", () => {
+  assert.ok(list("granted_roles").length <= 10); // the limit of hasOnly() in IAM conditions
 });

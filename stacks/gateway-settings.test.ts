@@ -1,37 +1,26 @@
 import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { record } from "@odin-ws/infra";
 import { createAddressOf } from "@odin-ws/server/client-address";
 import { SETTINGS } from "@odin-ws/server/settings";
-import program from "./index.ts";
-import { repositoryFolder } from "./preview/record-stack.ts";
-import { readStack } from "./preview/stack-config.ts";
+import { recordWith } from "./recorded.fixture.ts";
 
 const TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate";
 const ATTRIBUTE = "odin-env-WS_TRUSTED_PROXIES";
 
 async function prod(values: Record<string, string> = {}) {
-  const { project, config } = readStack(repositoryFolder, "prod");
-  const own = Object.entries({ jwtSecret: "key-of-the-clients-tokens-0123456789", ...values });
-  const named = Object.fromEntries(own.map(([key, value]) => [`${project}:${key}`, value]));
-  const recording = await record(() => program(), {
-    project,
-    stack: "prod",
-    config: { ...config, ...named },
-    secretKeys: Object.keys(named),
-  });
+  const recording = await recordWith("prod", values);
   const metadata = recording.one(TEMPLATE).inputs.metadata as Record<string, string>;
   return { ...recording, proxies: metadata[ATTRIBUTE] };
 }
 
-test("without a TLS entrance no header is believed", async () => {
+test("without a TLS entrance the gateways trust no proxy", async () => {
   const { proxies, all } = await prod();
   assert.equal(proxies, undefined);
   assert.deepEqual(all("gcp:compute/globalAddress:GlobalAddress"), []);
 });
 
-test("behind the TLS entrance the gateways tell clients apart by what it sends", async () => {
+test("behind the TLS entrance the gateways take the client's address from the header that the entrance sends", async () => {
   const { proxies, one } = await prod({ domain: "live.example.com", dnsZone: "example-com" });
   const entrance = String(one("gcp:compute/globalForwardingRule:GlobalForwardingRule").inputs.ipAddress);
   assert.equal(proxies, `35.191.0.0/16,130.211.0.0/22,${entrance}/32`);
@@ -47,7 +36,7 @@ test("behind the TLS entrance the gateways tell clients apart by what it sends",
   assert.equal(client("130.211.1.9", `192.0.2.1,198.51.100.9,${entrance}`), "198.51.100.9");
 });
 
-test("the entrance's address is there before the gateways and can be replaced without them", async () => {
+test("the address of the TLS entrance is created before the gateways, and can be replaced without replacing them", async () => {
   const { one, resources } = await prod({ domain: "live.example.com" });
   const upstream = (urn: string, seen = new Set<string>()): Set<string> => {
     for (const next of resources.find((it) => it.urn === urn)?.dependencies ?? [])
@@ -61,6 +50,6 @@ test("the entrance's address is there before the gateways and can be replaced wi
   assert.equal(
     address.inputs.name,
     undefined,
-    "a fixed name would be deleted first, and the template with it",
+    "an address with a fixed name would be deleted first, and the template with the address",
   );
 });

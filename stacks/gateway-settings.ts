@@ -4,9 +4,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
 import { memoryLimit } from "./config/gateway-memory.ts";
 
-const SPOT_DRAIN = 15; // s; Google gives a spot VM 30 s
+const SPOT_DRAIN = 15; // s; Google stops a spot VM 30 s after the notice
 
-/** The gateway's environment as far as it follows from the stack's configuration. Secrets, NATS and proxies come on top. */
+/**
+ * The part of the gateway's environment that follows from the stack's configuration. Secrets, NATS and
+ * proxies are added later.
+ */
 export function gatewayEnvironment(config: StackConfig): Record<string, string> {
   const { gateway, allowedOrigins, spot, machineType } = config;
   return {
@@ -19,8 +22,8 @@ export function gatewayEnvironment(config: StackConfig): Record<string, string> 
 }
 
 /**
- * WS_TRUSTED_PROXIES behind the TLS entrance. Every client comes from Google's proxies, which end X-Forwarded-For with the client's
- * address and after it the entrance's own.
+ * WS_TRUSTED_PROXIES behind the TLS entrance. Every client reaches the gateway through Google's proxies,
+ * which append the client's address and then the entrance's own address to X-Forwarded-For.
  *
  * @param address the entrance's IPv4 address
  */
@@ -28,7 +31,7 @@ export function trustedProxies(address: pulumi.Input<string>): pulumi.Output<str
   return pulumi.interpolate`${RANGES.proxies.join(",")},${address}/32`;
 }
 
-/** How long a gateway takes to send its clients away, seconds. */
+/** How long a gateway takes to send its clients away, in seconds. @param environment the gateway's */
 export function drainSeconds(environment: Record<string, string>): number {
   return SETTINGS.WS_DRAIN_SECONDS.parse(environment.WS_DRAIN_SECONDS);
 }

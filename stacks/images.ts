@@ -1,12 +1,23 @@
 import { fileURLToPath } from "node:url";
-import { BUILD_IMAGES, ContainerImage, prepareContext, type Registry } from "@odin-ws/infra";
+import { BUILD_IMAGES, ContainerImage, IMAGES, prepareContext, type Registry } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CONTEXTS = "build/images";
 
-/** The gateway's image by digest: `serverImage` where the configuration has one, else built of this repository. */
+/** Images of other projects by their names in {@link IMAGES}, as the stack's own registry mirrors them. */
+export function mirroredImages(
+  registry: Registry,
+  names: readonly (keyof typeof IMAGES)[],
+): Record<string, pulumi.Output<string>> {
+  return Object.fromEntries(names.map((name) => [name, registry.mirror(IMAGES[name])]));
+}
+
+/**
+ * The gateway's image by digest: the key `serverImage`, or without this key an image built from this
+ * repository.
+ */
 export function gatewayImage(
   { serverImage }: StackConfig,
   registry: Registry,
@@ -15,7 +26,7 @@ export function gatewayImage(
   return serverImage === undefined ? build("gateway", "server", registry, opts) : pulumi.output(serverImage);
 }
 
-/** The publisher of the capacity test, by digest. */
+/** Image of the capacity test's publisher, by digest. */
 export function publisherImage(
   registry: Registry,
   opts: pulumi.ComponentResourceOptions,
@@ -23,7 +34,7 @@ export function publisherImage(
   return build("publisher", "publisher", registry, opts);
 }
 
-/** The load generator of the capacity test, by digest. */
+/** Image of the capacity test's load generator, by digest. */
 export function loadtestImage(
   registry: Registry,
   opts: pulumi.ComponentResourceOptions,

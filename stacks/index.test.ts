@@ -1,30 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { record } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
-import program from "./index.ts";
-import { repositoryFolder } from "./preview/record-stack.ts";
-import { readStack } from "./preview/stack-config.ts";
+import { recordWith } from "./recorded.fixture.ts";
 
-test("a prod stack that nobody hears from is warned of", async (t) => {
+test("a prod stack whose alerts reach nobody causes a warning", async (t) => {
   const warnings = t.mock.method(pulumi.log, "warn", () => {});
   const warned = async (stack: string, values: Record<string, string>) => {
-    const { project, config, secretKeys } = readStack(repositoryFolder, stack);
-    const own = { jwtSecret: "jwt-secret-of-the-warning-test-0123456789", ...values };
-    const named = Object.fromEntries(Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]));
     warnings.mock.resetCalls();
-    await record(() => program(), { project, stack, config: { ...config, ...named }, secretKeys });
+    await recordWith(stack, values);
     return warnings.mock.calls.map(({ arguments: [text] }) => String(text));
   };
-  assert.match((await warned("prod", {})).join("\n"), /^nobody is told when prod is down: .*alertEmail/);
+  assert.match((await warned("prod", {})).join("\n"), /^alerts of prod reach nobody: .*alertEmail/);
   assert.deepEqual(await warned("prod", { alertEmail: "ops@example.com" }), []);
   assert.deepEqual(await warned("prod", { alertWebhook: "https://alerts.example.com/token" }), []);
   const alertSlack = "https://hooks.slack.com/services/T/B/C";
-  // What Alertmanager tells nobody is told of when Alertmanager is gone.
+  // Slack and PagerDuty get alerts from Alertmanager alone, which cannot report that its own VM is down.
   for (const values of [{ alertSlack }, { alertPagerduty: "0123456789abcdef0123456789abcdef" }])
     assert.match(
       (await warned("prod", values)).join("\n"),
-      /^nobody is told when monitoring of prod is down/,
+      /^nobody is notified when the monitoring VM of prod is down/,
     );
   assert.deepEqual(await warned("prod", { alertSlack, alertEmail: "ops@example.com" }), []);
   assert.deepEqual(await warned("staging", {}), []);

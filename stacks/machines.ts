@@ -1,4 +1,7 @@
-/** Machine types and disks of the VMs that no configuration chooses. */
+/** Waits until a VM has started; runs on the machine that deploys. */
+export const STARTUP_CHECK = "npm run --silent await-startup";
+
+/** Machine types and data disks of the VMs for which the configuration has no key. */
 export const MACHINES = {
   nats: { type: "e2-small", dataGib: 10 },
   monitoring: { type: "e2-small", dataGib: 30 },

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { record } from "@odin-ws/infra";
-import program from "./index.ts";
 import { graphOf } from "./preview/graph.ts";
-import { repositoryFolder } from "./preview/record-stack.ts";
-import { readStack } from "./preview/stack-config.ts";
+import { recordWith } from "./recorded.fixture.ts";
 
-// What comes after what when a stack is made from nothing: an engine that creates as much as it can at a time is the hard case.
+// The order in which a new stack is created. The engine creates all resources at once that do not depend on
+// each other.
 
 const COMMAND = "command:local:Command";
 const ENTRANCES = [
@@ -14,24 +12,14 @@ const ENTRANCES = [
   "gcp:compute/globalForwardingRule:GlobalForwardingRule",
 ];
 
-async function graph(stack: string, values: Record<string, string>) {
-  const { project, config, secretKeys } = readStack(repositoryFolder, stack);
-  const own = { ...values, jwtSecret: "jwt-secret-of-the-order-test-0123456789" };
-  const named = Object.fromEntries(Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]));
-  const { resources } = await record(() => program(), {
-    project,
-    stack,
-    config: { ...config, ...named },
-    secretKeys: [...secretKeys, ...Object.keys(named)],
-  });
-  return graphOf(resources);
-}
+const graph = async (stack: string, values: Record<string, string>) =>
+  graphOf((await recordWith(stack, values)).resources);
 
 for (const [stack, values] of [
   ["staging", {}],
   ["prod", { domain: "live.example.com", dnsZone: "example-com" }],
 ] as const) {
-  test(`${stack}: the smoke test waits for every VM's start, every entrance and all that leads to one`, async () => {
+  test(`${stack}: the smoke test waits for the start of every VM, for every entrance and for the entrances' DNS records`, async () => {
     const { all, upstream } = await graph(stack, values);
     const commands = all(COMMAND);
     const gate = commands.find(({ name }) => name === "rollout-test");
@@ -50,7 +38,7 @@ for (const [stack, values] of [
     assert.equal((gate.inputs.environment as Record<string, string>).ODIN_SMOKE_DEADLINE_SECONDS, "600");
   });
 
-  test(`${stack}: alerts on what is absent come after the smoke test`, async () => {
+  test(`${stack}: alerts on missing data are created after the smoke test`, async () => {
     const { all, upstream } = await graph(stack, values);
     const policies = all("gcp:monitoring/alertPolicy:AlertPolicy");
     assert.ok(policies.length >= 4);

@@ -1,24 +1,35 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Recorded, record } from "@odin-ws/infra";
-import program from "./index.ts";
+import type { Recorded } from "@odin-ws/infra";
+import { isProduction } from "./config/config.ts";
 import { repositoryFolder } from "./preview/record-stack.ts";
-import { readStack, stackNames } from "./preview/stack-config.ts";
+import { stackNames } from "./preview/stack-config.ts";
+import { JWT_SECRET, recordWith } from "./recorded.fixture.ts";
 
-// What must hold for everything in every stack, whichever component made it.
+// Rules for every resource of every stack, also of stacks whose files a user adds.
 
-const SECRET = "jwt-secret-of-the-rules-test-0123456789";
 const WEBHOOK = "https://alerts.example.com/token-of-the-rules-test";
 const PAGER = "0123456789pagerOfTheRulesTest012";
 const SLACK = "https://hooks.slack.com/services/token-of-the-rules-test";
 
-/** Stacks as they are, and with what they do not use by themselves. */
-const VARIANTS: [name: string, stack: string, values: Record<string, string>][] = [
-  ...stackNames(repositoryFolder).map((stack): (typeof VARIANTS)[number] => [stack, stack, {}]),
-  [
-    "prod with everything",
-    "prod",
-    {
+interface Variant {
+  title: string;
+  /** The stack whose file is read. */
+  stack: string;
+  /** Name of the stack, where it differs from that of the file. */
+  name?: string;
+  /** Values of keys, in place of the values in the file. */
+  values?: Record<string, string>;
+}
+
+/** Every stack with its own values, and prod with optional parts. */
+const VARIANTS: Variant[] = [
+  ...stackNames(repositoryFolder).map((stack) => ({ title: stack, stack })),
+  { title: "a second prod stack", stack: "prod", name: "prod-b" },
+  {
+    title: "prod with everything",
+    stack: "prod",
+    values: {
       domain: "live.example.com",
       dnsZone: "example-com",
       alertEmail: "ops@example.com",
@@ -29,30 +40,17 @@ const VARIANTS: [name: string, stack: string, values: Record<string, string>][] 
       monthlyBudget: "400",
       allowedOrigins: '["https://app.example.com"]',
     },
-  ],
-  [
-    "prod with Synadia and an earlier image",
-    "prod",
-    {
+  },
+  {
+    title: "prod with Synadia and an earlier image",
+    stack: "prod",
+    values: {
       nats: "synadia",
       natsCredentials: "-----BEGIN NATS USER JWT-----\na\n-----BEGIN USER NKEY SEED-----\nb\n",
       serverImage: `us-central1-docker.pkg.dev/p/odin/gateway@sha256:${"a".repeat(64)}`,
     },
-  ],
+  },
 ];
-
-async function resourcesOf(stack: string, values: Record<string, string> = {}) {
-  const { project, config, secretKeys } = readStack(repositoryFolder, stack);
-  const own = { ...values, ...(stack === "capacity" ? {} : { jwtSecret: SECRET }) };
-  const named = Object.fromEntries(Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]));
-  const { resources } = await record(() => program(), {
-    project,
-    stack,
-    config: { ...config, ...named },
-    secretKeys: [...secretKeys, ...Object.keys(named)],
-  });
-  return resources;
-}
 
 const type = (resource: Recorded) => resource.type.split(":").at(-1) ?? "";
 const of = (resources: Recorded[], ...types: string[]) =>
@@ -85,17 +83,18 @@ const LABELLED = [
   "DnsAuthorization",
 ];
 
-for (const [name, stack, values] of VARIANTS) {
-  const resources = await resourcesOf(stack, values); // one after the other: the SDK runs one program at a time
-  describe(name, () => {
+for (const { title, stack, name = stack, values = {} } of VARIANTS) {
+  // One stack after the other, because the SDK runs one program at a time.
+  const { resources } = await recordWith(stack, values, name);
+  describe(title, () => {
     const machines = of(resources, "Instance", "InstanceTemplate");
 
-    test("there is something to judge", () => {
+    test("there are resources and machines to check", () => {
       assert.ok(resources.length > 40, `${resources.length} resources`);
       assert.ok(machines.length > 1);
     });
 
-    test("no machine has a public address, and only entrances own one", () => {
+    test("no machine has a public address, and only entrances own public addresses", () => {
       for (const machine of machines)
         for (const [path] of leaves(machine.inputs))
           assert.doesNotMatch(path, /accessConfigs|ipv6AccessConfigs/, label(machine));
@@ -107,14 +106,14 @@ for (const [name, stack, values] of VARIANTS) {
       for (const nat of of(resources, "RouterNat")) assert.equal(nat.inputs.natIpAllocateOption, "AUTO_ONLY");
     });
 
-    test("no secret is in metadata, and none is in an input that is not marked", () => {
+    test("no secret is in metadata or in an input that is not marked as secret", () => {
       for (const machine of machines) {
         const marked = machine.secrets.filter((path) => path.startsWith("metadata"));
         assert.deepEqual(marked, [], label(machine));
       }
       for (const resource of resources)
         for (const [path, value] of leaves(resource.inputs))
-          for (const secret of [SECRET, WEBHOOK, PAGER, SLACK, "NKEY SEED", "offline-password"])
+          for (const secret of [JWT_SECRET, WEBHOOK, PAGER, SLACK, "NKEY SEED", "offline-password"])
             if (typeof value === "string" && value.includes(secret))
               assert.ok(
                 resource.secrets.some((marked) => path.startsWith(marked)),
@@ -122,16 +121,16 @@ for (const [name, stack, values] of VARIANTS) {
               );
     });
 
-    test("everything that takes labels says which stack and role it belongs to", () => {
+    test("every resource with labels has the labels of its stack and its role", () => {
       for (const resource of of(resources, ...LABELLED)) {
         const labels = resource.inputs.labels as Record<string, string> | undefined;
         assert.equal(labels?.app, "odin-ws", label(resource));
-        assert.equal(labels?.stack, stack, label(resource));
+        assert.equal(labels?.stack, name, label(resource));
         assert.ok(labels?.role, label(resource));
       }
     });
 
-    test("templates are auto-named, and nothing they depend on is deleted before it is replaced", () => {
+    test("templates are auto-named, and no resource on which they depend is deleted before its replacement exists", () => {
       for (const template of of(resources, "InstanceTemplate")) {
         assert.equal(template.inputs.name, undefined);
         const upstream = (urn: string, seen = new Set<string>()): Set<string> => {
@@ -143,12 +142,12 @@ for (const [name, stack, values] of VARIANTS) {
         for (const resource of deletedFirst)
           assert.ok(
             !upstream(template.urn).has(resource.urn),
-            `${label(resource)} would take the template along`,
+            `${label(resource)} would replace the template, too`,
           );
       }
     });
 
-    test("every firewall rule admits something, says why, and knows machines by their accounts", () => {
+    test("every firewall rule admits something, gives a reason, and knows machines by their accounts", () => {
       const rules = of(resources, "Firewall");
       assert.ok(rules.length >= 5);
       for (const rule of rules) {
@@ -164,7 +163,7 @@ for (const [name, stack, values] of VARIANTS) {
       }
     });
 
-    test("nothing is left of the retired container agent, and images are pinned", () => {
+    test("no machine uses the retired container agent, and images are pinned", () => {
       for (const machine of machines) {
         const metadata = machine.inputs.metadata as Record<string, string>;
         assert.equal(metadata["gce-container-declaration"], undefined);
@@ -180,7 +179,7 @@ for (const [name, stack, values] of VARIANTS) {
         );
     });
 
-    test("machines are shielded, have OS Login and an account of their own", () => {
+    test("machines are shielded, have OS Login and their own account", () => {
       for (const { inputs, ...machine } of machines) {
         const shielded = inputs.shieldedInstanceConfig as Record<string, boolean>;
         assert.deepEqual(
@@ -189,11 +188,11 @@ for (const [name, stack, values] of VARIANTS) {
           machine.name,
         );
         assert.equal((inputs.metadata as Record<string, string>)["enable-oslogin"], "TRUE");
-        assert.match(JSON.stringify(inputs.serviceAccount), /odin-\w+-\w+@/);
+        assert.match(JSON.stringify(inputs.serviceAccount), new RegExp(`"odin-${name}-[a-z]+@`));
       }
     });
 
-    test("nobody gets more than their part: no basic role, secrets only one by one", () => {
+    test("no account has a basic role, and each secret is granted separately", () => {
       for (const { inputs } of of(resources, "IAMMember")) {
         assert.doesNotMatch(String(inputs.role), /^roles\/(owner|editor|viewer)$|admin$|secretAccessor/i);
       }
@@ -213,7 +212,7 @@ for (const [name, stack, values] of VARIANTS) {
       }
     });
 
-    test("every resource belongs to a component and is called after it", () => {
+    test("every resource belongs to a component, whose name begins the name of the resource", () => {
       for (const resource of resources.filter(({ custom }) => custom)) {
         const parent = resources.find(({ urn }) => urn === resource.parent);
         assert.ok(parent, `${label(resource)} has no component`);
@@ -221,7 +220,7 @@ for (const [name, stack, values] of VARIANTS) {
       }
     });
 
-    test("names fit: 63 characters, account ids 30, and none twice", () => {
+    test("names are unique and short enough: 63 characters, account ids 30", () => {
       const seen = new Set<string>();
       for (const resource of resources.filter(({ custom }) => custom)) {
         const { inputs } = resource;
@@ -235,20 +234,20 @@ for (const [name, stack, values] of VARIANTS) {
       }
     });
 
-    test("prod protects its data, its addresses and its group; nothing else is protected anywhere", () => {
+    test("every prod stack protects its data, its addresses and its group, and other stacks protect nothing", () => {
       const kept = ["Address", "GlobalAddress", "Disk", "RegionInstanceGroupManager"];
       for (const resource of resources.filter(({ custom }) => custom)) {
         const isData = kept.includes(type(resource)) && resource.inputs.addressType !== "INTERNAL";
-        if (stack === "prod" && isData) assert.ok(resource.protect, `${label(resource)} is not protected`);
-        if (stack !== "prod") assert.ok(!resource.protect, `${label(resource)} is protected`);
+        if (!isProduction(name)) assert.ok(!resource.protect, `${label(resource)} is protected`);
+        else if (isData) assert.ok(resource.protect, `${label(resource)} is not protected`);
       }
     });
   });
 }
 
-test("Alertmanager's secrets are read by the monitoring VM alone, each from the file that its configuration names", async () => {
+test("only the monitoring VM reads Alertmanager's secrets, each from the file that the configuration of Alertmanager names", async () => {
   const values = { alertWebhook: WEBHOOK, alertPagerduty: PAGER, alertSlack: SLACK };
-  const resources = await resourcesOf("prod", values);
+  const { resources } = await recordWith("prod", values);
   const vm = of(resources, "Instance").find(({ name }) => name.startsWith("monitoring"));
   const metadata = (vm?.inputs.metadata ?? {}) as Record<string, string>;
   const configuration = of(resources, "BucketObject").find(
@@ -274,8 +273,8 @@ test("Alertmanager's secrets are read by the monitoring VM alone, each from the 
   }
 });
 
-test("limits and targets are inputs of the autoscaler and of nothing else", async () => {
-  const before = await resourcesOf("prod");
+test("only the autoscaler has limits and targets as inputs", async () => {
+  const { resources: before } = await recordWith("prod");
   const limits = {
     minInstances: "3",
     maxInstances: "8",
@@ -283,7 +282,7 @@ test("limits and targets are inputs of the autoscaler and of nothing else", asyn
     connectionsTarget: "7000",
     scaleInMinutes: "20",
   };
-  const after = await resourcesOf("prod", limits);
+  const { resources: after } = await recordWith("prod", limits);
   assert.deepEqual(
     after.map(({ urn }) => urn),
     before.map(({ urn }) => urn),

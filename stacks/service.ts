@@ -1,24 +1,15 @@
 import {
-  APIS,
   after,
   Budget,
-  Firewall,
-  GATEWAY_ROLES,
   GatewayFleet,
   HEARTBEAT_METRIC,
-  Identity,
   IMAGES,
   LoadBalancer,
-  MONITORING_ROLES,
   MonitoringVm,
   Nats,
-  Network,
   PORTS,
-  Registry,
   RolloutGate,
   Secret,
-  Services,
-  serviceRules,
   Watchdog,
   WssAddress,
   WssEntrance,
@@ -26,242 +17,268 @@ import {
 import { monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
-import { drainSeconds as drainOf, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
-import { gatewayImage } from "./images.ts";
-import { MACHINES } from "./machines.ts";
+import { createFoundation, type Foundation } from "./foundation.ts";
+import { drainSeconds, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
+import { gatewayImage, mirroredImages } from "./images.ts";
+import { MACHINES, STARTUP_CHECK } from "./machines.ts";
 import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
 
-const CIDR = "10.10.0.0/20";
-const AWAIT_STARTUP = "npm run --silent await-startup";
 const SMOKE_TEST = "npm run --silent smoke";
-/** For the smoke test: gateways boot, pull their image, and may wait minutes until grants have reached everywhere. */
+/**
+ * Deadline of the smoke test: gateways boot, pull their image, and may wait minutes until new grants take
+ * effect.
+ */
 const GATE_SECONDS = "600";
-/** New connections that one address may make through the TLS entrance in a minute: a whole office may be behind it. */
+/**
+ * New connections a minute from one address through the TLS entrance: a whole office may share an address.
+ */
 const CONNECTS_PER_MINUTE = 600;
 
-/** Staging and prod: gateways behind their entrances, NATS, monitoring, and what proves and watches them. */
+/**
+ * Staging and prod: gateways behind their entrances, NATS, monitoring, a test of each rollout, and a
+ * watchdog.
+ */
 export function service(config: StackConfig): Record<string, unknown> {
-  const { site, zones, cosImage, domain, dnsZone } = config;
-  const [firstZone = ""] = zones;
-  const apis = new Services("apis", {
-    site,
-    apis: [...APIS.service, ...(domain === undefined ? [] : APIS.domain)],
-  });
-  const { first } = apis;
-  const selfHosted = config.nats !== "synadia";
+  const foundation = createFoundation(config);
+  const image = gatewayImage(config, foundation.registry, foundation.apis.first);
+  const nats = createNats(foundation);
+  const monitoringVm = createMonitoringVm(foundation, nats);
+  // The gateways must know the address of the TLS entrance. The rest of the entrance is created after the
+  // gateways.
+  const wssAddress =
+    config.domain === undefined
+      ? undefined
+      : new WssAddress("wss-address", { site: config.site }, foundation.apis.first);
+  const fleet = createFleet(foundation, { image, nats, monitoringVm, wssAddress });
+  const entrances = createEntrances(foundation, fleet, wssAddress);
+  const gate = createGate(foundation, { nats, monitoringVm, fleet, entrances });
+  createWatchdog(foundation, { monitoringVm, fleet, entrances, gate });
 
-  const gateway = new Identity("gateway", { site, description: "Gateways", roles: GATEWAY_ROLES }, first);
-  const monitoring = new Identity(
-    "monitoring",
-    { site, description: "Monitoring VM", roles: MONITORING_ROLES },
-    first,
-  );
-  const nats = selfHosted
-    ? new Identity("nats", { site, description: "NATS VMs", roles: ["roles/logging.logWriter"] }, first)
-    : undefined;
-  const publisher = selfHosted
-    ? new Identity("publisher", { site, description: "VMs of the backend that publish to NATS" }, first)
-    : undefined;
+  const { site, zones, domain } = config;
+  const { publisherIdentity } = foundation;
+  return {
+    url: entrances.url,
+    ...(entrances.wss ? { secureUrl: `wss://${domain}/ws`, dnsRecords: entrances.wss.dnsRecords } : {}),
+    image,
+    instanceGroup: fleet.instanceGroup,
+    monitoringVm: monitoringVm.instance,
+    grafana: pulumi.interpolate`gcloud compute ssh ${monitoringVm.instance} --project ${site.project} --zone ${zones[0]} --tunnel-through-iap -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
+    ...(publisherIdentity
+      ? { natsUrl: nats.publisherUrl, natsCa: nats.ca, publisherAccount: publisherIdentity.email }
+      : {}),
+  };
+}
 
-  const network = new Network("network", { site, cidr: CIDR }, first);
-  const firewall = new Firewall(
-    "firewall",
-    {
-      site,
-      network: network.id,
-      rules: serviceRules({
-        gateway: gateway.email,
-        monitoring: monitoring.email,
-        nats: nats?.email,
-        publisher: publisher?.email,
-      }),
-    },
-    first,
-  );
-  // Machines look for each other as soon as they start.
-  const connected = after(apis, firewall);
-  const registry = new Registry(
-    "images",
-    {
-      site,
-      readers: { gateway: gateway.member },
-      mirrorReaders: {
-        gateway: gateway.member,
-        monitoring: monitoring.member,
-        ...(nats ? { nats: nats.member } : {}),
-      },
-    },
-    first,
-  );
-  const mirrored = (...names: (keyof typeof IMAGES)[]) =>
-    Object.fromEntries(names.map((name) => [name, registry.mirror(IMAGES[name])]));
-  const image = gatewayImage(config, registry, first);
-
-  const messages = new Nats(
+function createNats(foundation: Foundation): Nats {
+  const { config, gatewayIdentity, natsIdentity, network, registry, connected } = foundation;
+  const { site, zones, cosImage } = config;
+  return new Nats(
     "nats",
-    nats
+    natsIdentity
       ? {
           mode: config.nats === "cluster" ? "cluster" : "single",
           site,
-          gateway: gateway.member,
+          gateway: gatewayIdentity.member,
           zones,
           subnet: network.subnetId,
-          account: nats,
+          account: natsIdentity,
           image: registry.mirror(IMAGES.nats),
           machineType: MACHINES.nats.type,
           cosImage,
           diskGb: MACHINES.nats.dataGib,
           snapshots: site.production,
-          startupCheck: AWAIT_STARTUP,
+          startupCheck: STARTUP_CHECK,
         }
       : {
           mode: "synadia",
           site,
-          gateway: gateway.member,
-          ...(config.natsUrl === undefined ? {} : { url: config.natsUrl }),
+          gateway: gatewayIdentity.member,
+          url: config.natsUrl,
           credentials: pulumi.secret(config.natsCredentials ?? ""),
         },
     connected,
   );
+}
 
-  const servers = natsNames(config);
-  const watcher = new MonitoringVm(
+function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
+  const { config, apis, gatewayIdentity, monitoringIdentity, natsIdentity, network, registry, connected } =
+    foundation;
+  const { site, zones, cosImage } = config;
+  const names = natsNames(config);
+  return new MonitoringVm(
     "monitoring",
     {
       site,
-      zone: firstZone,
+      zone: zones[0] ?? "",
       subnet: network.subnetId,
-      account: monitoring,
+      account: monitoringIdentity,
       machineType: MACHINES.monitoring.type,
       cosImage,
-      images: mirrored(
+      images: mirroredImages(registry, [
         "prometheus",
         "alertmanager",
         "loki",
         "grafana",
         "alloy",
-        ...(nats ? (["nats-exporter"] as const) : []),
-      ),
+        ...(natsIdentity ? (["nats-exporter"] as const) : []),
+      ]),
       files: monitoringFiles(monitoringOptions(config)),
-      readers: { gateway: gateway.member },
-      secrets: alertSecrets(config, monitoring.member, first),
-      natsServers: messages.monitoring.map((address, index) => ({ name: servers[index] ?? "", address })),
+      readers: { gateway: gatewayIdentity.member },
+      secrets: alertSecrets(config, monitoringIdentity.member, apis.first),
+      natsServers: nats.monitoring.map((address, index) => ({ name: names[index] ?? "", address })),
       diskGb: MACHINES.monitoring.dataGib,
       snapshots: site.production,
-      startupCheck: AWAIT_STARTUP,
+      startupCheck: STARTUP_CHECK,
     },
     connected,
   );
+}
 
+interface FleetParts {
+  /** The gateway's image by digest. */
+  image: pulumi.Output<string>;
+  nats: Nats;
+  monitoringVm: MonitoringVm;
+  wssAddress: WssAddress | undefined;
+}
+
+function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
+  const { config, apis, gatewayIdentity, network, registry, connected } = foundation;
+  const { image, nats, monitoringVm, wssAddress } = parts;
+  const { site, jwtSecret } = config;
   const jwt =
-    config.jwtSecret === undefined
+    jwtSecret === undefined
       ? undefined
       : new Secret(
           "jwt-secret",
-          { site, value: pulumi.secret(config.jwtSecret), accessors: { gateway: gateway.member } },
-          first,
+          { site, value: pulumi.secret(jwtSecret), accessors: { gateway: gatewayIdentity.member } },
+          apis.first,
         );
   const environment = gatewayEnvironment(config);
-  const drainSeconds = drainOf(environment);
-  // Before the gateways, which must know it; the rest of the TLS entrance comes after them.
-  const secureAddress = domain === undefined ? undefined : new WssAddress("wss-address", { site }, first);
-  const fleet = new GatewayFleet(
+  return new GatewayFleet(
     "gateway",
     {
       site,
       subnet: network.subnetId,
-      zones,
+      zones: config.zones,
       machineType: config.machineType,
-      cosImage,
-      account: gateway.email,
+      cosImage: config.cosImage,
+      account: gatewayIdentity.email,
       boot: {
-        images: { gateway: image, ...mirrored("alloy") },
+        images: { gateway: image, ...mirroredImages(registry, ["alloy"]) },
         environment: {
           ...environment,
-          ...(secureAddress ? { WS_TRUSTED_PROXIES: trustedProxies(secureAddress.address) } : {}),
-          ...messages.connection.environment,
+          ...(wssAddress ? { WS_TRUSTED_PROXIES: trustedProxies(wssAddress.address) } : {}),
+          ...nats.connection.environment,
         },
-        secrets: { ...messages.connection.secrets, ...(jwt ? { "env-JWT_SECRET": jwt.version } : {}) },
-        files: messages.connection.files,
-        settings: { "loki-url": watcher.lokiUrl, "config-bucket": watcher.bucket },
+        secrets: { ...nats.connection.secrets, ...(jwt ? { "env-JWT_SECRET": jwt.version } : {}) },
+        files: nats.connection.files,
+        settings: { "loki-url": monitoringVm.lokiUrl, "config-bucket": monitoringVm.bucket },
       },
       minInstances: config.minInstances,
       maxInstances: config.maxInstances,
       cpuTarget: config.cpuTarget / 100,
       connectionsTarget: config.connectionsTarget,
       scaleInMinutes: config.scaleInMinutes,
-      drainSeconds,
+      drainSeconds: drainSeconds(environment),
       spot: config.spot,
     },
     connected,
   );
-  const { instanceGroup } = fleet;
-  const entrance = new LoadBalancer("load-balancer", { site, instanceGroup, drainSeconds }, first);
-  const secure =
-    domain === undefined || secureAddress === undefined
+}
+
+interface Entrances {
+  loadBalancer: LoadBalancer;
+  /** Address for clients, through the load balancer. */
+  url: pulumi.Output<string>;
+  /** The TLS entrance; undefined without a domain. */
+  wss: WssEntrance | undefined;
+}
+
+function createEntrances(
+  { config, apis }: Foundation,
+  { instanceGroup }: GatewayFleet,
+  wssAddress: WssAddress | undefined,
+): Entrances {
+  const { site, domain, dnsZone } = config;
+  const behind = { site, instanceGroup, drainSeconds: drainSeconds(gatewayEnvironment(config)) };
+  const loadBalancer = new LoadBalancer("load-balancer", behind, apis.first);
+  const wss =
+    domain === undefined || wssAddress === undefined
       ? undefined
       : new WssEntrance(
           "wss",
           {
-            site,
+            ...behind,
             domain,
-            ...(dnsZone === undefined ? {} : { dnsZone }),
-            address: secureAddress.address,
-            instanceGroup,
-            drainSeconds,
+            dnsZone,
+            address: wssAddress.address,
             connectsPerMinutePerAddress: CONNECTS_PER_MINUTE,
           },
-          first,
+          apis.first,
         );
+  return { loadBalancer, url: pulumi.interpolate`ws://${loadBalancer.address}:${PORTS.clients}/ws`, wss };
+}
 
-  const url = pulumi.interpolate`ws://${entrance.address}:${PORTS.clients}/ws`;
+interface Tested {
+  nats: Nats;
+  monitoringVm: MonitoringVm;
+  fleet: GatewayFleet;
+  entrances: Entrances;
+}
+
+function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
+  const { nats, monitoringVm, fleet, entrances } = tested;
+  const { loadBalancer, url, wss } = entrances;
+  const { domain, jwtSecret } = config;
   const [origin] = config.allowedOrigins;
-  const gate = new RolloutGate(
+  return new RolloutGate(
     "rollout",
     {
       command: SMOKE_TEST,
       environment: {
         ODIN_SMOKE_URL: url,
-        ODIN_SMOKE_BACKEND_SERVICE: entrance.backendService,
-        ODIN_SMOKE_GROUP: instanceGroup,
+        ODIN_SMOKE_BACKEND_SERVICE: loadBalancer.backendService,
+        ODIN_SMOKE_GROUP: fleet.instanceGroup,
         ODIN_SMOKE_DEADLINE_SECONDS: GATE_SECONDS,
         ...(domain === undefined ? {} : { ODIN_SMOKE_SECURE_URL: `wss://${domain}/ws` }),
         ...(origin === undefined ? {} : { ODIN_SMOKE_ORIGIN: origin }),
-        ...(config.jwtSecret === undefined ? {} : { ODIN_SMOKE_JWT_SECRET: pulumi.secret(config.jwtSecret) }),
+        ...(jwtSecret === undefined ? {} : { ODIN_SMOKE_JWT_SECRET: pulumi.secret(jwtSecret) }),
       },
       triggers: [fleet.stable],
     },
-    // A new group is stable before its first gateway has begun to boot, and no gateway is healthy before NATS is.
-    after(apis, fleet, messages, watcher, entrance, ...(secure ? [secure] : [])),
+    // A new group is stable before its first gateway has begun to boot, and no gateway is healthy before NATS
+    // is.
+    after(apis, fleet, nats, monitoringVm, loadBalancer, ...(wss ? [wss] : [])),
   );
+}
 
+interface Watched {
+  monitoringVm: MonitoringVm;
+  fleet: GatewayFleet;
+  entrances: Entrances;
+  gate: RolloutGate;
+}
+
+function createWatchdog({ config, apis }: Foundation, watched: Watched): void {
+  const { monitoringVm, fleet, entrances, gate } = watched;
+  const { site, zones, domain, alertEmail, alertWebhook, monthlyBudget } = config;
   const watchdog = new Watchdog(
     "watchdog",
     {
       site,
-      address: entrance.address,
-      ...(domain === undefined ? {} : { domain }),
-      instanceGroup,
-      monitoring: { instance: watcher.instance, zone: firstZone, heartbeat: HEARTBEAT_METRIC },
-      ...(config.alertEmail === undefined ? {} : { email: config.alertEmail }),
-      ...(config.alertWebhook === undefined ? {} : { webhook: pulumi.secret(config.alertWebhook) }),
+      address: entrances.loadBalancer.address,
+      domain,
+      instanceGroup: fleet.instanceGroup,
+      monitoring: { instance: monitoringVm.instance, zone: zones[0] ?? "", heartbeat: HEARTBEAT_METRIC },
+      email: alertEmail,
+      webhook: alertWebhook === undefined ? undefined : pulumi.secret(alertWebhook),
     },
-    // Before the first gateway has connections to report and the first heartbeat is there, their absence would be news.
+    // After the first gateway reports connections and the first heartbeat was written: until then alerts on
+    // missing data would fire.
     after(apis, gate),
   );
-  if (config.monthlyBudget > 0)
-    new Budget("budget", { site, amount: config.monthlyBudget, mailChannels: watchdog.mailChannels }, first);
-
-  return {
-    url,
-    ...(secure ? { secureUrl: `wss://${domain}/ws`, dnsRecords: secure.dnsRecords } : {}),
-    image,
-    instanceGroup,
-    monitoringVm: watcher.instance,
-    grafana: pulumi.interpolate`gcloud compute ssh ${watcher.instance} --project ${site.project} --zone ${firstZone} --tunnel-through-iap -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
-    ...(publisher
-      ? { natsUrl: messages.publisherUrl, natsCa: messages.ca, publisherAccount: publisher.email }
-      : {}),
-  };
+  if (monthlyBudget > 0)
+    new Budget("budget", { site, amount: monthlyBudget, mailChannels: watchdog.mailChannels }, apis.first);
 }

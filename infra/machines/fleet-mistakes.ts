@@ -1,72 +1,96 @@
 import type { Mistake } from "../argument-mistakes.ts";
 import { maxDrainSeconds } from "../network/draining.ts";
+import { EXACT_COS_IMAGE } from "./boot-disk.ts";
 import type { GatewayFleetArgs } from "./gateway-fleet.ts";
+
+/** Two numbers, both of which are allowed. */
+export interface Range {
+  least: number;
+  most: number;
+}
+
+/**
+ * Allowed values of a fleet's limits and targets. The configuration of a stack is checked against the same
+ * values.
+ */
+export const FLEET_RANGES = {
+  minInstances: { least: 1, most: 100 },
+  maxInstances: { least: 1, most: 100 },
+  cpuTargetPercent: { least: 10, most: 90 },
+  connectionsTarget: { least: 100, most: 1_000_000 },
+  scaleInMinutes: { least: 1, most: 60 }, // the autoscaler accepts at most 3,600 s
+} satisfies Record<string, Range>;
 
 type Checked = Omit<GatewayFleetArgs, "subnet" | "account" | "boot" | "machineType">;
 
-const EXACT_IMAGE = /^cos-(stable-|beta-|dev-)?\d+(-\d+){3}$/;
-
 /** Everything that is wrong with a fleet's arguments, each alone and with each other. */
 export function fleetMistakes(args: Checked): Mistake[] {
-  return [...zoneMistakes(args), ...sizeMistakes(args), ...targetMistakes(args), ...vmMistakes(args)];
+  return [
+    ...zoneMistakes(args.zones, args.site.region),
+    ...integerMistakes("minInstances", args.minInstances, FLEET_RANGES.minInstances),
+    ...integerMistakes("maxInstances", args.maxInstances, FLEET_RANGES.maxInstances),
+    ...orderMistakes(args),
+    ...targetMistakes(args),
+    ...vmMistakes(args),
+  ];
 }
 
-function zoneMistakes({ site, zones }: Checked): Mistake[] {
-  if (zones.length === 0)
-    return [
-      { propertyPath: "zones", reason: `is empty: it must name a zone of ${site.region}, better three` },
-    ];
+/**
+ * What is wrong with the zones of a fleet.
+ *
+ * @param region undefined when it is not known: then only the number of zones and duplicates are checked
+ */
+export function zoneMistakes(zones: readonly string[], region: string | undefined): Mistake[] {
+  if (zones.length === 0) {
+    const place = region === undefined ? "" : ` of region ${region}`;
+    return [{ propertyPath: "zones", reason: `is empty: it must name at least one zone${place}` }];
+  }
   return zones.flatMap((zone, index) => {
     const propertyPath = `zones[${index}]`;
-    if (zone.slice(0, -2) !== site.region)
-      return [{ propertyPath, reason: `is ${zone}, which is not in region ${site.region}` }];
+    if (region !== undefined && zone.slice(0, -2) !== region)
+      return [{ propertyPath, reason: `is ${zone}: it must be a zone of region ${region}` }];
     if (zones.indexOf(zone) !== index)
       return [{ propertyPath, reason: `is ${zone}, which is in the list twice` }];
     return [];
   });
 }
 
-function sizeMistakes({ minInstances, maxInstances }: Checked): Mistake[] {
-  const mistakes = [
-    ...integerMistakes("minInstances", minInstances, 1, 2000),
-    ...integerMistakes("maxInstances", maxInstances, 1, 2000),
-  ];
-  if (minInstances > maxInstances)
-    mistakes.push({
-      propertyPath: "minInstances",
-      reason: `is ${minInstances}, more than maxInstances, which is ${maxInstances}`,
-    });
-  return mistakes;
+/** Reports a minimum that is above the maximum. */
+export function orderMistakes(limits: Pick<GatewayFleetArgs, "minInstances" | "maxInstances">): Mistake[] {
+  const { minInstances, maxInstances } = limits;
+  if (minInstances <= maxInstances) return [];
+  const reason = `is ${minInstances}: at most maxInstances, which is ${maxInstances}`;
+  return [{ propertyPath: "minInstances", reason }];
 }
 
 function targetMistakes({ cpuTarget, connectionsTarget, scaleInMinutes }: Checked): Mistake[] {
+  const { least, most } = FLEET_RANGES.cpuTargetPercent;
+  const isPart = cpuTarget >= least / 100 && cpuTarget <= most / 100;
+  const allowed = `a part of 1, from ${least / 100} to ${most / 100}`;
   return [
-    ...(cpuTarget > 0 && cpuTarget <= 1
-      ? []
-      : [{ propertyPath: "cpuTarget", reason: `is ${cpuTarget}: it is a part of 1, for example 0.6` }]),
-    ...integerMistakes("connectionsTarget", connectionsTarget, 1, Number.MAX_SAFE_INTEGER),
-    ...integerMistakes("scaleInMinutes", scaleInMinutes, 1, 60), // the autoscaler's fields end at 3,600 s
+    ...(isPart ? [] : [{ propertyPath: "cpuTarget", reason: `is ${cpuTarget}: it must be ${allowed}` }]),
+    ...integerMistakes("connectionsTarget", connectionsTarget, FLEET_RANGES.connectionsTarget),
+    ...integerMistakes("scaleInMinutes", scaleInMinutes, FLEET_RANGES.scaleInMinutes),
   ];
 }
 
 function vmMistakes({ cosImage, drainSeconds, spot = false }: Checked): Mistake[] {
   const mistakes: Mistake[] = [];
-  if (!EXACT_IMAGE.test(cosImage))
+  if (!EXACT_COS_IMAGE.test(cosImage))
     mistakes.push({
       propertyPath: "cosImage",
-      reason: `is ${cosImage}: it must be an exact image, for example cos-133-19999-44-85, or every VM may run another one`,
+      reason: `is ${cosImage}: it must be an exact image, for example cos-133-19999-44-85, because with a family each VM may run another image`,
     });
   const longest = maxDrainSeconds(spot);
   if (!Number.isInteger(drainSeconds) || drainSeconds < 0 || drainSeconds > longest)
     mistakes.push({
       propertyPath: "drainSeconds",
-      reason: `is ${drainSeconds}: it must be a whole number from 0 to ${longest}, after which the power of a ${spot ? "Spot" : "standard"} VM is cut`,
+      reason: `is ${drainSeconds}: it must be a whole number from 0 to ${longest}, because then Google cuts the power of a ${spot ? "spot" : "standard"} VM`,
     });
   return mistakes;
 }
 
-function integerMistakes(propertyPath: string, value: number, min: number, max: number): Mistake[] {
-  if (Number.isInteger(value) && value >= min && value <= max) return [];
-  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
-  return [{ propertyPath, reason: `is ${value}: it must be a whole number ${range}` }];
+function integerMistakes(propertyPath: string, value: number, { least, most }: Range): Mistake[] {
+  if (Number.isInteger(value) && value >= least && value <= most) return [];
+  return [{ propertyPath, reason: `is ${value}: it must be a whole number from ${least} to ${most}` }];
 }

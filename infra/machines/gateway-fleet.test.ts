@@ -83,7 +83,7 @@ test("the metadata has what the start-up script reads, and no secret", async () 
   assert.deepEqual(template.secrets, []);
 });
 
-test("a Spot VM", async () => {
+test("a spot VM", async () => {
   const { one } = await fleet({ spot: true, drainSeconds: 20 });
   assert.deepEqual(one(TEMPLATE).inputs.scheduling, {
     provisioningModel: "SPOT",
@@ -135,7 +135,7 @@ test("the surge follows the zones", async () => {
   assert.equal((updatePolicy as { maxSurgeFixed: number }).maxSurgeFixed, 1);
 });
 
-test("auto-healing asks /live and waits longer than the load balancer", async () => {
+test("autohealing asks /live and waits longer than the load balancer", async () => {
   const { httpHealthCheck, checkIntervalSec, unhealthyThreshold, timeoutSec } = (await fleet()).one(
     "gcp:compute/healthCheck:HealthCheck",
   ).inputs;
@@ -144,7 +144,7 @@ test("auto-healing asks /live and waits longer than the load balancer", async ()
   assert.ok(Number(timeoutSec) <= Number(checkIntervalSec));
 });
 
-test("the autoscaler, after the metric", async () => {
+test("the autoscaler is created after the metric", async () => {
   const { one } = await fleet();
   const autoscaler = one(AUTOSCALER);
   assert.deepEqual(autoscaler.inputs, {
@@ -166,7 +166,7 @@ test("the autoscaler, after the metric", async () => {
   assert.ok(autoscaler.dependencies.includes(one(METRIC).urn));
 });
 
-test("what is replaced has no name of its own and goes after its successor has come", async () => {
+test("template, group and autoscaler have automatic names, and are deleted after their replacements exist", async () => {
   const { one } = await fleet();
   for (const type of [TEMPLATE, GROUP, AUTOSCALER]) {
     const { inputs, deleteBeforeReplace } = one(type);
@@ -179,7 +179,7 @@ test("what is replaced has no name of its own and goes after its successor has c
   }
 });
 
-test("limits and targets are inputs of the autoscaler alone", async () => {
+test("only the autoscaler has limits and targets as inputs", async () => {
   const before = await fleet();
   const after = await fleet({
     minInstances: 3,
@@ -202,11 +202,11 @@ test("limits and targets are inputs of the autoscaler alone", async () => {
   );
 });
 
-/** What the engine is told that an output depends on; the SDK keeps it to itself. */
+/** Resources on which an output depends, which the SDK reports to the engine and does not export. */
 const dependenciesOf = (output: object) =>
   (output as unknown as { allResources(): Promise<Set<pulumi.Resource>> }).allResources();
 
-test("stable is the template, once group and autoscaler are there", async () => {
+test("stable is the template, known when group and autoscaler exist", async () => {
   const { result, one } = await fleet();
   assert.equal(await value(result.stable), await value(result.template));
   const urns = await Promise.all(

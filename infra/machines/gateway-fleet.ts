@@ -4,12 +4,14 @@ import { refuse } from "../argument-mistakes.ts";
 import { CLIENT_PORT_NAME, PORTS } from "../ports.ts";
 import { roleLabels, type Site } from "../site.ts";
 import { type BootArgs, bootMetadata } from "./boot.ts";
+import { BOOT_DISK, cosImagePath } from "./boot-disk.ts";
 import { fleetMistakes } from "./fleet-mistakes.ts";
 import { CONNECTIONS_METRIC, connectionsMetric } from "./metric-descriptor.ts";
+import { scheduling } from "./scheduling.ts";
 
 /**
- * What a gateway may do in the project: write its log and its metric, and ask its group whether it is to leave. A role of our own would
- * be narrower than the viewer's, see docs/decisions.md.
+ * Roles of a gateway in the project: it writes its log and its metric, and it asks its instance group whether
+ * it has to leave. docs/decisions.md says why the last one is the viewer role and not a narrower custom role.
  */
 export const GATEWAY_ROLES = [
   "roles/logging.logWriter",
@@ -20,7 +22,7 @@ export const GATEWAY_ROLES = [
 /** Arguments of {@link GatewayFleet}. */
 export interface GatewayFleetArgs {
   site: Site;
-  /** Subnet in the site's region. The VMs have no public address, so it needs a NAT. */
+  /** Subnet in the site's region. The VMs have no public address, so the subnet needs a NAT. */
   subnet: pulumi.Input<string>;
   /** Zones of the site's region, at least one. Another list replaces the group. */
   zones: string[];
@@ -30,39 +32,48 @@ export interface GatewayFleetArgs {
   cosImage: string;
   /** E-mail of the service account that the gateways run under. */
   account: pulumi.Input<string>;
-  /** What the start-up script reads. `drain-seconds` is added. Any change replaces all gateways, one wave of zones after another. */
+  /**
+   * What the start-up script reads; the fleet adds the setting `drain-seconds`. Any change replaces all
+   * gateways, in waves of one VM for each zone.
+   */
   boot: Omit<BootArgs, "role">;
-  /** Gateways at least, from 1. */
+  /** Fewest gateways; {@link FLEET_RANGES} has the range. */
   minInstances: number;
-  /** Gateways at most, from `minInstances`. */
+  /** Most gateways, at least `minInstances`; {@link FLEET_RANGES} has the range. */
   maxInstances: number;
-  /** Average CPU of the gateways to keep, as a part of 1, for example 0.6. */
+  /** Average CPU of the gateways above which the autoscaler adds one, as a part of 1, for example 0.6. */
   cpuTarget: number;
-  /** Average connections of a gateway to keep, for example 8000. */
+  /** Average connections of a gateway above which the autoscaler adds one, for example 8000. */
   connectionsTarget: number;
-  /** At most one gateway is taken away in this time, in minutes from 1 to 60, and not before the load has been low for as long. */
+  /**
+   * Minutes, 1 to 60: the autoscaler removes at most one gateway in this time, and only after the load has
+   * been low for this time.
+   */
   scaleInMinutes: number;
   /** How long a gateway takes to send its clients away, in seconds: 0 to 100, with `spot` 0 to 20. */
   drainSeconds: number;
-  /** Cheaper VMs that Google may take away at any time. Default: false. */
-  spot?: boolean;
+  /** Cheaper VMs, which Google may stop at any time. Default: false. */
+  spot?: boolean | undefined;
 }
 
 /**
- * The gateways: an instance template, a regional managed instance group over the given zones with auto-healing and rolling updates,
- * and its autoscaler. Limits and targets are inputs of the autoscaler alone: changing them is one update and moves no VM.
+ * The gateways: an instance template, a regional managed instance group over the given zones with autohealing
+ * and rolling updates, and its autoscaler. Limits and targets are inputs of the autoscaler alone: a change of
+ * them is one update, and no VM moves.
  *
- * Template, group and autoscaler have no names of their own. Pulumi then adds a random part and creates a replacement before it
- * deletes the old one: a template in use cannot be deleted, and a second group of the same name cannot be created. `namePrefix`
- * would not do: with it the provider deletes first (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
+ * Template, group and autoscaler are created without a name. Pulumi then makes up a name with a random part
+ * and creates a replacement before it deletes the old resource. The order matters, because a template in use
+ * cannot be deleted, and a second group of the same name cannot be created. The argument `namePrefix` does
+ * not help: with it the provider deletes first (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
  */
 export class GatewayFleet extends pulumi.ComponentResource {
   /** URL of the group, for backend services. */
   readonly instanceGroup: pulumi.Output<string>;
   /**
-   * URL of the template that all gateways run, known only when the group has replaced every VM and the autoscaler is there. Who uses
-   * it comes after the rollout, and as a trigger it changes with each rollout and with nothing else. When the stack is new the
-   * autoscaler has just been told to start the first gateways: these must still be waited for.
+   * URL of the template that all gateways run, known when the group has replaced every VM and the autoscaler
+   * exists. A resource that uses this output is therefore created after the rollout. As a trigger the output
+   * changes with each rollout and with nothing else. In a new stack the autoscaler has only begun to start
+   * the first gateways: a resource that needs a running gateway has to wait for one itself.
    */
   readonly stable: pulumi.Output<string>;
   /** URL of the template with its unique id, known as soon as it is created. */
@@ -70,7 +81,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
 
   /**
    * @param name the fleet's role in logical names
-   * @throws pulumi.InputPropertiesError for arguments that are out of their range or contradict each other
+   * @throws pulumi.InputPropertiesError for arguments that are outside of their ranges or contradict each
+   * other
    */
   constructor(name: string, args: GatewayFleetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:GatewayFleet", name, {}, opts);
@@ -86,7 +98,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
       {
         parent: this,
         protect: site.production,
-        // Each wave of an update takes boot, minReadySec, draining and shutdown: about 8 minutes. Room for seven waves.
+        // Each wave of an update takes about 8 minutes: boot, minReadySec, draining and shutdown. 60 minutes
+        // are enough for seven waves.
         customTimeouts: { create: "60m", update: "60m", delete: "60m" },
       },
     );
@@ -128,15 +141,15 @@ function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs 
       {
         boot: true,
         autoDelete: true,
-        sourceImage: `projects/cos-cloud/global/images/${args.cosImage}`,
-        diskType: "pd-balanced",
-        diskSizeGb: 20, // the system's 10 GB, the images, and a day of journal
+        sourceImage: cosImagePath(args.cosImage),
+        diskType: BOOT_DISK.type,
+        diskSizeGb: BOOT_DISK.sizeGb,
         labels,
       },
     ],
     networkInterfaces: [{ subnetwork: args.subnet }], // no access config: no public address
     canIpForward: false,
-    serviceAccount: { email: args.account, scopes: ["cloud-platform"] }, // what it may do is up to IAM
+    serviceAccount: { email: args.account, scopes: ["cloud-platform"] }, // roles limit what the VM may do
     shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },
     scheduling: scheduling(args.spot ?? false),
     labels,
@@ -148,20 +161,10 @@ function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs 
   };
 }
 
-function scheduling(spot: boolean): gcp.types.input.compute.InstanceTemplateScheduling {
-  if (!spot) return { provisioningModel: "STANDARD", automaticRestart: true, onHostMaintenance: "MIGRATE" };
-  return {
-    provisioningModel: "SPOT",
-    preemptible: true,
-    automaticRestart: false,
-    onHostMaintenance: "TERMINATE",
-    instanceTerminationAction: "STOP", // the group finds it stopped and makes a new one when there is room
-  };
-}
-
 /**
- * Whether the process still turns; a full or leaving gateway does. Far laxer than the load balancer's check: a wrong verdict costs
- * ten thousand connections. A gateway is replaced after two minutes of silence.
+ * Checks whether the gateway's process still answers; a full gateway and a leaving one answer too. The check
+ * is far more patient than the load balancer's, because a wrong verdict costs ten thousand connections: a
+ * gateway is replaced after it has not answered for two minutes.
  */
 function autohealingCheck(site: Site): gcp.compute.HealthCheckArgs {
   return {
@@ -188,12 +191,13 @@ function groupArgs(
     baseInstanceName: `${site.prefix}-gateway`,
     versions: [{ instanceTemplate }],
     distributionPolicyZones: zones,
-    distributionPolicyTargetShape: "EVEN", // the only shape that can be autoscaled
-    // No targetSize: the autoscaler decides.
+    distributionPolicyTargetShape: "EVEN", // the only shape that an autoscaler supports
+    // Without targetSize, because the autoscaler sets the size.
     namedPorts: [{ name: CLIENT_PORT_NAME, port: PORTS.clients }],
     autoHealingPolicies: {
       healthCheck,
-      // Boot, two images, retries of a slow registry. A success ends it, so it only delays the second try of a VM that never starts.
+      // Enough for boot, two images and retries of a slow registry. The first success ends the delay, so a
+      // long delay only postpones the second attempt of a VM that never starts.
       initialDelaySec: 300,
     },
     updatePolicy: {
@@ -201,11 +205,13 @@ function groupArgs(
       minimalAction: "REPLACE",
       mostDisruptiveAllowedAction: "REPLACE",
       replacementMethod: "SUBSTITUTE",
-      maxSurgeFixed: zones.length, // of a regional group: 0 or at least the number of zones
+      maxSurgeFixed: zones.length, // a regional group accepts 0, or at least the number of zones
       maxUnavailableFixed: 0,
-      // From `/live` to `/health`: reading the 30 s that the stream holds, and two probes of the load balancer. Old ones go after that.
+      // Time between the first success of `/live` and that of `/health`: the gateway reads the 30 s that the
+      // stream holds, and the load balancer probes twice. The group removes old gateways after that.
       minReadySec: 60,
-      // A regional group that scales in must redistribute. It moves a VM only when two zones differ by two or more.
+      // A regional group that scales in has to redistribute. It moves a VM only when two zones differ by two
+      // VMs or more.
       instanceRedistributionType: "PROACTIVE",
     },
     waitForInstances: true,
@@ -214,8 +220,9 @@ function groupArgs(
 }
 
 /**
- * The largest of both recommendations wins, so one is taken away only when CPU and connections of the rest would stay below their
- * targets, over the whole stabilization period.
+ * The autoscaler follows the larger of both recommendations. It removes a gateway only when CPU and
+ * connections of the remaining gateways would have stayed below their targets over the whole stabilization
+ * period.
  */
 function autoscalingPolicy(
   args: GatewayFleetArgs,
@@ -225,11 +232,11 @@ function autoscalingPolicy(
     mode: "ON",
     minReplicas: args.minInstances,
     maxReplicas: args.maxInstances,
-    cooldownPeriod: 120, // boot, pull and warm history; the CPU of a VM in this time is not load
+    cooldownPeriod: 120, // s for boot, image pull and history: CPU in this time says nothing about load
     stabilizationPeriod: scaleInSeconds,
     scaleInControl: { maxScaledInReplicas: { fixed: 1 }, timeWindowSec: scaleInSeconds },
     cpuUtilization: { target: args.cpuTarget, predictiveMethod: "NONE" },
-    // Per VM on gce_instance, which takes neither a filter on it nor a singleInstanceAssignment.
+    // A metric of each VM (resource gce_instance) allows neither a filter nor a singleInstanceAssignment.
     metrics: [{ name: CONNECTIONS_METRIC, target: args.connectionsTarget, type: "GAUGE" }],
   };
 }

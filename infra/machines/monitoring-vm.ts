@@ -46,20 +46,20 @@ export interface MonitoringVmArgs {
    * IAM members that read the files besides this VM, by a name of your choice: the gateways need them for
    * their log shipper. Default: none.
    */
-  readers?: Record<string, pulumi.Input<string>>;
+  readers?: Record<string, pulumi.Input<string>> | undefined;
   /**
    * Our own NATS servers, whose state the exporter reads: their name in metrics, and `ADDRESS:8222`. Default:
    * none.
    */
-  natsServers?: { name: string; address: pulumi.Input<string> }[];
+  natsServers?: { name: string; address: pulumi.Input<string> }[] | undefined;
   /** Secrets besides Grafana's password, in the form of {@link BootArgs.secrets}. Default: none. */
-  secrets?: Record<string, pulumi.Input<string>>;
+  secrets?: Record<string, pulumi.Input<string>> | undefined;
   /** Size of the data disk in GB, for metrics and logs. */
   diskGb: number;
   /** True: daily snapshots of the data disk. */
   snapshots: boolean;
   /** Start-up check of the {@link Vm}. */
-  startupCheck?: string;
+  startupCheck?: string | undefined;
 }
 
 /**
@@ -107,7 +107,7 @@ export class MonitoringVm extends pulumi.ComponentResource {
         cosImage: args.cosImage,
         account: account.email,
         dataDisk: { sizeGb: args.diskGb, snapshots: args.snapshots },
-        ...(args.startupCheck === undefined ? {} : { startupCheck: args.startupCheck }),
+        startupCheck: args.startupCheck,
         after: [bucket],
         boot: {
           role: "monitoring",

@@ -20,7 +20,7 @@ interface CommonArgs {
 export interface SynadiaArgs extends CommonArgs {
   mode: "synadia";
   /** Default `tls://connect.ngs.global:4222`. */
-  url?: string;
+  url?: string | undefined;
   /** Content of the account's .creds file. */
   credentials: pulumi.Input<string>;
 }
@@ -43,7 +43,7 @@ export interface SelfHostedArgs extends CommonArgs {
   /** True: daily snapshots of the data disks. */
   snapshots: boolean;
   /** Start-up check of each {@link Vm}. */
-  startupCheck?: string;
+  startupCheck?: string | undefined;
 }
 
 /** Arguments of {@link Nats}. */
@@ -169,7 +169,7 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
         cosImage: args.cosImage,
         account: account.email,
         dataDisk: { sizeGb: args.diskGb, snapshots: args.snapshots },
-        ...(args.startupCheck === undefined ? {} : { startupCheck: args.startupCheck }),
+        startupCheck: args.startupCheck,
         after: previous ? [previous] : [],
         boot: {
           role: "nats",

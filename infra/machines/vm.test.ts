@@ -74,7 +74,7 @@ test("one VM without a public address, hardened, at a reserved address", async (
   assert.equal(result.instance, "odin-test-nats");
 });
 
-test("the script is metadata, which changes in place; the argument for it would replace the VM", async () => {
+test("the script is metadata, which changes in place, because the argument for scripts would replace the VM", async () => {
   const instance = await instanceOf({});
   const metadata = metadataOf(instance);
   assert.equal(instance.inputs.metadataStartupScript, undefined);
@@ -96,7 +96,7 @@ test("the revision changes with the metadata and only with it", async () => {
   assert.notEqual(await revision({ boot: { ...base.boot, settings: { ...settings, second: "3" } } }), before);
 });
 
-test("a data disk of its own, with snapshots", async () => {
+test("a separate data disk with snapshots", async () => {
   const { one } = await record(() => new Vm("nats", { ...base, dataDisk: { sizeGb: 10, snapshots: true } }));
   const labels = { app: "odin-ws", stack: "test", role: "nats" };
   const disk = one("gcp:compute/disk:Disk", "nats-data");
@@ -137,7 +137,7 @@ test("a data disk of its own, with snapshots", async () => {
   });
 });
 
-test("production protects data and address, not the VM, which a new image replaces", async () => {
+test("production protects the data disk and the address, but not the VM, which a new image replaces", async () => {
   const site = { ...testSite, production: true };
   const { resources, one } = await record(
     () => new Vm("nats", { ...base, site, dataDisk: { sizeGb: 10, snapshots: true } }),
@@ -153,7 +153,7 @@ test("production protects data and address, not the VM, which a new image replac
   );
 });
 
-test("spot VMs are stopped, not deleted, when Google wants them back", async () => {
+test("spot VMs are stopped, and not deleted, when Google needs the machine", async () => {
   assert.deepEqual((await instanceOf({ spot: true })).inputs.scheduling, {
     provisioningModel: "SPOT",
     preemptible: true,

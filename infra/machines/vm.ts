@@ -5,12 +5,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { internalAddress } from "../network/internal-address.ts";
 import { roleLabels, type Site } from "../site.ts";
 import { type BootArgs, bootMetadata } from "./boot.ts";
+import { BOOT_DISK, cosImagePath } from "./boot-disk.ts";
 import { DataDisk } from "./data-disk.ts";
+import { scheduling } from "./scheduling.ts";
 
 /** Arguments of {@link Vm}. */
 export interface VmArgs {
   site: Site;
-  /** What runs on it. Changes reach the running VM: its script waits for them. Nothing in here may be a secret. */
+  /** What runs on the VM. The script of the running VM follows changes. Nothing in here may be a secret. */
   boot: BootArgs;
   /** Id of the subnet. */
   subnet: pulumi.Input<string>;
@@ -21,30 +23,39 @@ export interface VmArgs {
   cosImage: string;
   /** E-mail of the service account. */
   account: pulumi.Input<string>;
-  /** A reserved address of the subnet. Default: reserves one. */
-  address?: pulumi.Input<string>;
-  /** Default: none. The script finds it as /dev/disk/by-id/google-data, which its setting `odin-data-device` says. */
-  dataDisk?: { sizeGb: number; snapshots: boolean };
-  /** Cheaper, and stopped whenever Google wants the machine back. Default false. */
-  spot?: boolean;
+  /** A reserved address of the subnet. Default: the VM reserves one. */
+  address?: pulumi.Input<string> | undefined;
   /**
-   * Command that waits until the VM has started, run here after each change; it finds PROJECT, ZONE, INSTANCE and REVISION in its
-   * environment. REVISION is the attribute `odin-revision` of the VM, another one for every other metadata. Default: nobody waits.
+   * Default: no data disk. The script finds the disk as /dev/disk/by-id/google-data; the setting
+   * `odin-data-device` of the script has the name.
    */
-  startupCheck?: string;
-  /** What has to be there before this VM is touched. Another {@link Vm} has to be ready: so they change one after the other. Default: nothing. */
-  after?: pulumi.Resource[];
+  dataDisk?: { sizeGb: number; snapshots: boolean } | undefined;
+  /** A cheaper VM, which Google may stop at any time. Default: false. */
+  spot?: boolean | undefined;
+  /**
+   * Command that waits until the VM has started. The command runs on the machine that deploys, after each
+   * change. It finds PROJECT, ZONE, INSTANCE and REVISION in its environment; REVISION is the VM's attribute
+   * `odin-revision`, which differs for each set of metadata. Default: nothing waits for the VM.
+   */
+  startupCheck?: string | undefined;
+  /**
+   * Resources that have to exist before this VM is created or changed. A {@link Vm} among them has to be
+   * ready, so that VMs change one after the other. Default: none.
+   */
+  after?: pulumi.Resource[] | undefined;
 }
 
-/** One VM on Container-Optimized OS with a fixed name and a fixed internal address, and without a public one. */
+/**
+ * One VM on Container-Optimized OS with a fixed name and a fixed internal address, and without a public one.
+ */
 export class Vm extends pulumi.ComponentResource {
-  /** Stays when the VM is replaced. */
+  /** Internal address, which stays when the VM is replaced. */
   readonly address: pulumi.Output<string>;
   /** Number that changes when the VM is replaced. */
   readonly instanceId: pulumi.Output<string>;
-  /** As the cloud calls it, for example `odin-prod-nats`. */
+  /** Name in the cloud, for example `odin-prod-nats`. */
   readonly instance: string;
-  /** The VM's name, as soon as the start-up check has passed. */
+  /** The VM's name in the cloud, known when the start-up check has passed. */
   readonly ready: pulumi.Output<string>;
 
   constructor(name: string, args: VmArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -72,9 +83,9 @@ export class Vm extends pulumi.ComponentResource {
         bootDisk: {
           autoDelete: true,
           initializeParams: {
-            image: `projects/cos-cloud/global/images/${args.cosImage}`,
-            type: "pd-balanced",
-            size: BOOT_DISK_GB,
+            image: cosImagePath(args.cosImage),
+            type: BOOT_DISK.type,
+            size: BOOT_DISK.sizeGb,
             labels: roleLabels(site, role),
           },
         },
@@ -82,21 +93,22 @@ export class Vm extends pulumi.ComponentResource {
         networkInterfaces: [{ subnetwork: subnet, networkIp: this.address }],
         serviceAccount: {
           email: args.account,
-          scopes: ["https://www.googleapis.com/auth/cloud-platform"], // what it may do is in its roles
+          scopes: ["https://www.googleapis.com/auth/cloud-platform"], // roles limit what the account may do
         },
         shieldedInstanceConfig: {
           enableSecureBoot: true,
           enableVtpm: true,
           enableIntegrityMonitoring: true,
         },
-        scheduling: args.spot ? SPOT : STANDARD,
+        scheduling: scheduling(args.spot ?? false),
         allowStoppingForUpdate: true,
-        // with the script in here a change of it is an update; as `metadataStartupScript` it would replace the VM
+        // The start-up script is part of the metadata, because a changed `metadataStartupScript` would
+        // replace the VM.
         metadata: { ...metadata, "odin-revision": revision },
       },
       {
         parent: this,
-        // name, address and data disk cannot be held by two VMs
+        // Two VMs cannot have the same name, address and data disk at the same time.
         deleteBeforeReplace: true,
         dependsOn: args.after ?? [],
       },
@@ -108,7 +120,7 @@ export class Vm extends pulumi.ComponentResource {
         `${name}-startup`,
         {
           create: args.startupCheck,
-          update: args.startupCheck, // without it a trigger would replace the resource
+          update: args.startupCheck, // without `update` a changed trigger would replace the resource
           environment: { PROJECT: site.project, ZONE: zone, INSTANCE: this.instance, REVISION: revision },
           triggers: [instance.instanceId, revision],
           addPreviousOutputInEnv: false,
@@ -121,19 +133,9 @@ export class Vm extends pulumi.ComponentResource {
   }
 }
 
-const BOOT_DISK_GB = 20; // the system takes 6, the images of Prometheus, Loki and Grafana 2
 const DATA_DEVICE = "data";
 
-const STANDARD = { provisioningModel: "STANDARD", automaticRestart: true, onHostMaintenance: "MIGRATE" };
-const SPOT = {
-  provisioningModel: "SPOT",
-  preemptible: true,
-  automaticRestart: false,
-  onHostMaintenance: "TERMINATE",
-  instanceTerminationAction: "STOP",
-};
-
-/** Another text for every other metadata, whatever the order of its keys. */
+/** A text that differs for each set of metadata and does not depend on the order of its keys. */
 function revisionOf(metadata: Record<string, pulumi.Input<string>>): pulumi.Output<string> {
   return pulumi.output(metadata).apply((known) =>
     createHash("sha256")

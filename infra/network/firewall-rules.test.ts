@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { firewallProblems } from "./firewall.ts";
+import { firewallMistakes } from "./firewall.ts";
 import { capacityRules, type FirewallRule, serviceRules } from "./firewall-rules.ts";
 
 const email = (role: string) => `${role}@test-project.iam.gserviceaccount.com`;
@@ -84,7 +84,7 @@ test("every rule is valid and gives its reason", () => {
     serviceRules({ gateway, monitoring, nats, publisher }),
     capacityRules({ gateway, backend, runner }),
   ]) {
-    assert.deepEqual(firewallProblems(rules, "odin-test"), []);
+    assert.deepEqual(firewallMistakes(rules, "odin-test"), []);
     for (const { why } of rules) assert.match(why, /^[A-Z].{20,}\.$/);
   }
 });

@@ -10,12 +10,12 @@ export interface FirewallRule {
   /** At least one port. */
   ports: number[];
   /** Sources as IPv4 ranges. Excludes `fromAccounts`. */
-  fromRanges?: string[];
+  fromRanges?: string[] | undefined;
   /**
    * Sources as e-mails of service accounts, at most 10. Applies only to traffic from internal addresses.
    * Excludes `fromRanges`.
    */
-  fromAccounts?: pulumi.Input<string>[];
+  fromAccounts?: pulumi.Input<string>[] | undefined;
   /** Targets as e-mails of the VMs' service accounts, 1 to 10. */
   to: pulumi.Input<string>[];
 }

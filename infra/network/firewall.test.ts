@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
 import { record } from "../offline/offline.ts";
 import { testSite } from "../offline/site.fixture.ts";
-import { Firewall, firewallProblems } from "./firewall.ts";
+import { Firewall, firewallMistakes } from "./firewall.ts";
 import type { FirewallRule } from "./firewall-rules.ts";
 
 const TYPE = "gcp:compute/firewall:Firewall";
@@ -23,7 +23,7 @@ function withRanges(fromRanges: string[], ports = [3002]): FirewallRule {
 }
 
 const problems = (rule: Partial<FirewallRule>) =>
-  firewallProblems([{ ...RULE, ...rule }], "odin-test").map(
+  firewallMistakes([{ ...RULE, ...rule }], "odin-test").map(
     ({ propertyPath, reason }) => `${propertyPath}: ${reason}`,
   );
 
@@ -61,16 +61,20 @@ test("a rule from ranges to accounts", async () => {
   assert.deepEqual(inputs.targetServiceAccounts, ["gateway@test-project.iam.gserviceaccount.com"]);
 });
 
-test("a mistake stops the program and says where it is", async () => {
+test("a mistake stops the program, and the error says where the mistake is", async () => {
   const rules = [RULE, { ...RULE, ports: [70000] }];
   await assert.rejects(
     record(() => new Firewall("firewall", { site: testSite, network: "main", rules })),
     (error) => {
       assert.ok(error instanceof Error && "errors" in error);
       assert.deepEqual(error.errors, [
-        { propertyPath: "rules[1].ports", reason: "70000 is not a port" },
-        { propertyPath: "rules[1].name", reason: "metrics is taken by another rule" },
+        {
+          propertyPath: "rules[1].ports",
+          reason: "has 70000: a port must be a whole number from 1 to 65535",
+        },
+        { propertyPath: "rules[1].name", reason: "is metrics, which is the name of another rule" },
       ]);
+      assert.match(error.message, /^firewall "firewall" cannot be created:\n {2}rules\[1\]\.ports has 70000/);
       return true;
     },
   );
@@ -83,30 +87,32 @@ test("mistakes in a rule", () => {
   );
   assert.deepEqual(problems({}), []);
   assert.deepEqual(problems({ name: "Metrics" }), [
-    "rules[0].name: odin-test-Metrics is not a name in the cloud: a-z, 0-9 and -, at most 63 characters",
+    "rules[0].name: makes the name odin-test-Metrics in the cloud: allowed are a-z, 0-9 and -, at most 63 characters",
   ]);
   assert.match(String(problems({ name: "m".repeat(54) })), /at most 63/);
-  assert.match(String(problems({ why: "metrics" })), /^rules\[0\].why: says nothing/);
+  assert.match(String(problems({ why: "metrics" })), /^rules\[0\].why: gives no reason/);
   assert.match(String(problems({ ports: [] })), /^rules\[0\].ports: is empty/);
   assert.match(
     String(problems({ fromRanges: ["10.0.0.0/8"] })),
-    /exactly one of fromRanges and fromAccounts/,
+    /^rules\[0\].fromRanges: or fromAccounts must be set, and not both/,
   );
   assert.match(String(problems({ fromAccounts: [] })), /^rules\[0\].fromAccounts: is empty/);
-  assert.match(String(problems({ fromAccounts: accounts })), /has 11 accounts, Google takes 10/);
+  assert.match(String(problems({ fromAccounts: accounts })), /has 11 accounts: Google allows 10/);
   assert.deepEqual(problems({ fromAccounts: accounts.slice(1) }), []);
   assert.match(String(problems({ to: [] })), /^rules\[0\].to: is empty/);
-  assert.match(String(problems({ to: ["gateway"] })), /gateway is not the e-mail/);
-  assert.match(String(problems({ to: [`serviceAccount:${accounts[0]}`] })), /is not the e-mail/);
+  assert.match(String(problems({ to: ["gateway"] })), /has gateway: it must be the e-mail/);
+  assert.match(String(problems({ to: [`serviceAccount:${accounts[0]}`] })), /must be the e-mail/);
 });
 
 test("only the port of clients is open to everyone", () => {
-  const of = (rule: FirewallRule) => firewallProblems([rule], "odin-test").map(({ reason }) => reason);
+  const of = (rule: FirewallRule) => firewallMistakes([rule], "odin-test").map(({ reason }) => reason);
   assert.deepEqual(of(withRanges(["0.0.0.0/0"], [3004])), []);
   assert.deepEqual(of(withRanges(["0.0.0.0/0"], [3004, 3002])), [
-    "0.0.0.0/0 may reach only 3004, the port of clients",
+    "has 0.0.0.0/0: everyone may reach only 3004, the port of clients",
   ]);
-  assert.deepEqual(of(withRanges(["everyone"])), ["everyone is not a range, for example 10.10.0.0/20"]);
+  assert.deepEqual(of(withRanges(["everyone"])), [
+    "has everyone: it must be a range, for example 10.10.0.0/20",
+  ]);
   assert.deepEqual(of(withRanges([])), ["is empty"]);
 });
 

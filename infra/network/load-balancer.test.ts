@@ -37,7 +37,7 @@ test("a static address whose packets for the clients' port go to the gateways", 
   result.address.apply((address) => assert.equal(address, "203.0.113.10"));
 });
 
-test("connections stay where they are, also on an unhealthy gateway", async () => {
+test("connections stay on their gateway, even on an unhealthy one", async () => {
   const { one } = await balancer();
   assert.deepEqual(one("gcp:compute/regionBackendService:RegionBackendService").inputs, {
     project: "test-project",

@@ -5,8 +5,9 @@ import { roleLabels, type Site } from "../site.ts";
 import { connectionDrainingSeconds } from "./draining.ts";
 
 /**
- * How both load balancers ask a gateway whether it wants new connections. Two failures, 10 s: a leaving gateway waits a quarter of its
- * drain before it sends the first client away, and by then nobody must be led to it again.
+ * Health check with which both load balancers ask a gateway whether it accepts new connections. Two failures,
+ * 10 s, take a gateway out of the rotation. A leaving gateway waits for a quarter of its drain before it
+ * sends the first client away: by then no load balancer may send a client to this gateway again.
  */
 export const READINESS = {
   checkIntervalSec: 5,
@@ -26,14 +27,15 @@ export interface LoadBalancerArgs {
 }
 
 /**
- * The entrance for `ws://`: a static address whose packets for port 3004 go to the gateways as they are, with the client's address. A
- * gateway that is not healthy keeps its connections and gets no new ones. The load balancer forgets a connection that is silent for
- * 60 s, which cannot be changed: the gateways' pings keep it.
+ * The entrance for `ws://`: a static address. Packets to its port 3004 reach the gateways unchanged, with the
+ * client's address. A gateway that is not healthy keeps its connections and gets no new ones. The load
+ * balancer forgets a connection that is silent for 60 s, a time that cannot be changed; the gateways' pings
+ * prevent the silence.
  */
 export class LoadBalancer extends pulumi.ComponentResource {
   /** IPv4 address. */
   readonly address: pulumi.Output<string>;
-  /** `projects/P/regions/R/backendServices/N`, which knows the gateways' health. */
+  /** `projects/P/regions/R/backendServices/N`; the Compute API reports the gateways' health for it. */
   readonly backendService: pulumi.Output<string>;
 
   /** @param name the load balancer's role in logical names */
@@ -75,13 +77,15 @@ export class LoadBalancer extends pulumi.ComponentResource {
         healthChecks: healthCheck.id,
         sessionAffinity: "CLIENT_IP",
         connectionTrackingPolicy: {
-          trackingMode: "PER_CONNECTION", // with PER_SESSION a failing health check would cut live connections
-          connectionPersistenceOnUnhealthyBackends: "DEFAULT_FOR_PROTOCOL", // TCP: they persist
-          // idleTimeoutSec and enableStrongAffinity are not offered for external load balancers, whatever the schema says
+          trackingMode: "PER_CONNECTION", // with PER_SESSION a failing health check would cut connections
+          connectionPersistenceOnUnhealthyBackends: "DEFAULT_FOR_PROTOCOL", // TCP connections persist
+          // External load balancers do not support idleTimeoutSec and enableStrongAffinity, although the
+          // schema has them.
         },
         connectionDrainingTimeoutSec: connectionDrainingSeconds(drainSeconds),
-        backends: [{ group: instanceGroup, balancingMode: "CONNECTION" }], // the only mode; it takes no capacity
-        // No log of flows: the gateways count and log every connection themselves.
+        // CONNECTION is the only mode that a passthrough load balancer supports, and has no capacity.
+        backends: [{ group: instanceGroup, balancingMode: "CONNECTION" }],
+        // No log of flows, because the gateways count and log every connection themselves.
       },
       { parent: this },
     );

@@ -3,13 +3,13 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { record } from "../offline/offline.ts";
 import { Machine, testSite } from "../offline/site.fixture.ts";
-import { Network, type NetworkArgs, networkProblems } from "./network.ts";
+import { Network, type NetworkArgs, networkMistakes } from "./network.ts";
 
 const build = (args: Partial<NetworkArgs> = {}) =>
   record(() => new Network("main", { site: testSite, cidr: "10.10.0.0/20", ...args }));
 
-const problems = (args: Partial<NetworkArgs>) =>
-  networkProblems({ site: testSite, cidr: "10.10.0.0/20", ...args }).map(({ propertyPath }) => propertyPath);
+const wrong = (args: Partial<NetworkArgs>) =>
+  networkMistakes({ site: testSite, cidr: "10.10.0.0/20", ...args }).map(({ propertyPath }) => propertyPath);
 
 test("a network with one subnet that reaches Google's services without an address", async () => {
   const { one, resources } = await build();
@@ -38,7 +38,7 @@ test("a network with one subnet that reaches Google's services without an addres
   );
 });
 
-test("a NAT that logs what it could not carry", async () => {
+test("a NAT that logs its errors", async () => {
   const { one } = await build();
   assert.deepEqual(one("gcp:compute/routerNat:RouterNat").inputs, {
     name: "odin-test-main",
@@ -52,14 +52,14 @@ test("a NAT that logs what it could not carry", async () => {
   });
 });
 
-test("dynamic ports where a minimum is asked for", async () => {
+test("dynamic ports with natMinPortsPerVm", async () => {
   const { inputs } = (await build({ natMinPortsPerVm: 1024 })).one("gcp:compute/routerNat:RouterNat");
   assert.equal(inputs.enableDynamicPortAllocation, true);
   assert.equal(inputs.minPortsPerVm, 1024);
   assert.equal(inputs.enableEndpointIndependentMapping, false);
 });
 
-test("what takes the subnet waits for the NAT", async () => {
+test("a resource that uses the subnet waits for the NAT", async () => {
   const { one } = await record(() => {
     const { subnetId } = new Network("main", { site: testSite, cidr: "10.10.0.0/20" });
     new Machine("machine", { subnetId });
@@ -72,23 +72,27 @@ test("what takes the subnet waits for the NAT", async () => {
   assert.ok(machine.dependencies.includes(one("gcp:compute/routerNat:RouterNat").urn));
 });
 
-test("mistakes are told together, each with its place", async () => {
+test("all mistakes are reported together, each with its path", async () => {
   await assert.rejects(build({ cidr: "10.10.0.1/20", natMinPortsPerVm: 1000 }), (error) => {
     assert.ok(error instanceof Error && "errors" in error);
     assert.deepEqual(error.errors, [
-      { propertyPath: "cidr", reason: "10.10.0.1/20: not the first address of its range" },
+      {
+        propertyPath: "cidr",
+        reason: "is 10.10.0.1/20: it must begin with the first address of the range",
+      },
       {
         propertyPath: "natMinPortsPerVm",
-        reason: "1000 is not a power of two from 32 to 32768, for example 1024",
+        reason: "is 1000: it must be a power of two from 32 to 32768, for example 1024",
       },
     ]);
+    assert.match(error.message, /^network "main" cannot be created:\n {2}cidr is 10\.10\.0\.1\/20: /);
     return true;
   });
 });
 
-test("ranges", () => {
+test("private ranges from /16 to /28 outside of Docker's own network", () => {
   for (const cidr of ["10.0.0.0/16", "10.10.0.0/20", "172.16.0.0/16", "172.18.4.0/24", "192.168.1.16/28"]) {
-    assert.deepEqual(problems({ cidr }), [], cidr);
+    assert.deepEqual(wrong({ cidr }), [], cidr);
   }
   for (const cidr of [
     "10.0.0.0",
@@ -99,18 +103,18 @@ test("ranges", () => {
     "172.17.0.0/20",
     "::/64",
   ]) {
-    assert.deepEqual(problems({ cidr }), ["cidr"], cidr);
+    assert.deepEqual(wrong({ cidr }), ["cidr"], cidr);
   }
 });
 
 test("minimum ports are the powers of two from 32 to 32768 and nothing else", () => {
   const powers = Array.from({ length: 11 }, (_, index) => 32 * 2 ** index);
-  for (const ports of powers) assert.deepEqual(problems({ natMinPortsPerVm: ports }), [], String(ports));
+  for (const ports of powers) assert.deepEqual(wrong({ natMinPortsPerVm: ports }), [], String(ports));
   for (const ports of [0, 16, 33, 65536])
-    assert.deepEqual(problems({ natMinPortsPerVm: ports }), ["natMinPortsPerVm"]);
+    assert.deepEqual(wrong({ natMinPortsPerVm: ports }), ["natMinPortsPerVm"]);
   fc.assert(
     fc.property(fc.oneof(fc.integer(), fc.double()), (ports) => {
-      assert.equal(problems({ natMinPortsPerVm: ports }).length, powers.includes(ports) ? 0 : 1);
+      assert.equal(wrong({ natMinPortsPerVm: ports }).length, powers.includes(ports) ? 0 : 1);
     }),
   );
 });

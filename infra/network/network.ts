@@ -1,30 +1,40 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
+import { type Mistake, refuse } from "../argument-mistakes.ts";
 import type { Site } from "../site.ts";
 
 /** Arguments of {@link Network}. */
 export interface NetworkArgs {
   site: Site;
-  /** Range of the subnet, private and clear of Docker's 172.17.0.0/16, for example `10.10.0.0/20`. It can grow in place, never shrink. */
+  /**
+   * Range of the subnet, for example `10.10.0.0/20`: private, and outside of Docker's 172.17.0.0/16. The
+   * range can grow in place and can never shrink.
+   */
   cidr: string;
   /**
-   * Ports that each VM has of the NAT's address at least, a power of two from 32 to 32768; more come when it needs them, up to
-   * 65536. Default: 64 each and no more, enough where the traffic goes to Google's own services, which need no NAT.
+   * Fewest ports of the NAT's address that each VM has, a power of two from 32 to 32768. A VM that needs more
+   * gets more, up to 65536. Default: each VM has 64 ports and never more, which is enough because traffic to
+   * Google's own services uses no NAT.
    */
-  natMinPortsPerVm?: number;
+  natMinPortsPerVm?: number | undefined;
 }
 
-/** A network of our own: one subnet, and a NAT as the only way out. Nothing may come in until a firewall rule says so. */
+/**
+ * A network with one subnet, and a NAT as the only way out. Nothing may come in until a firewall rule allows
+ * it.
+ */
 export class Network extends pulumi.ComponentResource {
   readonly id: pulumi.Output<string>;
-  /** Known as soon as the NAT stands too: a VM that starts in the subnet finds its way out. */
+  /**
+   * Known when the NAT exists too, so that a VM that starts in the subnet can connect to the internet at
+   * once.
+   */
   readonly subnetId: pulumi.Output<string>;
 
   /** @throws InputPropertiesError with every mistake in the arguments */
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Network", name, {}, opts);
-    const errors = networkProblems(args);
-    if (errors.length > 0) throw new pulumi.InputPropertiesError({ message: `${name} network`, errors });
+    refuse(`network "${name}"`, networkMistakes(args));
     const { site, cidr, natMinPortsPerVm } = args;
     const { project, region } = site;
     const network = new gcp.compute.Network(
@@ -33,9 +43,9 @@ export class Network extends pulumi.ComponentResource {
         name: `${site.prefix}-${name}`,
         project,
         description: `${site.prefix}: gateways and what they need`,
-        autoCreateSubnetworks: false, // a subnet in each region of the world otherwise
+        autoCreateSubnetworks: false, // otherwise Google creates a subnet in each region
         routingMode: "REGIONAL",
-        // The default MTU of 1460 stays: clients come over the internet, where larger packets would only be cut.
+        // The MTU stays at its default of 1460, because the internet would split larger packets of clients.
       },
       { parent: this },
     );
@@ -48,9 +58,10 @@ export class Network extends pulumi.ComponentResource {
         network: network.id,
         description: `${site.prefix}: all machines`,
         ipCidrRange: cidr,
-        privateIpGoogleAccess: true, // images, secrets, metrics and buckets without NAT
-        // No flow logs: each of 50,000 clients would write a line every few seconds, the dearest log of all, and what they tell (who,
-        // when, how much) is in the gateways' own metrics and logs. Google turns them on for an hour when a case needs it.
+        privateIpGoogleAccess: true, // images, secrets, metrics and buckets are reached without the NAT
+        // No flow logs: each of 50,000 clients would write a line every few seconds, which would be the most
+        // expensive of all logs. The gateways' own metrics and logs already say who connected, when, and how
+        // much was sent. To study one case, switch flow logs on for an hour in the console.
       },
       { parent: this },
     );
@@ -74,8 +85,8 @@ export class Network extends pulumi.ComponentResource {
         router: router.name,
         natIpAllocateOption: "AUTO_ONLY",
         sourceSubnetworkIpRangesToNat: "ALL_SUBNETWORKS_ALL_PRIMARY_IP_RANGES",
-        // Said aloud: it excludes dynamic ports, refuses connections that the other mapping has ports for, and only calls between
-        // peers need it.
+        // Explicitly off: endpoint-independent mapping excludes dynamic ports and runs out of ports sooner,
+        // and only connections between peers need it.
         enableEndpointIndependentMapping: false,
         ...(natMinPortsPerVm === undefined
           ? {}
@@ -85,35 +96,39 @@ export class Network extends pulumi.ComponentResource {
       { parent: this },
     );
     this.id = network.id;
-    // The NAT's own input `router`, not its id: known in previews, so that a new NAT does not make every VM look changed.
+    // Waits for the NAT by its input `router` and not by its id, because the input is known in previews:
+    // otherwise a new NAT would make every VM look changed.
     this.subnetId = pulumi.all([subnet.id, nat.router]).apply(([id]) => id);
     this.registerOutputs({ id: this.id, subnetId: this.subnetId });
   }
 }
 
-/** Every mistake in the arguments, each with its path. */
-export function networkProblems({ cidr, natMinPortsPerVm: ports }: NetworkArgs) {
-  const problems: pulumi.InputPropertyErrorDetails[] = [];
-  const cidrProblem = problemOfCidr(cidr);
-  if (cidrProblem) problems.push({ propertyPath: "cidr", reason: `${cidr}: ${cidrProblem}` });
+/** Every mistake in the arguments. */
+export function networkMistakes({ cidr, natMinPortsPerVm: ports }: NetworkArgs): Mistake[] {
+  const mistakes: Mistake[] = [];
+  const allowed = cidrMistake(cidr);
+  if (allowed) mistakes.push({ propertyPath: "cidr", reason: `is ${cidr}: ${allowed}` });
   if (ports !== undefined && !(Number.isInteger(Math.log2(ports)) && ports >= 32 && ports <= 32768)) {
-    problems.push({
+    mistakes.push({
       propertyPath: "natMinPortsPerVm",
-      reason: `${ports} is not a power of two from 32 to 32768, for example 1024`,
+      reason: `is ${ports}: it must be a power of two from 32 to 32768, for example 1024`,
     });
   }
-  return problems;
+  return mistakes;
 }
 
-function problemOfCidr(cidr: string): string | undefined {
+/** What a range must be and is not; undefined for a range that is allowed. */
+function cidrMistake(cidr: string): string | undefined {
   const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(cidr)?.slice(1).map(Number);
   const [a = 256, b = 256, c = 256, d = 256, bits = 33] = octets ?? [];
-  if (Math.max(a, b, c, d) > 255) return "not a range of IPv4 addresses, for example 10.10.0.0/20";
-  if (bits < 16 || bits > 28) return "not from /16 to /28: Google takes four addresses of each, VMs the rest";
+  if (Math.max(a, b, c, d) > 255) return "it must be a range of IPv4 addresses, for example 10.10.0.0/20";
+  if (bits < 16 || bits > 28)
+    return "its size must be from /16 to /28, because Google reserves four addresses of each range";
   const address = a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d;
-  if (address % 2 ** (32 - bits) !== 0) return "not the first address of its range";
+  if (address % 2 ** (32 - bits) !== 0) return "it must begin with the first address of the range";
   const isPrivate = a === 10 || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168);
-  if (!isPrivate) return "not private: take one of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16";
-  if (a === 172 && b === 17) return "taken on every VM by Docker's own network, 172.17.0.0/16";
+  if (!isPrivate) return "it must be private: inside of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16";
+  if (a === 172 && b === 17)
+    return "it must not overlap 172.17.0.0/16, which is Docker's own network on every VM";
   return undefined;
 }

@@ -36,7 +36,7 @@ test("the backend service keeps WebSockets for a day and is limited", async () =
     timeoutSec: 86_400,
     connectionDrainingTimeoutSec: 120,
     backends: [{ group: GROUP, balancingMode: "RATE", maxRatePerInstance: 1000 }],
-    logConfig: { enable: false }, // it would have the clients' tokens
+    logConfig: { enable: false }, // a log would contain the clients' tokens
   });
 });
 
@@ -64,7 +64,7 @@ test("both backend services drain for the same time and can share the group", as
   assert.deepEqual(checks[0], checks[1]);
 });
 
-test("an address that connects too often gets 429, all others get in", async () => {
+test("an address that connects too often gets a 429, and all others are admitted", async () => {
   const { inputs } = (await entrance()).one("gcp:compute/securityPolicy:SecurityPolicy");
   assert.equal(inputs.type, "CLOUD_ARMOR");
   assert.deepEqual(inputs.labels, LABELS);
@@ -116,7 +116,7 @@ test("TLS from the address to the gateways", async () => {
   );
 });
 
-test("without a zone the records are told, not entered", async () => {
+test("without a DNS zone the records are outputs only", async () => {
   const { all, result } = await entrance();
   assert.deepEqual(all("gcp:dns/recordSet:RecordSet"), []);
   const records = await new Promise((resolve) => result.dnsRecords.apply(resolve));
@@ -126,7 +126,7 @@ test("without a zone the records are told, not entered", async () => {
   ]);
 });
 
-test("with a zone the records are entered", async () => {
+test("with a DNS zone the records are created", async () => {
   const { all } = await entrance({ dnsZone: "example-com" });
   const common = { project: "test-project", managedZone: "example-com", ttl: 300 };
   assert.deepEqual(
@@ -143,7 +143,7 @@ test("with a zone the records are entered", async () => {
   );
 });
 
-test("mistakes are named together", async () => {
+test("all mistakes are reported together", async () => {
   for (const domain of [
     "*.example.com",
     "live.example.com.",

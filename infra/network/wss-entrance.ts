@@ -12,33 +12,44 @@ export interface WssEntranceArgs {
   site: Site;
   /** Host name that clients use, for example `live.example.com`; without a dot at its end, not a wildcard. */
   domain: string;
-  /** Name of a Cloud DNS managed zone of the site's project that holds the domain. Default: none, someone enters `dnsRecords` elsewhere. */
-  dnsZone?: string;
+  /**
+   * Name of a Cloud DNS managed zone of the site's project that holds the domain. Default: none, and a person
+   * enters `dnsRecords` where the domain is managed.
+   */
+  dnsZone?: string | undefined;
   /** Global IPv4 address that clients connect to, see `WssAddress`. */
   address: pulumi.Input<string>;
-  /** URL of the gateways' instance group, which must name its clients' port `ws`. */
+  /** URL of the gateways' instance group, in which the port of clients must have the name `ws`. */
   instanceGroup: pulumi.Input<string>;
   /** How long a gateway takes to send its clients away, in seconds. */
   drainSeconds: number;
-  /** Requests of one address in a minute, from 1; more are answered with 429. A whole office may share an address. */
+  /**
+   * Requests that one address may make in a minute, at least 1; the rest get a 429. A whole office may share
+   * an address.
+   */
   connectsPerMinutePerAddress: number;
 }
 
-const HOST = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
-const DAY = 86_400; // seconds: no WebSocket lives longer behind this load balancer
-const NEVER_REACHED = 1000; // requests per second of one gateway
+/** Host names in lower case with at least one dot, for example `live.example.com`; no wildcards. */
+export const HOST_NAME = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
+const DAY = 86_400; // s; the load balancer closes each WebSocket after this time
+const NEVER_REACHED = 1000; // requests a second to one gateway
 const LAST_PRIORITY = 2_147_483_647;
-const RECORD_SECONDS = 300;
+const RECORD_SECONDS = 300; // TTL of the DNS records
 
 /**
  * The entrance for `wss://DOMAIN/ws`: a global external Application Load Balancer.
  *
- * The gateways see connections from Google's proxies (35.191.0.0/16 and 130.211.0.0/22) and the client only in X-Forwarded-For, which
- * ends with `CLIENT,ADDRESS`: the last one is this entrance's own. WS_TRUSTED_PROXIES must have these ranges and the address, or all
- * clients count as a few or as one, and the firewall must let the ranges in.
+ * The gateways see connections from Google's proxies (35.191.0.0/16 and 130.211.0.0/22). The client's address
+ * is in X-Forwarded-For only, which ends with `CLIENT,ADDRESS`, where ADDRESS is the address of this
+ * entrance. WS_TRUSTED_PROXIES must contain the ranges and the address, because otherwise a gateway counts
+ * all clients as one or a few. The firewall must admit the ranges.
  */
 export class WssEntrance extends pulumi.ComponentResource {
-  /** What must be in DNS: first the domain's address, then what proves to Google that the domain is ours. */
+  /**
+   * Records that DNS must have: first the domain's address, then the proof for Google that the domain is
+   * ours.
+   */
   readonly dnsRecords: pulumi.Output<DnsRecord[]>;
 
   /**
@@ -84,21 +95,24 @@ export class WssEntrance extends pulumi.ComponentResource {
         portName: CLIENT_PORT_NAME,
         healthChecks: healthCheck.id,
         sessionAffinity: "CLIENT_IP",
-        localityLbPolicy: "MAGLEV", // affinity needs a policy that hashes
-        timeoutSec: DAY, // an idle WebSocket is closed after this time
+        localityLbPolicy: "MAGLEV", // session affinity needs a policy that hashes
+        timeoutSec: DAY,
         connectionDrainingTimeoutSec: connectionDrainingSeconds(args.drainSeconds),
-        // The group is also behind the passthrough load balancer in mode CONNECTION, which goes with RATE and not with UTILIZATION.
-        // Source: cloud.google.com/load-balancing/docs/backend-service, restrictions for instance groups.
-        // RATE wants a rate, for a regional group one per instance. With one group it decides nothing.
+        // The passthrough load balancer uses the same group in mode CONNECTION, which can be combined with
+        // RATE and not with UTILIZATION. Source: cloud.google.com/load-balancing/docs/backend-service,
+        // restrictions for instance groups. RATE needs a rate, for a regional group one for each instance.
+        // With a single group the rate has no effect.
         backends: [{ group: args.instanceGroup, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }],
         securityPolicy: policy.id,
-        logConfig: { enable: false }, // a request's URL has the client's token in it; gateways count and log every connect
+        // A log would contain the clients' tokens, which are part of the requests' URLs.
+        logConfig: { enable: false },
       },
       child,
     );
     const urlMap = new gcp.compute.URLMap(
       `${name}-urls`,
-      // Every path: the gateway answers all but its own with 404, and its other endpoints are on a port that is not behind this.
+      // Every path: the gateway itself answers unknown paths with 404, and its operations port has no load
+      // balancer.
       { ...common, description: "everything to the gateways", defaultService: service.id },
       child,
     );
@@ -154,7 +168,10 @@ export class WssEntrance extends pulumi.ComponentResource {
   }
 }
 
-/** Throttles each address and lets everybody in. Only the request that opens a WebSocket counts, not its messages. */
+/**
+ * Admits everyone, and limits each address. Only the request that opens a WebSocket counts, and not its
+ * messages.
+ */
 function rules(connectsPerMinute: number): gcp.types.input.compute.SecurityPolicyRule[] {
   const everyone = { versionedExpr: "SRC_IPS_V1", config: { srcIpRanges: ["*"] } };
   return [
@@ -176,7 +193,7 @@ function rules(connectsPerMinute: number): gcp.types.input.compute.SecurityPolic
 
 function mistakes({ domain, connectsPerMinutePerAddress }: WssEntranceArgs): Mistake[] {
   const found: Mistake[] = [];
-  if (!HOST.test(domain))
+  if (!HOST_NAME.test(domain))
     found.push({
       propertyPath: "domain",
       reason: `is ${domain}: it must be a host name in lower case, for example live.example.com`,
@@ -184,7 +201,7 @@ function mistakes({ domain, connectsPerMinutePerAddress }: WssEntranceArgs): Mis
   if (!Number.isInteger(connectsPerMinutePerAddress) || connectsPerMinutePerAddress < 1)
     found.push({
       propertyPath: "connectsPerMinutePerAddress",
-      reason: `is ${connectsPerMinutePerAddress}: it must be a whole number from 1`,
+      reason: `is ${connectsPerMinutePerAddress}: it must be a whole number, at least 1`,
     });
   return found;
 }

@@ -4,12 +4,12 @@ import { type Cost, monthly, PRICES } from "./prices.ts";
 
 const dollars = ({ usd }: Cost) => (usd === undefined ? undefined : Math.round(usd * 100) / 100);
 
-test("every price says what it is for, when it was seen and where", () => {
+test("every price has an item, a date and a source", () => {
   for (const [key, { sku, unit, usd, checked, source, verified }] of Object.entries(PRICES)) {
     assert.ok(sku !== "" && unit !== "" && source !== "", key);
     assert.ok(usd >= 0 && usd < 100, key);
     assert.match(checked, /^(20\d\d-\d\d-\d\d|undated)$/, key);
-    // What has no date, or one of years ago, is not verified.
+    // A price without a date, or with a date of years ago, is not verified.
     assert.ok(!verified || checked >= "2026-", key);
     if (checked === "undated") assert.equal(verified, false, key);
   }
@@ -35,7 +35,7 @@ describe("months as the price lists give them", () => {
       assert.equal(monthly.disks(name, 10).usd, undefined, name);
   });
 
-  test("spot VMs cost what others cost, and the note says so", () => {
+  test("spot VMs have the price of other VMs, and a note says so", () => {
     assert.equal(dollars(monthly.vms("e2-standard-2", 1, true)), 48.92);
     assert.match(monthly.vms("e2-standard-2", 1, true).note ?? "", /on demand/);
     assert.equal(monthly.vms("e2-standard-2", 1).note, undefined);
@@ -74,7 +74,7 @@ describe("months as the price lists give them", () => {
     assert.equal(dollars(monthly.uptimeChecks(1_500_000)), 150);
   });
 
-  test("the small things", () => {
+  test("small items", () => {
     assert.equal(dollars(monthly.disks("pd-balanced", 20, 2)), 4);
     assert.equal(dollars(monthly.snapshots(60)), 3);
     assert.equal(dollars(monthly.armor(1, 2)), 7);

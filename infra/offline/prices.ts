@@ -1,8 +1,8 @@
 /** A list price in US dollars. */
 export interface Price {
-  /** What is paid for. */
+  /** Name of the item that is billed. */
   sku: string;
-  /** One of it, for example `hour` or `GiB-month`. */
+  /** Unit that the price is for, for example `hour` or `GiB-month`. */
   unit: string;
   usd: number;
   /** Day on which the source showed this price (ISO), or `undated`. */
@@ -16,13 +16,14 @@ export interface Price {
 export interface Cost {
   /** For example `2 × e2-standard-2`. */
   item: string;
-  /** US dollars a month; undefined when the table has no price: then `note` says what is missing. */
+  /** US dollars a month; undefined when the table has no price. `note` then says which price is missing. */
   usd: number | undefined;
   prices: Price[];
   note?: string;
 }
 
-const HOURS = 730; // in a month of Google's price list
+/** Hours of a month in Google's price list. */
+export const HOURS_A_MONTH = 730;
 
 const GCE = "cloud.google.com/compute/vm-instance-pricing";
 const DISKS = "cloud.google.com/compute/disks-image-pricing";
@@ -40,7 +41,10 @@ function price(
   return { sku, unit, usd, checked, source, verified };
 }
 
-/** List prices of us-central1, on demand, without discounts, taxes and free trials. Everything that is charged for looks its price up here. */
+/**
+ * List prices of us-central1, on demand, without discounts, taxes and free trials. All costs are computed
+ * from this table.
+ */
 export const PRICES = {
   "e2-small": price("VM e2-small", "hour", 0.016752855, "2026-09-12", GCE),
   "e2-standard-2": price("VM e2-standard-2", "hour", 0.06701142, "2026-09-12", GCE),
@@ -128,7 +132,7 @@ export const PRICES = {
 } satisfies Record<string, Price>;
 
 const FREE_UPTIME_RUNS = 1_000_000; // a month and project
-const NAT_VMS = 32; // the price for each VM is for at most that many
+const NAT_VMS = 32; // most VMs for which the NAT has a price for each VM
 const TIB = 1024; // GiB
 
 /** `2 × what`, or `what` for one. */
@@ -145,9 +149,13 @@ function noPrice(item: string, note: string): Cost {
 
 const tabled = (name: string): Price | undefined => (PRICES as Record<string, Price>)[name];
 
-/** What things cost in a month of 730 hours. What the table has no price for is never counted as 0: its `usd` is undefined. */
+/** What things cost in a month of 730 hours. Without a price in the table `usd` is undefined, and never 0. */
 export const monthly = {
-  /** VMs without their disks. @param spot is priced on demand, since spot prices change daily; the note says so */
+  /**
+   * VMs without their disks.
+   *
+   * @param spot spot VMs have the price of other VMs, because spot prices change daily; the note says so
+   */
   vms(machineType: string, count: number, spot = false): Cost {
     const row =
       /^[a-z]\w*-/.test(machineType) && !machineType.startsWith("pd-") ? tabled(machineType) : undefined;
@@ -156,8 +164,10 @@ export const monthly = {
         times(count, machineType),
         `machine type ${machineType} is not in infra/offline/prices.ts`,
       );
-    const note = spot ? "spot VM at the price on demand: spot is cheaper, and changes daily" : undefined;
-    return cost(times(count, machineType), [[row, HOURS * count]], note);
+    const note = spot
+      ? "spot VM at the price on demand: the spot price is lower, and changes daily"
+      : undefined;
+    return cost(times(count, machineType), [[row, HOURS_A_MONTH * count]], note);
   },
   /** @param type for example `pd-balanced` @param gib size of each */
   disks(type: string, gib: number, count = 1): Cost {
@@ -166,12 +176,15 @@ export const monthly = {
     if (!row) return noPrice(item, `disk type ${type} is not in infra/offline/prices.ts`);
     return cost(item, [[row, gib * count]]);
   },
-  /** @param gib what the snapshots hold together */
+  /** @param gib size of all snapshots together */
   snapshots: (gib: number) => cost(`${gib} GiB of snapshots`, [[PRICES.snapshot, gib]]),
-  /** @param count forwarding rules of one kind, regional or global: the first five of each kind have one price together */
+  /**
+   * @param count forwarding rules of one kind, regional or global: the first five of each kind have one price
+   * together
+   */
   forwardingRules(count: number, kind: "regional" | "global"): Cost {
-    const more: [Price, number][] = count > 5 ? [[PRICES.forwardingRule, HOURS * (count - 5)]] : [];
-    const first: [Price, number][] = count > 0 ? [[PRICES.forwardingRules, HOURS]] : [];
+    const more: [Price, number][] = count > 5 ? [[PRICES.forwardingRule, HOURS_A_MONTH * (count - 5)]] : [];
+    const first: [Price, number][] = count > 0 ? [[PRICES.forwardingRules, HOURS_A_MONTH]] : [];
     return cost(times(count, `${kind} forwarding rule`), [...first, ...more]);
   },
   /** A NAT gateway without its traffic. @param vms behind it @param addresses external ones */
@@ -180,18 +193,18 @@ export const monthly = {
     if (vms > NAT_VMS)
       return noPrice(item, `Cloud NAT for more than ${NAT_VMS} VMs is not in infra/offline/prices.ts`);
     return cost(item, [
-      [PRICES.natVm, HOURS * vms],
-      [PRICES.address, HOURS * addresses],
+      [PRICES.natVm, HOURS_A_MONTH * vms],
+      [PRICES.address, HOURS_A_MONTH * addresses],
     ]);
   },
-  /** An external address. @param usedBy what it belongs to */
+  /** An external address. @param usedBy kind of resource that uses the address */
   address(usedBy: "forwarding rule" | "VM or NAT" | "nothing"): Cost {
     const rows = {
       "forwarding rule": PRICES.balancedAddress,
       "VM or NAT": PRICES.address,
       nothing: PRICES.idleAddress,
     };
-    return cost(`external address, used by ${usedBy}`, [[rows[usedBy], HOURS]]);
+    return cost(`external address, used by ${usedBy}`, [[rows[usedBy], HOURS_A_MONTH]]);
   },
   armor: (policies: number, rules: number) =>
     cost(
@@ -205,13 +218,13 @@ export const monthly = {
   secretVersions: (count: number) =>
     cost(
       times(count, "secret version"),
-      [[PRICES.secretVersion, HOURS * count]],
+      [[PRICES.secretVersion, HOURS_A_MONTH * count]],
       "six are free in a billing account",
     ),
-  dnsZones: (count: number) => cost(times(count, "DNS zone"), [[PRICES.dnsZone, HOURS * count]]),
-  storage: (gib: number) => cost(`${gib} GiB in buckets`, [[PRICES.bucket, HOURS * gib]]),
-  registry: (gib: number) => cost(`${gib} GiB of images`, [[PRICES.registry, HOURS * gib]]),
-  /** @param runs of all uptime checks in a month; a million are free */
+  dnsZones: (count: number) => cost(times(count, "DNS zone"), [[PRICES.dnsZone, HOURS_A_MONTH * count]]),
+  storage: (gib: number) => cost(`${gib} GiB in buckets`, [[PRICES.bucket, HOURS_A_MONTH * gib]]),
+  registry: (gib: number) => cost(`${gib} GiB of images`, [[PRICES.registry, HOURS_A_MONTH * gib]]),
+  /** @param runs number of runs of all uptime checks in a month; a million are free */
   uptimeChecks(runs: number): Cost {
     const charged = Math.max(0, runs - FREE_UPTIME_RUNS);
     const item = `${runs.toLocaleString("en-US")} runs of uptime checks`;

@@ -10,15 +10,15 @@ export interface WatchdogArgs {
   /** Public address of the load balancer for `ws://`. */
   address: pulumi.Input<string>;
   /** Host name of the entrance for `wss://`. Default: no such entrance. */
-  domain?: string;
+  domain?: string | undefined;
   /** URL of the gateways' instance group. */
   instanceGroup: pulumi.Input<string>;
   /** The monitoring VM: its name in the cloud, its zone, and the metric that it writes while it works. */
   monitoring: Watched["monitoring"];
   /** E-mail address that gets all alerts. Default: no mail. */
-  email?: string;
+  email?: string | undefined;
   /** URL that incidents are posted to, with its token if it needs one; secret. Default: none. */
-  webhook?: pulumi.Input<string>;
+  webhook?: pulumi.Input<string> | undefined;
 }
 
 /**

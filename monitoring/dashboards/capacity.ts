@@ -9,7 +9,6 @@ import { choiceVariable, textVariable } from "./variables.ts";
 
 const DAY = 24 * 3600;
 const WEEK = 7 * DAY;
-const HOURS_A_MONTH = 730;
 /** How far ahead the dashboard predicts, seconds. */
 const FORECAST = 4 * WEEK;
 /** A prediction of this many days or more is shown as "not in sight". */
@@ -199,12 +198,12 @@ function peakIn(seconds: number): string {
 }
 
 function costPanels(options: MonitoringOptions) {
-  const { gateway, base } = options.hourlyPrices;
-  const month = (gateways: string) => `(${base} + ${gateways} * ${gateway}) * ${HOURS_A_MONTH}`;
+  const { gateway, base } = options.monthlyPrices;
+  const month = (gateways: string) => `${base} + ${gateways} * ${gateway}`;
   const growth = `${peakIn(FORECAST)} / clamp_min(${RECORD.connectionsPeak}, 1)`;
   // Filled as much as the current fleet; at least one gateway, at most the maximum.
   const projected = `clamp(ceil(${RECORD.gateways} * ${growth}), 1, $max_gateways)`;
-  const prices = `List prices: $${gateway} an hour for a gateway, $${base} for everything else together. Network traffic is not included.`;
+  const prices = `List prices: $${gateway} a month for a gateway, $${base} for everything else together. Network traffic is not included.`;
   const cost = (title: string, description: string, expr: string) =>
     number({
       title,

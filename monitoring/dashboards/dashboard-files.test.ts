@@ -245,10 +245,10 @@ test("there are no panels for parts that the deployment does not have", () => {
 
 test("costs are computed from the given prices", () => {
   const cost = (gateway: number, base: number) =>
-    dashboardQueries(dashboardFiles({ ...SAMPLE, hourlyPrices: { gateway, base } }))
+    dashboardQueries(dashboardFiles({ ...SAMPLE, monthlyPrices: { gateway, base } }))
       .filter(({ where }) => where.startsWith('panel "Largest fleet, per month"'))
       .map(({ expr }) => expr);
-  assert.deepEqual(cost(2, 3), ["(3 + vector(5) * 2) * 730"]);
+  assert.deepEqual(cost(2, 3), ["3 + vector(5) * 2"]);
 });
 
 test("Prometheus keeps metrics longer than the longest period in a query", () => {

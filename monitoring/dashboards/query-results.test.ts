@@ -37,7 +37,6 @@ async function check(step: number, series: Record<string, string>, expected: Exp
 }
 
 const HOUR = 3600;
-const MONTH = 730;
 
 /** Hourly values over a week that change at a constant rate. */
 function week(from: number, perDay: number): string {
@@ -56,10 +55,10 @@ test("growth predicts when the largest fleet is full, and what the fleet will co
     ['panel "Growth per week" A', "capacity", "168h", { "": 7 / 27 }],
     ['panel "Peak and prediction" B', "capacity", "168h", { "": 34_000 / 50_000 }],
     ['panel "Peak and prediction" C', "capacity", "168h", { "": 55_000 / 50_000 }],
-    ['panel "Current fleet, per month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
+    ['panel "Current fleet, per month" A', "capacity", "168h", { "": 70 + 3 * 50 }],
     // 55,000 connections need seven gateways, if three gateways have 27,000; at most five may run
-    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
-    ['panel "Largest fleet, per month" A', "capacity", "168h", { "": (0.1 + 5 * 0.07) * MONTH }],
+    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": 70 + 5 * 50 }],
+    ['panel "Largest fleet, per month" A', "capacity", "168h", { "": 70 + 5 * 50 }],
   ]);
 });
 
@@ -67,7 +66,7 @@ test("a predicted fraction of a gateway costs as much as a whole gateway", { ski
   const series = { [RECORD.connectionsPeak]: week(20_000, 1000), [RECORD.gateways]: week(1, 0) };
   await check(HOUR, series, [
     // 55,000 connections need three gateways, if one gateway has 27,000
-    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": (0.1 + 3 * 0.07) * MONTH }],
+    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": 70 + 3 * 50 }],
   ]);
 });
 
@@ -79,7 +78,7 @@ test("a shrinking fleet never becomes full, and costs at least one gateway", { s
   await check(HOUR, series, [
     ['panel "Days until full" A', "capacity", "168h", { "": 3650 }],
     ['panel "Peak and prediction" C', "capacity", "168h", { "": 0 }],
-    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": (0.1 + 0.07) * MONTH }],
+    ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": 70 + 50 }],
   ]);
 });
 

@@ -11,7 +11,7 @@ export const SAMPLE: MonitoringOptions = {
   lokiUrl: "http://127.0.0.1:3100",
   memoryLimitBytes: 1_000_000_000,
   maxConnections: 10_000,
-  hourlyPrices: { gateway: 0.07, base: 0.1 },
+  monthlyPrices: { gateway: 50, base: 70 },
   receivers: {},
   runbookUrl: "https://example.com/docs/runbook.md",
   grafanaUrl: "http://localhost:3010",

@@ -1,21 +1,19 @@
-/** Reads and checks a stack's configuration: the only file that asks Pulumi for it. */
+/** Reads and checks a stack's configuration. No other file reads the configuration from Pulumi. */
 
 import type { Site } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import { contradictions } from "./contradictions.ts";
-import { KEYS, type Key, SECRET_KEYS } from "./keys.ts";
+import { KEYS, type Key, SECRET_KEYS, type Values } from "./keys.ts";
 import { type Mistake, Rejected } from "./values.ts";
-
-type Values = { [Name in Key]: ReturnType<(typeof KEYS)[Name]> };
 
 /** A stack's configuration, complete and without contradictions. */
 export interface StackConfig extends Values {
   site: Site;
-  /** Host name, port and credentials are elsewhere: this is how the stack is called, for example `prod`. */
+  /** The stack's name, for example `prod`. */
   stack: string;
 }
 
-/** Everything that a stack is told. */
+/** A stack's configuration as Pulumi passes it to the program. */
 export interface RawConfig {
   /** The project's keys without their namespace, as text; lists and maps as JSON. */
   values: Record<string, string>;
@@ -25,15 +23,21 @@ export interface RawConfig {
   region: string | undefined;
 }
 
-/** The longest stack name: service account ids have 30 characters, of which the prefix and the role take their part. */
+/**
+ * Names of stacks. They have at most 13 characters, because `odin-STACK-ROLE` is a service account id of at
+ * most 30.
+ */
 const STACK_NAME = /^[a-z]([a-z0-9-]{0,11}[a-z0-9])?$/;
 
-/** Stacks whose data and addresses are protected and which must be able to lose a zone: `prod`, `prod-eu`. */
+/**
+ * Whether a stack's data and addresses are protected and the stack must survive the loss of a zone: `prod`,
+ * `prod-eu`.
+ */
 export function isProduction(stack: string): boolean {
   return stack === "prod" || stack.startsWith("prod-");
 }
 
-/** All mistakes of a configuration, a line each. */
+/** All mistakes of a configuration. The message has one line for each mistake. */
 export class ConfigError extends pulumi.RunError {
   readonly mistakes: readonly Mistake[];
 
@@ -55,7 +59,7 @@ export function parseConfig({ values, stack, project, region }: RawConfig): Stac
   const mistakes: Mistake[] = [];
   if (!STACK_NAME.test(stack))
     mistakes.push(
-      `the stack is called ${stack}: at most 13 lower-case letters, digits and dashes, since its name is part of account ids`,
+      `the stack is called ${stack}: allowed are at most 13 lower-case letters, digits and dashes, because the name is part of account ids`,
     );
   if (!project) mistakes.push("gcp:project is missing: pulumi config set gcp:project PROJECT_ID");
   if (!region) mistakes.push("gcp:region is missing: pulumi config set gcp:region us-central1");
@@ -109,22 +113,25 @@ export function readConfig(): StackConfig {
   });
 }
 
-/** ` (did you mean maxInstances?)` for a slip of the pen. */
+/** Suggests a key for a mistyped one: ` (did you mean maxInstances?)`. */
 function similar(key: string): string {
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z]/g, "");
   const written = plain(key);
   const found = Object.keys(KEYS).find((known) => {
     const name = plain(known);
     if (written.length > 3 && (name.startsWith(written) || written.startsWith(name))) return true;
-    return slips(name, written) <= MAX_SLIPS;
+    return editDistance(name, written) <= MAX_TYPOS;
   });
   return found ? ` (did you mean ${found}?)` : "";
 }
 
-const MAX_SLIPS = 2;
+const MAX_TYPOS = 2;
 
-/** Letters that are wrong, missing or too many between two words (Levenshtein's distance). */
-function slips(a: string, b: string): number {
+/**
+ * How many letters have to be changed, added or removed to turn one word into the other (Levenshtein
+ * distance).
+ */
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [line, letter] of [...a].entries()) {
     const next = [line + 1];

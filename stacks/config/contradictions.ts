@@ -1,4 +1,4 @@
-import { maxDrainSeconds } from "@odin-ws/infra";
+import { maxDrainSeconds, orderMistakes, zoneMistakes } from "@odin-ws/infra";
 import {
   ConfigError as GatewayMistakes,
   readConfig as readGatewaySettings,
@@ -6,12 +6,13 @@ import {
 } from "@odin-ws/server/config";
 import { SETTINGS } from "@odin-ws/server/settings";
 import { gatewayMemory, RESERVED_BYTES } from "./gateway-memory.ts";
-import type { KEYS, Key } from "./keys.ts";
+import type { Values } from "./keys.ts";
 import type { Mistake } from "./values.ts";
 
-type Values = { [Name in Key]: ReturnType<(typeof KEYS)[Name]> };
-
-/** Settings of the gateway that follow from the rest of the deployment, and where they are set instead. */
+/**
+ * Settings of the gateway that follow from the rest of the deployment, with the reason or the key to use
+ * instead.
+ */
 const SET_ELSEWHERE: Record<string, string> = {
   WS_PORT: "the load balancer's port is fixed",
   WS_PATH: "clients and checks use /ws",
@@ -19,19 +20,22 @@ const SET_ELSEWHERE: Record<string, string> = {
   SOURCE: "messages come from NATS",
   NATS_URL: "use nats and natsUrl",
   NATS_CREDS_FILE: "use natsCredentials",
-  JS_REPLICAS: "it follows from nats",
-  JWT_SECRET: "it would be in the clear; use jwtSecret",
+  JS_REPLICAS: "its value follows from nats",
+  JWT_SECRET: "the secret would not be encrypted; use jwtSecret",
   WS_ALLOWED_ORIGINS: "use allowedOrigins",
-  WS_TRUSTED_PROXIES: "it follows from domain",
-  GCP_METRICS: "the autoscaler needs it",
+  WS_TRUSTED_PROXIES: "its value follows from domain",
+  GCP_METRICS: "the autoscaler needs this metric",
   DEMO_PAGE: "the image has no demo page",
 };
 
-/** Seconds: the load balancer forgets a connection after 60 s without a packet of the client, which a ping's answer is. */
+/**
+ * Most seconds between two pings. The load balancer forgets a connection after 60 s without a packet of the
+ * client, and the answer to a ping is such a packet.
+ */
 const MAX_PING = 30;
 
-/** Keys that only a service has a use for, as far as they have no default. */
-const OF_SERVICES = [
+/** Keys without a default that a capacity test does not use. */
+const SERVICE_KEYS = [
   "natsUrl",
   "natsCredentials",
   "jwtSecret",
@@ -43,74 +47,79 @@ const OF_SERVICES = [
   "alertSlack",
 ] as const;
 
-/** What is wrong between keys. Keys that are malformed have been named already and are undefined in `values`. */
+/**
+ * Finds contradictions between keys, and values that other parts of the deployment refuse.
+ *
+ * @param values without keys whose text is malformed, because those are reported already
+ */
 export function contradictions(
   values: Partial<Values>,
   { stack, region, production }: { stack: string; region: string | undefined; production: boolean },
 ): Mistake[] {
   const isCapacityTest = values.kind === "capacity-test";
   return [
-    ...(isCapacityTest ? idleKeys(values) : []),
-    ...zoneMistakes(values, region, production),
+    ...(isCapacityTest ? unusedKeys(values) : []),
+    ...placeMistakes(values, region, production),
     ...sizeMistakes(values, production),
     ...natsMistakes(values),
     ...gatewayMistakes(values),
     ...memoryMistakes(values),
-    ...(isCapacityTest ? openMistakes(values) : authMistakes(values, stack, production)),
+    ...(isCapacityTest ? openAccessMistakes(values) : authMistakes(values, stack, production)),
     ...(values.dnsZone !== undefined && values.kind === "service" && values.domain === undefined
-      ? [`dnsZone is ${values.dnsZone}: it needs domain`]
+      ? [`dnsZone is ${values.dnsZone}: a zone needs the key domain, too`]
       : []),
   ];
 }
 
-function idleKeys(values: Partial<Values>): Mistake[] {
-  return OF_SERVICES.filter((key) => values[key] !== undefined).map(
-    (key) => `${key} is set: a capacity test has no use for it, pulumi config rm ${key}`,
+function unusedKeys(values: Partial<Values>): Mistake[] {
+  return SERVICE_KEYS.filter((key) => values[key] !== undefined).map(
+    (key) => `${key} is set: a capacity test does not use this key, pulumi config rm ${key}`,
   );
 }
 
-/** Its gateway is reached by the load generator alone, which brings no tokens. */
-function openMistakes({ gateway }: Partial<Values>): Mistake[] {
+/**
+ * Only the load generator can reach the gateway of a capacity test, and the load generator sends no tokens.
+ */
+function openAccessMistakes({ gateway }: Partial<Values>): Mistake[] {
   if (gateway === undefined || gateway.AUTH_MODE === "none") return [];
   return [
     `gateway.AUTH_MODE is ${gateway.AUTH_MODE ?? "missing"}: a capacity test needs none, pulumi config set --path gateway.AUTH_MODE none`,
   ];
 }
 
-function zoneMistakes(
+function placeMistakes(
   { zones, nats, kind }: Partial<Values>,
   region: string | undefined,
   production: boolean,
-) {
+): Mistake[] {
   if (zones === undefined) return [];
-  const mistakes: Mistake[] = [];
-  const strange = zones.filter((zone) => region !== undefined && zone.slice(0, -2) !== region);
-  for (const zone of strange) mistakes.push(`zones has ${zone}, which is not a zone of gcp:region ${region}`);
-  if (zones.length === 0)
-    mistakes.push(
-      `zones is empty: at least one zone of ${region ?? "gcp:region"}, pulumi config set --path 'zones[0]' ${region ?? "REGION"}-a`,
-    );
+  const command = zones.length > 0 ? "" : `, pulumi config set --path 'zones[0]' ${region ?? "REGION"}-a`;
+  const mistakes = zoneMistakes(zones, region).map(
+    ({ propertyPath, reason }) => `${propertyPath} ${reason}${command}`,
+  );
   if (kind === "capacity-test") return mistakes;
   if (production && zones.length === 1)
-    mistakes.push(`zones is [${zones}]: prod needs at least two, it must survive the loss of one`);
+    mistakes.push(`zones is [${zones}]: prod needs at least two zones, to survive the loss of one`);
   if (nats === "cluster" && zones.length < 3)
-    mistakes.push(`zones is [${zones}]: nats cluster needs three, one for each server`);
+    mistakes.push(`zones is [${zones}]: nats cluster needs three zones, one for each server`);
   return mistakes;
 }
 
 function sizeMistakes(values: Partial<Values>, production: boolean): Mistake[] {
   const { minInstances, maxInstances, connectionsTarget, gateway, spot } = values;
   const mistakes: Mistake[] = [];
-  if (minInstances !== undefined && maxInstances !== undefined && minInstances > maxInstances)
-    mistakes.push(`minInstances is ${minInstances}: at most maxInstances, which is ${maxInstances}`);
+  if (minInstances !== undefined && maxInstances !== undefined)
+    for (const { propertyPath, reason } of orderMistakes({ minInstances, maxInstances }))
+      mistakes.push(`${propertyPath} ${reason}`);
   if (production && minInstances === 1)
-    mistakes.push("minInstances is 1: prod needs at least 2, one gateway must be able to die");
+    mistakes.push("minInstances is 1: prod needs at least 2, to survive the loss of a gateway");
   const limit = Number(gateway?.WS_MAX_CONNECTIONS ?? SETTINGS.WS_MAX_CONNECTIONS.parse(undefined));
   if (connectionsTarget !== undefined && connectionsTarget > limit)
     mistakes.push(
-      `connectionsTarget is ${connectionsTarget}: at most WS_MAX_CONNECTIONS, which is ${limit}, or the gateways are full before one is added`,
+      `connectionsTarget is ${connectionsTarget}: at most WS_MAX_CONNECTIONS, which is ${limit}, because otherwise all gateways are full before one is added`,
     );
-  if (production && spot) mistakes.push("spot is true: not in prod, whose gateways would be taken away");
+  if (production && spot)
+    mistakes.push("spot is true: not allowed in prod, because Google may stop spot VMs at any time");
   return mistakes;
 }
 
@@ -126,7 +135,10 @@ function natsMistakes(values: Partial<Values>): Mistake[] {
   return [];
 }
 
-/** A limit that the machine cannot hold: the system would end a gateway before it felt full, and no alert would come first. */
+/**
+ * Reports a memory limit that is larger than the machine's memory. The operating system would kill such a
+ * gateway before the gateway refuses connections, and before an alert fires.
+ */
 function memoryMistakes({ machineType, gateway }: Partial<Values>): Mistake[] {
   if (machineType === undefined || gateway === undefined) return [];
   const memory = gatewayMemory(machineType);
@@ -134,17 +146,20 @@ function memoryMistakes({ machineType, gateway }: Partial<Values>): Mistake[] {
   if (limit === undefined)
     return memory === undefined
       ? [
-          `machineType is ${machineType}, whose memory is not known here: set gateway.WS_MEMORY_LIMIT, in bytes, at least ${RESERVED_BYTES} below what its VMs show`,
+          `machineType is ${machineType}, whose memory is not known here: set gateway.WS_MEMORY_LIMIT, in bytes, to at most the memory that a VM of this type shows minus ${RESERVED_BYTES}`,
         ]
       : [];
   return memory !== undefined && Number(limit) > memory
     ? [
-        `gateway.WS_MEMORY_LIMIT is ${limit}: at most ${memory} with machineType ${machineType}, the rest is the system's`,
+        `gateway.WS_MEMORY_LIMIT is ${limit}: at most ${memory} with machineType ${machineType}, because the system needs the rest`,
       ]
     : [];
 }
 
-/** Times that the gateway takes and the cloud does not. Those that the gateway refuses are named by it. */
+/**
+ * Durations that the gateway accepts and Google Cloud does not. The gateway's own check reports durations
+ * that the gateway rejects.
+ */
 function timeMistakes(gateway: Record<string, string>, spot: boolean): Mistake[] {
   const mistakes: Mistake[] = [];
   const seconds = (name: "WS_DRAIN_SECONDS" | "WS_PING_SECONDS") => {
@@ -157,11 +172,11 @@ function timeMistakes(gateway: Record<string, string>, spot: boolean): Mistake[]
   const longest = maxDrainSeconds(spot);
   if (seconds("WS_DRAIN_SECONDS") > longest)
     mistakes.push(
-      `gateway.WS_DRAIN_SECONDS is ${gateway.WS_DRAIN_SECONDS}: at most ${longest}${spot ? " with spot" : ""}, then Google cuts the power`,
+      `gateway.WS_DRAIN_SECONDS is ${gateway.WS_DRAIN_SECONDS}: at most ${longest}${spot ? " with spot" : ""}, because Google cuts the power of a leaving VM soon after that time`,
     );
   if (seconds("WS_PING_SECONDS") > MAX_PING)
     mistakes.push(
-      `gateway.WS_PING_SECONDS is ${gateway.WS_PING_SECONDS}: at most ${MAX_PING}, the load balancer forgets connections that are silent for 60 s`,
+      `gateway.WS_PING_SECONDS is ${gateway.WS_PING_SECONDS}: at most ${MAX_PING}, because the load balancer forgets connections that are silent for 60 s`,
     );
   return mistakes;
 }
@@ -184,7 +199,7 @@ function gatewayMistakes({ gateway, jwtSecret, spot }: Partial<Values>): Mistake
   const key = jwtSecret === undefined ? {} : { JWT_SECRET: jwtSecret };
   mistakes.push(...timeMistakes(gateway, spot ?? false));
   try {
-    // Where NATS is follows from the stack; authentication is judged by authMistakes.
+    // The stack sets NATS_URL. A missing key for tokens is reported by authMistakes.
     readGatewaySettings({ NATS_URL: "tls://nats.invalid:4222", ...standInKey(env, key), ...env, ...key });
   } catch (error) {
     if (!(error instanceof GatewayMistakes)) throw error;
@@ -195,7 +210,10 @@ function gatewayMistakes({ gateway, jwtSecret, spot }: Partial<Values>): Mistake
 
 const KEY_VARIABLES = ["JWT_PUBLIC_KEY", "JWKS_URL"] as const;
 
-/** A key where none is given, so that its absence is told once, by authMistakes. */
+/**
+ * A key for tokens where none is given: authMistakes reports the missing key, and the gateway's check need
+ * not repeat that.
+ */
 function standInKey(env: Record<string, string>, key: object): Record<string, string> {
   const given = Object.keys(key).length > 0 || KEY_VARIABLES.some((variable) => env[variable]);
   return given ? {} : { JWT_SECRET: "stand-in".padEnd(32, "-") };
@@ -205,11 +223,13 @@ function authMistakes(values: Partial<Values>, stack: string, production: boolea
   const { gateway, jwtSecret } = values;
   if (gateway === undefined) return [];
   if (gateway.AUTH_MODE === "none")
-    return production ? ["gateway.AUTH_MODE is none: not in prod, where everybody could connect"] : [];
-  const isMalformed = !("jwtSecret" in values); // named already
+    return production
+      ? ["gateway.AUTH_MODE is none: not allowed in prod, because everyone could connect"]
+      : [];
+  const isMalformed = !("jwtSecret" in values); // reported already
   if (jwtSecret !== undefined || isMalformed || KEY_VARIABLES.some((variable) => gateway[variable]))
     return [];
-  const other = production ? "" : ", or AUTH_MODE: none there";
+  const other = production ? "" : ", or AUTH_MODE: none in gateway";
   return [
     `jwtSecret is missing: the clients' tokens need a key, pulumi config set --secret jwtSecret --stack ${stack} (or JWKS_URL or JWT_PUBLIC_KEY in gateway${other})`,
   ];

@@ -4,16 +4,16 @@ import { test } from "node:test";
 import { gatewayMemory, memoryLimit, RESERVED_BYTES } from "./gateway-memory.ts";
 
 const GIB = 2 ** 30;
-const DEFAULT = 7 * GIB; // the gateway's
+const DEFAULT = 7 * GIB; // WS_MEMORY_LIMIT of the gateway
 
-test("what is reserved is what the start-up script reserves", () => {
+test("RESERVED_BYTES is what the start-up script reserves", () => {
   const script = readFileSync(new URL("../../infra/startup/gateway.sh", import.meta.url), "utf8");
   const [, mib = ""] = /^RESERVED_MEMORY=\$\(\((\d+) \* 1024 \* 1024\)\)$/m.exec(script) ?? [];
   assert.equal(Number(mib) * 2 ** 20, RESERVED_BYTES);
   assert.match(script, new RegExp(`^MEMORY_LIMIT=${DEFAULT} `, "m"));
 });
 
-test("machines of 8 GB and more keep the gateway's default, smaller ones have less than they are sold with", () => {
+test("machines of 8 GB and more keep the gateway's default, and smaller machines get a limit below their memory", () => {
   for (const type of ["e2-standard-2", "n2-standard-2", "e2-standard-4", "n2-highmem-2", "n2-custom-2-16384"])
     assert.deepEqual(memoryLimit(type), {}, type);
   for (const [type, gib] of [
@@ -31,12 +31,12 @@ test("machines of 8 GB and more keep the gateway's default, smaller ones have le
     const bytes = gatewayMemory(type) ?? 0;
     assert.equal(memoryLimit(type).WS_MEMORY_LIMIT, String(bytes), type);
     assert.ok(bytes < gib * GIB - RESERVED_BYTES, type);
-    // What the kernel shows of it is above 95 %; see SHOWN.
+    // A VM shows more than 95 % of its memory; see SHOWN.
     assert.ok(bytes > 0.85 * gib * GIB - RESERVED_BYTES, `${type}: ${bytes}`);
   }
 });
 
-test("of other types nothing is claimed", () => {
+test("an unknown type has no limit", () => {
   for (const type of ["x9-standard-2", "n2-gigantic-2", "t2d-highmem-2", "f1-micro"]) {
     assert.equal(gatewayMemory(type), undefined, type);
     assert.deepEqual(memoryLimit(type), {});

@@ -1,34 +1,36 @@
+import { EXACT_COS_IMAGE, FLEET_RANGES, HOST_NAME } from "@odin-ws/infra";
 import { boolean, choice, environment, integer, list, optional, required } from "./values.ts";
 
-const HOST = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
-
-/** Every key of a stack's configuration and how its text is read. Defaults and descriptions are in Pulumi.yaml. */
+/**
+ * Every key of a stack's configuration, with the function that reads its text. Pulumi.yaml has defaults and
+ * descriptions.
+ */
 export const KEYS = {
   kind: choice("service", "capacity-test"),
   zones: list(/^[a-z]+-[a-z]+\d+-[a-z]$/, "a list of zones, for example [us-central1-a, us-central1-b]"),
-  minInstances: integer(1, 100),
-  maxInstances: integer(1, 100),
-  cpuTarget: integer(10, 90),
-  connectionsTarget: integer(100, 1_000_000),
-  scaleInMinutes: integer(1, 60),
-  // Images and the system are for x86.
+  minInstances: integer(FLEET_RANGES.minInstances),
+  maxInstances: integer(FLEET_RANGES.maxInstances),
+  cpuTarget: integer(FLEET_RANGES.cpuTargetPercent),
+  connectionsTarget: integer(FLEET_RANGES.connectionsTarget),
+  scaleInMinutes: integer(FLEET_RANGES.scaleInMinutes),
+  // Container images and the operating system are built for x86.
   machineType: required(
     /^(?!t2a-|c4a-|n4a-|a4x-)[a-z]\w+-[a-z0-9-]+$/,
     "a machine type of x86, for example e2-standard-2",
   ),
   spot: boolean,
   cosImage: required(
-    /^cos-(stable-|beta-|dev-)?\d+-\d+-\d+-\d+$/,
-    "an exact image of Container-Optimized OS, for example cos-133-19999-44-85: with a family every VM may run another one",
+    EXACT_COS_IMAGE,
+    "an exact image of Container-Optimized OS, for example cos-133-19999-44-85: with a family each VM may run another image",
   ),
   serverImage: optional(
     /^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$/,
-    "an image by digest, …@sha256:…: a tag may be another image tomorrow",
+    "an image by digest, …@sha256:…, because a tag may name another image tomorrow",
   ),
   nats: choice("synadia", "single", "cluster"),
   natsUrl: optional(
     /^(tls:\/\/[^\s@,]+(,tls:\/\/[^\s@,]+)*|nats:\/\/[^\s@,]+(,nats:\/\/[^\s@,]+)*)$/,
-    "tls://HOST:PORT (or nats:// in a closed network), several separated by commas, without user and password (those belong into natsCredentials)",
+    "tls://HOST:PORT (or nats:// in a closed network), several separated by commas, without user and password, which belong into natsCredentials",
   ),
   natsCredentials: optional(
     /-----BEGIN NATS USER JWT-----[\s\S]+-----BEGIN USER NKEY SEED-----/,
@@ -38,7 +40,7 @@ export const KEYS = {
     /^\S([\s\S]*\S)?$/,
     "text that neither begins nor ends with white space, such as the end of a line",
   ),
-  domain: optional(HOST, "a host name, for example live.example.com"),
+  domain: optional(HOST_NAME, "a host name, for example live.example.com"),
   dnsZone: optional(
     /^[a-z][a-z0-9-]{0,62}$/,
     "the name of a Cloud DNS managed zone, for example example-com",
@@ -58,13 +60,16 @@ export const KEYS = {
     /^https:\/\/[^\s/#?]+\/[^\s#]+$/,
     "an https URL without #, for example https://github.com/OWNER/REPOSITORY/blob/main/docs/runbook.md",
   ),
-  monthlyBudget: integer(0, 10_000_000),
+  monthlyBudget: integer({ least: 0, most: 10_000_000 }),
   gateway: environment,
 } as const;
 
 export type Key = keyof typeof KEYS;
 
-/** What must not be shown, and lies encrypted in the stack's file when set with --secret. */
+/** The values of all keys. */
+export type Values = { [Name in Key]: ReturnType<(typeof KEYS)[Name]> };
+
+/** Keys whose values must never be shown. Set with --secret, they are encrypted in the stack's file. */
 export const SECRET_KEYS: readonly Key[] = [
   "natsCredentials",
   "jwtSecret",

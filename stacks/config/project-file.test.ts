@@ -6,7 +6,7 @@ import { readStack, stackNames } from "../preview/stack-config.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
-test("the provider adds no label of its own, in no stack: it would be part of the gateways' template", () => {
+test("the provider adds no label of its own in any stack, because the label would be part of the gateways' template", () => {
   const { config } = parse(readFileSync(`${root}Pulumi.yaml`, "utf8")) as { config: Record<string, unknown> };
   assert.deepEqual(config["gcp:addPulumiAttributionLabel"], { value: false });
   for (const stack of stackNames(root))

@@ -1,15 +1,21 @@
-/** What is wrong with one key: `maxInstances is 1: at least minInstances (2)`. */
+import type { Range } from "@odin-ws/infra";
+
+/** A sentence that says what is wrong with one key: `minInstances is 6: at most maxInstances, which is 5`. */
 export type Mistake = string;
 
-/** Reads one value of the configuration, which Pulumi keeps as text; throws a Rejected that says what is allowed. */
+/**
+ * Reads one value of the configuration, which Pulumi keeps as text. Throws a {@link Rejected} for a value
+ * that is not allowed.
+ */
 export type Parse<Value> = (text: string) => Value;
 
-/** A value that is not allowed; `allowed` completes the sentence "KEY is VALUE: …". */
+/** A value that is not allowed. The message completes the sentence "KEY is VALUE: allowed is …". */
 export class Rejected extends Error {
   override readonly name = "Rejected";
 }
 
-export function integer(least: number, most: number): Parse<number> {
+/** A whole number. */
+export function integer({ least, most }: Range): Parse<number> {
   return (text) => {
     const value = Number(text);
     if (!/^-?\d+$/.test(text.trim()) || value < least || value > most)
@@ -18,6 +24,7 @@ export function integer(least: number, most: number): Parse<number> {
   };
 }
 
+/** One of a few names. */
 export function choice<const Name extends string>(...names: readonly Name[]): Parse<Name> {
   return (text) => {
     const found = names.find((name) => name === text);
@@ -26,12 +33,13 @@ export function choice<const Name extends string>(...names: readonly Name[]): Pa
   };
 }
 
+/** `true` or `false`. */
 export function boolean(text: string): boolean {
   if (text !== "true" && text !== "false") throw new Rejected("true or false");
   return text === "true";
 }
 
-/** Text that matches, or nothing: an empty value counts as unset. */
+/** Text that matches the pattern. An empty text counts as not set, and is read as undefined. */
 export function optional(pattern: RegExp, allowed: string): Parse<string | undefined> {
   return (text) => {
     if (text === "") return undefined;
@@ -40,7 +48,7 @@ export function optional(pattern: RegExp, allowed: string): Parse<string | undef
   };
 }
 
-/** Text that matches. */
+/** Text that matches the pattern. */
 export function required(pattern: RegExp, allowed: string): Parse<string> {
   return (text) => {
     if (!pattern.test(text)) throw new Rejected(allowed);
@@ -48,7 +56,7 @@ export function required(pattern: RegExp, allowed: string): Parse<string> {
   };
 }
 
-/** A list, each item of which matches. */
+/** A list of different texts, each of which matches the pattern. */
 export function list(pattern: RegExp, allowed: string): Parse<string[]> {
   return (text) => {
     const items = json(text);
@@ -59,7 +67,7 @@ export function list(pattern: RegExp, allowed: string): Parse<string[]> {
   };
 }
 
-/** A map of environment variables. Numbers and booleans of YAML become their text. */
+/** A map of environment variables. Numbers and booleans of YAML become text. */
 export function environment(text: string): Record<string, string> {
   const map = json(text);
   const isMap = typeof map === "object" && map !== null && !Array.isArray(map);

@@ -1,53 +1,57 @@
 import type { Moment, Scenario } from "./simulator.ts";
 import { holds, simulate } from "./simulator.ts";
 
-/** What a simulation says about a stack's limits. */
+/** The result of a simulation of a stack's limits. */
 export interface Answer {
   scenario: Scenario;
   moments: Moment[];
   /** Most clients at once. */
   peak: number;
-  /** Gateways that keep the peak at the targets, and those that can hold it at all. */
+  /** Gateways that hold the peak at the targets. */
   needed: number;
+  /** Gateways that hold the peak when each one is full. */
   leastPossible: number;
-  /** Minute in which the group has the gateways it needs, or as many as it may have; undefined: never. */
+  /**
+   * Minute in which the group has the needed gateways in service, or its maximum if that is less; undefined:
+   * never.
+   */
   readyMinute: number | undefined;
   refused: Refused;
-  /** Clients whose gateway was taken away. */
+  /** Clients whose gateway was removed. */
   reconnects: number;
   /** Settings with which nobody is refused; undefined when nothing has to change. */
   remedy: Remedy | undefined;
 }
 
-/** Clients that no gateway took. */
+/** Clients that no gateway accepted. */
 export interface Refused {
-  /** Most at once. */
+  /** Most refused clients at once. */
   most: number;
-  /** First and last minute with one; undefined: never. */
+  /** First and last minute with a refused client; undefined: never. */
   from: number | undefined;
   to: number | undefined;
   /** Clients times minutes of waiting. */
   clientMinutes: number;
 }
 
-/** What to set before the demand comes; each of the three ways alone is enough. */
+/** Settings to change before the demand comes. Each of the three alone is enough. */
 export interface Remedy {
-  /** A higher maximum, if nothing else is needed. */
+  /** A higher maximum, if that alone is enough. */
   max: number | undefined;
-  /** Gateways that are there from the beginning. */
+  /** A higher minimum: gateways that run from the beginning. */
   ahead: { min: number; max: number } | undefined;
-  /** The highest target with which the autoscaler is early enough from the present minimum. */
+  /** The highest target of connections with which the autoscaler adds gateways early enough. */
   earlier: { connectionsTarget: number; max: number } | undefined;
 }
 
-const TARGET_STEP = 500; // connections between the targets that are tried
+const TARGET_STEP = 500; // connections between two targets that are tried
 
-/** Plays the scenario, and looks for settings that would do better when somebody is refused. */
+/** Simulates the scenario. When clients are refused, it looks for settings with which none would be. */
 export function answer(scenario: Scenario): Answer {
   const moments = simulate(scenario);
   const { policy, gateway, curve } = scenario;
   const peak = Math.round(Math.max(...curve.map(({ connections }) => connections)));
-  const cpuShare = (gateway.cpuWhenFull ?? 0) / gateway.maxConnections; // of one connection
+  const cpuShare = (gateway.cpuWhenFull ?? 0) / gateway.maxConnections; // CPU of one connection
   const byCpu = policy.cpuTarget === undefined ? 0 : (peak * cpuShare) / policy.cpuTarget;
   const needed = Math.max(policy.min, 1, Math.ceil(Math.max(peak / policy.connectionsTarget, byCpu) - 1e-9));
   const ready = moments.find(({ serving }) => serving >= Math.min(needed, policy.max));
@@ -98,4 +102,4 @@ function refusedOf(moments: Moment[]): Refused {
   };
 }
 
-const minute = ({ at }: Moment) => Math.round(at / 6) / 10; // to a tenth
+const minute = ({ at }: Moment) => Math.round(at / 6) / 10; // rounded to a tenth of a minute

@@ -17,8 +17,9 @@ const vms = (count: number, usage: Partial<Usage>): Usage[] =>
   Array.from({ length: count }, () => ({ age: 10_000, connections: 0, cpu: 0, ...usage }));
 
 describe("recommendation", () => {
-  // Example of "understanding autoscaler decisions": 1.5 VMs too few are 2 more, 1.5 too many are 1 less.
-  test("rounds up: 1.5 VMs too few add two, 1.5 too many take one away", () => {
+  // Example of "understanding autoscaler decisions": 1.5 missing VMs add two, and 1.5 superfluous VMs remove
+  // one.
+  test("rounds up: 1.5 missing VMs add two, and 1.5 superfluous VMs remove one", () => {
     const wanted = (count: number, cpu: number) =>
       recommendation({ ...policy, cpuTarget: 0.7 }, vms(count, { cpu }));
     assert.equal(wanted(3, (4.5 * 0.7) / 3), 5);
@@ -26,7 +27,7 @@ describe("recommendation", () => {
   });
 
   // N gateways become N-1 below target × (N-1) / N: for three, below 40 % and below 5,333 connections.
-  test("takes one of three away at 40 % CPU and 5,333 connections, not above either", () => {
+  test("removes one of three VMs at 40 % CPU and 5,333 connections, and not above one of them", () => {
     assert.equal(recommendation(policy, vms(3, { cpu: 0.4, connections: 5333 })), 2);
     assert.equal(recommendation(policy, vms(3, { cpu: 0.41, connections: 5333 })), 3);
     assert.equal(recommendation(policy, vms(3, { cpu: 0.4, connections: 5334 })), 3);
@@ -44,7 +45,7 @@ describe("recommendation", () => {
 });
 
 describe("decisions", () => {
-  test("adds at once, keeps the peak for the stabilization period, then takes one away a window", () => {
+  test("adds at once, keeps the peak for the stabilization period, then removes one VM in each window", () => {
     const autoscaler = createAutoscaler({ ...policy, min: 2 });
     const sizes = new Map<number, number>();
     let size = 2;
@@ -62,14 +63,14 @@ describe("decisions", () => {
   });
 
   // "the autoscaler removes all unneeded instances in one step" without scale-in controls
-  test("without scale-in control everything goes at once after the stabilization", () => {
+  test("without scale-in control all superfluous VMs are removed at once after the stabilization period", () => {
     const autoscaler = createAutoscaler({ ...policy, scaleIn: undefined });
     assert.equal(autoscaler.decide(0, 8, vms(8, { connections: 8000 })), 8);
     assert.equal(autoscaler.decide(590, 8, vms(8, { connections: 4000 })), 8);
     assert.equal(autoscaler.decide(600, 8, vms(8, { connections: 4000 })), 4);
   });
 
-  test("a starting VM's usage does not add VMs, and does not let others be taken away", () => {
+  test("a starting VM's usage adds no VMs and removes none", () => {
     const starting = vms(1, { age: 60, connections: 9000 });
     const out = createAutoscaler({ ...policy, stabilizationSeconds: 0, scaleIn: undefined });
     assert.equal(out.decide(0, 3, [...vms(2, { connections: 8000 }), ...starting]), 3);
@@ -79,7 +80,7 @@ describe("decisions", () => {
     );
   });
 
-  test("stays within its limits and never loses more than its control allows in a window", () => {
+  test("stays within its limits, and removes no more VMs in a window than the scale-in control allows", () => {
     fc.assert(
       fc.property(
         fc.record({

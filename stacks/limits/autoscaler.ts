@@ -1,20 +1,20 @@
-/** What the autoscaler is told; as the stack's RegionAutoscaler. */
+/** Settings of the autoscaler, as the stack's RegionAutoscaler has them. */
 export interface Policy {
   min: number;
   max: number;
-  /** Average CPU to keep, 0 to 1; undefined: not a signal. */
+  /** Average CPU to keep, 0 to 1; undefined: the autoscaler ignores CPU. */
   cpuTarget: number | undefined;
   /** Average connections to keep. */
   connectionsTarget: number;
-  /** Seconds in which a new VM's usage is not counted when VMs are added (`cooldownPeriod`). */
+  /** Seconds for which the usage of a new VM adds no VMs (`cooldownPeriod`). */
   initializationSeconds: number;
-  /** Seconds whose largest recommendation holds (`stabilizationPeriod`). */
+  /** The size is at least the largest recommendation of this many seconds (`stabilizationPeriod`). */
   stabilizationSeconds: number;
-  /** At most so many VMs are taken away in `windowSeconds`; undefined: no such control. */
+  /** At most `most` VMs are removed in `windowSeconds`; undefined: no such limit. */
   scaleIn: { most: number; windowSeconds: number } | undefined;
 }
 
-/** What the autoscaler sees of one VM. */
+/** Usage of one VM, as the autoscaler sees it. */
 export interface Usage {
   /** Seconds since the VM was started. */
   age: number;
@@ -23,18 +23,26 @@ export interface Usage {
   cpu: number;
 }
 
-/** Decides sizes. Each call is a later moment than the one before. */
+/** Decides the size of a group of VMs. */
 export interface Autoscaler {
-  /** @param now in seconds @param size VMs of the group, also those that boot @param seen VMs that report, as the metrics show them */
+  /**
+   * Returns the size for a moment, which must be later than that of the call before.
+   *
+   * @param now in seconds
+   * @param size VMs of the group, including those that boot
+   * @param seen usage of the VMs that report metrics
+   */
   decide(now: number, size: number, seen: Usage[]): number;
 }
 
 /**
- * Compute Engine's autoscaler as its documentation describes it. Each signal recommends sum / target VMs, rounded up, and the largest
- * recommendation wins. VMs are added at once; they are taken away only when every recommendation of the stabilization period allows it,
- * and at most as many as the scale-in control allows below the largest recommendation of its window. Sources:
- * cloud.google.com/compute/docs/autoscaler/understanding-autoscaler-decisions, …/multiple-signals, and the API reference of
- * AutoscalingPolicyScaleInControl. That the usage of starting VMs is left out only when VMs are added is not documented in these.
+ * Compute Engine's autoscaler as its documentation describes it. Each signal recommends sum / target VMs,
+ * rounded up, and the largest recommendation wins. VMs are added at once. VMs are removed only when every
+ * recommendation of the stabilization period allows the smaller size. The size never falls further below the
+ * largest size of the scale-in control's window than that control allows. Sources:
+ * cloud.google.com/compute/docs/autoscaler/understanding-autoscaler-decisions, …/multiple-signals, and the
+ * API reference of AutoscalingPolicyScaleInControl. One assumption is not documented there: the usage of
+ * starting VMs is ignored only when VMs are added.
  */
 export function createAutoscaler(policy: Policy): Autoscaler {
   const recommended: { at: number; size: number }[] = [];
@@ -59,7 +67,7 @@ export function createAutoscaler(policy: Policy): Autoscaler {
   };
 }
 
-/** VMs that keep every signal at its target: the largest of what each one needs. 0 without usage. */
+/** Number of VMs with which no signal is above its target. 0 without usage. */
 export function recommendation({ cpuTarget, connectionsTarget }: Policy, seen: Usage[]): number {
   const sum = (of: (usage: Usage) => number) => seen.reduce((total, usage) => total + of(usage), 0);
   const byConnections = vms(sum(({ connections }) => connections) / connectionsTarget);
@@ -68,7 +76,9 @@ export function recommendation({ cpuTarget, connectionsTarget }: Policy, seen: U
     : Math.max(byConnections, vms(sum(({ cpu }) => cpu) / cpuTarget));
 }
 
-/** Rounds up, except for what floating point adds to a whole number: 3 × 0.4 / 0.6 is 2.0000000000000004. */
+/**
+ * Rounds up, but ignores rounding errors of floating point: 3 × 0.4 / 0.6 is 2.0000000000000004 and means 2.
+ */
 function vms(exact: number): number {
   return Math.max(0, Math.ceil(exact - 1e-9));
 }

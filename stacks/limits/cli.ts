@@ -1,4 +1,4 @@
-/** `npm run limits`: what a stack's limits allow, and what to type when they do not. */
+/** `npm run limits`: whether a stack's limits are enough for a demand, and the commands that change them. */
 
 import { repositoryFolder } from "../preview/record-stack.ts";
 import { runProgram } from "../preview/run-program.ts";

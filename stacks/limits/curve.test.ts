@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { demandAt, parseCurve, ramp } from "./curve.ts";
 
-test("straight lines between the points, the ends go on", () => {
+test("the demand follows straight lines between points, and stays the same before and after", () => {
   const curve = [
     { at: 60, connections: 100 },
     { at: 120, connections: 300 },
@@ -14,7 +14,7 @@ test("straight lines between the points, the ends go on", () => {
   assert.equal(demandAt([], 5), 0);
 });
 
-test("a jump, where two points have the same time, comes at that time", () => {
+test("two points of the same time are a jump", () => {
   const jump = [
     { at: 0, connections: 1 },
     { at: 60, connections: 1 },
@@ -31,23 +31,23 @@ test("a ramp goes up, stays at least half an hour, and comes down", () => {
   assert.equal(demandAt(ramp(0, 10, 1), 31 * 60), 10);
 });
 
-test("a file with a heading and empty lines", () => {
+test("a file may have a heading and empty lines", () => {
   assert.deepEqual(parseCurve("minute,connections\n0,0\r\n\n 15 , 20000\n"), [
     { at: 0, connections: 0 },
     { at: 900, connections: 20_000 },
   ]);
 });
 
-test("every wrong line is named", () => {
+test("every wrong line is reported with its number", () => {
   const mistakes = (text: string) => {
     const read = parseCurve(text);
     return Array.isArray(read) ? [] : read.mistakes;
   };
   assert.deepEqual(mistakes("0,0\n5,many\n4,1,2\n9"), [
-    "line 2 is 5,many: MINUTE,CONNECTIONS, for example 15,20000",
-    "line 3 is 4,1,2: MINUTE,CONNECTIONS, for example 15,20000",
-    "line 4 is 9: MINUTE,CONNECTIONS, for example 15,20000",
+    "line 2 is 5,many: it must be MINUTE,CONNECTIONS, for example 15,20000",
+    "line 3 is 4,1,2: it must be MINUTE,CONNECTIONS, for example 15,20000",
+    "line 4 is 9: it must be MINUTE,CONNECTIONS, for example 15,20000",
   ]);
   assert.deepEqual(mistakes("5,1\n2,1"), ["line 2: minute 2 is before the line above"]);
-  assert.deepEqual(mistakes("0,5"), ["at least two lines, MINUTE,CONNECTIONS"]);
+  assert.deepEqual(mistakes("0,5"), ["there must be at least two lines of MINUTE,CONNECTIONS"]);
 });

@@ -1,7 +1,10 @@
-/** Clients that want to be connected over time: straight lines between points, sorted by time. Before and after, the first and the last value. */
+/**
+ * Clients that want to be connected over time: straight lines between points, which are sorted by time (`at`,
+ * seconds). Before the first point and after the last one the number stays the same.
+ */
 export type Curve = { at: number; connections: number }[];
 
-/** Clients that want to be connected at a moment. @param at seconds */
+/** Number of clients that want to be connected at a moment. @param at seconds */
 export function demandAt(curve: Curve, at: number): number {
   const after = curve.findIndex((point) => point.at >= at);
   const next = curve[after];
@@ -12,7 +15,10 @@ export function demandAt(curve: Curve, at: number): number {
   return previous.connections + part * (next.connections - previous.connections);
 }
 
-/** From `from` clients to `to` in `minutes`, as many minutes at the top (at least half an hour), and back down. */
+/**
+ * A curve from `from` clients to `to` in `minutes`, as long at the top (at least half an hour), and back
+ * down.
+ */
 export function ramp(from: number, to: number, minutes: number): Curve {
   const seconds = minutes * 60;
   const top = Math.max(seconds, 1800);
@@ -25,9 +31,9 @@ export function ramp(from: number, to: number, minutes: number): Curve {
 }
 
 /**
- * Reads `minute,connections` lines; a first line of words is a heading, empty lines are left out.
+ * Reads lines of `minute,connections`. A first line of words is a heading; empty lines are ignored.
  *
- * @returns the curve, or what is wrong, a line each with its number
+ * @returns the curve, or the mistakes, each with the number of its line
  */
 export function parseCurve(text: string): Curve | { mistakes: string[] } {
   const curve: Curve = [];
@@ -37,7 +43,9 @@ export function parseCurve(text: string): Curve | { mistakes: string[] } {
     const [minute, connections, ...rest] = line.split(",").map((field) => field.trim());
     const isNumber = (field: string | undefined) => /^\d+(\.\d+)?$/.test(field ?? "");
     if (!isNumber(minute) || !isNumber(connections) || rest.length > 0) {
-      mistakes.push(`line ${index + 1} is ${line.trim()}: MINUTE,CONNECTIONS, for example 15,20000`);
+      mistakes.push(
+        `line ${index + 1} is ${line.trim()}: it must be MINUTE,CONNECTIONS, for example 15,20000`,
+      );
       continue;
     }
     const at = Number(minute) * 60;
@@ -45,6 +53,7 @@ export function parseCurve(text: string): Curve | { mistakes: string[] } {
     if (last && at < last.at) mistakes.push(`line ${index + 1}: minute ${minute} is before the line above`);
     curve.push({ at, connections: Number(connections) });
   }
-  if (mistakes.length === 0 && curve.length < 2) mistakes.push("at least two lines, MINUTE,CONNECTIONS");
+  if (mistakes.length === 0 && curve.length < 2)
+    mistakes.push("there must be at least two lines of MINUTE,CONNECTIONS");
   return mistakes.length > 0 ? { mistakes } : curve;
 }

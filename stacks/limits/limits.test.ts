@@ -23,7 +23,7 @@ const nothing = {
   bootSeconds: undefined,
 };
 
-/** What is printed for the sample, which has 2 to 5 gateways of 8,000 connections. */
+/** The printed text for the sample stack, which has 2 to 5 gateways of 8,000 connections. */
 function run(options: Partial<LimitsOptions>, sample: SampleArgs = {}): Promise<string> {
   const svg = options.svg ?? join(folder, "plot.svg");
   return limits(
@@ -41,7 +41,7 @@ function run(options: Partial<LimitsOptions>, sample: SampleArgs = {}): Promise<
   );
 }
 
-/** Commands that go on with the image that runs, set this, and deploy: a line each. */
+/** Matches the three commands that keep the running image, change a setting and deploy. */
 const typed = (setting: string) =>
   new RegExp(
     `^ {2}pulumi config set serverImage "\\$\\(pulumi stack output image --stack prod\\)" --stack prod
@@ -51,7 +51,7 @@ const typed = (setting: string) =>
   );
 
 describe("the question of 45,000 connections", () => {
-  test("needs six, five can hold them, and says what to type and what it costs", async () => {
+  test("needs six gateways, five can just hold them, and the text has the commands and the costs", async () => {
     const text = await run({ connections: 45_000 });
     assert.match(text, /2 to 5 gateways, 8,000 connections each are the target, 10,000 the limit/);
     assert.match(
@@ -66,7 +66,7 @@ describe("the question of 45,000 connections", () => {
     );
   });
 
-  test("a slow ramp within the maximum needs nothing", async () => {
+  test("a slow ramp within the maximum needs no change", async () => {
     const text = await run({ connections: 40_000, rampMinutes: 120 });
     assert.match(text, /the maximum of 5 suffices\.$/m);
     assert.match(text, /^Nobody is refused\.$/m);
@@ -74,7 +74,7 @@ describe("the question of 45,000 connections", () => {
     assert.doesNotMatch(text, /pulumi/);
   });
 
-  test("a fast ramp within the maximum is refused for a while: gateways ahead, or a lower target", async () => {
+  test("a fast ramp within the maximum refuses clients for a while: a higher minimum or a lower target helps", async () => {
     const text = await run({ connections: 38_000, rampMinutes: 15 });
     assert.match(text, /the maximum of 5 suffices\.$/m);
     assert.match(text, /^Refused from minute [\d.]+ to [\d.]+: up to [\d,]+ clients at once/m);
@@ -94,7 +94,7 @@ describe("the question of 45,000 connections", () => {
     assert.match(earlier, /^Nobody is refused\.$/m);
   });
 
-  test("only a higher maximum, where the autoscaler is fast enough", async () => {
+  test("a higher maximum is enough where the autoscaler is fast enough", async () => {
     const text = await run({ connections: 60_000, rampMinutes: 240 });
     assert.match(text, /the maximum of 5 does NOT suffice, 10,000 clients are refused\.$/m);
     assert.match(text, typed("maxInstances 8"));
@@ -102,18 +102,18 @@ describe("the question of 45,000 connections", () => {
   });
 });
 
-test("the default is what the maximum is meant for", async () => {
+test("without --connections the demand is the maximum of gateways at the target", async () => {
   assert.match(await run({}), /^Demand: 40,000 clients at most$/m);
   assert.match(await run({ max: 7 }), /^Demand: 56,000 clients at most$/m);
 });
 
-test("CPU of a full gateway counts, and lowers what it can take", async () => {
+test("the CPU of a full gateway lowers its limit of connections", async () => {
   const text = await run({ connections: 40_000, cpu: 80 });
   assert.match(text, /8,906 the limit/); // 75 % of 1.9 of 2 cores: 0.7125 / 0.8 of 10,000
   assert.match(text, /^6 gateways keep them at the targets/m); // 40,000 × 0.8 / 10,000 / 0.6 = 5.3
 });
 
-test("a target above the limit and a group without autoscaler are refused in words", async () => {
+test("a target above the limit and a group without autoscaler are errors", async () => {
   await assert.rejects(
     run({ target: 20_000 }),
     /--target is 20000: at most WS_MAX_CONNECTIONS, which is 10000/,
@@ -131,7 +131,7 @@ test("a target above the limit and a group without autoscaler are refused in wor
   await assert.rejects(limits(options, empty), /stack prod has no autoscaler/);
 });
 
-test("the plot and the JSON are the same bytes each time", async () => {
+test("the plot and the JSON have the same bytes in each run", async () => {
   const files = ["a", "b"].map((name) => ({
     svg: join(folder, `${name}.svg`),
     json: join(folder, `${name}.json`),
@@ -141,7 +141,8 @@ test("the plot and the JSON are the same bytes each time", async () => {
     svg: readFileSync(svg, "utf8"),
     json: readFileSync(json, "utf8"),
   }));
-  assert.ok(first?.svg === second?.svg && first?.json === second?.json); // no diff of a megabyte
+  // assert.equal would print a diff of a megabyte.
+  assert.ok(first?.svg === second?.svg && first?.json === second?.json);
   for (const part of [
     "30,000 clients against its limits",
     "refused",

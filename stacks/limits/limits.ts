@@ -11,7 +11,7 @@ import { DELAYS } from "./simulator.ts";
 import { stackPolicy, WrongLimitsError } from "./stack-policy.ts";
 
 /**
- * Plays a demand against a stack, writes the plot and the JSON, and returns what to print.
+ * Simulates a demand against a stack's limits, writes the plot and the JSON, and returns the text to print.
  *
  * @throws StackConfigError, WrongLimitsError, and what the program throws when it rejects its configuration
  */
@@ -39,7 +39,7 @@ export async function limits(options: LimitsOptions, source?: StackSource): Prom
     },
     delays: { ...DELAYS, boot: options.bootSeconds ?? DELAYS.boot },
     curve: options.curve ?? ramp(options.from, connections, options.rampMinutes),
-    // until the group is as small as before: one window for each gateway
+    // Long enough for the group to become as small as before: one window for each gateway.
     tail:
       (policy.max - policy.min + 1) * (policy.scaleIn?.windowSeconds ?? 0) +
       policy.stabilizationSeconds +
@@ -55,7 +55,7 @@ export async function limits(options: LimitsOptions, source?: StackSource): Prom
   return [report(stack, fleet, own, given), "", ...paths, ""].join("\n");
 }
 
-/** The answer, and a line for each moment. */
+/** The answer as JSON, with one line for each moment. */
 function json(stack: string, { scenario, moments, ...rest }: Answer): string {
   const head = JSON.stringify({ stack, ...rest, scenario }, null, 2).replace(/\n}$/, "");
   return `${head},\n  "moments": [\n${moments.map((moment) => `    ${JSON.stringify(moment)}`).join(",\n")}\n  ]\n}\n`;

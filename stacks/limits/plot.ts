@@ -24,7 +24,11 @@ const GATEWAYS = [
   "#475569",
 ];
 
-/** The three plots: clients against capacity, number of gateways, load of each gateway. SVG on a white ground, the same bytes each time. */
+/**
+ * Draws three plots: clients against capacity, number of gateways, load of each gateway.
+ *
+ * @returns SVG on a white background; the same bytes for the same answer
+ */
 export function plotSvg(stack: string, given: Answer): string {
   const answer = { ...given, moments: settled(given.moments) };
   const chart = init(null, null, { renderer: "svg", ssr: true, ...SIZE });
@@ -67,7 +71,7 @@ export function plotSvg(stack: string, given: Answer): string {
   return still(svg);
 }
 
-/** Without what only a page with a mouse needs, whose names count the plots of this process. */
+/** Removes styles and names for the mouse, because ECharts numbers them by the plots of the process. */
 function still(svg: string): string {
   return svg
     .replace(/<style[^>]*>[\s\S]*?<\/style>/, "")
@@ -75,9 +79,9 @@ function still(svg: string): string {
     .replaceAll(/\bzr\d+-/g, "");
 }
 
-const AFTERWARDS = 600; // seconds that are shown after the last change
+const AFTERWARDS = 600; // s that are shown after the last change
 
-/** The moments until nothing changes any more. */
+/** The moments up to the last change, and {@link AFTERWARDS}. */
 function settled(moments: Moment[]): Moment[] {
   const last = moments.findLastIndex(({ size, demand, serving }, index) => {
     const before = moments[index - 1];
@@ -202,7 +206,7 @@ function sizes(moments: Moment[]): Line[] {
   ];
 }
 
-/** A line for each gateway from its first to its last moment, and its limit. */
+/** A line for each gateway from its first to its last moment, and a line for the limit. */
 function loads({ moments, scenario: { gateway, policy } }: Answer): Line[] {
   const byGateway = new Map<number, Point[]>();
   for (const { at, loads } of moments) {
@@ -241,7 +245,7 @@ function points(moments: Moment[], value: (moment: Moment) => number): Point[] {
   return thinned(moments.map((moment) => [moment.at / 60, value(moment)]));
 }
 
-/** Without the points between equal neighbours: the line stays the same. */
+/** Removes points between equal neighbours, which does not change the line. */
 function thinned(data: Point[]): Point[] {
   return data.filter(([, value], index) => {
     const [before, after] = [data[index - 1], data[index + 1]];

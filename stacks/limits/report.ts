@@ -5,7 +5,11 @@ import type { Answer } from "./answer.ts";
 import type { Policy } from "./autoscaler.ts";
 import { DELAYS, holds } from "./simulator.ts";
 
-/** What `npm run limits` prints. @param own the policy as the stack has it, without what the command line changed */
+/**
+ * The text that `npm run limits` prints.
+ *
+ * @param own the stack's policy, without the changes of the command line
+ */
 export function report(stack: string, fleet: Fleet, own: Policy, given: Answer): string {
   const { scenario } = given;
   const { policy } = scenario;
@@ -42,8 +46,8 @@ function timing({ readyMinute, needed, refused, reconnects, scenario: { policy }
       : `The autoscaler has ${size} gateways in service in minute ${readyMinute}.`,
     refused.most === 0
       ? "Nobody is refused."
-      : `Refused from minute ${refused.from} to ${refused.to}: up to ${count(refused.most)} clients at once, ${count(refused.clientMinutes)} client-minutes in all. They keep trying.`,
-    `Scaling in again makes ${count(reconnects)} clients reconnect, at most.`,
+      : `Refused from minute ${refused.from} to ${refused.to}: up to ${count(refused.most)} clients at once, ${count(refused.clientMinutes)} client-minutes in all. Refused clients try again.`,
+    `Scaling in afterwards makes at most ${count(reconnects)} clients reconnect.`,
   ];
 }
 
@@ -79,7 +83,8 @@ function commands(stack: string, own: Policy, { remedy, needed }: Answer): strin
     const changed = Object.entries(settings).filter(([key, value]) => value !== own[OWN[key] ?? "max"]);
     const sets = changed.map(([key, value]) => `pulumi config set ${key} ${value} --stack ${stack}`);
     return [
-      // A deployment chose the image, and the checkout in which this is typed does not know which.
+      // Keeps the running image: the checkout in which this is typed may be another one than the
+      // deployment's.
       `pulumi config set serverImage "$(pulumi stack output image --stack ${stack})" --stack ${stack}`,
       ...sets,
       `pulumi up --stack ${stack}`,
@@ -91,7 +96,7 @@ function commands(stack: string, own: Policy, { remedy, needed }: Answer): strin
   if (max !== undefined) return ["To type", type({ maxInstances: max }), ""];
   if (!ahead && !earlier)
     return [
-      "No setting prevents it: too many are there from the beginning. The nearest",
+      "No setting prevents refused clients, because too many come at the very beginning. The best settings:",
       type({ maxInstances: Math.max(own.max, needed), minInstances: Math.max(own.max, needed) }),
       "",
     ];
@@ -106,7 +111,7 @@ function commands(stack: string, own: Policy, { remedy, needed }: Answer): strin
   return [...(first ?? []), ...(second ?? []), ""];
 }
 
-/** Where the policy holds a setting. */
+/** Names of the settings in the policy. */
 const OWN: Record<string, "min" | "max" | "connectionsTarget"> = {
   minInstances: "min",
   maxInstances: "max",
@@ -118,13 +123,13 @@ function assumptions({ scenario: { delays, gateway, policy } }: Answer): string[
     ? `, at most ${policy.scaleIn.most} in ${policy.scaleIn.windowSeconds / 60} min`
     : "";
   return [
-    `a gateway serves ${delays.boot} s after the decision${delays.boot === DELAYS.boot ? " (measure it: --boot-seconds)" : ""}; metrics are seen ${delays.metric} s late, as the average of ${delays.average} s`,
-    `the autoscaler waits ${policy.stabilizationSeconds / 60} min before it takes a gateway away${window}`,
-    "connections stay where they are; new ones spread evenly over the gateways that have room (many clients behind one address do not)",
+    `a gateway serves ${delays.boot} s after the decision${delays.boot === DELAYS.boot ? " (measure it: --boot-seconds)" : ""}; the autoscaler sees metrics ${delays.metric} s late, as the average of ${delays.average} s`,
+    `the autoscaler waits ${policy.stabilizationSeconds / 60} min before it removes a gateway${window}`,
+    "connections stay where they are; new ones spread evenly over the gateways that have room (not so for many clients behind one address)",
     gateway.cpuWhenFull === undefined
-      ? "CPU is left out: --cpu says what a full gateway uses"
+      ? "CPU is ignored: give the CPU of a full gateway with --cpu"
       : `CPU follows connections, ${Math.round(gateway.cpuWhenFull * 100)} % at ${count(gateway.maxConnections)}`,
-    "the fullest gateway is the one that is taken away: Google does not say which",
+    "the fullest gateway is removed first, which is the worst case: Google does not document the choice",
   ];
 }
 

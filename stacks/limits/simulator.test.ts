@@ -22,7 +22,7 @@ const constant = (connections: number): Curve => [
 const last = (moments: Moment[]) => moments.at(-1) ?? assert.fail("no moments");
 
 describe("worked examples", () => {
-  test("16,000 clients on two gateways: nothing happens, each has half", () => {
+  test("16,000 clients on two gateways: no gateway is added, and each has half of the clients", () => {
     const moments = simulate(scenario(constant(16_000)));
     assert.ok(moments.every(({ size, serving, refused }) => size === 2 && serving === 2 && refused === 0));
     assert.deepEqual(last(moments).loads, [
@@ -31,12 +31,13 @@ describe("worked examples", () => {
     ]);
   });
 
-  test("a burst: what two gateways cannot hold is refused until the third one has booted, after lag and boot", () => {
+  test("a burst: two gateways refuse the rest until the third one has booted", () => {
     const moments = simulate(scenario(constant(24_000)));
     const [first] = moments;
     assert.equal(first?.connected, 20_000);
     assert.equal(first?.refused, 4000);
-    // The first point is seen a metric delay later, and it alone says three: 20,000 / 8,000.
+    // The autoscaler sees the first point after the metric delay, and this point recommends three: 20,000 /
+    // 8,000.
     const decided = moments.find(({ size }) => size === 3);
     assert.equal(decided?.at, DELAYS.metric + STEP);
     const served = moments.find(({ serving }) => serving === 3);
@@ -60,7 +61,7 @@ describe("worked examples", () => {
     }
   });
 
-  test("CPU adds gateways before connections do, and refuses before the limit", () => {
+  test("CPU adds gateways earlier than connections, and a gateway refuses connections before its limit", () => {
     const base = scenario(constant(16_000));
     const busy = { ...base, gateway: { ...base.gateway, cpuWhenFull: 0.9 } };
     assert.equal(last(simulate(busy)).size, 3); // 16,000 × 0.9 / 10,000 / 0.6 = 2.4
@@ -68,7 +69,7 @@ describe("worked examples", () => {
     assert.equal(holds({ ...base.gateway, cpuWhenFull: 1 }), 7100);
   });
 
-  test("scaling in sends the clients of the gateway to the others", () => {
+  test("scaling in moves the clients of the removed gateway to the others", () => {
     const curve = [
       { at: 0, connections: 24_000 },
       { at: 1200, connections: 24_000 },
@@ -77,7 +78,8 @@ describe("worked examples", () => {
     const moments = simulate(scenario(curve));
     const removal = moments.find(({ reconnects }) => reconnects > 0);
     assert.ok(removal && removal.at > 1200 + 600, "before the stabilization was over");
-    // 10,000, 10,000 and 4,000 have become 3,750, 3,750 and 1,500: one of the fullest goes, and all its clients stay connected.
+    // 10,000, 10,000 and 4,000 have become 3,750, 3,750 and 1,500. One of the fullest gateways is removed,
+    // and its clients connect to the others.
     assert.equal(removal.reconnects, 3750);
     assert.ok(removal.loads.some(({ gateway }) => gateway === 3));
     assert.equal(removal.connected, 9000);
@@ -102,7 +104,7 @@ const waves = curves.map((curve) => {
 const limits = fc.record({ min: fc.integer({ min: 1, max: 4 }), more: fc.integer({ min: 0, max: 4 }) });
 
 describe("for every demand", () => {
-  test("clients are connected or refused, none twice; gateways stay within limits and room", () => {
+  test("each client is either connected or refused, and gateways stay within their limits", () => {
     fc.assert(
       fc.property(curves, limits, (curve, { min, more }) => {
         for (const moment of simulate(scenario(curve, { min, max: min + more }))) {
@@ -113,7 +115,7 @@ describe("for every demand", () => {
           );
           assert.ok(moment.loads.every(({ connections }) => connections >= 0 && connections <= 10_000));
           assert.ok(moment.size >= min && moment.size <= min + more && moment.serving <= moment.size);
-          // Nobody is refused while a gateway has room.
+          // No client is refused while a gateway has room.
           assert.ok(moment.refused === 0 || moment.connected === moment.serving * 10_000);
         }
       }),
@@ -121,7 +123,7 @@ describe("for every demand", () => {
     );
   });
 
-  test("at most one gateway less in any ten minutes", () => {
+  test("at most one gateway is removed in any ten minutes", () => {
     fc.assert(
       fc.property(curves, limits, (curve, { min, more }) => {
         const moments = simulate(scenario(curve, { min, max: min + more }));
@@ -134,8 +136,9 @@ describe("for every demand", () => {
     );
   });
 
-  // Between two waves a larger group may be a window later in its scaling in and meet the second one with fewer gateways.
-  test("a higher maximum never refuses more in a wave of demand", () => {
+  // One wave only: after the first of two waves a larger group may scale in later, and meet the second wave
+  // with fewer gateways.
+  test("a higher maximum never refuses more clients in one wave of demand", () => {
     fc.assert(
       fc.property(waves, limits, fc.integer({ min: 1, max: 4 }), (curve, { min, more }, added) => {
         const refused = (max: number) =>

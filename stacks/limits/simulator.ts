@@ -1,32 +1,38 @@
 import { createAutoscaler, type Policy } from "./autoscaler.ts";
 import { type Curve, demandAt } from "./curve.ts";
 
-/** What a gateway can take and how it behaves. */
+/** Limits of a gateway. */
 export interface Gateway {
-  /** It refuses connections beyond (`WS_MAX_CONNECTIONS`). */
+  /** Most connections, `WS_MAX_CONNECTIONS`. */
   maxConnections: number;
-  /** CPU of a full gateway, 0 to 1; CPU follows connections in proportion. Undefined: CPU is not simulated. */
+  /**
+   * CPU of a full gateway, 0 to 1; CPU follows connections in proportion. Undefined: CPU is not simulated.
+   */
   cpuWhenFull: number | undefined;
-  /** CPU above which it refuses too, 0 to 1 (`WS_CPU_REJECT_THRESHOLD` percent of `WS_CPU_LIMIT`). */
+  /**
+   * CPU above which the gateway refuses connections, too, 0 to 1 (`WS_CPU_REJECT_THRESHOLD` percent of
+   * `WS_CPU_LIMIT`).
+   */
   cpuReject: number;
 }
 
-/** How slow the world is, in seconds. */
+/** Delays of Google Cloud and of a gateway's start, in seconds. */
 export interface Delays {
-  /** From the decision to a gateway that the load balancer uses. */
+  /** From the autoscaler's decision until the load balancer uses the new gateway. */
   boot: number;
-  /** From a metric's point to the autoscaler's look at it. */
+  /** From the time of a metric's point until the autoscaler sees the point. */
   metric: number;
-  /** The autoscaler looks at the average of so long. */
+  /** Time over which the autoscaler averages a metric. */
   average: number;
 }
 
-/** A minute and a half to boot is an assumption; the average is documented as "the last couple of minutes". */
+/** The 90 s to boot are an assumption. The average is documented as "the last couple of minutes". */
 export const DELAYS: Delays = { boot: 90, metric: 60, average: 120 };
 
 /** Seconds between two moments of a simulation. */
 export const STEP = 10;
 
+/** Everything that a simulation depends on. */
 export interface Scenario {
   policy: Policy;
   gateway: Gateway;
@@ -43,14 +49,17 @@ export interface Moment {
   /** Clients that want to be connected. */
   demand: number;
   connected: number;
-  /** Clients that no gateway takes: demand without the connected ones. They try again. */
+  /** Clients that no gateway accepts: the demand minus the connected clients. Refused clients try again. */
   refused: number;
-  /** Gateways that take connections, and those that the group has, with the ones that boot. */
+  /** Gateways that accept connections. */
   serving: number;
+  /** Gateways of the group, including those that boot. */
   size: number;
-  /** Connections of each serving gateway, oldest first. Numbers are never used again. */
+  /**
+   * Connections of each serving gateway, oldest first. A gateway's number is never used for another gateway.
+   */
   loads: { gateway: number; connections: number }[];
-  /** Clients whose gateway was taken away at this moment: they connect again. */
+  /** Clients whose gateway was removed at this moment, and who connect again. */
   reconnects: number;
 }
 
@@ -63,15 +72,17 @@ interface Vm {
 }
 
 /**
- * Plays a demand against a group of gateways and its autoscaler. Connections stay where they are: new gateways get new connections
- * only, spread evenly over all that have room. When gateways are taken away, those that still boot go first, then the fullest one,
- * which is the worst case: Google does not say which. Nothing is random.
+ * Simulates a demand on a group of gateways with its autoscaler. Connections stay where they are: only new
+ * connections reach new gateways, and they are spread evenly over all gateways that have room. Gateways that
+ * still boot are removed first, and then the fullest ones, which is the worst case: Google does not document
+ * the choice. Nothing is random.
  */
 export function simulate({ policy, gateway, delays, curve, tail }: Scenario): Moment[] {
   const autoscaler = createAutoscaler(policy);
   let count = 0;
   const start = (at: number): Vm => ({ gateway: ++count, started: at, connections: 0, history: [] });
-  const before = -Math.max(delays.boot, policy.initializationSeconds); // those at the beginning are up and warm
+  // The first gateways have booted long before the simulation begins.
+  const before = -Math.max(delays.boot, policy.initializationSeconds);
   let vms = Array.from({ length: policy.min }, () => start(before));
   const moments: Moment[] = [];
   const room = holds(gateway);
@@ -99,7 +110,7 @@ export function simulate({ policy, gateway, delays, curve, tail }: Scenario): Mo
   return moments;
 }
 
-/** Connections that a gateway takes before it refuses: its limit, or fewer when its CPU gets there first. */
+/** Most connections that a gateway accepts: its limit, or fewer when its CPU reaches the threshold first. */
 export function holds({ maxConnections, cpuWhenFull = 0, cpuReject }: Gateway): number {
   return cpuWhenFull > cpuReject ? Math.floor((maxConnections * cpuReject) / cpuWhenFull) : maxConnections;
 }
@@ -107,7 +118,7 @@ export function holds({ maxConnections, cpuWhenFull = 0, cpuReject }: Gateway): 
 const sum = (vms: Vm[]) => vms.reduce((total, { connections }) => total + connections, 0);
 const isServing = ({ started }: Vm, at: number, { boot }: Delays) => at - started >= boot;
 
-/** A VM as the metrics show it: the average of some time, some time ago. */
+/** Usage of a VM as the autoscaler sees it: an average that is some time old. */
 function seen(vm: Vm, at: number, { metric, average }: Delays, { maxConnections, cpuWhenFull = 0 }: Gateway) {
   const last = vm.history.length - Math.round(metric / STEP);
   const points = vm.history.slice(Math.max(0, last - Math.round(average / STEP)), Math.max(0, last));
@@ -123,7 +134,7 @@ function shrink(vms: Vm[], wanted: number, at: number, delays: Delays): { kept: 
   return { kept: vms.filter((vm) => !removed.has(vm)), reconnects: sum([...removed]) };
 }
 
-/** Each gateway loses its share. */
+/** Disconnects clients: each gateway loses a share in proportion to its connections. */
 function leave(vms: Vm[], count: number): void {
   const total = sum(vms);
   let left = count;
@@ -139,7 +150,10 @@ function leave(vms: Vm[], count: number): void {
   }
 }
 
-/** Spreads new connections evenly over the gateways that have room, until nobody waits or nobody has room. */
+/**
+ * Spreads new connections evenly over the gateways that have room, until all are connected or every gateway
+ * is full.
+ */
 function join(vms: Vm[], count: number, most: number): void {
   let left = count;
   let open = vms.filter(({ connections }) => connections < most);

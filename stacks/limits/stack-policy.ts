@@ -7,24 +7,24 @@ import type { Policy } from "./autoscaler.ts";
 export interface StackPolicy {
   fleet: Fleet;
   policy: Policy;
-  /** Connections beyond which a gateway refuses. */
+  /** Most connections of a gateway. */
   maxConnections: number;
-  /** Share of the VM's CPU above which a gateway refuses, 0 to 1. */
+  /** Share of the VM's CPU above which a gateway refuses connections, 0 to 1. */
   cpuReject: number;
 }
 
-const DEFAULTS = { initialization: 60, stabilization: 600 }; // seconds, of the autoscaler's API
+const DEFAULTS = { initialization: 60, stabilization: 600 }; // s; defaults of the autoscaler's API
 
-/** @throws WrongLimitsError for a stack without an autoscaler */
+/** Finds the autoscaled gateways of a stack. @throws WrongLimitsError for a stack without an autoscaler */
 export function stackPolicy(graph: Graph, stack: string): StackPolicy {
   const fleet = fleetsOf(graph).find(({ autoscaler }) => autoscaler !== undefined);
-  const told = fleet?.autoscaler?.inputs.autoscalingPolicy;
-  if (!fleet || told === undefined)
+  const autoscaling = fleet?.autoscaler?.inputs.autoscalingPolicy;
+  if (!fleet || autoscaling === undefined)
     throw new WrongLimitsError(
       `stack ${stack} has no autoscaler: the number of its gateways is fixed, so there is nothing to simulate`,
     );
-  const cpu = numberAt(told, "cpuUtilization.target", 0);
-  const window = numberAt(told, "scaleInControl.timeWindowSec", 0);
+  const cpu = numberAt(autoscaling, "cpuUtilization.target", 0);
+  const window = numberAt(autoscaling, "scaleInControl.timeWindowSec", 0);
   const setting = (name: string) => textAt(fleet.template.inputs.metadata, `odin-env-${name}`) || undefined;
   const cores = Number(/-(\d+)$/.exec(fleet.machineType)?.[1] ?? 2);
   const limit = SETTINGS.WS_CPU_LIMIT.parse(setting("WS_CPU_LIMIT"));
@@ -35,12 +35,15 @@ export function stackPolicy(graph: Graph, stack: string): StackPolicy {
       min: fleet.min,
       max: fleet.max,
       cpuTarget: cpu > 0 ? cpu : undefined,
-      connectionsTarget: numberAt(listAt(told, "metrics")[0], "target", 0),
-      initializationSeconds: numberAt(told, "cooldownPeriod", DEFAULTS.initialization),
-      stabilizationSeconds: numberAt(told, "stabilizationPeriod", DEFAULTS.stabilization),
+      connectionsTarget: numberAt(listAt(autoscaling, "metrics")[0], "target", 0),
+      initializationSeconds: numberAt(autoscaling, "cooldownPeriod", DEFAULTS.initialization),
+      stabilizationSeconds: numberAt(autoscaling, "stabilizationPeriod", DEFAULTS.stabilization),
       scaleIn:
         window > 0
-          ? { most: numberAt(told, "scaleInControl.maxScaledInReplicas.fixed", 1), windowSeconds: window }
+          ? {
+              most: numberAt(autoscaling, "scaleInControl.maxScaledInReplicas.fixed", 1),
+              windowSeconds: window,
+            }
           : undefined,
     },
     maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(setting("WS_MAX_CONNECTIONS")),
@@ -48,7 +51,7 @@ export function stackPolicy(graph: Graph, stack: string): StackPolicy {
   };
 }
 
-/** What a stack cannot be asked. */
+/** Options that do not fit the stack. */
 export class WrongLimitsError extends Error {
   readonly mistakes: string[];
   constructor(mistake: string) {

@@ -9,7 +9,10 @@ const ALERT_KEYS = ["alertWebhook", "alertPagerduty", "alertSlack"] as const;
 type AlertKey = (typeof ALERT_KEYS)[number];
 type AlertConfig = Pick<StackConfig, AlertKey>;
 
-/** What they are called: the secret is `alert-NAME`, and the start-up script writes it to a file `alertmanager-NAME`. */
+/**
+ * Names of the receivers: the secret is `alert-NAME`, and the start-up script writes the secret to a file
+ * `alertmanager-NAME`.
+ */
 const NAMES: Record<AlertKey, string> = {
   alertWebhook: "webhook",
   alertPagerduty: "pagerduty",
@@ -18,7 +21,10 @@ const NAMES: Record<AlertKey, string> = {
 
 const file = (key: AlertKey) => ({ file: `/run/odin/secrets/alertmanager-${NAMES[key]}` });
 
-/** Whom Alertmanager tells, by the files with their addresses. Mail is Google Cloud's to send: no machine of ours can. */
+/**
+ * Receivers of Alertmanager, with the files that hold their addresses. Google Cloud sends mail, because our
+ * VMs cannot.
+ */
 export function alertReceivers({ alertWebhook, alertPagerduty, alertSlack }: AlertConfig): Receivers {
   return {
     ...(alertWebhook === undefined ? {} : { webhook: file("alertWebhook") }),
@@ -28,10 +34,10 @@ export function alertReceivers({ alertWebhook, alertPagerduty, alertSlack }: Ale
 }
 
 /**
- * The secrets with their addresses.
+ * Creates the secrets with the receivers' addresses.
  *
  * @param monitoring IAM member of the monitoring VM
- * @returns versions by the file they go to, as the VM takes its secrets
+ * @returns versions of the secrets by the names under which the VM expects its secrets
  */
 export function alertSecrets(
   config: AlertConfig & { site: Site },
@@ -51,12 +57,18 @@ export function alertSecrets(
   );
 }
 
-/** What is wrong with whom a stack tells of its alerts, a line each. @param stack its name, for the commands */
-export function unheard(config: AlertConfig & Pick<StackConfig, "alertEmail" | "stack">): string[] {
+/**
+ * Failures of a stack that would reach nobody, one sentence each with the command that changes it.
+ *
+ * @param config `stack` is the stack's name, for the command
+ */
+export function alertGaps(config: AlertConfig & Pick<StackConfig, "alertEmail" | "stack">): string[] {
   const { stack, alertEmail, alertWebhook } = config;
   if (alertEmail !== undefined || alertWebhook !== undefined) return [];
   const mail = `pulumi config set alertEmail ops@example.com --stack ${stack}`;
   return ALERT_KEYS.every((key) => config[key] === undefined)
-    ? [`nobody is told when ${stack} is down: ${mail}, or --secret ${ALERT_KEYS.join(", ")}`]
-    : [`nobody is told when monitoring of ${stack} is down, which then tells nobody else: ${mail}`];
+    ? [`alerts of ${stack} reach nobody: ${mail}, or set one of ${ALERT_KEYS.join(", ")} with --secret`]
+    : [
+        `nobody is notified when the monitoring VM of ${stack} is down, which also stops all other alerts: ${mail}`,
+      ];
 }

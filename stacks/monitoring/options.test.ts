@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PORTS, record } from "@odin-ws/infra";
+import { PORTS } from "@odin-ws/infra";
 import { PORTS as MONITORING_PORTS, type MonitoringOptions } from "@odin-ws/monitoring";
 import { parseConfig } from "../config/config.ts";
-import program from "../index.ts";
 import { billOf } from "../preview/costs.ts";
 import { fleetsOf } from "../preview/fleet.ts";
 import { graphOf } from "../preview/graph.ts";
 import { repositoryFolder } from "../preview/record-stack.ts";
 import { readStack } from "../preview/stack-config.ts";
+import { recordWith } from "../recorded.fixture.ts";
 import { monitoringOptions } from "./options.ts";
-
-const HOURS = 730;
 
 function optionsOf(stack: string, values: Record<string, string> = {}): MonitoringOptions {
   const { project, config } = readStack(repositoryFolder, stack);
@@ -29,7 +27,7 @@ function optionsOf(stack: string, values: Record<string, string> = {}): Monitori
   );
 }
 
-test("ports are those of the deployment", () => {
+test("the ports of monitoring are the ports of the deployment", () => {
   const { gateway, prometheus, alertmanager, loki, grafana } = MONITORING_PORTS;
   assert.deepEqual(
     { gateway, prometheus, alertmanager, loki, grafana },
@@ -43,29 +41,23 @@ test("ports are those of the deployment", () => {
   );
 });
 
-test("limits of a gateway are its settings, or their defaults", () => {
+test("limits of a gateway are its settings, or the defaults of the settings", () => {
   const { memoryLimitBytes, maxConnections } = optionsOf("staging");
   assert.deepEqual([memoryLimitBytes, maxConnections], [7_516_192_768, 10_000]);
   const own = optionsOf("staging", { gateway: '{"WS_MAX_CONNECTIONS": 9876, "WS_MEMORY_LIMIT": 100000000}' });
   assert.deepEqual([own.memoryLimitBytes, own.maxConnections], [100_000_000, 9876]);
 });
 
-test("on a machine that is too small for the default the limit is what the gateway gets there", async () => {
+test("on a small machine the memory limit is the limit that the gateway gets there", async () => {
   const { memoryLimitBytes } = optionsOf("staging", { machineType: "e2-medium" });
   assert.ok(memoryLimitBytes > 3e9 && memoryLimitBytes < 4 * 2 ** 30, `${memoryLimitBytes}`);
-  const { project, config, secretKeys } = readStack(repositoryFolder, "staging");
-  const { all } = await record(() => program(), {
-    project,
-    stack: "staging",
-    config: { ...config, [`${project}:machineType`]: "e2-medium" },
-    secretKeys,
-  });
+  const { all } = await recordWith("staging", { machineType: "e2-medium" });
   const [template] = all("gcp:compute/instanceTemplate:InstanceTemplate");
   const metadata = template?.inputs.metadata as Record<string, string>;
   assert.equal(metadata["odin-env-WS_MEMORY_LIMIT"], String(memoryLimitBytes));
 });
 
-test("NATS servers are called as their VMs; Synadia's are not ours", () => {
+test("NATS servers have the names of their VMs, and a stack with Synadia has no NATS servers", () => {
   assert.deepEqual(optionsOf("staging").natsMonitoring, ["odin-staging-nats"]);
   assert.deepEqual(optionsOf("prod").natsMonitoring, [
     "odin-prod-nats-0",
@@ -78,7 +70,7 @@ test("NATS servers are called as their VMs; Synadia's are not ours", () => {
   assert.deepEqual(optionsOf("staging", { nats: "synadia", natsCredentials }).natsMonitoring, []);
 });
 
-test("alerts go to the webhook, the pager and Slack, which are secrets and in no option; a capacity test tells nobody", () => {
+test("alerts go to the webhook, PagerDuty and Slack, whose secrets are in no option, and a capacity test sends none", () => {
   const alertWebhook = "https://alerts.example.com/token";
   assert.deepEqual(optionsOf("staging").receivers, {});
   const { receivers } = optionsOf("staging", { alertWebhook });
@@ -98,26 +90,17 @@ for (const [stack, values] of [
   ["prod", { domain: "live.example.com" }],
   ["staging", {}],
 ] as const) {
-  test(`what ${stack} costs an hour is what the preview says it costs, ${JSON.stringify(values)}`, async () => {
-    const { project, config, secretKeys } = readStack(repositoryFolder, stack);
-    const named = Object.fromEntries(
-      Object.entries(values).map(([key, value]) => [`${project}:${key}`, value]),
-    );
-    const { resources } = await record(() => program(), {
-      project,
-      stack,
-      config: { ...config, ...named },
-      secretKeys,
-    });
+  test(`monthly prices of ${stack} agree with the preview, ${JSON.stringify(values)}`, async () => {
+    const { resources } = await recordWith(stack, values);
     const graph = graphOf(resources);
     const { least, most } = billOf(graph);
     const [fleet] = fleetsOf(graph);
     assert.ok(fleet);
-    const { gateway, base } = optionsOf(stack, values).hourlyPrices;
+    const { gateway, base } = optionsOf(stack, values).monthlyPrices;
     const near = (value: number, expected: number, tolerance: number) =>
       assert.ok(Math.abs(value - expected) < tolerance * expected, `${value}, the preview says ${expected}`);
-    near(gateway * HOURS, (most - least) / (fleet.max - fleet.min), 0.01);
-    // Secrets, buckets and the like are left out: cents.
-    near(base * HOURS, least - fleet.min * gateway * HOURS, 0.03);
+    near(gateway, (most - least) / (fleet.max - fleet.min), 0.01);
+    // Secrets, buckets and other items that cost cents are left out.
+    near(base, least - fleet.min * gateway, 0.03);
   });
 }

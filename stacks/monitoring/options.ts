@@ -1,21 +1,20 @@
-import { type Cost, monthly } from "@odin-ws/infra";
-import type { HourlyPrices, MonitoringOptions } from "@odin-ws/monitoring";
+import { BOOT_DISK, type Cost, monthly, PORTS } from "@odin-ws/infra";
+import type { MonitoringOptions, MonthlyPrices } from "@odin-ws/monitoring";
 import { SETTINGS } from "@odin-ws/server/settings";
 import type { StackConfig } from "../config/config.ts";
 import { gatewayEnvironment } from "../gateway-settings.ts";
 import { MACHINES } from "../machines.ts";
 import { alertReceivers } from "./alert-receivers.ts";
 
-/** What the log shipper on a machine with Loki sends to, and what Grafana asks. */
-export const OWN_LOKI = "http://127.0.0.1:3100";
+/** Loki's address on its own machine, for the log shipper there and for Grafana. */
+export const OWN_LOKI = `http://127.0.0.1:${PORTS.loki}`;
 
-const BOOT_DISK_GIB = 20; // of every machine
-const IMAGES_GIB = 10; // in the registry
-const HOURS = 730; // in a month of the price list
+const IMAGES_GIB = 10; // images in the registry
 
 /**
- * What a stack's monitoring files are made from. All of it is known without a cloud: `npm run render` writes the files that the
- * program puts into the bucket. Nothing of the autoscaler is in it: a changed limit changes no file.
+ * Options for the files of a stack's monitoring. They are known without a cloud, so that `npm run render` can
+ * write the files that the program puts into the bucket. They contain no limit of the autoscaler, so that a
+ * changed limit changes no file.
  */
 export function monitoringOptions(config: StackConfig): MonitoringOptions {
   const { site, stack, zones, domain } = config;
@@ -31,7 +30,7 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     lokiUrl: OWN_LOKI,
     memoryLimitBytes: SETTINGS.WS_MEMORY_LIMIT.parse(environment.WS_MEMORY_LIMIT),
     maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(environment.WS_MAX_CONNECTIONS),
-    hourlyPrices: hourlyPrices(config),
+    monthlyPrices: monthlyPrices(config),
     receivers: service ? alertReceivers(config) : {},
     runbookUrl: config.runbookUrl ?? "docs/runbook.md",
     grafanaUrl: "http://localhost:3010", // through the tunnel that `pulumi stack output grafana` prints
@@ -39,7 +38,7 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
   };
 }
 
-/** The stack's own NATS servers by the names of their VMs, in their order; none with Synadia. */
+/** Names of the VMs of the stack's own NATS servers, in their order; empty with Synadia. */
 export function natsNames({ kind, nats, site }: Pick<StackConfig, "kind" | "nats" | "site">): string[] {
   if (kind === "capacity-test") return [`${site.prefix}-nats`];
   if (nats === "synadia") return [];
@@ -47,17 +46,20 @@ export function natsNames({ kind, nats, site }: Pick<StackConfig, "kind" | "nats
   return servers.map((name) => `${site.prefix}-${name}`);
 }
 
-/** From the price table of the preview: machines, disks and entrances. What it has no price for is left out. */
-function hourlyPrices(config: StackConfig): HourlyPrices {
+/**
+ * Prices of machines, disks and entrances from the price table of the preview. Things without a price are
+ * left out.
+ */
+function monthlyPrices(config: StackConfig): MonthlyPrices {
   const { machineType, spot, domain } = config;
   const gateway = [
     monthly.vms(machineType, 1, spot),
-    monthly.disks("pd-balanced", BOOT_DISK_GIB),
+    monthly.disks(BOOT_DISK.type, BOOT_DISK.sizeGb),
     monthly.nat(1, 0),
   ];
   const vm = ({ type, dataGib }: { type: string; dataGib?: number }): Cost[] => [
     monthly.vms(type, 1),
-    monthly.disks("pd-balanced", BOOT_DISK_GIB),
+    monthly.disks(BOOT_DISK.type, BOOT_DISK.sizeGb),
     monthly.nat(1, 0),
     ...(dataGib === undefined ? [] : [monthly.disks("pd-balanced", dataGib)]),
   ];
@@ -73,11 +75,11 @@ function hourlyPrices(config: StackConfig): HourlyPrices {
           ...(domain === undefined ? [] : [monthly.forwardingRules(1, "global"), monthly.armor(1, 2)]),
         ]
       : [...vm(MACHINES.backend), ...vm(MACHINES.runner), monthly.nat(0, 1)];
-  return { gateway: hourly(gateway), base: hourly([...base, monthly.registry(IMAGES_GIB)]) };
+  return { gateway: dollars(gateway), base: dollars([...base, monthly.registry(IMAGES_GIB)]) };
 }
 
-/** To a hundredth of a cent, so that the last digit of a sum of floats is in no file. */
-function hourly(costs: readonly Cost[]): number {
-  const month = costs.reduce((sum, { usd = 0 }) => sum + usd, 0);
-  return Number((month / HOURS).toFixed(4));
+/** Sum of the costs, rounded to a cent, so that no rounding error of floating point gets into a file. */
+function dollars(costs: readonly Cost[]): number {
+  const sum = costs.reduce((total, { usd = 0 }) => total + usd, 0);
+  return Number(sum.toFixed(2));
 }

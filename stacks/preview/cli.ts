@@ -1,4 +1,4 @@
-/** `npm run preview`: a stack's resources, cost and diagram, without a cloud. */
+/** `npm run preview`: shows a stack's resources, costs and diagram, without a cloud. */
 
 import { previewCommand, readPreviewOptions } from "./cli-options.ts";
 import { preview } from "./preview.ts";

@@ -8,7 +8,7 @@ import { sampleGraph } from "./sample.fixture.ts";
 
 const rounded = (usd: number | undefined) => (usd === undefined ? undefined : Math.round(usd * 100) / 100);
 
-test("each thing that costs has a line, at the fewest and at the most VMs", async () => {
+test("each item has a line, with its cost at the fewest and at the most VMs", async () => {
   const bill = billOf(await sampleGraph());
   assert.deepEqual(
     bill.lines.map(({ part, least, most }) => [part, rounded(least.usd), rounded(most.usd)]),
@@ -30,7 +30,7 @@ test("each thing that costs has a line, at the fewest and at the most VMs", asyn
   assert.deepEqual([bill.least, bill.most], [sum("least"), sum("most")]);
 });
 
-test("what has no price is undefined in its line and missing in the sum", async () => {
+test("an item without a price is undefined in its line and missing in the sum", async () => {
   const { lines, least } = billOf(await sampleGraph({ machineType: "c9-huge-8" }));
   const [group] = lines;
   assert.equal(group?.least.usd, undefined);
@@ -38,23 +38,24 @@ test("what has no price is undefined in its line and missing in the sum", async 
   assert.equal(rounded(least), rounded(billOf(await sampleGraph()).least - 2 * 730 * 0.06701142));
 });
 
-test("traffic only where it is asked for", async () => {
+test("traffic costs only with --traffic-gib", async () => {
   const graph = await sampleGraph();
   const without = billOf(graph);
   const withTraffic = billOf(graph, 100);
   assert.ok(without.notes.some((note) => note.includes("--traffic-gib N adds it")));
   assert.ok(!withTraffic.notes.some((note) => note.includes("--traffic-gib")));
-  assert.equal(rounded(withTraffic.least - without.least), 12.8); // 0.12 to the internet, 0.008 through the load balancer
+  // 0.12 to the internet, 0.008 through the load balancer.
+  assert.equal(rounded(withTraffic.least - without.least), 12.8);
 });
 
-test("notes: another region, spot", async () => {
+test("notes for another region and for spot VMs", async () => {
   const other = billOf(await sampleGraph({ region: "europe-west1", spot: true }));
   assert.ok(other.notes.some((note) => /prices are those of us-central1; europe-west1/.test(note)));
   assert.match(other.lines[0]?.most.note ?? "", /spot/);
   assert.ok(!billOf(await sampleGraph()).notes.some((note) => note.includes("prices are those of")));
 });
 
-test("types that the table does not know are named, never free in silence", async () => {
+test("types that the table does not know are named in the notes", async () => {
   const { resources } = await record(() => {
     new gcp.redis.Instance("cache", { memorySizeGb: 5 });
     new gcp.compute.Address("spare", { region: "us-central1" });

@@ -1,29 +1,30 @@
-import { type Cost, monthly, type Recorded } from "@odin-ws/infra";
+import { type Cost, HOURS_A_MONTH, monthly, type Recorded } from "@odin-ws/infra";
 import { fleetsOf, isSpot } from "./fleet.ts";
 import { at, type Graph, listAt, numberAt, textAt } from "./graph.ts";
 
 /** One line of the bill. */
 export interface CostLine {
-  /** What it is for, for example `gateways`. */
+  /** Part of the deployment, for example `gateways`. */
   part: string;
-  /** With the fewest VMs, and with the most. The same where the fleet's size does not matter. */
+  /** Cost with the fewest VMs. */
   least: Cost;
+  /** Cost with the most VMs; equal to `least` where the number of VMs does not matter. */
   most: Cost;
 }
 
 /** A stack's bill for a month. */
 export interface Bill {
   lines: CostLine[];
-  /** Sums in US dollars of the lines that have a price. */
+  /** Sums of all lines with a price, in US dollars. */
   least: number;
   most: number;
-  /** What is assumed, left out or has no price. */
+  /** Assumptions, items that are left out, and items without a price. */
   notes: string[];
 }
 
-const BOOT_DISK = { type: "pd-standard", gib: 10 }; // Compute Engine's defaults, where a program names none
-const CHECKERS = 6; // regions that an uptime check runs from, where it names none
-const SECONDS = 730 * 3600; // of a month
+const BOOT_DISK = { type: "pd-standard", gib: 10 }; // Compute Engine's defaults, for programs that set none
+const CHECKERS = 6; // regions from which an uptime check runs by default
+const SECONDS_A_MONTH = HOURS_A_MONTH * 3600;
 const ASSUMED = { bucketGib: 1, registryGib: 5 };
 
 const ADDRESSES = ["gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress"];
@@ -42,7 +43,7 @@ const REPOSITORY = "gcp:artifactregistry/repository:Repository";
 const UPTIME = "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig";
 const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
 
-/** Types that cost nothing by themselves, by the beginning of their name. Others without a price are named in the notes. */
+/** Beginnings of the names of types that cost nothing. Other types without a price are named in the notes. */
 const FREE = [
   "gcp:artifactregistry/repositoryIam",
   "gcp:billing/",
@@ -74,7 +75,11 @@ const PRICED = [
   ...[VERSION, ZONE, BUCKET, REPOSITORY, UPTIME, ALERT],
 ];
 
-/** The monthly bill of a stack. @param trafficGib to the clients in a month; undefined: left out, and the notes say so */
+/**
+ * The monthly bill of a stack.
+ *
+ * @param trafficGib traffic to clients in a month; undefined: left out, as a note says
+ */
 export function billOf(graph: Graph, trafficGib?: number): Bill {
   const lines = [...machineLines(graph), ...networkLines(graph, trafficGib), ...otherLines(graph)];
   const sum = (end: "least" | "most") => lines.reduce((total, line) => total + (line[end].usd ?? 0), 0);
@@ -134,7 +139,7 @@ function networkLines(graph: Graph, trafficGib: number | undefined): CostLine[] 
       lines.push(same(address.name, addressCost(graph, address)));
   }
   for (const nat of graph.all(NAT)) {
-    const fixed = listAt(nat.inputs, "natIps").length; // those are lines of their own
+    const fixed = listAt(nat.inputs, "natIps").length; // fixed addresses have their own lines
     const addresses = fixed > 0 ? 0 : 1;
     const { min, max } = vmsWithoutAddress(graph);
     lines.push({ part: nat.name, least: monthly.nat(min, addresses), most: monthly.nat(max, addresses) });
@@ -175,7 +180,9 @@ function otherLines(graph: Graph): CostLine[] {
   const count = (type: string) => graph.all(type).length;
   const runs = graph.all(UPTIME).reduce((total, { inputs }) => {
     const seconds = Number.parseInt(textAt(inputs, "period") || "300", 10);
-    return total + Math.round(SECONDS / seconds) * (listAt(inputs, "selectedRegions").length || CHECKERS);
+    return (
+      total + Math.round(SECONDS_A_MONTH / seconds) * (listAt(inputs, "selectedRegions").length || CHECKERS)
+    );
   }, 0);
   const rows: [number, string, () => Cost][] = [
     [count(VERSION), "secrets", () => monthly.secretVersions(count(VERSION))],
@@ -198,12 +205,14 @@ function notes(graph: Graph, lines: CostLine[], trafficGib: number | undefined):
     );
   const has = (part: string) => lines.some((line) => line.part === part);
   if (has("snapshots"))
-    found.push("snapshots: assumed to hold as much as their disks; they hold only what changed");
+    found.push(
+      "snapshots: assumed to be as large as their disks; they contain changes only, and are smaller",
+    );
   if (has("buckets")) found.push(`buckets: assumed to hold ${ASSUMED.bucketGib} GiB each`);
   if (has("registry"))
     found.push(`registry: assumed to hold ${ASSUMED.registryGib} GiB of images a repository`);
   if (graph.all(NAT).length > 0)
-    found.push("Cloud NAT: without its traffic, $0.045 per GiB: image pulls, and NATS where it is outside");
+    found.push("Cloud NAT: without its traffic, $0.045 per GiB: image pulls, and NATS outside of the stack");
   const hasEntrance = graph.all(REGIONAL_RULE, GLOBAL_RULE).length > 0;
   if (trafficGib === undefined && hasEntrance)
     found.push("traffic to the clients is left out, about $0.13 per GiB: --traffic-gib N adds it");

@@ -3,14 +3,14 @@ import { RANGES } from "@odin-ws/infra";
 import { type Node, OUTSIDE } from "./diagram-nodes.ts";
 import { at, type Graph, listAt, textAt } from "./graph.ts";
 
-/** An arrow of the diagram, from who opens the connection to who is reached. */
+/** An arrow of the diagram, from the side that opens a connection to the side that accepts it. */
 export interface Edge {
   from: string;
   to: string;
   label: string;
-  /** `layout` is not drawn: it keeps a box without arrows in its place. */
+  /** An arrow of kind `layout` is invisible, and keeps a box without other arrows in its place. */
   kind: "traffic" | "inside" | "admin" | "reads" | "layout";
-  /** Leaves from the network as a whole, not from the box `from`. */
+  /** The arrow begins at the border of the network, and not at the box `from`. */
   whole?: boolean;
 }
 
@@ -23,7 +23,9 @@ const GRANTS = {
 } as const;
 const PROBES: readonly string[] = [...RANGES.passthroughProbes, ...RANGES.proxies];
 
-/** Arrows of a stack between its boxes; those between the same two boxes are one arrow with all ports. */
+/**
+ * Arrows between the boxes of a stack. Connections between the same two boxes are one arrow with all ports.
+ */
 export function edgesOf(graph: Graph, nodes: Node[]): Edge[] {
   const edges = merged([
     ...entranceEdges(graph, nodes),
@@ -50,7 +52,7 @@ function entranceEdges(graph: Graph, nodes: Node[]): Edge[] {
   });
 }
 
-/** What a firewall rule lets in. What everyone may reach is drawn through the load balancer, when there is one. */
+/** Arrows of a firewall rule. An arrow from everyone goes through the load balancer, if there is one. */
 function firewallEdges({ inputs }: Recorded, nodes: Node[]): Edge[] {
   if (textAt(inputs, "direction") === "EGRESS") return [];
   const ports = listAt(inputs, "allows").flatMap((allow) => listAt(allow, "ports").map(String));
@@ -84,32 +86,32 @@ function nodesOfAccounts(accounts: unknown[], nodes: Node[]): Node[] {
   return nodes.filter(({ machines }) => machines && accounts.includes(machines.account));
 }
 
-/** Who may read a secret, a repository or a bucket. */
+/** Arrows for grants to read a secret, a repository or a bucket. */
 function grantEdges(id: string, grants: Recorded[], nodes: Node[]): Edge[] {
   if (!nodes.some((node) => node.id === id)) return [];
   const members = grants.map(({ inputs }) => textAt(inputs, "member").replace("serviceAccount:", ""));
   return nodesOfAccounts(members, nodes).map(({ id: from }) => ({ from, to: id, label: "", kind: "reads" }));
 }
 
-/** Where a VM's environment names a NATS that is not in the stack. */
+/** An arrow to a NATS outside of the stack, which the environment of a VM names. */
 function natsEdges(nodes: Node[]): Edge[] {
   const outlet = nodes.some(({ id }) => id === "nat") ? "nat" : OUTSIDE.internet;
   return nodes.flatMap(({ id, machines }) => {
     const url = textAt(machines?.metadata, "odin-env-NATS_URL");
     const { hostname, port } = URL.canParse(url) ? new URL(url) : { hostname: "", port: "" };
-    if (!/[a-z]/.test(hostname)) return []; // addresses are those of our own VMs
+    if (!/[a-z]/.test(hostname)) return []; // addresses without letters belong to our own VMs
     return { from: id, to: outlet, label: `NATS ${hostname} ${port}`, kind: "traffic" };
   });
 }
 
-/** The way out of the network for everything that has no public address. */
+/** The arrow through the NAT, for machines without a public address. */
 function outEdges(nodes: Node[]): Edge[] {
   const machines = nodes.filter(({ kind }) => kind === "machines").at(-1);
   if (!machines || !nodes.some(({ id }) => id === "nat")) return [];
   return [{ from: machines.id, to: "nat", label: "", kind: "reads", whole: true }];
 }
 
-/** Services that nobody was granted stay right of the machines. */
+/** Invisible arrows that keep services without grants at the right of the machines. */
 function layoutEdges(nodes: Node[], edges: Edge[]): Edge[] {
   const machines = nodes.find(({ kind }) => kind === "machines");
   const alone = nodes.filter(

@@ -7,11 +7,11 @@ export interface Node {
   id: string;
   kind: "outside" | "entrance" | "machines" | "service";
   title: string;
-  /** Below the title, a line each. */
+  /** Lines below the title. */
   lines: string[];
-  /** Side by side at the bottom: zones. */
+  /** Cells at the bottom, side by side: zones. */
   cells?: string[];
-  /** What the box stands for, for the arrows: VMs, a forwarding rule, resources that are read. */
+  /** What the box stands for: VMs, a forwarding rule, or resources that are read. Arrows are found by it. */
   machines?: Machines;
   rule?: Recorded;
   members?: Recorded[];
@@ -30,7 +30,7 @@ const UPTIME = "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig";
 const ALERT = "gcp:monitoring/alertPolicy:AlertPolicy";
 const CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel";
 
-/** Boxes that stand for what comes from outside; those without an arrow are not drawn. */
+/** Boxes for the outside. A box without an arrow is not drawn. */
 export const OUTSIDE = {
   browsers: "browsers",
   probes: "probes",
@@ -38,7 +38,7 @@ export const OUTSIDE = {
   internet: "internet",
 } as const;
 
-/** Every box that a stack may need. */
+/** All boxes of a stack. */
 export function nodesOf(graph: Graph): Node[] {
   return [
     { id: OUTSIDE.browsers, kind: "outside", title: "Browsers", lines: ["the internet"] },
@@ -95,7 +95,7 @@ function machinesNode(machines: Machines): Node {
   };
 }
 
-/** Services of Google that VMs read from or write to. */
+/** Boxes for services of Google that VMs read from or write to. */
 function services(graph: Graph): Node[] {
   const secrets = graph.all("gcp:secretmanager/secret:Secret");
   const repositories = graph.all("gcp:artifactregistry/repository:Repository");

@@ -31,12 +31,12 @@ test("arrows come from the load balancer, the firewall rules, the grants and the
   ]);
 });
 
-test("a NATS elsewhere is reached through the NAT", async () => {
+test("a NATS outside of the stack is reached through the NAT", async () => {
   const found = arrows(await sampleGraph({ natsUrl: "tls://connect.ngs.global:4222" }));
   assert.ok(found.includes("gateways > Cloud NAT: NATS connect.ngs.global 4222"), found.join("\n"));
 });
 
-test("boxes say how many, of which type, in which zones", async () => {
+test("boxes show number, type and zones of VMs", async () => {
   const nodes = nodesOf(await sampleGraph({ min: 3, max: 7, spot: true }));
   const gateways = nodes.find(({ title }) => title === "gateways");
   assert.deepEqual(gateways?.lines, ["3 to 7 × e2-standard-2, spot", "autoscaled"]);
@@ -45,7 +45,7 @@ test("boxes say how many, of which type, in which zones", async () => {
   assert.deepEqual([nats?.lines, nats?.cells], [["e2-small", "data disk 20 GiB"], ["us-central1-a"]]);
 });
 
-test("what a stack does not have is not drawn", async () => {
+test("parts that a stack does not have are not drawn", async () => {
   const { resources } = await record(() => {
     new gcp.storage.Bucket("files", { location: "US", name: 'a "bucket" {of|files}' });
   });
@@ -55,7 +55,7 @@ test("what a stack does not have is not drawn", async () => {
   assert.match(await renderDiagram(dot), /a &quot;bucket&quot; \{of\|files\}/);
 });
 
-test("the network's label says when nothing in it has a public address", async () => {
+test("the network's label says that no machine has a public address", async () => {
   assert.match(diagramDot(await sampleGraph(), "sample"), /10\.10\.0\.0\/20 {2}· {2}no public addresses/);
   const { resources } = await record(() => {
     const network = new gcp.compute.Network("network", { name: "open" });
@@ -68,7 +68,7 @@ test("the network's label says when nothing in it has a public address", async (
   assert.match(diagramDot(graphOf(resources), "open"), /label="network open"/);
 });
 
-test("the SVG has its own ground, and is the same each time", async () => {
+test("the SVG has a white background, and the same bytes each time", async () => {
   const svg = async () => renderDiagram(diagramDot(await sampleGraph(), "stack sample"));
   const first = await svg();
   assert.equal(first, await svg());

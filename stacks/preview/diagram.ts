@@ -3,7 +3,10 @@ import { type Edge, edgesOf } from "./diagram-edges.ts";
 import { type Node, nodesOf } from "./diagram-nodes.ts";
 import { type Graph, listAt } from "./graph.ts";
 
-/** Boxes are measured with Courier, which is wider than what the SVG is shown with: text fits whatever font a machine has. */
+/**
+ * Graphviz measures text with Courier, which is wider than the font of the SVG. So the text fits with every
+ * machine's fonts.
+ */
 const MEASURED = "Courier";
 const SHOWN = "Helvetica,Arial,sans-serif";
 
@@ -11,7 +14,7 @@ const KEY =
   "numbers are TCP ports; black: clients, green: between our machines, violet: people and checks, brown: reads and the way out";
 const NETWORK = "cluster_network";
 
-/** Colours by what a node is: fill and border. */
+/** Fill and border by kind of node. */
 const COLORS: Record<Node["kind"], [string, string]> = {
   outside: ["#f1f5f9", "#64748b"],
   entrance: ["#dbeafe", "#2563eb"],
@@ -28,8 +31,8 @@ const LINES: Record<Edge["kind"], string> = {
 };
 
 /**
- * A stack as a Graphviz graph: who connects to what on which ports, as its firewall rules, load balancers, grants and metadata say.
- * What the stack does not have does not appear.
+ * A stack as a Graphviz graph: who connects to whom on which ports, as firewall rules, load balancers, grants
+ * and metadata say. The graph shows only parts that the stack has.
  */
 export function diagramDot(graph: Graph, title: string): string {
   const nodes = nodesOf(graph);
@@ -54,7 +57,7 @@ export function diagramDot(graph: Graph, title: string): string {
   ].join("\n");
 }
 
-/** The diagram as SVG on a white ground. */
+/** The diagram as SVG on a white background. */
 export async function renderDiagram(dot: string): Promise<string> {
   const svg = (await instance()).renderString(dot, { format: "svg" });
   return svg.replaceAll(/font-family="Courier[^"]*"/g, `font-family="${SHOWN}"`);
@@ -96,7 +99,7 @@ function quote(text: string): string {
   return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`;
 }
 
-/** Text of a record's field, within quotes. */
+/** Escapes the text of a record's field. */
 function escapeRecord(text: string): string {
   return text.replaceAll(/[\\{}|<>"]/g, (character) => `\\${character}`);
 }

@@ -6,8 +6,9 @@ export interface Fleet {
   group: Recorded;
   template: Recorded;
   autoscaler: Recorded | undefined;
-  /** VMs. Equal where there is no autoscaler. */
+  /** Fewest VMs. */
   min: number;
+  /** Most VMs; without an autoscaler equal to `min`. */
   max: number;
   machineType: string;
   zones: string[];
@@ -38,7 +39,7 @@ export function fleetsOf(graph: Graph): Fleet[] {
   });
 }
 
-/** Whether an instance or a template asks for spot VMs. */
+/** Whether the inputs of an instance or of a template ask for spot VMs. */
 export function isSpot(inputs: unknown): boolean {
   return (
     textAt(inputs, "scheduling.provisioningModel") === "SPOT" || at(inputs, "scheduling.preemptible") === true

@@ -2,17 +2,20 @@ import type { Recorded } from "@odin-ws/infra";
 
 type Inputs = Record<string, unknown>;
 
-/** A resource graph with what its readers ask of it. */
+/** The resources of a program and their dependencies. */
 export interface Graph {
   resources: Recorded[];
+  /** Resources of the types. */
   all(...types: string[]): Recorded[];
-  /** Resources of the types that `resource` depends on, directly or through others that are not components. */
+  /**
+   * Resources of the types that `resource` depends on, directly or through others that are not components.
+   */
   upstream(resource: Recorded, ...types: string[]): Recorded[];
   /** Resources of the types that depend on `resource`, directly or through others. */
   downstream(resource: Recorded, ...types: string[]): Recorded[];
 }
 
-/** @param resources of one program */
+/** Builds the graph of one program's resources. */
 export function graphOf(resources: Recorded[]): Graph {
   const byUrn = new Map(resources.map((resource) => [resource.urn, resource]));
   const before = new Map(resources.map((resource) => [resource.urn, resource.dependencies]));
@@ -36,7 +39,10 @@ export function graphOf(resources: Recorded[]): Graph {
   };
 }
 
-/** What a path of an input holds, for example `at(inputs, "bootDisk.initializeParams.size")`; `[0]` is part of the path as `0`. */
+/**
+ * The value at a path of the inputs, for example `at(inputs, "bootDisk.initializeParams.size")`; the path has
+ * `0` for `[0]`.
+ */
 export function at(inputs: unknown, path: string): unknown {
   let value = inputs;
   for (const key of path.split(".")) value = (value as Inputs | null | undefined)?.[key];
@@ -49,7 +55,7 @@ export function textAt(inputs: unknown, path: string): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-/** The number at a path, also where it is written as text; `fallback` without one. */
+/** The number at a path, which may also be written as text; `fallback` without a number. */
 export function numberAt(inputs: unknown, path: string, fallback: number): number {
   const value = at(inputs, path);
   const number = typeof value === "string" && value !== "" ? Number(value) : value;

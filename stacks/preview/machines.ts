@@ -2,7 +2,7 @@ import type { Recorded } from "@odin-ws/infra";
 import { fleetsOf, isSpot } from "./fleet.ts";
 import { at, type Graph, listAt, textAt } from "./graph.ts";
 
-/** VMs of one role under one service account: a group, or single ones that are alike. */
+/** VMs of one role and one service account: an instance group, or single VMs of the same type. */
 export interface Machines {
   /** For example `gateway`. */
   role: string;
@@ -14,12 +14,13 @@ export interface Machines {
   spot: boolean;
   /** Data disks, for example `20 GiB`; empty without one. */
   disks: string;
-  /** Metadata of one of them. */
+  /** Metadata of one of the VMs. */
   metadata: Record<string, unknown>;
-  /** The instance group, when they are one. */
+  /** The instance group; undefined for single VMs. */
   group: Recorded | undefined;
-  /** Whether the group follows its load, and on which path its VMs are found dead; "" without healing. */
+  /** Whether an autoscaler sets the size of the group. */
   autoscaled: boolean;
+  /** Path of the autohealing check; "" without autohealing. */
   healedOn: string;
 }
 

@@ -22,7 +22,7 @@ interface Ended {
   stderr: string;
 }
 
-/** Runs a command line of this folder as npm does. */
+/** Runs the command line as npm does. */
 function cli(...args: string[]): Promise<Ended> {
   const { promise, resolve } = Promise.withResolvers<Ended>();
   const file = fileURLToPath(new URL("./cli.ts", import.meta.url));
@@ -57,7 +57,7 @@ describe("a sample program", () => {
     assert.match(text, /diagram\.svg\nJSON: .*preview\.json\n$/);
   });
 
-  test("files go where they are asked for, and secrets into none of them", async () => {
+  test("files are written to the given paths, and none has a secret", async () => {
     const [svg, json] = [join(folder, "own", "a.svg"), join(folder, "own", "b.json")];
     const text = await preview({ ...options(folder), svg, json }, sample);
     const written = readFileSync(json, "utf8");
@@ -67,7 +67,7 @@ describe("a sample program", () => {
       resources: { urn: string; type: string; inputs: { secretData?: string } }[];
     };
     const urns = resources.map(({ urn }) => urn);
-    assert.deepEqual(urns, urns.toSorted()); // whatever order the program registered them in
+    assert.deepEqual(urns, urns.toSorted()); // independent of the order in which the program registered them
     const version = resources.find(({ type }) => type === "gcp:secretmanager/secretVersion:SecretVersion");
     assert.equal(version?.inputs.secretData, "[secret]");
     assert.ok(!existsSync(join(folder, "diagram.svg")));
@@ -83,7 +83,7 @@ describe("the stacks of this repository", () => {
       assert.ok(performance.now() - start < 10_000, "slower than 10 s");
       assert.equal(first.code, 0, first.stderr);
       const second = await cli("--stack", stack, "--out", out("b"));
-      // Paths are printed as is shorter, absolute or from the working folder.
+      // The printed paths differ in the name of the folder.
       assert.equal(second.stdout.replaceAll(join(stack, "b"), join(stack, "a")), first.stdout);
       for (const file of ["diagram.svg", "preview.json"])
         assert.ok(readFileSync(join(out("a"), file)).equals(readFileSync(join(out("b"), file))), file);
@@ -95,11 +95,11 @@ describe("the stacks of this repository", () => {
 });
 
 describe("the command line", () => {
-  test("mistakes in the arguments: exit 2, a line each and how to call it", async () => {
+  test("mistakes in the arguments: exit code 2, a line for each mistake, and an example", async () => {
     const { code, stderr } = await cli("--stack", "live", "--traffic-gib", "much");
     assert.equal(code, 2);
     assert.deepEqual(stderr.trim().split("\n"), [
-      '--stack must be one of capacity, prod, staging, not "live"',
+      `--stack must be one of ${stackNames(repositoryFolder).join(", ")}, not "live"`,
       '--traffic-gib must be a number from 0 to 1000000000000, not "much"',
       "npm run preview -- --help shows what is allowed",
     ]);
@@ -115,7 +115,7 @@ describe("the command line", () => {
   });
 });
 
-test("what the program says of its configuration is passed on", async () => {
+test("mistakes that the program finds in its configuration are reported", async () => {
   const rejects = { folder: repositoryFolder, load: () => import("../index.ts") };
   const broken = mkdtempSync(join(folder, "broken-"));
   const { writeFileSync } = await import("node:fs");

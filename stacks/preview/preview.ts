@@ -8,7 +8,7 @@ import { recordStack, repositoryFolder, type StackSource } from "./record-stack.
 import { report, reportJson } from "./report.ts";
 
 /**
- * Runs a stack's program offline, writes the diagram and the JSON, and returns what to print.
+ * Runs a stack's program offline, writes the diagram and the JSON, and returns the text to print.
  *
  * @throws StackConfigError, and what the program throws when it rejects its configuration
  */

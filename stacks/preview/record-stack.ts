@@ -8,11 +8,11 @@ export interface StackRecording extends StackConfig {
   resources: Recorded[];
 }
 
-/** Where the programs are found: in this repository, unless told otherwise. */
+/** Where the stacks' files and their program are. */
 export interface StackSource {
   /** Folder of Pulumi.yaml and the stacks' files. */
   folder: string;
-  /** The Pulumi program: its default export is called. */
+  /** Loads the Pulumi program, whose default export is called. */
   load: () => Promise<{ default: () => unknown }>;
 }
 
@@ -22,9 +22,11 @@ const REPOSITORY: StackSource = {
 };
 
 /**
- * Runs a stack's program without a cloud and returns what it registered. Once in a process: the program is loaded within it.
+ * Runs a stack's program without a cloud, and returns the resources that it registered. A process can call
+ * this function once, because the program is loaded into the process.
  *
- * @throws StackConfigError when the files are wrong, and what the program throws, for example when it rejects its configuration
+ * @param source default: this repository
+ * @throws StackConfigError when the files are wrong, and every error of the program, for example ConfigError
  */
 export async function recordStack(
   stack: string,
@@ -41,5 +43,5 @@ export async function recordStack(
   return { ...read, resources: resources.toSorted((a, b) => (a.urn < b.urn ? -1 : 1)) };
 }
 
-/** Folder of this repository, in which the stacks' files are. */
+/** Folder of this repository, which has the stacks' files. */
 export const repositoryFolder = REPOSITORY.folder;

@@ -1,9 +1,9 @@
-import type { Cost } from "@odin-ws/infra";
+import { type Cost, HOURS_A_MONTH } from "@odin-ws/infra";
 import type { Bill, CostLine } from "./costs.ts";
 import type { StackRecording } from "./record-stack.ts";
 import { publicInputs, shortType, treeLines, treeOf } from "./tree.ts";
 
-/** What `npm run preview` prints, without the paths of its files. */
+/** The text that `npm run preview` prints, without the paths of its files. */
 export function report({ stack, resources, notes }: StackRecording, bill: Bill): string {
   const custom = resources.filter((resource) => resource.custom);
   const components = resources.filter(({ custom, type }) => !custom && type !== "pulumi:pulumi:Stack");
@@ -18,12 +18,15 @@ export function report({ stack, resources, notes }: StackRecording, bill: Bill):
     "",
     `A month in US dollars, list prices of us-central1            fewest VMs   most VMs   price of`,
     ...bill.lines.map(billLine),
-    `${"".padEnd(60)}${money(bill.least)} ${money(bill.most)}   ${isComplete(bill) ? "together" : "together, without what has no price"}`,
+    `${"".padEnd(60)}${money(bill.least)} ${money(bill.most)}   ${isComplete(bill) ? "together" : "together, without items that have no price"}`,
     ...bill.notes.map((note) => `  note: ${note}`),
   ].join("\n");
 }
 
-/** What `preview.json` holds: resources without secrets, the bill, the notes. The same bytes for the same program. */
+/**
+ * The content of `preview.json`: resources without secrets, the bill, the notes. The same program gives the
+ * same bytes.
+ */
 export function reportJson(recording: StackRecording, bill: Bill): string {
   const { project, stack, resources, notes } = recording;
   const content = {
@@ -41,7 +44,7 @@ export function reportJson(recording: StackRecording, bill: Bill): string {
     })),
     costs: {
       currency: "USD",
-      period: "month of 730 hours",
+      period: `month of ${HOURS_A_MONTH} hours`,
       least: cents(bill.least),
       most: cents(bill.most),
       lines: bill.lines.map(({ part, least, most }) => ({

@@ -1,11 +1,11 @@
-/** A small service of raw resources, for tests of what reads a resource graph. */
+/** A small service of plain resources, for tests of functions that read a resource graph. */
 
 import { RANGES, record } from "@odin-ws/infra";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type Graph, graphOf } from "./graph.ts";
 
-/** What tests vary. */
+/** Parts that tests vary. */
 export interface SampleArgs {
   machineType?: string;
   spot?: boolean;
@@ -17,7 +17,10 @@ export interface SampleArgs {
 
 const project = "sample-project";
 
-/** Network with NAT, gateways behind a load balancer, NATS with a data disk, a secret, a registry, a bucket, a watchdog. */
+/**
+ * Network with NAT, gateways behind a load balancer, NATS with a data disk, a secret, a registry, a bucket, a
+ * watchdog.
+ */
 export function sampleProgram(args: SampleArgs = {}): void {
   const { machineType = "e2-standard-2", spot = false, min = 2, max = 5, region = "us-central1" } = args;
   const zone = `${region}-a`;

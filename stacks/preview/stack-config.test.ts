@@ -63,7 +63,7 @@ describe("merging", () => {
 });
 
 describe("stand-ins", () => {
-  test("for a missing project and a missing secret, a note each", () => {
+  test("a missing project and a missing secret get a stand-in and a note each", () => {
     const { config, secretKeys, notes } = read("config:\n  app:owner: me\n");
     assert.equal(config["gcp:project"], "preview-project");
     assert.ok((config["app:jwtSecret"] ?? "").length >= 32);
@@ -74,7 +74,7 @@ describe("stand-ins", () => {
     ]);
   });
 
-  test("for encrypted values, also within maps, which make their key secret", () => {
+  test("encrypted values get stand-ins, also within maps, and their keys become secret", () => {
     const { config, secretKeys, notes } = read(
       `config:\n  gcp:project: mine\n  app:owner: me\n  app:jwtSecret: { secure: v1:x }\n  app:gateway: { A: { secure: v1:y }, B: 1 }\n`,
     );
@@ -87,7 +87,7 @@ describe("stand-ins", () => {
     ]);
   });
 
-  test("no secret for tokens where the gateway has another key, or none is wanted", () => {
+  test("jwtSecret gets no stand-in when the gateway has another key, or needs none", () => {
     for (const gateway of ["{ JWKS_URL: https://x }", "{ JWT_PUBLIC_KEY: k }", "{ AUTH_MODE: none }"]) {
       const { notes } = read(`config:\n  gcp:project: mine\n  app:owner: me\n  app:gateway: ${gateway}\n`);
       assert.deepEqual(notes, [], gateway);
@@ -96,7 +96,7 @@ describe("stand-ins", () => {
 });
 
 describe("mistakes", () => {
-  test("types and missing values are named as the engine would", () => {
+  test("wrong types and missing values are reported", () => {
     assert.deepEqual(mistakes("config:\n  app:size: many\n  app:zones: a\n"), [
       'Pulumi.prod.yaml: app:size must be of type integer, not "many"',
       'Pulumi.prod.yaml: app:zones must be of type array, not "a"',
@@ -105,7 +105,7 @@ describe("mistakes", () => {
     assert.deepEqual(mistakes(`${BASE}  app:size: "4"\n  app:strict: "false"\n`), []);
   });
 
-  test("a file that is no YAML, an empty one, and an unknown stack", () => {
+  test("a file that is not YAML, an empty file, and an unknown stack are errors", () => {
     assert.match(mistakes("config: [\n")[0] ?? "", /^Pulumi\.prod\.yaml: /);
     assert.match(mistakes("- a\n")[0] ?? "", /not a map/);
     assert.match(mistakes("")[0] ?? "", /owner is missing/);
@@ -115,5 +115,7 @@ describe("mistakes", () => {
 });
 
 test("the stacks of this repository", () => {
-  assert.deepEqual(stackNames(repositoryFolder), ["capacity", "prod", "staging"]);
+  const names = stackNames(repositoryFolder);
+  for (const name of ["capacity", "prod", "staging"]) assert.ok(names.includes(name), name);
+  assert.deepEqual(names, names.toSorted());
 });

@@ -3,19 +3,19 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { type Stored, standIn } from "./stand-ins.ts";
 
-/** A stack's configuration as its program gets it. */
+/** A stack's configuration as the engine passes it to the program. */
 export interface StackConfig {
   project: string;
   stack: string;
-  /** By full key; objects and lists as JSON, as the engine passes them. */
+  /** Values by full key; objects and lists as JSON. */
   config: Record<string, string>;
-  /** Full keys whose value is secret. */
+  /** Full keys of secret values. */
   secretKeys: string[];
-  /** What is shown with a stand-in, one line each. */
+  /** One line for each value that is replaced by a stand-in. */
   notes: string[];
 }
 
-/** Wrong configuration, one line a mistake. */
+/** A wrong configuration. The message has one line for each mistake. */
 export class StackConfigError extends Error {
   readonly mistakes: string[];
   constructor(mistakes: string[]) {
@@ -35,7 +35,7 @@ interface Declared {
 
 const TYPES: Record<string, (value: unknown) => boolean> = {
   string: (value) => typeof value === "string",
-  integer: (value) => Number.isInteger(value) || /^-?\d+$/.test(String(value)), // the engine takes "3" as well
+  integer: (value) => Number.isInteger(value) || /^-?\d+$/.test(String(value)), // the engine accepts "3", too
   boolean: (value) => typeof value === "boolean" || value === "true" || value === "false",
   array: Array.isArray,
   object: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
@@ -49,10 +49,11 @@ export function stackNames(folder: string): string[] {
 }
 
 /**
- * Reads Pulumi.yaml and Pulumi.<stack>.yaml and merges them as the engine does: the stack's values, then the project's values and
- * defaults. Encrypted values, missing secrets and a missing `gcp:project` get stand-ins, since nothing here asks the cloud or a passphrase.
+ * Reads Pulumi.yaml and Pulumi.<stack>.yaml and merges them as the engine does: the stack's values come
+ * first, then the values and defaults of the project. Encrypted values, missing secrets and a missing
+ * `gcp:project` are replaced by stand-ins, so that neither a cloud nor a passphrase is needed.
  *
- * @param folder holds the two files
+ * @param folder folder of the two files
  * @throws StackConfigError
  */
 export function readStack(folder: string, stack: string): StackConfig {

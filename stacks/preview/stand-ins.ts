@@ -1,4 +1,4 @@
-/** Configuration as the files hold it, by full key. */
+/** Values as the files have them, by full key. */
 export type Stored = Record<string, unknown>;
 
 interface StoodIn {
@@ -9,7 +9,7 @@ interface StoodIn {
 
 const PROJECT = "preview-project";
 
-/** Stand-ins that look like what the program expects, for those that it looks into. */
+/** Stand-ins for values whose form the program checks. */
 const PLAUSIBLE: Record<string, string> = {
   natsCredentials:
     "-----BEGIN NATS USER JWT-----\npreview\n------END NATS USER JWT------\n-----BEGIN USER NKEY SEED-----\npreview\n------END USER NKEY SEED------\n",
@@ -18,10 +18,13 @@ const PLAUSIBLE: Record<string, string> = {
   alertSlack: "https://hooks.slack.com/services/preview",
 };
 
-/** Gateway settings with which clients' tokens are checked, or not, without `jwtSecret`. */
+/** Settings of the gateway for keys of the clients' tokens other than `jwtSecret`. */
 const OTHER_KEYS = ["JWKS_URL", "JWT_PUBLIC_KEY"];
 
-/** Fills in what is encrypted, and what a stack needs before its first `pulumi up` and does not have yet. Says so in a note each. */
+/**
+ * Replaces encrypted values, and fills in values that a stack needs before its first `pulumi up`. Adds a note
+ * for each of them.
+ */
 export function standIn(project: string, stack: string, stored: Stored): StoodIn {
   const values: Stored = {};
   const secretKeys: string[] = [];
@@ -48,7 +51,7 @@ export function standIn(project: string, stack: string, stored: Stored): StoodIn
   return { values, secretKeys, notes };
 }
 
-/** Secrets that the program would ask for. */
+/** Secrets that the program needs and the stack does not have. */
 function missingSecrets(project: string, values: Stored): string[] {
   const value = (name: string) => values[`${project}:${name}`];
   const gateway = (value("gateway") ?? {}) as Record<string, unknown>;
@@ -59,7 +62,7 @@ function missingSecrets(project: string, values: Stored): string[] {
   return missing.filter((name) => isEmpty(value(name)));
 }
 
-/** A value with the encrypted ones in it, at any depth, replaced. */
+/** A value in which all encrypted values, at any depth, are replaced by stand-ins. */
 function decrypted(value: unknown, path: string, found: (path: string) => void): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item, index) => decrypted(item, `${path}[${index}]`, found));

@@ -2,10 +2,13 @@ import type { Recorded } from "@odin-ws/infra";
 import { at } from "./graph.ts";
 
 const ROOT = "pulumi:pulumi:Stack";
-const LONGEST = 64; // characters of a value
+const LONGEST = 64; // characters of a value that are shown
 
-/** Inputs that tell most about a resource of a type, by the type's last part. Others show the first of `COMMON` that they have. */
-const TELLING: Record<string, string[]> = {
+/**
+ * Most important inputs of a resource, by the last part of its type. Resources of other types show their
+ * first one of `COMMON`.
+ */
+const IMPORTANT: Record<string, string[]> = {
   Address: ["addressType", "address"],
   AlertPolicy: ["displayName", "severity"],
   Command: ["create"],
@@ -31,13 +34,16 @@ const TELLING: Record<string, string[]> = {
 };
 const COMMON = ["name", "accountId", "secretId", "repositoryId", "role", "displayName", "description"];
 
-/** A component or a resource and what it holds. */
+/** A component or a resource, with its children. */
 export interface Branch {
   resource: Recorded;
   children: Branch[];
 }
 
-/** Resources below the component that created them; those of the program itself are at the top. Sorted by type, then name. */
+/**
+ * Puts resources below the component that created them. Resources of the program itself are at the top.
+ * Sorted by type and name.
+ */
 export function treeOf(resources: Recorded[]): Branch[] {
   const shown = resources.filter(({ type }) => type !== ROOT);
   const known = new Set(shown.map(({ urn }) => urn));
@@ -49,22 +55,25 @@ export function treeOf(resources: Recorded[]): Branch[] {
   return below("");
 }
 
-/** The tree as indented lines: name, type, and what tells most about it. Secrets are not shown. */
+/** The tree as indented lines: name, type and the most important inputs. Secrets are not shown. */
 export function treeLines(branches: Branch[], indent = ""): string[] {
   return branches.flatMap(({ resource, children }) => [
-    `${indent}${resource.name}  ${shortType(resource.type)}${telling(resource)}${resource.protect ? "  protected" : ""}`,
+    `${indent}${resource.name}  ${shortType(resource.type)}${importantInputs(resource)}${resource.protect ? "  protected" : ""}`,
     ...treeLines(children, `${indent}  `),
   ]);
 }
 
-/** `gcp:compute/instance:Instance` as `compute Instance`, components by their class. */
+/**
+ * Shortens a type: `gcp:compute/instance:Instance` to `compute Instance`, and a component's type to the name
+ * of its class.
+ */
 export function shortType(type: string): string {
   const [provider = "", module = "", name = type] = type.split(":");
   const area = module.split("/")[0] ?? "";
   return provider === "gcp" ? `${area} ${name}` : area === "index" ? name : `${provider} ${name}`;
 }
 
-/** The inputs of a resource with secret values replaced by `[secret]`. */
+/** The inputs of a resource, with `[secret]` in the place of secret values. */
 export function publicInputs({ inputs, secrets }: Recorded): Record<string, unknown> {
   const hide = (value: unknown, path: string): unknown => {
     if (secrets.includes(path)) return "[secret]";
@@ -77,21 +86,21 @@ export function publicInputs({ inputs, secrets }: Recorded): Record<string, unkn
   return hide(inputs, "") as Record<string, unknown>;
 }
 
-/** Components before resources, so that what a component holds is read as one block. */
+/** Sorts components before resources, so that each component's children are one block. */
 function order({ custom, type, name }: Recorded): string {
   return `${custom ? 1 : 0} ${custom ? type : ""} ${name}`;
 }
 
-function telling(resource: Recorded): string {
+function importantInputs(resource: Recorded): string {
   if (!resource.custom) return "";
   const inputs = publicInputs(resource);
   const kind = resource.type.split(":").at(-1) ?? "";
-  const wanted = TELLING[kind] ?? COMMON;
+  const wanted = IMPORTANT[kind] ?? COMMON;
   const values = wanted.flatMap((path) => {
     const text = textOf(at(inputs, path));
     return text === "" ? [] : [`${path.split(".").at(-1)} ${text}`];
   });
-  const most = TELLING[kind] ? 2 : 1;
+  const most = IMPORTANT[kind] ? 2 : 1;
   return values.length > 0 ? `  ${values.slice(0, most).join(", ")}` : "";
 }
 
@@ -108,7 +117,7 @@ function listed(value: object): string {
   return items.join(", ");
 }
 
-/** `tcp 3004` for a firewall's `{protocol, ports}`. */
+/** A firewall's `{protocol, ports}` as text, for example `tcp 3004`. */
 function allow(item: unknown): string {
   const { protocol, ports } = (item ?? {}) as { protocol?: string; ports?: string[] };
   return protocol ? [protocol, ...(ports ?? [])].join(" ") : JSON.stringify(item);

@@ -1,4 +1,4 @@
-/** `npm run render`: the files of a stack's monitoring. */
+/** `npm run render`: writes the files of a stack's monitoring. */
 
 import { fileURLToPath } from "node:url";
 import { runProgram } from "../preview/run-program.ts";

@@ -38,7 +38,7 @@ function filesIn(folder: string): Record<string, string> {
   );
 }
 
-/** What a stack's program puts into its bucket. */
+/** The objects that a stack's program puts into its bucket. */
 async function bucketOf(folder: string, stack: string): Promise<Record<string, string>> {
   const { project, config, secretKeys } = readStack(folder, stack);
   const { all } = await record(() => program(), { project, stack, config, secretKeys });
@@ -68,7 +68,7 @@ for (const stack of stackNames(repositoryFolder)) {
   });
 }
 
-test("so it has with an entrance, everyone who is told, a runbook, and limits of its own", async (t) => {
+test("the bucket has the rendered files with a TLS entrance, all receivers, a runbook and own limits, too", async (t) => {
   const folder = changedStacks(
     t,
     "staging",
@@ -94,7 +94,7 @@ test("so it has with an entrance, everyone who is told, a runbook, and limits of
   for (const [path, content] of Object.entries(files)) assert.doesNotMatch(content, /secret-?part/, path);
 });
 
-test("with the runbook's address every link to it can be followed, in alerts and dashboards", (t) => {
+test("with runbookUrl all links to the runbook in alerts and dashboards are complete URLs", (t) => {
   const url = "https://example.com/blob/main/docs/runbook.md";
   const folder = changedStacks(t, "staging", `  odin-ws:runbookUrl: ${url}\n`);
   const { files } = renderStack("staging", folder);
@@ -106,12 +106,12 @@ test("with the runbook's address every link to it can be followed, in alerts and
     assert.match(link, /^https:\/\/example\.com\/blob\/main\/docs\/runbook\.md#[a-z-]+$/);
   const dashboards = Object.keys(files).filter((path) => path.startsWith("grafana/dashboards/"));
   for (const path of dashboards) assert.ok((files[path] ?? "").includes(`"${url}"`), path);
-  // Nor is the path left anywhere by itself.
+  // The bare path is left nowhere.
   for (const [path, content] of Object.entries(files))
     assert.doesNotMatch(content, /(?<!blob\/main\/)docs\/runbook\.md/, path);
 });
 
-test("a limit of the autoscaler is in no file", (t) => {
+test("no file has a limit of the autoscaler", (t) => {
   const limits = `  odin-ws:cpuTarget: 33
   odin-ws:connectionsTarget: 4321
   odin-ws:scaleInMinutes: 17
@@ -129,7 +129,7 @@ test("a limit of the autoscaler is in no file", (t) => {
   assert.deepEqual(renderStack("staging", folder), before);
 });
 
-test("two renders are alike, and one takes less than two seconds", (t) => {
+test("two runs write the same files, and each takes less than two seconds", (t) => {
   const out = temporaryFolder(t);
   const begin = performance.now();
   render({ stack: "prod", out }, repositoryFolder);
@@ -140,7 +140,7 @@ test("two renders are alike, and one takes less than two seconds", (t) => {
   assert.ok(time < 2000, `${time} ms`);
 });
 
-test("for a laptop both folders are made that its containers see, and none elsewhere", (t) => {
+test("for a laptop both folders that its containers mount are created, and only in the default place", (t) => {
   const folder = changedStacks(t, "staging", "");
   const made = () => readdirSync(join(folder, "build", "monitoring")).sort();
   render({ stack: "staging", out: undefined }, folder);
@@ -153,7 +153,7 @@ test("for a laptop both folders are made that its containers see, and none elsew
   assert.deepEqual(readdirSync(join(out, "..")), ["files"]);
 });
 
-test("files of before that are no more are removed, and nothing else", (t) => {
+test("files of an earlier run that are no longer rendered are removed, and no other files", (t) => {
   const out = temporaryFolder(t);
   render({ stack: "staging", out }, repositoryFolder);
   writeFileSync(join(out, "notes.txt"), "mine");

@@ -52,10 +52,10 @@ export const readRenderOptions = (args: readonly string[], stacks: readonly stri
   readCommand(renderCommand(stacks), args);
 
 /**
- * A stack's monitoring files as its bucket has them, the manifest with them.
+ * The files of a stack's monitoring as its bucket has them, including the manifest.
  *
- * @param folder of Pulumi.yaml and the stacks' files
- * @returns content by path, and a line for each value that stands in for one that is missing or encrypted
+ * @param folder folder of Pulumi.yaml and the stacks' files
+ * @returns content by path, and a note for each missing or encrypted value that has a stand-in
  * @throws StackConfigError, ConfigError
  */
 export function renderStack(
@@ -85,10 +85,11 @@ function withManifest(files: Record<string, string>): Record<string, string> {
 }
 
 /**
- * Writes the files of a stack and returns what to print. Files of an earlier time that are no more are removed.
+ * Writes the files of a stack's monitoring, and returns the text to print. Removes files of an earlier run
+ * that are no longer rendered.
  *
- * @param folder of Pulumi.yaml and the stacks' files
- * @throws StackConfigError, ConfigError; Error when the folder holds something that was not rendered
+ * @param folder folder of Pulumi.yaml and the stacks' files
+ * @throws StackConfigError, ConfigError; Error when the target folder has files that were not rendered
  */
 export function render({ stack, out }: RenderOptions, folder: string): string {
   const { files, notes } = renderStack(stack, folder);
@@ -99,7 +100,7 @@ export function render({ stack, out }: RenderOptions, folder: string): string {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
   }
-  // Docker would make it as root when it is not there.
+  // Docker would create a missing folder as root.
   if (stack === LOCAL && out === undefined) mkdirSync(join(folder, LOGS), { recursive: true });
   const shown = relative(process.cwd(), target) || ".";
   return [
@@ -109,7 +110,10 @@ export function render({ stack, out }: RenderOptions, folder: string): string {
   ].join("\n");
 }
 
-/** What an earlier run wrote is in its manifest: nothing else is touched. */
+/**
+ * Removes files that the manifest of an earlier run lists and that are no longer rendered, and no other
+ * files.
+ */
 function removeEarlier(target: string, files: Record<string, string>): void {
   const list = join(target, MANIFEST);
   if (!existsSync(list)) {

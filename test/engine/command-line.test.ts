@@ -1,4 +1,7 @@
-/** The program as the `pulumi` command runs it: package.json's `main` in a process of its own, and sources that change. */
+/**
+ * The program as the `pulumi` command runs it: package.json's `main` in its own process, with sources that
+ * change.
+ */
 
 import assert from "node:assert/strict";
 import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
@@ -20,7 +23,7 @@ const VERSIONED = [
   "update RegionInstanceGroupManager gateway-group",
 ];
 
-/** One file has another content than before. */
+/** A module that changes the content of one monitoring file. */
 const MONITORING = `
 import { monitoringFiles as filesBefore } from "./index-before.ts";
 export * from "./index-before.ts";
@@ -44,7 +47,7 @@ describe("command line", { skip: withoutEngine() }, () => {
 
   const settings = () => readFile(join(staging.stack.folder, "Pulumi.staging.yaml"), "utf8");
 
-  test("a wrong value is told by name before anything is done", async () => {
+  test("a wrong value is reported with its key before anything is created", async () => {
     const { stack, cloud } = staging;
     await stack.configure({ minInstances: "9" });
     const run = await stack.run("up", "--yes");
@@ -55,7 +58,7 @@ describe("command line", { skip: withoutEngine() }, () => {
     await stack.configure({ minInstances: "1" });
   });
 
-  test("up, with the defaults of Pulumi.yaml", async () => {
+  test("up uses the defaults of Pulumi.yaml", async () => {
     const { stack, cloud } = staging;
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
@@ -68,7 +71,7 @@ describe("command line", { skip: withoutEngine() }, () => {
     assert.match(await stack.pulumi("stack", "output", "url"), /^ws:\/\/[\d.]+:3004\/ws$/m);
   });
 
-  test("a changed source of the gateway is a new image and a rollout", async () => {
+  test("a changed source of the gateway causes a new image and a rollout", async () => {
     const { stack, cloud } = staging;
     const before = cloud.one(TEMPLATE).inputs.metadata as Record<string, string>;
     await appendFile(join(folder, "server/src/main.ts"), "\n// another version\n");
@@ -83,13 +86,13 @@ describe("command line", { skip: withoutEngine() }, () => {
     assert.deepEqual(changed, ["odin-image-gateway"]);
   });
 
-  test("a changed file that is not in the image is none", async () => {
+  test("a changed file that is not part of the image causes no change", async () => {
     await appendFile(join(folder, "server/src/main.test.ts"), "\n// a test\n");
     const { exitCode, steps } = await staging.stack.preview("--expect-no-changes");
     assert.deepEqual([exitCode, steps], [0, []]);
   });
 
-  test("changed monitoring is another object in the bucket, and no VM", async () => {
+  test("a changed monitoring file changes its object in the bucket, and no VM", async () => {
     const { stack, cloud } = staging;
     const bucketObject = "gcp:storage/bucketObject:BucketObject";
     await rename(join(folder, "monitoring/index.ts"), join(folder, "monitoring/index-before.ts"));
@@ -105,7 +108,7 @@ describe("command line", { skip: withoutEngine() }, () => {
     assert.ok(operations.some(({ name }) => name.endsWith("-manifest")));
   });
 
-  test("`pulumi config set` changes its line and no other", async () => {
+  test("`pulumi config set` changes one line of the file", async () => {
     const { stack } = staging;
     const before = (await settings()).split("\n");
     await stack.pulumi("config", "set", "maxInstances", "8");

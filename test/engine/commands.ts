@@ -1,14 +1,17 @@
-/** What `command:local:Command` does: runs shell commands with an environment. */
+/** Runs shell commands with an environment, as `command:local:Command` does. */
 
 import { spawn } from "node:child_process";
 
-/** Runs one command; rejects with what it wrote when it fails. */
+/** Runs one command. Rejects with the command's output when the command fails. */
 export type CommandRunner = (
   command: string,
   options: { environment: Record<string, string>; dir?: string | undefined; stdin?: string | undefined },
 ) => Promise<{ stdout: string; stderr: string }>;
 
-/** As pulumi-command does it: by sh, with this process's environment below the given one, and one line end less. */
+/**
+ * Runs a command as pulumi-command does: with sh, with the given environment on top of this process's, and
+ * without the last line end of the output.
+ */
 export const runShell: CommandRunner = (command, { environment, dir, stdin }) =>
   new Promise((resolve, reject) => {
     const child = spawn("/bin/sh", ["-c", command], { cwd: dir, env: { ...process.env, ...environment } });
@@ -20,7 +23,7 @@ export const runShell: CommandRunner = (command, { environment, dir, stdin }) =>
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       stderr += chunk;
     });
-    child.stdin.on("error", () => {}); // it may end without reading
+    child.stdin.on("error", () => {}); // the command may end before it reads its input
     child.stdin.end(stdin ?? "");
     child.once("error", reject);
     child.once("close", (code) => {

@@ -1,4 +1,4 @@
-/** The real Pulumi engine on a project of a test's own, with a cloud that is none. */
+/** The real Pulumi engine on a project of a test, with a fake cloud. */
 
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -17,7 +17,10 @@ const RUN_LIMIT = 120_000; // 2 min for one run of the engine on a busy machine
 
 const PACKAGES = ["gcp", "command", "docker", "random", "tls"];
 
-/** The engine's decision about one resource: `create`, `update`, `create-replacement`, `delete-replaced`, `delete`, … */
+/**
+ * The engine's decision about one resource: `create`, `update`, `create-replacement`, `delete-replaced`,
+ * `delete`, …
+ */
 export interface Step {
   op: string;
   type: string;
@@ -25,20 +28,23 @@ export interface Step {
   name: string;
 }
 
-/** What one run of the engine came to. */
+/** The result of one run of the engine. */
 export interface Run {
   exitCode: number;
-  /** All that it printed, without colours. */
+  /** Everything that the engine printed, without colours. */
   output: string;
-  /** What it did, or would do in a preview, with resources; without those that stay the same, and without components. */
+  /**
+   * Steps that the engine took, or would take in a preview; without unchanged resources, and without
+   * components.
+   */
   steps: Step[];
-  /** How many resources stay as they are. */
+  /** Number of unchanged resources. */
   same: number;
   /** Errors and warnings that the engine, the program or a provider reported. */
   messages: string[];
 }
 
-/** What a stack is made of. */
+/** Parts of a stack. */
 export interface StackOptions {
   program: Program;
   stack: string;
@@ -47,18 +53,24 @@ export interface StackOptions {
   cloud?: FakeCloud;
 }
 
-/** The `skip` of a suite that needs the engine; under CI nothing goes untested, so there it is a failure. */
+/**
+ * The `skip` of a suite that needs the engine.
+ *
+ * @throws Error in CI without the engine, where no test may be skipped
+ */
 export function withoutEngine(): string | false {
   if (findProgram("pulumi") !== undefined) return false;
   if (process.env.CI === "true") throw new Error(howToGet("pulumi"));
   return howToGet("pulumi");
 }
 
-/** A stack in a project of its own, with state and settings of its own. Nothing is written to or read from the user's home. */
+/**
+ * A stack in its own project, with its own state and settings. Nothing in the user's home is read or written.
+ */
 export class Stack {
   readonly cloud: FakeCloud;
   readonly name: string;
-  /** Where Pulumi.yaml is. */
+  /** Folder of Pulumi.yaml. */
   readonly folder: string;
   program: Program;
   readonly #engine: string;
@@ -85,9 +97,10 @@ export class Stack {
       PULUMI_CONFIG_PASSPHRASE: "test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-      PULUMI_DEBUG_COMMANDS: "true", // has --event-log
+      PULUMI_DEBUG_COMMANDS: "true", // enables --event-log
       PULUMI_DISABLE_CI_DETECTION: "true",
-      // The state is written once at the end of a run, not after each of 140 steps, which took a third of the CPU time.
+      // The state is written once at the end of a run, not after each of 140 steps, which took a third of the
+      // CPU time.
       PULUMI_SKIP_CHECKPOINTS: "true",
       PULUMI_EXPERIMENTAL: "true", // PULUMI_SKIP_CHECKPOINTS needs this variable
       PULUMI_DEBUG_PROVIDERS: PACKAGES.map((name) => `${name}:${ports.cloud}`).join(","),
@@ -111,7 +124,9 @@ export class Stack {
     return this.run("refresh", "--yes", "--skip-preview", ...args);
   }
 
-  /** Sets keys of the configuration; `zones[0]` and `gateway.WS_DRAIN_SECONDS` go into lists and maps. */
+  /**
+   * Sets keys of the configuration; `zones[0]` and `gateway.WS_DRAIN_SECONDS` are items of lists and maps.
+   */
   async configure(plain: Record<string, string>, secret: Record<string, string> = {}): Promise<void> {
     const named = (option: string, values: Record<string, string>) =>
       Object.entries(values).flatMap(([key, value]) => [option, `${key}=${value}`]);
@@ -124,7 +139,7 @@ export class Stack {
     );
   }
 
-  /** The stack's state as it is stored: secrets are encrypted in it. */
+  /** The stack's state as the file has it, with encrypted secrets. */
   async state(): Promise<string> {
     return readFile(
       join(this.folder, "..", "state", ".pulumi", "stacks", "odin-ws", `${this.name}.json`),
@@ -132,7 +147,14 @@ export class Stack {
     );
   }
 
-  /** Runs any command of the engine's program. @throws Error with its output when it fails */
+  /** Replaces the state by the text that `pulumi stack export --show-secrets` printed. */
+  async importState(exported: string): Promise<void> {
+    const file = join(this.folder, "..", "imported.json");
+    await writeFile(file, exported);
+    await this.pulumi("stack", "import", "--stack", this.name, "--file", file);
+  }
+
+  /** Runs any command of `pulumi`. @throws Error with the output when the command fails */
   async pulumi(...args: string[]): Promise<string> {
     const { exitCode, output } = await this.#spawn(this.#engine, ["--cwd", this.folder, ...args]);
     if (exitCode !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${exitCode}:\n${output}`);
@@ -159,7 +181,9 @@ export class Stack {
   }
 
   /**
-   * Runs lines of bash as a person types them, in the project's folder; `pulumi` is this engine, which takes every question as answered.
+   * Runs lines of bash as a person types them, in the project's folder. `pulumi` runs this engine, which asks
+   * no questions.
+   *
    * @throws Error with all output when the last line fails
    */
   async shell(lines: string, env: Record<string, string> = {}): Promise<string> {
@@ -218,7 +242,7 @@ function summary(events: readonly EngineEvent[]): Pick<Run, "steps" | "same" | "
   };
 }
 
-/** Makes a stack that has nothing yet; it and all its files end with `owner`. */
+/** Creates an empty stack. The stack and all its files are removed with `owner`. */
 export async function newStack(owner: Owner, options: StackOptions): Promise<Stack> {
   const engine = findProgram("pulumi");
   if (engine === undefined) throw new Error(howToGet("pulumi"));

@@ -1,4 +1,4 @@
-/** The fake cloud under the real engine: that it does and refuses what the tests of the stacks rely on. */
+/** The fake cloud under the real engine: the behaviour on which the tests of the stacks rely. */
 
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
@@ -39,7 +39,7 @@ const did = (stack: Stack) =>
   stack.cloud.takeOperations().map(({ action, name, error }) => [action, name, error === undefined]);
 
 describe("fake cloud", { skip: withoutEngine() }, () => {
-  test("a preview touches nothing, a second up does nothing, destroy leaves nothing", async (t) => {
+  test("a preview changes nothing, a second up changes nothing, and destroy removes everything", async (t) => {
     const stack = await start(t, () => fleet({ image: "1" }));
     const { steps, messages } = await stack.preview();
     assert.deepEqual(messages, []);
@@ -70,7 +70,7 @@ describe("fake cloud", { skip: withoutEngine() }, () => {
     ]);
   });
 
-  test("a template with a fixed name cannot be: it would have to go first, and is in use", async (t) => {
+  test("a template with a fixed name cannot be replaced, because it would be deleted first and is in use", async (t) => {
     const stack = await start(t, () => fleet({ image: "1", name: "fixed" }));
     await stack.up();
     stack.cloud.takeOperations();
@@ -81,7 +81,7 @@ describe("fake cloud", { skip: withoutEngine() }, () => {
     assert.deepEqual(did(stack), [["delete", "template", false]]);
   });
 
-  test("one name, one thing", async (t) => {
+  test("two resources cannot have the same name", async (t) => {
     const network = (logical: string) => new gcp.compute.Network(logical, { name: "net", project: "p" });
     const stack = await start(t, () => [network("one"), network("two")]);
     const run = await stack.up();
@@ -92,7 +92,7 @@ describe("fake cloud", { skip: withoutEngine() }, () => {
     assert.equal(stack.cloud.resources.length, 1);
   });
 
-  test("what fails half-way is there, and the next up mends it", async (t) => {
+  test("a resource that failed half-way exists, and the next up completes it", async (t) => {
     const stack = await start(t, () => fleet({ image: "1" }));
     stack.cloud.breakNext({
       action: "create",
@@ -104,13 +104,13 @@ describe("fake cloud", { skip: withoutEngine() }, () => {
     assert.notEqual(failed.exitCode, 0);
     assert.match(failed.messages.join("\n"), /instances are not healthy/);
     assert.equal(stack.cloud.all(GROUP).length, 1);
-    stack.cloud.mend();
+    stack.cloud.repair();
     const run = await stack.up();
     assert.deepEqual([run.exitCode, run.steps.map(({ op }) => op)], [0, ["update"]]);
     assert.deepEqual((await stack.preview()).steps, []);
   });
 
-  test("commands run for real; what fails tells why and runs again", async (t) => {
+  test("commands are really run; a failed command reports its error and runs again", async (t) => {
     let trigger = 1;
     let script = `printf '%s' "$NAME-${"$"}((1 + 1))"`;
     const stack = await start(t, () => {
@@ -137,7 +137,7 @@ describe("fake cloud", { skip: withoutEngine() }, () => {
     assert.equal(stack.cloud.all("command:local:Command").length, 1);
   });
 
-  test("secrets reach the cloud in the clear and the state encrypted; a made-up password stays", async (t) => {
+  test("the cloud gets plain secrets and the state encrypted ones, and a generated password stays", async (t) => {
     let label = "a";
     const stack = await start(t, () => {
       const password = new random.RandomPassword("password", { length: 20, special: false });
@@ -167,11 +167,11 @@ describe("fake cloud", { skip: withoutEngine() }, () => {
     );
   });
 
-  test("what changes in a refresh is seen", async (t) => {
+  test("a refresh finds a resource that was deleted by hand", async (t) => {
     const stack = await start(t, () => fleet({ image: "1" }));
     await stack.up();
     const { id, urn } = stack.cloud.one(GROUP);
-    await stack.cloud.delete(urn, id, 0); // somebody deletes it by hand
+    await stack.cloud.delete(urn, id, 0);
     const run = await stack.up("--refresh");
     assert.equal(run.exitCode, 0, run.output);
     assert.equal(stack.cloud.all(GROUP).length, 1);

@@ -1,4 +1,4 @@
-/** A cloud that remembers what was done to it and refuses what the real one refuses. */
+/** A fake cloud that records all operations, and refuses what the real cloud refuses. */
 
 import { randomBytes } from "node:crypto";
 import { assumedCall } from "../../infra/offline/assumed-outputs.ts";
@@ -24,39 +24,40 @@ export interface Live {
   state: Properties;
 }
 
-/** Something that was done, in the order in which it was finished. */
+/** A finished operation. */
 export interface Operation {
   action: "create" | "update" | "delete";
   type: string;
   name: string;
   id: string;
-  /** The inputs it was done with; of a deletion those that it had. */
+  /** The inputs of the operation; of a deletion the inputs that the resource had. */
   inputs: Properties;
   /** Inputs that an update changed. */
   changed: string[];
-  /** How long the engine would wait, in seconds; 0 for the provider's own limit. */
+  /** The engine's timeout in seconds; 0 for the provider's default. */
   timeout: number;
-  /** Why it failed; undefined where it did not. */
+  /** The error; undefined after a success. */
   error: string | undefined;
 }
 
-/** A failure to come. */
+/** A failure that is planned for later operations. */
 export interface Fault {
   action: Operation["action"];
   type: string;
-  /** Logical name; any where it is not given. */
+  /** Logical name. Default: any name. */
   name?: string;
   message: string;
-  /** It exists, or has the new values, all the same, and the cloud says that it is not well. */
+  /** The resource is created or changed nevertheless, and the cloud reports that it is unhealthy. */
   partial?: boolean;
-  /** How often it fails. Default: always, until `mend`. */
+  /** Number of failures. Default: every time, until `repair`. */
   times?: number;
 }
 
-/** One place for all providers: what a test's stacks create in it, they find in it. */
+/** The cloud of all providers. Stacks find in it what they created in it. */
 export class FakeCloud {
+  /** In the order in which they finished. */
   readonly operations: Operation[] = [];
-  /** Runs the commands of `command:local:Command`; a test may put in one of its own. */
+  /** Runs the commands of `command:local:Command`. A test may replace it. */
   runCommand: CommandRunner = runShell;
   readonly #live = new Map<string, Live>();
   #faults: Fault[] = [];
@@ -71,7 +72,7 @@ export class FakeCloud {
     return this.resources.filter((live) => live.type === type);
   }
 
-  /** The only resource of a type, or the one with that logical name. @throws Error that says what there is */
+  /** The only resource of a type, or of a type and a logical name. @throws Error that lists all resources */
   one(type: string, name?: string): Live {
     const found = this.all(type).filter((live) => name === undefined || live.name === name);
     if (found.length === 1 && found[0]) return found[0];
@@ -81,22 +82,31 @@ export class FakeCloud {
     );
   }
 
-  /** The operations since the last time this was asked. */
+  /** Adds resources that an earlier run created, without recording operations. */
+  restore(resources: readonly Live[]): void {
+    for (const live of resources) this.#live.set(live.id, structuredClone(live));
+    this.#serial = Math.max(this.#serial, this.#live.size);
+  }
+
+  /** Returns the operations since the last call, and removes them. */
   takeOperations(): Operation[] {
     return this.operations.splice(0);
   }
 
-  /** From now on this goes wrong. */
+  /** Makes later operations fail. */
   breakNext(fault: Fault): void {
     this.#faults.push({ ...fault });
   }
 
-  /** From now on nothing goes wrong. */
-  mend(): void {
+  /** Removes all planned failures. */
+  repair(): void {
     this.#faults = [];
   }
 
-  /** What the engine asks first: the inputs with a name made up where there is none, as the real provider does. */
+  /**
+   * Answers the engine's first question: the inputs, with a made-up name where they have none, as the real
+   * provider does.
+   */
   check(urn: string, olds: Properties, news: Properties) {
     const { type, name } = ofUrn(urn);
     const { __defaults: _, ...given } = news;
@@ -112,8 +122,8 @@ export class FakeCloud {
   diff(urn: string, olds: Properties, news: Properties) {
     const { type } = ofUrn(urn);
     const replaces = replacedBy(type, olds, news);
-    // The bridge of the real provider: a fixed name cannot be there twice, so the old one must go first, and with it all that
-    // would have to be replaced because of it (pulumi-gcp issue 680).
+    // As the bridge of the real provider decides: two resources cannot have the same fixed name, so the old
+    // one is deleted first, together with everything that depends on it (pulumi-gcp issue 680).
     const isFixed = isAutoNamed(type) && !(news.__defaults as string[] | undefined)?.includes("name");
     const renamed = olds.name !== news.name;
     return {
@@ -150,7 +160,7 @@ export class FakeCloud {
     return this.#live.get(id);
   }
 
-  /** What an update would make of it, as far as that is known before. */
+  /** The state after an update, as far as it is known before the update. */
   previewUpdate(urn: string, state: Properties, inputs: Properties): Properties {
     const computes = ["command:local:Command", "docker:index/image:Image"].includes(ofUrn(urn).type);
     return computes ? inputs : { ...state, ...withoutMarks(inputs) };
@@ -174,7 +184,7 @@ export class FakeCloud {
   async delete(urn: string, id: string, timeout: number): Promise<void> {
     const { type, name } = ofUrn(urn);
     const live = this.#live.get(id);
-    if (live === undefined) return; // the real provider takes "not found" for done
+    if (live === undefined) return; // the real provider treats "not found" as a success
     const { inputs } = live;
     const about: Omit<Operation, "error"> = {
       action: "delete",
@@ -237,7 +247,7 @@ export class FakeCloud {
   }
 }
 
-/** Without what only the provider keeps in the inputs. */
+/** Removes the marks that only the provider needs in the inputs. */
 function withoutMarks({ __defaults: _, ...inputs }: Properties): Properties {
   return inputs;
 }

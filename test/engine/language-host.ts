@@ -1,4 +1,4 @@
-/** Runs Pulumi programs for the engine, in the place of the language plugin that comes with Pulumi's own packages. */
+/** Runs Pulumi programs for the engine, instead of the language plugin of Pulumi's own packages. */
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -10,20 +10,23 @@ import language from "@pulumi/pulumi/proto/language_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 
-/** What is run: a function in this process, or the `main` of the package.json in a folder in a process of its own, as Pulumi does it. */
+/**
+ * A program: a function in this process, or a folder whose package.json has a `main`, which runs in its own
+ * process as Pulumi does it.
+ */
 export type Program = PulumiFn | { folder: string };
 
-/** A server that the engine attaches to by PULUMI_DEBUG_LANGUAGES. */
+/** A server to which the engine connects because of PULUMI_DEBUG_LANGUAGES. */
 export interface LanguageHost {
   port: number;
   stop(): void;
 }
 
-/** Serves on a port of its own on this machine's loopback; `program` is asked for at each run. */
+/** Serves on a free port of the loopback interface. @param program is called at each run */
 export async function serveLanguage(program: () => Program): Promise<LanguageHost> {
   ignoreEndOfMonitor();
   const server = new Server();
-  let engine = ""; // where logs and errors go, another address in each run
+  let engine = ""; // address for logs and errors, which differs in each run
   server.addService(service.LanguageRuntimeService, {
     handshake({ request }: HandshakeCall, callback: sendUnaryData<HandshakeResponse>) {
       engine = request.getEngineAddress();
@@ -35,7 +38,7 @@ export async function serveLanguage(program: () => Program): Promise<LanguageHos
     cancel: answer(() => new empty.Empty()),
     run(call: RunCall, callback: sendUnaryData<RunResponse>) {
       const what = program();
-      call.request.setArgsList([engine]); // where the SDK's server looks for it
+      call.request.setArgsList([engine]); // the SDK's server expects the address here
       if (typeof what === "function") new LanguageServer(what).run(call, once(callback));
       else runPackage(what.folder, call.request).then((response) => callback(null, response), callback);
     },
@@ -52,8 +55,9 @@ export async function serveLanguage(program: () => Program): Promise<LanguageHos
 let isIgnored = false;
 
 /**
- * When a run fails, the engine goes while the program is still registering resources. The SDK lets these calls end in rejections that
- * nobody handles, some of them after the run: the test runner, whose listeners are here by now, would count each as a failed test.
+ * Ignores rejections that follow a failed run. The engine exits while the program still registers resources,
+ * and the SDK handles the rejections of these calls nowhere. Some of them come after the run, and the test
+ * runner, whose listeners are installed already, would count each one as a failed test.
  */
 function ignoreEndOfMonitor(): void {
   if (isIgnored) return;
@@ -67,7 +71,7 @@ function ignoreEndOfMonitor(): void {
   });
 }
 
-/** What runs the inline programs of the Automation API; the SDK's declarations leave it out. */
+/** The server that runs inline programs of the Automation API; the SDK's type declarations do not have it. */
 const { LanguageServer } = automation as unknown as {
   LanguageServer: new (
     program: PulumiFn,
@@ -87,7 +91,7 @@ const answer =
   (_call: unknown, callback: sendUnaryData<Response>) =>
     callback(null, make());
 
-/** The SDK's server answers a failed run twice. */
+/** Passes on the first answer only, because the SDK's server answers a failed run twice. */
 function once<Value>(callback: sendUnaryData<Value>): sendUnaryData<Value> {
   let isAnswered = false;
   return (...answers) => {
@@ -97,9 +101,12 @@ function once<Value>(callback: sendUnaryData<Value>): sendUnaryData<Value> {
   };
 }
 
-const LOGGED = 32; // exit code of a program that has told the engine what was wrong
+const LOGGED = 32; // exit code of a program that has sent its error to the engine
 
-/** As pulumi-language-nodejs: the SDK's runner with the settings as arguments and the configuration in the environment. */
+/**
+ * Runs the SDK's runner as pulumi-language-nodejs does: settings are arguments, and the configuration is in
+ * the environment.
+ */
 async function runPackage(folder: string, request: RunCall["request"]): Promise<RunResponse> {
   const runner = fileURLToPath(import.meta.resolve("@pulumi/pulumi/cmd/run/index.js"));
   const args = Object.entries({

@@ -1,4 +1,7 @@
-/** What a person on call does most: another limit or target. It must touch the autoscaler and nothing else. */
+/**
+ * Changes of limits and targets, which people on call make most often, must change the autoscaler and nothing
+ * else.
+ */
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
@@ -16,7 +19,7 @@ describe("limits of staging", { skip: withoutEngine() }, () => {
     staging = await repositoryStack(owner, "staging");
   });
 
-  test("the first up creates what the offline preview shows, and checks each VM and the whole", async () => {
+  test("the first up creates what the offline preview shows, and runs all start-up checks and the smoke test", async () => {
     const { stack, cloud, takeCommands } = staging;
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
@@ -43,11 +46,11 @@ describe("limits of staging", { skip: withoutEngine() }, () => {
       ["npm run --silent await-startup", "odin-staging-monitoring"],
       ["npm run --silent await-startup", "odin-staging-nats"],
     ]);
-    assert.deepEqual(commands.at(-1), ["npm run --silent smoke", "all"], "last, when all is there");
+    assert.deepEqual(commands.at(-1), ["npm run --silent smoke", "all"], "the smoke test comes last");
     cloud.takeOperations();
   });
 
-  test("without a change nothing changes", async () => {
+  test("an up without a change does nothing", async () => {
     const { stack, cloud } = staging;
     const { steps, same, exitCode } = await stack.preview("--expect-no-changes");
     assert.deepEqual([exitCode, steps, same], [0, [], cloud.resources.length]);
@@ -78,7 +81,7 @@ describe("limits of staging", { skip: withoutEngine() }, () => {
     });
   }
 
-  test("destroy leaves nothing", async () => {
+  test("destroy removes everything", async () => {
     const { stack, cloud } = staging;
     const run = await stack.run("destroy", "--yes");
     assert.equal(run.exitCode, 0, run.output);

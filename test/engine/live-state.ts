@@ -1,4 +1,6 @@
-/** What the cloud makes of a resource's inputs: its id, what it computes, and what it uses. */
+/**
+ * What the fake cloud computes from a resource's inputs: its id, its state, and the resources that it uses.
+ */
 
 import { createHash, randomBytes } from "node:crypto";
 import { assumedOutputs } from "../../infra/offline/assumed-outputs.ts";
@@ -8,7 +10,7 @@ import type { Properties } from "./resource-type.ts";
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
-/** Ids of types whose names alone do not say what cannot exist twice. */
+/** Ids of types whose name alone does not identify a resource. */
 const IDS: Record<string, (inputs: Properties, serial: number) => string> = {
   "gcp:secretmanager/secretVersion:SecretVersion": ({ secret }, serial) => `${secret}/versions/${serial}`,
   "gcp:serviceaccount/account:Account": ({ project, accountId }) =>
@@ -20,10 +22,10 @@ const IDS: Record<string, (inputs: Properties, serial: number) => string> = {
   "gcp:projects/service:Service": ({ project, service }) => `${project}/${service}`,
 };
 
-/** Types of which there may be any number with the same inputs. */
+/** Beginnings of types of which many resources may have the same inputs. */
 const UNNAMED = ["command:", "random:", "tls:", "docker:", "gcp:monitoring/", "gcp:billing/"];
 
-/** The id of a new resource; another one with the same id is the same thing in the cloud. */
+/** The id of a new resource. Two resources with the same id are the same resource in the cloud. */
 export function cloudId(type: string, name: string, inputs: Properties, serial: number): string {
   const own = IDS[type];
   if (own) return own(inputs, serial);
@@ -34,18 +36,18 @@ export function cloudId(type: string, name: string, inputs: Properties, serial: 
   }
   const { id } = assumedOutputs(type, name, inputs);
   const kind = type.split(":")[2];
-  // Types that have no collection in the assumptions: by their own name and where they are.
+  // Types for which assumed-outputs.ts has no collection are identified by name and place.
   return id === `${name}-id`
     ? `${kind}/${text(inputs.region ?? inputs.location)}/${text(inputs.name) || name}`
     : id;
 }
 
-/** How a state comes about. */
+/** What a state depends on besides the inputs. */
 interface Making {
-  /** Another one for each creation. */
+  /** A different number for each creation. */
   serial: number;
   runCommand: CommandRunner;
-  /** The state until now, of an update. */
+  /** The state before an update; undefined for a creation. */
   before?: Properties;
 }
 
@@ -86,7 +88,7 @@ export async function stateOf(
   }
 }
 
-/** Every address is another one, from ranges that are reserved for documentation or private. */
+/** A different address for each resource, from ranges that are private or reserved for documentation. */
 function addressOf(
   type: string,
   inputs: Properties,
@@ -120,7 +122,10 @@ const PEMS: Record<string, string[]> = {
   "tls:index/locallySignedCert:LocallySignedCert": ["certPem"],
 };
 
-/** Keys and certificates, made once: noise in the place of their bytes, so that a test can find where each one goes. */
+/**
+ * Keys and certificates with random text instead of real bytes, so that a test can find the places where each
+ * one is used.
+ */
 function pems(fields: readonly string[], before: Properties | undefined): Properties {
   const pem = (field: string) => `-----BEGIN ${field}-----\n${randomText(40)}\n-----END ${field}-----\n`;
   return Object.fromEntries(fields.map((field) => [field, before?.[field] ?? pem(field)]));
@@ -128,7 +133,7 @@ function pems(fields: readonly string[], before: Properties | undefined): Proper
 
 const sha256 = (value: string) => createHash("sha256").update(value).digest("hex");
 
-/** Letters and digits, as the real one without special characters. */
+/** Random letters and digits. */
 function randomText(length: number): string {
   return randomBytes(length * 2)
     .toString("base64")
@@ -137,13 +142,14 @@ function randomText(length: number): string {
 }
 
 /**
- * What cannot be deleted while somebody uses it. A grant, a rule or a name does not hold what it speaks of. The real cloud would delete
- * the version of a secret that a VM still reads; the VM would then not boot again, so here it is refused.
+ * Types whose resources cannot be deleted while another resource uses them. Grants, rules and names do not
+ * count as uses. The real cloud deletes the version of a secret that a VM still reads, and the VM then cannot
+ * boot again: the fake cloud refuses to delete such a version, so that tests find the mistake.
  */
 const HELD =
   /^gcp:(compute\/|certificatemanager\/|monitoring\/notificationChannel|secretmanager\/secretVersion)/;
 
-/** Whether `user` uses `used` in a way for which the cloud refuses to delete `used`. */
+/** Whether `user` uses `used`, so that the cloud refuses to delete `used`. */
 export function refersTo(user: Live, used: Live): boolean {
   if (!HELD.test(used.type) || !user.type.startsWith("gcp:")) return false;
   const attached = /^gcp:compute\/(\w*[fF]orwardingRule|instance|routerNat):/.test(user.type);
@@ -156,7 +162,7 @@ export function refersTo(user: Live, used: Live): boolean {
   ]
     .filter((name) => typeof name === "string" && name.includes("/"))
     .map((name) => withoutHost(String(name)));
-  // A NAT or a route names its router, and a forwarding rule the number of its address.
+  // A NAT has the name of its router, and a forwarding rule has the numeric address.
   const numbers = attached && /Address$/.test(used.type) ? [used.state.address] : [];
   const byName = user.type === "gcp:compute/routerNat:RouterNat" && used.type === "gcp:compute/router:Router";
   return someValue(user.inputs, (value) => {
@@ -165,7 +171,10 @@ export function refersTo(user: Live, used: Live): boolean {
   });
 }
 
-/** `https://www.googleapis.com/compute/v1/projects/…?uniqueId=1` and `projects/…` name the same. */
+/**
+ * Shortens `https://www.googleapis.com/compute/v1/projects/…?uniqueId=1` to `projects/…`, which names the
+ * same resource.
+ */
 const withoutHost = (name: string) =>
   name.replace(/^https:\/\/[^/]+\/(\w+\/v\w+\/)?/, "").replace(/\?.*$/, "");
 

@@ -1,32 +1,23 @@
-/** Prod with all that can be switched on, and the capacity test: from nothing and back to nothing. */
+/** Creates and destroys prod with every optional part, and the capacity test. */
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { suiteOwner } from "../harness/owner.ts";
 import { withoutEngine } from "./engine.ts";
 import { inWords, type RepositoryStack, repositoryStack, SECRET } from "./repository-stack.ts";
+import { PROD_WITH_EVERYTHING } from "./stack-settings.ts";
 
-const EVERYTHING = {
-  domain: "live.example.com",
-  dnsZone: "example-com",
-  alertEmail: "ops@example.com",
-  runbookUrl: "https://example.com/docs/runbook.md",
-  monthlyBudget: "400",
-  "allowedOrigins[0]": "https://app.example.com",
-};
-const WEBHOOK = "https://alerts.example.com/token-that-nobody-may-see";
-const PAGER = "0123456789keyThatNobodyMaySee012";
-const SLACK = "https://hooks.slack.com/services/token-that-nobody-may-see";
+const { plain, secret } = PROD_WITH_EVERYTHING;
 
 describe("prod", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();
   let prod: RepositoryStack;
   before(async () => {
-    prod = await repositoryStack(owner, "prod", EVERYTHING);
-    await prod.stack.configure({}, { alertWebhook: WEBHOOK, alertPagerduty: PAGER, alertSlack: SLACK });
+    prod = await repositoryStack(owner, "prod", plain);
+    await prod.stack.configure({}, secret);
   });
 
-  test("is created at once, and then nothing changes", async () => {
+  test("one up creates everything, and a second one changes nothing", async () => {
     const { stack, cloud } = prod;
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
@@ -35,32 +26,30 @@ describe("prod", { skip: withoutEngine() }, () => {
       cloud.operations.filter(({ error }) => error !== undefined),
       [],
     );
-    // Nor where somebody's shell says another zone, which the SDK would give to the budget's provider.
+    // The SDK would pass a zone of the environment to the budget's provider.
     process.env.CLOUDSDK_COMPUTE_ZONE = "europe-west4-a";
     try {
       const again = await stack.up();
       assert.deepEqual([again.exitCode, again.steps, again.same], [0, [], cloud.resources.length]);
-      assert.doesNotMatch(again.output, /updated/, "no provider either");
+      assert.doesNotMatch(again.output, /updated/, "no provider changes");
     } finally {
       delete process.env.CLOUDSDK_COMPUTE_ZONE;
     }
   });
 
-  test("no secret is in the clear but where it is used", async () => {
+  test("secrets are encrypted everywhere except where they are used", async () => {
     const { stack, cloud } = prod;
     const made = (type: string, field: string) =>
       cloud.all(type).map(({ state }) => String(state[field]).trim());
     const secrets = [
       SECRET,
-      WEBHOOK,
-      PAGER,
-      SLACK,
+      ...Object.values(secret),
       ...made("random:index/randomPassword:RandomPassword", "result"),
       ...made("tls:index/privateKey:PrivateKey", "privateKeyPem").map((pem) => pem.split("\n")[1] ?? ""),
     ];
     assert.ok(
       secrets.length > 6 && secrets.every((secret) => secret.length >= 16),
-      "there are secrets to look for",
+      "the test looks for secrets",
     );
     const state = await stack.state();
     const outputs = await stack.pulumi("stack", "output", "--json");
@@ -70,7 +59,8 @@ describe("prod", { skip: withoutEngine() }, () => {
         `in the state or the outputs: ${secret}`,
       );
       const holders = cloud.resources.filter(({ inputs }) => JSON.stringify(inputs).includes(secret));
-      // A certificate is signed with a key that never leaves the state; the smoke test gets its secret in its environment.
+      // A certificate is signed with a key that never leaves the state; the smoke test gets its secret in its
+      // environment.
       const allowed =
         /:(SecretVersion|Command|CertRequest|SelfSignedCert|LocallySignedCert|NotificationChannel)$/;
       assert.deepEqual(
@@ -81,7 +71,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     }
   });
 
-  test("destroy refuses before it has touched anything", async () => {
+  test("destroy is refused before anything is deleted", async () => {
     const { stack, cloud } = prod;
     cloud.takeOperations();
     const run = await stack.run("destroy", "--yes");
@@ -91,7 +81,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     assert.deepEqual(cloud.operations, []);
   });
 
-  test("so do other zones, which would replace the group", async () => {
+  test("other zones are refused, because they would replace the group", async () => {
     const { stack, cloud } = prod;
     await stack.configure({ "zones[2]": "us-central1-f" });
     const run = await stack.run("up", "--yes");
@@ -101,7 +91,7 @@ describe("prod", { skip: withoutEngine() }, () => {
     await stack.configure({ "zones[2]": "us-central1-c" });
   });
 
-  test("unprotected, it goes without a rest", async () => {
+  test("without protection, destroy removes everything", async () => {
     const { stack, cloud } = prod;
     await stack.pulumi("state", "unprotect", "--all", "--yes");
     const run = await stack.destroy();
@@ -113,7 +103,7 @@ describe("prod", { skip: withoutEngine() }, () => {
 describe("capacity test", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();
 
-  test("comes and goes without a rest", async () => {
+  test("up creates everything, and destroy removes everything", async () => {
     const { stack, cloud, takeCommands } = await repositoryStack(owner, "capacity");
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);

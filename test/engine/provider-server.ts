@@ -1,4 +1,6 @@
-/** A fake cloud as the Pulumi engine sees it: the gRPC service of a resource provider, one for all packages. */
+/**
+ * Connects a fake cloud to the Pulumi engine: the gRPC service of a resource provider, one for all packages.
+ */
 
 import {
   Metadata,
@@ -18,13 +20,13 @@ import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import type { FakeCloud } from "./fake-cloud.ts";
 import { type Properties, ResourceFailed } from "./resource-type.ts";
 
-/** A server that the engine attaches to by PULUMI_DEBUG_PROVIDERS. */
+/** A server to which the engine connects because of PULUMI_DEBUG_PROVIDERS. */
 export interface ProviderServer {
   port: number;
   stop(): void;
 }
 
-/** Serves `cloud` on a port of its own on this machine's loopback. */
+/** Serves `cloud` on a free port of the loopback interface. */
 export async function serveProvider(cloud: FakeCloud): Promise<ProviderServer> {
   const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
   server.addService(service.ResourceProviderService, handlers(cloud));
@@ -41,7 +43,7 @@ function handlers(cloud: FakeCloud) {
   return {
     getPluginInfo: answer(async () => {
       const info = new plugin.PluginInfo();
-      info.setVersion("99.0.0"); // no SDK asks for a later one
+      info.setVersion("99.0.0"); // no SDK requires a later version
       return info;
     }),
     attach: answer(async () => new empty.Empty()),
@@ -49,8 +51,9 @@ function handlers(cloud: FakeCloud) {
     configure: answer(async () => {
       const response = new rpc.ConfigureResponse();
       response.setSupportspreview(true);
-      // As the bridge that the real provider is built on: it gets values without the marks of secrets, and the engine puts
-      // the marks back on outputs that have the name of a secret input. Whatever else carries a secret becomes plain.
+      // As the bridge of the real provider: the provider gets values without the marks of secrets, and the
+      // engine marks outputs again that have the name of a secret input. A secret in any other output is not
+      // marked.
       response.setAcceptsecrets(false);
       return response;
     }),
@@ -95,7 +98,7 @@ function handlers(cloud: FakeCloud) {
       const inputs = toObject(request.getProperties());
       const response = new rpc.CreateResponse();
       if (request.getPreview()) {
-        response.setProperties(toStruct(inputs)); // what the cloud computes is unknown
+        response.setProperties(toStruct(inputs)); // values that the cloud computes are unknown
         return response;
       }
       const { id, state } = await cloud.create(request.getUrn(), inputs, request.getTimeout());
@@ -128,7 +131,7 @@ function handlers(cloud: FakeCloud) {
   };
 }
 
-/** A handler whose rejections become errors of the resource. */
+/** A handler whose rejections are reported as errors of the resource. */
 function answer<Request, Response>(handle: (request: Request) => Promise<Response>) {
   return ({ request }: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
     handle(request).then(
@@ -138,7 +141,10 @@ function answer<Request, Response>(handle: (request: Request) => Promise<Respons
   };
 }
 
-/** A failure as the engine takes it. One of a resource that exists all the same carries what exists: it is recorded as created. */
+/**
+ * An error in the form that the engine expects. The error of a resource that exists nevertheless has the
+ * resource's state, so that the engine records the resource as created.
+ */
 function failure(error: unknown) {
   const message = error instanceof Error ? error.message : String(error);
   const metadata = new Metadata();
@@ -163,5 +169,5 @@ type Struct = InstanceType<typeof struct.Struct>;
 
 const toObject = (value: Struct | undefined): Properties => (value?.toJavaScript() ?? {}) as Properties;
 
-/** Without undefined, which a Struct cannot hold. */
+/** Removes undefined values, which a Struct cannot hold. */
 const toStruct = (value: object): Struct => struct.Struct.fromJavaScript(JSON.parse(JSON.stringify(value)));

@@ -1,4 +1,7 @@
-/** The stacks of this repository in the real engine: its Pulumi.yaml, its stacks' files, its program. */
+/**
+ * The stacks of this repository in the real engine, with their Pulumi.yaml, their own files and their
+ * program.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -9,7 +12,7 @@ import { FakeCloud, type Operation } from "./fake-cloud.ts";
 import type { Program } from "./language-host.ts";
 import { repository } from "./repository.ts";
 
-/** What nobody may find in the clear. */
+/** Key of the clients' tokens, which must never be stored without encryption. */
 export const SECRET = "key-of-the-clients-tokens-0123456789";
 
 const isCheck = (command: string) => /^npm run --silent (await-startup|smoke)$/.test(command);
@@ -19,33 +22,35 @@ export const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroup
 export const IMAGE = (digit: string) => `us-central1-docker.pkg.dev/p/r/gateway@sha256:${digit.repeat(64)}`;
 export const TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate";
 
-/** Operations in words: `update RegionAutoscaler gateway-autoscaler`, with `: ERROR` behind it where it failed. */
+/**
+ * Operations as text: `update RegionAutoscaler gateway-autoscaler`, followed by `: ERROR` after a failure.
+ */
 export const inWords = (operations: readonly Operation[]): string[] =>
   operations.map(({ action, type, name, error }) => {
     const failed = error === undefined ? "" : `: ${error}`;
     return `${action} ${type.split(":").at(-1)} ${name}${failed}`;
   });
 
-/** @throws AssertionError unless all of these were done, each before the one behind it */
+/** @throws AssertionError unless all expected operations were done, in this order */
 export function assertInOrder(done: readonly string[], expected: readonly string[]): void {
   const places = expected.map((step) => done.indexOf(step));
   const isSorted = places.every((place, index) => place > (places[index - 1] ?? -1));
-  assert.ok(isSorted, `wanted in this order:\n  ${expected.join("\n  ")}\ngot:\n  ${done.join("\n  ")}`);
+  assert.ok(isSorted, `expected in this order:\n  ${expected.join("\n  ")}\ngot:\n  ${done.join("\n  ")}`);
 }
 
-/** A stack of this repository and the commands that it ran instead of asking a cloud. */
+/** A stack of this repository, with the commands that its checks would run. */
 export interface RepositoryStack {
   stack: Stack;
   cloud: FakeCloud;
-  /** Commands since the last time this was asked, with their environment. */
+  /** Returns the commands since the last call with their environment, and removes them. */
   takeCommands(): { command: string; environment: Record<string, string> }[];
 }
 
 const inThisProcess = async () => (await import("../../stacks/index.ts")).default();
 
 /**
- * A stack with what a person has to set before the first `pulumi up`, and nothing in its cloud. The checks that would ask the cloud
- * only take note, and succeed; `cloud.runCommand` can be put in their place.
+ * A stack with the settings that a person has to make before the first `pulumi up`, and an empty cloud.
+ * Start-up checks and smoke tests are only recorded, and succeed; a test may replace `cloud.runCommand`.
  */
 export async function repositoryStack(
   owner: Owner,

@@ -1,11 +1,14 @@
-/** What there is to know about a type of resource before one exists: how it is named, and what cannot be changed in place. */
+/** Properties of a type of resource: how resources are named, and which inputs cannot be changed in place. */
 
 import { argumentsOf } from "../graph/typings.ts";
 
 /** Inputs or state of a resource, as plain values. */
 export type Properties = Record<string, unknown>;
 
-/** A resource that exists but did not become what was asked for, for example a group whose instances never became healthy. */
+/**
+ * A resource that exists but is not what was requested, for example a group whose instances never became
+ * healthy.
+ */
 export class ResourceFailed extends Error {
   readonly id: string;
   readonly inputs: Properties;
@@ -19,21 +22,24 @@ export class ResourceFailed extends Error {
   }
 }
 
-/** The type and the logical name that a URN ends with. */
+/** The type and the logical name at the end of a URN. */
 export function ofUrn(urn: string): { type: string; name: string } {
   const [, , types = "", name = ""] = urn.split("::");
   return { type: types.split("$").at(-1) ?? "", name };
 }
 
-/** Whether the provider makes up a name for a resource of this type that has none: the SDK's `name` argument is optional. */
+/**
+ * Whether the provider makes up a name for a resource without one: the SDK's argument `name` is optional for
+ * this type.
+ */
 export function isAutoNamed(type: string): boolean {
   return type.startsWith("gcp:") && argumentsOf(type)?.get("name")?.required === false;
 }
 
 /**
- * Inputs that cannot be changed in place: another value is another resource. `*` stands for all of them. A path goes into objects
- * and lists (`scheduling.preemptible`). From the sources of terraform-provider-google-beta (ForceNew) and magic-modules
- * (immutable), as of 2026; what is not listed here is updated in place.
+ * Inputs that cannot be changed in place: a new value needs a new resource. `*` stands for all inputs. A path
+ * leads into objects and lists (`scheduling.preemptible`). Other inputs are updated in place. Sources:
+ * terraform-provider-google-beta (ForceNew) and magic-modules (immutable), as of 2026.
  */
 const FORCE_NEW: Record<string, readonly string[]> = {
   "gcp:artifactregistry/repository:Repository": [
@@ -203,9 +209,9 @@ const FORCE_NEW: Record<string, readonly string[]> = {
   "tls:index/selfSignedCert:SelfSignedCert": ["*"],
 };
 
-const ALWAYS = ["project"]; // nothing moves from one project to another
+const ALWAYS = ["project"]; // no resource can move to another project
 
-/** The top-level inputs by whose change a resource must be replaced. */
+/** The changed top-level inputs because of which a resource must be replaced. */
 export function replacedBy(type: string, olds: Properties, news: Properties): string[] {
   const paths = [...(FORCE_NEW[type] ?? []), ...ALWAYS];
   if (paths.includes("*")) return changedKeys(olds, news);
@@ -219,7 +225,7 @@ export function changedKeys(olds: Properties, news: Properties): string[] {
   return [...keys].filter((key) => !key.startsWith("__") && !same(olds[key], news[key]));
 }
 
-/** Values at a path; where it leads through lists, those of all their items. */
+/** The value at a path. A path through a list gives the values of all items. */
 function at(value: unknown, path: string): unknown {
   return path.split(".").reduce<unknown>((inside, key) => {
     if (Array.isArray(inside)) return inside.map((item) => (item as Properties | undefined)?.[key]);
@@ -227,7 +233,7 @@ function at(value: unknown, path: string): unknown {
   }, value);
 }
 
-/** Equality of JSON values in which a missing one, null and undefined are the same. */
+/** Equality of JSON values. A missing value, null and undefined are equal. */
 export function same(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) {
     return (a ?? undefined) === (b ?? undefined);

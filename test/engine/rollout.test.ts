@@ -1,4 +1,4 @@
-/** Rollouts and what can go wrong in them. */
+/** Rollouts, and failures during rollouts. */
 
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, test } from "node:test";
@@ -36,12 +36,12 @@ describe("rollout", { skip: withoutEngine() }, () => {
     staging = await repositoryStack(owner, "staging", { serverImage: IMAGE("a") });
   });
   beforeEach(() => {
-    staging.cloud.mend();
+    staging.cloud.repair();
     staging.cloud.takeOperations();
     staging.takeCommands();
   });
 
-  /** What the gateways run, as their template says. */
+  /** The image in the gateways' template. */
   const running = () =>
     (staging.cloud.one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-image-gateway"];
   const rollOut = async (image: string) => {
@@ -66,22 +66,22 @@ describe("rollout", { skip: withoutEngine() }, () => {
     const failed = await stack.up();
     assert.notEqual(failed.exitCode, 0);
     assert.match(failed.messages.join("\n"), /timeout while waiting for instances/);
-    assert.ok(!takeCommands().some(({ command }) => command === SMOKE), "there is nothing to test yet");
-    cloud.mend();
+    assert.ok(!takeCommands().some(({ command }) => command === SMOKE), "the smoke test has not run");
+    cloud.repair();
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
     assert.equal(takeCommands().filter(({ command }) => command === SMOKE).length, 1);
     await assertAtRest();
   });
 
-  test("another image: new template, group, smoke test, and only then the old template goes", async () => {
+  test("another image: new template, group, smoke test, and only then the old template is deleted", async () => {
     const { cloud, takeCommands } = staging;
     await staging.stack.configure({ serverImage: IMAGE("b") });
     const preview = await staging.stack.preview();
     assert.deepEqual(
       [...new Set(preview.steps.map(({ name }) => name))].sort(),
       ["gateway-group", "gateway-template", "rollout-test"],
-      "a preview shows no more than that",
+      "a preview shows these three only",
     );
     const run = await staging.stack.up();
     assert.equal(run.exitCode, 0, run.output);
@@ -97,14 +97,14 @@ describe("rollout", { skip: withoutEngine() }, () => {
     await assertAtRest();
   });
 
-  test("the rollback is the same with the earlier digest", async () => {
+  test("a rollback takes the same steps with the earlier digest", async () => {
     const run = await rollOut(IMAGE("a"));
     assert.equal(run.exitCode, 0, run.output);
     assert.deepEqual(inWords(staging.cloud.takeOperations()).sort(), [...ROLLOUT].sort());
     assert.equal(running(), IMAGE("a"));
   });
 
-  test("the real smoke test: fails the up and says why; once all is well the next up proves it", async (t) => {
+  test("the real smoke test: a failure fails the up with a reason, and the next up succeeds when gateways are healthy", async (t) => {
     const { stack, cloud } = staging;
     let health = "UNHEALTHY";
     const compute = await fakeCompute(t, () => ({
@@ -127,7 +127,7 @@ describe("rollout", { skip: withoutEngine() }, () => {
     assert.notEqual(failed.exitCode, 0);
     assert.match(failed.messages.join("\n"), /FAILED health: 1 of 1 instances: odin-1 is UNHEALTHY/);
     assert.doesNotMatch(failed.output, /FAILED (connect|subscribe|message)/);
-    assert.equal(cloud.all(TEMPLATE).length, 2, "the old template is there until the rollout is proved");
+    assert.equal(cloud.all(TEMPLATE).length, 2, "the old template stays until the smoke test has passed");
     const again = await stack.up();
     assert.notEqual(again.exitCode, 0);
     assert.match(again.messages.join("\n"), /odin-1 is UNHEALTHY/);
@@ -150,7 +150,7 @@ describe("rollout", { skip: withoutEngine() }, () => {
     await assertAtRest();
   });
 
-  test("a group that does not take the new image: rolled back, or completed by the next up", async () => {
+  test("a group that fails to run the new image is rolled back, or completed by the next up", async () => {
     const { stack, cloud, takeCommands } = staging;
     const broken = {
       action: "update",
@@ -162,8 +162,8 @@ describe("rollout", { skip: withoutEngine() }, () => {
     const failed = await rollOut(IMAGE("d"));
     assert.notEqual(failed.exitCode, 0);
     assert.match(failed.messages.join("\n"), /instances are not healthy/);
-    assert.deepEqual(takeCommands(), [], "no smoke test of what is known to be broken");
-    cloud.mend();
+    assert.deepEqual(takeCommands(), [], "no smoke test after a failed rollout");
+    cloud.repair();
     const back = await rollOut(IMAGE("c"));
     assert.equal(back.exitCode, 0, back.output);
     assert.equal(running(), IMAGE("c"));
@@ -171,14 +171,14 @@ describe("rollout", { skip: withoutEngine() }, () => {
 
     cloud.breakNext(broken);
     assert.notEqual((await rollOut(IMAGE("d"))).exitCode, 0);
-    cloud.mend();
+    cloud.repair();
     const on = await stack.up();
     assert.equal(on.exitCode, 0, on.output);
     assert.equal(running(), IMAGE("d"));
     await assertAtRest();
   });
 
-  test("another secret: new version, rollout, and the old version goes when nobody reads it", async () => {
+  test("another secret: new version, rollout, and the old version is deleted when no gateway reads it", async () => {
     const { stack, cloud } = staging;
     const next = "another-key-of-the-clients-tokens-6789";
     await stack.configure({}, { jwtSecret: next });
@@ -197,7 +197,7 @@ describe("rollout", { skip: withoutEngine() }, () => {
     for (const plain of [SECRET, next]) assert.ok(!state.includes(plain), "state");
   });
 
-  test("other zones: the new group takes over before the old one goes", async () => {
+  test("other zones: the new group replaces the old one before the old one is deleted", async () => {
     const { stack, cloud } = staging;
     await stack.configure({ "zones[1]": "us-central1-b" });
     const run = await stack.up();

@@ -1,4 +1,4 @@
-/** What docs/runbook.md tells people to type, typed into the real engine. */
+/** Runs the commands of docs/runbook.md in the real engine. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import {
 const runbook = readFileSync(join(repository, "docs/runbook.md"), "utf8");
 const VERSION = "gcp:secretmanager/secretVersion:SecretVersion";
 
-/** Mentioned, not to be typed as they stand. */
+/** Commands that the text only mentions. */
 const MENTIONS = [
   "pulumi config set",
   "pulumi login gs://PROJECT-odin-pulumi",
@@ -29,7 +29,7 @@ const MENTIONS = [
   "pulumi up --refresh",
 ];
 
-/** Commands of `pulumi` in a text: lines of its shell blocks without their comments, and code within sentences. */
+/** Commands of `pulumi` in a text: lines of shell blocks without comments, and code in sentences. */
 function pulumiCommands(text: string): string[] {
   const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, block = ""]) =>
     block.split("\n"),
@@ -62,7 +62,10 @@ describe("runbook", { skip: withoutEngine() }, () => {
     prod.cloud.takeOperations();
   });
 
-  /** Types a command of a section, which must have it; `change` puts in what stands in it as …, or gives it something to read. */
+  /**
+   * Runs a command that a section must contain. `change` replaces a placeholder in the command, or adds input
+   * to it.
+   */
   async function type(title: string, command: string, change = (text: string) => text): Promise<string> {
     assert.ok(pulumiCommands(section(title)).includes(command), `'${title}' has no command '${command}'`);
     typed.add(command);
@@ -75,7 +78,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
   const typedIn = (text: string) => (command: string) => `${command} <<< '${text}'`;
   const UP = "pulumi up --stack $STACK";
 
-  test("what comes before anything", async () => {
+  test("the commands of 'Before anything'", async () => {
     const title = "Before anything";
     const [project = "", group = ""] = pulumiCommands(section(title));
     const show = (names: string) => (command: string) => `${command}\necho ${names}`;
@@ -87,9 +90,9 @@ describe("runbook", { skip: withoutEngine() }, () => {
     assert.match(await prod.stack.shell(`export STACK=prod\n${url}`), /^ws:\/\/[\d.]+:3004\/ws$/m);
   });
 
-  test("from another checkout than the one that deployed, the limit is raised as one update, printed as the page shows it", async () => {
+  test("from another checkout, the limit is raised with one update, which is printed as the page shows", async () => {
     const title = "Autoscaler at its maximum";
-    // CI sets the image in its own checkout only.
+    // Only CI's own checkout has the image in its configuration.
     await prod.stack.pulumi("config", "rm", "serverImage");
     const unaware = (await prod.stack.preview()).steps.map(({ type }) => type);
     assert.ok(unaware.includes("docker:index/image:Image") && unaware.includes(TEMPLATE), `${unaware}`);
@@ -152,7 +155,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     );
   });
 
-  test("credentials of somebody else's NATS, from a file", async () => {
+  test("credentials of an external NATS, from a file", async () => {
     const title = "Rotate a secret";
     await writeFile(join(prod.stack.folder, "new.creds"), "-----BEGIN NATS USER JWT-----\nnew\n");
     await type(title, "pulumi config set --secret natsCredentials --stack $STACK < new.creds");
@@ -160,14 +163,14 @@ describe("runbook", { skip: withoutEngine() }, () => {
     await prod.stack.pulumi("config", "rm", "natsCredentials");
   });
 
-  test("another type of machine when there are none of the first", async () => {
+  test("another machine type when the first one is not available", async () => {
     const title = "No machines available";
     await type(title, "pulumi config set machineType n2-standard-2 --stack $STACK");
     await type(title, "pulumi up");
     assert.equal(prod.cloud.one(TEMPLATE).inputs.machineType, "n2-standard-2");
   });
 
-  test("a VM of its own that is beyond repair is replaced, and its disk stays", async () => {
+  test("a broken VM is replaced, and its data disk stays", async () => {
     const title = "Monitoring itself down";
     const [list = ""] = pulumiCommands(section(title)).filter((text) => /--show-urns/.test(text));
     const urns = await type(title, list);
@@ -185,7 +188,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     );
   });
 
-  test("what only asks, and what compares with the cloud", async () => {
+  test("commands that only read, and commands that compare with the cloud", async () => {
     const history = "pulumi stack history --stack $STACK --page-size 3";
     for (const title of ["All gateways down", "Restart loop", "Clients rejected"])
       assert.match(await type(title, history), /succeeded/i);
@@ -200,7 +203,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     await prod.stack.pulumi("stack", "select", "prod");
   });
 
-  test("the names that it builds from the prefix are names of the cloud", () => {
+  test("names that the runbook builds from the prefix exist in the cloud", () => {
     const { cloud } = prod;
     const names = new Set(
       cloud.resources.flatMap(({ inputs, state }) =>
@@ -218,7 +221,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     assert.deepEqual(
       all.filter((command) => !typed.has(command)),
       [],
-      "commands that no test has typed",
+      "commands that no test has run",
     );
   });
 });

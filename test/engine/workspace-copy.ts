@@ -1,4 +1,4 @@
-/** A copy of this repository's sources, in which a test may change any of them. */
+/** A copy of this repository's sources, which a test may change. */
 
 import { readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
@@ -8,7 +8,10 @@ import type { Owner } from "../harness/owner.ts";
 import { guardFolder } from "../harness/watchdog.ts";
 import { repository } from "./repository.ts";
 
-/** Copies what programs are loaded from; installed packages are linked, this repository's own are the copies. Ends with `owner`. */
+/**
+ * Copies the sources of this repository's packages, and links installed packages. The copy is removed with
+ * `owner`.
+ */
 export async function copyWorkspace(owner: Owner): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "odin-workspace-"));
   guardFolder(folder);

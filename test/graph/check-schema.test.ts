@@ -10,7 +10,7 @@ const problems = (type: string, inputs: Record<string, unknown>) =>
 const FIREWALL = "gcp:compute/firewall:Firewall";
 const BUDGET = "gcp:billing/budget:Budget";
 
-test("what is declared passes, nested too", () => {
+test("declared arguments pass, nested ones too", () => {
   const allows = [{ protocol: "tcp", ports: ["3004"] }];
   assert.deepEqual(problems(FIREWALL, { network: "n", allows, description: undefined, name: null }), []);
   assert.deepEqual(
@@ -25,7 +25,7 @@ test("what is declared passes, nested too", () => {
   assert.deepEqual(problems("docker:index/image:Image", { imageName: "i", build: { args: { A: "b" } } }), []);
 });
 
-test("an unknown argument", () => {
+test("an unknown argument is reported", () => {
   assert.deepEqual(problems(FIREWALL, { network: "n", sourceRange: ["x"] }), [
     "sourceRange is not an argument",
   ]);
@@ -35,7 +35,7 @@ test("an unknown argument", () => {
   );
 });
 
-test("a provider, whose inputs are text", () => {
+test("inputs of a provider, which are text, are checked", () => {
   const provider = "pulumi:providers:gcp";
   const right = { project: "123", userProjectOverride: "true", batching: '{"sendAfter":"3s"}' };
   assert.deepEqual(problems(provider, right), []);
@@ -46,7 +46,7 @@ test("a provider, whose inputs are text", () => {
   ]);
 });
 
-test("a missing one", () => {
+test("a missing argument is reported", () => {
   assert.deepEqual(problems(FIREWALL, {}), ["network is required and missing"]);
   assert.deepEqual(problems(FIREWALL, { network: "n", allows: [{ ports: ["1"] }] }), [
     "allows[0].protocol is required and missing",
@@ -54,7 +54,7 @@ test("a missing one", () => {
   assert.deepEqual(problems(FIREWALL, { network: undefined }), ["network is required and missing"]);
 });
 
-test("a deprecated one, and a deprecated type", () => {
+test("a deprecated argument and a deprecated type are reported", () => {
   const found = problems(FIREWALL, { network: "n", enableLogging: true });
   assert.equal(found.length, 1);
   assert.match(found[0] ?? "", /^enableLogging is deprecated: Deprecated in favor of log_config/);
@@ -71,7 +71,7 @@ test("a deprecated one, and a deprecated type", () => {
   );
 });
 
-test("a value of another type", () => {
+test("a value of another type is reported", () => {
   assert.deepEqual(problems(FIREWALL, { network: 3 }), ["network is the number 3 and must be a string"]);
   assert.deepEqual(problems(FIREWALL, { network: "n", allows: { protocol: "tcp" } }), [
     "allows is an object and must be a list",
@@ -87,7 +87,7 @@ test("a value of another type", () => {
   ]);
 });
 
-test("a value that is not among the possible ones", () => {
+test("a value that is not allowed is reported", () => {
   const address = "gcp:compute/address:Address";
   assert.deepEqual(problems(address, { addressType: "INTERNAL" }), []);
   assert.deepEqual(problems(address, { addressType: "PRIVATE" }), [
@@ -95,7 +95,7 @@ test("a value that is not among the possible ones", () => {
   ]);
 });
 
-test("a type that there is not, and components", () => {
+test("an unknown type is reported, and components are not checked", () => {
   assert.deepEqual(problems("gcp:compute/disk:Disc", {}), ["is of a type that no installed SDK has"]);
   const component = { type: "odin-ws:index:Network", name: "n", custom: false, inputs: { x: 1 } };
   assert.deepEqual(schemaProblems([component]), []);

@@ -1,4 +1,4 @@
-/** Holds what a program registered against the declared arguments of its providers. */
+/** Compares the resources of a program with the arguments that their providers declare. */
 
 import {
   argumentsOf,
@@ -11,7 +11,7 @@ import {
 } from "./typings.ts";
 import type { Given } from "./watch-arguments.ts";
 
-/** What of a recorded resource is checked; infra/offline/offline.ts records them. */
+/** The checked part of a resource as infra/offline/offline.ts records it. */
 export interface Checked {
   type: string;
   name: string;
@@ -21,8 +21,8 @@ export interface Checked {
 }
 
 /**
- * A line for each argument that the provider does not know, that is deprecated, that is required and missing, or whose value is not one
- * that it takes, at any depth: `gcp:compute/disk:Disk data: snapshots is not an argument`.
+ * A line for each argument that is unknown, deprecated, missing, or of a value that the provider does not
+ * allow, at any depth. For example `gcp:compute/disk:Disk data: snapshots is not an argument`.
  */
 export function schemaProblems(resources: readonly Checked[]): string[] {
   return resources
@@ -41,7 +41,10 @@ export function schemaProblems(resources: readonly Checked[]): string[] {
     });
 }
 
-/** A line for each argument that a program gave and the SDK drops because it does not know it; watch-arguments.ts sees them. */
+/**
+ * A line for each argument that the SDK drops because the SDK does not know it; watch-arguments.ts sees the
+ * arguments.
+ */
 export function droppedArguments(given: readonly Given[]): string[] {
   return given.flatMap(({ type, name, keys }) => {
     const fields = argumentsOf(type);
@@ -50,7 +53,9 @@ export function droppedArguments(given: readonly Given[]): string[] {
   });
 }
 
-/** Inputs of a provider arrive as text, all but texts as JSON. */
+/**
+ * Reads the inputs of a provider, which arrive as text: strings as they are, and all other values as JSON.
+ */
 function fromText(fields: Fields, inputs: Record<string, unknown>): Record<string, unknown> {
   const isText = (name: string) => {
     const type = fields.get(name)?.type;

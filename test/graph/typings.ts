@@ -1,4 +1,7 @@
-/** The arguments of resources as the SDKs of the providers declare them: their .d.ts files are generated, one declaration looks like all. */
+/**
+ * Reads the arguments of resources from the SDKs' .d.ts files. The files are generated, so that all
+ * declarations look alike.
+ */
 
 import { existsSync, readFileSync } from "node:fs";
 
@@ -11,11 +14,12 @@ export type Type =
   | { kind: "object"; name: string }
   | { kind: "union"; of: Type[] };
 
+/** One argument of a resource, or one field of a nested object. */
 export interface Field {
   required: boolean;
-  /** What the SDK says about its end; undefined for one that stays. */
+  /** The SDK's text about the deprecation; undefined for a field that is not deprecated. */
   deprecated: string | undefined;
-  /** The texts that the provider takes, or takes in a list; undefined where any will do. */
+  /** The allowed texts, also as items of a list; undefined where any text is allowed. */
   values: string[] | undefined;
   type: Type;
 }
@@ -24,19 +28,23 @@ export type Fields = Map<string, Field>;
 
 const SDKS = new URL("../../node_modules/@pulumi/", import.meta.url);
 
-/** The arguments of a resource type, for example `gcp:compute/disk:Disk`; undefined where no SDK here has such a type. */
+/**
+ * The arguments of a resource type, for example `gcp:compute/disk:Disk`; undefined when no installed SDK has
+ * the type.
+ */
 export function argumentsOf(type: string): Fields | undefined {
   const provider = PROVIDER.exec(type)?.[1];
   if (provider !== undefined) return declared(`${provider}/provider.d.ts`, "ProviderArgs");
   return declared(fileOf(type), `${type.split(":").at(-1)}Args`);
 }
 
-/** The type of a package's provider itself, and the package. */
+/** The type of a package's provider. The group is the package's name. */
 export const PROVIDER = /^pulumi:providers:(\w+)$/;
 
 /**
- * Where the SDKs declare a type: `gcp:compute/disk:Disk` in gcp/compute/disk.d.ts, `gcp:compute/uRLMap:URLMap` in
- * gcp/compute/urlmap.d.ts, `docker:index/image:Image` in docker/image.d.ts, `command:local:Command` in command/local/command.d.ts.
+ * The file in which an SDK declares a type: `gcp:compute/disk:Disk` in gcp/compute/disk.d.ts,
+ * `gcp:compute/uRLMap:URLMap` in gcp/compute/urlmap.d.ts, `docker:index/image:Image` in docker/image.d.ts,
+ * `command:local:Command` in command/local/command.d.ts.
  */
 function fileOf(type: string): string {
   const [sdk = "", module = "", name = ""] = type.split(":");
@@ -45,7 +53,7 @@ function fileOf(type: string): string {
   return [sdk, ...(folder === "index" ? [] : [folder]), `${file}.d.ts`].join("/");
 }
 
-/** Why a resource type as a whole should not be used any more; undefined for one that stays. */
+/** Why a resource type is deprecated; undefined for a type that is not. */
 export function deprecationOf(type: string): string | undefined {
   const name = type.split(":").at(-1) ?? "";
   const source = sourceOf(fileOf(type));
@@ -53,7 +61,7 @@ export function deprecationOf(type: string): string | undefined {
   return /@deprecated ([^\n]+)\s*\n? *\*\/\s*$/.exec(before)?.[1];
 }
 
-/** The fields of a nested object, by the name that a field's type has. */
+/** The fields of a nested object, by the name of the field's type. */
 export function objectOf(sdk: string, name: string): Fields | undefined {
   return declared(`${sdk}/types/input.d.ts`, name.replace(/^inputs\./, ""));
 }
@@ -61,7 +69,7 @@ export function objectOf(sdk: string, name: string): Fields | undefined {
 const sources = new Map<string, string>();
 const interfaces = new Map<string, Fields | undefined>();
 
-/** The interface in a file; its name may start with its namespaces. */
+/** The fields of an interface in a file. The name may begin with namespaces. */
 function declared(path: string, name: string): Fields | undefined {
   const key = `${path} ${name}`;
   if (!interfaces.has(key)) interfaces.set(key, read(path, name));
@@ -104,7 +112,7 @@ function fieldsOf(body: string, indent: string): Fields {
   for (const [, comment = "", name = "", optional, type = ""] of body.matchAll(field)) {
     const text = comment.replaceAll(/\s*\n\s*\*\s*/g, " ");
     const deprecated = /@deprecated (.*)/.exec(text)?.[1]?.trim();
-    // Written by the generator from what the provider validates, always in these words.
+    // The generator writes the values that the provider accepts, always with these words.
     const listed = /(?:Possible values are|Each value may be one of): ((?:`[^`]+`(?:, )?)+)\./.exec(
       text,
     )?.[1];
@@ -114,7 +122,7 @@ function fieldsOf(body: string, indent: string): Fields {
   return fields;
 }
 
-/** Reads a type expression. `pulumi.Input<T>` is T, and what is not known here is any. */
+/** Reads a type expression. `pulumi.Input<T>` is read as T, and an unknown type as any. */
 export function parseType(text: string): Type {
   const tokens = text.match(/[\w.]+|"[^"]*"|[^\s\w]/g) ?? [];
   let next = 0;

@@ -5,7 +5,7 @@ import { record } from "../../infra/offline/offline.ts";
 import { droppedArguments } from "./check-schema.ts";
 import { watchArguments } from "./watch-arguments.ts";
 
-test("sees an argument that the SDK drops", async () => {
+test("records an argument that the SDK drops", async () => {
   const watched = watchArguments(["@pulumi/gcp"]);
   const disk = () => new gcp.compute.Disk("data", { size: 3, zone: "z", ...{ sise: 4, labels: undefined } });
   const { one } = await record(disk);

@@ -1,8 +1,8 @@
-/** Sees the arguments that a program gives, before the SDK drops those that it does not know. */
+/** Records the arguments that a program passes to resources, before the SDK drops unknown ones. */
 
 import { createRequire } from "node:module";
 
-/** What a constructor was called with. */
+/** The arguments of one call of a constructor. */
 export interface Given {
   /** For example `gcp:compute/disk:Disk`. */
   type: string;
@@ -14,9 +14,9 @@ export interface Given {
 type Class = (new (...args: unknown[]) => object) & { __pulumiType?: string };
 
 /**
- * From now on notes the arguments of every resource of these SDKs. A constructor copies the arguments it knows and ignores the
- * others: a misspelled one in an object that was put together with spreads is found neither by the type check nor in what gets
- * registered.
+ * Records the arguments of every resource of these SDKs from now on. A constructor copies known arguments and
+ * ignores others. So neither the type check nor the registered resources show a misspelled argument in an
+ * object that is built with spreads.
  */
 export function watchArguments(sdks: readonly string[]): { given: Given[]; stop(): void } {
   const given: Given[] = [];
@@ -28,7 +28,7 @@ export function watchArguments(sdks: readonly string[]): { given: Given[]; stop(
     if (seen.has(module)) return;
     seen.add(module);
     for (const [name, described] of Object.entries(Object.getOwnPropertyDescriptors(module))) {
-      // Classes are loaded when they are first used: reading them all here would load the whole SDK.
+      // Classes are loaded when they are first used. Reading all classes here would load the whole SDK.
       const load = described.get?.bind(module);
       if (/^[A-Z]/.test(name) && load !== undefined && described.configurable) {
         let watched: unknown;
@@ -67,7 +67,9 @@ export function watchArguments(sdks: readonly string[]): { given: Given[]; stop(
 const isResource = (value: unknown): value is Class =>
   typeof value === "function" && typeof (value as Class).__pulumiType === "string";
 
-/** A class of providers has only its package's name, `gcp`, and registers `pulumi:providers:gcp`. */
+/**
+ * The class of a provider has only the package's name, `gcp`, and registers the type `pulumi:providers:gcp`.
+ */
 const typeOf = ({ __pulumiType: type = "" }: Class) =>
   type.includes(":") ? type : `pulumi:providers:${type}`;
 

@@ -1,0 +1,103 @@
+/**
+ * Brings stacks up to date that the released version created. No resource that users depend on may be
+ * replaced or deleted: the addresses, the disks, the group and the secrets of a running service must survive
+ * a new version. A renamed resource or a renamed component type would replace resources, because both are
+ * parts of a URN.
+ *
+ * The stacks in test/engine/released were created by commit 68209a7, in the fake cloud of these tests. Save
+ * them again after each release, in a checkout of the released version:
+ *
+ *     node test/engine/released/save.ts
+ *
+ * and copy test/engine/released/*.json.br into the checkout that is under test. A version that has no save.ts
+ * yet needs copies of test/engine/stack-settings.ts, test/engine/released/save.ts and
+ * test/engine/released/stacks.ts first.
+ */
+
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { suiteOwner } from "../harness/owner.ts";
+import { type Step, withoutEngine } from "./engine.ts";
+import { liveResources, RELEASED, readReleased } from "./released/stacks.ts";
+import { type RepositoryStack, repositoryStack, TEMPLATE } from "./repository-stack.ts";
+
+/** Types of which a new resource replaces the old one at each rollout, and why nobody notices. */
+const REPLACED_BY_ROLLOUTS: Record<string, string> = {
+  [TEMPLATE]:
+    "a template cannot be changed: another image or start-up script needs a new template with a new automatic name, and the group is updated in place",
+  "command:local:Command":
+    "a start-up check or smoke test, which runs again after its VM changed; it exists in the state alone",
+};
+
+/**
+ * Steps that are not updates and that a version since the release takes on purpose: `create TYPE NAME`, and
+ * the reason.
+ */
+const ON_PURPOSE: Record<string, string> = {};
+
+const unexpected = (steps: readonly Step[]): string[] =>
+  steps
+    .filter(({ op, type }) => op !== "update" && REPLACED_BY_ROLLOUTS[type] === undefined)
+    .map(({ op, type, name }) => `${op} ${type} ${name}`)
+    .filter((step) => ON_PURPOSE[step] === undefined);
+
+/**
+ * URNs of a stack's state. The URN of a default provider is left out: it ends with the version of its
+ * package.
+ */
+function urnsOf(exported: string): string[] {
+  const { deployment } = JSON.parse(exported) as {
+    deployment: { resources: { urn: string; type: string }[] };
+  };
+  return deployment.resources
+    .filter(({ urn }) => !/::pulumi:providers:\w+::default_/.test(urn))
+    .map(({ urn }) => urn)
+    .sort();
+}
+
+for (const [name, { plain, secret }] of Object.entries(RELEASED)) {
+  describe(`${name} of the released version`, { skip: withoutEngine() }, () => {
+    const owner = suiteOwner();
+    const exported = readReleased(name);
+    let released: RepositoryStack;
+    before(async () => {
+      released = await repositoryStack(owner, name, plain);
+      const { stack, cloud } = released;
+      if (Object.keys(secret).length > 0) await stack.configure({}, secret);
+      cloud.restore(liveResources(exported));
+      await stack.importState(exported);
+    });
+
+    test("there is a stack to bring up to date", () => {
+      assert.ok(released.cloud.resources.length > 40, `${released.cloud.resources.length} resources`);
+    });
+
+    test("a preview shows updates in place, and replaces nothing but templates and checks", async () => {
+      const { exitCode, steps, output } = await released.stack.preview();
+      assert.equal(exitCode, 0, output);
+      assert.deepEqual(unexpected(steps), []);
+    });
+
+    test("`up` succeeds: every resource is still there, under its URN and with its id", async () => {
+      const { stack, cloud } = released;
+      const { exitCode, steps, output } = await stack.up();
+      assert.equal(exitCode, 0, output);
+      assert.deepEqual(unexpected(steps), []);
+
+      const urns = urnsOf(await stack.pulumi("stack", "export"));
+      const missing = urnsOf(exported).filter((urn) => !urns.includes(urn));
+      assert.deepEqual(missing, []);
+      const ids = new Set(cloud.resources.map(({ id }) => id));
+      const kept = liveResources(exported).filter(({ type }) => REPLACED_BY_ROLLOUTS[type] === undefined);
+      assert.deepEqual(
+        kept.filter(({ id }) => !ids.has(id)).map(({ urn }) => urn),
+        [],
+      );
+    });
+
+    test("after that nothing is left to do", async () => {
+      const { exitCode, steps } = await released.stack.preview("--expect-no-changes");
+      assert.deepEqual([exitCode, steps], [0, []]);
+    });
+  });
+}
