@@ -8,8 +8,8 @@
 #                              no access
 #     --on-call MEMBER         person or group that runs the commands of docs/runbook.md, for example
 #                              group:ops@example.com; repeat the option for each member
-#     --budget                 grants roles on the project's billing account, which monthlyBudget needs (run the
-#                              script as administrator of the billing account)
+#     --budget                 grants roles on the project's billing account, which monthlyBudget needs (run
+#                              the script as administrator of the billing account)
 #     --dry-run                prints the commands without running them
 # Run the script as an owner of the project (gcloud auth login). It makes only what is missing, so you can run
 # it again at any time: after a failure, or to add a repository. Without OWNER/REPO it sets up nothing for

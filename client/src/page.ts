@@ -6,7 +6,8 @@
 import { Timers } from "./timers.ts";
 import type { Environment, State, Watchable } from "./types.ts";
 
-const HIDDEN_MS = 300_000; // 5 min: after this time browsers run the timers of a hidden page only once a minute
+// 5 min: after this time browsers run the timers of a hidden page only once a minute
+const HIDDEN_MS = 300_000;
 
 export class Page {
   readonly #environment: Environment;

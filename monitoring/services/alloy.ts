@@ -12,8 +12,8 @@ const CONTAINERS = {
 export const LOCAL_LOGS = "/var/log/odin";
 
 /**
- * Configurations of Alloy, the log shipper: a file for each role. On the machine with Prometheus, Alloy also exports metrics of the machine
- * and probes the TLS entrance.
+ * Configurations of Alloy, the log shipper: a file for each role. On the machine with Prometheus, Alloy also
+ * exports metrics of the machine and probes the TLS entrance.
  */
 export function alloyFiles(options: MonitoringOptions): Record<string, string> {
   const { kind, domain } = options;
@@ -27,8 +27,8 @@ export function alloyFiles(options: MonitoringOptions): Record<string, string> {
 }
 
 /**
- * Sends lines of a VM's journal: of the containers, of the start-up script, of other units whose names begin with `odin-`, and of the
- * kernel. The start-up script sets LOKI_URL, ODIN_ROLE and ODIN_INSTANCE.
+ * Sends lines of a VM's journal: of the containers, of the start-up script, of other units whose names begin
+ * with `odin-`, and of the kernel. The start-up script sets LOKI_URL, ODIN_ROLE and ODIN_INSTANCE.
  */
 function journalLogs(containers: readonly string[]): string {
   const wanted = containers.map((name) => `odin-${name}`).join("|");
@@ -112,8 +112,8 @@ loki.write "loki" {
 }
 
 const HEADER = `// Rendered: npm run render. Change monitoring/*.ts instead.
-// The labels are ${Object.values(LOG_LABELS).join(", ")}. Each label has few values. What differs in every line, for example
-// the id of a connection, stays in the line.
+// The labels are ${Object.values(LOG_LABELS).join(", ")}. Each label has few values. What differs in every
+// line, for example the id of a connection, stays in the line.
 
 `;
 
@@ -152,8 +152,8 @@ const PROCESS = `loki.process "lines" {
 `;
 
 /**
- * Metrics of the machine. Its disks are mounted below /host. /proc and /sys show the whole machine, also inside
- * of a container.
+ * Metrics of the machine. Its disks are mounted below /host. /proc and /sys show the whole machine, also
+ * inside of a container.
  */
 const MACHINE = `prometheus.exporter.unix "machine" {
   rootfs_path    = "/host"
@@ -166,8 +166,8 @@ const MACHINE = `prometheus.exporter.unix "machine" {
 `;
 
 /**
- * Probes with a TLS handshake: the certificate must have the right name and a trusted issuer. Prometheus passes the
- * address to probe.
+ * Probes with a TLS handshake: the certificate must have the right name and a trusted issuer. Prometheus
+ * passes the address to probe.
  */
 const PROBER = `prometheus.exporter.blackbox "entrance" {
   config = "{ modules: { certificate: { prober: tcp, timeout: 5s, tcp: { tls: true } } } }"

@@ -1,7 +1,7 @@
 /**
- * `npm start`: runs the gateway with the demo page. Clients need no token unless a key for tokens is set, and the
- * source is a simulated market unless NATS_URL or SOURCE is set. The page is built first when its sources have
- * changed. The environment can still change every setting.
+ * `npm start`: runs the gateway with the demo page. Clients need no token unless a key for tokens is set, and
+ * the source is a simulated market unless NATS_URL or SOURCE is set. The page is built first when its sources
+ * have changed. The environment can still change every setting.
  */
 
 import { spawn } from "node:child_process";

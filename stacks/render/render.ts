@@ -18,7 +18,10 @@ export interface RenderOptions {
 
 const LOCAL = "local";
 const RENDERED = join("build", "monitoring"); // in the repository's folder
-/** Beside the files of a laptop: `npm start` writes its log there for the log shipper of monitoring/compose.yml. */
+/**
+ * Beside the files of a laptop: `npm start` writes its log there for the log shipper of
+ * monitoring/compose.yml.
+ */
 const LOGS = join(RENDERED, "logs");
 
 /**

@@ -119,7 +119,8 @@ describe("data disk", { skip: whyNoMachine(), timeout: SUITE }, () => {
   test("a damaged file system is neither mounted nor formatted", async (t) => {
     const { file, device } = attachDisk(t);
     system("mkfs.ext4", "-q", "-b", "1024", device);
-    overwrite(file, 2048, "x".repeat(512)); // damages the group descriptors; e2fsck asks before it repairs them
+    // damages the group descriptors; e2fsck asks before it repairs them
+    overwrite(file, 2048, "x".repeat(512));
     overwrite(file, 1024 + 58, "\u0002\0"); // marks the file system in the superblock as having errors
     const machine = await buildWith(t, device);
     failed(await machine.start(), /^the file system of \/dev\/loop\d+ is damaged \(e2fsck -p: \d+\): /);

@@ -155,8 +155,8 @@ async function openWriter(apiEndpoint: string | undefined): Promise<WritePoint> 
   const client: MetricServiceClient = new monitoring.MetricServiceClient({
     fallback: true, // JSON over HTTPS, because gRPC would keep a connection open
     // The VM's service account. Without this option the client searches for credentials, and when it finds no
-    // credentials it throws an error that cannot be caught. The type requires GoogleAuth, but the code accepts any
-    // client.
+    // credentials it throws an error that cannot be caught. The type requires GoogleAuth, but the code
+    // accepts any client.
     auth: new auth.Compute() as never,
     ...endpointOptions(apiEndpoint),
   });
