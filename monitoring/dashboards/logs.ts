@@ -1,4 +1,5 @@
 import { LOG_LABELS } from "../limits/log-labels.ts";
+import { METRIC } from "../limits/metrics.ts";
 import type { Dashboard } from "./dashboard-json.ts";
 import { graph, logLines, number } from "./panels.ts";
 import { textVariable } from "./variables.ts";
@@ -52,6 +53,20 @@ function volumePanels() {
       width: 4,
       height: 8,
     }),
+    number({
+      title: "Lost lines",
+      description:
+        "Log lines that gateways lost in the time range, because nothing read their output fast enough or the disk behind it was full.",
+      unit: "short",
+      line: { limit: "logLinesLost", bad: "above" },
+      queries: [
+        {
+          expr: `sum(increase(${METRIC.logLinesLost}{instance=~".*$instance.*"}[$__range])) or vector(0)`,
+        },
+      ],
+      width: 4,
+      height: 8,
+    }),
     graph({
       title: "Lines by level",
       description:
@@ -66,7 +81,6 @@ function volumePanels() {
       ],
       source: "loki",
       stacked: true,
-      width: 10,
     }),
     graph({
       title: "Lines by instance",
@@ -82,7 +96,6 @@ function volumePanels() {
       ],
       source: "loki",
       stacked: true,
-      width: 10,
     }),
   ];
 }

@@ -26,6 +26,8 @@ export const REFERENCE_LINES = {
   firing: { value: 0, unit: "short" },
   /** Log lines of level error and worse. */
   logErrors: { value: 0, unit: "short" },
+  /** Log lines of gateways that were lost. */
+  logLinesLost: { value: 0, unit: "short" },
   /**
    * Deliveries a second of one gateway: 75 % of 1.9 cores (above that the gateway refuses clients) divided by
    * 14 µs for one delivery. See docs/performance.md.

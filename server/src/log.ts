@@ -1,13 +1,12 @@
 /** Structured logs: JSON lines as Cloud Logging and Loki read them, or pretty lines for a person. */
 
-import { destination, type LevelWithSilent, type Logger, pino } from "pino";
-import { build as pretty } from "pino-pretty";
+import { isatty } from "node:tty";
+import { type LevelWithSilent, type Logger, pino } from "pino";
+import { prettyFactory } from "pino-pretty";
+import { Stdout } from "./stdout.ts";
 
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
 export type LogLevel = LevelWithSilent;
-
-/** Bytes of log lines that may wait while stdout is blocked; further lines are dropped. */
-const MAX_WAITING_BYTES = 1_048_576;
 
 // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
 const SEVERITY: Record<string, string> = {
@@ -19,34 +18,40 @@ const SEVERITY: Record<string, string> = {
   fatal: "CRITICAL",
 };
 
-/**
- * Creates the process's logger. It writes to stdout synchronously, so that the last line before an exit is
- * not lost.
- */
-export function createLog(options: { level: LogLevel; format: "json" | "pretty" }): Logger {
-  if (options.format === "pretty") {
-    return pino(
-      { level: options.level, base: null },
-      pretty({ sync: true, colorize: process.stdout.isTTY === true, translateTime: "SYS:HH:MM:ss.l" }),
-    );
-  }
+export interface LogOptions {
+  level: LogLevel;
+  format: "json" | "pretty";
+  /** Called for each line that is lost because stdout does not accept lines. */
+  onLost?: () => void;
+}
+
+/** Creates the process's logger. It writes to stdout, and never waits for the reader of stdout. */
+export function createLog({ level, format, onLost = () => {} }: LogOptions): Logger {
+  const stdout = new Stdout({
+    onLost,
+    onRecovered: (count) =>
+      log.warn({ count }, "log lines are missing here, because stdout did not accept lines for a time"),
+  });
+  const log = format === "pretty" ? prettyLog(level, stdout) : jsonLog(level, stdout);
+  return log;
+}
+
+function jsonLog(level: LogLevel, stdout: Stdout): Logger {
   return pino(
     {
-      level: options.level,
+      level,
       base: { pid: process.pid },
       messageKey: "message",
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ severity: SEVERITY[label] ?? "DEFAULT" }) },
     },
-    stdout(),
+    stdout,
   );
 }
 
-/** When stdout fails (a full disk, a closed pipe), log lines are lost but the service continues. */
-function stdout(): ReturnType<typeof destination> {
-  const stream = destination({ fd: 1, sync: true, maxLength: MAX_WAITING_BYTES });
-  stream.on("error", () => {});
-  return stream;
+function prettyLog(level: LogLevel, stdout: Stdout): Logger {
+  const toText = prettyFactory({ colorize: isatty(1), translateTime: "SYS:HH:MM:ss.l" });
+  return pino({ level, base: null }, { write: (line) => stdout.write(toText(line)) });
 }
 
 /**

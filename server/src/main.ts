@@ -26,9 +26,13 @@ Settings are environment variables; docs/settings.md lists them.
 };
 
 async function main(config: Config): Promise<void> {
-  const log = createLog({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   const registry = new Registry();
   const metrics = createMetrics(registry);
+  const log = createLog({
+    level: config.LOG_LEVEL,
+    format: config.LOG_FORMAT,
+    onLost: () => metrics.logLinesLost.inc(),
+  });
   const instance = hostname();
   const verify = createVerifier(config);
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);

@@ -42,6 +42,7 @@ export const METRIC = {
   natsLag: "ws_nats_lag_messages",
   natsPaused: "ws_nats_paused",
   draining: "ws_draining",
+  logLinesLost: "ws_log_lines_lost_total",
 } as const;
 
 /** Unknown events share one label: otherwise publishers could add any number of series. */
@@ -139,6 +140,7 @@ export function createMetrics(registry: Registry) {
     natsLag: gauge(METRIC.natsLag, "Messages in the stream that were not read yet"),
     natsPaused: gauge(METRIC.natsPaused, "1 while reading is paused because of high CPU usage"),
     draining: gauge(METRIC.draining, "1 while the gateway disconnects its clients before it stops"),
+    logLinesLost: counter(METRIC.logLinesLost, "Log lines lost because stdout did not accept lines", []),
   };
 }
 

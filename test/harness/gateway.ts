@@ -44,6 +44,8 @@ export interface GatewayOptions {
    * healthy.
    */
   until?: "health" | "live";
+  /** Commands of sh that run before the gateway, in its process: "ulimit -n 100". */
+  shell?: string;
 }
 
 export class Gateway {
@@ -52,11 +54,14 @@ export class Gateway {
   readonly opsPort: number;
   readonly url: string;
 
-  constructor(wsPort: number, opsPort: number, env: Env) {
+  constructor(wsPort: number, opsPort: number, env: Env, shell?: string) {
     this.wsPort = wsPort;
     this.opsPort = opsPort;
     this.url = `ws://127.0.0.1:${wsPort}/ws`;
-    this.process = new ProcessGroup(process.execPath, [MAIN], gatewayEnv(wsPort, opsPort, env));
+    const command = [process.execPath, MAIN] as const;
+    const [program, ...args] =
+      shell === undefined ? command : (["sh", "-c", `${shell}; exec "$@"`, "sh", ...command] as const);
+    this.process = new ProcessGroup(program, args, gatewayEnv(wsPort, opsPort, env));
   }
 
   ops(path: string): Promise<Answer> {
@@ -137,7 +142,7 @@ export class Gateway {
 export async function startGateway(owner: Owner, options: GatewayOptions = {}): Promise<Gateway> {
   const env: Env = { ...options.env };
   if (options.nats !== undefined) env.NATS_URL ??= options.nats.url;
-  const gateway = new Gateway(await freePort(), await freePort(), env);
+  const gateway = new Gateway(await freePort(), await freePort(), env, options.shell);
   owner.after(() => gateway.process.dispose());
   const path = options.until === "live" ? "/live" : "/health";
   let last = "";
@@ -156,8 +161,8 @@ export async function startGateway(owner: Owner, options: GatewayOptions = {}): 
 }
 
 /** Runs a gateway with wrong settings and waits until it ends by itself. */
-export async function runGateway(owner: Owner, env: Env): Promise<Exit & { output: string }> {
-  const gateway = new Gateway(await freePort(), await freePort(), env);
+export async function runGateway(owner: Owner, env: Env, shell?: string): Promise<Exit & { output: string }> {
+  const gateway = new Gateway(await freePort(), await freePort(), env, shell);
   owner.after(() => gateway.process.dispose());
   const exit = await within(
     () => `end of a gateway with wrong settings:\n${gateway.process.tail()}`,

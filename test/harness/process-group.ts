@@ -62,6 +62,15 @@ export class ProcessGroup {
     this.#child.kill(signal);
   }
 
+  /** Stops reading what the program writes to stdout, until `readOutput`. */
+  ignoreOutput(): void {
+    this.#child.stdout?.pause();
+  }
+
+  readOutput(): void {
+    this.#child.stdout?.resume();
+  }
+
   /** Living processes of the group, the program itself first. */
   processes(): ProcessInfo[] {
     return listProcesses(this.pid).sort((a, b) => (a.pid === this.pid ? -1 : b.pid === this.pid ? 1 : 0));
