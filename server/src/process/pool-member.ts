@@ -17,8 +17,8 @@ export class PoolMember {
   serving = false;
   drained = false;
   usage: Usage = { cpuMicros: 0, rssBytes: 0 };
-  /** Time of the last message from the worker, on the clock of performance.now(). */
-  lastMessageAt = performance.now();
+  /** Time since the last message from the worker, as far as the primary itself was running. */
+  silentMs = 0;
   /** Stream events that were sent to the worker. */
   sentEvents = 0;
   stats: GatewayStats = NO_STATS;

@@ -18,8 +18,14 @@ import { probePort } from "./port.ts";
 
 /** How long a worker may take to report its statistics. */
 const REPORT_TIMEOUT_MS = 2000;
-/** A worker that has sent nothing for this time hangs. */
-const SILENT_MS = 30_000;
+/**
+ * A serving worker that has sent nothing for this time hangs. Nothing else takes it out of the rotation: the
+ * kernel sends it new connections until its listening socket is closed.
+ */
+const SILENT_MS = 3500;
+/** A worker that has sent nothing for this time has failed to start. */
+const START_MS = 30_000;
+const SILENCE_CHECK_MS = 250;
 /**
  * A worker that is this many stream events behind hangs too: more events would only fill the primary's
  * memory.
@@ -30,6 +36,8 @@ const MAX_EVENTS_BEHIND = 200_000;
  * CPU.
  */
 const REPLACE_MS = 250;
+/** Pause before another attempt to start a worker when the system cannot start processes. */
+const START_RETRY_MS = 1000;
 /** Time that a worker has to close its connections when the gateway stops. */
 const STOP_MS = 500;
 
@@ -72,7 +80,7 @@ export class WorkerPool implements Fleet {
     this.#feed = new PoolFeed(this.#members, history);
     // Structured clone keeps byte arrays as they are; JSON would not.
     cluster.setupPrimary({ serialization: "advanced" });
-    this.#silenceTimer = setInterval(() => this.#killSilent(), SILENT_MS / 10);
+    this.#silenceTimer = setInterval(() => this.#killSilent(), SILENCE_CHECK_MS);
   }
 
   get downstream(): Downstream {
@@ -92,20 +100,44 @@ export class WorkerPool implements Fleet {
   }
 
   #fork(): void {
-    const member = new PoolMember();
+    let member: PoolMember;
+    try {
+      member = new PoolMember();
+    } catch (error) {
+      return this.#onStartFailed(error as Error);
+    }
     const { worker } = member;
     this.#members.set(worker.id, member);
     worker.on("message", (message: ToPrimary) => this.#onMessage(member, message));
-    worker.on("error", (error) =>
-      this.#log.warn({ err: error, worker_pid: worker.process.pid }, "worker process failed"),
-    );
+    worker.on("error", (error) => {
+      if (member.pid !== 0)
+        return this.#log.warn({ err: error, worker_pid: member.pid }, "worker process failed");
+      // There is no process, so there will be no event 'exit'.
+      this.#members.delete(worker.id);
+      delete cluster.workers?.[worker.id];
+      this.#onStartFailed(error);
+    });
     worker.once("exit", (code, signal) => this.#onExit(member, code, signal));
+  }
+
+  /** The system has no process, descriptor or memory left for a worker. */
+  #onStartFailed(error: Error): void {
+    this.#onFailed(error);
+    if (this.#stopping) return;
+    this.#log.error({ err: error }, "a worker could not be started, trying again");
+    this.#forkIn(START_RETRY_MS);
+  }
+
+  #forkIn(ms: number): void {
+    setTimeout(() => {
+      if (!this.#stopping) this.#fork();
+    }, ms);
   }
 
   #onMessage(member: PoolMember, message: ToPrimary): void {
     // A message may arrive after the worker's end, when its seats have been freed already.
     if (!this.#members.has(member.worker.id)) return;
-    member.lastMessageAt = performance.now();
+    member.silentMs = 0;
     switch (message.type) {
       case "started":
         return this.#serve(member);
@@ -160,9 +192,7 @@ export class WorkerPool implements Fleet {
       { worker_pid: member.worker.process.pid, code, signal, connections: member.stats.connections },
       "a worker died, replacing it",
     );
-    setTimeout(() => {
-      if (!this.#stopping) this.#fork();
-    }, REPLACE_MS);
+    this.#forkIn(REPLACE_MS);
   }
 
   #retire({ metrics, stats }: PoolMember): void {
@@ -174,16 +204,17 @@ export class WorkerPool implements Fleet {
 
   #killSilent(): void {
     const now = performance.now();
-    const late = now - this.#silenceCheckedAt > SILENT_MS / 2;
+    // Time in which this process did not run is not the workers' silence: the machine was busy or suspended.
+    const elapsed = Math.min(now - this.#silenceCheckedAt, SILENCE_CHECK_MS);
     this.#silenceCheckedAt = now;
-    // When this process or the whole VM was suspended itself, the silence is not the workers' fault.
-    if (late) return;
     for (const member of this.#members.values()) {
-      if (now - member.lastMessageAt > SILENT_MS) this.#kill(member, "it does not answer");
+      member.silentMs += elapsed;
+      if (member.silentMs > (member.serving ? SILENT_MS : START_MS)) this.#kill(member, "it does not answer");
     }
   }
 
   #kill(member: PoolMember, reason: string): void {
+    member.silentMs = 0;
     this.#log.error({ worker_pid: member.worker.process.pid, reason }, "killing a worker");
     member.kill();
   }

@@ -9,6 +9,7 @@ import type { MetricsSnapshot } from "./fleet.ts";
 import { type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
 import { explainPort } from "./port.ts";
 
+/** The primary kills a worker that sends nothing for 3.5 s. */
 const HEARTBEAT_MS = 1000;
 /**
  * True where each worker has its own listening socket and the kernel spreads the connections over these
@@ -61,13 +62,22 @@ export function runWorker({ registry, createGateway }: WorkerOptions): void {
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});
   process.on("disconnect", () => process.exit(0));
-  setInterval(() => sendToPrimary({ type: "heartbeat", usage: usageOfProcess(), events }), HEARTBEAT_MS);
+  let heartbeatAt = 0;
+  const heartbeat = () => {
+    heartbeatAt = performance.now();
+    sendToPrimary({ type: "heartbeat", usage: usageOfProcess(), events });
+  };
+  setInterval(heartbeat, HEARTBEAT_MS);
 
   process.on("message", (message: ToWorker) => {
     switch (message.type) {
       case "stream":
-        for (const event of message.events) applyEvent(gateway, event);
-        events += message.events.length;
+        for (const event of message.events) {
+          applyEvent(gateway, event);
+          events++;
+          // While many events wait, no timer runs: a worker that is only busy must not look as if it hangs.
+          if (performance.now() - heartbeatAt > HEARTBEAT_MS) heartbeat();
+        }
         break;
       case "serve":
         gateway.listen(message.port, SHARES_PORT).then(
