@@ -127,12 +127,16 @@ function printAddresses({ names, urls }: LocalMonitoring, gateways: readonly str
   process.stdout.write(`${lines.join("\n")}\nmonitoring ${gateways.join(", ")}; press Ctrl-C to stop\n`);
 }
 
+/** Bytes of output that may wait for the reader of stdout. */
+const MAX_WAITING_BYTES = 1_048_576;
+
 /** Copies stdin, the gateway's output, to stdout and to Loki. Does nothing without a pipe or without Loki. */
 function shipLogs(sender: LogSender, { names }: LocalMonitoring): LogSender | undefined {
   if (process.stdin.isTTY || !names.includes("loki")) return undefined;
   process.stdin.setEncoding("utf8");
   process.stdin.on("data", (output: string) => {
-    process.stdout.write(output);
+    // While nobody reads stdout, the lines still reach Loki.
+    if (process.stdout.writableLength < MAX_WAITING_BYTES) process.stdout.write(output);
     sender.add(output);
   });
   process.stdin.on("error", () => {});

@@ -33,6 +33,8 @@ export interface GatewayOptions {
   verify: Verifier | undefined;
   metrics: Metrics;
   log: Log;
+  /** Largest number of sockets at the client port, including sockets of clients in the handshake. */
+  maxSockets: number;
   /** Serves the demo page; returns false for a request that is not for the page. */
   page?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
 }
@@ -108,6 +110,7 @@ export class Gateway {
     };
     this.#entrance = new Entrance({
       config,
+      maxSockets: options.maxSockets,
       verify,
       seats: options.seats,
       admitted: (ws, socket, applicant, identity) => this.#admit(ws, socket, applicant, identity),

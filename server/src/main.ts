@@ -10,8 +10,10 @@ import { servePage } from "./entrance/demo-page.ts";
 import type { Seats } from "./entrance/entrance.ts";
 import { Gateway } from "./gateway.ts";
 import { createLog } from "./log.ts";
+import { fitToMachine, machineLimits } from "./machine.ts";
 import { createMetrics } from "./metrics.ts";
 import { readVersion, runPrimary } from "./process/primary.ts";
+import { startThreads, surviveShortages } from "./process/shortages.ts";
 import { runWorker } from "./process/worker.ts";
 
 const MIN_SECRET_BYTES = 32; // RFC 7518 §3.2, for HS256
@@ -25,7 +27,8 @@ Settings are environment variables; docs/settings.md lists them.
   SOURCE=simulator AUTH_MODE=none npm run gateway                  no NATS: a simulated market`,
 };
 
-async function main(config: Config): Promise<void> {
+async function main(given: Config): Promise<void> {
+  const { config, clientSockets, opsSockets, warnings } = fitToMachine(given, machineLimits());
   const registry = new Registry();
   const metrics = createMetrics(registry);
   const log = createLog({
@@ -37,15 +40,19 @@ async function main(config: Config): Promise<void> {
   const verify = createVerifier(config);
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
   const createGateway = (seats: Seats) =>
-    new Gateway({ config, instance, seats, verify, metrics, log, page });
+    new Gateway({ config, instance, seats, verify, metrics, log, maxSockets: clientSockets, page });
+  surviveShortages(log);
+  await startThreads();
   if (cluster.isWorker) return runWorker({ registry, createGateway });
 
+  for (const warning of warnings) log.warn(warning);
   for (const variable of unknownSettings(process.env))
     log.warn({ variable }, "unknown setting: it has no effect, check its name");
   if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < MIN_SECRET_BYTES) {
     log.warn(`JWT_SECRET is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`);
   }
-  await runPrimary({ config, instance, version: readVersion(), registry, metrics, log, createGateway });
+  const version = readVersion();
+  await runPrimary({ config, instance, version, registry, metrics, log, createGateway, opsSockets });
 }
 
 readNoArguments(process.argv.slice(2), COMMAND);

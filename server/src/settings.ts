@@ -82,7 +82,9 @@ export const SETTINGS = {
     .default(WS_PATH)
     .describe("path of the WebSocket endpoint"),
   OPS_PORT: integer(OPS_PORT, 0, 65_535).describe("port for /health, /live, /metrics and /stats"),
-  WS_MAX_CONNECTIONS: integer(10_000, 1).describe("largest number of connections on the whole VM"),
+  WS_MAX_CONNECTIONS: integer(10_000, 1).describe(
+    "largest number of connections on the whole VM; lower when a process may not open enough files",
+  ),
   WS_MAX_CONNECTIONS_PER_USER: integer(3, 0).describe(
     "largest number of connections of one user (claim sub); 0: no limit",
   ),
@@ -104,7 +106,7 @@ export const SETTINGS = {
     "percent of WS_CPU_LIMIT above which reading from the source pauses",
   ),
   WS_MEMORY_LIMIT: integer(7_516_192_768, 67_108_864).describe(
-    "memory limit (RSS of all processes), bytes; new connections are refused above 90 % of it",
+    "memory limit (RSS of all processes), bytes; at most the memory of the machine; new connections are refused above 90 % of the limit",
   ),
   WS_WORKER_POOL_SIZE: integer(availableParallelism(), 1, 64).describe(
     "number of processes that serve clients; default: one per vCPU",

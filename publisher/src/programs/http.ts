@@ -26,6 +26,7 @@ class RequestError extends Error {
 }
 
 const MAX_BODY_BYTES = 1024;
+const MAX_CONNECTIONS = 32; // further connections are closed, so that they take no descriptors from NATS
 const REQUEST_TIMEOUT_MS = 10_000; // 10 s for a whole request to arrive
 const KEEP_ALIVE_MS = 5_000; // 5 s
 const MAX_SECONDS = 86_400; // 24 h
@@ -125,7 +126,12 @@ export class ServicePort {
   readonly #server: Server;
 
   constructor(answers: ServiceAnswers) {
-    const options = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_TIMEOUT_MS };
+    const options = {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+    };
     this.#server = createServer(options, (request, response) => {
       answer(request, response, answers).catch((error: unknown) => {
         if (response.headersSent) return response.destroy();
@@ -134,6 +140,9 @@ export class ServicePort {
         return send(response, status, { error: message }, headers);
       });
     });
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    // The time for the request does not bound how long a client may take to read the answer.
+    this.#server.timeout = REQUEST_TIMEOUT_MS;
   }
 
   /**
@@ -143,7 +152,8 @@ export class ServicePort {
    */
   async listen(port: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once("error", (error: NodeJS.ErrnoException) => {
+    // Also handles errors of later connections, for which nothing waits: they do not end the service.
+    this.#server.on("error", (error: NodeJS.ErrnoException) => {
       const why = error.code === "EADDRINUSE" ? "is already in use" : `is not available (${error.message})`;
       reject(new Error(`PUBLISHER_PORT: port ${port} ${why}; set another port`));
     });

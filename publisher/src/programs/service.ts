@@ -16,8 +16,12 @@ const CLOSE_TIMEOUT_MS = 5_000; // 5 s for the last events to be stored
 
 type Severity = "INFO" | "WARNING" | "ERROR";
 
+/** Bytes of log lines that may wait while nobody reads stdout; further lines are lost. */
+const MAX_WAITING_BYTES = 1_048_576;
+
 /** Writes a line of the log, in the format of the gateway. */
 function log(severity: Severity, message: string, fields: object = {}): void {
+  if (process.stdout.writableLength > MAX_WAITING_BYTES) return;
   const time = new Date().toISOString();
   process.stdout.write(`${JSON.stringify({ severity, time, ...fields, message })}\n`);
 }

@@ -24,6 +24,7 @@ export const REFUSAL_REASONS = [
   "connections",
   "cpu",
   "memory",
+  "sockets",
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 

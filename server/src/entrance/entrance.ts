@@ -14,11 +14,12 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocketServer } from "ws";
 import type { Config } from "../config.ts";
-import type { Log } from "../log.ts";
+import { atMostEvery, type Log } from "../log.ts";
 import { type Applicant, type Closure, closed, type Refusal, type RefusalReason } from "./admission.ts";
 import { type Identity, KeysUnavailableError, type Verifier } from "./auth.ts";
 import { createAddressOf } from "./client-address.ts";
 import { ClientSocket } from "./client-socket.ts";
+import { SocketBound } from "./socket-bound.ts";
 
 /** Seats of the whole VM; each client connection takes one. Another process may count them. */
 export interface Seats {
@@ -30,13 +31,10 @@ export interface Seats {
 export interface EntranceOptions {
   config: Pick<
     Config,
-    | "WS_PATH"
-    | "WS_ALLOWED_ORIGINS"
-    | "WS_TRUSTED_PROXIES"
-    | "WS_COMPRESSION"
-    | "WS_MAX_CONNECTIONS"
-    | "WS_MAX_MESSAGE_BYTES"
+    "WS_PATH" | "WS_ALLOWED_ORIGINS" | "WS_TRUSTED_PROXIES" | "WS_COMPRESSION" | "WS_MAX_MESSAGE_BYTES"
   >;
+  /** Largest number of sockets, including sockets of clients in the handshake. */
+  maxSockets: number;
   verify: Verifier | undefined;
   seats: Seats;
   /** Called with each upgraded connection. Its seat must be freed later with the same applicant. */
@@ -50,15 +48,15 @@ export interface EntranceOptions {
 
 /** Time for a client to send its request, so that a slow client does not hold a socket. */
 const HEADERS_TIMEOUT_MS = 5000;
-/** Sockets beyond the number of seats, for clients in the handshake and clients that are being refused. */
-const SPARE_SOCKETS = 2000;
 const CLOSE_TIMEOUT_MS = 5000;
 const MAX_HEADER_BYTES = 16_384;
+const WARN_INTERVAL_MS = 60_000;
 
 export class Entrance {
   readonly server: Server;
   readonly #options: EntranceOptions;
   readonly #upgrader: WebSocketServer;
+  readonly #sockets: SocketBound;
   readonly #addressOf: (request: IncomingMessage) => string;
   #closure: Closure | undefined;
   /**
@@ -93,13 +91,29 @@ export class Entrance {
       connectionsCheckingInterval: 1000,
       maxHeaderSize: MAX_HEADER_BYTES,
     });
-    this.server.maxConnections = options.config.WS_MAX_CONNECTIONS + SPARE_SOCKETS;
+    this.#sockets = this.#boundSockets();
     const onRequest = (request: IncomingMessage, response: ServerResponse) =>
       this.#onRequest(request, response);
     this.server.on("request", onRequest);
     // For an unknown Expect header, Node's own answer (417) would keep the connection open.
     this.server.on("checkExpectation", onRequest);
     this.server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
+  }
+
+  #boundSockets(): SocketBound {
+    const { maxSockets, refused, log } = this.#options;
+    let lastError: Error | undefined;
+    const warn = atMostEvery(WARN_INTERVAL_MS, (count) =>
+      log.warn({ err: lastError, count }, "connections could not be accepted"),
+    );
+    return new SocketBound(this.server, {
+      max: maxSockets,
+      onRefused: () => refused("sockets"),
+      onError: (error) => {
+        lastError = error;
+        warn();
+      },
+    });
   }
 
   /**
@@ -221,6 +235,7 @@ export class Entrance {
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
       socket.off("close", onHandshakeFailed);
       socket.off("error", socketOnError);
+      this.#sockets.admit(socket);
       admitted(ws as ClientSocket, socket, applicant, identity);
     });
   }

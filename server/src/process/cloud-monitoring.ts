@@ -93,7 +93,8 @@ export function isGoogleCloud(file = "/sys/class/dmi/id/bios_vendor"): boolean {
 /** Writes one point at a time, each with a deadline. Reports results to `onResult` and to the log. */
 function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): void } {
   const { connections, log, deadlineMs = DEADLINE_MS, onResult } = options;
-  let point: Promise<WritePoint> | undefined;
+  /** Undefined until Google's library was loaded: a load that failed is tried again. */
+  let writePoint: WritePoint | undefined;
   let running: AbortController | undefined;
   let stopped = false;
   let healthy: boolean | undefined;
@@ -113,8 +114,8 @@ function writeLoop(options: CloudMonitoringOptions): { once(): void; stop(): voi
       deadlineMs,
     );
     try {
-      point ??= openWriter(options.apiEndpoint);
-      await (await point)(connections(), controller.signal);
+      writePoint ??= await openWriter(options.apiEndpoint);
+      await writePoint(connections(), controller.signal);
       if (!healthy)
         log.info({ metric: CONNECTIONS_METRIC }, "writing the connection count to Cloud Monitoring");
       healthy = true;

@@ -1,5 +1,6 @@
 /** Messages between the primary and its workers (node:cluster, structured clone). */
 
+import { getHeapStatistics } from "node:v8";
 import type { PackedMessage } from "../delivery/message.ts";
 import type { Applicant, Closure, Refusal } from "../entrance/admission.ts";
 import type { GatewayStats } from "../gateway.ts";
@@ -37,7 +38,15 @@ export type ToPrimary =
   | { type: "report"; id: number; stats: GatewayStats; metrics: MetricsSnapshot }
   | { type: "drained" };
 
+let lastRssBytes = 0;
+
 export function usageOfProcess(): Usage {
   const { user, system } = process.cpuUsage();
-  return { cpuMicros: user + system, rssBytes: process.memoryUsage.rss() };
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  try {
+    lastRssBytes = process.memoryUsage.rss();
+  } catch {
+    // Without a free descriptor, Node cannot read the file that has this number: the last number stays.
+  }
+  return { cpuMicros: user + system, rssBytes: lastRssBytes, heapShare: used / limit };
 }

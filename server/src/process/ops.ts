@@ -2,7 +2,8 @@
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Log } from "../log.ts";
+import { SocketBound } from "../entrance/socket-bound.ts";
+import { atMostEvery, type Log } from "../log.ts";
 
 export interface OpsAnswers {
   /** Reasons for which `/health` fails; empty when new connections are wanted. */
@@ -12,17 +13,33 @@ export interface OpsAnswers {
   stats: () => Promise<object>;
 }
 
+/** Time for a request to arrive, so that a slow client does not hold a socket. */
+const REQUEST_TIMEOUT_MS = 5000;
+const WARN_INTERVAL_MS = 60_000;
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 export class OpsServer {
   readonly #server: Server;
 
-  constructor(answers: OpsAnswers, log: Log) {
-    this.#server = createServer({ keepAliveTimeout: 5000 }, (request, response) => {
+  /** `maxSockets`: largest number of sockets. */
+  constructor(answers: OpsAnswers, log: Log, maxSockets: number) {
+    const options = {
+      keepAliveTimeout: 5000,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+    };
+    this.#server = createServer(options, (request, response) => {
       answer(request.url ?? "", response, answers).catch((error: unknown) => {
         log.error({ err: error, url: request.url }, "an operations request failed");
         if (!response.headersSent) send(response, 500, { error: (error as Error).message });
       });
+    });
+    const warn = (problem: string) => atMostEvery(WARN_INTERVAL_MS, (count) => log.warn({ count }, problem));
+    new SocketBound(this.#server, {
+      max: maxSockets,
+      onRefused: warn("the operations port has too many connections"),
+      onError: warn("the operations port could not accept connections"),
     });
   }
 
@@ -30,7 +47,10 @@ export class OpsServer {
   listen(port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(port, () => resolve((this.#server.address() as AddressInfo).port));
+      this.#server.listen(port, () => {
+        this.#server.off("error", reject);
+        resolve((this.#server.address() as AddressInfo).port);
+      });
     });
   }
 

@@ -126,3 +126,18 @@ test("a sample without elapsed time does not change the CPU usage", () => {
   machine.overload.sample(new Map([[1, { cpuMicros: 1e12, rssBytes: 0 }]]), 0);
   assert.equal(machine.overload.cpuPercent, before);
 });
+
+test("refuses when one process has almost filled its heap, though the memory limit is far", () => {
+  const overload = new Overload(LIMITS);
+  const sample = (...heapShares: number[]) => {
+    const usages = heapShares.map(
+      (heapShare, pid) => [pid, { cpuMicros: 0, rssBytes: 1000, heapShare }] as const,
+    );
+    overload.sample(new Map(usages), 1000);
+    return overload.memoryRejects;
+  };
+  assert.equal(sample(0.2, 0.89), false);
+  assert.equal(sample(0.2, 0.9), true);
+  assert.equal(sample(0.2, 0.86), true);
+  assert.equal(sample(0.2, 0.85), false);
+});

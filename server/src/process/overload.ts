@@ -8,6 +8,8 @@ export interface Usage {
   /** Microseconds of CPU since the process started. */
   cpuMicros: number;
   rssBytes: number;
+  /** Used share of the largest heap that V8 allows; V8 ends a process that reaches 1. */
+  heapShare?: number;
 }
 
 export interface OverloadLimits {
@@ -25,7 +27,7 @@ export interface OverloadLimits {
 const SMOOTHING = 0.3;
 /** A limit that was crossed ends ten points below its threshold, or at half of a low threshold. */
 const endOf = (threshold: number): number => Math.max(threshold - 10, threshold / 2);
-/** Shares of the memory limit at which refusing begins and ends. */
+/** Shares of the memory limit, and of the heap limit of one process, at which refusing begins and ends. */
 const MEMORY_FULL = 0.9;
 const MEMORY_FREE = 0.85;
 /**
@@ -75,10 +77,12 @@ export class Overload {
   sample(processes: ReadonlyMap<number, Usage>, elapsedMs: number): void {
     let micros = 0;
     let rss = 0;
+    let heapShare = 0;
     const seen = new Map<number, number>();
-    for (const [pid, { cpuMicros, rssBytes }] of processes) {
+    for (const [pid, { cpuMicros, rssBytes, heapShare: ofProcess = 0 }] of processes) {
       micros += Math.max(0, cpuMicros - (this.#cpuMicros.get(pid) ?? cpuMicros));
       rss += rssBytes;
+      heapShare = Math.max(heapShare, ofProcess);
       seen.set(pid, cpuMicros);
     }
     this.#cpuMicros = seen;
@@ -88,12 +92,8 @@ export class Overload {
     const percent = micros / 10 / elapsedMs / cpuLimit;
     this.#cpuPercent += SMOOTHING * (percent - this.#cpuPercent);
     this.#cpuRejects = crossed(this.#cpuRejects, this.#cpuPercent, rejectThreshold, endOf(rejectThreshold));
-    this.#memoryRejects = crossed(
-      this.#memoryRejects,
-      rss,
-      memoryLimit * MEMORY_FULL,
-      memoryLimit * MEMORY_FREE,
-    );
+    const memory = Math.max(rss / memoryLimit, heapShare);
+    this.#memoryRejects = crossed(this.#memoryRejects, memory, MEMORY_FULL, MEMORY_FREE);
     this.#pauseWanted = crossed(this.#pauseWanted, this.#cpuPercent, pauseThreshold, endOf(pauseThreshold));
     if (!this.#pauseWanted) this.#pausedFor = 0;
     else if (this.#pausedFor++ === MAX_PAUSE_SAMPLES) this.#pausedFor = -MAX_PAUSE_SAMPLES;

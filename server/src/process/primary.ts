@@ -39,6 +39,8 @@ export interface PrimaryOptions {
   log: Log;
   /** Creates the gateway that serves clients in this process, when there are no worker processes. */
   createGateway: (seats: Seats) => Gateway;
+  /** Largest number of sockets at the operations port. */
+  opsSockets: number;
 }
 
 /** Runs until a signal; resolves when everything has ended. */
@@ -122,7 +124,7 @@ function createFleet({ config, createGateway, log }: PrimaryOptions, admission: 
 }
 
 function createOpsServer(
-  { instance, version, registry, log }: PrimaryOptions,
+  { instance, version, registry, log, opsSockets }: PrimaryOptions,
   { admission, fleet, hub }: { admission: Admission; fleet: Fleet; hub: Hub },
 ): OpsServer {
   const answers = {
@@ -146,7 +148,7 @@ function createOpsServer(
       };
     },
   };
-  return new OpsServer(answers, log);
+  return new OpsServer(answers, log, opsSockets);
 }
 
 function createSource(config: Config, log: Log): Source {

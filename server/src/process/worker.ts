@@ -125,6 +125,8 @@ function applyEvent(gateway: Gateway, event: StreamEvent): void {
 }
 
 async function report(id: number, gateway: Gateway, registry: Registry): Promise<void> {
-  const metrics = (await registry.getMetricsAsJSON()) as MetricsSnapshot;
-  sendToPrimary({ type: "report", id, stats: gateway.stats, metrics });
+  // Without an answer, the primary uses the previous report.
+  const metrics = await registry.getMetricsAsJSON().catch(() => undefined);
+  if (metrics === undefined) return;
+  sendToPrimary({ type: "report", id, stats: gateway.stats, metrics: metrics as MetricsSnapshot });
 }
