@@ -233,6 +233,15 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     assert.ok(connections !== undefined);
   });
 
+  test("close() with Infinity waits until everything is stored", async (t) => {
+    const nats = await startNats(t);
+    const { publisher } = watch(t, { servers: nats.url, createStream: true });
+    const accepted = [1, 2, 3].map((n) => publisher.publish(event(n)));
+    await publisher.close({ timeoutMs: Number.POSITIVE_INFINITY });
+    await Promise.all(accepted);
+    assert.equal((await nats.read()).length, 3);
+  });
+
   test("close() has a time limit and says how many events are not known to be stored", async (t) => {
     const { publisher } = watch(t, { servers: `nats://127.0.0.1:${await freePort()}` });
     const given = Promise.allSettled([1, 2, 3].map((n) => publisher.publish(event(n))));

@@ -56,6 +56,8 @@ interface Entry extends Parcel, EncodedEvent {
 
 const MAX_BYTES_IN_FLIGHT = 4_194_304; // 4 MiB
 const CLOSE_TIMEOUT_MS = 10_000; // 10 s
+/** Longest time of a timer: Node calls back at once after a longer time, also after Infinity. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Publisher {
   readonly #settings: Settings;
@@ -85,7 +87,10 @@ export class Publisher {
       problem: (message) => this.#status.report("problem", message),
     });
     const { ackTimeoutMs } = this.#settings;
-    this.#ackTimer = setInterval(() => this.#onAckTimer(), Math.ceil(ackTimeoutMs / 4)).unref();
+    this.#ackTimer = setInterval(
+      () => this.#onAckTimer(),
+      Math.min(Math.ceil(ackTimeoutMs / 4), MAX_TIMER_MS),
+    ).unref();
   }
 
   /**
@@ -154,7 +159,7 @@ export class Publisher {
 
   async #shutDown(timeoutMs: number): Promise<void> {
     const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, timeoutMs);
+    const timer = setTimeout(resolve, Math.min(timeoutMs, MAX_TIMER_MS));
     await Promise.race([this.flush(), timeIsUp]);
     clearTimeout(timer);
     clearInterval(this.#ackTimer);
