@@ -23,7 +23,7 @@ const TARGET = "es2022";
  * be here; bundle.test.ts runs the library's tests with the bundle.
  */
 const INNER =
-  /^(answered|away|beat|begin|check|deliver|emit|envelope|forgotten|heard|heartbeat|idle|listener|live|parts|paused|pump|pumpAfter|refetch|refill|refilled|refused|renew|replay|replayAgain|replayEnd|restart|round|stop|throttled|top|waits|welcome|whole)$/;
+  /^(answered|away|beat|begin|check|deliver|emit|envelope|forgotten|heard|heartbeat|idle|listener|live|parts|paused|pump|pumpAfter|refetch|refill|refilled|refused|renew|replay|replayAgain|replayEnd|restart|round|stop|throttled|top|waits|welcome)$/;
 
 /**
  * Bundles and minifies one entry. The hooks import the library instead of including it, because a page must

@@ -58,6 +58,66 @@ describe("a connection that never opened", () => {
     }
   });
 
+  test("the client waits for at most five minutes, whatever the answer says", async () => {
+    for (const advice of ["86400", "2147483", "1e999"]) {
+      for (const [luck, seconds] of [
+        [0, 150],
+        [1, 300],
+      ] as const) {
+        const all = await refused(advice, luck);
+        assertWaits(all, seconds, advice);
+        await all.line.pass(seconds * 1000);
+        assert.equal(all.line.sockets.length, 2);
+        all.client.close();
+      }
+    }
+  });
+
+  test("only 426, 429 and 503 are answers for this client", async () => {
+    for (const status of [200, 301, 401, 404, 426, 429, 500, 502, 503]) {
+      const all = begin();
+      Object.assign(all.line, { advice: "7", status });
+      await all.line.pass(0);
+      all.line.socket.end(1006);
+      await all.line.pass(0);
+      assertWaits(all, [426, 429, 503].includes(status) ? 7 : 0.5, `${status}`);
+      all.client.close();
+    }
+  });
+
+  test("a look at the page or the network does not skip this wait, but resume() does", async () => {
+    const all = await refused("60");
+    const { line, client } = all;
+    for (const hidden of [true, false, true, false]) {
+      line.page.hidden = hidden;
+      line.page.fire();
+      line.window.fire();
+      await line.pass(5_000);
+    }
+    assert.deepEqual([client.status.state, client.status.reason], ["waiting", "asked to wait"]);
+    assert.equal(line.sockets.length, 1);
+    line.page.hidden = true;
+    line.page.fire();
+    await line.pass(1_000);
+    client.resume();
+    await line.pass(0);
+    assert.equal(line.sockets.length, 2);
+    client.close();
+    const hiding = await refused("60", 0, { pauseHiddenAfter: 1_000 });
+    hiding.line.page.hidden = true;
+    hiding.line.page.fire();
+    await hiding.line.pass(10_000);
+    assert.equal(hiding.client.status.state, "paused");
+    hiding.line.page.hidden = false;
+    hiding.line.page.fire();
+    assert.equal(hiding.client.status.state, "waiting");
+    await hiding.line.pass(49_000);
+    assert.equal(hiding.line.sockets.length, 1);
+    await hiding.line.pass(1_000);
+    assert.equal(hiding.line.sockets.length, 2);
+    hiding.client.close();
+  });
+
   test("the client never waits less than without the answer", async () => {
     const all = await refused("1", 1);
     assertWaits(all, 5);
@@ -134,9 +194,12 @@ describe("the client does not ask how long to wait", () => {
 describe("a late answer", () => {
   /** A client whose question the test answers later. */
   async function asking() {
-    const asked: { signal: AbortSignal; answer: (answer: { headers: { get(): string } }) => void }[] = [];
+    const asked: {
+      signal: AbortSignal;
+      answer: (answer: { status: number; headers: { get(): string } }) => void;
+    }[] = [];
     const fetch = (_: string, { signal }: Question) =>
-      new Promise<{ headers: { get(): string } }>((answer) => asked.push({ signal, answer }));
+      new Promise<{ status: number; headers: { get(): string } }>((answer) => asked.push({ signal, answer }));
     const all = begin({ environment: { fetch } });
     await all.line.pass(0);
     all.line.socket.end(1006);
@@ -145,7 +208,7 @@ describe("a late answer", () => {
     assert.ok(question !== undefined && asked.length === 1);
     return { ...all, question };
   }
-  const late = { headers: { get: () => "7" } };
+  const late = { status: 426, headers: { get: () => "7" } };
 
   for (const how of ["close", "pause", "resume"] as const) {
     test(`after ${how}(): the question is aborted and has no effect`, async () => {

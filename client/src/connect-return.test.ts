@@ -41,7 +41,7 @@ describe("reconnecting", () => {
     const { line, refetches, got } = await opened(["A.trade", "B.trade"]);
     for (const [offset, recovered] of [
       [900, false],
-      [950, true],
+      [950, false],
       [1000, true],
     ] as const) {
       line.socket.end(1006);
@@ -69,8 +69,10 @@ describe("reconnecting", () => {
     await line.pass(500);
     line.socket.welcome(3, "f");
     await line.pass(100);
-    assert.deepEqual(line.socket.asked, [{ type: "subscribe", channels: ["A.trade"] }]);
-    line.socket.acknowledge(["A.trade"]);
+    // The client resumes from the new stream's position: what is published after the refetch is not lost.
+    const since = { epoch: "f", offset: 3 };
+    assert.deepEqual(line.socket.asked, [{ type: "subscribe", channels: ["A.trade"], since }]);
+    line.socket.acknowledge(["A.trade"], { recovered: true, replayed: 1 });
     line.socket.publish("A.trade", 4);
     await line.pass(100);
     assert.deepEqual(refetches, [{ channels: ["A.trade"], reason: "epoch" }]);
@@ -185,9 +187,50 @@ describe("token", () => {
     await line.pass(500);
     await line.pass(10_000);
     assert.equal(client.status.state, "waiting");
+    assert.deepEqual(errors.at(-1), { code: "token", message: "no token for 10 s", channels: [] });
     mode = "work";
-    await line.pass(2000);
+    await line.pass(90_000); // After 60 s, a call without an answer counts as failed.
     assert.equal(line.socket.url, `${URL}?auth=t`);
+    client.close();
+  });
+
+  test("a function that is slower than 10 s is reported, is not called again meanwhile, and connects", async () => {
+    for (const seconds of [9, 12, 25, 55]) {
+      let running = 0;
+      let calls = 0;
+      let most = 0;
+      const token = (): Promise<string> => {
+        calls++;
+        most = Math.max(most, ++running);
+        return new Promise<string>((resolve) => {
+          line.environment.setTimeout(() => {
+            running--;
+            resolve("slow");
+          }, seconds * 1000);
+        });
+      };
+      const { line, client, errors } = begin({ token });
+      line.luck = 0.5;
+      await line.pass(seconds * 1000);
+      client.resume(); // A hasty user does not cause another call.
+      await line.pass(25_000);
+      assert.equal(line.socket.url, `${URL}?auth=slow`, `${seconds} s`);
+      assert.equal(most, 1, `${seconds} s`);
+      assert.equal(errors.length > 0, seconds > 10);
+      assert.ok(calls <= 3, `${calls}`);
+      client.close();
+    }
+  });
+
+  test("a token that is not used within a minute is not used any more", async () => {
+    let calls = 0;
+    const { line, client } = begin({ token: async () => `t${++calls}` });
+    await line.pass(0);
+    client.pause();
+    await line.pass(100_000);
+    client.resume();
+    await line.pass(0);
+    assert.equal(line.socket.url, `${URL}?auth=t2`);
     client.close();
   });
 
@@ -257,30 +300,74 @@ describe("dead connections, hidden pages and the network", () => {
     client.close();
   });
 
-  test("the client is offline until the network is back, except for a gateway on this machine", async () => {
-    const { line, client } = await opened();
+  test("an event of the network does not end a connection that works", async () => {
+    const { line, client, got } = await opened();
     line.navigator.onLine = false;
     line.window.fire();
+    await line.pass(60_000);
+    line.socket.publish("A.trade", 11);
+    assert.deepEqual([client.status.state, line.sockets.length, got], ["open", 1, [11]]);
+    await line.pass(1);
+    line.socket.offset = undefined; // Now the network is really away.
+    line.window.fire();
+    await line.pass(5_000);
+    assert.deepEqual([client.status.state, client.status.reason], ["offline", "silent"]);
+    client.close();
+  });
+
+  test("while the browser reports no network, the client still tries, and at once when the network is back", async () => {
+    const { line, client } = await opened();
+    line.navigator.onLine = false;
+    line.socket.end(1006);
     assert.equal(client.status.state, "offline");
-    await line.pass(100_000);
-    assert.equal(line.sockets.length, 1);
+    assert.ok(client.status.retryAt);
+    for (let n = 2; n < 10; n++) {
+      await line.pass(20_000);
+      assert.ok(line.sockets.length >= n, `${line.sockets.length} attempts`);
+      line.socket.end(1006);
+    }
+    const { length } = line.sockets;
+    client.resume();
+    await line.pass(0);
+    assert.equal(line.sockets.length, length + 1, "resume() tries at once");
+    line.socket.end(1006);
     line.navigator.onLine = true;
     line.window.fire();
     await line.pass(0);
-    assert.equal(line.sockets.length, 2);
-    for (const host of ["localhost:3004", "127.0.0.1:3004", "[::1]:3004", "localhost"]) {
-      const near = begin({}, `ws://${host}/ws`);
-      near.line.navigator.onLine = false;
-      await near.line.pass(0);
-      assert.equal(near.client.status.state, "connecting", host);
-      near.client.close();
-    }
-    const far = begin({}, "ws://localhost.example/ws");
-    far.line.navigator.onLine = false;
-    await far.line.pass(0);
-    assert.equal(far.client.status.state, "offline");
-    far.client.close();
+    assert.equal(line.sockets.length, length + 2);
+    line.socket.welcome(12);
+    assert.equal(client.status.state, "open");
     client.close();
+  });
+
+  test("a gateway that announces a far restart, or a long first wait, is asked again after five minutes", async () => {
+    for (const reconnect of [undefined, { min_ms: 2 ** 40, max_ms: 2 ** 41 }]) {
+      const { line, client } = await opened();
+      if (!reconnect) line.socket.say({ type: "reconnect", in_ms: 2 ** 40, reason: "" });
+      else {
+        line.socket.end(1006);
+        await line.pass(1_000);
+        const welcome = {
+          connection: "c",
+          instance: "g",
+          epoch: "e",
+          offset: 10,
+          heartbeat_seconds: 25,
+          reconnect,
+        };
+        line.socket.say({ type: "welcome", ...welcome });
+      }
+      const { length } = line.sockets;
+      line.socket.end(1006);
+      await line.pass(300_000);
+      assert.equal(line.sockets.length, length + 1);
+      if (!reconnect) {
+        line.socket.end(1006);
+        await line.pass(1_000);
+        assert.equal(line.sockets.length, length + 2, "later waits are short again");
+      }
+      client.close();
+    }
   });
 
   test("the client stays paused until the application resumes it, whatever else happens", async () => {

@@ -25,6 +25,18 @@ const PATIENCE_MS = 10_000; // 10 s
 /** Close codes that mean that this client has broken the protocol: a reconnect would not help. */
 const HOPELESS: readonly number[] = [1002, 1007, 1009];
 const TOKEN_EXPIRED = 4401;
+/**
+ * Answers to a plain request whose `Retry-After` is meant for this client: 426 of a gateway, 429 and 503 of a
+ * proxy in between.
+ */
+const BUSY: readonly unknown[] = [426, 429, 503];
+const ASKED = "asked to wait";
+/** A gateway or proxy can make the client wait for this long, no longer. */
+const LONGEST_WAIT_MS = 300_000; // 5 min
+/** Most of what counts of `Retry-After`, because the client waits up to twice that time. */
+const LONGEST_ADVICE = 150; // seconds
+/** After this time, a call of the token function that has not answered counts as failed. */
+const TOKEN_PATIENCE_MS = 60_000; // 1 min
 
 /**
  * Connects to a gateway, and reconnects whenever the connection is lost, until `close()`.
@@ -39,6 +51,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 class Connection implements Client {
   readonly #url: string;
   readonly #token: ConnectOptions["token"];
+  readonly #parse: ConnectOptions["parse"];
   readonly #environment: Environment;
   readonly #timers: Timers;
   readonly #emitter = new Emitter();
@@ -49,46 +62,41 @@ class Connection implements Client {
   #window = FIRST_WINDOW;
   /** Failed attempts since the last connection that lasted. */
   #failures = 0;
-  /** The next wait in milliseconds, if the gateway has named one. */
-  #planned: number | undefined;
+  /** The gateway has asked not to connect before this time. */
+  #notBefore = 0;
   #socket: Socket | undefined;
   /** Aborts the running question how long to wait. */
   #question: AbortController | undefined;
   /** Set from the welcome to the end of the connection. */
   #pulse: Pulse | undefined;
   #welcomedAt = 0;
+  /** The call of the token function whose token was not used yet. */
+  #call: Promise<string> | undefined;
+  #calledAt = 0;
   /** Number of the current attempt. A callback of an earlier attempt is ignored. */
   #attempt = 0;
 
-  constructor(url: string, { token, pauseHiddenAfter, environment }: ConnectOptions) {
+  constructor(url: string, { token, parse, pauseHiddenAfter, environment }: ConnectOptions) {
     this.#url = url;
     this.#token = token;
-    this.#environment = environmentOf(url, environment);
+    this.#parse = parse;
+    this.#environment = environmentOf(environment);
     this.#timers = new Timers(this.#environment);
-    this.#course = new Course({
-      deliver: (envelope, late) => this.#registry.deliver(envelope, late),
-      replay: (from_seq, to_seq) => this.#requests.replay({ type: "replay", from_seq, to_seq }),
-      refill: (since, round) => this.#requests.refill(since, round),
-      begin: () => this.#registry.begin(-1),
+    this.#requests = new Requests(this.#registry, this.#emitter, this.#timers, {
+      send: (message) => this.#send(message),
+      answered: (recovered) => this.#course.answered(recovered),
+      refilled: (round) => this.#pulse?.beat(round),
+    });
+    this.#course = new Course(this.#registry, this.#requests, {
       refetch: (reason) => {
         const channels = this.#requests.live;
         if (channels.length > 0) this.#emitter.emit("refetch", { channels, reason });
       },
       restart: (reason) => this.#lose(reason),
     });
-    this.#requests = new Requests(
-      this.#registry,
-      this.#emitter,
-      this.#timers,
-      (message) => this.#send(message),
-      (round, whole) => {
-        this.#course.refilled(whole, round);
-        this.#pulse?.beat(round);
-      },
-    );
     this.#page = new Page(this.#environment, pauseHiddenAfter, () => this.#look());
     // Later, so that the caller of connect() can add listeners first.
-    this.#timers.set("connect", 0, () => this.#start());
+    this.#timers.set("open", 0, () => this.#start());
   }
 
   get status(): Status {
@@ -112,6 +120,7 @@ class Connection implements Client {
 
   resume(): void {
     this.#page.paused = false;
+    this.#notBefore = 0;
     this.#look();
   }
 
@@ -123,22 +132,25 @@ class Connection implements Client {
 
   /** The page, the network or the application's wish has changed. */
   #look(): void {
-    if (this.status.state === "closed") return;
+    const { state } = this.status;
     const { away } = this.#page;
-    if (away) this.#leave(...away);
+    if (state === "closed") return;
+    if (away) this.#leave("paused", away);
     else if (this.#pulse) this.#pulse.check();
-    else if (this.status.state !== "connecting") this.#start();
+    else if (this.#notBefore > this.#timers.now()) this.#lose(ASKED, this.status.code);
+    else if (state !== "connecting") this.#start();
   }
 
-  #start(): void {
-    const { away } = this.#page;
-    this.#leave(...(away ?? (["connecting", this.status.reason] as const)));
+  async #start(): Promise<void> {
+    this.#leave("connecting", this.status.reason);
     // A listener may have closed or paused the client, or started another attempt. Then this attempt ends.
-    if (this.status.state === "connecting") void this.#open(++this.#attempt);
-  }
-
-  async #open(attempt: number): Promise<void> {
-    this.#timers.set("welcome", PATIENCE_MS, () => this.#lose("no welcome"));
+    if (this.status.state !== "connecting") return;
+    const attempt = ++this.#attempt;
+    this.#timers.set("open", PATIENCE_MS, () => {
+      const slow = !this.#socket;
+      this.#lose(slow ? "no token" : "no welcome");
+      if (slow) this.#reportToken("no token for 10 s");
+    });
     const token = await this.#newToken(attempt);
     if (attempt !== this.#attempt) return;
     if (token === undefined) return this.#lose("no token");
@@ -150,15 +162,17 @@ class Connection implements Client {
       return this.#end(`${error}`); // The address is invalid, or the page may not use it.
     }
     this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onmessage = ({ data }) => this.#receive(data as string);
     socket.onerror = () => {}; // A close follows.
     // A connection that never opened was refused, or no gateway answered: the socket does not show which.
     socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : "refused"), code);
     this.#renewLater(token);
   }
 
-  /** Drops the socket and all requests. The position in the stream is kept. */
-  #leave(state: Status["state"], reason: string, change: Partial<Status> = {}): void {
+  /**
+   * Drops the socket and all requests. The position in the stream is kept. `wait`: until the next attempt.
+   */
+  #leave(state: Status["state"], reason: string, wait?: number, code = this.status.code): void {
     const socket = this.#socket;
     this.#socket = this.#pulse = undefined;
     this.#attempt++;
@@ -169,20 +183,32 @@ class Connection implements Client {
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    this.#emitter.set({ retryAt: undefined, throttle: 0, ...change, state, reason });
+    if (wait) this.#timers.set("open", wait, () => this.#start());
+    this.#emitter.set({
+      retryAt: wait && Date.now() + wait,
+      throttle: 0,
+      code,
+      state: wait && this.#environment.navigator?.onLine === false ? "offline" : state,
+      reason,
+    });
   }
 
   #lose(reason: string, code = 1006): void {
-    if (this.#pulse && this.#timers.now() - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
+    const now = this.#timers.now();
+    if (this.#pulse && now - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
-    const wait = this.#planned ?? backoff(this.#window, this.#failures++, this.#environment.random());
-    this.#planned = undefined;
-    this.#leave("waiting", reason, { code, retryAt: Date.now() + wait });
-    // A listener may have closed the client or called resume().
-    if (this.status.state !== "waiting") return;
-    this.#timers.set("connect", wait, () => this.#start());
-    if (reason === "refused") void this.#inquire(wait, code);
+    let wait = this.#notBefore - now;
+    if (wait <= 0)
+      wait = Math.min(LONGEST_WAIT_MS, backoff(this.#window, this.#failures++, this.#environment.random()));
+    this.#leave("waiting", reason, wait, code);
+    // A listener may have closed the client or called resume(): then there is no next attempt to wait for.
+    if (reason === "refused" && this.status.retryAt) void this.#inquire(wait);
+  }
+
+  /** The gateway has asked to wait this long. */
+  #ask(ms: number): void {
+    this.#notBefore = this.#timers.now() + Math.min(ms, LONGEST_WAIT_MS);
   }
 
   /**
@@ -190,17 +216,19 @@ class Connection implements Client {
    * `Retry-After` while it refuses everyone. The client then waits once to twice that time, so that not all
    * clients return at the same moment. The answer must come before the current wait ends.
    */
-  async #inquire(wait: number, code: number): Promise<void> {
+  async #inquire(wait: number): Promise<void> {
     const attempt = this.#attempt;
     this.#question = new AbortController();
     try {
       // The token is not needed. The controller serves as options, because it has the property `signal`.
       const answer = await this.#environment.fetch?.(this.#url.replace(/^ws/, "http"), this.#question);
       // NaN for a date, which gateways do not send.
-      const advice = Number(answer?.headers.get("Retry-After")) * 1000;
-      if (attempt === this.#attempt && advice > 0) {
-        this.#planned = Math.max(wait, advice * (1 + this.#environment.random()));
-        this.#lose("asked to wait", code);
+      const seconds = Number(answer?.headers.get("Retry-After"));
+      if (attempt === this.#attempt && seconds > 0 && BUSY.includes(answer?.status)) {
+        this.#ask(
+          Math.max(wait, Math.min(seconds, LONGEST_ADVICE) * (1 + this.#environment.random()) * 1000),
+        );
+        this.#lose(ASKED, this.status.code);
       }
     } catch {} // No gateway answered, or this page may not read the answer.
   }
@@ -208,15 +236,15 @@ class Connection implements Client {
   #end(reason: string, code = this.status.code): void {
     this.#page.end();
     this.#registry.clear();
-    this.#leave("closed", reason, { code });
+    this.#leave("closed", reason, undefined, code);
     this.#emitter.clear();
   }
 
   // ——— messages of the gateway ———
 
-  #receive(text: unknown): void {
+  #receive(text: string): void {
     this.#pulse?.heard();
-    const message = parsed(text);
+    const message = parsed(text, this.#parse);
     if (!message) return this.#lose("not understood"); // A proxy in between may have answered.
     if ("channel" in message) return this.#course.envelope(message);
     switch (message.type) {
@@ -243,8 +271,7 @@ class Connection implements Client {
         this.#emitter.set({ throttle: message.level });
         return this.#course.throttled(message);
       case "reconnect":
-        this.#planned = message.in_ms;
-        return;
+        return this.#ask(message.in_ms);
       case "error":
         if (message.code !== "rate_limited") this.#requests.refused(message);
         // Most often the gateway has refused a replay, because it is busy. The next heartbeat_ack shows what
@@ -254,22 +281,20 @@ class Connection implements Client {
   }
 
   #welcome(welcome: Welcome): void {
-    this.#timers.stop("welcome");
     this.#welcomedAt = this.#timers.now();
     this.#window = welcome.reconnect;
-    this.#planned = undefined;
+    this.#notBefore = 0;
     const attempt = this.#attempt;
     const since = this.#course.welcome(welcome, this.#requests.live.length > 0);
     // A listener may have closed or paused the client; also below.
     if (attempt !== this.#attempt) return;
     this.#pulse = new Pulse(
-      welcome.heartbeat_seconds,
       this.#timers,
       () => this.#send({ type: "heartbeat" }),
       (reason) => this.#lose(reason),
     );
     this.#emitter.set({ state: "open", reason: "", gateway: welcome.instance });
-    if (attempt === this.#attempt) this.#requests.open(since);
+    if (attempt === this.#attempt) this.#requests.open(since, welcome.max_channels);
   }
 
   #send(message: ClientMessage): void {
@@ -278,15 +303,30 @@ class Connection implements Client {
 
   // ——— the token ———
 
-  /** Gets a token: "" when no token is needed, undefined when the token function failed. */
+  #reportToken(message: string): void {
+    this.#emitter.emit("error", { code: "token", message, channels: [] });
+  }
+
+  /**
+   * Gets a token: "" when no token is needed, undefined when the token function failed. The function is not
+   * called again while a call is running: this attempt then gets the token of that call.
+   */
   async #newToken(attempt: number): Promise<string | undefined> {
     const token = this.#token;
+    if (typeof token !== "function") return token ?? "";
+    const now = this.#timers.now();
+    if (!this.#call || now - this.#calledAt > TOKEN_PATIENCE_MS) {
+      this.#calledAt = now;
+      this.#call = (async () => token())();
+    }
     try {
-      return typeof token === "function" ? await token() : (token ?? "");
+      return await this.#call;
     } catch (error) {
-      const message = `${error}`;
-      if (attempt === this.#attempt) this.#emitter.emit("error", { code: "token", message, channels: [] });
+      if (attempt === this.#attempt) this.#reportToken(`${error}`);
       return undefined;
+    } finally {
+      // Otherwise a later attempt uses the call.
+      if (attempt === this.#attempt) this.#call = undefined;
     }
   }
 
@@ -294,7 +334,7 @@ class Connection implements Client {
     const wait = renewIn(token, Date.now());
     if (wait === undefined || typeof this.#token !== "function") return;
     const attempt = this.#attempt;
-    this.#timers.set("renew", wait, async () => {
+    this.#timers.set("auth", wait, async () => {
       const fresh = await this.#newToken(attempt);
       if (attempt !== this.#attempt) return;
       if (fresh && fresh !== token) this.#requests.renew(fresh);

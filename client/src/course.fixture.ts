@@ -24,6 +24,10 @@ export class World {
   delivered: { item: Item; late: boolean; epoch: number }[] = [];
   /** Heads of the stream at the moments of `refetch`. */
   refetched: { epoch: number; head: number }[] = [];
+  /** Heads of the stream at the moments when the gateway answered that messages are lost. */
+  lost: { epoch: number; head: number }[] = [];
+  /** Messages that were delivered although an earlier message was lost and not reported yet. */
+  tooEarly: Item[] = [];
   /** Messages that were published while the client was live. */
   owed: { epoch: number; item: Item }[] = [];
   restarts = 0;
@@ -42,21 +46,34 @@ export class World {
   /** Epoch of the stream that the course knows. */
   #begun = 0;
 
-  constructor(maxHeld?: number, generation?: number) {
+  constructor(maxHeld?: number) {
     this.course = new Course(
       {
-        deliver: ({ offset, channel }, late) =>
-          this.delivered.push({ item: { offset, channel }, late, epoch: this.#begun }),
-        replay: (from, to) => this.#up.push({ type: "replay", from, to }),
-        refill: (since, round) => this.#up.push({ type: "subscribe", since, round }),
-        refetch: () => this.refetched.push({ epoch: this.epoch, head: this.head }),
+        deliver: ({ offset, channel }, late) => {
+          const item = { offset, channel };
+          this.delivered.push({ item, late, epoch: this.#begun });
+          const reported = (head: number) =>
+            this.refetched.some(
+              (one) => one.epoch > this.#begun || (one.epoch === this.#begun && one.head >= head),
+            );
+          const unreported = this.lost.some(
+            ({ epoch, head }) => epoch === this.#begun && head < offset && !reported(head),
+          );
+          if (unreported) this.tooEarly.push(item);
+        },
         begin: () => {
           this.#begun = this.epoch;
         },
+      },
+      {
+        replay: ({ from_seq: from, to_seq: to }) => this.#up.push({ type: "replay", from, to }),
+        refill: (since, round) => this.#up.push({ type: "subscribe", since, round }),
+      },
+      {
+        refetch: () => this.refetched.push({ epoch: this.epoch, head: this.head }),
         restart: () => this.restarts++,
       },
       maxHeld,
-      generation,
     );
     this.connect();
   }
@@ -124,6 +141,14 @@ export class World {
     this.flow(Number.POSITIVE_INFINITY);
   }
 
+  /** The stream is replaced, and the client meets the new one at its next connection. */
+  replaceAndConnect(): void {
+    this.epoch++;
+    this.stream = [];
+    this.floor = 0;
+    this.connect();
+  }
+
   heartbeat(): void {
     this.#up.push({ type: "heartbeat", round: undefined });
   }
@@ -146,7 +171,7 @@ export class World {
       else if (message.type === "subscription_ack") {
         this.#live = true;
         if (message.recovered === undefined) continue;
-        this.course.refilled(message.recovered, round ?? -1);
+        this.course.answered(message.recovered);
         this.#up.push({ type: "heartbeat", round });
       }
     }
@@ -203,6 +228,8 @@ export class World {
       return;
     }
     const recovered = since.epoch === `${this.epoch}` && since.offset >= this.floor;
+    const lost = since.epoch === `${this.epoch}` && !recovered;
+    if (lost) this.lost.push({ epoch: this.epoch, head: this.head });
     this.#from = Math.min(earlier ?? this.head, recovered ? since.offset : this.head);
     const found = this.stream.filter(
       ({ offset, channel }) =>

@@ -24,6 +24,7 @@ const level = fc
   .map((to) => step(`level ${to}`, (world) => world.level(to)));
 const forget = fc.constant(step("forget", (world) => world.forget()));
 const replace = fc.constant(step("replace", (world) => world.replace()));
+const replaceAndConnect = fc.constant(step("replace and connect", (world) => world.replaceAndConnect()));
 
 function run(steps: readonly Step[]): World {
   const world = new World();
@@ -50,6 +51,7 @@ function assertExact(world: World): void {
     );
     newest.set(place, Math.max(before, item.offset));
   }
+  assert.deepEqual(world.tooEarly, [], "no message behind a loss comes before the report of the loss");
   const known = new Set(got);
   for (const { epoch, item } of world.owed) {
     const reported = world.refetched.some(
@@ -102,7 +104,19 @@ test("throttling: dropped messages are delivered, and marked late after newer on
 
 test("messages that left the history are reported, and no others are missing", () => {
   const steps = fc.array(
-    fc.oneof({ arbitrary: sent, weight: 4 }, unsent, left, serve, flow, beat, cut, level, forget, replace),
+    fc.oneof(
+      { arbitrary: sent, weight: 4 },
+      unsent,
+      left,
+      serve,
+      flow,
+      beat,
+      cut,
+      level,
+      forget,
+      replace,
+      replaceAndConnect,
+    ),
     { maxLength: 60, size: "max" },
   );
   fc.assert(
@@ -140,6 +154,24 @@ test("an absence longer than the history is reported once", () => {
   assert.equal(world.refetched.length, 1);
 });
 
+test("after a loss, more messages than can wait are delivered in order, after the report", () => {
+  const world = new World(3);
+  world.serve(1);
+  world.flow(1);
+  world.publish(0, "sent");
+  world.connect();
+  world.forget();
+  world.serve(1);
+  for (let n = 0; n < 6; n++) world.publish(0, "sent");
+  world.flow(4); // The answer, and three messages.
+  assert.deepEqual([world.refetched.length, world.delivered.length], [0, 0]);
+  world.flow(1);
+  assert.deepEqual([world.refetched.length, world.delivered.length, world.restarts], [1, 4, 0]);
+  world.settle();
+  assert.deepEqual([world.refetched.length, world.delivered.length, world.restarts], [1, 6, 0]);
+  assertExact(world);
+});
+
 test("the number of envelopes behind a gap is limited", () => {
   const world = new World(3);
   world.serve(1);
@@ -153,7 +185,7 @@ test("the number of envelopes behind a gap is limited", () => {
 });
 
 test("a gap older than the remembered offsets is given up and reported", () => {
-  const world = new World(undefined, 4);
+  const world = new World(1);
   world.serve(1);
   world.flow(1);
   world.level(1);

@@ -5,8 +5,12 @@
  * A gap in `seq` stops all envelopes behind it, because the missing envelope may belong to any channel. The
  * course first requests a replay. If the gateway no longer has a missing envelope, the course requests a
  * refill: all live channels `since` the last message before the gap, and then a heartbeat. The refill ends
- * with the answer to this heartbeat. Only then are the waiting envelopes sorted by offset and delivered. The
- * resume after a reconnect works like a refill and has number 0.
+ * with the answer to this heartbeat. Only then are the waiting envelopes sorted by offset and delivered.
+ *
+ * The resume after a reconnect is refill number 0. Envelopes wait until the gateway's first answer, and are
+ * then delivered as they arrive, because their order is right. If the gateway no longer has all messages,
+ * envelopes wait until the end of the refill: the application gets `refetch` before the first message behind
+ * the loss.
  *
  * State that outlives a connection:
  *
@@ -20,13 +24,10 @@
  * |                |                                          | channels            |                       |
  * | #gapFrom       | Lowest offset above which messages may   | welcome that        | heartbeat, throttling |
  * |                | be missing: the gateway has dropped      | resumes,            | at level 0, welcome,  |
- * |                | some, or the resume is running.          | throttling,         | overflow of #seen     |
- * |                | Infinity: there are no gaps.             | heartbeat           |                       |
+ * |                | some, or the resume is running.          | throttling,         | overflow of #seen,    |
+ * |                | Infinity: there are no gaps.             | heartbeat           | a new stream          |
  * | #refetchedTo   | Losses up to this offset were reported   | end of a refill     | a new stream          |
  * |                | with refetch("history").                 |                     |                       |
- * | #lossPending   | Messages are lost, but refetch was not   | answer with         | end of the refill, a  |
- * |                | called yet: the end of the refill says   | recovered: false    | new stream, welcome   |
- * |                | up to which offset they are lost.        |                     | without live channels |
  * | #seen          | Offsets that were delivered, so that no  | delivery            | a new stream          |
  * |                | message is delivered twice.              |                     |                       |
  * | #newest        | Offset of each channel's newest message. | delivery            | a new stream, more    |
@@ -44,11 +45,14 @@
  * |                | seq.                                     |                     |                       |
  * | #replayTo *    | Last seq of the requested replay.        | request of a replay | end of the replay,    |
  * |                | Undefined: no replay is running.         |                     | request of a refill   |
- * | #refillTo *    | Highest seq when the refill was          | request of a refill | end of the refill     |
- * |                | requested. Undefined: no refill is       |                     |                       |
- * |                | running.                                 |                     |                       |
- * | #refillAgain * | Another refill was requested while one   | request of a refill | the next refill       |
- * |                | was running.                             |                     |                       |
+ * | #refillTo *    | Highest seq when the refill was          | request of a refill | end of the refill,    |
+ * |                | requested; later envelopes wait.         | or resume, answer   | answer to the resume  |
+ * |                | Undefined: envelopes do not wait for a   | with recovered:     | with recovered: true  |
+ * |                | refill. -1: another refill was requested | false               |                       |
+ * |                | while one was running.                   |                     |                       |
+ * | #lossPending * | Messages are lost, but refetch was not   | answer with         | end of the refill,    |
+ * |                | called yet: the end of the refill says   | recovered: false    | too many waiting      |
+ * |                | up to which offset they are lost.        |                     | envelopes             |
  * | #round         | Number of the last refill.               | request of a refill |                       |
  * | #resuming *    | The answer to the resume is not          | welcome that        | end of the resume,    |
  * |                | complete.                                | resumes             | overflow of #seen     |
@@ -60,29 +64,44 @@
  * |                |                                          |                     | #seen                 |
  */
 
-import type { Envelope, HeartbeatAck, Position, ReplayEnd, ThrottleUpdate } from "@odin-ws/protocol";
+import type { Envelope, HeartbeatAck, Position, Replay, ReplayEnd, ThrottleUpdate } from "@odin-ws/protocol";
 import { Seen } from "./seen.ts";
 import type { Refetch } from "./types.ts";
 
 /** Envelopes that may wait behind a gap. Beyond this, a new connection recovers sooner. */
 const MAX_HELD = 10_000;
+/**
+ * Offsets in a generation of `#seen`, as a multiple of MAX_HELD. The history of a gateway has at most 100,000
+ * messages in 30 s; one client rarely gets more of them than this.
+ */
+const GENERATIONS = 5;
 /** Channels whose newest offset is remembered. */
 const MAX_CHANNELS = 50_000;
 const NO_GAP = Infinity;
+/** As `#refillTo`: envelope 0 does not exist, so the end of this refill requests another one. */
+const REFILL_AGAIN = -1;
 
-/** What the course asks of its owner. */
-export interface Effects {
+/** The listeners; see Registry. */
+export interface Receivers {
   /** Passes a message to the listeners. `late`: its channel has delivered a newer message before. */
   deliver(envelope: Envelope, late: boolean): void;
+  /** Another stream begins: all listeners get messages above this offset. */
+  begin(from: number): void;
+}
+
+/** Requests to the gateway; see Requests. */
+export interface Questions {
   /** Sends a `replay` request. */
-  replay(from: number, to: number): void;
+  replay(request: Replay): void;
   /**
    * Subscribes all live channels `since` this position, then sends a heartbeat. The owner reports the answers
-   * with `refilled` and `heartbeat`, with the same `round`.
+   * with `answered` and `heartbeat`, with the same `round`.
    */
   refill(since: Position, round: number): void;
-  /** Another stream begins: offsets start again. */
-  begin(): void;
+}
+
+/** What the course reports to its owner. */
+export interface Effects {
   /** Messages of the live channels are lost. */
   refetch(reason: Refetch["reason"]): void;
   /** This connection cannot recover: a new connection must resume. */
@@ -90,17 +109,17 @@ export interface Effects {
 }
 
 export class Course {
+  readonly #receivers: Receivers;
+  readonly #questions: Questions;
   readonly #effects: Effects;
   readonly #maxHeld: number;
-  readonly #generation: number | undefined;
 
   // State that outlives a connection; see the table above.
   #epoch: string | undefined;
   #top = 0;
   #gapFrom = NO_GAP;
   #refetchedTo = 0;
-  #lossPending = false;
-  #seen = new Seen();
+  #seen = new Seen(0);
   #newest = new Map<string, number>();
 
   // State of one connection; see the table above.
@@ -109,18 +128,18 @@ export class Course {
   #held = new Map<number, Envelope>();
   #replayTo: number | undefined;
   #refillTo: number | undefined;
-  #refillAgain = false;
+  #lossPending = false;
   #round = 0;
   #resuming = false;
   #reached = 0;
   #level = 0;
   #dropped = false;
 
-  /** `generation`: see Seen. */
-  constructor(effects: Effects, maxHeld: number = MAX_HELD, generation?: number) {
+  constructor(receivers: Receivers, questions: Questions, effects: Effects, maxHeld: number = MAX_HELD) {
+    this.#receivers = receivers;
+    this.#questions = questions;
     this.#effects = effects;
     this.#maxHeld = maxHeld;
-    this.#generation = generation;
   }
 
   /** Highest known offset: a listener that is added now expects only messages above it. */
@@ -144,33 +163,34 @@ export class Course {
    */
   welcome({ epoch, offset }: Position, live: boolean): Position | undefined {
     const known = this.#epoch === epoch;
-    const since = live && known ? { epoch, offset: this.#completeTo } : undefined;
     this.#cancelRequests(0);
     this.#nextSeq = 1;
     this.#highestSeq = this.#round = 0;
-    this.#reached = offset;
     this.#held = new Map();
-    this.#gapFrom = since?.offset ?? NO_GAP;
-    this.#resuming = !!since;
-    if (!known) {
-      this.#beginStream(epoch, offset);
-      if (live) this.#effects.refetch("epoch");
-    } else if (!live) {
-      this.#top = Math.max(this.#top, offset);
-      this.#lossPending = false;
-    }
-    return since;
+    if (!known) this.#beginStream(epoch, offset);
+    else if (!live) this.#top = Math.max(this.#top, offset);
+    this.#reached = offset;
+    this.#gapFrom = live ? this.#completeTo : NO_GAP;
+    this.#resuming = live;
+    if (!live) return undefined;
+    this.#refillTo = 0;
+    if (!known) this.#effects.refetch("epoch");
+    return { epoch, offset: this.#gapFrom };
   }
 
   envelope(envelope: Envelope): void {
     const { seq, offset } = envelope;
     this.#reached = Math.max(this.#reached, offset);
     // An old seq: a replay that came after its gap was given up. Most often `#seen` has its offset.
-    if (seq < this.#nextSeq) return this.#deliver(envelope);
+    if (seq < this.#nextSeq && this.#refillTo === undefined) return this.#deliver(envelope);
     this.#highestSeq = Math.max(this.#highestSeq, seq);
     this.#held.set(seq, envelope);
     this.#deliverInOrder();
-    if (this.#held.size > this.#maxHeld) this.#effects.restart("gap too long");
+    if (this.#held.size <= this.#maxHeld) return;
+    if (!this.#lossPending) return this.#effects.restart("gap too long");
+    // A new connection would meet the same loss.
+    this.#reportLoss(offset);
+    this.#endRefill();
   }
 
   replayEnd({ to_seq }: ReplayEnd): void {
@@ -182,16 +202,17 @@ export class Course {
 
   throttled({ level, dropped, since }: ThrottleUpdate): void {
     if (since.epoch !== this.#epoch) {
+      this.#effects.refetch("epoch");
       // The held envelopes belong to the old stream, and nothing can fill their gaps any more.
       this.#deliverHeld();
       this.#cancelRequests(level);
-      this.#gapFrom = level > 0 ? since.offset : NO_GAP;
       this.#beginStream(since.epoch, since.offset);
-      return this.#effects.refetch("epoch");
+      if (level > 0) this.#gapFrom = since.offset;
+      return;
     }
     this.#level = level;
-    if (dropped > 0) this.#dropped = true;
-    if (level > 0 || dropped > 0) this.#gapFrom = Math.min(this.#gapFrom, since.offset);
+    this.#dropped ||= dropped > 0;
+    if (level + dropped > 0) this.#gapFrom = Math.min(this.#gapFrom, since.offset);
     if (level > 0) return;
     if (this.#dropped) this.#requestRefill();
     else if (!this.#resuming) this.#gapFrom = NO_GAP;
@@ -203,26 +224,20 @@ export class Course {
    */
   heartbeat(ack: HeartbeatAck, round?: number): void {
     const settles = round === this.#round;
-    if (settles && this.#lossPending) {
-      this.#lossPending = false;
-      this.#refetchedTo = Math.max(this.#reached, ack.offset);
-      this.#effects.refetch("history");
-    }
-    if (this.#refillTo !== undefined) {
-      if (!settles) return;
+    if (settles && this.#lossPending) this.#reportLoss(ack.offset);
+    let seq = this.#refillTo;
+    if (seq !== undefined && !settles) return;
+    this.#highestSeq = Math.max(this.#highestSeq, ack.seq);
+    if (seq !== undefined) {
       // Envelopes with a seq above `#refillTo` may be missing, too: then one more refill is needed.
-      const whole = this.#holdsAll(this.#refillTo + 1, ack.seq);
-      this.#refillTo = undefined;
-      if (this.#refillAgain || !whole) {
-        this.#highestSeq = Math.max(this.#highestSeq, ack.seq);
+      while (this.#held.has(++seq)) {}
+      if (seq <= ack.seq) {
+        this.#refillTo = undefined;
         return this.#requestRefill();
       }
-      this.#dropped = this.#level > 0;
-      this.#deliverHeld();
-      this.#nextSeq = Math.max(this.#nextSeq, ack.seq + 1);
+      this.#endRefill();
     }
     if (settles) this.#resuming = false;
-    this.#highestSeq = Math.max(this.#highestSeq, ack.seq);
     if (this.#replayTo) return;
     if (this.#nextSeq <= ack.seq) this.#requestReplay(ack.seq);
     else if (!this.#resuming) this.#advanceTo(ack.offset);
@@ -236,35 +251,46 @@ export class Course {
   }
 
   /**
-   * The last acknowledgement of this refill or resume has come. `recovered`: the gateway had all messages.
+   * The gateway has answered a part of the refill or resume. `recovered`: it had all messages of that part.
    */
-  refilled(recovered: boolean, round: number): void {
-    if (!recovered && round === this.#round) this.#lossPending = true;
+  answered(recovered: boolean): void {
+    if (!recovered) {
+      this.#lossPending = true;
+      this.#refillTo ??= this.#highestSeq;
+    } else if (this.#round === 0 && this.#refillTo === 0 && !this.#lossPending) {
+      this.#refillTo = undefined;
+      this.#deliverInOrder();
+    }
   }
 
   // ——— requests ———
 
   #requestReplay(to: number): void {
     this.#replayTo = to;
-    this.#effects.replay(this.#nextSeq, to);
+    this.#questions.replay({ type: "replay", from_seq: this.#nextSeq, to_seq: to });
   }
 
   #requestRefill(): void {
     if (this.#refillTo !== undefined) {
-      this.#refillAgain = true;
+      this.#refillTo = REFILL_AGAIN;
       return;
     }
-    this.#refillAgain = false;
     this.#replayTo = undefined;
     this.#refillTo = this.#highestSeq;
     const since = { epoch: this.#epoch ?? "", offset: this.#completeTo };
-    this.#effects.refill(since, ++this.#round);
+    this.#questions.refill(since, ++this.#round);
+  }
+
+  #endRefill(): void {
+    this.#refillTo = undefined;
+    this.#dropped = this.#level > 0;
+    this.#deliverHeld();
   }
 
   /** Forgets all requests: no answer to them will come. */
   #cancelRequests(level: number): void {
     this.#replayTo = this.#refillTo = undefined;
-    this.#refillAgain = this.#resuming = this.#dropped = false;
+    this.#lossPending = this.#resuming = this.#dropped = false;
     this.#level = level;
   }
 
@@ -289,19 +315,20 @@ export class Course {
     this.#epoch = epoch;
     this.#top = this.#reached = offset;
     this.#refetchedTo = 0;
-    this.#lossPending = false;
-    this.#seen = new Seen(this.#generation);
+    this.#gapFrom = NO_GAP;
+    this.#seen = new Seen(GENERATIONS * this.#maxHeld);
     this.#newest = new Map();
-    this.#effects.begin();
+    this.#receivers.begin(-1);
+  }
+
+  /** Reports the pending loss. An application that fetches the state now has everything up to this offset. */
+  #reportLoss(offset: number): void {
+    this.#lossPending = false;
+    this.#refetchedTo = Math.max(this.#reached, offset);
+    this.#effects.refetch("history");
   }
 
   // ——— delivery ———
-
-  /** True when all envelopes with these numbers wait. */
-  #holdsAll(from: number, to: number): boolean {
-    for (let seq = from; seq <= to; seq++) if (!this.#held.has(seq)) return false;
-    return true;
-  }
 
   /** Delivers held envelopes up to the first gap, and requests a replay of that gap. */
   #deliverInOrder(): void {
@@ -315,10 +342,10 @@ export class Course {
 
   /** Delivers all held envelopes by offset, because a message that fills a gap has a later seq. */
   #deliverHeld(): void {
-    const held = [...this.#held.values()].sort((a, b) => a.offset - b.offset);
+    const held = [...this.#held.values()];
     this.#held = new Map();
-    this.#nextSeq = Math.max(this.#nextSeq, this.#highestSeq + 1);
-    for (const envelope of held) this.#deliver(envelope);
+    this.#nextSeq = this.#highestSeq + 1;
+    for (const envelope of held.sort((a, b) => a.offset - b.offset)) this.#deliver(envelope);
   }
 
   #deliver(envelope: Envelope): void {
@@ -332,9 +359,9 @@ export class Course {
       this.#resuming = this.#dropped = false;
       this.#effects.refetch("overflow");
     }
-    const newest = this.#newest.get(channel) ?? -1;
+    const late = offset < (this.#newest.get(channel) ?? 0);
     if (this.#newest.size > MAX_CHANNELS) this.#newest.clear();
-    this.#newest.set(channel, Math.max(newest, offset));
-    this.#effects.deliver(envelope, offset < newest);
+    if (!late) this.#newest.set(channel, offset);
+    this.#receivers.deliver(envelope, late);
   }
 }

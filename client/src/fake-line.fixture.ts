@@ -80,6 +80,8 @@ export class FakeLine {
    */
   readonly questions: { url: string; signal: AbortSignal }[] = [];
   advice: string | null | undefined;
+  /** Status of these answers. */
+  status = 426;
   #now = 0;
   #timers = new Map<object, { at: number; callback: () => void }>();
 
@@ -91,9 +93,9 @@ export class FakeLine {
     },
     fetch: async (url, { signal }) => {
       this.questions.push({ url, signal });
-      const { advice } = this;
+      const { advice, status } = this;
       if (advice === undefined) throw new TypeError("fetch failed");
-      return { headers: { get: (name) => (name.toLowerCase() === "retry-after" ? advice : null) } };
+      return { status, headers: { get: (name) => (name.toLowerCase() === "retry-after" ? advice : null) } };
     },
     now: () => this.#now,
     setTimeout: (callback, ms) => {

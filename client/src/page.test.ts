@@ -23,7 +23,7 @@ test("a page that is hidden for long enough, and then visible again", async () =
   line.page.fire();
   const before = changes();
   await line.pass(1_000);
-  assert.deepEqual(page.away, ["paused", "hidden"]);
+  assert.equal(page.away, "hidden");
   assert.equal(changes(), before + 1);
   line.page.hidden = false;
   line.page.fire();
@@ -35,20 +35,20 @@ test("a page that is hidden from the beginning, like a page in a background tab"
   line.page.hidden = true;
   const { page } = open(line);
   await line.pass(300_000);
-  assert.deepEqual(page.away, ["paused", "hidden"]);
+  assert.equal(page.away, "hidden");
 });
 
-test("pause() comes first, then the hidden page, then the network", async () => {
+test("pause() comes first, then the hidden page; the network does not matter", async () => {
   const line = new FakeLine();
   const { page } = open(line, 0);
   line.navigator.onLine = false;
-  assert.deepEqual(page.away, ["offline", "no network"]);
+  assert.equal(page.away, undefined);
   line.page.hidden = true;
   line.page.fire();
   await line.pass(0);
-  assert.deepEqual(page.away, ["paused", "hidden"]);
+  assert.equal(page.away, "hidden");
   page.paused = true;
-  assert.deepEqual(page.away, ["paused", "paused"]);
+  assert.equal(page.away, "paused");
 });
 
 test("end() leaves no event listener and no timer", () => {

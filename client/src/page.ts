@@ -1,10 +1,7 @@
-/**
- * Decides whether the client may connect now: the application may pause it, the network may be down, the page
- * may be hidden.
- */
+/** Decides whether the client may connect now: the application may pause it, the page may be hidden. */
 
 import { Timers } from "./timers.ts";
-import type { Environment, State, Watchable } from "./types.ts";
+import type { Environment, Watchable } from "./types.ts";
 
 // 5 min: after this time browsers run the timers of a hidden page only once a minute
 const HIDDEN_MS = 300_000;
@@ -28,11 +25,9 @@ export class Page {
     if (environment.document?.hidden) this.#look();
   }
 
-  /** The state and the reason if the client must not be connected now; undefined if it may. */
-  get away(): [State, string] | undefined {
-    if (this.paused) return ["paused", "paused"];
-    if (this.#left) return ["paused", "hidden"];
-    return this.#environment.navigator?.onLine === false ? ["offline", "no network"] : undefined;
+  /** The reason if the client must not be connected now; undefined if it may. */
+  get away(): string | undefined {
+    return this.paused ? "paused" : this.#left ? "hidden" : undefined;
   }
 
   end(): void {
@@ -48,7 +43,8 @@ export class Page {
 
   readonly #look = (): void => {
     this.#timers.clear();
-    if (this.#environment.document?.hidden) this.#timers.set("hide", this.#hideAfter, () => this.#turn(true));
+    if (this.#environment.document?.hidden)
+      this.#timers.set("hidden", this.#hideAfter, () => this.#turn(true));
     else this.#turn(false);
   };
 

@@ -5,11 +5,12 @@
 import type { Timers } from "./timers.ts";
 
 /**
- * The client sends heartbeats at 40 % of the server's interval. With the default of 25 s the client detects a
- * dead connection within 20 s, and its position in the stream is at most 10 s old; the gateways' history
- * lasts 30 s.
+ * Time between two heartbeats. The client detects a dead connection within 20 s, and its position in the
+ * stream is at most 10 s old; the gateways' history lasts 30 s. The gateway's own pings may be rarer or more
+ * frequent.
  */
-const SHARE = 400; // ms for each second of the server's interval
+const INTERVAL_MS = 10_000; // 10 s
+const CHECK_INTERVAL_MS = 1_000; // 1 s
 /** How long `check` waits for an answer. */
 const PATIENCE_MS = 5_000; // 5 s
 
@@ -24,16 +25,15 @@ export class Pulse {
   readonly #lose: (reason: string) => void;
   /** Heartbeats without an answer, oldest first. */
   readonly #sent: Beat[] = [];
-  readonly #interval: number;
   #heardAt = 0;
+  #checkedAt = -Infinity;
 
   /** Starts at once. `send`: sends a heartbeat. `lose`: called when the connection is dead. */
-  constructor(serverSeconds: number, timers: Timers, send: () => void, lose: (reason: string) => void) {
-    this.#interval = serverSeconds * SHARE;
+  constructor(timers: Timers, send: () => void, lose: (reason: string) => void) {
     this.#timers = timers;
     this.#send = send;
     this.#lose = lose;
-    this.#turn(this.#interval);
+    this.#turn(INTERVAL_MS);
   }
 
   /** A message has arrived. */
@@ -52,21 +52,23 @@ export class Pulse {
     return this.#sent.shift();
   }
 
-  /** Checks the connection soon: after sleep, or after a change of the network, it may be dead. */
+  /**
+   * Checks the connection soon: after sleep, or after a change of the network, it may be dead. At most one
+   * check a second, so that an application that often asks does not exceed the gateway's rate limit.
+   */
   check(): void {
-    this.#turn(PATIENCE_MS, this.#sent.length > 0);
+    const now = this.#timers.now();
+    if (now - this.#checkedAt < CHECK_INTERVAL_MS) return;
+    this.#checkedAt = now;
+    this.#turn(PATIENCE_MS);
   }
 
-  /**
-   * `asked`: a heartbeat is already waiting for its answer, so another one would only count against the rate
-   * limit.
-   */
-  #turn(ms: number, asked = false): void {
+  #turn(ms: number): void {
     const at = this.#timers.now();
-    if (!asked) this.beat();
-    this.#timers.set("beat", ms, () => {
+    this.beat();
+    this.#timers.set("open", ms, () => {
       if (this.#heardAt < at) this.#lose("silent");
-      else this.#turn(this.#interval);
+      else this.#turn(INTERVAL_MS);
     });
   }
 }

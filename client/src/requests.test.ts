@@ -15,7 +15,8 @@ function start(refused: (channel: string) => boolean = () => false, limit = 256)
   const emitter = new Emitter();
   const there = new Set<string>();
   const sent: ClientMessage[] = [];
-  const refilled: [number, boolean][] = [];
+  const answers: boolean[] = [];
+  const refilled: number[] = [];
   const answer = (message: ClientMessage) => {
     if (message.type === "replay" || message.type === "heartbeat") return;
     if (message.type === "subscribe") {
@@ -33,8 +34,10 @@ function start(refused: (channel: string) => boolean = () => false, limit = 256)
     sent.push(message);
     line.environment.setTimeout(() => answer(message), 5);
   };
-  const requests: Requests = new Requests(registry, emitter, timers, send, (round, whole) => {
-    refilled.push([round, whole]);
+  const requests: Requests = new Requests(registry, emitter, timers, {
+    send,
+    answered: (recovered) => answers.push(recovered),
+    refilled: (round) => refilled.push(round),
   });
   const add = (channels: readonly string[]) =>
     registry.add(
@@ -43,7 +46,7 @@ function start(refused: (channel: string) => boolean = () => false, limit = 256)
       0,
       () => requests.pumpAfter(0),
     );
-  return { line, registry, emitter, requests, there, sent, refilled, add };
+  return { line, registry, emitter, requests, there, sent, answers, refilled, add };
 }
 
 const channel = fc
@@ -99,7 +102,8 @@ test("live channels are resumed in parts and reported once; new channels follow"
     asked.slice(0, -1).every((message) => message.type === "subscribe" && message.since?.offset === 7),
   );
   assert.deepEqual(asked.at(-1), { type: "subscribe", channels: ["NEW.trade"] });
-  assert.deepEqual(world.refilled, [[0, true]]);
+  assert.deepEqual(world.refilled, [0]);
+  assert.equal(world.answers.length, asked.length - 1, "each part is reported");
   assert.equal(world.there.size, 101);
 });
 
@@ -119,7 +123,36 @@ test("channels beyond 256 are reported once, and subscribed when others end", as
   assert.equal(errors.length, 1);
 });
 
-test("with a lower limit of the gateway, the channels beyond the limit are reported by name", async () => {
+test("a gateway that announces another limit gets this many channels; the others wait until some end", async () => {
+  for (const limit of [1, 3, 1000]) {
+    const world = start(undefined, limit);
+    const errors: string[][] = [];
+    world.emitter.on("error", ({ channels }) => errors.push([...channels]));
+    world.requests.open(undefined, limit);
+    const leave = world.add(Array.from({ length: limit }, (_, n) => `X${n}.trade`));
+    world.add(["LATE.trade"]);
+    await world.line.pass(2000);
+    assert.equal(world.there.size, limit);
+    assert.deepEqual(errors, [["LATE.trade"]]);
+    leave();
+    await world.line.pass(1000);
+    assert.deepEqual([...world.there], ["LATE.trade"]);
+  }
+});
+
+test("with a lower limit than before, only the first live channels are resumed", async () => {
+  const world = start(undefined, 256);
+  world.requests.open(undefined);
+  world.add(["A.a", "B.b", "C.c"]);
+  await world.line.pass(1000);
+  world.there.clear();
+  world.requests.open({ epoch: "e", offset: 7 }, 2);
+  assert.deepEqual(world.requests.live, ["A.a", "B.b"]);
+  await world.line.pass(1000);
+  assert.deepEqual([...world.there], ["A.a", "B.b"]);
+});
+
+test("with a lower limit that is not announced, the channels beyond the limit are reported by name", async () => {
   const world = start(undefined, 3);
   const errors: string[] = [];
   world.emitter.on("error", ({ channels }) => errors.push(...channels));

@@ -4,22 +4,24 @@
  * request. All messages stay within the gateway's limits.
  */
 
-import type { ClientMessage, ErrorMessage, Position, SubscriptionAck } from "@odin-ws/protocol";
+import {
+  type ClientMessage,
+  type ErrorMessage,
+  MAX_CHANNELS,
+  type Position,
+  type Replay,
+  type Subscribe,
+  type SubscriptionAck,
+} from "@odin-ws/protocol";
 import type { Emitter } from "./emitter.ts";
 import type { Registry } from "./registry.ts";
 import type { Timers } from "./timers.ts";
 
 /**
- * Bytes of the names in one message: a message may have 4 KiB, and everything except the names takes less
+ * Bytes of the names in one message, or of a token: a message may have 4 KiB, and everything else takes less
  * than 200 bytes.
  */
-const MAX_NAME_BYTES = 3_800;
-const MAX_CHANNELS = 256;
-/**
- * Longest token that fits into one message. A longer token is only sent in the address of the next
- * connection.
- */
-const MAX_TOKEN = 4_000;
+const MAX_BYTES = 3_800;
 /** Between two messages: the gateway reads 20 messages a second, and heartbeats are not spaced. */
 const SPACING_MS = 60;
 
@@ -29,18 +31,24 @@ interface Refill {
   since: Position;
   /** Channels that were not requested yet; each part fits into one message. */
   parts: string[][];
-  /** False when the gateway no longer had all messages of one part. */
-  whole: boolean;
 }
 type Request = Extract<ClientMessage, { type: "subscribe" | "unsubscribe" | "auth" }>;
-type Replay = Extract<ClientMessage, { type: "replay" }>;
+
+/** What the requests ask of their owner. */
+export interface RequestEffects {
+  /** Sends a message to the gateway. */
+  send(message: ClientMessage): void;
+  /** The gateway has acknowledged a part of a refill. `recovered`: it had all messages of that part. */
+  answered(recovered: boolean): void;
+  /** The gateway has acknowledged all parts of this refill. */
+  refilled(round: number): void;
+}
 
 export class Requests {
   readonly #registry: Registry;
   readonly #emitter: Emitter;
   readonly #timers: Timers;
-  readonly #toGateway: (message: ClientMessage) => void;
-  readonly #refilled: (round: number, whole: boolean) => void;
+  readonly #effects: RequestEffects;
   /**
    * Channels that a gateway has acknowledged. A new connection resumes them; other channels start without
    * `since`.
@@ -63,23 +71,13 @@ export class Requests {
   /** A replay to request. */
   #replay: Replay | undefined;
   #sentAt = -Infinity;
+  #maxChannels = 0;
 
-  /**
-   * `send`: sends a message to the gateway. `refilled`: the gateway has acknowledged all parts of a refill;
-   * `whole`: it still had all messages.
-   */
-  constructor(
-    registry: Registry,
-    emitter: Emitter,
-    timers: Timers,
-    send: (message: ClientMessage) => void,
-    refilled: (round: number, whole: boolean) => void,
-  ) {
+  constructor(registry: Registry, emitter: Emitter, timers: Timers, effects: RequestEffects) {
     this.#registry = registry;
     this.#emitter = emitter;
     this.#timers = timers;
-    this.#toGateway = send;
-    this.#refilled = refilled;
+    this.#effects = effects;
   }
 
   /** Channels that were live and still have a listener. */
@@ -88,9 +86,12 @@ export class Requests {
   }
 
   /** A connection is open. `since`: the position from which the live channels resume. */
-  open(since: Position | undefined): void {
+  open(since: Position | undefined, maxChannels: number = MAX_CHANNELS): void {
     this.close();
     this.#open = true;
+    this.#maxChannels = maxChannels;
+    // With a lower limit than before, the other channels wait, and start again like new ones.
+    this.#live = new Set(this.live.slice(0, maxChannels));
     this.#refused.clear(); // This connection may have another token, which allows more.
     if (since) this.refill(since, 0);
     else this.#live.clear();
@@ -106,13 +107,13 @@ export class Requests {
 
   /** Requests all messages of the live channels since a position. Replaces an earlier refill. */
   refill(since: Position, round: number): void {
-    this.#refill = { round, since, parts: splitIntoMessages(this.live), whole: true };
+    this.#refill = { round, since, parts: splitIntoMessages(this.live) };
     this.pump();
   }
 
   /** Sends a fresh token. */
   renew(token: string): void {
-    if (token.length > MAX_TOKEN) return;
+    if (token.length > MAX_BYTES) return; // It is only sent in the address of the next connection.
     this.#token = token;
     this.pump();
   }
@@ -162,7 +163,7 @@ export class Requests {
 
   #send(message: ClientMessage): void {
     this.#sentAt = this.#timers.now();
-    this.#toGateway(message);
+    this.#effects.send(message);
   }
 
   /** The gateway has acknowledged the pending request. */
@@ -170,9 +171,9 @@ export class Requests {
     const request = this.#pending;
     this.#pending = undefined;
     this.#subscribed = new Set(subscribed);
-    if (recovered === false && this.#refill) this.#refill.whole = false;
     const begun = this.#wanted(subscribed).filter((channel) => !this.#live.has(channel));
     for (const channel of begun) this.#live.add(channel);
+    if (recovered !== undefined && this.#refill) this.#effects.answered(recovered);
     this.#finishRefill();
     if (request?.type === "auth") this.#refused.clear(); // The fresh token may allow more.
     if (begun.length > 0) this.#emitter.emit("subscribed", { channels: begun });
@@ -181,15 +182,13 @@ export class Requests {
 
   /** The gateway has refused the pending request. */
   refused({ code, message }: ErrorMessage): void {
-    const request = this.#pending;
+    const { channels = [], since } = (this.#pending ?? {}) as Partial<Subscribe>;
     this.#pending = undefined;
-    const subscribe = request?.type === "subscribe";
-    const channels = subscribe ? request.channels : [];
     const middle = channels.length >> 1;
     if (middle > 0) {
       // At least one of the channels is refused. Both halves are tried separately, until a single channel
       // remains.
-      const parts = (subscribe && request.since && this.#refill?.parts) || this.#parts;
+      const parts = (since && this.#refill?.parts) ?? this.#parts;
       parts.unshift(channels.slice(0, middle), channels.slice(middle));
     } else {
       for (const channel of channels) {
@@ -207,7 +206,7 @@ export class Requests {
     const refill = this.#refill;
     if (refill?.parts.length !== 0) return;
     this.#refill = undefined;
-    this.#refilled(refill.round, refill.whole);
+    this.#effects.refilled(refill.round);
   }
 
   /** Takes the most urgent request: refill, fresh token, unsubscribe, subscribe. */
@@ -232,9 +231,14 @@ export class Requests {
     const missing = [...this.#registry.channels].filter(
       (channel) => !this.#subscribed.has(channel) && !this.#refused.has(channel),
     );
-    const room = MAX_CHANNELS - subscribed.length;
-    this.#reportExcess(missing.slice(room));
-    const [added] = splitIntoMessages(missing.slice(0, room));
+    // Channels beyond the limit wait. They are reported once, until no channel is beyond the limit.
+    const excess = missing.splice(this.#maxChannels - subscribed.length);
+    const some = excess.length > 0;
+    const message = `more than ${this.#maxChannels} channels: the others wait`;
+    if (some && !this.#excessReported)
+      this.#emitter.emit("error", { code: "too_many_channels", message, channels: excess });
+    this.#excessReported = some;
+    const [added] = splitIntoMessages(missing);
     const channels = this.#takePart(this.#parts) ?? added;
     return channels && { type: "subscribe", channels };
   }
@@ -248,20 +252,11 @@ export class Requests {
    * that have one.
    */
   #takePart(parts: string[][]): string[] | undefined {
-    for (let part = parts.shift(); part; part = parts.shift()) {
-      const channels = this.#wanted(part);
+    while (parts.length > 0) {
+      const channels = this.#wanted(parts.shift() as string[]);
       if (channels.length > 0) return channels;
     }
     return undefined;
-  }
-
-  /** Reports channels beyond the limit, once until no channel is beyond the limit. */
-  #reportExcess(excess: readonly string[]): void {
-    const some = excess.length > 0;
-    const message = `more than ${MAX_CHANNELS} channels: the others wait`;
-    if (some && !this.#excessReported)
-      this.#emitter.emit("error", { code: "too_many_channels", message, channels: excess });
-    this.#excessReported = some;
   }
 }
 
@@ -275,7 +270,7 @@ function splitIntoMessages(channels: readonly string[]): string[][] {
     room -= bytes;
     if (room < 0) {
       parts.push([]);
-      room = MAX_NAME_BYTES - bytes;
+      room = MAX_BYTES - bytes;
     }
     parts.at(-1)?.push(channel);
   }

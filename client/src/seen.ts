@@ -1,12 +1,6 @@
 /** Offsets of delivered messages, to recognize duplicates: a refill may bring delivered messages again. */
 
-/**
- * The history of a gateway has at most 100,000 messages in 30 s; one client rarely gets more than this many
- * of them.
- */
-const GENERATION = 50_000;
-
-/** Remembers the last 50,000 to 100,000 offsets, in two sets; the older set is dropped as a whole. */
+/** Remembers the last offsets, in two sets; the older set is dropped as a whole. */
 export class Seen {
   readonly #generation: number;
   #young = new Set<number>();
@@ -14,7 +8,8 @@ export class Seen {
   /** Highest offset that was forgotten. For offsets up to this one `add` may return true again. */
   forgotten = -1;
 
-  constructor(generation: number = GENERATION) {
+  /** `generation`: at least this many offsets are remembered, at most twice as many. */
+  constructor(generation: number) {
     this.#generation = generation;
   }
 

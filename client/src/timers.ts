@@ -2,9 +2,11 @@
 
 import type { Environment } from "./types.ts";
 
-const LONGEST_MS = 2e9; // 23 days; browsers and Node take up to 2 ** 31 - 1 ms
+/** Browsers and Node take up to 2 ** 31 - 1 ms, and call back at once after a longer time. */
+const LONGEST_MS = 2e9; // 23 days
 
-type Name = "connect" | "welcome" | "beat" | "renew" | "pump" | "hide";
+/** `open`: the next attempt, or the deadline of the welcome, or the next heartbeat. */
+type Name = "open" | "auth" | "pump" | "hidden";
 
 export class Timers {
   readonly #environment: Environment;
@@ -18,10 +20,11 @@ export class Timers {
     return this.#environment.now();
   }
 
-  /** A timer above 23 days never fires, because setTimeout would call back at once after such a long time. */
+  /** Infinity: never. A timer above 23 days fires after 23 days. */
   set(name: Name, ms: number, callback: () => void): void {
     this.stop(name);
-    if (ms <= LONGEST_MS) this.#running.set(name, this.#environment.setTimeout(callback, ms));
+    if (ms !== Infinity)
+      this.#running.set(name, this.#environment.setTimeout(callback, Math.min(ms, LONGEST_MS)));
   }
 
   stop(name: Name): void {

@@ -16,7 +16,6 @@ export function renewIn(token: string, nowMs: number): number | undefined {
     if (typeof exp !== "number") return undefined;
     const left = exp * 1000 - nowMs;
     return left > 0 ? Math.max(1000, left - Math.min(30_000, left / 5)) : WRONG_CLOCK_MS;
-  } catch {
-    return undefined;
-  }
+  } catch {}
+  return undefined;
 }

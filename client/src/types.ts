@@ -8,7 +8,8 @@ export type { Envelope };
  * - `connecting`: a socket is being opened, or waits for the gateway's welcome.
  * - `open`: messages flow.
  * - `waiting`: the client reconnects at `retryAt`.
- * - `offline`: the browser reports that there is no network; the client reconnects when the network is back.
+ * - `offline`: like `waiting`, and the browser reports that there is no network. The client also reconnects
+ *   when the browser reports a network.
  * - `paused`: the page is hidden, or the application called `pause()`; the client reconnects when the page is
  *   visible again, or after `resume()`.
  * - `closed`: the client has ended and never reconnects, after `close()` or because a reconnect cannot help;
@@ -26,7 +27,7 @@ export interface Status {
   readonly reason: string;
   /** Close code of the last connection that ended; 0 when no connection has ended. */
   readonly code: number;
-  /** Time of the next attempt in milliseconds since 1970, while `waiting`. */
+  /** Time of the next attempt in milliseconds since 1970, while `waiting` or `offline`. */
   readonly retryAt?: number | undefined;
   /** Instance name of the last gateway that welcomed the client. */
   readonly gateway?: string | undefined;
@@ -53,7 +54,7 @@ export interface Refetch {
 
 /** An error that the application must fix. The connection continues without the named channels. */
 export interface ClientError {
-  /** An error code of the gateway, or `token`: the application's token function has thrown an error. */
+  /** An error code of the gateway, or `token`: the application's token function has failed or is slow. */
   readonly code: ErrorCode | "token";
   readonly message: string;
   /** The channels that are not subscribed because of this error. */
@@ -108,9 +109,16 @@ export interface Client {
 export interface ConnectOptions {
   /**
    * A JWT, or a function that returns one. The client calls the function before every connection, and before
-   * the token expires. A plain string cannot be renewed: the client ends when it expires.
+   * the token expires, and never while an earlier call is running, for up to 1 min. A plain string cannot be
+   * renewed: the client ends when it expires.
    */
   token?: string | (() => string | Promise<string>);
+  /**
+   * Parses the JSON text of a whole message instead of JSON.parse, for example to keep integers above 2 ** 53
+   * exact. The client uses only the property `data` of the result. If `parse` throws, the error is reported as
+   * an uncaught error, and the message has the data of JSON.parse.
+   */
+  parse?: (text: string) => unknown;
   /**
    * A page that was hidden for this many milliseconds disconnects until it is visible. Default 300_000 (5
    * min); Infinity: never.
@@ -148,7 +156,10 @@ export interface Environment {
   open(url: string): Socket;
   /** Asks a gateway that refused a connection how long to wait; undefined: the client does not ask. */
   fetch:
-    | ((url: string, init: Question) => Promise<{ headers: { get(name: string): string | null } }>)
+    | ((
+        url: string,
+        init: Question,
+      ) => Promise<{ status: number; headers: { get(name: string): string | null } }>)
     | undefined;
   /** Milliseconds of a clock that never goes back. */
   now(): number;

@@ -11,6 +11,9 @@ export const GLOBAL = "global";
 
 // One part of a channel: characters that NATS allows in a subject's token and that JSON does not escape.
 const PART = /^[^\s.*>"\\\p{Cc}\p{Cs}]{1,64}$/u;
+// Two parts or wildcards, after an optional `odin.token.`, or after `odin.` before `global.`.
+const CHANNEL =
+  /^(?:odin\.(?:token\.|(?=global\.)))?((?:\*|[^\s.*>"\\\p{Cc}\p{Cs}]{1,64})\.(?:\*|[^\s.*>"\\\p{Cc}\p{Cs}]{1,64}))$/u;
 
 const isPart = (text: string | undefined): text is string => text !== undefined && PART.test(text);
 
@@ -27,15 +30,7 @@ export const isPattern = (channel: string): boolean => channel.startsWith("*.") 
  * `*.trade`. Returns undefined for any other value.
  */
 export function parseChannel(name: unknown): string | undefined {
-  if (typeof name !== "string" || name.length > 160) return undefined;
-  const parts = name.split(".");
-  if (parts[0] === "odin") {
-    if (parts[1] === "token" && parts.length === 4) parts.splice(0, 2);
-    else if (parts[1] === GLOBAL && parts.length === 3) parts.splice(0, 1);
-  }
-  if (parts.length !== 2) return undefined;
-  if (!parts.every((part) => part === "*" || isPart(part))) return undefined;
-  return parts.join(".");
+  return typeof name === "string" && name.length <= 160 ? CHANNEL.exec(name)?.[1] : undefined;
 }
 
 /** The channel and event of a NATS subject, or undefined for a subject outside of this protocol. */

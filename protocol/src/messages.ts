@@ -43,6 +43,8 @@ export interface Welcome {
   heartbeat_seconds: number;
   /** The client draws its first wait before a reconnect from this window. */
   reconnect: { min_ms: number; max_ms: number };
+  /** Channels and patterns that a connection may have; only when the number is not MAX_CHANNELS. */
+  max_channels?: number;
 }
 export interface SubscriptionAck {
   type: "subscription_ack";

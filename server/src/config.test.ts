@@ -115,6 +115,10 @@ test("all wrong values are reported together, one line for each, with variable a
     LOG_LEVEL: "loud",
     GCP_METRICS: "true",
     POLL_INTERVAL_MS: "1",
+    // Below these values, the client library would be closed or not read.
+    WS_MAX_MESSAGE_BYTES: "4095",
+    WS_INBOUND_RATE: "19",
+    WS_INBOUND_BURST: "9",
   };
   const lines = mistakes({ ...NONE, ...wrong });
   for (const [variable, value] of Object.entries(wrong)) {

@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { CLOSE } from "@odin-ws/protocol";
+import { CLOSE, MAX_CHANNELS } from "@odin-ws/protocol";
 import type { Config } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
@@ -238,6 +238,7 @@ export class Gateway {
       offset: history.head,
       heartbeat_seconds: limits.pingSeconds,
       reconnect: RECONNECT,
+      ...(limits.maxChannels !== MAX_CHANNELS && { max_channels: limits.maxChannels }),
     });
     if (!config.ENABLE_SUBSCRIPTION_FILTERING) {
       connection.subscribe(identity?.channels ?? [ALL_CHANNELS], history.head);

@@ -37,6 +37,7 @@ const isPublicKey = (text: string): boolean => {
     return false;
   }
 };
+const MIN_BURST = 10;
 const percent = (byDefault: number, min = 0) => integer(byDefault, min, 100);
 
 /** One entry for each environment variable. */
@@ -117,13 +118,15 @@ export const SETTINGS = {
   WS_MAX_BROADCAST_RATE: integer(1000, 0).describe(
     "messages a second that are delivered; further ones are dropped, lowest priority first; 0: no limit",
   ),
-  WS_MAX_MESSAGE_BYTES: integer(MAX_INBOUND_BYTES, 128, 1_048_576).describe(
-    "largest message from a client, bytes",
+  WS_MAX_MESSAGE_BYTES: integer(MAX_INBOUND_BYTES, MAX_INBOUND_BYTES, 1_048_576).describe(
+    `largest message from a client, bytes; at least ${MAX_INBOUND_BYTES}, because the client library sends messages of this size`,
   ),
   WS_MAX_CHANNELS: integer(MAX_CHANNELS, 1, 10_000).describe("channels and patterns of one connection"),
-  WS_INBOUND_RATE: integer(INBOUND_RATE, 1, 10_000).describe("messages a second that a client may send"),
-  WS_INBOUND_BURST: integer(INBOUND_BURST, 1, 10_000).describe(
-    "messages that a client may send at once before WS_INBOUND_RATE applies",
+  WS_INBOUND_RATE: integer(INBOUND_RATE, INBOUND_RATE, 10_000).describe(
+    `messages a second that a client may send; at least ${INBOUND_RATE}, because the client library sends up to this many`,
+  ),
+  WS_INBOUND_BURST: integer(INBOUND_BURST, MIN_BURST, 10_000).describe(
+    `messages that a client may send at once before WS_INBOUND_RATE applies; at least ${MIN_BURST}, because the client library does not space its heartbeats`,
   ),
   WS_PING_SECONDS: integer(HEARTBEAT_SECONDS, 1, 3600).describe(
     "time between two pings of the server, seconds; a client that is silent for two pings is closed",

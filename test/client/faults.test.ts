@@ -120,6 +120,40 @@ describe("client and faults", { skip: withoutNats(), concurrency: 4 }, () => {
     assert.equal(witness.refetches[0]?.reason, "history");
   });
 
+  for (const filtering of ["true", "false"]) {
+    test(`a loss is reported before the first message behind it, with ENABLE_SUBSCRIPTION_FILTERING=${filtering}`, async (t) => {
+      const own = await startNats(t);
+      const env = { JS_STREAM_MAX_AGE: "1s", ENABLE_SUBSCRIPTION_FILTERING: filtering };
+      const gateway = await startGateway(t, { nats: own, env });
+      const proxy = await startProxy(t, gateway.wsPort);
+      const witness = startWitness(t, proxy.url);
+      const book = await witness.listen("BEHIND.trade");
+      // Number of messages that the application had at each refetch.
+      const before: number[] = [];
+      witness.client.on("refetch", () => before.push(book.got.length));
+      startFeed(t, own, ["BEHIND.trade"], 3);
+      for (let round = 1; round <= 2; round++) {
+        const count = book.got.length;
+        await eventually("messages", () => book.got.length > count);
+        proxy.refusing = true;
+        proxy.cut();
+        await witness.until("waiting");
+        const had = book.got.length;
+        await pause(2_000);
+        proxy.refusing = false;
+        await witness.until("open", LONG);
+        await eventually("messages after the loss", () => book.got.length > had + 20);
+        assert.deepEqual(before.slice(round - 1), [had], "no message came before the refetch");
+        const offsets = book.got.slice(had).map(({ offset }) => offset);
+        assert.deepEqual(
+          offsets,
+          offsets.map((_, n) => (offsets[0] ?? 0) + n),
+          "the messages behind the loss are complete",
+        );
+      }
+    });
+  }
+
   test("the stream is replaced while connected: one refetch, then the new stream's messages", async (t) => {
     const own = await startNats(t);
     const gateway = await startGateway(t, { nats: own });

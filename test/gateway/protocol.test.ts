@@ -22,6 +22,7 @@ describe("protocol", { skip: withoutNats() }, () => {
     assert.equal(welcome.epoch, stats.epoch);
     assert.equal(welcome.instance, stats.instance);
     assert.equal(welcome.heartbeat_seconds, 25);
+    assert.ok(!("max_channels" in welcome), "only another limit than 256 is announced");
     assert.ok(welcome.reconnect.min_ms >= 0 && welcome.reconnect.max_ms > welcome.reconnect.min_ms);
     assert.notEqual(welcome.connection, witness.welcome.connection);
     assert.equal(welcome.epoch, witness.welcome.epoch);

@@ -76,12 +76,12 @@ export class Feed<State> {
   readonly subscribe = (listener: () => void): (() => void) => {
     // A new entry for each call, because the same function may be subscribed twice.
     const entry = () => listener();
-    this.#listeners.add(entry);
     clearTimeout(this.#lingering);
     if (this.#leave === undefined) {
+      this.#join(); // Throws for an invalid channel. Then this feed must stay unused.
       this.#supply.adopt(this as Feed<unknown>);
-      this.#join();
     }
+    this.#listeners.add(entry);
     return () => {
       if (!this.#listeners.delete(entry) || this.#listeners.size > 0) return;
       this.#lingering = setTimeout(() => this.stop(), LINGER_MS);

@@ -93,11 +93,16 @@ export class Hub implements Supply {
 
   join(channels: readonly string[], listener: Listener): () => void {
     this.retain();
-    const leave = this.#connected().subscribe(channels, listener);
-    return () => {
-      leave();
+    try {
+      const leave = this.#connected().subscribe(channels, listener);
+      return () => {
+        leave();
+        this.release();
+      };
+    } catch (error) {
       this.release();
-    };
+      throw error;
+    }
   }
 
   changed(feed: Feed<unknown>): void {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createElement as h, type ReactNode } from "react";
+import { Component, createElement as h, type ReactNode } from "react";
 import { FakeLine } from "../fake-line.fixture.ts";
 import { Stage } from "./hooks.fixture.ts";
-import { OdinProvider, useChannel } from "./index.ts";
+import { OdinProvider, useChannel, useFeed } from "./index.ts";
 
 function Price(): ReactNode {
   return h("b", null, String(useChannel<number>("A.trade")?.data ?? "none"));
@@ -75,3 +75,35 @@ test("an unmounted provider disconnects within 2 s: 1 s for its channels, 1 s fo
   await stage.wait(1_000);
   assert.equal(line.socket.closed, true);
 });
+
+/** Shows its children, or the message of the error that one of them has thrown. */
+class Boundary extends Component<{ children: ReactNode }, { message?: string }> {
+  override state: { message?: string } = {};
+  static getDerivedStateFromError({ message }: Error): { message: string } {
+    return { message };
+  }
+  override render(): ReactNode {
+    return this.state.message ?? this.props.children;
+  }
+}
+
+const feed = { channels: ["A.trade", "wrong"], initial: "", fold: (state: string) => state };
+for (const [hook, Wrong] of [
+  ["useChannel", (): ReactNode => String(useChannel("not a channel"))],
+  ["useFeed", (): ReactNode => useFeed(feed)],
+] as const) {
+  test(`${hook} with an invalid channel throws, and leaves no connection behind`, async (t) => {
+    t.mock.method(console, "error", () => {}); // React reports the error to the console, too.
+    const stage = new Stage(t);
+    const line = new FakeLine();
+    const options = { environment: line.environment };
+    await stage.show(h(OdinProvider, { url: "ws://a/ws", options }, h(Boundary, null, h(Wrong))));
+    await line.pass(0);
+    assert.match(stage.text, /is not a channel like/);
+    await stage.unmount();
+    await stage.wait(1_000);
+    await stage.wait(1_000);
+    assert.equal(line.left, 0);
+    assert.ok(line.sockets.every(({ closed }) => closed));
+  });
+}
