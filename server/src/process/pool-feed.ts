@@ -45,6 +45,8 @@ export class PoolFeed implements Downstream {
   }
   setClosure(closure: Closure | undefined): void {
     this.#closure = closure;
+    // A worker that accepts clients again must have all events from before.
+    this.#flush();
     for (const member of this.#members.values()) member.send({ type: "closure", closure });
   }
 
