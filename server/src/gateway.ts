@@ -166,7 +166,7 @@ export class Gateway {
    */
   message(message: Message, shed: boolean): void {
     const { history, fanout, metrics, tally } = this.#context;
-    history.append(message, Date.now());
+    history.append(message, performance.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
         for (const subscriber of subscribers) subscriber.shed(message);
@@ -186,7 +186,7 @@ export class Gateway {
 
   /** Adds an older message to the history without delivering it. */
   remember(message: Message): void {
-    this.#context.history.append(message, Date.now());
+    this.#context.history.append(message, performance.now());
   }
 
   /** Passes an offset whose message is not delivered to anyone. */
@@ -281,7 +281,7 @@ export class Gateway {
     if (second === this.#checkedAt) return;
     this.#checkedAt = second;
     const now = Date.now();
-    history.trim(now);
+    history.trim(performance.now());
     const throttled = [0, 0, 0, 0];
     for (const connection of degraded) {
       connection.checkRecovery(now);

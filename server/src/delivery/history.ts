@@ -8,6 +8,7 @@ import { Deque } from "./deque.ts";
 import type { Message } from "./message.ts";
 
 export interface HistoryLimits {
+  /** Time since the message came to this process. */
   maxAgeMs: number;
   maxMessages: number;
   maxBytes: number;
@@ -19,6 +20,11 @@ const MAX_AHEAD = 10_000;
 export class History {
   readonly #limits: HistoryLimits;
   #messages = new Deque<Message>();
+  /**
+   * Times at which the same messages came, on this process's clock. Their own times are of the clock of NATS,
+   * which may differ by more than the history lasts.
+   */
+  #arrivals = new Deque<number>();
   /** The same messages by channel: a resume looks only at messages of its own channels. */
   #byChannel = new Map<string, Deque<Message>>();
   #bytes = 0;
@@ -54,14 +60,17 @@ export class History {
     this.#floor = offset;
     this.#head = offset;
     this.#messages = new Deque();
+    this.#arrivals = new Deque();
     this.#byChannel = new Map();
     this.#bytes = 0;
   }
 
+  /** Adds a message that comes now. `now`: milliseconds of a clock that is never set, the same one in all calls. */
   append(message: Message, now: number): void {
     this.#head = message.offset;
     this.#bytes += message.bytes;
     this.#messages.push(message);
+    this.#arrivals.push(now);
     let channel = this.#byChannel.get(message.channel);
     if (channel === undefined) {
       channel = new Deque();
@@ -87,9 +96,11 @@ export class History {
     for (;;) {
       const oldest = this.#messages.at(0);
       if (oldest === undefined) return;
-      const within = this.length <= maxMessages && this.#bytes <= maxBytes && now - oldest.ts <= maxAgeMs;
+      const age = now - (this.#arrivals.at(0) as number);
+      const within = this.length <= maxMessages && this.#bytes <= maxBytes && age <= maxAgeMs;
       if (within) return;
       this.#messages.shift();
+      this.#arrivals.shift();
       this.#bytes -= oldest.bytes;
       this.#floor = oldest.offset;
       const channel = this.#byChannel.get(oldest.channel);

@@ -32,7 +32,7 @@ export class PoolFeed implements Downstream {
     this.#queue({ type: "begin", epoch, offset });
   }
   message(message: Message, shed: boolean): void {
-    this.#history.append(message, Date.now());
+    this.#history.append(message, performance.now());
     this.#queue({ type: "message", message: message.pack(), shed });
   }
   skip(offset: number): void {
