@@ -66,6 +66,10 @@ export class Gateway {
   readonly #unthrottled: ThrottleSettings;
   readonly #timer: NodeJS.Timeout;
   #checkedAt = 0;
+  /** A loss of which the clients were not notified yet: `count` messages after the offset `since`. */
+  #loss: { since: number; count: number } | undefined;
+  /** Second in which clients were last notified of a loss. */
+  #lossAnnouncedAt = 0;
   #drain: Drain | undefined;
 
   constructor(options: GatewayOptions) {
@@ -153,6 +157,7 @@ export class Gateway {
     const { history } = this.#context;
     const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
+    this.#loss = undefined;
     if (!replaced) return;
     for (const connection of this.#connections) {
       connection.begin();
@@ -194,12 +199,25 @@ export class Gateway {
     this.#context.history.skip(offset);
   }
 
-  /** Messages up to `offset` left the stream before they were read: all clients are notified of the loss. */
+  /**
+   * Messages up to `offset` left the stream before they were read: all clients are notified of the loss, at once
+   * and then at most once a second. A stream that keeps one message of each subject may lose messages all the
+   * time.
+   */
   lose(offset: number): void {
     const { history } = this.#context;
-    const since = history.head;
+    const { since, count } = this.#loss ?? { since: history.head, count: 0 };
+    this.#loss = { since, count: count + offset - history.head };
     history.lose(offset);
-    for (const connection of this.#connections) connection.lost(since, offset - since);
+    if (secondNow() !== this.#lossAnnouncedAt) this.#announceLoss();
+  }
+
+  #announceLoss(): void {
+    if (this.#loss === undefined) return;
+    const { since, count } = this.#loss;
+    this.#loss = undefined;
+    this.#lossAnnouncedAt = secondNow();
+    for (const connection of this.#connections) connection.lost(since, count);
   }
 
   /** Refuses new clients for this reason from now on; undefined: accepts them again. */
@@ -280,6 +298,7 @@ export class Gateway {
     wheel.advance(second);
     if (second === this.#checkedAt) return;
     this.#checkedAt = second;
+    this.#announceLoss();
     const now = Date.now();
     history.trim(performance.now());
     const throttled = [0, 0, 0, 0];

@@ -9,7 +9,12 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ConsumerMessages, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import {
+  type ConsumerMessages,
+  type JetStreamManager,
+  jetstreamManager,
+  type StreamInfo,
+} from "@nats-io/jetstream";
 import { AuthorizationError, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { atMostEvery, type Log } from "../log.ts";
 import { connectToNats, type NatsSettings } from "./nats-connection.ts";
@@ -147,7 +152,7 @@ class StreamReader {
     // that the stream has not gone back since `locate`.
     const consumer = await createConsumer(manager, this.#settings, Math.max(1, cursor.seq));
     const { name, num_pending: pending } = await consumer.info(true);
-    if (pending === 0 && hasHoles(info)) this.#intake.status({ warm: true });
+    if (pending === 0) this.#passHoles(info);
     const messages = await consumer.consume({ max_messages: MAX_PENDING, expires: PULL_EXPIRES_MS });
     this.#restart = (reason) => {
       this.#log.debug({ reason }, "restarting the consumer");
@@ -155,7 +160,7 @@ class StreamReader {
     };
     const checks = setInterval(() => void this.#check(manager), CHECK_MS);
     try {
-      if (!this.#signal.aborted) await this.#deliver(messages, { name, target, holes: hasHoles(info) });
+      if (!this.#signal.aborted) await this.#deliver(messages, name, info);
     } finally {
       clearInterval(checks);
       this.#restart = () => {};
@@ -165,13 +170,10 @@ class StreamReader {
   }
 
   /**
-   * Delivers messages to the intake until the consumer ends. The history is warm at the sequence `target`, or
-   * when nothing is left to read of a stream with holes.
+   * Delivers messages to the intake until the consumer ends. The history is warm at the end of the stream as
+   * `info` names it.
    */
-  async #deliver(
-    messages: ConsumerMessages,
-    { name, target, holes }: { name: string; target: number; holes: boolean },
-  ): Promise<void> {
+  async #deliver(messages: ConsumerMessages, name: string, info: StreamInfo): Promise<void> {
     const intake = this.#intake;
     const cursor = this.#cursor;
     for await (const message of messages) {
@@ -182,7 +184,8 @@ class StreamReader {
       const found = cursor.take(storedOf(message));
       if (found === "other") return; // the next consumer starts where the stream branched off
       if (found === "next") intake.message(rawOf(message));
-      if (cursor.seq >= target || (holes && pending === 0)) intake.status({ warm: true });
+      if (pending === 0) cursor.passHoles(info);
+      if (cursor.seq >= info.state.last_seq) intake.status({ warm: true });
       if (found === "known") continue;
       const ready = intake.ready();
       if (ready === undefined) continue;
@@ -190,6 +193,11 @@ class StreamReader {
       await ready;
       this.#paused = false;
     }
+  }
+
+  #passHoles(info: StreamInfo): void {
+    this.#cursor.passHoles(info);
+    if (this.#cursor.seq >= info.state.last_seq) this.#intake.status({ warm: true });
   }
 
   /** Compares the stream's state with what was read, and restarts the consumer when they do not fit. */
@@ -205,7 +213,7 @@ class StreamReader {
       const problem = this.#cursor.problemWith(info, before);
       if (problem !== undefined) this.#restart(problem);
       else if (!this.#paused && this.#cursor.seq === this.#checkedCursor && before < this.#checkedEnd) {
-        await this.#onStandstill(manager, hasHoles(info));
+        await this.#onStandstill(manager, info);
       }
       this.#checkedCursor = this.#cursor.seq;
       this.#checkedEnd = end;
@@ -219,13 +227,19 @@ class StreamReader {
   }
 
   /** For a second, nothing came although the stream has more. */
-  async #onStandstill(manager: JetStreamManager, holes: boolean): Promise<void> {
+  async #onStandstill(manager: JetStreamManager, info: StreamInfo): Promise<void> {
     const { seq } = this.#cursor;
-    const next = holes ? await firstFrom(manager, this.#settings, seq + 1) : undefined;
-    if (this.#cursor.seq !== seq) return;
+    const end = this.#checkedEnd;
     // The last messages of the stream were removed before they could be read.
-    if (holes && (next === undefined || next.seq > this.#checkedEnd)) this.#cursor.skipTo(this.#checkedEnd);
-    else this.#restart("the consumer delivers nothing");
+    this.#passHoles(info);
+    if (this.#cursor.seq > seq) return;
+    const next = hasHoles(info) ? await firstFrom(manager, this.#settings, seq + 1) : undefined;
+    if (this.#cursor.seq !== seq) return;
+    if (!hasHoles(info) || (next !== undefined && next.seq <= end)) {
+      return this.#restart("the consumer delivers nothing");
+    }
+    this.#cursor.skipTo(end);
+    this.#intake.status({ warm: true });
   }
 
   #onAnswer(): void {

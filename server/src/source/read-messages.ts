@@ -49,6 +49,11 @@ export class ReadMessages {
     return this.#seqOf(found) === seq && this.#times[found % this.#times.length] === storedAt;
   }
 
+  /** Number of messages from this sequence on. */
+  countFrom(seq: number): number {
+    return this.#end - this.#find(seq);
+  }
+
   /** Forgets the messages above this sequence. */
   removeAbove(seq: number): void {
     this.#end = this.#find(seq + 1);

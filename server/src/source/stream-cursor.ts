@@ -93,6 +93,15 @@ export class StreamCursor {
     return "next";
   }
 
+  /**
+   * Passes the end of the stream when its last messages were removed: then this gateway has read as many messages
+   * as the stream holds. `info` must be at least as old as the last message that was read.
+   */
+  passHoles({ state }: StreamInfo): void {
+    const { first_seq: first, last_seq: last, messages } = state;
+    if (this.#seq < last && this.#read.countFrom(first) === messages) this.skipTo(last);
+  }
+
   /** Passes messages that left the stream before they could be read. */
   skipTo(seq: number): void {
     this.#intake.lose(seq);
