@@ -28,7 +28,8 @@ start_nats() {
 nats_config() {
   local size sync=1s
   size="$(df --output=size --block-size=1 "$1" | tail -n 1)"
-  # A server of a cluster writes many messages with one sync; a single server needs three syncs for each message.
+  # A server of a cluster writes many messages with one sync; a single server needs three syncs for each
+  # message.
   [ -z "$(attribute nats-peers "")" ] || sync=always
   cat <<CONF
 server_name: "$(attribute nats-name "$ROLE")"
@@ -42,9 +43,9 @@ CONF
   nats_cluster
 }
 
-# Users. Gateways read the stream, create it when it is missing, and write its epoch into its metadata. Publishers
-# write to the stream. Gateways may not publish messages, publishers may not read them, and neither may delete
-# the stream. The capacity test has its own network and uses no passwords.
+# Users. Gateways read the stream, create it when it is missing, and write its epoch into its metadata.
+# Publishers write to the stream. Gateways may not publish messages, publishers may not read them, and neither
+# may delete the stream. The capacity test has its own network and uses no passwords.
 nats_users() {
   local gateway publisher
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0

@@ -101,7 +101,7 @@ export const DISKS = "/mnt/disks/data|/mnt/stateful_partition";
 
 /**
  * Reasons for which a gateway refuses a connection, by who must act:
- * - `ours`: the gateway is full or overloaded, cannot check tokens, or does not know the stream; the operators
+ * - `ours`: the gateway is full or overloaded, cannot check tokens or does not know the stream; the operators
  *   must act
  * - `planned`: the gateway is being replaced; nobody must act, because the client connects to another gateway
  * - `client`: the client sent something wrong, or opened too many connections

@@ -200,9 +200,9 @@ export class Gateway {
   }
 
   /**
-   * Messages up to `offset` left the stream before they were read: all clients are notified of the loss, at once
-   * and then at most once a second. A stream that keeps one message of each subject may lose messages all the
-   * time.
+   * Messages up to `offset` left the stream before they were read: all clients are notified of the loss, at
+   * once and then at most once a second. A stream that keeps one message of each subject may lose messages
+   * all the time.
    */
   lose(offset: number): void {
     const { history } = this.#context;

@@ -111,7 +111,8 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
     const second = await startGateway(t, { nats });
     const epochs = await Promise.all([gateway.stats(), second.stats()]);
     assert.equal(epochs[0]?.epoch, epochs[1]?.epoch);
-    // After a restart of the server the messages at the cursors may be replaced: that is no stream that went back.
+    // After a restart of the server the messages at the cursors may be replaced: that is no stream that went
+    // back.
     await nats.kill();
     await nats.start();
     const live = await nats.publish("odin.token.ONE0.trade", {});

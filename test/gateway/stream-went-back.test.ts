@@ -1,4 +1,7 @@
-/** The stream went back: nats-server lost messages that it had acknowledged, and gives their sequences away again. */
+/**
+ * The stream went back: nats-server lost messages that it had acknowledged, and gives their sequences away
+ * again.
+ */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -17,7 +20,10 @@ let n = 0;
 const bodies = (count: number) => Array.from({ length: count }, () => ({ n: n++ }));
 const numbersOf = (client: TestClient) => client.envelopes.map(({ data }) => (data as { n: number }).n);
 
-/** Publishes `kept` messages, copies the store, publishes `lost` messages and waits until the clients have all. */
+/**
+ * Publishes `kept` messages, copies the store, publishes `lost` messages and waits until the clients have
+ * all.
+ */
 async function publishKeptAndLost(
   nats: Nats,
   clients: TestClient[],
@@ -35,7 +41,10 @@ async function publishKeptAndLost(
   await Promise.all(clients.map((client) => client.receive(kept + lost)));
 }
 
-/** Ends the server as `kill -9` does, starts it with the copied store, and at once publishes more than was lost. */
+/**
+ * Ends the server as `kill -9` does, starts it with the copied store, and at once publishes more than was
+ * lost.
+ */
 async function restartOlder(nats: Nats, more: number): Promise<{ last: number; numbers: number[] }> {
   await nats.kill();
   await nats.goBack();

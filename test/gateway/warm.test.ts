@@ -27,7 +27,9 @@ function assertRefused(refused: Refused): void {
   assert.ok(Number(headers["retry-after"]) >= 1, "a Retry-After");
 }
 
-/** Connects without a pause until the gateway accepts. Every refusal must be the one of a gateway that reads. */
+/**
+ * Connects without a pause until the gateway accepts. Every refusal must be the one of a gateway that reads.
+ */
 async function connectAsSoonAsPossible(t: Owner, gateway: Gateway): Promise<TestClient> {
   return eventually(
     "a connection",
@@ -80,7 +82,7 @@ describe("a gateway that does not know the stream yet", { skip: withoutNats() },
         });
         return true;
       });
-      // Whoever cannot see the answer to an upgrade asks with a plain request.
+      // A client that cannot see the answer to an upgrade sends a plain request.
       const { status, headers } = await get(gateway.url.replace("ws:", "http:"));
       assert.deepEqual([status, headers["retry-after"]], [426, "2"]);
       await nats.start();

@@ -119,7 +119,10 @@ export class Nats {
     );
   }
 
-  /** Replaces the store by the copy, as if the server had lost everything that it stored since; only while it is down. */
+  /**
+   * Replaces the store by the copy, as if the server had lost everything that it stored since; only while it
+   * is down.
+   */
   async goBack(): Promise<void> {
     await this.wipe();
     await rename(this.#olderStore, this.#store);

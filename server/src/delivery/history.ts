@@ -65,7 +65,10 @@ export class History {
     this.#bytes = 0;
   }
 
-  /** Adds a message that comes now. `now`: milliseconds of a clock that is never set, the same one in all calls. */
+  /**
+   * Adds a message that comes now. `now`: milliseconds of a clock that is never set, the same one in all
+   * calls.
+   */
   append(message: Message, now: number): void {
     this.#head = message.offset;
     this.#bytes += message.bytes;

@@ -88,7 +88,8 @@ export class Hub implements Intake {
       pauseThreshold: config.WS_CPU_PAUSE_THRESHOLD,
       memoryLimit: config.WS_MEMORY_LIMIT,
     });
-    // A client that connected earlier would learn no epoch, and would get older messages as if they were live.
+    // A client that connected earlier would learn no epoch, and would get older messages as if they were
+    // live.
     admission.setClosure("history", true);
     downstream.setClosure("history");
     const { WS_MAX_BROADCAST_RATE: broadcast, WS_MAX_NATS_RATE: read } = config;

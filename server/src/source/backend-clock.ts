@@ -45,7 +45,10 @@ export class BackendClock {
     this.#observedAt = this.#clocks.steady();
   }
 
-  /** Returns the backend's time now, milliseconds since 1970. Without `Date`, or within 2 s, this machine's time. */
+  /**
+   * Returns the backend's time now, milliseconds since 1970. Without `Date`, or within 2 s, this machine's
+   * time.
+   */
   now(): number {
     const { wall, steady } = this.#clocks;
     if (this.#date === undefined) return wall();
@@ -58,7 +61,8 @@ export class BackendClock {
     const { wall, steady } = this.#clocks;
     const byDate = this.#date === undefined ? 0 : this.#date + SECOND_MS + steady() - this.#observedAt;
     const now = wall();
-    // Within the tolerance, this machine's clock is the more exact one. A `Date` that is behind may be a proxy's.
+    // Within the tolerance, this machine's clock is the more exact one. A `Date` that is behind may be a
+    // proxy's.
     const decides = this.#setBack ? Math.abs(byDate - now) > TOLERANCE_MS : byDate - now > TOLERANCE_MS;
     return decides ? Math.round(byDate) : now;
   }

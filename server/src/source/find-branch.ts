@@ -2,7 +2,7 @@
 
 import type { ReadMessages, StoredMessage } from "./read-messages.ts";
 
-/** The stream's message at this sequence, or the first one behind it; undefined when there is none. */
+/** The stream's message at this sequence, or the first one behind it; undefined at the stream's end. */
 export type FirstFrom = (seq: number) => Promise<StoredMessage | undefined>;
 
 /** Stands for the last common message where the stream has no message that was read. */
@@ -39,8 +39,8 @@ export async function findBranch(question: BranchQuestion): Promise<StoredMessag
   let common: StoredMessage | undefined;
   let low = Math.max(first, read.firstSeq);
   let high = cursor;
-  // Nearly always the message at the cursor is the one that was read. Otherwise a binary search finds the last
-  // sequence from which the stream continues with a message that was read.
+  // Nearly always the message at the cursor is the one that was read. Otherwise a binary search finds the
+  // last sequence from which the stream continues with a message that was read.
   for (let probe = high; low <= high; probe = Math.floor((low + high) / 2)) {
     const found = await inRange(probe);
     if (found !== undefined && read.has(found)) {

@@ -148,8 +148,8 @@ class StreamReader {
     void this.#epochWriter.write(manager, info, cursor.epoch);
     const target = info.state.last_seq;
     this.#intake.status({ warm: cursor.seq >= target, lag: Math.max(0, target - cursor.seq) });
-    // The consumer starts with the last message that was read. Only when that message comes again is it certain
-    // that the stream has not gone back since `locate`.
+    // The consumer starts with the last message that was read. Only when that message comes again is it
+    // certain that the stream has not gone back since `locate`.
     const consumer = await createConsumer(manager, this.#settings, Math.max(1, cursor.seq));
     const { name, num_pending: pending } = await consumer.info(true);
     if (pending === 0) this.#passHoles(info);

@@ -7,8 +7,8 @@
  * time at which the event appears in answers: an event that appears later with an earlier time is missed.
  * Offsets count from 1 and each start has a new epoch, so a client can resume only on the same gateway.
  *
- * Times of events are of the backend's clock, which the header `Date` of its answers shows. It may differ from
- * this machine's clock, and both may be set while the gateway runs.
+ * Times of events are of the backend's clock, which the header `Date` of its answers shows. It may differ
+ * from this machine's clock, and both may be set while the gateway runs.
  */
 
 import { randomUUID } from "node:crypto";

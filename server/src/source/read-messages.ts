@@ -5,13 +5,15 @@ export interface StoredMessage {
   /** Sequence in the stream, 1 or more. */
   seq: number;
   /**
-   * Time at which NATS stored the message, nanoseconds since 1970. A number is exact to 256 ns only, but equal
-   * times give equal numbers.
+   * Time at which NATS stored the message, nanoseconds since 1970. A number is exact to 256 ns only, but
+   * equal times give equal numbers.
    */
   storedAt: number;
 }
 
-/** Messages that are remembered: two minutes of 1,000 messages a second. NATS may lose this much by default. */
+/**
+ * Messages that are remembered: two minutes of 1,000 messages a second. NATS may lose this many by default.
+ */
 const CAPACITY = 131_072;
 
 /**
@@ -21,8 +23,12 @@ const CAPACITY = 131_072;
 export class ReadMessages {
   readonly #seqs: Float64Array;
   readonly #times: Float64Array;
-  /** Number of messages that were added and not removed; the index of a message is its number modulo the capacity. */
+  /**
+   * Messages are numbered as they are added. A message is at the index: its number modulo the capacity. This
+   * is the number of the next message.
+   */
   #end = 0;
+  /** Number of the oldest message that is remembered. */
   #start = 0;
 
   constructor(capacity: number = CAPACITY) {

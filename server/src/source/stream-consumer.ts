@@ -36,8 +36,8 @@ export function createConsumer(
 }
 
 /**
- * Returns the stream's message at this sequence or the first one behind it; undefined when there is none. Uses a
- * consumer, because a gateway may not be permitted to get a message directly.
+ * Returns the stream's message at this sequence or the first one behind it; undefined when the stream ends
+ * before. Uses a consumer, because a gateway may not be permitted to get a message directly.
  */
 export async function firstFrom(
   manager: JetStreamManager,

@@ -1,4 +1,7 @@
-/** Where a gateway is in the stream: the epoch, the last message that was read, and what follows from a change of the stream. */
+/**
+ * The place of a gateway in the stream: the epoch and the last message that was read. Decides what a change
+ * of the stream means for this place.
+ */
 
 import type { StreamInfo } from "@nats-io/jetstream";
 import type { Log } from "../log.ts";
@@ -34,7 +37,9 @@ export class StreamCursor {
     return this.#seq;
   }
 
-  /** Returns why the stream no longer fits the cursor, so that `locate` must be called; otherwise undefined. */
+  /**
+   * Returns why the stream no longer fits the cursor, so that `locate` must be called; otherwise undefined.
+   */
   problemWith({ created, state, config }: StreamInfo, seq: number): string | undefined {
     if (created !== this.#created) return "the stream was replaced by another one";
     if (state.last_seq < seq) return "the sequences of the stream went back";
@@ -44,8 +49,8 @@ export class StreamCursor {
   }
 
   /**
-   * Sets the cursor for the next consumer: unchanged, at the beginning of a stream that was not read before, or
-   * behind the last common message of a stream that went back.
+   * Sets the cursor for the next consumer: unchanged, at the beginning of a stream that was not read before,
+   * or behind the last common message of a stream that went back.
    */
   async locate(info: StreamInfo, firstFrom: FirstFrom): Promise<void> {
     const { created, state } = info;
@@ -80,8 +85,8 @@ export class StreamCursor {
   }
 
   /**
-   * Takes a message of the consumer. Returns `next` when the message must be delivered, `known` when it was read
-   * before, and `other` when another message was read under this sequence.
+   * Takes a message of the consumer. Returns `next` when the message must be delivered, `known` when it was
+   * read before, and `other` when another message was read under this sequence.
    */
   take(message: StoredMessage): "next" | "known" | "other" {
     const { seq } = message;
@@ -94,8 +99,8 @@ export class StreamCursor {
   }
 
   /**
-   * Passes the end of the stream when its last messages were removed: then this gateway has read as many messages
-   * as the stream holds. `info` must be at least as old as the last message that was read.
+   * Passes the end of the stream when its last messages were removed: then this gateway has read as many
+   * messages as the stream holds. `info` must be at least as old as the last message that was read.
    */
   passHoles({ state }: StreamInfo): void {
     const { first_seq: first, last_seq: last, messages } = state;

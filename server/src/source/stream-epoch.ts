@@ -1,11 +1,11 @@
 /**
- * The epoch of a stream: all gateways that read the same messages under the same sequences have the same epoch,
- * without asking each other.
+ * The epoch of a stream: all gateways that read the same messages under the same sequences have the same
+ * epoch, without asking each other.
  *
  * The first epoch follows from the stream's name and creation time. When the stream went back (a server lost
- * messages that it had acknowledged and gave their sequences away again), the next epoch follows from the epoch
- * before and from the last message that both have. It is written into the stream's metadata, for gateways that
- * start later.
+ * messages that it had acknowledged and gave their sequences away again), the next epoch follows from the
+ * epoch before and from the last message that both have. It is written into the stream's metadata, for
+ * gateways that start later.
  */
 
 import { createHash } from "node:crypto";
