@@ -17,6 +17,7 @@ import { TimerWheel } from "./connection/timer-wheel.ts";
 import { Fanout } from "./delivery/fanout.ts";
 import { History } from "./delivery/history.ts";
 import type { Message } from "./delivery/message.ts";
+import type { StreamEnd } from "./delivery/stream-end.ts";
 import { Tally } from "./delivery/tally.ts";
 import type { Applicant, Closure } from "./entrance/admission.ts";
 import type { Identity, Verifier } from "./entrance/auth.ts";
@@ -30,6 +31,7 @@ export interface GatewayOptions {
   /** Name of this VM, sent in `welcome`. */
   instance: string;
   seats: Seats;
+  streamEnd: StreamEnd | undefined;
   verify: Verifier | undefined;
   metrics: Metrics;
   log: Log;
@@ -73,7 +75,7 @@ export class Gateway {
   #drain: Drain | undefined;
 
   constructor(options: GatewayOptions) {
-    const { config, metrics, log, verify } = options;
+    const { config, metrics, log, verify, streamEnd } = options;
     this.#options = options;
     const throttle: ThrottleSettings = {
       policy: config.WS_THROTTLE_POLICY,
@@ -110,6 +112,7 @@ export class Gateway {
       tally: new Tally(metrics),
       log,
       verify,
+      streamEnd,
       degraded: new Set<Degraded>(),
     };
     this.#entrance = new Entrance({

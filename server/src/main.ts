@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import { readNoArguments } from "./arguments.ts";
 import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
+import type { StreamEnd } from "./delivery/stream-end.ts";
 import { createVerifier } from "./entrance/auth.ts";
 import { servePage } from "./entrance/demo-page.ts";
 import type { Seats } from "./entrance/entrance.ts";
@@ -43,6 +44,8 @@ async function main(given: Config): Promise<void> {
     new Gateway({ config, instance, seats, verify, metrics, log, maxSockets: clientSockets, page });
   surviveShortages(log);
   await startThreads();
+  const createGateway = (seats: Seats, streamEnd: StreamEnd | undefined) =>
+    new Gateway({ config, instance, seats, streamEnd, verify, metrics, log, page });
   if (cluster.isWorker) return runWorker({ registry, createGateway });
 
   for (const warning of warnings) log.warn(warning);

@@ -160,6 +160,47 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     }
   });
 
+  for (const workers of ["1", "2"]) {
+    test(`no gateway is left that noticed: a client from before gets all new messages, with ${workers} processes`, async (t) => {
+      const { nats, gateways, clients } = await setUp(t, 1);
+      const [client] = clients as [TestClient];
+      await publishKeptAndLost(nats, clients, 50, 20);
+      const { epoch, offset } = client.position;
+      const last = client.envelopes.at(-1);
+      await gateways[0]?.stop("SIGKILL");
+      await restartOlder(nats, 0);
+      const fresh = await startGateway(t, { nats, env: { WS_WORKER_POOL_SIZE: workers } });
+      const ahead = await connect(t, fresh);
+      assert.equal(ahead.welcome.epoch, epoch, "nobody has noticed that the stream went back");
+      const answers = await Promise.all([
+        ahead.subscribe([CHANNEL], { epoch, offset }),
+        ahead.ask({ type: "heartbeat" }, "heartbeat_ack"),
+      ]);
+      assert.equal(answers[0].recovered, false, "the client is ahead of the stream");
+      const data = bodies(30);
+      await nats.publishAll(SUBJECT, data);
+      await ahead.receive(30);
+      assert.deepEqual(
+        numbersOf(ahead),
+        data.map((one) => one.n),
+      );
+      // The stream has grown past the client. Only the time of the client's last message shows the difference.
+      const other = await connect(t, fresh);
+      const since = { epoch, offset, ts: last?.ts };
+      assert.equal(
+        (await other.ask({ type: "subscribe", channels: [CHANNEL], since }, "subscription_ack")).recovered,
+        false,
+      );
+      const same = await connect(t, fresh);
+      const { ts } = ahead.envelopes.find((one) => one.offset === offset) ?? {};
+      const ack = await same.ask(
+        { type: "subscribe", channels: [CHANNEL], since: { epoch, offset, ts } },
+        "subscription_ack",
+      );
+      assert.deepEqual([ack.recovered, ack.replayed], [true, 10]);
+    });
+  }
+
   test("a gateway that had not read what was lost takes the epoch of the others", async (t) => {
     const { nats, gateways, clients } = await setUp(t, 1);
     const behind = await startGateway(t, { nats, env: { WS_MAX_NATS_RATE: "20" } });

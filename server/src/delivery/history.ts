@@ -3,7 +3,7 @@
  * here.
  */
 
-import { isPattern, type Position } from "@odin-ws/protocol";
+import { isPattern, type Since } from "@odin-ws/protocol";
 import { Deque } from "./deque.ts";
 import type { Message } from "./message.ts";
 
@@ -116,8 +116,10 @@ export class History {
    * Returns the messages that the channels and patterns carried after a position, in order; undefined when
    * the history is not complete from there: the epoch is another one, or the offset has left the history.
    */
-  since({ epoch, offset }: Position, channels: readonly string[]): Message[] | undefined {
+  since(since: Since, channels: readonly string[]): Message[] | undefined {
+    const { epoch, offset } = since;
     if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return undefined;
+    if (this.#contradicts(since)) return undefined;
     const wanted = new Set(channels);
     const found = channels.some(isPattern)
       ? after(this.#messages, offset).filter(
@@ -130,14 +132,28 @@ export class History {
     return found.sort((a, b) => a.offset - b.offset);
   }
 
+  /** True when another message is at this offset than the one that the client received. */
+  #contradicts({ offset, ts }: Since): boolean {
+    if (ts === undefined) return false;
+    const first = this.#messages.at(indexAfter(this.#messages, offset - 1));
+    return first?.offset === offset && first.ts !== ts;
+  }
+
   /** Returns all messages, oldest first. */
   all(): Message[] {
     return after(this.#messages, -1);
   }
 }
 
-/** Returns the messages above an offset, found by binary search. */
+/** Returns the messages above an offset. */
 function after(messages: Deque<Message>, offset: number): Message[] {
+  const found: Message[] = [];
+  for (let i = indexAfter(messages, offset); i < messages.length; i++) found.push(messages.at(i) as Message);
+  return found;
+}
+
+/** Returns the index of the first message above an offset, found by binary search. */
+function indexAfter(messages: Deque<Message>, offset: number): number {
   let low = 0;
   let high = messages.length;
   while (low < high) {
@@ -145,7 +161,5 @@ function after(messages: Deque<Message>, offset: number): Message[] {
     if ((messages.at(middle) as Message).offset > offset) high = middle;
     else low = middle + 1;
   }
-  const found: Message[] = [];
-  for (let i = low; i < messages.length; i++) found.push(messages.at(i) as Message);
-  return found;
+  return low;
 }

@@ -45,7 +45,12 @@ const LOG_INTERVAL_MS = 10_000;
 
 /** Returns a source that reads the stream of these settings. */
 export function jetstreamSource(settings: JetStreamSettings, log: Log): Source {
-  return (intake, signal) => new StreamReader(settings, log, intake, signal).run();
+  let reader: StreamReader | undefined;
+  const run: Source = (intake, signal) => {
+    reader = new StreamReader(settings, log, intake, signal);
+    return reader.run();
+  };
+  return Object.assign(run, { end: async () => reader?.end() });
 }
 
 class StreamReader {
@@ -57,6 +62,7 @@ class StreamReader {
   readonly #logError: () => void;
   readonly #cursor: StreamCursor;
   readonly #epochWriter: EpochWriter;
+  #manager: JetStreamManager | undefined;
   #lastError: unknown;
   /** Cursor at the last check. */
   #checkedCursor = -1;
@@ -138,8 +144,19 @@ class StreamReader {
     }
   }
 
+  /** Resolves with the sequence of the stream's last message; undefined when the stream cannot be asked. */
+  async end(): Promise<number | undefined> {
+    try {
+      const info = await this.#manager?.streams.info(this.#settings.JS_STREAM_NAME);
+      return info?.created === this.#cursor.created ? info.state.last_seq : undefined;
+    } catch {
+      return undefined; // the next check reports the reason
+    }
+  }
+
   /** Reads with one consumer until it ends. */
   async #read(manager: JetStreamManager): Promise<void> {
+    this.#manager = manager;
     const cursor = this.#cursor;
     const info = await this.#setup.find(manager, cursor.created);
     if (info === undefined) return this.#sleep(RETRY_MS);
