@@ -40,12 +40,20 @@ async function main(given: Config): Promise<void> {
   const instance = hostname();
   const verify = createVerifier(config);
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
-  const createGateway = (seats: Seats) =>
-    new Gateway({ config, instance, seats, verify, metrics, log, maxSockets: clientSockets, page });
+  const createGateway = (seats: Seats, streamEnd: StreamEnd | undefined) =>
+    new Gateway({
+      config,
+      instance,
+      seats,
+      streamEnd,
+      verify,
+      metrics,
+      log,
+      maxSockets: clientSockets,
+      page,
+    });
   surviveShortages(log);
   await startThreads();
-  const createGateway = (seats: Seats, streamEnd: StreamEnd | undefined) =>
-    new Gateway({ config, instance, seats, streamEnd, verify, metrics, log, page });
   if (cluster.isWorker) return runWorker({ registry, createGateway });
 
   for (const warning of warnings) log.warn(warning);

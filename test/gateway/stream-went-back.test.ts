@@ -184,7 +184,8 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
         numbersOf(ahead),
         data.map((one) => one.n),
       );
-      // The stream has grown past the client. Only the time of the client's last message shows the difference.
+      // The stream has grown past the client. Only the time of the client's last message shows the
+      // difference.
       const other = await connect(t, fresh);
       const since = { epoch, offset, ts: last?.ts };
       assert.equal(

@@ -106,8 +106,8 @@ export class Commands implements SocketHandler {
   }
 
   /**
-   * A client that is ahead of this gateway comes from a gateway that reads faster, or the stream went back. The
-   * end of the stream decides. Later requests wait, so that answers keep their order.
+   * A client that is ahead of this gateway comes from a gateway that reads faster, or the stream went back.
+   * The end of the stream decides. Later requests wait, so that answers keep their order.
    */
   #subscribeWithEnd(message: Subscribe): void {
     const { streamEnd } = this.#context;

@@ -40,10 +40,9 @@ export interface PrimaryOptions {
   metrics: Metrics;
   log: Log;
   /** Creates the gateway that serves clients in this process, when there are no worker processes. */
-  createGateway: (seats: Seats) => Gateway;
+  createGateway: (seats: Seats, streamEnd: StreamEnd | undefined) => Gateway;
   /** Largest number of sockets at the operations port. */
   opsSockets: number;
-  createGateway: (seats: Seats, streamEnd: StreamEnd | undefined) => Gateway;
 }
 
 /** Runs until a signal; resolves when everything has ended. */

@@ -1,8 +1,8 @@
 /** Lets many callers share the answers of an expensive question. */
 
 /**
- * Returns a function that asks at most one question at a time. Each caller gets the answer to a question that was
- * asked after the call.
+ * Returns a function that asks at most one question at a time. Each caller gets the answer to a question that
+ * was asked after the call.
  */
 export function shareNext<T>(ask: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
