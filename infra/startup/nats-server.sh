@@ -26,23 +26,26 @@ start_nats() {
 
 # nats_config STORE: prints the server's configuration. STORE is the data folder.
 nats_config() {
-  local size
+  local size sync=1s
   size="$(df --output=size --block-size=1 "$1" | tail -n 1)"
+  # A server of a cluster writes many messages with one sync; a single server needs three syncs for each
+  # message.
+  [ -z "$(attribute nats-peers "")" ] || sync=always
   cat <<CONF
 server_name: "$(attribute nats-name "$ROLE")"
 port: 4222
 http_port: 8222
 max_payload: 1MB
-jetstream { store_dir: "$1", max_memory_store: 32MB, max_file_store: $((size * 8 / 10)) }
+jetstream { store_dir: "$1", max_memory_store: 32MB, max_file_store: $((size * 8 / 10)), sync_interval: $sync }
 CONF
   nats_users
   nats_tls ""
   nats_cluster
 }
 
-# Users. Gateways read the stream and create it when it is missing. Publishers write to the stream. Gateways
-# may not publish messages, publishers may not read them, and neither may delete the stream. The capacity test
-# has its own network and uses no passwords.
+# Users. Gateways read the stream, create it when it is missing, and write its epoch into its metadata.
+# Publishers write to the stream. Gateways may not publish messages, publishers may not read them, and neither
+# may delete the stream. The capacity test has its own network and uses no passwords.
 nats_users() {
   local gateway publisher
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
@@ -52,7 +55,10 @@ nats_users() {
 authorization {
   users: [
     { user: gateway, password: "$gateway", permissions: {
-      publish: ["\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*", "\$JS.API.CONSUMER.>", "\$JS.ACK.>"]
+      publish: [
+        "\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*", "\$JS.API.STREAM.UPDATE.*"
+        "\$JS.API.CONSUMER.>", "\$JS.ACK.>"
+      ]
       subscribe: ["_INBOX.>"]
     } }
     { user: publisher, password: "$publisher", permissions: {

@@ -101,12 +101,13 @@ export const DISKS = "/mnt/disks/data|/mnt/stateful_partition";
 
 /**
  * Reasons for which a gateway refuses a connection, by who must act:
- * - `ours`: the gateway is full or overloaded, or cannot check tokens; the operators must act
+ * - `ours`: the gateway is full or overloaded, cannot check tokens or does not know the stream; the operators
+ *   must act
  * - `planned`: the gateway is being replaced; nobody must act, because the client connects to another gateway
  * - `client`: the client sent something wrong, or opened too many connections
  */
 export const REFUSALS = {
-  ours: ["connections", "cpu", "memory", "keys", "sockets"],
+  ours: ["connections", "cpu", "memory", "keys", "sockets", "history"],
   planned: ["draining"],
   client: ["path", "handshake", "origin", "token", "per_ip", "per_user"],
 } as const;

@@ -9,11 +9,20 @@ export interface Position {
   offset: number;
 }
 
+/** A position from which a client resumes. */
+export interface Since extends Position {
+  /**
+   * `ts` of the envelope that the client received at this offset, when it received one. Shows that the stream
+   * went back: then another message is at this offset.
+   */
+  ts?: number;
+}
+
 export interface Subscribe {
   type: "subscribe";
   /** Channels and patterns, in short form, without duplicates. */
   channels: string[];
-  since?: Position;
+  since?: Since;
 }
 export interface Unsubscribe {
   type: "unsubscribe";
@@ -162,8 +171,8 @@ function parseChannels(value: unknown): string[] | ErrorMessage {
   return [...channels];
 }
 
-function parseSince(value: unknown): Position | ErrorMessage {
-  const since = value as Partial<Position> | null;
+function parseSince(value: unknown): Since | ErrorMessage {
+  const since = value as Partial<Since> | null;
   if (
     typeof since !== "object" ||
     since === null ||
@@ -175,7 +184,8 @@ function parseSince(value: unknown): Position | ErrorMessage {
       `"since" must be {"epoch": text, "offset": number}, not ${quote(value)}`,
     );
   }
-  return { epoch: since.epoch, offset: since.offset };
+  const { epoch, offset, ts } = since;
+  return { epoch, offset, ...(isCount(ts) && { ts }) };
 }
 
 const isError = (value: object): value is ErrorMessage => "type" in value && value.type === "error";

@@ -17,6 +17,7 @@ import { TimerWheel } from "./connection/timer-wheel.ts";
 import { Fanout } from "./delivery/fanout.ts";
 import { History } from "./delivery/history.ts";
 import type { Message } from "./delivery/message.ts";
+import type { StreamEnd } from "./delivery/stream-end.ts";
 import { Tally } from "./delivery/tally.ts";
 import type { Applicant, Closure } from "./entrance/admission.ts";
 import type { Identity, Verifier } from "./entrance/auth.ts";
@@ -30,6 +31,7 @@ export interface GatewayOptions {
   /** Name of this VM, sent in `welcome`. */
   instance: string;
   seats: Seats;
+  streamEnd: StreamEnd | undefined;
   verify: Verifier | undefined;
   metrics: Metrics;
   log: Log;
@@ -66,10 +68,14 @@ export class Gateway {
   readonly #unthrottled: ThrottleSettings;
   readonly #timer: NodeJS.Timeout;
   #checkedAt = 0;
+  /** A loss of which the clients were not notified yet: `count` messages after the offset `since`. */
+  #loss: { since: number; count: number } | undefined;
+  /** Second in which clients were last notified of a loss. */
+  #lossAnnouncedAt = 0;
   #drain: Drain | undefined;
 
   constructor(options: GatewayOptions) {
-    const { config, metrics, log, verify } = options;
+    const { config, metrics, log, verify, streamEnd } = options;
     this.#options = options;
     const throttle: ThrottleSettings = {
       policy: config.WS_THROTTLE_POLICY,
@@ -106,6 +112,7 @@ export class Gateway {
       tally: new Tally(metrics),
       log,
       verify,
+      streamEnd,
       degraded: new Set<Degraded>(),
     };
     this.#entrance = new Entrance({
@@ -153,6 +160,7 @@ export class Gateway {
     const { history } = this.#context;
     const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
+    this.#loss = undefined;
     if (!replaced) return;
     for (const connection of this.#connections) {
       connection.begin();
@@ -166,7 +174,7 @@ export class Gateway {
    */
   message(message: Message, shed: boolean): void {
     const { history, fanout, metrics, tally } = this.#context;
-    history.append(message, Date.now());
+    history.append(message, performance.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
         for (const subscriber of subscribers) subscriber.shed(message);
@@ -186,7 +194,7 @@ export class Gateway {
 
   /** Adds an older message to the history without delivering it. */
   remember(message: Message): void {
-    this.#context.history.append(message, Date.now());
+    this.#context.history.append(message, performance.now());
   }
 
   /** Passes an offset whose message is not delivered to anyone. */
@@ -194,12 +202,25 @@ export class Gateway {
     this.#context.history.skip(offset);
   }
 
-  /** Messages up to `offset` left the stream before they were read: all clients are notified of the loss. */
+  /**
+   * Messages up to `offset` left the stream before they were read: all clients are notified of the loss, at
+   * once and then at most once a second. A stream that keeps one message of each subject may lose messages
+   * all the time.
+   */
   lose(offset: number): void {
     const { history } = this.#context;
-    const since = history.head;
+    const { since, count } = this.#loss ?? { since: history.head, count: 0 };
+    this.#loss = { since, count: count + offset - history.head };
     history.lose(offset);
-    for (const connection of this.#connections) connection.lost(since, offset - since);
+    if (secondNow() !== this.#lossAnnouncedAt) this.#announceLoss();
+  }
+
+  #announceLoss(): void {
+    if (this.#loss === undefined) return;
+    const { since, count } = this.#loss;
+    this.#loss = undefined;
+    this.#lossAnnouncedAt = secondNow();
+    for (const connection of this.#connections) connection.lost(since, count);
   }
 
   /** Refuses new clients for this reason from now on; undefined: accepts them again. */
@@ -281,8 +302,9 @@ export class Gateway {
     wheel.advance(second);
     if (second === this.#checkedAt) return;
     this.#checkedAt = second;
+    this.#announceLoss();
     const now = Date.now();
-    history.trim(now);
+    history.trim(performance.now());
     const throttled = [0, 0, 0, 0];
     for (const connection of degraded) {
       connection.checkRecovery(now);

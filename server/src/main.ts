@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { Registry } from "prom-client";
 import { readNoArguments } from "./arguments.ts";
 import { type Config, ConfigError, readConfig, unknownSettings } from "./config.ts";
+import type { StreamEnd } from "./delivery/stream-end.ts";
 import { createVerifier } from "./entrance/auth.ts";
 import { servePage } from "./entrance/demo-page.ts";
 import type { Seats } from "./entrance/entrance.ts";
@@ -39,8 +40,18 @@ async function main(given: Config): Promise<void> {
   const instance = hostname();
   const verify = createVerifier(config);
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
-  const createGateway = (seats: Seats) =>
-    new Gateway({ config, instance, seats, verify, metrics, log, maxSockets: clientSockets, page });
+  const createGateway = (seats: Seats, streamEnd: StreamEnd | undefined) =>
+    new Gateway({
+      config,
+      instance,
+      seats,
+      streamEnd,
+      verify,
+      metrics,
+      log,
+      maxSockets: clientSockets,
+      page,
+    });
   surviveShortages(log);
   await startThreads();
   if (cluster.isWorker) return runWorker({ registry, createGateway });

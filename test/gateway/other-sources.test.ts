@@ -150,6 +150,23 @@ describe("other sources", { concurrency: true }, () => {
     assert.equal(client.envelopes.length, count);
   });
 
+  test("poll is healthy again after answers that were too large, and delivers", async (t) => {
+    const { backend, url } = await serve(t);
+    const gateway = await startGateway(t, poll(url));
+    const { epoch } = await gateway.stats();
+    const large = `[${" ".repeat(17 * 1024 * 1024)}]`;
+    backend.answer = (response) => response.end(large);
+    const polls = backend.asked.length;
+    await eventually("polls that fail", () => backend.asked.length > polls + 4, 20_000);
+    backend.answer = undefined;
+    await eventually("another epoch", async () => (await gateway.stats()).epoch !== epoch, 20_000);
+    await gateway.health(200);
+    const client = await connect(t, gateway);
+    await client.subscribe(["LARGE.trade"]);
+    backend.add("odin.token.LARGE.trade", {});
+    await client.receive(1);
+  });
+
   test("a gateway that starts without its backend is alive but not healthy, and recovers when the backend starts", async (t) => {
     const port = await freePort();
     const gateway = await startGateway(t, { ...poll(`http://127.0.0.1:${port}/events`), until: "live" });

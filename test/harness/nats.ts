@@ -1,6 +1,6 @@
 /** Runs a nats-server with JetStream that a test can kill and start again. */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
@@ -107,9 +107,35 @@ export class Nats {
     await rm(this.#store, { recursive: true, force: true });
   }
 
+  /** Copies the store as the server has written it so far, for `goBack`. */
+  async copyStore(): Promise<void> {
+    await rm(this.#olderStore, { recursive: true, force: true });
+    // While messages come in, a file may be replaced during the copy.
+    await eventually("a copy of the store", () =>
+      cp(this.#store, this.#olderStore, { recursive: true, force: true }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+
+  /**
+   * Replaces the store by the copy, as if the server had lost everything that it stored since; only while it
+   * is down.
+   */
+  async goBack(): Promise<void> {
+    await this.wipe();
+    await rename(this.#olderStore, this.#store);
+  }
+
+  get #olderStore(): string {
+    return `${this.#store}-older`;
+  }
+
   async dispose(): Promise<void> {
     await this.kill();
     await this.wipe();
+    await rm(this.#olderStore, { recursive: true, force: true });
   }
 
   get jsm(): JetStreamManager {

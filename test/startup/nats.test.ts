@@ -56,12 +56,13 @@ describe("the real nats-server of a NATS VM", {
       `${create}=${STREAM}`,
       info,
       consumer,
+      `$JS.API.STREAM.UPDATE.ODIN_TOKENS=${STREAM}`,
       'odin.token.BTC.trade={"price":1}',
       "$JS.API.STREAM.DELETE.ODIN_TOKENS=",
       "$JS.API.STREAM.PURGE.ODIN_TOKENS=",
     ]);
-    assert.deepEqual(gateway.slice(0, 3), [true, true, true]);
-    gateway.slice(3).forEach(forbidden);
+    assert.deepEqual(gateway.slice(0, 4), [true, true, true, true]);
+    gateway.slice(4).forEach(forbidden);
 
     const publisher = await attempt(machine, "publisher", authority.caFile, [
       info,
@@ -80,6 +81,7 @@ describe("the real nats-server of a NATS VM", {
       await machine.shell("stat -c '%a %u' /run/odin/nats/nats.conf /run/odin/secrets/*"),
       "600 65532\n".repeat(5),
     );
+    assert.match(await machine.shell("cat /run/odin/nats/nats.conf"), /sync_interval: 1s /);
     const [line = ""] = machine.calls("docker", /^docker run /);
     assert.match(line, /--user 65532:65532 .* --config \/run\/odin\/nats\/nats\.conf$/);
     for (const password of Object.values(PASSWORDS)) assert.ok(!machine.read("commands").includes(password));
@@ -168,6 +170,7 @@ describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     const configuration = await machine.shell("cat /run/odin/nats/nats.conf");
     assert.match(configuration, /nats-route:\/\/cluster:clusterPassword3@nats-3:6222/);
     assert.match(configuration, /verify: true/);
+    assert.match(configuration, /sync_interval: always /);
 
     machine.cloud.attributes["odin-image-nats"] = `${NATS_IMAGE}-other`;
     for (const status of [503, 0]) {

@@ -4,8 +4,8 @@ import {
   CLOSE,
   covers,
   type ErrorCode,
-  type Position,
   parseClientMessage,
+  type Since,
   type Subscribe,
 } from "@odin-ws/protocol";
 import type { Message } from "../delivery/message.ts";
@@ -23,6 +23,8 @@ export class Commands implements SocketHandler {
   readonly #context: ConnectionContext;
   readonly #connection: Connection;
   readonly #bucket: TokenBucket;
+  /** Requests that wait until an earlier one is answered; undefined while none waits. */
+  #waiting: string[] | undefined;
   #refused = 0;
   #lastRefusalAt = 0;
 
@@ -66,12 +68,21 @@ export class Commands implements SocketHandler {
 
   handle(text: string): void {
     if (!this.admitMessage()) return;
+    this.#handleInOrder(text);
+  }
+
+  #handleInOrder(text: string): void {
+    if (this.#waiting === undefined) this.#handle(text);
+    else this.#waiting.push(text);
+  }
+
+  #handle(text: string): void {
     const connection = this.#connection;
     const message = parseClientMessage(text);
     this.#context.metrics.messagesReceived.inc({ type: message.type === "error" ? "invalid" : message.type });
     switch (message.type) {
       case "subscribe":
-        return this.#subscribe(message);
+        return this.#isAhead(message.since) ? this.#subscribeWithEnd(message) : this.#subscribe(message);
       case "unsubscribe": {
         const unwanted = new Set(message.channels);
         connection.unsubscribe((channel) => unwanted.has(channel));
@@ -89,7 +100,30 @@ export class Commands implements SocketHandler {
     }
   }
 
-  #subscribe({ channels, since }: Subscribe): void {
+  #isAhead(since: Since | undefined): boolean {
+    const { history } = this.#context;
+    return since !== undefined && since.epoch === history.epoch && since.offset > history.head;
+  }
+
+  /**
+   * A client that is ahead of this gateway comes from a gateway that reads faster, or the stream went back.
+   * The end of the stream decides. Later requests wait, so that answers keep their order.
+   */
+  #subscribeWithEnd(message: Subscribe): void {
+    const { streamEnd } = this.#context;
+    if (streamEnd === undefined) return this.#subscribe(message);
+    const waiting: string[] = [];
+    this.#waiting = waiting;
+    void streamEnd().then((end) => {
+      this.#waiting = undefined;
+      if (this.#connection.closing) return;
+      this.#subscribe(message, end);
+      for (const text of waiting) this.#handleInOrder(text);
+    });
+  }
+
+  /** `end`: offset of the stream's last message, when the client was ahead of this gateway. */
+  #subscribe({ channels, since }: Subscribe, end = Number.POSITIVE_INFINITY): void {
     const connection = this.#connection;
     const { limits, history, metrics } = this.#context;
     const allowed = connection.claims.channels;
@@ -110,8 +144,9 @@ export class Commands implements SocketHandler {
         `${total} channels, the limit is ${limits.maxChannels}; nothing was subscribed`,
       );
     }
-    const missing = since === undefined ? undefined : this.#missing(since, channels);
-    const from = missing === undefined ? history.head : (since as Position).offset;
+    const wentBack = since !== undefined && since.offset > Math.max(end, history.head);
+    const missing = since === undefined || wentBack ? undefined : this.#missing(since, channels);
+    const from = missing === undefined ? history.head : (since as Since).offset;
     connection.subscribe(channels, from);
     metrics.subscriptionsPerClient.observe(connection.subscriptions.size);
     if (since === undefined) return this.#acknowledge();
@@ -124,7 +159,7 @@ export class Commands implements SocketHandler {
    * Returns the messages that the channels carried after a position and that this connection was not sent;
    * undefined when some of these messages are no longer available.
    */
-  #missing(since: Position, channels: readonly string[]): Message[] | undefined {
+  #missing(since: Since, channels: readonly string[]): Message[] | undefined {
     const { missed, subscriptions } = this.#connection;
     if (missed !== undefined && since.offset < missed.forgotten) return undefined;
     const delivered = subscriptions.deliveredFilter();

@@ -52,6 +52,64 @@ test("for another epoch or an offset that left the history, recovered is false a
   assert.deepEqual(offsets(client), [31]);
 });
 
+test("the end of the stream decides about a client that is ahead; later requests wait for their turn", async (t) => {
+  for (const [end, recovered, first] of [
+    [33, true, 34],
+    [32, false, 31],
+    [undefined, true, 34],
+  ] as const) {
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    const stream = world(t, { streamEnd: () => promise });
+    const client = new FakeClient(stream);
+    client.subscribe(["A.trade"], 33);
+    client.send({ type: "heartbeat" });
+    client.subscribe(["B.trade"]);
+    assert.deepEqual(client.take(), [], "everything waits for the end of the stream");
+    resolve(end);
+    await promise;
+    await Promise.resolve();
+    const answers = client.take();
+    assert.deepEqual(
+      answers.map((one) => "type" in one && one.type),
+      ["subscription_ack", "heartbeat_ack", "subscription_ack"],
+    );
+    const [ack] = answers;
+    assert.ok(ack !== undefined && "recovered" in ack);
+    assert.equal(ack.recovered, recovered, `the stream ends at ${end}`);
+    for (let i = 0; i < 5; i++) stream.publish("A.trade");
+    assert.equal(offsets(client)[0], first);
+  }
+});
+
+test("a connection that is closed while the end of the stream is asked for is not subscribed", async (t) => {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const stream = world(t, { streamEnd: () => promise });
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"], 33);
+  client.connection.detach();
+  resolve(33);
+  await promise;
+  await Promise.resolve();
+  assert.equal(stream.context.fanout.subscriptions, 0);
+});
+
+test("another message at the client's offset means that the stream went back", (t) => {
+  const stream = world(t);
+  const ts = Date.now();
+  for (const [since, recovered] of [
+    [{ offset: 25, ts }, true],
+    [{ offset: 25, ts: ts - 1 }, false],
+    [{ offset: 25 }, true],
+    [{ offset: 30, ts: ts - 1 }, false],
+    [{ offset: 0, ts: ts - 1 }, true],
+  ] as const) {
+    const client = new FakeClient(stream);
+    client.send({ type: "subscribe", channels: ["A.trade"], since: { epoch: "e", ...since } });
+    const [ack] = client.controls("subscription_ack");
+    assert.equal(ack?.recovered, recovered, JSON.stringify(since));
+  }
+});
+
 test("a client from a gateway that was ahead gets no message twice", (t) => {
   const stream = world(t);
   const client = new FakeClient(stream);

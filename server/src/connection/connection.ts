@@ -87,6 +87,9 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   get seq(): number {
     return this.#ring.last;
   }
+  get closing(): boolean {
+    return this.#closing;
+  }
   get level(): ThrottleLevel {
     return this.#backpressure?.level ?? 0;
   }

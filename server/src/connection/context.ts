@@ -3,6 +3,7 @@
 import type { ThrottleLevel } from "@odin-ws/protocol";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { History } from "../delivery/history.ts";
+import type { StreamEnd } from "../delivery/stream-end.ts";
 import type { Tally } from "../delivery/tally.ts";
 import type { Verifier } from "../entrance/auth.ts";
 import type { Log } from "../log.ts";
@@ -32,6 +33,8 @@ export interface ConnectionContext {
   readonly tally: Tally;
   readonly log: Log;
   readonly verify: Verifier | undefined;
+  /** Undefined where no other gateway can be ahead of this one. */
+  readonly streamEnd: StreamEnd | undefined;
   /** Connections that are checked every second, because they are throttled or have missed messages. */
   readonly degraded: Set<Degraded>;
 }

@@ -14,6 +14,7 @@ import { Registry } from "prom-client";
 import { Fanout } from "../delivery/fanout.ts";
 import { History } from "../delivery/history.ts";
 import { Message } from "../delivery/message.ts";
+import type { StreamEnd } from "../delivery/stream-end.ts";
 import { Tally } from "../delivery/tally.ts";
 import type { Identity, Verifier } from "../entrance/auth.ts";
 import type { ClientSocket } from "../entrance/client-socket.ts";
@@ -99,6 +100,7 @@ export class World {
       verify?: Verifier;
       maxMessages?: number;
       maxAgeMs?: number;
+      streamEnd?: StreamEnd;
     } = {},
   ) {
     this.#clock = t.mock.timers;
@@ -119,6 +121,7 @@ export class World {
       tally: new Tally(METRICS),
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore } as unknown as Log,
       verify: options.verify,
+      streamEnd: options.streamEnd,
       degraded: new Set(),
     };
     this.context.history.begin("e", 0);

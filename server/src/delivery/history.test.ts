@@ -56,6 +56,18 @@ test("stays within each of its limits", () => {
   assert.deepEqual(aged.since({ epoch: "e", offset: 60 }, ["BTC.trade"]), []);
 });
 
+test("the age counts from when a message came, whatever the clock of NATS says", () => {
+  const history = new History(LIMITS);
+  history.begin("e", 0);
+  for (const [offset, ts] of [-3_600_000, 0, 3_600_000].entries()) {
+    history.append(message(offset + 1, "BTC.trade", 1e12 + ts), 1000 * offset);
+  }
+  history.trim(30_000);
+  assert.equal(history.length, 3);
+  history.trim(31_500);
+  assert.equal(history.length, 1);
+});
+
 test("a skipped offset moves the head, and the history stays complete", () => {
   const history = filled(3);
   history.skip(4);

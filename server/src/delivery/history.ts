@@ -3,11 +3,12 @@
  * here.
  */
 
-import { isPattern, type Position } from "@odin-ws/protocol";
+import { isPattern, type Since } from "@odin-ws/protocol";
 import { Deque } from "./deque.ts";
 import type { Message } from "./message.ts";
 
 export interface HistoryLimits {
+  /** Time since the message came to this process. */
   maxAgeMs: number;
   maxMessages: number;
   maxBytes: number;
@@ -19,6 +20,11 @@ const MAX_AHEAD = 10_000;
 export class History {
   readonly #limits: HistoryLimits;
   #messages = new Deque<Message>();
+  /**
+   * Times at which the same messages came, on this process's clock. Their own times are of the clock of NATS,
+   * which may differ by more than the history lasts.
+   */
+  #arrivals = new Deque<number>();
   /** The same messages by channel: a resume looks only at messages of its own channels. */
   #byChannel = new Map<string, Deque<Message>>();
   #bytes = 0;
@@ -54,14 +60,20 @@ export class History {
     this.#floor = offset;
     this.#head = offset;
     this.#messages = new Deque();
+    this.#arrivals = new Deque();
     this.#byChannel = new Map();
     this.#bytes = 0;
   }
 
+  /**
+   * Adds a message that comes now. `now`: milliseconds of a clock that is never set, the same one in all
+   * calls.
+   */
   append(message: Message, now: number): void {
     this.#head = message.offset;
     this.#bytes += message.bytes;
     this.#messages.push(message);
+    this.#arrivals.push(now);
     let channel = this.#byChannel.get(message.channel);
     if (channel === undefined) {
       channel = new Deque();
@@ -87,9 +99,11 @@ export class History {
     for (;;) {
       const oldest = this.#messages.at(0);
       if (oldest === undefined) return;
-      const within = this.length <= maxMessages && this.#bytes <= maxBytes && now - oldest.ts <= maxAgeMs;
+      const age = now - (this.#arrivals.at(0) as number);
+      const within = this.length <= maxMessages && this.#bytes <= maxBytes && age <= maxAgeMs;
       if (within) return;
       this.#messages.shift();
+      this.#arrivals.shift();
       this.#bytes -= oldest.bytes;
       this.#floor = oldest.offset;
       const channel = this.#byChannel.get(oldest.channel);
@@ -102,8 +116,10 @@ export class History {
    * Returns the messages that the channels and patterns carried after a position, in order; undefined when
    * the history is not complete from there: the epoch is another one, or the offset has left the history.
    */
-  since({ epoch, offset }: Position, channels: readonly string[]): Message[] | undefined {
+  since(since: Since, channels: readonly string[]): Message[] | undefined {
+    const { epoch, offset } = since;
     if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return undefined;
+    if (this.#contradicts(since)) return undefined;
     const wanted = new Set(channels);
     const found = channels.some(isPattern)
       ? after(this.#messages, offset).filter(
@@ -116,14 +132,28 @@ export class History {
     return found.sort((a, b) => a.offset - b.offset);
   }
 
+  /** True when another message is at this offset than the one that the client received. */
+  #contradicts({ offset, ts }: Since): boolean {
+    if (ts === undefined) return false;
+    const first = this.#messages.at(indexAfter(this.#messages, offset - 1));
+    return first?.offset === offset && first.ts !== ts;
+  }
+
   /** Returns all messages, oldest first. */
   all(): Message[] {
     return after(this.#messages, -1);
   }
 }
 
-/** Returns the messages above an offset, found by binary search. */
+/** Returns the messages above an offset. */
 function after(messages: Deque<Message>, offset: number): Message[] {
+  const found: Message[] = [];
+  for (let i = indexAfter(messages, offset); i < messages.length; i++) found.push(messages.at(i) as Message);
+  return found;
+}
+
+/** Returns the index of the first message above an offset, found by binary search. */
+function indexAfter(messages: Deque<Message>, offset: number): number {
   let low = 0;
   let high = messages.length;
   while (low < high) {
@@ -131,7 +161,5 @@ function after(messages: Deque<Message>, offset: number): Message[] {
     if ((messages.at(middle) as Message).offset > offset) high = middle;
     else low = middle + 1;
   }
-  const found: Message[] = [];
-  for (let i = low; i < messages.length; i++) found.push(messages.at(i) as Message);
-  return found;
+  return low;
 }

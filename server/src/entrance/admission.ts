@@ -25,6 +25,7 @@ export const REFUSAL_REASONS = [
   "cpu",
   "memory",
   "sockets",
+  "history",
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
@@ -44,13 +45,14 @@ export interface Applicant {
 }
 
 /** Reason for which all new connections are refused. */
-export type Closure = "draining" | "connections" | "cpu" | "memory";
+export type Closure = "draining" | "connections" | "cpu" | "memory" | "history";
 
 const CLOSURES: Record<Closure, { message: string; retryAfter: number }> = {
   draining: { message: "this gateway is being replaced", retryAfter: 5 },
   connections: { message: "this gateway is full", retryAfter: 10 },
   cpu: { message: "this gateway is busy", retryAfter: 10 },
   memory: { message: "this gateway is short of memory", retryAfter: 10 },
+  history: { message: "this gateway is still reading the stream", retryAfter: 2 },
 };
 
 /** Returns the refusal for a closure. */
@@ -88,7 +90,7 @@ export class Admission {
     if (this.#connections >= maxConnections) this.#full = true;
     else if (this.#connections <= Math.min(maxConnections - 1, maxConnections * REOPEN_RATIO))
       this.#full = false;
-    for (const closure of ["draining", "memory", "cpu"] as const)
+    for (const closure of ["draining", "memory", "cpu", "history"] as const)
       if (this.#closures.has(closure)) return closure;
     return this.#full ? "connections" : undefined;
   }

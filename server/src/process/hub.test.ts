@@ -47,7 +47,8 @@ function start(t: TestContext, env: NodeJS.ProcessEnv = {}) {
     maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
     maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
   });
-  const hub = new Hub({ config, admission, downstream, metrics: createMetrics(registry), log });
+  const metrics = createMetrics(registry);
+  const hub = new Hub({ config, admission, downstream, metrics, log, now: Date.now });
   let offset = 0;
   const send = (subject: string, body: string | Uint8Array = "{}", priority?: string) =>
     hub.message({ subject, offset: ++offset, ts: Date.now(), body: Buffer.from(body), priority });
@@ -67,6 +68,7 @@ test("passes the stream's messages on in order", (t) => {
   hub.begin("e", 0);
   send("odin.token.BTC.trade");
   send("odin.global.trending");
+  hub.status({ connected: true, warm: true });
   hub.lose(9);
   assert.deepEqual(downstream.events, [
     ["begin", "e", 0],
@@ -241,6 +243,35 @@ test("a full gateway fails its health check but sends no closure downstream", (t
   for (const ip of ["a", "b"]) admission.take({ user: undefined, ip }, 1);
   busy(hub, tick, 0.1, 1);
   assert.deepEqual([hub.unhealthy, downstream.closure], [["connections"], undefined]);
+});
+
+test("new clients are refused until the history is warm, also after another stream has begun", (t) => {
+  const { hub, admission, downstream } = start(t);
+  const closures = () => [downstream.closure, admission.closure];
+  assert.deepEqual(closures(), ["history", "history"]);
+  hub.begin("e", 0);
+  hub.status({ connected: true });
+  assert.deepEqual(closures(), ["history", "history"]);
+  hub.status({ warm: true });
+  assert.deepEqual(closures(), [undefined, undefined]);
+  hub.status({ connected: false });
+  assert.deepEqual(closures(), [undefined, undefined], "clients can resume from the history");
+  hub.begin("another", 0);
+  assert.deepEqual(closures(), ["history", "history"]);
+});
+
+test("holes of the stream count as losses only behind the warm history, and are logged once a minute", (t) => {
+  const { hub, downstream, warnings, tick } = start(t);
+  hub.begin("e", 0);
+  hub.lose(5);
+  assert.deepEqual([hub.stats.dropped, warnings.length], [0, 0]);
+  hub.status({ connected: true, warm: true });
+  for (let offset = 7; offset < 107; offset += 2) hub.lose(offset);
+  assert.deepEqual([hub.stats.dropped, warnings.length], [100, 1]);
+  tick(60_000);
+  hub.lose(107);
+  assert.deepEqual(warnings[1]?.[0], { offset: 107, count: 100, times: 50 });
+  assert.equal(downstream.count("lose"), 52);
 });
 
 test("health: fails until the history is warm, and later when NATS is lost for 10 s", (t) => {

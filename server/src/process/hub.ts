@@ -37,6 +37,8 @@ export interface HubOptions {
   downstream: Downstream;
   metrics: Metrics;
   log: Log;
+  /** Milliseconds of a clock that is never set. Default: performance.now. */
+  now?: () => number;
 }
 
 export class Hub implements Intake {
@@ -50,39 +52,58 @@ export class Hub implements Intake {
   readonly #status: SourceStatus = { connected: false, refused: false, warm: false, lag: 0 };
   readonly #warnOfJson: () => void;
   readonly #warnOfSubject: () => void;
+  readonly #warnOfGap: () => void;
+  readonly #now: () => number;
   readonly #log: Log;
   /** Subject of the last message. */
   #subject = "";
+  /** Messages that left the stream unread and were not logged yet. */
+  #gap = 0;
+  /** When the source was lost, on the clock of `#now`. */
   #lostAt = 0;
+  /** False while new clients are refused because the history is not warm. */
+  #open = false;
+  /** True once the history of this epoch was warm: from then on every message that is missed is a loss. */
+  #complete = false;
   #epoch = "";
   #offset = 0;
   #messages = 0;
   #dropped = 0;
   #draining = false;
-  #sampledAt = Date.now();
+  #sampledAt: number;
   /** Closure that was last sent downstream. */
-  #sentClosure: Closure | undefined;
+  #sentClosure: Closure | undefined = "history";
 
-  constructor({ config, admission, downstream, metrics, log }: HubOptions) {
+  constructor({ config, admission, downstream, metrics, log, now = () => performance.now() }: HubOptions) {
     this.#config = config;
     this.#admission = admission;
     this.#metrics = metrics;
     this.#downstream = downstream;
     this.#log = log;
+    this.#now = now;
+    this.#sampledAt = now();
     this.#overload = new Overload({
       cpuLimit: config.WS_CPU_LIMIT,
       rejectThreshold: config.WS_CPU_REJECT_THRESHOLD,
       pauseThreshold: config.WS_CPU_PAUSE_THRESHOLD,
       memoryLimit: config.WS_MEMORY_LIMIT,
     });
-    const now = Date.now();
+    // A client that connected earlier would learn no epoch, and would get older messages as if they were
+    // live.
+    admission.setClosure("history", true);
+    downstream.setClosure("history");
     const { WS_MAX_BROADCAST_RATE: broadcast, WS_MAX_NATS_RATE: read } = config;
-    this.#broadcastLimit = broadcast === 0 ? undefined : new PriorityLimiter(broadcast, now);
-    this.#readLimit = read === 0 ? undefined : new TokenBucket(read, Math.max(1, read / 10), now);
+    this.#broadcastLimit = broadcast === 0 ? undefined : new PriorityLimiter(broadcast, now());
+    this.#readLimit = read === 0 ? undefined : new TokenBucket(read, Math.max(1, read / 10), now());
     const warnOf = (problem: string) =>
       atMostEvery(WARN_INTERVAL_MS, (count) =>
         log.warn({ subject: this.#subject, count }, `${problem}: not delivered`),
       );
+    this.#warnOfGap = atMostEvery(WARN_INTERVAL_MS, (times) => {
+      const fields = { offset: this.#offset, count: this.#gap, times };
+      this.#gap = 0;
+      log.warn(fields, "messages left the stream before they could be read");
+    });
     this.#warnOfJson = warnOf("a payload is not JSON");
     this.#warnOfSubject = warnOf("a subject is not odin.token.SYMBOL.EVENT or odin.global.EVENT");
   }
@@ -92,7 +113,8 @@ export class Hub implements Intake {
   begin(epoch: string, offset: number): void {
     this.#epoch = epoch;
     this.#offset = offset;
-    this.#status.warm = false;
+    this.#complete = false;
+    this.#setWarm(false);
     this.#downstream.begin(epoch, offset);
   }
 
@@ -107,7 +129,7 @@ export class Hub implements Intake {
     this.#metrics.streamMessages.inc({ event: eventLabel(message.event) });
     // Messages that only warm the history are not delivered to anyone, so the broadcast rate does not apply
     // to them.
-    const shed = this.#status.warm && this.#broadcastLimit?.passes(message.priority, Date.now()) === false;
+    const shed = this.#status.warm && this.#broadcastLimit?.passes(message.priority, this.#now()) === false;
     this.#downstream.message(message, shed);
   }
 
@@ -121,19 +143,22 @@ export class Hub implements Intake {
   lose(offset: number): void {
     const count = offset - this.#offset;
     this.#offset = offset;
-    this.#dropped += count;
-    this.#metrics.messagesDropped.inc({ reason: "stream_gap", priority: PRIORITIES[1] }, count);
-    this.#log.warn({ offset, count }, "messages left the stream before they could be read");
     this.#downstream.lose(offset);
+    // A hole in what a gateway reads at its start is older than the gateway.
+    if (!this.#complete) return;
+    this.#dropped += count;
+    this.#gap += count;
+    this.#metrics.messagesDropped.inc({ reason: "stream_gap", priority: PRIORITIES[1] }, count);
+    this.#warnOfGap();
   }
 
   ready(): Promise<void> | undefined {
     if (!this.#status.warm) return undefined;
     if (this.#overload.pauses) return this.#until(() => !this.#overload.pauses, CPU_CHECK_MS);
-    const now = Date.now();
+    const now = this.#now();
     if (this.#readLimit === undefined || this.#readLimit.take(now)) return undefined;
     const limit = this.#readLimit;
-    return this.#until(() => limit.take(Date.now()), RATE_CHECK_MS);
+    return this.#until(() => limit.take(this.#now()), RATE_CHECK_MS);
   }
 
   #until(condition: () => boolean, everyMs: number): Promise<void> {
@@ -150,16 +175,27 @@ export class Hub implements Intake {
   status(change: Partial<SourceStatus>): void {
     const before = this.#status.connected;
     Object.assign(this.#status, change);
-    if (before && !this.#status.connected) this.#lostAt = Date.now();
+    if (before && !this.#status.connected) this.#lostAt = this.#now();
     this.#metrics.natsConnected.set(this.#status.connected ? 1 : 0);
     this.#metrics.natsLag.set(this.#status.lag);
+    this.#setWarm(this.#status.warm);
+  }
+
+  /** While the history is not warm, all new clients are refused. */
+  #setWarm(warm: boolean): void {
+    this.#status.warm = warm;
+    if (warm === this.#open) return;
+    this.#open = warm;
+    if (warm) this.#complete = true;
+    this.#admission.setClosure("history", !warm);
+    this.#updateClosure();
   }
 
   // ——— limits and health ———
 
   /** Takes the usage of all processes, once a second, and updates the limits that depend on it. */
   sample(processes: ReadonlyMap<number, Usage>): void {
-    const now = Date.now();
+    const now = this.#now();
     const overload = this.#overload;
     overload.sample(processes, now - this.#sampledAt);
     this.#sampledAt = now;
@@ -189,7 +225,7 @@ export class Hub implements Intake {
     this.#sentClosure = sent;
     this.#log.info(
       { closure: sent ?? "none" },
-      sent === undefined ? "new connections are accepted again" : "new connections are refused",
+      sent === undefined ? "new connections are accepted" : "new connections are refused",
     );
     this.#downstream.setClosure(sent);
   }
@@ -198,12 +234,12 @@ export class Hub implements Intake {
   get unhealthy(): string[] {
     const reasons: string[] = [];
     const { closure } = this.#admission;
-    if (closure !== undefined) reasons.push(closure);
+    if (closure !== undefined && closure !== "history") reasons.push(closure);
     const source = this.#config.SOURCE === "jetstream" ? "nats" : this.#config.SOURCE;
     const { connected, refused, warm } = this.#status;
     if (!warm && connected) reasons.push("history_not_warm");
     else if (!warm) reasons.push(refused ? `${source}_not_authorized` : `${source}_not_connected`);
-    else if (!connected && Date.now() - this.#lostAt > SOURCE_GRACE_MS)
+    else if (!connected && this.#now() - this.#lostAt > SOURCE_GRACE_MS)
       reasons.push(refused ? `${source}_not_authorized` : `${source}_lost`);
     return reasons;
   }

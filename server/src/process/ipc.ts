@@ -22,6 +22,8 @@ export type ToWorker =
   | { type: "closure"; closure: Closure | undefined }
   /** Answers `take` with the same id. */
   | { type: "taken"; id: number; refusal: Refusal | undefined }
+  /** Answers `end` with the same id: offset of the stream's last message. */
+  | { type: "end"; id: number; end: number | undefined }
   | { type: "report"; id: number }
   | { type: "drain"; seconds: number }
   | { type: "stop" };
@@ -32,6 +34,8 @@ export type ToPrimary =
   | { type: "failed"; message: string }
   | { type: "take"; id: number; applicant: Applicant }
   | { type: "free"; applicant: Applicant }
+  /** Asks for the offset of the stream's last message. */
+  | { type: "end"; id: number }
   /** Sent every second. `events`: stream events that the worker has handled since its start. */
   | { type: "heartbeat"; usage: Usage; events: number }
   /** Answers `report` with the same id. */

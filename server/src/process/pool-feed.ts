@@ -32,7 +32,7 @@ export class PoolFeed implements Downstream {
     this.#queue({ type: "begin", epoch, offset });
   }
   message(message: Message, shed: boolean): void {
-    this.#history.append(message, Date.now());
+    this.#history.append(message, performance.now());
     this.#queue({ type: "message", message: message.pack(), shed });
   }
   skip(offset: number): void {
@@ -45,6 +45,8 @@ export class PoolFeed implements Downstream {
   }
   setClosure(closure: Closure | undefined): void {
     this.#closure = closure;
+    // A worker that accepts clients again must have all events from before.
+    this.#flush();
     for (const member of this.#members.values()) member.send({ type: "closure", closure });
   }
 

@@ -5,6 +5,7 @@
 
 import cluster from "node:cluster";
 import type { HistoryLimits } from "../delivery/history.ts";
+import type { StreamEnd } from "../delivery/stream-end.ts";
 import type { Admission } from "../entrance/admission.ts";
 import type { GatewayStats } from "../gateway.ts";
 import type { Log } from "../log.ts";
@@ -47,6 +48,7 @@ export interface WorkerPoolOptions {
   port: number;
   history: HistoryLimits;
   admission: Admission;
+  streamEnd: StreamEnd | undefined;
   log: Log;
 }
 
@@ -55,6 +57,7 @@ export class WorkerPool implements Fleet {
   #port: number;
   readonly #log: Log;
   readonly #admission: Admission;
+  readonly #streamEnd: StreamEnd | undefined;
   /** By worker id. */
   readonly #members = new Map<number, PoolMember>();
   readonly #feed: PoolFeed;
@@ -72,10 +75,11 @@ export class WorkerPool implements Fleet {
   readonly #retiredMetrics: MetricsSnapshot[] = [];
   #retiredStats = { deliveries: 0, dropped: 0 };
 
-  constructor({ size, port, history, admission, log }: WorkerPoolOptions) {
+  constructor({ size, port, history, admission, streamEnd, log }: WorkerPoolOptions) {
     this.#size = size;
     this.#port = port;
     this.#admission = admission;
+    this.#streamEnd = streamEnd;
     this.#log = log;
     this.#feed = new PoolFeed(this.#members, history);
     // Structured clone keeps byte arrays as they are; JSON would not.
@@ -158,6 +162,8 @@ export class WorkerPool implements Fleet {
       case "free":
         if (member.removeSeat(message.applicant)) this.#admission.free(message.applicant);
         return;
+      case "end":
+        return void this.#answerEnd(member, message.id);
       case "heartbeat":
         member.usage = message.usage;
         if (member.sentEvents - message.events > MAX_EVENTS_BEHIND) {
@@ -173,6 +179,10 @@ export class WorkerPool implements Fleet {
         member.drained = true;
         return this.#checkDrained();
     }
+  }
+
+  async #answerEnd(member: PoolMember, id: number): Promise<void> {
+    member.send({ type: "end", id, end: await this.#streamEnd?.() });
   }
 
   #serve(member: PoolMember): void {

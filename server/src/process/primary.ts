@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { untilSignal } from "@odin-ws/settings/signals";
 import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Config } from "../config.ts";
+import type { StreamEnd } from "../delivery/stream-end.ts";
 import { Admission } from "../entrance/admission.ts";
 import type { Seats } from "../entrance/entrance.ts";
 import type { Gateway } from "../gateway.ts";
@@ -23,6 +24,7 @@ import { usageOfProcess } from "./ipc.ts";
 import { OpsServer } from "./ops.ts";
 import { WorkerPool } from "./pool.ts";
 import { explainPort } from "./port.ts";
+import { shareNext } from "./share-next.ts";
 
 const SAMPLE_MS = 1000;
 /** A drain that takes this much longer than WS_DRAIN_SECONDS is ended. */
@@ -38,7 +40,7 @@ export interface PrimaryOptions {
   metrics: Metrics;
   log: Log;
   /** Creates the gateway that serves clients in this process, when there are no worker processes. */
-  createGateway: (seats: Seats) => Gateway;
+  createGateway: (seats: Seats, streamEnd: StreamEnd | undefined) => Gateway;
   /** Largest number of sockets at the operations port. */
   opsSockets: number;
 }
@@ -53,7 +55,9 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
     maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
   });
-  const fleet = createFleet(options, admission);
+  const source = createSource(config, log);
+  const streamEnd = source.end && shareNext(source.end);
+  const fleet = createFleet(options, admission, streamEnd);
   const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log });
   const ops = createOpsServer(options, { admission, fleet, hub });
 
@@ -69,7 +73,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   const port = await fleet.start().catch((error: Error) => {
     throw explainPort(error, "WS_PORT", config.WS_PORT);
   });
-  const sourceEnded = createSource(config, log)(hub, sourceEnd.signal);
+  const sourceEnded = source(hub, sourceEnd.signal);
   const monitoring = startCloudMonitoring({
     mode: config.GCP_METRICS,
     connections: () => admission.connections,
@@ -102,7 +106,11 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   log.info("gateway has ended");
 }
 
-function createFleet({ config, createGateway, log }: PrimaryOptions, admission: Admission): Fleet {
+function createFleet(
+  { config, createGateway, log }: PrimaryOptions,
+  admission: Admission,
+  streamEnd: StreamEnd | undefined,
+): Fleet {
   if (config.WS_WORKER_POOL_SIZE > 1) {
     return new WorkerPool({
       size: config.WS_WORKER_POOL_SIZE,
@@ -113,6 +121,7 @@ function createFleet({ config, createGateway, log }: PrimaryOptions, admission: 
         maxBytes: config.JS_STREAM_MAX_BYTES,
       },
       admission,
+      streamEnd,
       log,
     });
   }
@@ -120,7 +129,7 @@ function createFleet({ config, createGateway, log }: PrimaryOptions, admission: 
     take: async (applicant) => admission.take(applicant, Math.floor(Date.now() / 1000)),
     free: (applicant) => admission.free(applicant),
   };
-  return new LocalFleet(createGateway(seats), config.WS_PORT);
+  return new LocalFleet(createGateway(seats, streamEnd), config.WS_PORT);
 }
 
 function createOpsServer(

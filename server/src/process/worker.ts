@@ -2,12 +2,14 @@
 
 import type { Registry } from "prom-client";
 import { Message } from "../delivery/message.ts";
+import type { StreamEnd } from "../delivery/stream-end.ts";
 import type { Applicant, Refusal } from "../entrance/admission.ts";
 import type { Seats } from "../entrance/entrance.ts";
 import type { Gateway } from "../gateway.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import { type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
 import { explainPort } from "./port.ts";
+import { shareNext } from "./share-next.ts";
 
 /** The primary kills a worker that sends nothing for 3.5 s. */
 const HEARTBEAT_MS = 1000;
@@ -49,13 +51,23 @@ function sendToPrimary(message: ToPrimary): void {
 
 export interface WorkerOptions {
   registry: Registry;
-  createGateway: (seats: Seats) => Gateway;
+  createGateway: (seats: Seats, streamEnd: StreamEnd | undefined) => Gateway;
 }
 
 /** Runs until the primary stops this worker, or until the primary is gone. */
 export function runWorker({ registry, createGateway }: WorkerOptions): void {
   const seats = new PrimarySeats();
-  const gateway = createGateway(seats);
+  const ends = new Map<number, (end: number | undefined) => void>();
+  let endId = 0;
+  // Clients of this worker that ask at the same time share one message to the primary.
+  const streamEnd = shareNext(
+    () =>
+      new Promise<number | undefined>((resolve) => {
+        ends.set(++endId, resolve);
+        sendToPrimary({ type: "end", id: endId });
+      }),
+  );
+  const gateway = createGateway(seats, streamEnd);
   let events = 0;
 
   // Ctrl-C reaches every process of the group, but only the primary decides what happens then.
@@ -91,6 +103,10 @@ export function runWorker({ registry, createGateway }: WorkerOptions): void {
         break;
       case "taken":
         seats.onTaken(message.id, message.refusal);
+        break;
+      case "end":
+        ends.get(message.id)?.(message.end);
+        ends.delete(message.id);
         break;
       case "report":
         void report(message.id, gateway, registry);

@@ -1,5 +1,5 @@
 /**
- * The source that reads the stream on NATS. In the gateway, only this file and stream-setup.ts use NATS.
+ * The source that reads the stream on NATS. In the gateway, only the files of this folder use NATS.
  *
  * Every gateway has its own ordered consumer, which reads every message. The NATS client recovers from many
  * failures itself, but not from all of them and not fast. After a reconnect it may wait for up to 45 s. When
@@ -8,32 +8,30 @@
  * not fit, the reader drops the consumer and starts another one behind the last message.
  */
 
-import { createHash, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type ConsumerMessages,
-  DeliverPolicy,
   type JetStreamManager,
-  type JsMsg,
   jetstreamManager,
   type StreamInfo,
 } from "@nats-io/jetstream";
-import {
-  AuthorizationError,
-  connect,
-  credsAuthenticator,
-  type NatsConnection,
-} from "@nats-io/transport-node";
-import { HEADER } from "@odin-ws/protocol";
-import { connectionOptions, readNatsServers } from "@odin-ws/publisher/nats-servers";
-import type { Config } from "../config.ts";
+import { AuthorizationError, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { atMostEvery, type Log } from "../log.ts";
+import { connectToNats, type NatsSettings } from "./nats-connection.ts";
 import type { Intake, Source } from "./source.ts";
+import {
+  type ConsumerSettings,
+  createConsumer,
+  firstFrom,
+  hasHoles,
+  rawOf,
+  storedOf,
+} from "./stream-consumer.ts";
+import { StreamCursor } from "./stream-cursor.ts";
+import { EpochWriter } from "./stream-epoch.ts";
 import { isStreamNotFound, type StreamSettings, StreamSetup } from "./stream-setup.ts";
 
-export type JetStreamSettings = StreamSettings &
-  Pick<Config, "NATS_URL" | "NATS_CREDS_FILE" | "JS_CONSUMER_NAME">;
+export type JetStreamSettings = StreamSettings & NatsSettings & ConsumerSettings;
 
 const CHECK_MS = 1000;
 const RETRY_MS = 250;
@@ -41,15 +39,18 @@ const REQUEST_TIMEOUT_MS = 2000;
 /** Messages that the NATS client may hold; all others wait in the stream. */
 const MAX_PENDING = 1000;
 const PULL_EXPIRES_MS = 2000;
-/** NATS deletes a consumer that has not been read for this time. */
-const INACTIVE_MS = 30_000;
 /** When JetStream has failed for this time, the source counts as lost. */
 const FAILING_MS = 3000;
 const LOG_INTERVAL_MS = 10_000;
 
 /** Returns a source that reads the stream of these settings. */
 export function jetstreamSource(settings: JetStreamSettings, log: Log): Source {
-  return (intake, signal) => new StreamReader(settings, log, intake, signal).run();
+  let reader: StreamReader | undefined;
+  const run: Source = (intake, signal) => {
+    reader = new StreamReader(settings, log, intake, signal);
+    return reader.run();
+  };
+  return Object.assign(run, { end: async () => reader?.end() });
 }
 
 class StreamReader {
@@ -59,18 +60,16 @@ class StreamReader {
   readonly #signal: AbortSignal;
   readonly #setup: StreamSetup;
   readonly #logError: () => void;
+  readonly #cursor: StreamCursor;
+  readonly #epochWriter: EpochWriter;
+  #manager: JetStreamManager | undefined;
   #lastError: unknown;
-  /** Creation time of the stream that is being read. */
-  #created = "";
-  #epoch = "";
-  /** Sequence of the last message that was read. */
-  #cursor = 0;
   /** Cursor at the last check. */
   #checkedCursor = -1;
   /** Sequence of the stream's last message at the last check. */
   #checkedEnd = 0;
-  /** Time since which JetStream has failed, milliseconds since 1970; 0 while JetStream answers. */
-  #failingSince = 0;
+  /** Time since which JetStream has failed, on the clock of performance.now(); undefined while it answers. */
+  #failingSince: number | undefined;
   #checking = false;
   /** True while the intake does not accept the next message. */
   #paused = false;
@@ -83,6 +82,8 @@ class StreamReader {
     this.#intake = intake;
     this.#signal = signal;
     this.#setup = new StreamSetup(settings, log);
+    this.#cursor = new StreamCursor(intake, log);
+    this.#epochWriter = new EpochWriter(log);
     this.#logError = atMostEvery(LOG_INTERVAL_MS, (count) =>
       log.warn(
         { err: this.#lastError, count, stream: settings.JS_STREAM_NAME },
@@ -96,7 +97,7 @@ class StreamReader {
     while (!this.#signal.aborted) {
       let connection: NatsConnection | undefined;
       try {
-        connection = await this.#connect();
+        connection = await connectToNats(this.#settings);
         this.#intake.status({ connected: true, refused: false });
         void this.#watchConnection(connection);
         await this.#readAll(connection);
@@ -110,24 +111,6 @@ class StreamReader {
     }
   }
 
-  #connect(): Promise<NatsConnection> {
-    const { NATS_URL = "", NATS_CREDS_FILE } = this.#settings;
-    return connect({
-      ...connectionOptions(readNatsServers(NATS_URL)),
-      ...(NATS_CREDS_FILE === undefined
-        ? {}
-        : { authenticator: credsAuthenticator(readFileSync(NATS_CREDS_FILE)) }),
-      name: "odin-ws gateway",
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 500,
-      reconnectJitter: 250,
-      reconnectJitterTLS: 250,
-      // With these two, a connection that has gone silent is noticed within 10 s.
-      pingInterval: 5000,
-      maxPingOut: 1,
-    });
-  }
-
   /** Reports each loss and return of the connection until it is closed. */
   async #watchConnection(connection: NatsConnection): Promise<void> {
     for await (const event of connection.status()) {
@@ -139,7 +122,7 @@ class StreamReader {
         this.#log.info({ server: event.server }, "NATS connection is back");
         this.#intake.status({ connected: true, refused: false });
         this.#restart("reconnected");
-      } else if (event.type === "error") {
+      } else if (event.type === "error" && !isRefusedUpdate(event.error)) {
         this.#onError(event.error);
       }
     }
@@ -161,23 +144,32 @@ class StreamReader {
     }
   }
 
+  /** Resolves with the sequence of the stream's last message; undefined when the stream cannot be asked. */
+  async end(): Promise<number | undefined> {
+    try {
+      const info = await this.#manager?.streams.info(this.#settings.JS_STREAM_NAME);
+      return info?.created === this.#cursor.created ? info.state.last_seq : undefined;
+    } catch {
+      return undefined; // the next check reports the reason
+    }
+  }
+
   /** Reads with one consumer until it ends. */
   async #read(manager: JetStreamManager): Promise<void> {
-    const name = this.#settings.JS_STREAM_NAME;
-    const info = await this.#setup.find(manager, this.#created);
+    this.#manager = manager;
+    const cursor = this.#cursor;
+    const info = await this.#setup.find(manager, cursor.created);
     if (info === undefined) return this.#sleep(RETRY_MS);
     this.#onAnswer();
-    this.#chooseStart(info);
+    await cursor.locate(info, (seq) => firstFrom(manager, this.#settings, seq));
+    void this.#epochWriter.write(manager, info, cursor.epoch);
     const target = info.state.last_seq;
-    this.#intake.status({ warm: this.#cursor >= target, lag: Math.max(0, target - this.#cursor) });
-    const consumer = await manager.jetstream().consumers.get(name, {
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: this.#cursor + 1,
-      // The NATS client only adds a counter to the prefix: without a random part, two gateways would share a
-      // consumer.
-      name_prefix: `${this.#settings.JS_CONSUMER_NAME}-${randomBytes(6).toString("hex")}`,
-      inactive_threshold: INACTIVE_MS,
-    });
+    this.#intake.status({ warm: cursor.seq >= target, lag: Math.max(0, target - cursor.seq) });
+    // The consumer starts with the last message that was read. Only when that message comes again is it
+    // certain that the stream has not gone back since `locate`.
+    const consumer = await createConsumer(manager, this.#settings, Math.max(1, cursor.seq));
+    const { name, num_pending: pending } = await consumer.info(true);
+    if (pending === 0) this.#passHoles(info);
     const messages = await consumer.consume({ max_messages: MAX_PENDING, expires: PULL_EXPIRES_MS });
     this.#restart = (reason) => {
       this.#log.debug({ reason }, "restarting the consumer");
@@ -185,7 +177,7 @@ class StreamReader {
     };
     const checks = setInterval(() => void this.#check(manager), CHECK_MS);
     try {
-      if (!this.#signal.aborted) await this.#deliver(messages, target);
+      if (!this.#signal.aborted) await this.#deliver(messages, name, info);
     } finally {
       clearInterval(checks);
       this.#restart = () => {};
@@ -195,18 +187,23 @@ class StreamReader {
   }
 
   /**
-   * Delivers messages to the intake until the consumer ends. The history is warm at the sequence `target`.
+   * Delivers messages to the intake until the consumer ends. The history is warm at the end of the stream as
+   * `info` names it.
    */
-  async #deliver(messages: ConsumerMessages, target: number): Promise<void> {
+  async #deliver(messages: ConsumerMessages, name: string, info: StreamInfo): Promise<void> {
     const intake = this.#intake;
+    const cursor = this.#cursor;
     for await (const message of messages) {
       if (this.#signal.aborted) return;
-      const { seq } = message;
-      if (seq <= this.#cursor) continue;
-      if (seq > this.#cursor + 1) intake.lose(seq - 1);
-      this.#cursor = seq;
-      intake.message(rawOf(message));
-      if (seq >= target) intake.status({ warm: true });
+      const { consumer, pending } = message.info;
+      // The NATS client has replaced the consumer by itself: the stream may have gone back meanwhile.
+      if (consumer !== name) return;
+      const found = cursor.take(storedOf(message));
+      if (found === "other") return; // the next consumer starts where the stream branched off
+      if (found === "next") intake.message(rawOf(message));
+      if (pending === 0) cursor.passHoles(info);
+      if (cursor.seq >= info.state.last_seq) intake.status({ warm: true });
+      if (found === "known") continue;
       const ready = intake.ready();
       if (ready === undefined) continue;
       this.#paused = true;
@@ -215,22 +212,29 @@ class StreamReader {
     }
   }
 
+  #passHoles(info: StreamInfo): void {
+    this.#cursor.passHoles(info);
+    if (this.#cursor.seq >= info.state.last_seq) this.#intake.status({ warm: true });
+  }
+
   /** Compares the stream's state with what was read, and restarts the consumer when they do not fit. */
   async #check(manager: JetStreamManager): Promise<void> {
     if (this.#checking) return;
     this.#checking = true;
     try {
-      const before = this.#cursor;
-      const { created, state } = await manager.streams.info(this.#settings.JS_STREAM_NAME);
+      const before = this.#cursor.seq;
+      const info = await manager.streams.info(this.#settings.JS_STREAM_NAME);
+      const { last_seq: end } = info.state;
       this.#onAnswer();
-      this.#intake.status({ lag: Math.max(0, state.last_seq - this.#cursor) });
-      if (created !== this.#created) this.#restart("the stream was replaced by another one");
-      else if (state.last_seq < before) this.#restart("the sequences of the stream went back");
-      else if (!this.#paused && this.#cursor === this.#checkedCursor && this.#cursor < this.#checkedEnd) {
-        this.#restart("the consumer delivers nothing");
+      this.#intake.status({ lag: Math.max(0, end - this.#cursor.seq) });
+      const problem = this.#cursor.problemWith(info, before);
+      if (problem !== undefined) this.#restart(problem);
+      else if (!this.#paused && this.#cursor.seq === this.#checkedCursor && before < this.#checkedEnd) {
+        await this.#onStandstill(manager, info);
       }
-      this.#checkedCursor = this.#cursor;
-      this.#checkedEnd = state.last_seq;
+      this.#checkedCursor = this.#cursor.seq;
+      this.#checkedEnd = end;
+      if (problem === undefined) void this.#epochWriter.write(manager, info, this.#cursor.epoch);
     } catch (error) {
       if (isStreamNotFound(error)) this.#restart("the stream was deleted");
       else this.#onError(error);
@@ -239,37 +243,25 @@ class StreamReader {
     }
   }
 
-  /**
-   * Sets the cursor for the next consumer: unchanged, or at the beginning of a stream that was not read
-   * before.
-   */
-  #chooseStart({ created, state }: StreamInfo): void {
-    const start = state.first_seq === 0 ? 0 : state.first_seq - 1;
-    const wentBack = state.last_seq < this.#cursor;
-    if (created !== this.#created || wentBack) {
-      // All gateways derive the same epoch from the creation time. When the sequences went back (after a
-      // restored disk), gateways may disagree about the old ones, so each gateway takes a random epoch.
-      const salt = created === this.#created ? randomBytes(6).toString("hex") : "";
-      this.#epoch = createHash("sha256")
-        .update(`${this.#settings.JS_STREAM_NAME} ${created} ${salt}`)
-        .digest("base64url")
-        .slice(0, 12);
-      this.#created = created;
-      this.#cursor = start;
-      this.#intake.begin(this.#epoch, start);
-      this.#log.info(
-        { epoch: this.#epoch, offset: start, last: state.last_seq },
-        "reading the stream from its beginning",
-      );
-    } else if (start > this.#cursor) {
-      this.#intake.lose(start);
-      this.#cursor = start;
+  /** For a second, nothing came although the stream has more. */
+  async #onStandstill(manager: JetStreamManager, info: StreamInfo): Promise<void> {
+    const { seq } = this.#cursor;
+    const end = this.#checkedEnd;
+    // The last messages of the stream were removed before they could be read.
+    this.#passHoles(info);
+    if (this.#cursor.seq > seq) return;
+    const next = hasHoles(info) ? await firstFrom(manager, this.#settings, seq + 1) : undefined;
+    if (this.#cursor.seq !== seq) return;
+    if (!hasHoles(info) || (next !== undefined && next.seq <= end)) {
+      return this.#restart("the consumer delivers nothing");
     }
+    this.#cursor.skipTo(end);
+    this.#intake.status({ warm: true });
   }
 
   #onAnswer(): void {
-    if (this.#failingSince === 0) return;
-    this.#failingSince = 0;
+    if (this.#failingSince === undefined) return;
+    this.#failingSince = undefined;
     this.#intake.status({ connected: true });
   }
 
@@ -277,8 +269,9 @@ class StreamReader {
     if (this.#signal.aborted) return;
     // A server that accepts the connection but does not answer (no leader, no permission) is treated as
     // unreachable.
-    if (this.#failingSince === 0) this.#failingSince = Date.now();
-    else if (Date.now() - this.#failingSince > FAILING_MS) this.#intake.status({ connected: false });
+    const now = performance.now();
+    this.#failingSince ??= now;
+    if (now - this.#failingSince > FAILING_MS) this.#intake.status({ connected: false });
     this.#intake.status({ refused: error instanceof AuthorizationError });
     this.#lastError = error;
     this.#logError();
@@ -289,13 +282,6 @@ class StreamReader {
   }
 }
 
-function rawOf(message: JsMsg) {
-  return {
-    subject: message.subject,
-    offset: message.seq,
-    ts: Math.floor(message.info.timestampNanos / 1e6),
-    body: message.data,
-    type: message.headers?.get(HEADER.type),
-    priority: message.headers?.get(HEADER.priority),
-  };
-}
+/** EpochWriter logs a refused update of the stream itself. */
+const isRefusedUpdate = (error: Error): boolean =>
+  error instanceof PermissionViolationError && error.subject.includes(".STREAM.UPDATE.");

@@ -69,11 +69,17 @@ export class PollCursor {
     for (const ts of this.#seen.keys()) if (ts < this.since) this.#seen.delete(ts);
   }
 
+  /** Requests from this time, which may be before the present one. */
+  restartAt(since: number): void {
+    this.since = since;
+    this.skipTo(since);
+  }
+
   /**
    * Returns the new entries of an answer, sorted by time; entries with equal times keep their order. The next
    * request starts behind them.
    *
-   * @param now milliseconds since 1970
+   * @param now latest time that the clock of the events may show, milliseconds since 1970
    */
   takeNew(answer: Entry[], now: number): Entry[] {
     const fresh: Entry[] = [];

@@ -32,7 +32,14 @@ class Backend {
     response.end(JSON.stringify(this.events.filter(({ ts }) => ts >= start)));
   };
 
+  /** Difference of the backend's clock from this machine's, ms. */
+  clock = 0;
+  now(): number {
+    return Date.now() + this.clock;
+  }
+
   #serve(request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader("date", new Date(this.now()).toUTCString());
     const url = request.url ?? "";
     this.requests.push({ url, at: performance.now(), authorization: request.headers.authorization });
     this.mostOpen = Math.max(this.mostOpen, ++this.open);
@@ -297,3 +304,72 @@ for (const where of ["request", "pause", "backoff", "wait for the intake"] as co
     if (where !== "pause") assert.deepEqual(bodies(), []);
   });
 }
+
+test("after each new epoch the history counts as warm again", async (t) => {
+  const from = await backend(t);
+  const { begun, changes, bodies } = read(t, from, { maxBytes: 1000, maxBackoffMs: 20 });
+  await until("the first answer", () => changes.some(([{ warm }]) => warm));
+  from.answer = (response) => response.end(JSON.stringify([event("x".repeat(2000))]));
+  await until("failures", () => from.requests.length > 6);
+  from.answer = undefined;
+  await until("a new epoch", () => begun.length === 2);
+  from.events.push(event("after"));
+  await until("the event", () => bodies().includes('"after"'));
+  assert.equal(changes.findLast(([{ warm }]) => warm !== undefined)?.[0].warm, true);
+  const last = changes.findLastIndex(([{ warm }]) => warm);
+  const answered = changes.findLastIndex(([{ connected }]) => connected);
+  assert.ok(last > answered, "warm is reported behind the answer that began the epoch");
+});
+
+for (const [what, hours] of [
+  ["an hour ahead", 1],
+  ["an hour behind", -1],
+] as const) {
+  test(`from a backend whose clock is ${what}, the last 30 s and all new events come once`, async (t) => {
+    const from = await backend(t);
+    from.clock = hours * 3_600_000;
+    from.events.push(event("too old", from.now() - 60_000), event("recent", from.now() - 5_000));
+    const { bodies, begun, changes } = read(t, from);
+    await until("warm", () => changes.some(([{ warm }]) => warm));
+    for (let n = 0; n < 20; n++) {
+      from.events.push(event(n, from.now()));
+      await until("the event", () => bodies().includes(String(n)));
+    }
+    assert.deepEqual(bodies(), ['"recent"', ...Array.from({ length: 20 }, (_, n) => String(n))]);
+    assert.equal(begun.length, 1);
+    // The requests follow the backend's clock, so that answers stay short.
+    await until("a request about the last seconds", () => {
+      const since = Number(new URL(from.requests.at(-1)?.url ?? "", from.origin).searchParams.get("since"));
+      return Math.abs(from.now() - since) < 5_000;
+    });
+  });
+}
+
+test("a backend's clock that is set back by an hour is followed, under a new epoch", async (t) => {
+  const from = await backend(t);
+  const { bodies, begun, lines } = read(t, from);
+  from.events.push(event("before", from.now()));
+  await until("the event", () => bodies().includes('"before"'));
+  from.clock = -3_600_000;
+  await until("a new epoch", () => begun.length === 2);
+  for (let n = 0; n < 5; n++) {
+    from.events.push(event(n, from.now()));
+    await until("the event", () => bodies().includes(String(n)));
+  }
+  assert.ok(lines.some(([level, , text]) => level === "warn" && /set back/.test(text)));
+  assert.equal(begun.length, 2);
+});
+
+test("a proxy whose clock is always behind changes nothing", async (t) => {
+  const from = await backend(t);
+  const { bodies, begun, changes } = read(t, from);
+  from.clock = -20_000;
+  await until("warm", () => changes.some(([{ warm }]) => warm));
+  for (let n = 0; n < 5; n++) {
+    from.events.push(event(n));
+    await until("the event", () => bodies().includes(String(n)));
+    const count = from.requests.length;
+    await until("quiet polls", () => from.requests.length > count + 15);
+  }
+  assert.deepEqual([bodies().length, begun.length], [5, 1]);
+});

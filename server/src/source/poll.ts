@@ -6,11 +6,15 @@
  * dropped. So it does not matter whether the server includes events at exactly `since`. But `ts` must be the
  * time at which the event appears in answers: an event that appears later with an earlier time is missed.
  * Offsets count from 1 and each start has a new epoch, so a client can resume only on the same gateway.
+ *
+ * Times of events are of the backend's clock, which the header `Date` of its answers shows. It may differ
+ * from this machine's clock, and both may be set while the gateway runs.
  */
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { atMostEvery, type Log } from "../log.ts";
+import { BackendClock } from "./backend-clock.ts";
 import { type Entry, PollCursor, parseAnswer, quote, readEntry } from "./poll-entries.ts";
 import type { Intake, Source } from "./source.ts";
 
@@ -24,6 +28,8 @@ const HISTORY_MS = 30_000;
 const MAX_LARGE_ANSWERS = 3;
 const MAX_BACKOFF_MS = 5_000;
 const WARN_INTERVAL_MS = 60_000;
+/** Events of this time before a clock was noticed to be set back are requested again. */
+const SET_BACK_MARGIN_MS = 3_000;
 
 export interface PollOptions {
   /**
@@ -56,12 +62,16 @@ class Poller {
   readonly #loggedUrl: string;
   readonly #warnOfEntry: () => void;
   readonly #cursor = new PollCursor();
+  readonly #clock = new BackendClock();
   #offset = 0;
   /** True when a new epoch must begin before the next message. */
   #epochDue = true;
   #failures = 0;
   #connected = false;
+  /** True once the last 30 s were read. */
   #warm = false;
+  /** False after each new epoch: its history counts as warm only when this source says so. */
+  #warmReported = false;
   /** Mistake in the last invalid entry. */
   #mistake = "";
 
@@ -92,11 +102,15 @@ class Poller {
   /** Sends one request and delivers the new events. Returns false when there was no valid answer. */
   async #poll(): Promise<boolean> {
     const { url, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = this.#options;
-    if (!this.#warm) this.#cursor.skipTo(Date.now() - HISTORY_MS);
+    const assumed = this.#clock.guess();
+    if (!this.#warm) this.#cursor.skipTo(assumed.now - HISTORY_MS);
     let entries: Entry[];
     try {
       const requested = withSince(url, this.#cursor.since);
-      entries = this.#readEntries(await request(requested, { signal: this.#signal, timeoutMs, maxBytes }));
+      const onDate = (date: string | null) => this.#clock.observe(date);
+      entries = this.#readEntries(
+        await request(requested, { signal: this.#signal, timeoutMs, maxBytes, onDate }),
+      );
     } catch (error) {
       if (this.#signal.aborted) return false;
       this.#onFailure(error);
@@ -104,9 +118,18 @@ class Poller {
       return false;
     }
     this.#onAnswer();
-    await this.#deliver(this.#cursor.takeNew(entries, Date.now()));
-    if (!this.#warm && !this.#signal.aborted) this.#intake.status({ warm: true });
+    if (!this.#warm && !this.#clock.confirms(assumed)) {
+      // The request was not about the last seconds of the backend's clock: ask again.
+      this.#cursor.restartAt(this.#clock.now() - HISTORY_MS);
+      return true;
+    }
+    const fresh = this.#cursor.takeNew(entries, this.#clock.latest());
+    await this.#deliver(fresh);
+    if (this.#signal.aborted) return true;
+    if (!this.#warmReported) this.#intake.status({ warm: true });
+    this.#warmReported = true;
     this.#warm = true;
+    if (this.#clock.wasSetBack(fresh.length > 0, this.#cursor.since)) this.#onSetBack();
     return true;
   }
 
@@ -154,14 +177,26 @@ class Poller {
    * requested time, and all events that are too old for the history.
    */
   #skipOlderHalf(): void {
-    const now = Date.now();
+    const now = this.#clock.now();
     this.#cursor.skipTo(Math.max(now - HISTORY_MS, Math.ceil((this.#cursor.since + now) / 2)));
     this.#epochDue = true; // with a new epoch, clients that resume notice that messages are missing
+  }
+
+  /** Continues at the backend's new time. Events may be missing or come again, so there is a new epoch. */
+  #onSetBack(): void {
+    const since = this.#clock.now() - SET_BACK_MARGIN_MS;
+    this.#options.log?.warn(
+      { url: this.#loggedUrl, before: this.#cursor.since, since },
+      "the clock of POLL_URL was set back: reading from its new time, with a new epoch",
+    );
+    this.#cursor.restartAt(since);
+    this.#epochDue = true;
   }
 
   #onAnswer(): void {
     if (this.#epochDue) {
       this.#intake.begin(randomUUID(), 0);
+      this.#warmReported = false;
       this.#offset = 0;
       this.#epochDue = false;
     }
@@ -193,13 +228,18 @@ interface RequestOptions {
   signal: AbortSignal;
   timeoutMs: number;
   maxBytes: number;
+  /** Called with the header `Date`, before the body is read. */
+  onDate: (date: string | null) => void;
 }
 
 /**
  * Requests the array from `url`. Throws when the answer is not an array, too large or too late, or the signal
  * aborts.
  */
-async function request(url: URL, { signal, timeoutMs, maxBytes }: RequestOptions): Promise<unknown[]> {
+async function request(
+  url: URL,
+  { signal, timeoutMs, maxBytes, onDate }: RequestOptions,
+): Promise<unknown[]> {
   // AbortSignal.any would add ten listeners a second to a signal that lives as long as the process.
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
@@ -214,6 +254,7 @@ async function request(url: URL, { signal, timeoutMs, maxBytes }: RequestOptions
       headers.set("authorization", `Basic ${Buffer.from(plain).toString("base64")}`);
     }
     const response = await fetch(url, { headers, signal: controller.signal });
+    onDate(response.headers.get("date"));
     if (response.status !== 200) throw new Error(`status ${response.status}, not 200`);
     const answer = parseAnswer(await textOf(response, maxBytes));
     if (!Array.isArray(answer)) throw new Error(`not an array but ${quote(answer)}`);

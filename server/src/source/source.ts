@@ -49,5 +49,12 @@ export interface Intake {
   status(change: Partial<SourceStatus>): void;
 }
 
-/** Reads until `signal` aborts; recovers from every failure that is not permanent. */
-export type Source = (intake: Intake, signal: AbortSignal) => Promise<void>;
+export interface Source {
+  /** Reads until `signal` aborts; recovers from every failure that is not permanent. */
+  (intake: Intake, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves with the offset of the last message that the stream has now; undefined when that cannot be found
+   * out. Missing where no other gateway reads the same stream.
+   */
+  end?: () => Promise<number | undefined>;
+}

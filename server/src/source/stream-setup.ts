@@ -28,7 +28,8 @@ const STREAM_NOT_FOUND = 10059;
 export class StreamSetup {
   readonly #settings: StreamSettings;
   readonly #log: Log;
-  #missingSince = 0;
+  /** On the clock of performance.now(); undefined while the stream exists. */
+  #missingSince: number | undefined;
 
   constructor(settings: StreamSettings, log: Log) {
     this.#settings = settings;
@@ -44,16 +45,17 @@ export class StreamSetup {
   async find(manager: JetStreamManager, known: string): Promise<StreamInfo | undefined> {
     try {
       const info = await manager.streams.info(this.#settings.JS_STREAM_NAME);
-      this.#missingSince = 0;
+      this.#missingSince = undefined;
       if (info.created !== known) this.#logDifferences(info);
       return info;
     } catch (error) {
       if (!isStreamNotFound(error)) throw error;
     }
-    if (this.#missingSince === 0) this.#missingSince = Date.now();
-    if (known !== "" && Date.now() - this.#missingSince < RECREATE_AFTER_MS) return undefined;
+    const now = performance.now();
+    this.#missingSince ??= now;
+    if (known !== "" && now - this.#missingSince < RECREATE_AFTER_MS) return undefined;
     const info = await this.#create(manager);
-    this.#missingSince = 0;
+    this.#missingSince = undefined;
     return info;
   }
 
