@@ -17,12 +17,10 @@ describe("without a Docker daemon", { skip: withoutEngine() }, () => {
     staging.cloud.takeOperations();
   });
 
-  for (const args of [[], ["--refresh"]]) {
-    test(`${["a preview", ...args].join(" ")} of a stack that builds its image`, async () => {
-      const { exitCode, steps, output } = await staging.stack.preview("--expect-no-changes", ...args);
-      assert.deepEqual([exitCode, steps], [0, []], output);
-    });
-  }
+  test("a preview with a refresh, of a stack that builds its image", async () => {
+    const { exitCode, steps, output } = await staging.stack.preview("--expect-no-changes", "--refresh");
+    assert.deepEqual([exitCode, steps], [0, []], output);
+  });
 
   test("a preview of a new stack", async () => {
     const empty = await repositoryStack(owner, "staging");
@@ -41,8 +39,6 @@ describe("without a Docker daemon", { skip: withoutEngine() }, () => {
       "delete Command gateway-image-build",
       "update RegionAutoscaler gateway-autoscaler",
     ]);
-    const again = await stack.up();
-    assert.deepEqual([again.exitCode, again.steps], [0, []], again.output);
   });
 
   test("an up that has to build fails with a reason", async () => {
