@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError, type ComputeApi, computeApi } from "./compute-api.ts";
+import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
 import { Console, type StartupLine } from "./startup-lines.ts";
 
 const POLL = 5_000; // 5 s between two looks at the console
@@ -58,7 +58,7 @@ export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Pro
       old = false;
       trouble = "";
     } catch (error) {
-      if (!(error instanceof ApiError) || isFinal(error.status)) throw explained(error, instance);
+      if (!(error instanceof ApiError) || retryIsUseless(error)) throw explained(error, instance);
       trouble = error.message; // may be temporary; otherwise the final error contains it
     }
     if (last?.state === "ready") return last.text;
@@ -80,11 +80,6 @@ export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Pro
 function counts(line: StartupLine, revision: string | undefined, old: boolean): boolean {
   if (revision === undefined) return true;
   return line.revision === revision || (!old && line.state === "failed" && line.revision === undefined);
-}
-
-/** Whether waiting cannot help: the request is wrong or not allowed, or the VM does not exist. */
-function isFinal(status: number): boolean {
-  return [400, 401, 403, 404].includes(status);
 }
 
 function explained(error: unknown, instance: string): StartupError {

@@ -16,6 +16,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether another attempt cannot help: the request is wrong or not allowed, or the resource does not exist. */
+export function retryIsUseless({ status }: ApiError): boolean {
+  return [400, 401, 403, 404].includes(status);
+}
+
 /**
  * Sends one request and returns the parsed answer. `path` is the part of the URL after `/compute/v1/`, as in
  * the API's reference.

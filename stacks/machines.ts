@@ -1,6 +1,9 @@
 /** Waits until a VM has started; runs on the machine that deploys. */
 export const STARTUP_CHECK = "npm run --silent await-startup";
 
+/** Waits until all gateways run the new template; runs on the machine that deploys. */
+export const ROLLOUT_CHECK = "npm run --silent await-rollout";
+
 /** Machine types and data disks of the VMs for which the configuration has no key. */
 export const MACHINES = {
   nats: { type: "e2-small", dataGib: 10 },

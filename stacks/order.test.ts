@@ -38,6 +38,21 @@ for (const [stack, values] of [
     assert.equal((gate.inputs.environment as Record<string, string>).ODIN_SMOKE_DEADLINE_SECONDS, "600");
   });
 
+  test(`${stack}: entrances lead to the group when its gateways run, and no gateway starts before NATS has started`, async () => {
+    const { all, upstream } = await graph(stack, values);
+    const namesBefore = (type: string) =>
+      all(type).map((resource) => upstream(resource, COMMAND).map(({ name }) => name));
+    const services = ["regionBackendService:RegionBackendService", "backendService:BackendService"].flatMap(
+      (type) => namesBefore(`gcp:compute/${type}`),
+    );
+    assert.ok(services.length >= 1);
+    for (const names of services) assert.ok(names.includes("gateway-rollout"), `${names}`);
+    const servers = all(COMMAND).filter(({ name }) => /^nats(-\d)?-startup$/.test(name));
+    assert.equal(servers.length, stack === "prod" ? 3 : 1);
+    const [before = []] = namesBefore("gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager");
+    for (const { name } of servers) assert.ok(before.includes(name), name);
+  });
+
   test(`${stack}: alerts on missing data are created after the smoke test`, async () => {
     const { all, upstream } = await graph(stack, values);
     const policies = all("gcp:monitoring/alertPolicy:AlertPolicy");

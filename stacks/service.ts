@@ -20,7 +20,7 @@ import type { StackConfig } from "./config/config.ts";
 import { createFoundation, type Foundation } from "./foundation.ts";
 import { drainSeconds, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
 import { gatewayImage, mirroredImages } from "./images.ts";
-import { MACHINES, STARTUP_CHECK } from "./machines.ts";
+import { MACHINES, ROLLOUT_CHECK, STARTUP_CHECK } from "./machines.ts";
 import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
 
@@ -183,6 +183,8 @@ function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
       scaleInMinutes: config.scaleInMinutes,
       drainSeconds: drainSeconds(environment),
       spot: config.spot,
+      rolloutCheck: ROLLOUT_CHECK,
+      after: [nats], // a gateway that starts while NATS is away accepts no client
     },
     connected,
   );
@@ -248,8 +250,7 @@ function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
       },
       triggers: [fleet.stable],
     },
-    // A new group is stable before its first gateway has begun to boot, and no gateway is healthy before NATS
-    // is.
+    // The gateways run, but no gateway is healthy before NATS is.
     after(apis, fleet, nats, monitoringVm, loadBalancer, ...(wss ? [wss] : [])),
   );
 }

@@ -1,6 +1,9 @@
-import * as docker from "@pulumi/docker";
+import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageSource } from "./image-context.ts";
+
+/** Builds and pushes the image; runs on the machine that deploys. */
+const BUILD = "npm run --silent build-image";
 
 /** Arguments of {@link ContainerImage}. */
 export interface ContainerImageArgs {
@@ -16,20 +19,18 @@ export interface ContainerImageArgs {
  * An image that the Docker daemon of the deploying machine builds from this repository and pushes. Machines
  * pull the image by its digest.
  *
- * The component has no credentials. The provider uses the credential helper that
- * `gcloud auth configure-docker REGION-docker.pkg.dev` sets up, as `docker push` does. An access token in
- * `registry.password` would be stored (encrypted) in the state and would expire after an hour. The next
- * deployment would not show that the token is wrong, because the provider ignores user and password when it
- * compares.
+ * Only the build needs a daemon. A preview, a refresh, and an update for which no source changed run without
+ * Docker, and so does the removal of this component, for example after `serverImage` was set. For this reason
+ * the image is a command and not a resource of @pulumi/docker: that provider looks for a daemon before it
+ * does anything, in previews too.
  *
- * The image is built again when one of the inputs here changes (the tag is the version of the sources) or
- * when the provider's own hash of the context changes. The provider hashes names, contents and modes of all
- * files that `.dockerignore` includes; this is why the context is a copy with fixed modes (`prepareContext`).
- * `ignoreChanges` would not help: the provider adds its hash after the engine has applied `ignoreChanges`.
+ * The component has no credentials. `docker push` uses the credential helper that
+ * `gcloud auth configure-docker REGION-docker.pkg.dev` sets up. An access token in the command's environment
+ * would be stored (encrypted) in the state and would expire after an hour.
  *
- * A preview builds nothing, so it needs neither a Docker daemon nor credentials. Where the image would
- * change, its digest is not known yet, and every machine that runs the image shows as changed. A stack with
- * an earlier digest in `serverImage` does not use this component.
+ * The image is built again when one of the inputs here changes; the tag is the version of the sources. Where
+ * the image would change, a preview does not know its digest yet, and every machine that runs the image shows
+ * as changed. A stack with an earlier digest in `serverImage` does not use this component.
  *
  * Deleting this component deletes nothing in the registry: the repository's clean-up policies delete old
  * images.
@@ -40,40 +41,43 @@ export class ContainerImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: ContainerImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:ContainerImage", name, {}, opts);
-    const { image: called, registry, source } = args;
+    const { image, registry, source } = args;
     const { context, dockerfile, version, buildArgs } = source;
-    const repository = pulumi.interpolate`${registry}/${called}`;
-    const image = new docker.Image(
-      name,
+    const repository = pulumi.interpolate`${registry}/${image}`;
+    const build = new command.local.Command(
+      `${name}-build`,
       {
-        imageName: pulumi.interpolate`${repository}:${version}`,
-        // /stats shows COMMIT after the version. COMMIT is the version of the sources and not a git commit,
-        // so an unrelated commit does not make another image.
-        build: { context, dockerfile, platform: "linux/amd64", args: { ...buildArgs, COMMIT: version } },
-        buildOnPreview: false,
-        skipPush: false,
+        create: BUILD,
+        update: BUILD,
+        environment: {
+          IMAGE: pulumi.interpolate`${repository}:${version}`,
+          CONTEXT: context,
+          DOCKERFILE: dockerfile,
+          // /stats shows COMMIT after the version. COMMIT is the version of the sources and not a git commit,
+          // so an unrelated commit does not make another image.
+          BUILD_ARGS: JSON.stringify({ ...buildArgs, COMMIT: version }),
+        },
+        addPreviousOutputInEnv: false,
       },
       { parent: this },
     );
     this.digest = pulumi
-      .all([repository, image.repoDigest])
-      .apply(([repository, digest]) => ownDigest(repository, digest));
+      .all([repository, build.stdout])
+      .apply(([repository, printed]) => checkedDigest(repository, printed));
     this.registerOutputs({ digest: this.digest });
   }
 }
 
 /**
- * Returns the image's name in our repository, by digest. A daemon that pushed the same image to several
- * repositories lists one name for each of them, and the provider returns the first, which may belong to
- * another stack.
- * @throws Error when `repoDigest` has no digest
+ * Returns what the build printed, without spaces around it.
+ * @throws Error unless the build printed a digest in the repository
  */
-export function ownDigest(repository: string, repoDigest: string | undefined): string {
-  const digest = /@(sha256:[0-9a-f]{64})$/.exec(repoDigest ?? "")?.[1];
-  if (!digest) {
+export function checkedDigest(repository: string, printed: string): string {
+  const digest = printed.trim();
+  if (!digest.startsWith(`${repository}@`) || !/@sha256:[0-9a-f]{64}$/.test(digest)) {
     throw new Error(
-      `Docker returned ${JSON.stringify(repoDigest)} instead of a digest for ${repository}: the image was not pushed. Build the image again with pulumi up --replace and the URN of the image.`,
+      `the build printed ${JSON.stringify(printed)} instead of a digest for ${repository}: build the image again with pulumi up --replace and the URN of its build`,
     );
   }
-  return `${repository}@${digest}`;
+  return digest;
 }

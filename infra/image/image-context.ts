@@ -57,10 +57,9 @@ export function contentVersion({ root, dockerfile, buildArgs = {} }: ImageSource
 
 /**
  * Copies the sources of an image to `folder/VERSION`, each file with mode 0644. The modes are fixed because
- * @pulumi/docker hashes them too, while git keeps only whether a file is executable: the same commit, checked
- * out with umask 002 on one machine and 022 on another, would be built and rolled out again by the next
- * deployment. The folder's name is the version, so two deployments at the same time do not disturb each
- * other.
+ * Docker copies them into the image, while git keeps only whether a file is executable: the same commit,
+ * checked out with umask 002 on one machine and 022 on another, would become two images. The folder's name is
+ * the version, so two deployments at the same time do not disturb each other.
  *
  * @param folder created when it is missing; ignored by git
  */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type * as pulumi from "@pulumi/pulumi";
 import { type Recorded, record } from "../offline/offline.ts";
-import { testSite } from "../offline/site.fixture.ts";
+import { Machine, testSite } from "../offline/site.fixture.ts";
 import { GatewayFleet, type GatewayFleetArgs } from "./gateway-fleet.ts";
 
 const ARGS: GatewayFleetArgs = {
@@ -25,6 +25,7 @@ const ARGS: GatewayFleetArgs = {
   connectionsTarget: 8000,
   scaleInMinutes: 10,
   drainSeconds: 60,
+  rolloutCheck: "wait",
 };
 
 const fleet = (changes: Partial<GatewayFleetArgs> = {}) =>
@@ -33,6 +34,7 @@ const fleet = (changes: Partial<GatewayFleetArgs> = {}) =>
 const TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate";
 const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";
 const AUTOSCALER = "gcp:compute/regionAutoscaler:RegionAutoscaler";
+const COMMAND = "command:local:Command";
 const METRIC = "gcp:monitoring/metricDescriptor:MetricDescriptor";
 
 test("the template", async () => {
@@ -106,6 +108,7 @@ test("the group", async () => {
     versions: [{ instanceTemplate: template }],
     distributionPolicyZones: ["us-central1-a", "us-central1-b", "us-central1-c"],
     distributionPolicyTargetShape: "EVEN",
+    targetSize: 2,
     namedPorts: [{ name: "ws", port: 3004 }],
     autoHealingPolicies: {
       healthCheck: "projects/test-project/global/healthChecks/odin-test-gateway-live",
@@ -121,11 +124,38 @@ test("the group", async () => {
       minReadySec: 60,
       instanceRedistributionType: "PROACTIVE",
     },
-    waitForInstances: true,
-    waitForInstancesStatus: "UPDATED",
+    waitForInstances: false,
   });
   assert.match(template, /instanceTemplates\/.*\?uniqueId=/);
-  assert.deepEqual(group.customTimeouts, { create: "60m", update: "60m", delete: "60m" });
+  assert.deepEqual(group.ignoreChanges, ["targetSize"], "the autoscaler sets the size of an existing group");
+  assert.deepEqual(group.customTimeouts, { create: "", update: "", delete: "60m" });
+});
+
+test("the check waits for the group and this template, after the autoscaler", async () => {
+  const { one, result } = await fleet();
+  const check = one(COMMAND, "gateway-rollout");
+  assert.deepEqual(check.inputs, {
+    create: "wait",
+    update: "wait",
+    environment: {
+      GROUP: "projects/test-project/regions/us-central1/instanceGroupManagers/gateway-group",
+      TEMPLATE: await value(result.template),
+    },
+    addPreviousOutputInEnv: false,
+  });
+  assert.ok(check.dependencies.includes(one(AUTOSCALER).urn));
+  assert.deepEqual((await fleet({ rolloutCheck: undefined })).all(COMMAND), []);
+});
+
+test("the group waits for what the gateways need, the template does not", async () => {
+  const { one } = await record(() => {
+    const needed = new Machine("needed", {});
+    return new GatewayFleet("gateway", { ...ARGS, after: [needed] });
+  });
+  const { urn } = one("test:index:Machine");
+  assert.ok(one(GROUP).dependencies.includes(urn));
+  // NATS VMs are deleted before they are replaced. A template that depends on one would be replaced, too.
+  assert.ok(!one(TEMPLATE).dependencies.includes(urn));
 });
 
 test("the surge follows the zones", async () => {
@@ -179,7 +209,7 @@ test("template, group and autoscaler have automatic names, and are deleted after
   }
 });
 
-test("only the autoscaler has limits and targets as inputs", async () => {
+test("of the inputs that may change, only those of the autoscaler have limits and targets", async () => {
   const before = await fleet();
   const after = await fleet({
     minInstances: 3,
@@ -189,7 +219,7 @@ test("only the autoscaler has limits and targets as inputs", async () => {
     scaleInMinutes: 20,
   });
   const changed = before.resources.filter(
-    (resource, index) => JSON.stringify(resource) !== JSON.stringify(after.resources[index]),
+    (resource, index) => comparable(resource) !== comparable(after.resources[index]),
   );
   assert.equal(before.resources.length, after.resources.length);
   assert.deepEqual(
@@ -202,17 +232,30 @@ test("only the autoscaler has limits and targets as inputs", async () => {
   );
 });
 
+/** A resource as text, without the inputs whose changes are ignored. */
+function comparable(resource: Recorded | undefined): string {
+  const kept = Object.entries(resource?.inputs ?? {}).filter(
+    ([key]) => !resource?.ignoreChanges.includes(key),
+  );
+  return JSON.stringify({ ...resource, inputs: Object.fromEntries(kept) });
+}
+
 /** Resources on which an output depends, which the SDK reports to the engine and does not export. */
 const dependenciesOf = (output: object) =>
   (output as unknown as { allResources(): Promise<Set<pulumi.Resource>> }).allResources();
 
-test("stable is the template, known when group and autoscaler exist", async () => {
+test("stable is the template, and the group's URL is known, when the check has passed", async () => {
   const { result, one } = await fleet();
   assert.equal(await value(result.stable), await value(result.template));
-  const urns = await Promise.all(
-    [...(await dependenciesOf(result.stable))].map((resource) => value(resource.urn)),
-  );
-  for (const type of [TEMPLATE, GROUP, AUTOSCALER]) assert.ok(urns.includes(one(type).urn), type);
+  for (const [output, types] of [
+    [result.stable, [TEMPLATE, GROUP, AUTOSCALER, COMMAND]],
+    [result.instanceGroup, [GROUP, COMMAND]],
+  ] as const) {
+    const urns = await Promise.all(
+      [...(await dependenciesOf(output))].map((resource) => value(resource.urn)),
+    );
+    for (const type of types) assert.ok(urns.includes(one(type).urn), type);
+  }
 });
 
 test("only production's group is protected", async () => {
@@ -228,7 +271,7 @@ test("every child belongs to the fleet", async () => {
   const { resources, one } = await fleet();
   const { urn } = one("odin-ws:index:GatewayFleet");
   const children = resources.filter((resource) => resource.urn !== urn);
-  assert.equal(children.length, 5);
+  assert.equal(children.length, 6);
   for (const { parent, name } of children) {
     assert.equal(parent, urn);
     assert.match(name, /^gateway-/);

@@ -1,3 +1,4 @@
+import * as command from "@pulumi/command";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { refuse } from "../argument-mistakes.ts";
@@ -54,12 +55,24 @@ export interface GatewayFleetArgs {
   drainSeconds: number;
   /** Cheaper VMs, which Google may stop at any time. Default: false. */
   spot?: boolean | undefined;
+  /**
+   * Command that waits until all gateways run the template. The command runs on the machine that deploys,
+   * after each new template and for each new group. It finds GROUP and TEMPLATE in its environment: the id of
+   * the instance group manager and the URL of the template. Default: nothing waits for the gateways.
+   */
+  rolloutCheck?: string | undefined;
+  /**
+   * Resources that have to be created or changed before the group starts or replaces a gateway, for example
+   * the servers that the gateways connect to. Default: none.
+   */
+  after?: pulumi.Resource[] | undefined;
 }
 
 /**
  * The gateways: an instance template, a regional managed instance group over the given zones with autohealing
- * and rolling updates, and its autoscaler. Limits and targets are inputs of the autoscaler alone: a change of
- * them is one update, and no VM moves.
+ * and rolling updates, its autoscaler, and a check that waits for each rollout. Of the inputs that may
+ * change, only those of the autoscaler have limits and targets: a change of them is one update, and no VM
+ * moves.
  *
  * Template, group and autoscaler are created without a name. Pulumi then makes up a name with a random part
  * and creates a replacement before it deletes the old resource. The order matters, because a template in use
@@ -67,13 +80,15 @@ export interface GatewayFleetArgs {
  * not help: with it the provider deletes first (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
  */
 export class GatewayFleet extends pulumi.ComponentResource {
-  /** URL of the group, for backend services. */
+  /**
+   * URL of the group, for backend services. The URL is known when all gateways of the group run, so that no
+   * load balancer moves to a new group that is still empty.
+   */
   readonly instanceGroup: pulumi.Output<string>;
   /**
-   * URL of the template that all gateways run, known when the group has replaced every VM and the autoscaler
-   * exists. A resource that uses this output is therefore created after the rollout. As a trigger the output
-   * changes with each rollout and with nothing else. In a new stack the autoscaler has only begun to start
-   * the first gateways: a resource that needs a running gateway has to wait for one itself.
+   * URL of the template that all gateways run, known when the rollout check has passed. A resource that uses
+   * this output is therefore created after the rollout. As a trigger the output changes with each rollout and
+   * with nothing else.
    */
   readonly stable: pulumi.Output<string>;
   /** URL of the template with its unique id, known as soon as it is created. */
@@ -98,9 +113,10 @@ export class GatewayFleet extends pulumi.ComponentResource {
       {
         parent: this,
         protect: site.production,
-        // Each wave of an update takes about 8 minutes: boot, minReadySec, draining and shutdown. 60 minutes
-        // are enough for seven waves.
-        customTimeouts: { create: "60m", update: "60m", delete: "60m" },
+        dependsOn: args.after ?? [],
+        ignoreChanges: ["targetSize"], // after the creation the autoscaler sets the size
+        // The provider waits until all gateways are drained and deleted.
+        customTimeouts: { delete: "60m" },
       },
     );
     const metric = connectionsMetric(`${name}-connections`, site, { parent: this });
@@ -115,16 +131,43 @@ export class GatewayFleet extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [metric] },
     );
-    this.instanceGroup = group.instanceGroup;
+    const check = this.#rolloutCheck(name, args.rolloutCheck, group, template, autoscaler);
+    // The check's id and not its output: previews know the id even if the check will run, so a rollout does
+    // not make every user of these outputs look changed.
+    const done = pulumi.all([group.id, autoscaler.id, ...(check ? [check.id] : [])]);
+    this.instanceGroup = pulumi.all([group.instanceGroup, done]).apply(([url]) => url);
     this.template = template.selfLinkUnique;
-    this.stable = pulumi
-      .all([template.selfLinkUnique, group.id, autoscaler.id])
-      .apply(([selfLinkUnique]) => selfLinkUnique);
+    this.stable = pulumi.all([template.selfLinkUnique, done]).apply(([selfLinkUnique]) => selfLinkUnique);
     this.registerOutputs({
       instanceGroup: this.instanceGroup,
       stable: this.stable,
       template: this.template,
     });
+  }
+
+  /**
+   * Waits for the group, after its autoscaler exists. The provider's own wait (`waitForInstances`) is not
+   * used: during an update the provider takes the timeout for creations, which an update cannot set, and
+   * gives up after 15 minutes.
+   */
+  #rolloutCheck(
+    name: string,
+    check: string | undefined,
+    group: gcp.compute.RegionInstanceGroupManager,
+    template: gcp.compute.InstanceTemplate,
+    autoscaler: gcp.compute.RegionAutoscaler,
+  ): command.local.Command | undefined {
+    if (check === undefined) return undefined;
+    return new command.local.Command(
+      `${name}-rollout`,
+      {
+        create: check,
+        update: check, // another environment, and nothing else, runs the check again
+        environment: { GROUP: group.id, TEMPLATE: template.selfLinkUnique },
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, dependsOn: [autoscaler] },
+    );
   }
 }
 
@@ -180,7 +223,7 @@ function autohealingCheck(site: Site): gcp.compute.HealthCheckArgs {
 }
 
 function groupArgs(
-  { site, zones }: GatewayFleetArgs,
+  { site, zones, minInstances }: GatewayFleetArgs,
   instanceTemplate: pulumi.Input<string>,
   healthCheck: pulumi.Input<string>,
 ): gcp.compute.RegionInstanceGroupManagerArgs {
@@ -192,7 +235,8 @@ function groupArgs(
     versions: [{ instanceTemplate }],
     distributionPolicyZones: zones,
     distributionPolicyTargetShape: "EVEN", // the only shape that an autoscaler supports
-    // Without targetSize, because the autoscaler sets the size.
+    // Only for the creation. Without a size a group starts empty, and an empty group counts as stable.
+    targetSize: minInstances,
     namedPorts: [{ name: CLIENT_PORT_NAME, port: PORTS.clients }],
     autoHealingPolicies: {
       healthCheck,
@@ -214,8 +258,7 @@ function groupArgs(
       // VMs or more.
       instanceRedistributionType: "PROACTIVE",
     },
-    waitForInstances: true,
-    waitForInstancesStatus: "UPDATED",
+    waitForInstances: false, // the rollout check waits
   };
 }
 

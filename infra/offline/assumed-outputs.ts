@@ -82,6 +82,12 @@ function ordinal(name: string): number {
   return Number(/-(\d+)-/.exec(name)?.[1] ?? 0);
 }
 
+/** What the command prints that builds an image; empty for other commands. */
+function digestOf(environment: unknown): string {
+  const { IMAGE: image } = (environment ?? {}) as { IMAGE?: string };
+  return image === undefined ? "" : `${image.split(":")[0]}@sha256:${"0".repeat(64)}`;
+}
+
 interface Known {
   inputs: Inputs;
   project: string;
@@ -138,10 +144,6 @@ const COMPUTED: Record<string, (known: Known) => Inputs> = {
     name: `projects/${project}/uptimeCheckConfigs/${name}`,
     uptimeCheckId: name,
   }),
-  "docker:index/image:Image": ({ inputs }) => ({
-    repoDigest: `${String(inputs.imageName).split(":")[0]}@sha256:${"0".repeat(64)}`,
-    baseImageName: inputs.imageName,
-  }),
   "random:index/randomPassword:RandomPassword": ({ inputs }) => ({
     result: "offline-password-".padEnd(Number(inputs.length ?? 32), "x"),
   }),
@@ -152,5 +154,5 @@ const COMPUTED: Record<string, (known: Known) => Inputs> = {
   "tls:index/certRequest:CertRequest": () => ({ certRequestPem: "offline certificate request" }),
   "tls:index/selfSignedCert:SelfSignedCert": () => ({ certPem: "offline CA certificate" }),
   "tls:index/locallySignedCert:LocallySignedCert": () => ({ certPem: "offline certificate" }),
-  "command:local:Command": () => ({ stdout: "", stderr: "" }),
+  "command:local:Command": ({ inputs }) => ({ stdout: digestOf(inputs.environment), stderr: "" }),
 };

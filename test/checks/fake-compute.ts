@@ -52,3 +52,26 @@ async function read(request: IncomingMessage): Promise<Asked> {
   const { method = "", url = "" } = request;
   return { method, path: url, body, authorization: request.headers.authorization };
 }
+
+/** The state of a managed instance group. Default: two gateways, and nothing left to do. */
+export interface GroupState {
+  targetSize?: number;
+  isStable?: boolean;
+  isReached?: boolean;
+  currentActions?: Record<string, number>;
+}
+
+/** An answer of the API about a group whose only version is `template`. */
+export function groupReply(template: string, state: GroupState = {}): object {
+  const { targetSize = 2, isStable = true, isReached = true, currentActions = { none: targetSize } } = state;
+  return {
+    targetSize,
+    versions: [
+      {
+        instanceTemplate: `https://www.googleapis.com/compute/v1/projects/p/global/instanceTemplates/${template}`,
+      },
+    ],
+    currentActions,
+    status: { isStable, versionTarget: { isReached } },
+  };
+}

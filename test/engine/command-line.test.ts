@@ -63,8 +63,8 @@ describe("command line", { skip: withoutEngine() }, () => {
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
     assert.match(
-      String(cloud.one("docker:index/image:Image", "gateway-image").inputs.imageName),
-      /\/gateway:[0-9a-f]{12}$/,
+      JSON.stringify(cloud.one("command:local:Command", "gateway-image-build").inputs.environment),
+      /"IMAGE":"[^"]*\/gateway:[0-9a-f]{12}"/,
     );
     const again = await stack.preview("--expect-no-changes");
     assert.deepEqual([again.exitCode, again.steps], [0, []]);
@@ -78,9 +78,14 @@ describe("command line", { skip: withoutEngine() }, () => {
     const run = await stack.up();
     assert.equal(run.exitCode, 0, run.output);
     const done = inWords(cloud.takeOperations());
-    assertInOrder(done, ["update Image gateway-image", ...VERSIONED, "create Command rollout-test"]);
+    assertInOrder(done, [
+      "update Command gateway-image-build",
+      ...VERSIONED,
+      "update Command gateway-rollout",
+      "create Command rollout-test",
+    ]);
     assertInOrder(done, [VERSIONED[1] ?? "", "delete InstanceTemplate gateway-template"]);
-    assert.equal(done.length, 6, done.join("\n"));
+    assert.equal(done.length, 7, done.join("\n"));
     const after = cloud.one(TEMPLATE).inputs.metadata as Record<string, string>;
     const changed = Object.keys({ ...before, ...after }).filter((key) => before[key] !== after[key]);
     assert.deepEqual(changed, ["odin-image-gateway"]);

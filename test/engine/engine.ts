@@ -15,7 +15,8 @@ import { serveProvider } from "./provider-server.ts";
 
 const RUN_LIMIT = 120_000; // 2 min for one run of the engine on a busy machine
 
-const PACKAGES = ["gcp", "command", "docker", "random", "tls"];
+/** Packages without a condition; `docker` needs a daemon. */
+const PACKAGES = ["gcp", "command", "random", "tls"];
 
 /**
  * The engine's decision about one resource: `create`, `update`, `create-replacement`, `delete-replaced`,
@@ -81,7 +82,7 @@ export class Stack {
     options: StackOptions,
     engine: string,
     folder: string,
-    ports: { cloud: number; program: number },
+    ports: { cloud: number; docker: number; program: number },
     cloud: FakeCloud,
   ) {
     this.cloud = cloud;
@@ -103,7 +104,10 @@ export class Stack {
       // CPU time.
       PULUMI_SKIP_CHECKPOINTS: "true",
       PULUMI_EXPERIMENTAL: "true", // PULUMI_SKIP_CHECKPOINTS needs this variable
-      PULUMI_DEBUG_PROVIDERS: PACKAGES.map((name) => `${name}:${ports.cloud}`).join(","),
+      PULUMI_DEBUG_PROVIDERS: [
+        ...PACKAGES.map((name) => `${name}:${ports.cloud}`),
+        `docker:${ports.docker}`,
+      ].join(","),
       PULUMI_DEBUG_LANGUAGES: `nodejs:${ports.program}`,
     };
   }
@@ -255,9 +259,12 @@ export async function newStack(owner: Owner, options: StackOptions): Promise<Sta
   const cloud = options.cloud ?? new FakeCloud();
   const provider = await serveProvider(cloud);
   owner.after(() => provider.stop());
+  const docker = await serveProvider(cloud, () => cloud.configureDocker());
+  owner.after(() => docker.stop());
   const host = await serveLanguage(() => stack.program);
   owner.after(() => host.stop());
-  const stack = new Stack(options, engine, folder, { cloud: provider.port, program: host.port }, cloud);
+  const ports = { cloud: provider.port, docker: docker.port, program: host.port };
+  const stack = new Stack(options, engine, folder, ports, cloud);
   await stack.pulumi("stack", "init", options.stack);
   return stack;
 }

@@ -59,6 +59,10 @@ export class FakeCloud {
   readonly operations: Operation[] = [];
   /** Runs the commands of `command:local:Command`. A test may replace it. */
   runCommand: CommandRunner = runShell;
+  /** Whether a Docker daemon runs on the machine that deploys. */
+  dockerDaemon = true;
+  /** How long an instance group takes to replace its instances. */
+  rolloutMinutes = 10;
   readonly #live = new Map<string, Live>();
   #faults: Fault[] = [];
   #serial = 0;
@@ -162,7 +166,7 @@ export class FakeCloud {
 
   /** The state after an update, as far as it is known before the update. */
   previewUpdate(urn: string, state: Properties, inputs: Properties): Properties {
-    const computes = ["command:local:Command", "docker:index/image:Image"].includes(ofUrn(urn).type);
+    const computes = ofUrn(urn).type === "command:local:Command";
     return computes ? inputs : { ...state, ...withoutMarks(inputs) };
   }
 
@@ -177,6 +181,13 @@ export class FakeCloud {
       const state = await stateOf(type, name, withoutMarks(inputs), id, making);
       Object.assign(live, { inputs, state });
       if (fault) throw new ResourceFailed(fault.message, live);
+      // The real provider's wait for the instances takes the default timeout of a creation, 15 minutes,
+      // although this is an update: `customTimeouts` of the update change nothing.
+      if (inputs.waitForInstances === true && changed.includes("versions") && this.rolloutMinutes > 15)
+        throw new ResourceFailed(
+          "timeout while waiting for state to become 'updated' (timeout: 15m0s)",
+          live,
+        );
       return state;
     });
   }
@@ -207,6 +218,19 @@ export class FakeCloud {
         );
       this.#live.delete(id);
     });
+  }
+
+  /**
+   * What the real provider of `docker` does when the engine configures it, in previews too: it looks for a
+   * daemon, whatever the stack does with images.
+   *
+   * @throws Error without a daemon
+   */
+  configureDocker(): void {
+    if (!this.dockerDaemon)
+      throw new Error(
+        "Docker native provider returned an unexpected error from Configure: failed to connect to any docker daemon",
+      );
   }
 
   call(token: string, args: Properties): Properties {

@@ -10,7 +10,14 @@ import { readStack } from "../../stacks/preview/stack-config.ts";
 import { suiteOwner } from "../harness/owner.ts";
 import { withoutEngine } from "./engine.ts";
 import { repository } from "./repository.ts";
-import { AUTOSCALER, inWords, type RepositoryStack, repositoryStack, SECRET } from "./repository-stack.ts";
+import {
+  AUTOSCALER,
+  GROUP,
+  inWords,
+  type RepositoryStack,
+  repositoryStack,
+  SECRET,
+} from "./repository-stack.ts";
 
 describe("limits of staging", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();
@@ -43,10 +50,13 @@ describe("limits of staging", { skip: withoutEngine() }, () => {
       environment.INSTANCE ?? "all",
     ]);
     assert.deepEqual(commands.slice(0, -1).sort(), [
+      ["npm run --silent await-rollout", "all"],
       ["npm run --silent await-startup", "odin-staging-monitoring"],
       ["npm run --silent await-startup", "odin-staging-nats"],
     ]);
     assert.deepEqual(commands.at(-1), ["npm run --silent smoke", "all"], "the smoke test comes last");
+    // Without a size the group would start empty, and count as stable.
+    assert.equal(cloud.one(GROUP).inputs.targetSize, 1);
     cloud.takeOperations();
   });
 

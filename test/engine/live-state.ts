@@ -23,7 +23,7 @@ const IDS: Record<string, (inputs: Properties, serial: number) => string> = {
 };
 
 /** Beginnings of types of which many resources may have the same inputs. */
-const UNNAMED = ["command:", "random:", "tls:", "docker:", "gcp:monitoring/", "gcp:billing/"];
+const UNNAMED = ["command:", "random:", "tls:", "gcp:monitoring/", "gcp:billing/"];
 
 /** The id of a new resource. Two resources with the same id are the same resource in the cloud. */
 export function cloudId(type: string, name: string, inputs: Properties, serial: number): string {
@@ -63,11 +63,6 @@ export async function stateOf(
   switch (type) {
     case "command:local:Command":
       return { ...inputs, ...(await commandOutputs(inputs, runCommand, before)) };
-    case "docker:index/image:Image": {
-      const repository = text(inputs.imageName).replace(/:[^:/]*$/, "");
-      const digest = sha256(JSON.stringify([inputs.imageName, inputs.build]));
-      return { ...assumed, repoDigest: `${repository}@sha256:${digest}` };
-    }
     case "gcp:secretmanager/secretVersion:SecretVersion":
       return { ...assumed, name: id, version: id.split("/").at(-1) };
     case "gcp:storage/bucketObject:BucketObject":
@@ -104,7 +99,7 @@ async function commandOutputs(inputs: Properties, run: CommandRunner, before: Pr
   const command = before === undefined ? inputs.create : (inputs.update ?? inputs.create);
   if (typeof command !== "string") return { stdout: "", stderr: "" };
   const previous =
-    before === undefined
+    before === undefined || inputs.addPreviousOutputInEnv === false
       ? {}
       : { PULUMI_COMMAND_STDOUT: text(before.stdout), PULUMI_COMMAND_STDERR: text(before.stderr) };
   const environment = { ...previous, ...(inputs.environment as Record<string, string> | undefined) };

@@ -26,10 +26,17 @@ export interface ProviderServer {
   stop(): void;
 }
 
-/** Serves `cloud` on a free port of the loopback interface. */
-export async function serveProvider(cloud: FakeCloud): Promise<ProviderServer> {
+/**
+ * Serves `cloud` on a free port of the loopback interface.
+ *
+ * @param configure throws when the engine configures a provider whose machine lacks something
+ */
+export async function serveProvider(
+  cloud: FakeCloud,
+  configure: () => void = () => {},
+): Promise<ProviderServer> {
   const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
-  server.addService(service.ResourceProviderService, handlers(cloud));
+  server.addService(service.ResourceProviderService, handlers(cloud, configure));
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(error);
@@ -39,7 +46,7 @@ export async function serveProvider(cloud: FakeCloud): Promise<ProviderServer> {
   return { port, stop: () => server.forceShutdown() };
 }
 
-function handlers(cloud: FakeCloud) {
+function handlers(cloud: FakeCloud, check: () => void) {
   return {
     getPluginInfo: answer(async () => {
       const info = new plugin.PluginInfo();
@@ -49,6 +56,7 @@ function handlers(cloud: FakeCloud) {
     attach: answer(async () => new empty.Empty()),
     cancel: answer(async () => new empty.Empty()),
     configure: answer(async () => {
+      check();
       const response = new rpc.ConfigureResponse();
       response.setSupportspreview(true);
       // As the bridge of the real provider: the provider gets values without the marks of secrets, and the

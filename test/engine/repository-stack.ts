@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Owner } from "../harness/owner.ts";
@@ -15,7 +16,12 @@ import { repository } from "./repository.ts";
 /** Key of the clients' tokens, which must never be stored without encryption. */
 export const SECRET = "key-of-the-clients-tokens-0123456789";
 
-const isCheck = (command: string) => /^npm run --silent (await-startup|smoke)$/.test(command);
+const BUILD = "npm run --silent build-image";
+/** The command that waits until all gateways run the new template. */
+export const ROLLOUT = "npm run --silent await-rollout";
+export const SMOKE = "npm run --silent smoke";
+
+const isCheck = (command: string) => ["npm run --silent await-startup", ROLLOUT, SMOKE].includes(command);
 
 export const AUTOSCALER = "gcp:compute/regionAutoscaler:RegionAutoscaler";
 export const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";
@@ -38,11 +44,21 @@ export function assertInOrder(done: readonly string[], expected: readonly string
   assert.ok(isSorted, `expected in this order:\n  ${expected.join("\n  ")}\ngot:\n  ${done.join("\n  ")}`);
 }
 
+/** What `npm run build-image` prints: the digest follows from everything that the command gets. */
+function build(cloud: FakeCloud, environment: Record<string, string>): string {
+  if (!cloud.dockerDaemon) throw new Error("docker: Cannot connect to the Docker daemon");
+  const digest = createHash("sha256").update(JSON.stringify(environment)).digest("hex");
+  return `${environment.IMAGE?.replace(/:[^:/]*$/, "")}@sha256:${digest}`;
+}
+
 /** A stack of this repository, with the commands that its checks would run. */
 export interface RepositoryStack {
   stack: Stack;
   cloud: FakeCloud;
-  /** Returns the commands since the last call with their environment, and removes them. */
+  /**
+   * Returns the commands of checks since the last call with their environment, and removes them. Builds of
+   * images are not among them.
+   */
   takeCommands(): { command: string; environment: Record<string, string> }[];
 }
 
@@ -50,7 +66,8 @@ const inThisProcess = async () => (await import("../../stacks/index.ts")).defaul
 
 /**
  * A stack with the settings that a person has to make before the first `pulumi up`, and an empty cloud.
- * Start-up checks and smoke tests are only recorded, and succeed; a test may replace `cloud.runCommand`.
+ * Checks are only recorded, and succeed; builds of images succeed where a Docker daemon runs. A test may
+ * replace `cloud.runCommand`.
  */
 export async function repositoryStack(
   owner: Owner,
@@ -61,6 +78,7 @@ export async function repositoryStack(
   const cloud = new FakeCloud();
   let commands: { command: string; environment: Record<string, string> }[] = [];
   cloud.runCommand = async (command, { environment }) => {
+    if (command === BUILD) return { stdout: build(cloud, environment), stderr: "" };
     if (!isCheck(command)) throw new Error(`no such check: ${command}`);
     commands.push({ command, environment });
     return { stdout: "ok", stderr: "" };

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, test } from "node:test";
-import { fakeCompute } from "../checks/fake-compute.ts";
+import { fakeCompute, groupReply } from "../checks/fake-compute.ts";
 import { startGateway } from "../harness/gateway.ts";
 import { suiteOwner } from "../harness/owner.ts";
 import { runShell } from "./commands.ts";
@@ -14,19 +14,21 @@ import {
   IMAGE,
   inWords,
   type RepositoryStack,
+  ROLLOUT,
   repositoryStack,
   SECRET,
+  SMOKE,
   TEMPLATE,
 } from "./repository-stack.ts";
 
-const ROLLOUT = [
+const STEPS = [
   "create InstanceTemplate gateway-template",
   "update RegionInstanceGroupManager gateway-group",
+  "update Command gateway-rollout",
   "create Command rollout-test",
   "delete Command rollout-test",
   "delete InstanceTemplate gateway-template",
 ];
-const SMOKE = "npm run --silent smoke";
 const VERSION = "gcp:secretmanager/secretVersion:SecretVersion";
 
 describe("rollout", { skip: withoutEngine() }, () => {
@@ -34,6 +36,7 @@ describe("rollout", { skip: withoutEngine() }, () => {
   let staging: RepositoryStack;
   before(async () => {
     staging = await repositoryStack(owner, "staging", { serverImage: IMAGE("a") });
+    staging.cloud.rolloutMinutes = 55; // the provider gives up after 15
   });
   beforeEach(() => {
     staging.cloud.repair();
@@ -80,19 +83,21 @@ describe("rollout", { skip: withoutEngine() }, () => {
     const preview = await staging.stack.preview();
     assert.deepEqual(
       [...new Set(preview.steps.map(({ name }) => name))].sort(),
-      ["gateway-group", "gateway-template", "rollout-test"],
-      "a preview shows these three only",
+      ["gateway-group", "gateway-rollout", "gateway-template", "rollout-test"],
+      "a preview shows these four only",
     );
     const run = await staging.stack.up();
     assert.equal(run.exitCode, 0, run.output);
     const done = inWords(cloud.takeOperations());
-    assert.deepEqual([...done].sort(), [...ROLLOUT].sort());
-    assertInOrder(done, ROLLOUT.slice(0, 3));
-    assertInOrder(done, [ROLLOUT[1] ?? "", ROLLOUT[4] ?? ""]);
-    assert.deepEqual(
-      takeCommands().map(({ command }) => command),
-      [SMOKE],
-    );
+    assert.deepEqual([...done].sort(), [...STEPS].sort());
+    assertInOrder(done, STEPS.slice(0, 4));
+    assertInOrder(done, [STEPS[2] ?? "", STEPS[5] ?? ""]);
+    const [waited, tested, ...more] = takeCommands();
+    assert.deepEqual([waited?.command, tested?.command, more], [ROLLOUT, SMOKE, []]);
+    assert.deepEqual(waited?.environment, {
+      GROUP: cloud.one(GROUP).id,
+      TEMPLATE: cloud.one(TEMPLATE).state.selfLinkUnique,
+    });
     assert.equal(running(), IMAGE("b"));
     await assertAtRest();
   });
@@ -100,16 +105,72 @@ describe("rollout", { skip: withoutEngine() }, () => {
   test("a rollback takes the same steps with the earlier digest", async () => {
     const run = await rollOut(IMAGE("a"));
     assert.equal(run.exitCode, 0, run.output);
-    assert.deepEqual(inWords(staging.cloud.takeOperations()).sort(), [...ROLLOUT].sort());
+    assert.deepEqual(inWords(staging.cloud.takeOperations()).sort(), [...STEPS].sort());
     assert.equal(running(), IMAGE("a"));
+  });
+
+  test("the real rollout check: a group that does not finish fails the up before the smoke test, and the next up waits again", async (t) => {
+    const { stack, cloud } = staging;
+    let looks = 0;
+    let endsAfter = Number.POSITIVE_INFINITY;
+    const smoked: string[] = [];
+    const compute = await fakeCompute(t, ({ path }) => {
+      if (path.includes("/listErrors"))
+        return {
+          body: { items: [{ timestamp: new Date(), error: { code: "QUOTA_EXCEEDED", message: "CPUS" } }] },
+        };
+      looks++;
+      const name = String(cloud.all(TEMPLATE).at(-1)?.state.name);
+      const isStable = looks > endsAfter;
+      return { body: groupReply(name, { isStable, isReached: isStable, currentActions: { creating: 2 } }) };
+    });
+    const onlyNoted = cloud.runCommand;
+    t.after(() => {
+      cloud.runCommand = onlyNoted;
+    });
+    const here = { ODIN_COMPUTE_URL: compute.url, ODIN_ROLLOUT_DEADLINE_SECONDS: "1" };
+    cloud.runCommand = (command, options) => {
+      if (command === ROLLOUT)
+        return runShell(command, { dir: repository, environment: { ...options.environment, ...here } });
+      smoked.push(command);
+      return onlyNoted(command, options);
+    };
+
+    const failed = await rollOut(IMAGE("f"));
+    assert.notEqual(failed.exitCode, 0);
+    assert.match(
+      failed.messages.join("\n"),
+      /the rollout has not ended within 1 s: .*2 creating; last error: QUOTA/,
+    );
+    assert.deepEqual(smoked, [], "no smoke test before the rollout ended");
+    assert.equal(cloud.all(TEMPLATE).length, 2, "the old template stays");
+
+    looks = 0;
+    endsAfter = 1;
+    here.ODIN_ROLLOUT_DEADLINE_SECONDS = "8";
+    cloud.takeOperations();
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.equal(looks, 2, "the up waited for the group");
+    assert.deepEqual(smoked, [SMOKE]);
+    assert.deepEqual(inWords(cloud.takeOperations()).sort(), [
+      "create Command rollout-test",
+      "delete Command rollout-test",
+      "delete InstanceTemplate gateway-template",
+      "update Command gateway-rollout",
+    ]);
+    assert.equal(running(), IMAGE("f"));
+    await assertAtRest();
   });
 
   test("the real smoke test: a failure fails the up with a reason, and the next up succeeds when gateways are healthy", async (t) => {
     const { stack, cloud } = staging;
     let health = "UNHEALTHY";
-    const compute = await fakeCompute(t, () => ({
-      body: { healthStatus: [{ instance: "zones/z/instances/odin-1", healthState: health }] },
-    }));
+    const compute = await fakeCompute(t, ({ path }) =>
+      path.includes("/instanceGroupManagers/")
+        ? { body: groupReply(String(cloud.all(TEMPLATE).at(-1)?.state.name)) }
+        : { body: { healthStatus: [{ instance: "zones/z/instances/odin-1", healthState: health }] } },
+    );
     const gateway = await startGateway(t, { env: { AUTH_MODE: "jwt", JWT_SECRET: SECRET } });
     const here = {
       ODIN_COMPUTE_URL: compute.url,
@@ -186,8 +247,8 @@ describe("rollout", { skip: withoutEngine() }, () => {
     assert.equal(run.exitCode, 0, run.output);
     const done = inWords(cloud.takeOperations());
     const version = "SecretVersion jwt-secret-version";
-    assert.deepEqual([...done].sort(), [...ROLLOUT, `create ${version}`, `delete ${version}`].sort());
-    assertInOrder(done, [`create ${version}`, ...ROLLOUT.slice(0, 2), `delete ${version}`]);
+    assert.deepEqual([...done].sort(), [...STEPS, `create ${version}`, `delete ${version}`].sort());
+    assertInOrder(done, [`create ${version}`, ...STEPS.slice(0, 2), `delete ${version}`]);
     const { inputs, id } = cloud.one(VERSION, "jwt-secret-version");
     assert.equal(inputs.secretData, next);
     assert.match(JSON.stringify(cloud.one(TEMPLATE).inputs), new RegExp(`"${id}"`));
@@ -197,7 +258,7 @@ describe("rollout", { skip: withoutEngine() }, () => {
     for (const plain of [SECRET, next]) assert.ok(!state.includes(plain), "state");
   });
 
-  test("other zones: the new group replaces the old one before the old one is deleted", async () => {
+  test("other zones: the load balancer moves to the new group when its gateways run, and then the old group is deleted", async () => {
     const { stack, cloud } = staging;
     await stack.configure({ "zones[1]": "us-central1-b" });
     const run = await stack.up();
@@ -205,10 +266,35 @@ describe("rollout", { skip: withoutEngine() }, () => {
     const done = inWords(cloud.takeOperations());
     assertInOrder(done, [
       "create RegionInstanceGroupManager gateway-group",
+      "update Command gateway-rollout",
       "update RegionBackendService load-balancer-service",
       "update Command rollout-test",
       "delete RegionInstanceGroupManager gateway-group",
     ]);
+    assert.equal(cloud.one(GROUP).inputs.targetSize, 1, "the new group does not start empty");
+    await assertAtRest();
+  });
+
+  test("NATS is replaced and ready before a gateway is replaced", async () => {
+    const { stack, cloud } = staging;
+    await stack.configure({ cosImage: "cos-133-19999-99-99" });
+    const run = await stack.up();
+    assert.equal(run.exitCode, 0, run.output);
+    assert.deepEqual(
+      run.steps.filter(({ op, type }) => type === GROUP && op !== "update"),
+      [],
+      "the group is not replaced together with NATS",
+    );
+    const done = inWords(cloud.takeOperations());
+    const isNats = (step: string) =>
+      / (Instance|Command) nats/.test(step) && !step.startsWith("delete Command");
+    const nats = done.filter(isNats);
+    assert.ok(
+      nats.some((step) => /^create Instance/.test(step)) && nats.some((step) => / Command /.test(step)),
+      `${nats}`,
+    );
+    const rolled = done.indexOf("update RegionInstanceGroupManager gateway-group");
+    assert.ok(rolled > done.findLastIndex(isNats), done.join("\n"));
     await assertAtRest();
   });
 });

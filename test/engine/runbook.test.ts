@@ -94,8 +94,8 @@ describe("runbook", { skip: withoutEngine() }, () => {
     const title = "Autoscaler at its maximum";
     // Only CI's own checkout has the image in its configuration.
     await prod.stack.pulumi("config", "rm", "serverImage");
-    const unaware = (await prod.stack.preview()).steps.map(({ type }) => type);
-    assert.ok(unaware.includes("docker:index/image:Image") && unaware.includes(TEMPLATE), `${unaware}`);
+    const unaware = (await prod.stack.preview()).steps.map(({ name }) => name);
+    assert.ok(unaware.includes("gateway-image-build") && unaware.includes("gateway-template"), `${unaware}`);
     const [keep = ""] = pulumiCommands(section("Before anything")).filter((text) => /serverImage/.test(text));
     await type("Before anything", keep);
     await type(title, "pulumi config set maxInstances 8 --stack $STACK");
@@ -118,7 +118,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     await type(title, "pulumi config rm serverImage --stack $STACK");
     await type(title, "pulumi up");
     assert.notEqual(running(), `us-central1-docker.pkg.dev/test-project/odin-prod-images/gateway@${digest}`);
-    assert.ok(did().includes("create Image gateway-image"));
+    assert.ok(did().includes("create Command gateway-image-build"));
   });
 
   test("the key of the clients' tokens, and the webhook, from a prompt", async () => {

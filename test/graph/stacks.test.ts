@@ -8,7 +8,7 @@ import { droppedArguments, schemaProblems } from "./check-schema.ts";
 import { PROVIDER } from "./typings.ts";
 import { watchArguments } from "./watch-arguments.ts";
 
-const SDKS = ["gcp", "docker", "command", "random", "tls"];
+const SDKS = ["gcp", "command", "random", "tls"];
 
 // Watches before the program is loaded, because the program takes the classes of the smaller SDKs out of
 // their modules as it loads.

@@ -43,8 +43,8 @@ export const PROVIDER = /^pulumi:providers:(\w+)$/;
 
 /**
  * The file in which an SDK declares a type: `gcp:compute/disk:Disk` in gcp/compute/disk.d.ts,
- * `gcp:compute/uRLMap:URLMap` in gcp/compute/urlmap.d.ts, `docker:index/image:Image` in docker/image.d.ts,
- * `command:local:Command` in command/local/command.d.ts.
+ * `gcp:compute/uRLMap:URLMap` in gcp/compute/urlmap.d.ts, `tls:index/privateKey:PrivateKey` in
+ * tls/privateKey.d.ts, `command:local:Command` in command/local/command.d.ts.
  */
 function fileOf(type: string): string {
   const [sdk = "", module = "", name = ""] = type.split(":");

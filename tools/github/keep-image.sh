@@ -3,8 +3,8 @@
 # configuration in git does not contain it.
 #   tools/github/keep-image.sh STACK
 # Sets serverImage in Pulumi.STACK.yaml to the stack's output `image`. Changes nothing when the stack builds
-# its image itself (its state has the image resource, for example after a `pulumi up` by hand), because then
-# the program finds the right image, and nothing when the stack has not been deployed yet. Needs pulumi,
+# its image itself (its state has the image's component, for example after a `pulumi up` by hand), because
+# then the program finds the right image, and nothing when the stack has not been deployed yet. Needs pulumi,
 # logged in to the stack's state. Changes no other file.
 set -euo pipefail
 
@@ -16,7 +16,7 @@ die() {
 [ $# -eq 1 ] || die "usage: keep-image.sh STACK"
 stack="$1"
 resources="$(pulumi stack --show-urns --stack "$stack")" || die "cannot read the stack $stack: see the error above"
-if grep -q 'docker:index/image:Image::gateway-image' <<<"$resources"; then
+if grep -q 'odin-ws:index:ContainerImage::gateway-image' <<<"$resources"; then
   echo "keep-image: $stack builds its image itself"
 elif ! image="$(pulumi stack output image --stack "$stack" 2>/dev/null)"; then
   echo "keep-image: $stack runs no image yet"

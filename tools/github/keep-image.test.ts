@@ -7,8 +7,7 @@ import { type TestContext, test } from "node:test";
 import { fakeScript } from "../fake-machine.fixture.ts";
 
 const IMAGE = `r-docker.pkg.dev/prod/odin-prod-images/gateway@sha256:${"ab12".repeat(16)}`;
-const BUILT =
-  "urn:pulumi:prod::odin-ws::odin-ws:index:ContainerImage$docker:index/image:Image::gateway-image";
+const BUILT = "urn:pulumi:prod::odin-ws::odin-ws:index:ContainerImage::gateway-image";
 const OTHER = "urn:pulumi:prod::odin-ws::odin-ws:index:Registry$gcp:artifactregistry:Repository::images";
 
 /**

@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
+
+const POLL = 10_000; // 10 s between two looks at the group
+/**
+ * 1 h. A wave of gateways takes about 8 min: boot, minReadySec, draining and shutdown. An hour is enough for
+ * seven waves.
+ */
+const DEADLINE = 3_600_000;
+const REPEAT = 120_000; // 2 min: the longest time without a line
+const OLDER = 300_000; // 5 min before the wait: the update has begun, and the clocks of two machines differ
+
+/** The group to wait for, and the times of the wait. */
+export interface AwaitRolloutArgs {
+  /** `projects/P/regions/R/instanceGroupManagers/NAME`. */
+  group: string;
+  /** URL of the instance template that all gateways have to run. */
+  template: string;
+  /** Receives a line when the group changed, and at least every two minutes. */
+  print: (line: string) => void;
+  /** Milliseconds; the defaults are the constants above. */
+  poll?: number;
+  deadline?: number;
+  repeat?: number;
+}
+
+/** The part of the API's InstanceGroupManager that this check reads. */
+interface Group {
+  targetSize?: number;
+  versions?: { instanceTemplate?: string }[];
+  currentActions?: Record<string, number>;
+  status?: { isStable?: boolean; versionTarget?: { isReached?: boolean } };
+}
+
+/** The rollout did not end. The message says what the group still does, and its last error. */
+export class RolloutError extends Error {
+  override readonly name = "RolloutError";
+}
+
+/**
+ * Waits until all gateways of a group run the template and the group changes nothing any more, and returns a
+ * line with the result. An empty group does not count as ready: a new group is empty until it has created its
+ * first gateway.
+ *
+ * @throws RolloutError when the rollout does not end in time, or when the group cannot be read
+ */
+export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Promise<string> {
+  const { group: path, template, print, poll = POLL, deadline = DEADLINE, repeat = REPEAT } = args;
+  const name = lastPart(path);
+  const start = performance.now();
+  const since = Date.now() - OLDER;
+  let last = "";
+  let printedAt = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    let line: string;
+    try {
+      const group = (await api("GET", path)) as Group;
+      const missing = notYet(group, template);
+      if (missing === undefined)
+        return `${name}: all ${group.targetSize} gateways run ${lastPart(template)} after ${seconds(start)} s`;
+      line = missing;
+    } catch (error) {
+      if (!(error instanceof ApiError) || retryIsUseless(error)) throw unreadable(name, error);
+      line = error.message; // may be temporary; otherwise the final error contains the message
+    }
+    const now = performance.now();
+    if (now - start + poll > deadline) {
+      const reason = await lastError(path, since, api);
+      throw new RolloutError(
+        `${name}: the rollout has not ended within ${Math.round(deadline / 1000)} s: ${line}${reason}. The group continues. Look at LAST_ERROR of the VMs, and at the serial console of one that does not start; another \`pulumi up\` waits again.`,
+      );
+    }
+    if (line !== last || now - printedAt >= repeat) {
+      print(`${name}: ${seconds(start)} s: ${line}${await lastError(path, since, api)}`);
+      last = line;
+      printedAt = now;
+    }
+    await sleep(poll);
+  }
+}
+
+/** What the group still has to do; undefined when there is nothing left. */
+function notYet({ targetSize = 0, versions = [], currentActions = {}, status }: Group, template: string) {
+  const wanted = lastPart(template);
+  const other = versions.map(({ instanceTemplate = "" }) => lastPart(instanceTemplate));
+  if (other.length !== 1 || other[0] !== wanted)
+    return `the group runs ${other.join(", ")}, not ${wanted} yet`;
+  if (targetSize === 0) return "the group has no gateway yet";
+  const isReached = status?.versionTarget?.isReached === true;
+  if (isReached && status?.isStable === true) return undefined;
+  const actions = Object.entries(currentActions)
+    .filter(([action, count]) => action !== "none" && count > 0)
+    .map(([action, count]) => `${count} ${action}`);
+  const still = isReached ? "not stable yet" : `not all run ${wanted} yet`;
+  return [`${targetSize} gateways wanted, ${still}`, ...actions].join(", ");
+}
+
+/**
+ * The newest error of the group as the end of a line, because a group without machines or quota only retries;
+ * empty without an error. The group keeps errors for hours: those before `since` (ms) belong to another
+ * rollout.
+ */
+async function lastError(path: string, since: number, api: ComputeApi): Promise<string> {
+  try {
+    const { items = [] } = (await api("GET", `${path}/listErrors?maxResults=20`)) as {
+      items?: { timestamp?: string; error?: { code?: string; message?: string } }[];
+    };
+    const dated = items.map(({ timestamp = "", error }) => ({ at: Date.parse(timestamp), error }));
+    const [newest] = dated.filter(({ at }) => at >= since).sort((one, other) => other.at - one.at);
+    return newest ? `; last error: ${newest.error?.code}: ${newest.error?.message}` : "";
+  } catch {
+    return ""; // the errors only help a reader
+  }
+}
+
+function unreadable(name: string, error: unknown): RolloutError {
+  const message = error instanceof Error ? error.message : String(error);
+  const hint =
+    error instanceof ApiError && error.status === 403
+      ? ": this account needs compute.instanceGroupManagers.get (roles/compute.viewer)"
+      : "";
+  return new RolloutError(`${name}: cannot read the instance group: ${message}${hint}`, { cause: error });
+}
+
+const seconds = (start: number) => Math.round((performance.now() - start) / 1000);
+
+/** The name at the end of a URL, without the query that makes the link of a template unique. */
+function lastPart(url: string): string {
+  return url.replace(/\?.*$/, "").split("/").at(-1) ?? url;
+}
+
+/** The command `npm run await-rollout`, with GROUP and TEMPLATE in the environment. */
+async function main(env: NodeJS.ProcessEnv): Promise<number> {
+  const { GROUP: group, TEMPLATE: template } = env;
+  if (!group || !template) {
+    process.stderr.write(
+      "set GROUP (projects/P/regions/R/instanceGroupManagers/NAME) and TEMPLATE (URL of the instance template) in the environment\n",
+    );
+    return 2;
+  }
+  const deadline = Number(env.ODIN_ROLLOUT_DEADLINE_SECONDS) * 1000 || DEADLINE;
+  const poll = Math.min(POLL, deadline / 4);
+  const print = (line: string) => process.stdout.write(`${line}\n`);
+  try {
+    print(await awaitRollout({ group, template, print, deadline, poll }, computeApi(env)));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof RolloutError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(process.env);

@@ -1,0 +1,148 @@
+import { strict as assert } from "node:assert";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type AwaitRolloutArgs, awaitRollout, RolloutError } from "../../checks/await-rollout.ts";
+import { computeApi } from "../../checks/compute-api.ts";
+import { runChild } from "../../tools/testing/child.ts";
+import { type FakeCompute, fakeCompute, groupReply, type Reply } from "./fake-compute.ts";
+
+const CLI = fileURLToPath(new URL("../../checks/await-rollout.ts", import.meta.url));
+const GROUP = "projects/p/regions/r/instanceGroupManagers/gateway-group-1a2b3c4";
+const PROJECT = "https://www.googleapis.com/compute/v1/projects/p";
+const TEMPLATE = `${PROJECT}/global/instanceTemplates/gateway-template-2?uniqueId=77`;
+
+/** A fake group that gives the next reply at each look, and the last one from then on. */
+const group = (t: TestContext, looks: readonly Reply[], errors: object[] = []): Promise<FakeCompute> => {
+  let look = 0;
+  return fakeCompute(t, ({ path }) =>
+    path.includes("/listErrors")
+      ? { body: { items: errors } }
+      : (looks[Math.min(look++, looks.length - 1)] ?? { body: {} }),
+  );
+};
+const reply = (more: Parameters<typeof groupReply>[1]) => ({ body: groupReply("gateway-template-2", more) });
+const READY = reply({});
+
+function wait(url: string, lines: string[] = [], args: Partial<AwaitRolloutArgs> = {}): Promise<string> {
+  return awaitRollout(
+    {
+      group: GROUP,
+      template: TEMPLATE,
+      print: (line) => lines.push(line),
+      poll: 10,
+      deadline: 400,
+      repeat: 60_000,
+      ...args,
+    },
+    computeApi({ ODIN_COMPUTE_URL: url }),
+  );
+}
+
+const fails = (promise: Promise<string>, ...patterns: RegExp[]) =>
+  assert.rejects(promise, (error) => {
+    assert.ok(error instanceof RolloutError, String(error));
+    for (const pattern of patterns) assert.match(error.message, pattern);
+    return true;
+  });
+
+test("the wait ends when the group runs the template, has reached it and is stable, and not before", async (t) => {
+  const { url, asked } = await group(t, [
+    { body: groupReply("gateway-template-1") }, // the API still shows the state before the update
+    reply({ isReached: false, isStable: false, currentActions: { none: 2, creating: 2 } }),
+    reply({ isReached: false, isStable: true }),
+    reply({ isReached: true, isStable: false, currentActions: { none: 2, deleting: 1 } }),
+    READY,
+  ]);
+  const lines: string[] = [];
+  const result = await wait(url, lines);
+  assert.match(result, /^gateway-group-1a2b3c4: all 2 gateways run gateway-template-2 after \d+ s$/);
+  assert.deepEqual(
+    lines.map((line) => line.replace(/ \d+ s:/, "")),
+    [
+      "gateway-group-1a2b3c4: the group runs gateway-template-1, not gateway-template-2 yet",
+      "gateway-group-1a2b3c4: 2 gateways wanted, not all run gateway-template-2 yet, 2 creating",
+      "gateway-group-1a2b3c4: 2 gateways wanted, not all run gateway-template-2 yet",
+      "gateway-group-1a2b3c4: 2 gateways wanted, not stable yet, 1 deleting",
+    ],
+  );
+  assert.equal(asked[0]?.path, `/compute/v1/${GROUP}`);
+});
+
+test("an empty group is not ready, although the API calls it stable", async (t) => {
+  const { url } = await group(t, [reply({ targetSize: 0 }), READY]);
+  const lines: string[] = [];
+  await wait(url, lines);
+  assert.match(lines.join("\n"), /the group has no gateway yet/);
+});
+
+test("a group with two versions is in the middle of a rollout", async (t) => {
+  const two = { ...groupReply("gateway-template-2"), versions: ["1", "2"].map(versionOf) };
+  await fails(
+    wait((await group(t, [{ body: two }])).url),
+    /the group runs gateway-template-1, gateway-template-2,/,
+  );
+});
+const versionOf = (id: string) => ({
+  instanceTemplate: `${PROJECT}/global/instanceTemplates/gateway-template-${id}`,
+});
+
+test("a rollout that does not end fails with what the group does and with its newest error", async (t) => {
+  const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+  const errors = [
+    { timestamp: ago(2), error: { code: "QUOTA_EXCEEDED", message: "no quota" } },
+    { timestamp: ago(1), error: { code: "ZONE_RESOURCE_POOL_EXHAUSTED", message: "no machines" } },
+  ];
+  const stuck = reply({ isReached: false, isStable: false, currentActions: { creating: 3 } });
+  const { url } = await group(t, [stuck], errors);
+  const lines: string[] = [];
+  await fails(
+    wait(url, lines),
+    /^gateway-group-1a2b3c4: the rollout has not ended within 0 s: 2 gateways wanted, .*, 3 creating; last error: ZONE_RESOURCE_POOL_EXHAUSTED: no machines\. /,
+  );
+  assert.equal(lines.length, 1, "an unchanged state is printed once");
+  assert.match(lines[0] ?? "", /ZONE_RESOURCE_POOL_EXHAUSTED/);
+});
+
+test("an error of an earlier rollout is not shown", async (t) => {
+  const errors = [{ timestamp: new Date(Date.now() - 3_600_000).toISOString(), error: { code: "OLD" } }];
+  const { url } = await group(t, [reply({ isStable: false }), READY], errors);
+  const lines: string[] = [];
+  await wait(url, lines);
+  assert.match(lines.join("\n"), /not stable yet$/);
+});
+
+test("an unchanged state is printed again after some time, so that nobody takes the wait for a hang", async (t) => {
+  const { url } = await group(t, [reply({ isStable: false })]);
+  const lines: string[] = [];
+  await fails(wait(url, lines, { repeat: 50 }), /not stable yet/);
+  assert.ok(lines.length >= 3, `${lines.length}`);
+});
+
+test("temporary errors are retried, permanent errors end the wait at once", async (t) => {
+  const busy: Reply = { status: 503, body: "<html>try again</html>" };
+  assert.match(await wait((await group(t, [busy, busy, READY])).url), /all 2 gateways/);
+  await fails(wait((await group(t, [busy])).url), /HTTP 503: <html>try again/);
+  const denied = await group(t, [{ status: 403, body: { error: { message: "no" } } }]);
+  await fails(
+    wait(denied.url, [], { deadline: 60_000 }),
+    /cannot read the instance group: HTTP 403: no: this account needs compute\.instanceGroupManagers\.get/,
+  );
+  assert.equal(denied.asked.length, 1);
+});
+
+test("the command takes everything from the environment", async (t) => {
+  const { url } = await group(t, [reply({ isStable: false }), READY]);
+  const run = async (env: Record<string, string>) =>
+    runChild(process.execPath, [CLI], { capture: true, env: { PATH: process.env.PATH, ...env } });
+  const env = { GROUP, TEMPLATE, ODIN_COMPUTE_URL: url, ODIN_ROLLOUT_DEADLINE_SECONDS: "2" };
+  const ready = await run(env);
+  assert.equal(ready.code, 0, ready.output);
+  assert.match(ready.output, /not stable yet\n.*all 2 gateways run gateway-template-2/);
+  const late = await run({ ...env, TEMPLATE: `${TEMPLATE}`.replace("template-2", "template-3") });
+  assert.equal(late.code, 1);
+  assert.match(
+    late.output,
+    /has not ended within 2 s: the group runs gateway-template-2, not gateway-template-3/,
+  );
+  assert.equal((await run({ GROUP })).code, 2);
+});
