@@ -115,8 +115,8 @@ export interface ConnectOptions {
   token?: string | (() => string | Promise<string>);
   /**
    * Parses the JSON text of a whole message instead of JSON.parse, for example to keep integers above 2 ** 53
-   * exact. The client uses only the property `data` of the result. If `parse` throws, the error is reported as
-   * an uncaught error, and the message has the data of JSON.parse.
+   * exact. The client uses only the property `data` of the result. If `parse` throws, the error is reported
+   * as an uncaught error, and the message has the data of JSON.parse.
    */
   parse?: (text: string) => unknown;
   /**
