@@ -37,6 +37,8 @@ const LONGEST_WAIT_MS = 300_000; // 5 min
 const LONGEST_ADVICE = 150; // seconds
 /** After this time, a call of the token function that has not answered counts as failed. */
 const TOKEN_PATIENCE_MS = 60_000; // 1 min
+/** A newer connection of the same user took the seat. If this client reconnected, both would end in turn. */
+const REPLACED = 4409;
 
 /**
  * Connects to a gateway, and reconnects whenever the connection is lost, until `close()`.
@@ -196,6 +198,7 @@ class Connection implements Client {
   #lose(reason: string, code = 1006): void {
     const now = this.#timers.now();
     if (this.#pulse && now - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
+    if (code === REPLACED) return this.#end(reason, code);
     if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
     let wait = this.#notBefore - now;

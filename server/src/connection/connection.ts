@@ -273,6 +273,14 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.#socket.write(PING);
   }
 
+  /**
+   * Pings the client now. Resolves with whether the client sends something within this time; false when the
+   * connection is closing.
+   */
+  async probe(waitMs: number): Promise<boolean> {
+    return !this.#closing && (await this.#liveness.probe(waitMs));
+  }
+
   /** Replaces the claims by those of a new token, which was accepted. */
   refresh(claims: Claims): void {
     if (this.#closing) return;

@@ -29,6 +29,8 @@ export class Liveness implements WheelItem {
   #pingAt: number;
   /** Pings since the client last sent something. */
   #unanswered = 0;
+  /** Called once when the client sends something. */
+  #onAlive: (() => void) | undefined;
 
   constructor(
     target: LivenessTarget,
@@ -43,6 +45,23 @@ export class Liveness implements WheelItem {
   /** The client has sent something. */
   markAlive(): void {
     this.#unanswered = 0;
+    this.#onAlive?.();
+  }
+
+  /** Pings the client now. Resolves with whether the client sends something within this time. */
+  probe(waitMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (alive: boolean) => {
+        clearTimeout(timer);
+        this.#onAlive = undefined;
+        resolve(alive);
+      };
+      // When this process was busy for the whole time, an answer may have arrived but was not read yet. So
+      // the sockets are read once more before the client counts as silent.
+      const timer = setTimeout(() => setImmediate(end, false), waitMs);
+      this.#onAlive = () => end(true);
+      this.#target.ping();
+    });
   }
 
   /** Time of the next ping or of the token's expiry, whichever comes first. */

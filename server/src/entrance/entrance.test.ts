@@ -18,7 +18,7 @@ const options: EntranceOptions = {
   },
   maxSockets: 100,
   verify: undefined,
-  seats: { take: async () => undefined, free: () => {} },
+  seats: { take: async () => 1, free: () => {} },
   admitted: () => assert.fail("every client is refused"),
   refused: () => {},
   page: ({ url }, response) => {
@@ -43,7 +43,7 @@ const guarded = new Entrance({
     if (!isValid) throw new Error("not valid");
     return { user: "u", expiresAt: 0, channels: undefined };
   },
-  seats: { ...options.seats, take: async () => (isFull ? closed("connections") : undefined) },
+  seats: { ...options.seats, take: async () => (isFull ? closed("connections") : 1) },
 });
 
 before(async () => {

@@ -23,9 +23,10 @@ import { SocketBound } from "./socket-bound.ts";
 
 /** Seats of the whole VM; each client connection takes one. Another process may count them. */
 export interface Seats {
-  /** Takes a seat, or resolves with the reason for the refusal. */
-  take(applicant: Applicant): Promise<Refusal | undefined>;
-  free(applicant: Applicant): void;
+  /** Takes a seat. Resolves with its number in this process, or with the reason for the refusal. */
+  take(applicant: Applicant): Promise<number | Refusal>;
+  /** Gives a seat back. Does nothing when the seat is free already. */
+  free(seat: number): void;
 }
 
 export interface EntranceOptions {
@@ -37,8 +38,8 @@ export interface EntranceOptions {
   maxSockets: number;
   verify: Verifier | undefined;
   seats: Seats;
-  /** Called with each upgraded connection. Its seat must be freed later with the same applicant. */
-  admitted: (ws: ClientSocket, socket: Socket, applicant: Applicant, identity: Identity | undefined) => void;
+  /** Called with each upgraded connection. Its seat must be freed later. */
+  admitted: (ws: ClientSocket, socket: Socket, seat: number, identity: Identity | undefined) => void;
   /** Called for each refused client. */
   refused: (reason: RefusalReason) => void;
   /** Serves the demo page; returns false for a request that is not for the page. */
@@ -213,30 +214,25 @@ export class Entrance {
         return refusal(401, "token", message);
       }
     }
-    const applicant = { user: identity?.user, ip: this.#addressOf(request) };
-    return (await seats.take(applicant)) ?? { applicant, identity };
+    const seat = await seats.take({ user: identity?.user, ip: this.#addressOf(request) });
+    return typeof seat === "number" ? { seat, identity } : seat;
   }
 
-  #upgrade(
-    request: IncomingMessage,
-    socket: Socket,
-    head: Buffer,
-    { applicant, identity }: AcceptedClient,
-  ): void {
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, { seat, identity }: AcceptedClient): void {
     const { seats, admitted } = this.#options;
-    if (socket.destroyed) return seats.free(applicant);
+    if (socket.destroyed) return seats.free(seat);
     // When the handshake is malformed, ws ends the socket without a callback. The seat must be freed then,
     // too.
     const onHandshakeFailed = () => {
       this.#options.refused("handshake");
-      seats.free(applicant);
+      seats.free(seat);
     };
     socket.once("close", onHandshakeFailed);
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
       socket.off("close", onHandshakeFailed);
       socket.off("error", socketOnError);
       this.#sockets.admit(socket);
-      admitted(ws as ClientSocket, socket, applicant, identity);
+      admitted(ws as ClientSocket, socket, seat, identity);
     });
   }
 
@@ -258,7 +254,7 @@ export class Entrance {
 }
 
 interface AcceptedClient {
-  applicant: Applicant;
+  seat: number;
   identity: Identity | undefined;
 }
 
