@@ -48,6 +48,8 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
       mistakes.push(`AUTH_MODE jwt needs one of ${KEYS.join(", ")} (or say AUTH_MODE=none)`);
     if (keys.length > 1) mistakes.push(`AUTH_MODE jwt takes one key, but ${keys.join(" and ")} are set`);
   }
+  const { JWKS_MAX_AGE: fresh = 0, JWKS_MAX_STALE_AGE: stale = Number.POSITIVE_INFINITY } = config;
+  if (stale < fresh) mistakes.push("JWKS_MAX_STALE_AGE must not be below JWKS_MAX_AGE");
   const needs = { jetstream: "NATS_URL", poll: "POLL_URL", simulator: undefined }[
     config.SOURCE ?? "simulator"
   ];

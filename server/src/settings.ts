@@ -18,7 +18,7 @@ import {
   WS_PORT,
 } from "@odin-ws/protocol";
 import { natsName, STREAM_SECRETS, STREAM_VARIABLES } from "@odin-ws/publisher/stream-settings";
-import { boolean, choice, list, decimal as number, url, whole } from "@odin-ws/settings/values";
+import { boolean, choice, duration, list, decimal as number, url, whole } from "@odin-ws/settings/values";
 import { z } from "zod";
 
 const integer = (byDefault: number, min: number, max?: number) => whole(min, max).default(byDefault);
@@ -174,6 +174,12 @@ export const SETTINGS = {
     .optional()
     .describe("PEM public key (or certificate) for RS, PS, ES or EdDSA tokens"),
   JWKS_URL: url("http", "https").optional().describe("URL of the public keys (JSON Web Key Set)"),
+  JWKS_MAX_AGE: duration({ min: "1s", max: "24h" })
+    .default(600_000)
+    .describe("age at which the keys of JWKS_URL are fetched again"),
+  JWKS_MAX_STALE_AGE: duration({ min: "1s", max: "720h" })
+    .default(86_400_000)
+    .describe("age up to which keys are used while JWKS_URL does not answer; at least JWKS_MAX_AGE"),
   LOG_LEVEL: choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
     .default("info")
     .describe("lowest level that is logged"),
@@ -198,6 +204,8 @@ export const SECRETS: ReadonlySet<string> = new Set([
 /** Defaults that the table shows in another form than the parsed value. */
 const SHOWN: Record<string, string> = {
   JS_STREAM_MAX_AGE: `${STREAM_DEFAULTS.maxAgeSeconds}s`,
+  JWKS_MAX_AGE: "10m",
+  JWKS_MAX_STALE_AGE: "24h",
   WS_WORKER_POOL_SIZE: "one per vCPU",
 };
 

@@ -10,6 +10,7 @@ import {
 } from "@odin-ws/protocol";
 import type { Message } from "../delivery/message.ts";
 import type { SocketHandler } from "../entrance/client-socket.ts";
+import { KeysUnavailableError } from "../entrance/remote-keys.ts";
 import { TokenBucket } from "../rate.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./context.ts";
@@ -220,7 +221,8 @@ export class Commands implements SocketHandler {
       connection.unsubscribe((channel) => !allowed(channel));
       this.#acknowledge();
     } catch (error) {
-      this.#error("unauthorized", (error as Error).message);
+      const code = error instanceof KeysUnavailableError ? error.code : "unauthorized";
+      this.#error(code, (error as Error).message);
     }
   }
 

@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { pino } from "pino";
 import { closed } from "./admission.ts";
-import { KeysUnavailableError } from "./auth.ts";
 import { Entrance, type EntranceOptions } from "./entrance.ts";
+import { KeysUnavailableError } from "./remote-keys.ts";
 
 const options: EntranceOptions = {
   config: {
@@ -39,7 +39,7 @@ const guarded = new Entrance({
   ...options,
   config: { ...options.config, WS_ALLOWED_ORIGINS: ["https://app.example"] },
   verify: async () => {
-    if (!hasKeys) throw new KeysUnavailableError("no keys");
+    if (!hasKeys) throw new KeysUnavailableError();
     if (!isValid) throw new Error("not valid");
     return { user: "u", expiresAt: 0, channels: undefined };
   },

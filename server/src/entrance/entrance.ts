@@ -16,9 +16,10 @@ import { type ServerOptions, WebSocketServer } from "ws";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import { type Applicant, type Closure, closed, type Refusal, type RefusalReason } from "./admission.ts";
-import { type Identity, KeysUnavailableError, type Verifier } from "./auth.ts";
+import type { Identity, Verifier } from "./auth.ts";
 import { createAddressOf } from "./client-address.ts";
 import { ClientSocket } from "./client-socket.ts";
+import { KeysUnavailableError } from "./remote-keys.ts";
 import { SocketBound } from "./socket-bound.ts";
 
 /** Seats of the whole VM; each client connection takes one. Another process may count them. */
