@@ -1,10 +1,10 @@
 /** Checks of tokens (JWT), and the identity that a valid token stands for. */
 
-import { createPublicKey } from "node:crypto";
 import { parseChannel } from "@odin-ws/protocol";
 import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
+import { readPublicKey } from "../setting-values.ts";
 import { KeysUnavailableError, RemoteKeys } from "./remote-keys.ts";
 
 /** Claims of a valid token. */
@@ -68,8 +68,7 @@ export function createVerifier(
     return verifier((token, options) => jwtVerify(token, secret, options), HMAC);
   }
   if (config.JWT_PUBLIC_KEY !== undefined) {
-    // In an env file, the line ends of a PEM are often written as \n.
-    const key = createPublicKey(config.JWT_PUBLIC_KEY.replaceAll("\\n", "\n"));
+    const key = readPublicKey(config.JWT_PUBLIC_KEY);
     return verifier((token, options) => jwtVerify(token, key, options), SIGNATURES);
   }
   const keys = new RemoteKeys({

@@ -201,6 +201,8 @@ export class Entrance {
     if (!this.#isAllowed(request.headers.origin ?? ""))
       return refusal(403, "origin", "this origin may not connect");
     if (this.#closure !== undefined) return closed(this.#closure);
+    // Read now: a socket that closes during the checks has no address.
+    const ip = this.#addressOf(request);
     let identity: Identity | undefined;
     if (verify !== undefined) {
       const token = url.searchParams.get("auth");
@@ -215,7 +217,7 @@ export class Entrance {
         return refusal(401, "token", message);
       }
     }
-    const seat = await seats.take({ user: identity?.user, ip: this.#addressOf(request) });
+    const seat = await seats.take({ user: identity?.user, ip });
     return typeof seat === "number" ? { seat, identity } : seat;
   }
 
