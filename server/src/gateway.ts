@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { CLOSE, MAX_CHANNELS } from "@odin-ws/protocol";
+import { steadyClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
@@ -59,7 +60,7 @@ const BACKLOG = 8192;
  */
 const RECONNECT = { min_ms: 500, max_ms: 5000 } as const;
 const ALL_CHANNELS = "*.*";
-const secondNow = (): number => Math.floor(Date.now() / 1000);
+const secondNow = (): number => Math.floor(steadyClock.now() / 1000);
 
 export class Gateway {
   readonly #options: GatewayOptions;
@@ -178,7 +179,7 @@ export class Gateway {
    */
   message(message: Message, shed: boolean): void {
     const { history, fanout, metrics, tally } = this.#context;
-    history.append(message, performance.now());
+    history.append(message, steadyClock.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
         for (const subscriber of subscribers) subscriber.shed(message);
@@ -198,7 +199,7 @@ export class Gateway {
 
   /** Adds an older message to the history without delivering it. */
   remember(message: Message): void {
-    this.#context.history.append(message, performance.now());
+    this.#context.history.append(message, steadyClock.now());
   }
 
   /** Passes an offset whose message is not delivered to anyone. */
@@ -281,7 +282,7 @@ export class Gateway {
     this.seated.remove(seat);
     metrics.connectionsCurrent.set(this.#connections.size);
     metrics.disconnects.inc({ code: closeLabel(code) });
-    metrics.connectionDuration.observe(Math.max(0, secondNow() - connection.openedAt));
+    metrics.connectionDuration.observe(secondNow() - connection.openedAt);
     log.debug({ connection: connection.id, user: connection.user, code }, "connection closed");
   }
 
@@ -308,8 +309,8 @@ export class Gateway {
     if (second === this.#checkedAt) return;
     this.#checkedAt = second;
     this.#announceLoss();
-    const now = Date.now();
-    history.trim(performance.now());
+    const now = steadyClock.now();
+    history.trim(now);
     const throttled = [0, 0, 0, 0];
     for (const connection of degraded) {
       connection.checkRecovery(now);

@@ -48,8 +48,8 @@ const SIGNATURES = [
   "EdDSA",
   "Ed25519",
 ];
-/** Clocks of issuer and gateway may differ by this time. */
-const CLOCK_TOLERANCE_SECONDS = 0;
+/** A token may begin this much later on our clock, because the issuer's clock may be ahead of ours. */
+const MAX_ISSUER_AHEAD_SECONDS = 30;
 
 /**
  * Returns the verifier for the settings; undefined with AUTH_MODE=none. Throws when the public key is not
@@ -85,7 +85,7 @@ type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: J
 function verifier(verify: Verify, algorithms: string[]): Verifier {
   return async (token) => {
     try {
-      const { payload } = await verify(token, { algorithms, clockTolerance: CLOCK_TOLERANCE_SECONDS });
+      const { payload } = await verify(token, { algorithms, clockTolerance: MAX_ISSUER_AHEAD_SECONDS });
       return identityOf(payload);
     } catch (error) {
       if (error instanceof AuthError || error instanceof KeysUnavailableError) throw error;
@@ -99,6 +99,9 @@ function verifier(verify: Verify, algorithms: string[]): Verifier {
 
 function identityOf({ sub, exp, channels }: JWTPayload): Identity {
   if (typeof sub !== "string" || sub === "") throw new AuthError("the token has no claim sub");
+  // The tolerance of jose holds for exp, too. A token is used up to its expiry on our clock: clients renew
+  // their token before, and an expired one would be closed with 4401 at once.
+  if (exp !== undefined && exp <= Date.now() / 1000) throw new AuthError("the token has expired");
   if (channels !== undefined && !Array.isArray(channels))
     throw new AuthError("the token's claim channels is not an array");
   const allowed = channels?.map((channel) => {

@@ -5,6 +5,7 @@
  * answer, or, as the settings want it, against none: then the newest connection replaces the oldest one.
  */
 
+import { steadyClock } from "../clock.ts";
 import type { Admission, Applicant, Refusal } from "./admission.ts";
 
 /**
@@ -72,7 +73,7 @@ export class SeatRegistry {
   /** Takes a seat for a client of this process, or resolves with the reason for the refusal. */
   async take(holder: SeatHolder, seat: number, applicant: Applicant): Promise<Refusal | undefined> {
     const { user } = applicant;
-    const second = Math.floor(performance.now() / 1000);
+    const second = Math.floor(steadyClock.now() / 1000);
     let refusal = this.#admission.take(applicant, second);
     if (refusal?.reason === "per_user" && user !== undefined) {
       if (this.#limit.action === "replace") this.#replaceOldest(user);
