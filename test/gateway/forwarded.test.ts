@@ -32,7 +32,7 @@ async function upgrade(owner: Owner, gateway: Gateway, values: readonly string[]
   return answer.toString("latin1").split(" ")[1] ?? "";
 }
 
-describe("X-Forwarded-For", () => {
+describe("X-Forwarded-For", { concurrency: true }, () => {
   const owner = suiteOwner();
   let gateway: Gateway;
 

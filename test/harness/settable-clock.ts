@@ -1,11 +1,11 @@
 /**
- * Loaded into a program with `--import`: each SIGUSR2 sets the program's clock by CLOCK_STEP_MS, as an operator
- * or NTP would. Timers and performance.now() are not affected, as on a real machine.
+ * Loaded into a program with `--import`: each SIGUSR2 sets the program's clock by CLOCK_STEP_MS, as an
+ * operator or NTP would. Timers and performance.now() are not affected, as on a real machine.
  */
 
 const RealDate = Date;
 const step = Number(process.env.CLOCK_STEP_MS);
-let shift = Number(process.env.CLOCK_SHIFT_MS ?? 0);
+let shift = 0;
 
 class SettableDate extends RealDate {
   constructor(...values: [] | [number | string]) {

@@ -1,9 +1,10 @@
 /**
- * The public keys of JWKS_URL. They are fetched again when they are old. While the key server does not answer,
- * the old keys stay in use for a day, because old keys are better than no keys.
+ * The public keys of JWKS_URL. They are fetched again when they are old. While the key server does not
+ * answer, the old keys stay in use for a day, because old keys are better than no keys.
  */
 
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
+import { steadyClock } from "../clock.ts";
 import { atMostEvery, type Log } from "../log.ts";
 
 /** The keys are not available at present, so nothing is known about the token. */
@@ -54,7 +55,7 @@ export class RemoteKeys {
 
   constructor(options: RemoteKeysOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? steadyClock.now;
     this.#warn = atMostEvery(WARN_INTERVAL_MS, () => this.#report(), this.#now);
   }
 
