@@ -22,8 +22,12 @@ import type { Client, ConnectOptions, Environment, Events, Listener, Socket, Sta
  * again.
  */
 const PATIENCE_MS = 10_000; // 10 s
-/** Close codes that mean that this client has broken the protocol: a reconnect would not help. */
-const HOPELESS: readonly number[] = [1002, 1007, 1009];
+/**
+ * Close codes after which a reconnect would not help. 1002, 1007, 1009: this client has broken the protocol.
+ * 4409: a newer connection of the same user took the seat; if this client reconnected, the two would end each
+ * other in turn.
+ */
+const HOPELESS: readonly number[] = [1002, 1007, 1009, 4409];
 const TOKEN_EXPIRED = 4401;
 /**
  * Answers to a plain request whose `Retry-After` is meant for this client: 426 of a gateway, 429 and 503 of a
@@ -37,8 +41,6 @@ const LONGEST_WAIT_MS = 300_000; // 5 min
 const LONGEST_ADVICE = 150; // seconds
 /** After this time, a call of the token function that has not answered counts as failed. */
 const TOKEN_PATIENCE_MS = 60_000; // 1 min
-/** A newer connection of the same user took the seat. If this client reconnected, both would end in turn. */
-const REPLACED = 4409;
 
 /**
  * Connects to a gateway, and reconnects whenever the connection is lost, until `close()`.
@@ -198,8 +200,7 @@ class Connection implements Client {
   #lose(reason: string, code = 1006): void {
     const now = this.#timers.now();
     if (this.#pulse && now - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
-    if (code === REPLACED) return this.#end(reason, code);
-    if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
+    if (HOPELESS.includes(code)) return this.#end(`given up: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
     let wait = this.#notBefore - now;
     if (wait <= 0)
