@@ -141,6 +141,13 @@ describe("reconnecting", () => {
     client.close();
   });
 
+  test("a client whose seat another connection of the user took does not fight for the seat", async () => {
+    const { line, client } = await opened();
+    line.socket.end(4409);
+    await line.pass(60_000);
+    assert.deepEqual([client.status.state, client.status.code, line.left], ["closed", 4409, 0]);
+  });
+
   test("an invalid message ends the connection and throws nothing", async () => {
     const { line, client } = await opened();
     line.socket.say("null");

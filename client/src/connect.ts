@@ -22,8 +22,12 @@ import type { Client, ConnectOptions, Environment, Events, Listener, Socket, Sta
  * again.
  */
 const PATIENCE_MS = 10_000; // 10 s
-/** Close codes that mean that this client has broken the protocol: a reconnect would not help. */
-const HOPELESS: readonly number[] = [1002, 1007, 1009];
+/**
+ * Close codes after which a reconnect would not help. 1002, 1007, 1009: this client has broken the protocol.
+ * 4409: a newer connection of the same user took the seat; if this client reconnected, the two would end each
+ * other in turn.
+ */
+const HOPELESS: readonly number[] = [1002, 1007, 1009, 4409];
 const TOKEN_EXPIRED = 4401;
 /**
  * Answers to a plain request whose `Retry-After` is meant for this client: 426 of a gateway, 429 and 503 of a
@@ -196,7 +200,7 @@ class Connection implements Client {
   #lose(reason: string, code = 1006): void {
     const now = this.#timers.now();
     if (this.#pulse && now - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
-    if (HOPELESS.includes(code)) return this.#end(`protocol error: ${reason}`, code);
+    if (HOPELESS.includes(code)) return this.#end(`given up: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
     let wait = this.#notBefore - now;
     if (wait <= 0)

@@ -29,4 +29,6 @@ export const CLOSE = {
   restart: 1012,
   /** The token has expired, and the client has sent no fresh token. */
   tokenExpired: 4401,
+  /** Another connection of the same user took the seat (setting `WS_USER_LIMIT_ACTION=replace`). */
+  replaced: 4409,
 } as const;

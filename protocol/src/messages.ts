@@ -113,7 +113,8 @@ export type ErrorCode =
   | "too_many_channels"
   | "rate_limited"
   | "forbidden_channel"
-  | "unauthorized";
+  | "unauthorized"
+  | "keys_unavailable";
 export interface ErrorMessage {
   type: "error";
   code: ErrorCode;

@@ -34,6 +34,7 @@ export const STREAM_BOUNDS = {
 } as const;
 
 const MIN_AGE = "100ms"; // STREAM_BOUNDS.minAgeSeconds
+const MAX_AGE = "87600h"; // 10 years; NATS counts nanoseconds in 63 bits
 const NANOSECONDS = 1_000_000_000; // in one second
 /** NATS remembers message ids for this long, and never longer than the stream keeps messages. */
 const MAX_DUPLICATE_WINDOW_SECONDS = 120;
@@ -44,9 +45,15 @@ export const natsUrls = () =>
     for (const message of readNatsServers(urls).problems) context.addIssue(message);
   });
 
+/** NATS takes 255 characters, and the gateway adds some to the name of its consumer. */
+const MAX_NAME_LENGTH = 200;
+
 /** The name of a stream or a consumer. */
 export const natsName = (what: string) =>
-  text((name) => NAME.test(name), `must be a ${what}: letters, digits, - and _`);
+  text(
+    (name) => NAME.test(name) && name.length <= MAX_NAME_LENGTH,
+    `must be a ${what}: up to ${MAX_NAME_LENGTH} letters, digits, - and _`,
+  );
 
 /** The environment variables, and how each of them is read. JS_STREAM_MAX_AGE is read as milliseconds. */
 export const STREAM_VARIABLES = {
@@ -66,7 +73,7 @@ export const STREAM_VARIABLES = {
   JS_REPLICAS: whole(...STREAM_BOUNDS.replicas)
     .default(STREAM_DEFAULTS.replicas)
     .describe(`replicas of a created stream (${STREAM_DEFAULTS.replicas})`),
-  JS_STREAM_MAX_AGE: duration({ min: MIN_AGE })
+  JS_STREAM_MAX_AGE: duration({ min: MIN_AGE, max: MAX_AGE })
     .default(STREAM_DEFAULTS.maxAgeSeconds * 1000)
     .describe(`how long a created stream keeps a message (${STREAM_DEFAULTS.maxAgeSeconds}s)`),
   JS_STREAM_MAX_MSGS: whole(...STREAM_BOUNDS.maxMessages)

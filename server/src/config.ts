@@ -48,11 +48,15 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
       mistakes.push(`AUTH_MODE jwt needs one of ${KEYS.join(", ")} (or say AUTH_MODE=none)`);
     if (keys.length > 1) mistakes.push(`AUTH_MODE jwt takes one key, but ${keys.join(" and ")} are set`);
   }
+  const { JWKS_MAX_AGE: fresh = 0, JWKS_MAX_STALE_AGE: stale = Number.POSITIVE_INFINITY } = config;
+  if (stale < fresh) mistakes.push("JWKS_MAX_STALE_AGE must not be below JWKS_MAX_AGE");
   const needs = { jetstream: "NATS_URL", poll: "POLL_URL", simulator: undefined }[
     config.SOURCE ?? "simulator"
   ];
   if (needs !== undefined && !isGiven(needs))
     mistakes.push(`${needs} is missing: SOURCE=${config.SOURCE} needs it`);
+  if (config.WS_PATH === "/" && isGiven("DEMO_PAGE"))
+    mistakes.push("WS_PATH must not be / with DEMO_PAGE, because the page is served at /");
   if (config.WS_PORT !== undefined && config.WS_PORT !== 0 && config.WS_PORT === config.OPS_PORT) {
     mistakes.push(`OPS_PORT must differ from WS_PORT, both are ${config.WS_PORT}`);
   }
@@ -61,8 +65,31 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
     mistakes.push(
       `WS_CPU_PAUSE_THRESHOLD must not be below WS_CPU_REJECT_THRESHOLD (${reject}, is ${pause})`,
     );
-  mistakes.push(...loginMistakes(config));
+  mistakes.push(...throttleMistakes(config));
+  const login = loginMistakes(config);
+  mistakes.push(...(login.length > 0 ? login : sourceMistakes(isGiven)));
   return mistakes;
+}
+
+/** Without these checks, a gateway that was meant to have another source would serve a simulated market. */
+function sourceMistakes(isGiven: (variable: string) => boolean): string[] {
+  if (isGiven("SOURCE")) return [];
+  const mistakes: string[] = [];
+  if (isGiven("POLL_URL")) mistakes.push("SOURCE must be poll when POLL_URL is set (or unset POLL_URL)");
+  else if (isGiven("NATS_CREDS_FILE") && !isGiven("NATS_URL"))
+    mistakes.push("NATS_URL is missing: NATS_CREDS_FILE has no use without it");
+  return mistakes;
+}
+
+/** Levels that send more than the level below would make a slow client slower. */
+function throttleMistakes(config: Partial<Raw>): string[] {
+  const { WS_THROTTLE_POLICY: policy, WS_THROTTLE_LIGHT_PERCENT: light = 100 } = config;
+  const { WS_THROTTLE_MEDIUM_PERCENT: medium = light, WS_THROTTLE_HEAVY_PERCENT: heavy = 0 } = config;
+  if (policy !== "rate" || (light >= medium && medium >= heavy)) return [];
+  return [
+    "WS_THROTTLE_LIGHT_PERCENT, WS_THROTTLE_MEDIUM_PERCENT and WS_THROTTLE_HEAVY_PERCENT must not rise " +
+      `(${light}, ${medium}, ${heavy}): each level must send less`,
+  ];
 }
 
 /** Returns variables that look like settings but are not: most likely their names are misspelled. */

@@ -7,11 +7,13 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { CLOSE, MAX_CHANNELS } from "@odin-ws/protocol";
+import { steadyClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionContext, Degraded } from "./connection/context.ts";
 import { Drain } from "./connection/drain.ts";
+import { SeatedClients } from "./connection/seated-clients.ts";
 import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
 import { TimerWheel } from "./connection/timer-wheel.ts";
 import { Fanout } from "./delivery/fanout.ts";
@@ -19,7 +21,7 @@ import { History } from "./delivery/history.ts";
 import type { Message } from "./delivery/message.ts";
 import type { StreamEnd } from "./delivery/stream-end.ts";
 import { Tally } from "./delivery/tally.ts";
-import type { Applicant, Closure } from "./entrance/admission.ts";
+import type { Closure } from "./entrance/admission.ts";
 import type { Identity, Verifier } from "./entrance/auth.ts";
 import type { ClientSocket } from "./entrance/client-socket.ts";
 import { Entrance, type Seats } from "./entrance/entrance.ts";
@@ -58,13 +60,15 @@ const BACKLOG = 8192;
  */
 const RECONNECT = { min_ms: 500, max_ms: 5000 } as const;
 const ALL_CHANNELS = "*.*";
-const secondNow = (): number => Math.floor(Date.now() / 1000);
+const secondNow = (): number => Math.floor(steadyClock.now() / 1000);
 
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #context: ConnectionContext;
   readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
+  /** The same connections by their seats. */
+  readonly seated: SeatedClients;
   readonly #unthrottled: ThrottleSettings;
   readonly #timer: NodeJS.Timeout;
   #checkedAt = 0;
@@ -77,6 +81,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     const { config, metrics, log, verify, streamEnd } = options;
     this.#options = options;
+    this.seated = new SeatedClients(options.seats);
     const throttle: ThrottleSettings = {
       policy: config.WS_THROTTLE_POLICY,
       percent: [
@@ -120,7 +125,7 @@ export class Gateway {
       maxSockets: options.maxSockets,
       verify,
       seats: options.seats,
-      admitted: (ws, socket, applicant, identity) => this.#admit(ws, socket, applicant, identity),
+      admitted: (ws, socket, seat, identity) => this.#admit(ws, socket, seat, identity),
       refused: (reason) => metrics.connectionsRejected.inc({ reason }),
       page: options.page,
       log,
@@ -174,7 +179,7 @@ export class Gateway {
    */
   message(message: Message, shed: boolean): void {
     const { history, fanout, metrics, tally } = this.#context;
-    history.append(message, performance.now());
+    history.append(message, steadyClock.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
         for (const subscriber of subscribers) subscriber.shed(message);
@@ -194,7 +199,7 @@ export class Gateway {
 
   /** Adds an older message to the history without delivering it. */
   remember(message: Message): void {
-    this.#context.history.append(message, performance.now());
+    this.#context.history.append(message, steadyClock.now());
   }
 
   /** Passes an offset whose message is not delivered to anyone. */
@@ -230,7 +235,7 @@ export class Gateway {
 
   // ——— connections ———
 
-  #admit(ws: ClientSocket, socket: Socket, applicant: Applicant, identity: Identity | undefined): void {
+  #admit(ws: ClientSocket, socket: Socket, seat: number, identity: Identity | undefined): void {
     const { config, instance, metrics } = this.#options;
     const { history, throttle, limits } = this.#context;
     const id = randomBytes(9).toString("base64url");
@@ -247,8 +252,9 @@ export class Gateway {
       firstPing: 1 + Math.floor(Math.random() * limits.pingSeconds),
     });
     ws.setHandler(new Commands(this.#context, connection));
-    ws.once("close", (code) => this.#closed(connection, applicant, code));
+    ws.once("close", (code) => this.#closed(connection, seat, code));
     this.#connections.add(connection);
+    this.seated.add(seat, connection);
     metrics.connectionsTotal.inc();
     metrics.connectionsCurrent.set(this.#connections.size);
     connection.control({
@@ -268,15 +274,15 @@ export class Gateway {
     this.#drain?.add(connection);
   }
 
-  #closed(connection: Connection, applicant: Applicant, code: number): void {
-    const { metrics, seats, log } = this.#options;
+  #closed(connection: Connection, seat: number, code: number): void {
+    const { metrics, log } = this.#options;
     connection.detach();
     this.#connections.delete(connection);
     this.#drain?.onClosed();
-    seats.free(applicant);
+    this.seated.remove(seat);
     metrics.connectionsCurrent.set(this.#connections.size);
     metrics.disconnects.inc({ code: closeLabel(code) });
-    metrics.connectionDuration.observe(Math.max(0, secondNow() - connection.openedAt));
+    metrics.connectionDuration.observe(secondNow() - connection.openedAt);
     log.debug({ connection: connection.id, user: connection.user, code }, "connection closed");
   }
 
@@ -303,8 +309,8 @@ export class Gateway {
     if (second === this.#checkedAt) return;
     this.#checkedAt = second;
     this.#announceLoss();
-    const now = Date.now();
-    history.trim(performance.now());
+    const now = steadyClock.now();
+    history.trim(now);
     const throttled = [0, 0, 0, 0];
     for (const connection of degraded) {
       connection.checkRecovery(now);
@@ -319,5 +325,5 @@ export class Gateway {
 // Clients choose codes of 3000 and above themselves. Codes that are not the gateway's share one label:
 // otherwise clients could add any number of series.
 function closeLabel(code: number): string {
-  return code < 3000 || code === CLOSE.tokenExpired ? String(code) : "other";
+  return code < 3000 || code === CLOSE.tokenExpired || code === CLOSE.replaced ? String(code) : "other";
 }

@@ -3,6 +3,7 @@
 import { isatty } from "node:tty";
 import { type LevelWithSilent, type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
+import { steadyClock } from "./clock.ts";
 import { Stdout } from "./stdout.ts";
 
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
@@ -61,7 +62,7 @@ function prettyLog(level: LogLevel, stdout: Stdout): Logger {
 export function atMostEvery(
   intervalMs: number,
   report: (count: number) => void,
-  now: () => number = Date.now,
+  now: () => number = steadyClock.now,
 ): () => void {
   let count = 0;
   let last = Number.NEGATIVE_INFINITY;

@@ -38,7 +38,7 @@ async function main(given: Config): Promise<void> {
     onLost: () => metrics.logLinesLost.inc(),
   });
   const instance = hostname();
-  const verify = createVerifier(config);
+  const verify = createVerifier(config, log);
   const page = config.DEMO_PAGE === undefined ? undefined : servePage(config.DEMO_PAGE);
   const createGateway = (seats: Seats, streamEnd: StreamEnd | undefined) =>
     new Gateway({

@@ -2,8 +2,6 @@
  * All settings of the gateway: name, format, default, meaning. docs/settings.md is rendered from this table.
  */
 
-import { createPublicKey } from "node:crypto";
-import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import {
   HEARTBEAT_SECONDS,
@@ -18,25 +16,13 @@ import {
   WS_PORT,
 } from "@odin-ws/protocol";
 import { natsName, STREAM_SECRETS, STREAM_VARIABLES } from "@odin-ws/publisher/stream-settings";
-import { boolean, choice, list, decimal as number, url, whole } from "@odin-ws/settings/values";
+import { boolean, choice, duration, decimal as number, url, whole } from "@odin-ws/settings/values";
 import { z } from "zod";
+import { addressRanges, fetchUrl, hmacSecret, origins, publicKey, urlPath } from "./setting-values.ts";
 
 const integer = (byDefault: number, min: number, max?: number) => whole(min, max).default(byDefault);
 const decimal = (byDefault: number, min: number, max: number) => number(min, max).default(byDefault);
 const bool = (byDefault: boolean) => boolean().default(byDefault);
-const isRange = (text: string): boolean => {
-  const [address = "", bits = ""] = text.split("/");
-  const family = isIP(address);
-  return family !== 0 && /^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
-};
-const isPublicKey = (text: string): boolean => {
-  try {
-    createPublicKey(text.replaceAll("\\n", "\n"));
-    return true;
-  } catch {
-    return false;
-  }
-};
 const MIN_BURST = 10;
 const percent = (byDefault: number, min = 0) => integer(byDefault, min, 100);
 
@@ -77,11 +63,7 @@ export const SETTINGS = {
   POLL_INTERVAL_MS: integer(100, 10, 60_000).describe("time from one poll to the next, ms"),
   SIMULATOR_RATE: integer(12, 1, 10_000).describe("messages a second from the embedded simulator"),
   WS_PORT: integer(WS_PORT, 0, 65_535).describe("port for clients"),
-  WS_PATH: z
-    .string()
-    .startsWith("/", "must start with /")
-    .default(WS_PATH)
-    .describe("path of the WebSocket endpoint"),
+  WS_PATH: urlPath().default(WS_PATH).describe("path of the WebSocket endpoint"),
   OPS_PORT: integer(OPS_PORT, 0, 65_535).describe("port for /health, /live, /metrics and /stats"),
   WS_MAX_CONNECTIONS: integer(10_000, 1).describe(
     "largest number of connections on the whole VM; lower when a process may not open enough files",
@@ -89,16 +71,23 @@ export const SETTINGS = {
   WS_MAX_CONNECTIONS_PER_USER: integer(3, 0).describe(
     "largest number of connections of one user (claim sub); 0: no limit",
   ),
+  WS_USER_LIMIT_ACTION: choice(["refuse", "replace"])
+    .default("refuse")
+    .describe(
+      "at the limit of a user: refuse the newest connection, unless an older one does not answer a ping within 1.5 s, " +
+        "or replace the oldest one, which is closed with 4409",
+    ),
   WS_MAX_CONNECTS_PER_IP_PER_SECOND: integer(0, 0).describe(
     "new connections a second from one address; 0: no limit",
   ),
-  WS_TRUSTED_PROXIES: list()
-    .refine((ranges) => ranges.every(isRange), "must be ranges like 10.0.0.0/8")
+  WS_TRUSTED_PROXIES: addressRanges()
     .default([])
     .describe("CIDR ranges of proxies whose X-Forwarded-For is trusted, comma separated"),
-  WS_ALLOWED_ORIGINS: list()
+  WS_ALLOWED_ORIGINS: origins()
     .default([])
-    .describe("origins whose pages may connect, comma separated; empty: all origins"),
+    .describe(
+      "origins whose pages may connect, comma separated, each like https://app.example.com; empty: all origins",
+    ),
   WS_CPU_LIMIT: decimal(1.9, 0.1, 1024).describe("cores that count as 100 % CPU"),
   WS_CPU_REJECT_THRESHOLD: percent(75, 1).describe(
     "percent of WS_CPU_LIMIT above which new connections are refused",
@@ -161,13 +150,17 @@ export const SETTINGS = {
   AUTH_MODE: choice(["jwt", "none"])
     .default("jwt")
     .describe("jwt: clients need a token; none disables authentication and must be set explicitly"),
-  JWT_SECRET: z.string().optional().describe("secret for HS256, HS384 or HS512 tokens"),
-  JWT_PUBLIC_KEY: z
-    .string()
-    .refine(isPublicKey, "must be a PEM public key or certificate")
+  JWT_SECRET: hmacSecret().optional().describe("secret for HS256, HS384 or HS512 tokens"),
+  JWT_PUBLIC_KEY: publicKey()
     .optional()
     .describe("PEM public key (or certificate) for RS, PS, ES or EdDSA tokens"),
-  JWKS_URL: url("http", "https").optional().describe("URL of the public keys (JSON Web Key Set)"),
+  JWKS_URL: fetchUrl().optional().describe("URL of the public keys (JSON Web Key Set)"),
+  JWKS_MAX_AGE: duration({ min: "1s", max: "24h" })
+    .default(600_000)
+    .describe("age at which the keys of JWKS_URL are fetched again"),
+  JWKS_MAX_STALE_AGE: duration({ min: "1s", max: "720h" })
+    .default(86_400_000)
+    .describe("age up to which keys are used while JWKS_URL does not answer; at least JWKS_MAX_AGE"),
   LOG_LEVEL: choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
     .default("info")
     .describe("lowest level that is logged"),
@@ -192,6 +185,8 @@ export const SECRETS: ReadonlySet<string> = new Set([
 /** Defaults that the table shows in another form than the parsed value. */
 const SHOWN: Record<string, string> = {
   JS_STREAM_MAX_AGE: `${STREAM_DEFAULTS.maxAgeSeconds}s`,
+  JWKS_MAX_AGE: "10m",
+  JWKS_MAX_STALE_AGE: "24h",
   WS_WORKER_POOL_SIZE: "one per vCPU",
 };
 

@@ -46,8 +46,8 @@ export const KEYS = {
     "the name of a Cloud DNS managed zone, for example example-com",
   ),
   allowedOrigins: list(
-    /^https?:\/\/[^/\s]+$/,
-    "a list of origins without a path, for example [https://app.example.com]",
+    /^(https:\/\/(?!\S*:443$)|http:\/\/(?!\S*:80$))[a-z0-9.:[\]-]+$/,
+    "a list of origins as browsers send them: lower case, without a path, a wildcard or the default port, for example [https://app.example.com]",
   ),
   alertEmail: optional(/^[^\s@]+@[^\s@]+\.[^\s@]+$/, "an e-mail address"),
   alertWebhook: optional(/^https:\/\/\S+$/, "an https URL"),

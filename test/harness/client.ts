@@ -217,7 +217,11 @@ export async function connect(
 }
 
 /** Returns the answer with which the gateway refuses the connection. Fails when the gateway accepts it. */
-export async function refusal(owner: Owner, gateway: Gateway, options: ConnectOptions = {}): Promise<Answer> {
+export async function refusal(
+  owner: Owner,
+  gateway: Pick<Gateway, "wsPort">,
+  options: ConnectOptions = {},
+): Promise<Answer> {
   try {
     await connect(owner, gateway, options);
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 
 import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
+import { steadyClock } from "../clock.ts";
 import type { Message } from "../delivery/message.ts";
 import type { DropReason } from "../delivery/tally.ts";
 import type { ConnectionContext } from "./context.ts";
@@ -31,7 +32,7 @@ export class Backpressure {
     this.#context = context;
     this.#settings = settings;
     this.#client = client;
-    this.#throttle = new Throttle(settings, Date.now());
+    this.#throttle = new Throttle(settings, steadyClock.now());
   }
 
   get level(): ThrottleLevel {
@@ -61,7 +62,7 @@ export class Backpressure {
   /** The client's buffer had no room for a message. */
   failed(): void {
     const before = this.level;
-    const outcome = this.#throttle.failed(Date.now());
+    const outcome = this.#throttle.failed(steadyClock.now());
     if (outcome === "level-up") this.#changed(before);
     if (outcome === "close") this.#client.close(CLOSE.policy, "too slow");
   }
@@ -107,7 +108,7 @@ export class Backpressure {
    * Lowers the level and reports dropped messages when it is time; called every second. Returns true when the
    * connection has recovered and this object is no longer needed.
    *
-   * @param now milliseconds since 1970
+   * @param now on the steady clock, ms
    */
   checkRecovery(now: number): boolean {
     const { missed } = this;

@@ -8,8 +8,10 @@ import {
   type Since,
   type Subscribe,
 } from "@odin-ws/protocol";
+import { steadyClock } from "../clock.ts";
 import type { Message } from "../delivery/message.ts";
 import type { SocketHandler } from "../entrance/client-socket.ts";
+import { KeysUnavailableError } from "../entrance/remote-keys.ts";
 import { TokenBucket } from "../rate.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./context.ts";
@@ -26,12 +28,16 @@ export class Commands implements SocketHandler {
   /** Requests that wait until an earlier one is answered; undefined while none waits. */
   #waiting: string[] | undefined;
   #refused = 0;
-  #lastRefusalAt = 0;
+  #lastRefusalAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: ConnectionContext, connection: Connection) {
     this.#context = context;
     this.#connection = connection;
-    this.#bucket = new TokenBucket(context.limits.inboundRate, context.limits.inboundBurst, Date.now());
+    this.#bucket = new TokenBucket(
+      context.limits.inboundRate,
+      context.limits.inboundBurst,
+      steadyClock.now(),
+    );
   }
 
   /**
@@ -39,7 +45,7 @@ export class Commands implements SocketHandler {
    * floods.
    */
   admitMessage(): boolean {
-    const now = Date.now();
+    const now = steadyClock.now();
     if (this.#bucket.take(now)) {
       this.#refused = Math.max(0, this.#refused - 1);
       return true;
@@ -220,7 +226,8 @@ export class Commands implements SocketHandler {
       connection.unsubscribe((channel) => !allowed(channel));
       this.#acknowledge();
     } catch (error) {
-      this.#error("unauthorized", (error as Error).message);
+      const code = error instanceof KeysUnavailableError ? error.code : "unauthorized";
+      this.#error(code, (error as Error).message);
     }
   }
 

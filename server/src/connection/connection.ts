@@ -2,6 +2,7 @@
 
 import type { Socket } from "node:net";
 import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
+import { steadyClock } from "../clock.ts";
 import type { Subscriber } from "../delivery/fanout.ts";
 import { textFrame } from "../delivery/frame.ts";
 import { Message } from "../delivery/message.ts";
@@ -29,7 +30,7 @@ export interface ConnectionOptions {
   socket: Socket;
   identity: Identity | undefined;
   throttle: ThrottleSettings;
-  /** Time of the upgrade, seconds since 1970. */
+  /** Time of the upgrade on the steady clock, seconds. */
   second: number;
   /** Seconds until the first ping. Default: the same as between two pings. */
   firstPing?: number;
@@ -41,7 +42,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   readonly user: string | undefined;
   readonly ws: ClientSocket;
   readonly subscriptions = new Subscriptions();
-  /** Time of the upgrade, seconds since 1970. */
+  /** Time of the upgrade on the steady clock, seconds. */
   readonly openedAt: number;
   claims: Claims;
   readonly #socket: Socket;
@@ -261,7 +262,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
 
   /** Starts pings and the check of the token's expiry. */
   open(): void {
-    this.#context.wheel.schedule(this.#liveness, this.#liveness.nextVisit);
+    const second = Math.floor(steadyClock.now() / 1000);
+    this.#context.wheel.schedule(this.#liveness, this.#liveness.nextVisit(second));
   }
 
   /** The client has sent something. */
@@ -271,6 +273,14 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
 
   ping(): void {
     this.#socket.write(PING);
+  }
+
+  /**
+   * Pings the client now. Resolves with whether the client sends something within this time; false when the
+   * connection is closing.
+   */
+  async probe(waitMs: number): Promise<boolean> {
+    return !this.#closing && (await this.#liveness.probe(waitMs));
   }
 
   /** Replaces the claims by those of a new token, which was accepted. */

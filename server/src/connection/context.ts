@@ -41,6 +41,6 @@ export interface ConnectionContext {
 
 export interface Degraded {
   readonly level: ThrottleLevel;
-  /** Removes the connection from the degraded ones when it has recovered. `now`: milliseconds since 1970. */
+  /** Removes the connection from the degraded ones when it has recovered. `now`: on the steady clock, ms. */
   checkRecovery(now: number): void;
 }

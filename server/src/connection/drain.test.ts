@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { ControlMessage } from "@odin-ws/protocol";
+import { steadyClock } from "../clock.ts";
 import type { Connection } from "./connection.ts";
 import { Drain } from "./drain.ts";
 
@@ -30,6 +31,7 @@ class FakeConnection {
 
 function start(t: TestContext, count: number, durationMs: number, leaves = true) {
   t.mock.timers.enable({ apis: ["Date", "setInterval"], now: 0 });
+  t.mock.method(steadyClock, "now", () => Date.now());
   const open = new Set<FakeConnection>();
   let drain: Drain | undefined;
   const gone = (connection: FakeConnection) => {

@@ -3,6 +3,7 @@
  */
 
 import { CLOSE } from "@odin-ws/protocol";
+import { steadyClock } from "../clock.ts";
 import type { Connection } from "./connection.ts";
 
 /**
@@ -21,7 +22,7 @@ export class Drain {
   readonly #connections: ReadonlySet<Connection>;
   /** Connections that have not been disconnected yet. The last one is the next to go. */
   readonly #waiting: Connection[];
-  readonly #startedAt = Date.now();
+  readonly #startedAt = steadyClock.now();
   readonly #durationMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #total: number;
@@ -55,7 +56,7 @@ export class Drain {
   }
 
   #tick(): void {
-    const elapsed = Date.now() - this.#startedAt;
+    const elapsed = steadyClock.now() - this.#startedAt;
     const window = this.#durationMs * (1 - GRACE);
     // The random part varies the number of clients that each tick disconnects.
     const progress = (elapsed - this.#durationMs * GRACE + Math.random() * TICK_MS) / Math.max(1, window);

@@ -11,6 +11,7 @@ import { type TestContext, test } from "node:test";
 import { constants, inflateRawSync } from "node:zlib";
 import type { ControlMessage, Envelope } from "@odin-ws/protocol";
 import { Registry } from "prom-client";
+import { steadyClock } from "../clock.ts";
 import { Fanout } from "../delivery/fanout.ts";
 import { History } from "../delivery/history.ts";
 import { Message } from "../delivery/message.ts";
@@ -106,6 +107,7 @@ export class World {
     this.#clock = t.mock.timers;
     this.#clock.reset();
     this.#clock.enable({ apis: ["Date"], now: 1e9 });
+    t.mock.method(steadyClock, "now", () => Date.now());
     const ignore = () => {};
     this.context = {
       limits: { ...LIMITS, ...options.limits },

@@ -18,17 +18,22 @@ export interface LivenessTarget {
 /** A client that has sent nothing for this many pings is gone. */
 const SILENT_PINGS = 2;
 
-/** All times are in whole seconds since 1970. */
+/** A token's expiry is compared at least this often, because somebody may set this machine's clock. */
+const EXPIRY_CHECK_SECONDS = 30;
+
+/** Times are whole seconds on the steady clock, except for the token's expiry. */
 export class Liveness implements WheelItem {
   /** Kept by the timer wheel. */
   dueAt = 0;
-  /** Time at which the token expires; 0: never. */
+  /** Time at which the token expires, seconds since 1970; 0: never. */
   expiresAt: number;
   readonly #target: LivenessTarget;
   readonly #pingSeconds: number;
   #pingAt: number;
   /** Pings since the client last sent something. */
   #unanswered = 0;
+  /** Called once when the client sends something. */
+  #onAlive: (() => void) | undefined;
 
   constructor(
     target: LivenessTarget,
@@ -43,15 +48,34 @@ export class Liveness implements WheelItem {
   /** The client has sent something. */
   markAlive(): void {
     this.#unanswered = 0;
+    this.#onAlive?.();
   }
 
-  /** Time of the next ping or of the token's expiry, whichever comes first. */
-  get nextVisit(): number {
-    return this.expiresAt > 0 ? Math.min(this.#pingAt, this.expiresAt) : this.#pingAt;
+  /** Pings the client now. Resolves with whether the client sends something within this time. */
+  probe(waitMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (alive: boolean) => {
+        clearTimeout(timer);
+        this.#onAlive = undefined;
+        resolve(alive);
+      };
+      // When this process was busy for the whole time, an answer may have arrived but was not read yet. So
+      // the sockets are read once more before the client counts as silent.
+      const timer = setTimeout(() => setImmediate(end, false), waitMs);
+      this.#onAlive = () => end(true);
+      this.#target.ping();
+    });
+  }
+
+  /** Time of the next ping or of the token's expiry, whichever comes first. `second`: the present time. */
+  nextVisit(second: number): number {
+    if (this.expiresAt === 0) return this.#pingAt;
+    const left = Math.max(0, Math.ceil(this.expiresAt - Date.now() / 1000));
+    return Math.min(this.#pingAt, second + Math.min(left, EXPIRY_CHECK_SECONDS));
   }
 
   visit(second: number): number {
-    if (this.expiresAt > 0 && second >= this.expiresAt) {
+    if (this.expiresAt > 0 && Date.now() / 1000 >= this.expiresAt) {
       this.#target.close(CLOSE.tokenExpired, "token expired");
       return 0;
     }
@@ -64,6 +88,6 @@ export class Liveness implements WheelItem {
       this.#pingAt = second + this.#pingSeconds;
       this.#target.ping();
     }
-    return this.nextVisit;
+    return this.nextVisit(second);
   }
 }

@@ -102,16 +102,28 @@ export class Admission {
   }
 
   /**
-   * Takes a seat, which `free` gives back, or returns the reason for the refusal. `second`: seconds since
-   * 1970.
+   * Takes a seat, which `free` gives back, or returns the reason for the refusal. `second`: of a clock that
+   * is never set back.
    */
   take({ user, ip }: Applicant, second: number): Refusal | undefined {
-    const { maxConnections, maxPerUser, maxPerIpPerSecond } = this.#limits;
+    return this.#refusedByClosure() ?? this.#refusedByIp(ip, second) ?? this.#takeAsUser(user);
+  }
+
+  /** Like `take`, for a client that `take` has just refused because of its user. The address counts once. */
+  takeAgain({ user }: Pick<Applicant, "user">): Refusal | undefined {
+    return this.#refusedByClosure() ?? this.#takeAsUser(user);
+  }
+
+  #refusedByClosure(): Refusal | undefined {
     // While the gateway counts as full only because of the hysteresis, a client that reaches it still gets a
     // free seat.
     const { closure } = this;
-    if (closure !== undefined && (closure !== "connections" || this.#connections >= maxConnections))
-      return closed(closure);
+    const free = closure === "connections" && this.#connections < this.#limits.maxConnections;
+    return closure === undefined || free ? undefined : closed(closure);
+  }
+
+  #refusedByIp(ip: string, second: number): Refusal | undefined {
+    const { maxPerIpPerSecond } = this.#limits;
     if (maxPerIpPerSecond > 0) {
       if (second !== this.#window) {
         this.#perIp.clear();
@@ -124,6 +136,11 @@ export class Admission {
         return { status: 429, reason: "per_ip", message, retryAfter: 1 };
       }
     }
+    return undefined;
+  }
+
+  #takeAsUser(user: string | undefined): Refusal | undefined {
+    const { maxPerUser } = this.#limits;
     if (user !== undefined && maxPerUser > 0) {
       const ofUser = this.#perUser.get(user) ?? 0;
       if (ofUser >= maxPerUser) {

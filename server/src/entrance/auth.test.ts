@@ -5,7 +5,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { exportJWK, SignJWT, UnsecuredJWT } from "jose";
-import { AuthError, createVerifier, KeysUnavailableError, type Verifier } from "./auth.ts";
+import { AuthError, createVerifier, type Verifier } from "./auth.ts";
+import { KeysUnavailableError } from "./remote-keys.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const NOTHING = {
@@ -13,12 +14,15 @@ const NOTHING = {
   JWT_SECRET: undefined,
   JWT_PUBLIC_KEY: undefined,
   JWKS_URL: undefined,
+  JWKS_MAX_AGE: 600_000,
+  JWKS_MAX_STALE_AGE: 86_400_000,
 } as const;
+const LOG = { info: () => {}, warn: () => {} };
 const bytes = (text: string) => new TextEncoder().encode(text);
 const now = () => Math.floor(Date.now() / 1000);
 
 function verifier(settings: Partial<Parameters<typeof createVerifier>[0]>): Verifier {
-  const made = createVerifier({ ...NOTHING, ...settings });
+  const made = createVerifier({ ...NOTHING, ...settings }, LOG);
   assert.ok(made);
   return made;
 }
@@ -140,5 +144,5 @@ test("when the keys cannot be fetched, tokens are refused with KeysUnavailableEr
 });
 
 test("without authentication there is no verifier", () => {
-  assert.equal(createVerifier({ ...NOTHING, AUTH_MODE: "none", JWT_SECRET: SECRET }), undefined);
+  assert.equal(createVerifier({ ...NOTHING, AUTH_MODE: "none", JWT_SECRET: SECRET }, LOG), undefined);
 });

@@ -1,9 +1,11 @@
 /** Checks of tokens (JWT), and the identity that a valid token stands for. */
 
-import { createPublicKey } from "node:crypto";
 import { parseChannel } from "@odin-ws/protocol";
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import type { Config } from "../config.ts";
+import type { Log } from "../log.ts";
+import { readPublicKey } from "../setting-values.ts";
+import { KeysUnavailableError, RemoteKeys } from "./remote-keys.ts";
 
 /** Claims of a valid token. */
 export interface Identity {
@@ -31,12 +33,6 @@ export class AuthError extends Error {
   readonly code = "unauthorized";
 }
 
-/** The keys are not available at present, so nothing is known about the token. */
-export class KeysUnavailableError extends Error {
-  override readonly name = "KeysUnavailableError";
-  readonly code = "keys_unavailable";
-}
-
 // Each kind of key has its own list: a token never chooses how it is checked, and `alg: none` is in no list.
 const HMAC = ["HS256", "HS384", "HS512"];
 const SIGNATURES = [
@@ -52,18 +48,19 @@ const SIGNATURES = [
   "EdDSA",
   "Ed25519",
 ];
-// jose throws a plain JOSEError when the key server answers with another status than 200.
-const UNAVAILABLE = new Set([errors.JWKSTimeout.code, errors.JWKSInvalid.code, errors.JOSEError.code]);
-/** Clocks of issuer and gateway may differ by this time. */
-const CLOCK_TOLERANCE_SECONDS = 0;
-const KEYS_TIMEOUT_MS = 5000;
+/** A token may begin this much later on our clock, because the issuer's clock may be ahead of ours. */
+const MAX_ISSUER_AHEAD_SECONDS = 30;
 
 /**
  * Returns the verifier for the settings; undefined with AUTH_MODE=none. Throws when the public key is not
  * valid.
  */
 export function createVerifier(
-  config: Pick<Config, "AUTH_MODE" | "JWT_SECRET" | "JWT_PUBLIC_KEY" | "JWKS_URL">,
+  config: Pick<
+    Config,
+    "AUTH_MODE" | "JWT_SECRET" | "JWT_PUBLIC_KEY" | "JWKS_URL" | "JWKS_MAX_AGE" | "JWKS_MAX_STALE_AGE"
+  >,
+  log: Pick<Log, "info" | "warn">,
 ): Verifier | undefined {
   if (config.AUTH_MODE === "none") return undefined;
   if (config.JWT_SECRET !== undefined) {
@@ -71,28 +68,29 @@ export function createVerifier(
     return verifier((token, options) => jwtVerify(token, secret, options), HMAC);
   }
   if (config.JWT_PUBLIC_KEY !== undefined) {
-    // In an env file, the line ends of a PEM are often written as \n.
-    const key = createPublicKey(config.JWT_PUBLIC_KEY.replaceAll("\\n", "\n"));
+    const key = readPublicKey(config.JWT_PUBLIC_KEY);
     return verifier((token, options) => jwtVerify(token, key, options), SIGNATURES);
   }
-  const keys = createRemoteJWKSet(new URL(config.JWKS_URL as string), { timeoutDuration: KEYS_TIMEOUT_MS });
-  return verifier((token, options) => jwtVerify(token, keys, options), SIGNATURES, true);
+  const keys = new RemoteKeys({
+    url: config.JWKS_URL as string,
+    maxAgeMs: config.JWKS_MAX_AGE,
+    maxStaleMs: config.JWKS_MAX_STALE_AGE,
+    log,
+  });
+  return verifier((token, options) => jwtVerify(token, keys.keyOf, options), SIGNATURES);
 }
 
 type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>;
 
-function verifier(verify: Verify, algorithms: string[], remote = false): Verifier {
+function verifier(verify: Verify, algorithms: string[]): Verifier {
   return async (token) => {
     try {
-      const { payload } = await verify(token, { algorithms, clockTolerance: CLOCK_TOLERANCE_SECONDS });
+      const { payload } = await verify(token, { algorithms, clockTolerance: MAX_ISSUER_AHEAD_SECONDS });
       return identityOf(payload);
     } catch (error) {
-      if (error instanceof AuthError) throw error;
+      if (error instanceof AuthError || error instanceof KeysUnavailableError) throw error;
       if (error instanceof errors.JWTExpired) throw new AuthError("the token has expired");
       const code = error instanceof errors.JOSEError ? error.code : undefined;
-      if (remote && (code === undefined || UNAVAILABLE.has(code))) {
-        throw new KeysUnavailableError("the keys that check tokens are not available at present: try again");
-      }
       // Details from jose about keys and signatures would help an attacker more than a user.
       throw new AuthError(`the token is not valid: ${code ?? "it does not fit the key"}`);
     }
@@ -101,6 +99,9 @@ function verifier(verify: Verify, algorithms: string[], remote = false): Verifie
 
 function identityOf({ sub, exp, channels }: JWTPayload): Identity {
   if (typeof sub !== "string" || sub === "") throw new AuthError("the token has no claim sub");
+  // The tolerance of jose holds for exp, too. A token is used up to its expiry on our clock: clients renew
+  // their token before, and an expired one would be closed with 4401 at once.
+  if (exp !== undefined && exp <= Date.now() / 1000) throw new AuthError("the token has expired");
   if (channels !== undefined && !Array.isArray(channels))
     throw new AuthError("the token's claim channels is not an array");
   const allowed = channels?.map((channel) => {

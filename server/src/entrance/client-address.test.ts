@@ -48,6 +48,54 @@ test("behind Google's load balancer, which adds its own address, the client's ad
   }
 });
 
+test("proxies write addresses in several forms", () => {
+  for (const [hop, expected] of [
+    ["9.9.9.9:1234", "9.9.9.9"],
+    ["  9.9.9.9\t", "9.9.9.9"],
+    ['"9.9.9.9:80"', "9.9.9.9"],
+    ["[2001:db8::7]", "2001:db8::7"],
+    ["[2001:db8::7]:443", "2001:db8::7"],
+    ['"[2001:db8::7]:443"', "2001:db8::7"],
+    ["2001:DB8:0:0:0:0:0:7", "2001:db8::7"],
+    ["::FFFF:9.9.9.9", "9.9.9.9"],
+    ["::ffff:909:909", "9.9.9.9"],
+    ["[::ffff:9.9.9.9]:1", "9.9.9.9"],
+    ["2001:db8::7%eth0", "2001:db8::7"],
+    ["9.9.9.9, 10.2.2.2:5", "9.9.9.9"],
+    ["9.9.9.9, [fd00::2]:5", "9.9.9.9"],
+  ] as const)
+    assert.equal(address(PROXIES, "10.1.1.1", hop), expected, hop);
+});
+
+test("a client cannot choose its address behind a value that is not an address", () => {
+  for (const hop of [
+    "unknown",
+    "_hidden",
+    "",
+    " ",
+    "9.9.9",
+    "999.9.9.9",
+    "9.9.9.9.9",
+    "9.9.9.9:",
+    "0x7f.1",
+    "1",
+  ]) {
+    for (const header of [hop, `6.6.6.6, ${hop}`, `6.6.6.6,${hop},10.2.2.2`]) {
+      assert.equal(address(PROXIES, "10.1.1.1", header), "10.1.1.1", header);
+    }
+  }
+  for (const hop of ["[9.9.9.9", "9.9.9.9]", "[]", "[unknown]:1", "a\u00a0b", "for=9.9.9.9;proto=https"])
+    assert.equal(address(PROXIES, "10.1.1.1", `6.6.6.6, ${hop}`), "10.1.1.1", hop);
+});
+
+test("a huge list costs nothing, and its beginning is not believed", () => {
+  const proxies = "10.2.2.2,".repeat(1800);
+  const from = performance.now();
+  assert.equal(address(PROXIES, "10.1.1.1", `6.6.6.6,${proxies}10.2.2.2`), "10.1.1.1");
+  assert.equal(address(PROXIES, "10.1.1.1", `${proxies}9.9.9.9`), "9.9.9.9");
+  assert.ok(performance.now() - from < 100);
+});
+
 test("an IPv4 peer on a dual-stack socket has its IPv4 address", () => {
   assert.equal(address([], "::ffff:1.2.3.4"), "1.2.3.4");
   assert.equal(address(PROXIES, "::ffff:10.1.1.1", "::ffff:9.9.9.9"), "9.9.9.9");

@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { pino } from "pino";
 import { closed } from "./admission.ts";
-import { KeysUnavailableError } from "./auth.ts";
 import { Entrance, type EntranceOptions } from "./entrance.ts";
+import { KeysUnavailableError } from "./remote-keys.ts";
 
 const options: EntranceOptions = {
   config: {
@@ -18,7 +18,7 @@ const options: EntranceOptions = {
   },
   maxSockets: 100,
   verify: undefined,
-  seats: { take: async () => undefined, free: () => {} },
+  seats: { take: async () => 1, free: () => {} },
   admitted: () => assert.fail("every client is refused"),
   refused: () => {},
   page: ({ url }, response) => {
@@ -39,11 +39,11 @@ const guarded = new Entrance({
   ...options,
   config: { ...options.config, WS_ALLOWED_ORIGINS: ["https://app.example"] },
   verify: async () => {
-    if (!hasKeys) throw new KeysUnavailableError("no keys");
+    if (!hasKeys) throw new KeysUnavailableError();
     if (!isValid) throw new Error("not valid");
     return { user: "u", expiresAt: 0, channels: undefined };
   },
-  seats: { ...options.seats, take: async () => (isFull ? closed("connections") : undefined) },
+  seats: { ...options.seats, take: async () => (isFull ? closed("connections") : 1) },
 });
 
 before(async () => {

@@ -16,16 +16,18 @@ import { type ServerOptions, WebSocketServer } from "ws";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import { type Applicant, type Closure, closed, type Refusal, type RefusalReason } from "./admission.ts";
-import { type Identity, KeysUnavailableError, type Verifier } from "./auth.ts";
+import type { Identity, Verifier } from "./auth.ts";
 import { createAddressOf } from "./client-address.ts";
 import { ClientSocket } from "./client-socket.ts";
+import { KeysUnavailableError } from "./remote-keys.ts";
 import { SocketBound } from "./socket-bound.ts";
 
 /** Seats of the whole VM; each client connection takes one. Another process may count them. */
 export interface Seats {
-  /** Takes a seat, or resolves with the reason for the refusal. */
-  take(applicant: Applicant): Promise<Refusal | undefined>;
-  free(applicant: Applicant): void;
+  /** Takes a seat. Resolves with its number in this process, or with the reason for the refusal. */
+  take(applicant: Applicant): Promise<number | Refusal>;
+  /** Gives a seat back. Does nothing when the seat is free already. */
+  free(seat: number): void;
 }
 
 export interface EntranceOptions {
@@ -37,8 +39,8 @@ export interface EntranceOptions {
   maxSockets: number;
   verify: Verifier | undefined;
   seats: Seats;
-  /** Called with each upgraded connection. Its seat must be freed later with the same applicant. */
-  admitted: (ws: ClientSocket, socket: Socket, applicant: Applicant, identity: Identity | undefined) => void;
+  /** Called with each upgraded connection. Its seat must be freed later. */
+  admitted: (ws: ClientSocket, socket: Socket, seat: number, identity: Identity | undefined) => void;
   /** Called for each refused client. */
   refused: (reason: RefusalReason) => void;
   /** Serves the demo page; returns false for a request that is not for the page. */
@@ -199,6 +201,8 @@ export class Entrance {
     if (!this.#isAllowed(request.headers.origin ?? ""))
       return refusal(403, "origin", "this origin may not connect");
     if (this.#closure !== undefined) return closed(this.#closure);
+    // Read now: a socket that closes during the checks has no address.
+    const ip = this.#addressOf(request);
     let identity: Identity | undefined;
     if (verify !== undefined) {
       const token = url.searchParams.get("auth");
@@ -213,30 +217,25 @@ export class Entrance {
         return refusal(401, "token", message);
       }
     }
-    const applicant = { user: identity?.user, ip: this.#addressOf(request) };
-    return (await seats.take(applicant)) ?? { applicant, identity };
+    const seat = await seats.take({ user: identity?.user, ip });
+    return typeof seat === "number" ? { seat, identity } : seat;
   }
 
-  #upgrade(
-    request: IncomingMessage,
-    socket: Socket,
-    head: Buffer,
-    { applicant, identity }: AcceptedClient,
-  ): void {
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, { seat, identity }: AcceptedClient): void {
     const { seats, admitted } = this.#options;
-    if (socket.destroyed) return seats.free(applicant);
+    if (socket.destroyed) return seats.free(seat);
     // When the handshake is malformed, ws ends the socket without a callback. The seat must be freed then,
     // too.
     const onHandshakeFailed = () => {
       this.#options.refused("handshake");
-      seats.free(applicant);
+      seats.free(seat);
     };
     socket.once("close", onHandshakeFailed);
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
       socket.off("close", onHandshakeFailed);
       socket.off("error", socketOnError);
       this.#sockets.admit(socket);
-      admitted(ws as ClientSocket, socket, applicant, identity);
+      admitted(ws as ClientSocket, socket, seat, identity);
     });
   }
 
@@ -258,7 +257,7 @@ export class Entrance {
 }
 
 interface AcceptedClient {
-  applicant: Applicant;
+  seat: number;
   identity: Identity | undefined;
 }
 

@@ -1,6 +1,9 @@
 /** The processes that serve clients: the primary itself, or a pool of workers. */
 
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
+import type { Applicant, Refusal } from "../entrance/admission.ts";
+import type { Seats } from "../entrance/entrance.ts";
+import type { SeatHolder, SeatRegistry } from "../entrance/seat-registry.ts";
 import type { Gateway, GatewayStats } from "../gateway.ts";
 import type { Downstream } from "./hub.ts";
 import type { Usage } from "./overload.ts";
@@ -51,5 +54,26 @@ export class LocalFleet implements Fleet {
   }
   async stop(): Promise<void> {
     this.downstream.stop();
+  }
+}
+
+/** Seats for the gateway in the primary's own process. */
+export class LocalSeats implements Seats {
+  /** The gateway's clients; set before the gateway serves. */
+  holder: SeatHolder | undefined;
+  readonly #registry: SeatRegistry;
+  #last = 0;
+
+  constructor(registry: SeatRegistry) {
+    this.#registry = registry;
+  }
+
+  async take(applicant: Applicant): Promise<number | Refusal> {
+    const seat = ++this.#last;
+    return (await this.#registry.take(this.holder as SeatHolder, seat, applicant)) ?? seat;
+  }
+
+  free(seat: number): void {
+    this.#registry.free(this.holder as SeatHolder, seat);
   }
 }

@@ -20,8 +20,11 @@ export type ToWorker =
   | { type: "stream"; events: StreamEvent[] }
   | { type: "serve"; port: number }
   | { type: "closure"; closure: Closure | undefined }
-  /** Answers `take` with the same id. */
-  | { type: "taken"; id: number; refusal: Refusal | undefined }
+  /** Answers `take` with the same seat. */
+  | { type: "taken"; seat: number; refusal: Refusal | undefined }
+  /** Numbers of seats, as `take` gave them. */
+  | { type: "check"; id: number; seats: readonly number[] }
+  | { type: "replace"; seat: number }
   /** Answers `end` with the same id: offset of the stream's last message. */
   | { type: "end"; id: number; end: number | undefined }
   | { type: "report"; id: number }
@@ -32,8 +35,11 @@ export type ToPrimary =
   | { type: "started" }
   | { type: "serving" }
   | { type: "failed"; message: string }
-  | { type: "take"; id: number; applicant: Applicant }
-  | { type: "free"; applicant: Applicant }
+  /** `seat`: number of the seat in this worker, never used before. */
+  | { type: "take"; seat: number; applicant: Applicant }
+  | { type: "free"; seat: number }
+  /** Answers `check` with the same id, after `free` for each client that has not answered. */
+  | { type: "checked"; id: number }
   /** Asks for the offset of the stream's last message. */
   | { type: "end"; id: number }
   /** Sent every second. `events`: stream events that the worker has handled since its start. */

@@ -1,7 +1,7 @@
 /** One worker process of the pool, as the primary sees the worker. */
 
 import cluster, { type Worker } from "node:cluster";
-import type { Applicant } from "../entrance/admission.ts";
+import { ANSWER_MS, type SeatHolder } from "../entrance/seat-registry.ts";
 import type { GatewayStats } from "../gateway.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import type { ToWorker } from "./ipc.ts";
@@ -9,7 +9,10 @@ import type { Usage } from "./overload.ts";
 
 export const NO_STATS: GatewayStats = { connections: 0, subscriptions: 0, deliveries: 0, dropped: 0 };
 
-export class PoolMember {
+/** How long a worker may take to check the clients on some seats. A worker that hangs does not answer. */
+const CHECK_TIMEOUT_MS = ANSWER_MS + 500;
+
+export class PoolMember implements SeatHolder {
   readonly worker: Worker = cluster.fork();
   /** True once the worker has the history and gets every event of the stream. */
   attached = false;
@@ -23,8 +26,8 @@ export class PoolMember {
   sentEvents = 0;
   stats: GatewayStats = NO_STATS;
   metrics: MetricsSnapshot = [];
-  /** Number of seats that the worker's clients hold, by user; the key is undefined without authentication. */
-  readonly #seats = new Map<string | undefined, number>();
+  readonly #checks = new Map<number, () => void>();
+  #checkId = 0;
 
   get pid(): number {
     return this.worker.process.pid ?? 0;
@@ -40,25 +43,26 @@ export class PoolMember {
     this.worker.process.kill("SIGKILL");
   }
 
-  /** Records that a client of this worker took a seat. */
-  addSeat({ user }: Applicant): void {
-    this.#seats.set(user, (this.#seats.get(user) ?? 0) + 1);
+  checkClients(seats: readonly number[]): Promise<void> {
+    return new Promise((resolve) => {
+      const id = ++this.#checkId;
+      const done = () => {
+        clearTimeout(timer);
+        this.#checks.delete(id);
+        resolve();
+      };
+      const timer = setTimeout(done, CHECK_TIMEOUT_MS);
+      this.#checks.set(id, done);
+      this.send({ type: "check", id, seats });
+    });
   }
 
-  /**
-   * Records that a client of this worker gave its seat back; false when the worker holds no seat for this
-   * user.
-   */
-  removeSeat({ user }: Applicant): boolean {
-    const held = this.#seats.get(user) ?? 0;
-    if (held === 0) return false;
-    if (held === 1) this.#seats.delete(user);
-    else this.#seats.set(user, held - 1);
-    return true;
+  /** The worker has answered a check. */
+  onChecked(id: number): void {
+    this.#checks.get(id)?.();
   }
 
-  /** Returns the user of every seat that the worker still holds. */
-  get seatHolders(): (string | undefined)[] {
-    return [...this.#seats].flatMap(([user, count]) => new Array<string | undefined>(count).fill(user));
+  replaceClient(seat: number): void {
+    this.send({ type: "replace", seat });
   }
 }

@@ -6,7 +6,8 @@
 import cluster from "node:cluster";
 import type { HistoryLimits } from "../delivery/history.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
-import type { Admission } from "../entrance/admission.ts";
+import type { Refusal } from "../entrance/admission.ts";
+import type { SeatRegistry } from "../entrance/seat-registry.ts";
 import type { GatewayStats } from "../gateway.ts";
 import type { Log } from "../log.ts";
 import type { Fleet, MetricsSnapshot } from "./fleet.ts";
@@ -47,7 +48,7 @@ export interface WorkerPoolOptions {
   size: number;
   port: number;
   history: HistoryLimits;
-  admission: Admission;
+  seats: SeatRegistry;
   streamEnd: StreamEnd | undefined;
   log: Log;
 }
@@ -56,7 +57,7 @@ export class WorkerPool implements Fleet {
   readonly #size: number;
   #port: number;
   readonly #log: Log;
-  readonly #admission: Admission;
+  readonly #seats: SeatRegistry;
   readonly #streamEnd: StreamEnd | undefined;
   /** By worker id. */
   readonly #members = new Map<number, PoolMember>();
@@ -75,10 +76,10 @@ export class WorkerPool implements Fleet {
   readonly #retiredMetrics: MetricsSnapshot[] = [];
   #retiredStats = { deliveries: 0, dropped: 0 };
 
-  constructor({ size, port, history, admission, streamEnd, log }: WorkerPoolOptions) {
+  constructor({ size, port, history, seats, streamEnd, log }: WorkerPoolOptions) {
     this.#size = size;
     this.#port = port;
-    this.#admission = admission;
+    this.#seats = seats;
     this.#streamEnd = streamEnd;
     this.#log = log;
     this.#feed = new PoolFeed(this.#members, history);
@@ -112,6 +113,7 @@ export class WorkerPool implements Fleet {
     }
     const { worker } = member;
     this.#members.set(worker.id, member);
+    this.#seats.add(member);
     worker.on("message", (message: ToPrimary) => this.#onMessage(member, message));
     worker.on("error", (error) => {
       if (member.pid !== 0)
@@ -154,14 +156,14 @@ export class WorkerPool implements Fleet {
         // succeed.
         return this.#kill(member, message.message);
       case "take": {
-        const { applicant, id } = message;
-        const refusal = this.#admission.take(applicant, Math.floor(Date.now() / 1000));
-        if (refusal === undefined) member.addSeat(applicant);
-        return member.send({ type: "taken", id, refusal });
+        const { seat, applicant } = message;
+        const answer = (refusal: Refusal | undefined) => member.send({ type: "taken", seat, refusal });
+        return void this.#seats.take(member, seat, applicant).then(answer);
       }
       case "free":
-        if (member.removeSeat(message.applicant)) this.#admission.free(message.applicant);
-        return;
+        return this.#seats.free(member, message.seat);
+      case "checked":
+        return member.onChecked(message.id);
       case "end":
         return void this.#answerEnd(member, message.id);
       case "heartbeat":
@@ -193,7 +195,7 @@ export class WorkerPool implements Fleet {
 
   #onExit(member: PoolMember, code: number | null, signal: string | null): void {
     this.#members.delete(member.worker.id);
-    for (const user of member.seatHolders) this.#admission.free({ user });
+    this.#seats.remove(member);
     this.#retire(member);
     if (this.#members.size === 0) this.#onEmpty();
     this.#checkDrained();

@@ -10,6 +10,7 @@ import type { Config } from "../config.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
 import { Admission } from "../entrance/admission.ts";
 import type { Seats } from "../entrance/entrance.ts";
+import { SeatRegistry } from "../entrance/seat-registry.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -18,7 +19,7 @@ import { pollSource } from "../source/poll.ts";
 import { simulatorSource } from "../source/simulator.ts";
 import type { Source } from "../source/source.ts";
 import { startCloudMonitoring } from "./cloud-monitoring.ts";
-import { type Fleet, LocalFleet, type MetricsSnapshot } from "./fleet.ts";
+import { type Fleet, LocalFleet, LocalSeats, type MetricsSnapshot } from "./fleet.ts";
 import { Hub } from "./hub.ts";
 import { usageOfProcess } from "./ipc.ts";
 import { OpsServer } from "./ops.ts";
@@ -111,6 +112,10 @@ function createFleet(
   admission: Admission,
   streamEnd: StreamEnd | undefined,
 ): Fleet {
+  const registry = new SeatRegistry(admission, {
+    maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
+    action: config.WS_USER_LIMIT_ACTION,
+  });
   if (config.WS_WORKER_POOL_SIZE > 1) {
     return new WorkerPool({
       size: config.WS_WORKER_POOL_SIZE,
@@ -120,16 +125,16 @@ function createFleet(
         maxMessages: config.JS_STREAM_MAX_MSGS,
         maxBytes: config.JS_STREAM_MAX_BYTES,
       },
-      admission,
+      seats: registry,
       streamEnd,
       log,
     });
   }
-  const seats: Seats = {
-    take: async (applicant) => admission.take(applicant, Math.floor(Date.now() / 1000)),
-    free: (applicant) => admission.free(applicant),
-  };
-  return new LocalFleet(createGateway(seats, streamEnd), config.WS_PORT);
+  const seats = new LocalSeats(registry);
+  const gateway = createGateway(seats, streamEnd);
+  seats.holder = gateway.seated;
+  registry.add(gateway.seated);
+  return new LocalFleet(gateway, config.WS_PORT);
 }
 
 function createOpsServer(

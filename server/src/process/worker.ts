@@ -23,24 +23,24 @@ const SHARES_PORT = process.platform === "linux";
 
 /** Asks the primary for seats, because the primary counts the seats of all workers. */
 class PrimarySeats implements Seats {
-  readonly #waiting = new Map<number, (refusal: Refusal | undefined) => void>();
-  #id = 0;
+  readonly #waiting = new Map<number, (outcome: number | Refusal) => void>();
+  #last = 0;
 
-  take(applicant: Applicant): Promise<Refusal | undefined> {
-    const id = ++this.#id;
+  take(applicant: Applicant): Promise<number | Refusal> {
+    const seat = ++this.#last;
     return new Promise((resolve) => {
-      this.#waiting.set(id, resolve);
-      sendToPrimary({ type: "take", id, applicant });
+      this.#waiting.set(seat, resolve);
+      sendToPrimary({ type: "take", seat, applicant });
     });
   }
 
-  free(applicant: Applicant): void {
-    sendToPrimary({ type: "free", applicant });
+  free(seat: number): void {
+    sendToPrimary({ type: "free", seat });
   }
 
-  onTaken(id: number, refusal: Refusal | undefined): void {
-    this.#waiting.get(id)?.(refusal);
-    this.#waiting.delete(id);
+  onTaken(seat: number, refusal: Refusal | undefined): void {
+    this.#waiting.get(seat)?.(refusal ?? seat);
+    this.#waiting.delete(seat);
   }
 }
 
@@ -102,7 +102,15 @@ export function runWorker({ registry, createGateway }: WorkerOptions): void {
         gateway.setClosure(message.closure);
         break;
       case "taken":
-        seats.onTaken(message.id, message.refusal);
+        seats.onTaken(message.seat, message.refusal);
+        break;
+      case "check":
+        void gateway.seated
+          .checkClients(message.seats)
+          .then(() => sendToPrimary({ type: "checked", id: message.id }));
+        break;
+      case "replace":
+        gateway.seated.replaceClient(message.seat);
         break;
       case "end":
         ends.get(message.id)?.(message.end);

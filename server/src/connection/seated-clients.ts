@@ -1,0 +1,46 @@
+/** The connections of this process by their seats. Frees each seat as soon as its client loses the seat. */
+
+import { CLOSE } from "@odin-ws/protocol";
+import type { Seats } from "../entrance/entrance.ts";
+import { ANSWER_MS, type SeatHolder } from "../entrance/seat-registry.ts";
+import type { Connection } from "./connection.ts";
+
+export class SeatedClients implements SeatHolder {
+  readonly #seats: Seats;
+  readonly #connections = new Map<number, Connection>();
+
+  constructor(seats: Seats) {
+    this.#seats = seats;
+  }
+
+  add(seat: number, connection: Connection): void {
+    this.#connections.set(seat, connection);
+  }
+
+  /** The connection has ended. */
+  remove(seat: number): void {
+    this.#connections.delete(seat);
+    this.#seats.free(seat);
+  }
+
+  async checkClients(seats: readonly number[]): Promise<void> {
+    await Promise.all(seats.map((seat) => this.#check(seat)));
+  }
+
+  async #check(seat: number): Promise<void> {
+    const connection = this.#connections.get(seat);
+    // A client without a connection is still in the handshake, so its line works.
+    if (connection === undefined || (await connection.probe(ANSWER_MS))) return;
+    this.#seats.free(seat);
+    // A close frame would not arrive. If the line only was slow, the client sees a broken connection, and
+    // connects again.
+    connection.terminate();
+  }
+
+  replaceClient(seat: number): void {
+    // Later, because a client that has just got its seat has no connection yet.
+    setImmediate(() => {
+      this.#connections.get(seat)?.close(CLOSE.replaced, "another connection of this user took the seat");
+    });
+  }
+}
