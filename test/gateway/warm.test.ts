@@ -67,7 +67,7 @@ async function assertKnowsStream(
   assert.deepEqual([ack.recovered, ack.replayed], [true, count - 10]);
 }
 
-describe("a gateway that does not know the stream yet", { skip: withoutNats() }, () => {
+describe("a gateway that does not know the stream yet", { skip: withoutNats(), concurrency: true }, () => {
   for (const workers of ["1", "2"]) {
     test(`refuses with 503 while it reads ${COUNT} messages at its start, with ${workers} processes`, async (t) => {
       const nats = await startNats(t, { down: true });
@@ -86,14 +86,8 @@ describe("a gateway that does not know the stream yet", { skip: withoutNats() },
       const { status, headers } = await get(gateway.url.replace("ws:", "http:"));
       assert.deepEqual([status, headers["retry-after"]], [426, "2"]);
       await nats.start();
-      await nats.jsm.streams.add({
-        name: STREAM,
-        subjects: ["odin.token.>", "odin.global.>"],
-        max_age: 600e9,
-        max_msgs: 100_000,
-      });
-      await publish(nats, COUNT);
       await gateway.health(200, 20_000);
+      await publish(nats, COUNT);
       const late = await startGateway(t, { nats, env, until: "live" });
       const client = await connectAsSoonAsPossible(t, late);
       await assertKnowsStream(t, late, client, COUNT);
