@@ -16,7 +16,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Whether another attempt cannot help: the request is wrong or not allowed, or the resource does not exist. */
+/** Whether another attempt cannot help: the request is wrong or not allowed, or nothing has this name. */
 export function retryIsUseless({ status }: ApiError): boolean {
   return [400, 401, 403, 404].includes(status);
 }
