@@ -86,3 +86,22 @@ test("no input throws, and an error quotes only a short part of the input", () =
     ),
   );
 });
+
+test("a message that is nested deeply is refused without a deep look", () => {
+  for (const depth of [2000, 500_000]) {
+    for (const text of [
+      "[".repeat(depth) + "]".repeat(depth),
+      `{"type":${"[".repeat(depth)}${"]".repeat(depth)}}`,
+      `{"type":"subscribe","channels":[${'{"a":'.repeat(depth)}1${"}".repeat(depth)}]}`,
+    ]) {
+      const answer = parseClientMessage(text);
+      assert.ok(answer.type === "error" && answer.message.length < 250, text.slice(0, 30));
+    }
+  }
+});
+
+test("an error quotes the start of what was wrong", () => {
+  const answer = parseClientMessage(JSON.stringify({ type: ["x".repeat(200)] }));
+  assert.ok(answer.type === "error");
+  assert.ok(answer.message.startsWith(`unknown type ["${"x".repeat(78)}…`), answer.message);
+});

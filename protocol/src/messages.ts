@@ -148,10 +148,18 @@ function invalid(code: ErrorCode, message: string): ErrorMessage {
   return { type: "error", code, message };
 }
 
-// A value that a client sent, as JSON, cut to a length that is safe to send back.
+/** Characters of a wrong value that an error message quotes. */
+const QUOTED = 80;
+
+/**
+ * Returns the start of a value that a client sent, as JSON. Looks at no more of the value than is quoted:
+ * thousands of nested arrays would take milliseconds, and tens of thousands would overflow the stack.
+ */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  let left = QUOTED + 1;
+  const cut = typeof value === "string" ? value.slice(0, QUOTED) : value;
+  const text = JSON.stringify(cut, (_key, item) => (left-- > 0 ? item : null)) ?? "undefined";
+  return text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text;
 }
 
 function parseChannels(value: unknown): string[] | ErrorMessage {

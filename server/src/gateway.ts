@@ -13,9 +13,11 @@ import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionContext, Degraded } from "./connection/context.ts";
 import { Drain } from "./connection/drain.ts";
+import { ReplayBudget } from "./connection/replay-budget.ts";
 import { SeatedClients } from "./connection/seated-clients.ts";
 import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
 import { TimerWheel } from "./connection/timer-wheel.ts";
+import { Turns } from "./connection/turns.ts";
 import { Fanout } from "./delivery/fanout.ts";
 import { History } from "./delivery/history.ts";
 import type { Message } from "./delivery/message.ts";
@@ -113,6 +115,8 @@ export class Gateway {
       }),
       fanout: new Fanout(),
       wheel: new TimerWheel(secondNow()),
+      turns: new Turns(),
+      replayBudget: new ReplayBudget(),
       metrics,
       tally: new Tally(metrics),
       log,
@@ -303,7 +307,7 @@ export class Gateway {
   }
 
   #tick(): void {
-    const { wheel, history, degraded, metrics } = this.#context;
+    const { wheel, history, degraded, metrics, replayBudget } = this.#context;
     const second = secondNow();
     wheel.advance(second);
     if (second === this.#checkedAt) return;
@@ -311,6 +315,7 @@ export class Gateway {
     this.#announceLoss();
     const now = steadyClock.now();
     history.trim(now);
+    replayBudget.sweep(now);
     const throttled = [0, 0, 0, 0];
     for (const connection of degraded) {
       connection.checkRecovery(now);

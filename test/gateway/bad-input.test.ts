@@ -37,6 +37,17 @@ describe("bad input", () => {
     return code;
   };
 
+  test("nesting as deep as a large limit of messages allows is refused", async (t) => {
+    const large = await startGateway(t, { env: { WS_MAX_MESSAGE_BYTES: "1048576" } });
+    const client = await connect(t, large);
+    for (const depth of [8000, 500_000]) {
+      client.socket.send("[".repeat(depth) + "]".repeat(depth));
+      await client.ask({ type: "heartbeat" }, "heartbeat_ack");
+    }
+    const codes = client.messages.flatMap((message) => ("code" in message ? [message.code] : []));
+    assert.deepEqual(codes, ["invalid_message", "invalid_message"]);
+  });
+
   const answers: [what: string, text: string, code: ErrorCode][] = [
     ["text that is not JSON", "{", "invalid_json"],
     ["an empty message", "", "invalid_json"],

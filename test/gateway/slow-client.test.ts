@@ -8,7 +8,8 @@ import { connect, isEnvelope, type TestClient } from "../harness/client.ts";
 import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
 import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
 import { type Owner, suiteOwner } from "../harness/owner.ts";
-import { eventually } from "../harness/wait.ts";
+import { rawUpgrade } from "../harness/raw.ts";
+import { eventually, pause } from "../harness/wait.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** Size of one message. About 100 of them fill the kernel's buffers on both ends, some 10 MB. */
@@ -225,6 +226,46 @@ describe("slow client", { skip: withoutNats() }, () => {
       assert.deepEqual([seq, offset], [index + 1, offsets[index]]);
       assert.ok(JSON.stringify(data) === body, `the body of seq ${seq} arrived changed`);
     }
+  });
+
+  test("a client that reads large messages over a slow link is not closed, also not for its heartbeats", async (t) => {
+    // More than twice the send buffer.
+    const large = JSON.stringify("x".repeat(600_000));
+    const env = { WS_SEND_BUFFER_BYTES: "262144", JS_STREAM_MAX_BYTES: "50000000" };
+    const { nats, gateway } = await setUp(t, env);
+    const neighbour = await connect(t, gateway);
+    await neighbour.subscribe(["LARGE.trade"]);
+    const slow = await rawUpgrade(t, gateway);
+    slow.send({ type: "subscribe", channels: ["LARGE.trade"] });
+    await slow.receive(2);
+    slow.socket.pause();
+    const publish = async () => neighbour.at(await nats.publish("odin.token.LARGE.trade", large));
+    const levels = async () => (await gateway.metrics()).sum("ws_throttle_transitions_total");
+    // When sends fail, the buffers of the kernel are full: from now on a large message waits in the gateway.
+    for (let n = 0; (await levels()) === 0; n++) {
+      assert.ok(n < 100, "60 MB were sent and no send has failed");
+      await publish();
+    }
+    // A link of at most 2 MB/s.
+    let limited = true;
+    slow.socket.on("data", () => {
+      if (!limited) return;
+      slow.socket.pause();
+      setTimeout(() => slow.socket.resume(), 30);
+    });
+    slow.socket.resume();
+    const heartbeats = 40;
+    for (let n = 0; n < heartbeats; n++) {
+      slow.send({ type: "heartbeat" });
+      if (n % 4 === 0) await publish();
+      await pause(100);
+    }
+    limited = false;
+    const acknowledged = () =>
+      slow.texts().filter((text) => text.startsWith('{"type":"heartbeat_ack"')).length;
+    await eventually("answers to all heartbeats", () => acknowledged() === heartbeats || slow.closedAt);
+    assert.equal(slow.closeCode, undefined, "the client took bytes all the time");
+    assert.equal((await gateway.stats()).connections, 2);
   });
 
   test("connections of clients that never read again are closed in the end", async () => {

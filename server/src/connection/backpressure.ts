@@ -3,21 +3,29 @@
  * of both.
  */
 
+import type { Socket } from "node:net";
 import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
 import type { Message } from "../delivery/message.ts";
 import type { DropReason } from "../delivery/tally.ts";
 import type { ConnectionContext } from "./context.ts";
 import { Missed } from "./missed.ts";
+import { Progress } from "./progress.ts";
 import { Throttle, type ThrottleSettings } from "./throttle.ts";
 
 /** The part of a connection that Backpressure uses. */
 export interface ThrottledClient {
   readonly id: string;
   readonly user: string | undefined;
+  readonly socket: Socket;
   control(message: ControlMessage): void;
   close(code: number, reason: string): void;
 }
+
+/** A client that takes bytes now and then is not closed before it has taken nothing for this time. */
+const STALL_MS = 2000;
+/** The same for a client that has taken nothing since sends began to fail. Covers a burst of messages. */
+const BURST_MS = 30;
 
 /** A connection has a Backpressure only from its first unsent or dropped message until it has recovered. */
 export class Backpressure {
@@ -27,12 +35,17 @@ export class Backpressure {
   readonly #settings: ThrottleSettings;
   readonly #client: ThrottledClient;
   readonly #throttle: Throttle;
+  readonly #progress: Progress;
+  /** Sends fail beyond the last level: the connection is closed when the client takes nothing more. */
+  #failing = false;
 
   constructor(context: ConnectionContext, settings: ThrottleSettings, client: ThrottledClient) {
     this.#context = context;
     this.#settings = settings;
     this.#client = client;
-    this.#throttle = new Throttle(settings, steadyClock.now());
+    const now = steadyClock.now();
+    this.#throttle = new Throttle(settings, now);
+    this.#progress = new Progress(client.socket, now);
   }
 
   get level(): ThrottleLevel {
@@ -62,13 +75,27 @@ export class Backpressure {
   /** The client's buffer had no room for a message. */
   failed(): void {
     const before = this.level;
-    const outcome = this.#throttle.failed(steadyClock.now());
+    const now = steadyClock.now();
+    const outcome = this.#throttle.failed(now);
     if (outcome === "level-up") this.#changed(before);
-    if (outcome === "close") this.#client.close(CLOSE.policy, "too slow");
+    if (outcome === "close") this.#failing = true;
+    this.#closeWhenStalled(now);
   }
 
   succeeded(): void {
     this.#throttle.succeeded();
+    this.#progress.taken();
+    this.#failing = false;
+  }
+
+  /** Beyond the last level, a client is closed because it takes nothing, not because it is given much. */
+  #closeWhenStalled(now: number): void {
+    this.#progress.sample(now);
+    if (this.#client.socket.writableLength === 0) this.#failing = false;
+    const patience = this.#progress.moved ? STALL_MS : BURST_MS;
+    if (this.#failing && this.#progress.stalledMs(now) >= patience) {
+      this.#client.close(CLOSE.policy, "too slow");
+    }
   }
 
   #changed(before: ThrottleLevel): void {
@@ -112,6 +139,7 @@ export class Backpressure {
    */
   checkRecovery(now: number): boolean {
     const { missed } = this;
+    this.#closeWhenStalled(now);
     missed.prune(this.#context.history.floor);
     const before = this.level;
     if (this.#throttle.recover(now)) this.#changed(before);

@@ -1,12 +1,16 @@
 /**
- * Messages and answers that wait for room in a client's socket: a resume, a replay, and the live messages
- * behind them.
+ * Messages and answers that wait for their turn and for room in a client's socket: a resume, a replay, and
+ * the live messages behind them.
  */
 
 import type { Socket } from "node:net";
 import type { ControlMessage } from "@odin-ws/protocol";
 import { Deque } from "../delivery/deque.ts";
-import type { Message } from "../delivery/message.ts";
+import { Message } from "../delivery/message.ts";
+import type { ConnectionContext } from "./context.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+import type { Job } from "./turns.ts";
+import { WriteBatch } from "./write-batch.ts";
 
 /** An envelope that is sent again, with the sequence that it had before. */
 export interface Resent {
@@ -16,22 +20,70 @@ export interface Resent {
 /** A new message, a resent one, or a control message that is created just before it is sent. */
 export type Outgoing = Message | Resent | (() => ControlMessage);
 
-/** When more live messages than this wait behind the requested ones, the client is too slow. */
+/** The part of a connection that its queue uses. */
+export interface CatchUpTarget {
+  readonly socket: Socket;
+  readonly subscriptions: Subscriptions;
+  /** Sends a control message. Returns its bytes. */
+  control(message: ControlMessage): number;
+  /** Adds an envelope to the batch, with a new sequence unless it had one before. Returns its bytes. */
+  sendMessage(message: Message, batch: WriteBatch, oldSeq?: number): number;
+  /** Everything is sent: live messages no longer wait. */
+  caughtUp(): void;
+}
+
+/** When more live messages than this wait behind the requested ones, further ones are left out. */
 const MAX_LIVE = 10_000;
 /** Answers that may wait for a client that sends requests but does not read. */
 const MAX_ANSWERS = 256;
+/** Bytes after which a step ends. */
+const MAX_STEP_BYTES = 262_144;
+const BATCH = new WriteBatch();
 
-export class CatchUpQueue {
-  readonly #socket: Socket;
-  readonly #send: (item: Outgoing) => void;
+export class CatchUpQueue implements Job {
+  readonly #context: Pick<ConnectionContext, "turns" | "tally">;
+  readonly #target: CatchUpTarget;
   #items = new Deque<Outgoing>();
   #liveCount = 0;
   #answers = 0;
+  /** The first messages are still being collected: everything waits. */
+  #held = false;
   #ended = false;
+  /** Channels were unsubscribed: waiting messages of no subscription are left out when their turn comes. */
+  #pruned = false;
+  #wanted: ((message: Message) => boolean) | undefined;
+  /** The last message that was sent and is not in the metrics yet. */
+  #uncounted: Message | undefined;
+  #onEnd: (() => void) | undefined;
 
-  constructor(socket: Socket, send: (item: Outgoing) => void) {
-    this.#socket = socket;
-    this.#send = send;
+  constructor(context: Pick<ConnectionContext, "turns" | "tally">, target: CatchUpTarget) {
+    this.#context = context;
+    this.#target = target;
+  }
+
+  /** Calls a function once, when everything is sent. */
+  onEnd(callback: () => void): void {
+    this.#onEnd = callback;
+  }
+
+  /** `removed`: some channels are no longer subscribed. */
+  subscriptionsChanged(removed = false): void {
+    this.#wanted = undefined;
+    if (removed) this.#pruned = true;
+  }
+
+  /** Lets everything wait until `release`. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Puts these items before everything that waits, and begins to send. */
+  release(items: readonly Outgoing[]): void {
+    const live = this.#items;
+    this.#items = new Deque();
+    this.add(items);
+    for (let item = live.shift(); item !== undefined; item = live.shift()) this.#items.push(item);
+    this.#held = false;
   }
 
   /** Adds the messages and answers of a request. Returns false when too many answers wait. */
@@ -43,38 +95,88 @@ export class CatchUpQueue {
     return this.#answers <= MAX_ANSWERS;
   }
 
-  /** Adds a live message. Returns false when too many live messages wait. */
-  addLive(message: Message): boolean {
-    this.#items.push(message);
-    return ++this.#liveCount <= MAX_LIVE;
+  /** True when no further live message is taken. */
+  get full(): boolean {
+    return this.#liveCount >= MAX_LIVE;
   }
 
-  /** Removes the messages for which `wanted` is false. Answers stay, because the client waits for them. */
-  retain(wanted: (item: Message | Resent) => boolean): void {
+  /** Adds a live message. Returns false, and does not add it, when too many live messages wait. */
+  addLive(message: Message): boolean {
+    if (this.full) return false;
+    this.#items.push(message);
+    this.#liveCount++;
+    return true;
+  }
+
+  /** Removes all messages. Answers stay, because the client waits for them. */
+  clearMessages(): void {
     const retained = new Deque<Outgoing>();
     for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) {
-      if (typeof item === "function" || wanted(item)) retained.push(item);
+      if (typeof item === "function") retained.push(item);
     }
     this.#items = retained;
-    this.#liveCount = Math.min(this.#liveCount, retained.length);
+    this.#liveCount = 0;
   }
 
-  /**
-   * Sends until the socket is full, and continues each time the socket has drained. Calls `done` when all is
-   * sent.
-   */
-  pump(done: () => void): void {
-    while (!this.#ended) {
-      if (this.#socket.writableNeedDrain) {
-        this.#socket.once("drain", () => this.pump(done));
-        return;
-      }
+  /** Sends in this and later turns until the socket is full, and continues when the socket has drained. */
+  start(): void {
+    this.#context.turns.run(this);
+  }
+
+  step(): boolean {
+    let bytes = 0;
+    while (!this.#waits && bytes < MAX_STEP_BYTES) {
       const item = this.#items.shift();
-      if (item === undefined) return done();
+      if (item === undefined) {
+        this.#ended = true;
+        this.#flush();
+        this.#target.caughtUp();
+        this.#onEnd?.();
+        break;
+      }
       this.#liveCount = Math.min(this.#liveCount, this.#items.length);
       if (typeof item === "function") this.#answers--;
-      this.#send(item);
+      bytes += this.#sendItem(item);
+      if (this.#context.turns.stepOver) break;
     }
+    this.#flush();
+    if (!this.#waits) return true;
+    if (!this.#ended && !this.#held) this.#target.socket.once("drain", () => this.start());
+    return false;
+  }
+
+  #sendItem(item: Outgoing): number {
+    if (typeof item === "function") {
+      BATCH.flushTo(this.#target.socket);
+      return this.#target.control(item());
+    }
+    if (!(item instanceof Message)) return this.#sendMessage(item.message, item.seq);
+    if (this.#pruned) {
+      this.#wanted ??= this.#target.subscriptions.deliveredFilter();
+      if (!this.#wanted(item)) return 0;
+    }
+    return this.#sendMessage(item);
+  }
+
+  #sendMessage(message: Message, oldSeq?: number): number {
+    // The metrics count by event: messages of the same event in a row are counted at once.
+    if (this.#uncounted?.event !== message.event) this.#count();
+    this.#uncounted = message;
+    return this.#target.sendMessage(message, BATCH, oldSeq);
+  }
+
+  #flush(): void {
+    BATCH.flushTo(this.#target.socket);
+    this.#count();
+  }
+
+  #count(): void {
+    if (this.#uncounted !== undefined) this.#context.tally.flush(this.#uncounted);
+    this.#uncounted = undefined;
+  }
+
+  get #waits(): boolean {
+    return this.#ended || this.#held || this.#target.socket.writableNeedDrain;
   }
 
   /** Stops sending, because the connection has ended. */

@@ -2,33 +2,49 @@
 
 import {
   CLOSE,
-  covers,
+  type ClientMessage,
   type ErrorCode,
+  type ErrorMessage,
   parseClientMessage,
   type Since,
   type Subscribe,
+  type SubscriptionAck,
 } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
-import type { Message } from "../delivery/message.ts";
+import { Deque } from "../delivery/deque.ts";
+import type { Verifier } from "../entrance/auth.ts";
 import type { SocketHandler } from "../entrance/client-socket.ts";
 import { KeysUnavailableError } from "../entrance/remote-keys.ts";
 import { TokenBucket } from "../rate.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./context.ts";
+import { permission } from "./permissions.ts";
+import { Resume } from "./resume.ts";
+import type { Job } from "./turns.ts";
 
 /** A client floods when its refused messages exceed its accepted ones by this many bursts. */
 const FLOOD_BURSTS = 4;
+/** Requests that may wait while an earlier request is answered. Further ones are refused. */
+const MAX_WAITING = 100;
 /** Only one refusal a second is answered, because a flood of messages must not cause a flood of answers. */
 const REFUSAL_INTERVAL_MS = 1000;
 
-export class Commands implements SocketHandler {
+export class Commands implements SocketHandler, Job {
   readonly #context: ConnectionContext;
   readonly #connection: Connection;
   readonly #bucket: TokenBucket;
-  /** Requests that wait until an earlier one is answered; undefined while none waits. */
-  #waiting: string[] | undefined;
+  /** Key of the client in the replay budget: all connections of one user share it. */
+  readonly #account: string;
   #refused = 0;
   #lastRefusalAt = Number.NEGATIVE_INFINITY;
+  /** Requests that were not handled yet, as text, and refusals, which keep their place among the answers. */
+  readonly #waiting = new Deque<string | ErrorMessage>();
+  /** The request that is handled next. Later ones wait, so that answers come in the order of the requests. */
+  #current: ClientMessage | ErrorMessage | undefined;
+  #resume: Resume | undefined;
+  /** The answer to a request waits for something outside this process, such as the key of a token. */
+  #suspended = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(context: ConnectionContext, connection: Connection) {
     this.#context = context;
@@ -38,6 +54,8 @@ export class Commands implements SocketHandler {
       context.limits.inboundBurst,
       steadyClock.now(),
     );
+    const { user, id } = connection;
+    this.#account = user === undefined ? `connection ${id}` : `user ${user}`;
   }
 
   /**
@@ -51,17 +69,22 @@ export class Commands implements SocketHandler {
       return true;
     }
     const { inboundRate, inboundBurst } = this.#context.limits;
+    this.#refuse(
+      `more than ${inboundRate} messages a second (burst ${inboundBurst}): this one was not read`,
+      now,
+    );
+    return false;
+  }
+
+  #refuse(message: string, now: number): void {
     this.#context.metrics.messagesReceived.inc({ type: "rate_limited" });
-    if (++this.#refused > inboundBurst * FLOOD_BURSTS) {
+    if (++this.#refused > this.#context.limits.inboundBurst * FLOOD_BURSTS) {
       this.#connection.close(CLOSE.policy, "too many messages");
     } else if (now - this.#lastRefusalAt >= REFUSAL_INTERVAL_MS) {
       this.#lastRefusalAt = now;
-      this.#error(
-        "rate_limited",
-        `more than ${inboundRate} messages a second (burst ${inboundBurst}): this one was not read`,
-      );
+      this.#waiting.push({ type: "error", code: "rate_limited", message });
+      this.#context.turns.run(this);
     }
-    return false;
   }
 
   markAlive(): void {
@@ -69,23 +92,66 @@ export class Commands implements SocketHandler {
   }
 
   detach(): void {
+    clearTimeout(this.#timer);
     this.#connection.detach();
   }
 
   handle(text: string): void {
     if (!this.admitMessage()) return;
-    this.#handleInOrder(text);
+    if (this.#waiting.length >= MAX_WAITING) {
+      return this.#refuse(
+        "earlier requests are still being answered: this one was not read",
+        steadyClock.now(),
+      );
+    }
+    this.#waiting.push(text);
+    this.#context.turns.run(this);
   }
 
-  #handleInOrder(text: string): void {
-    if (this.#waiting === undefined) this.#handle(text);
-    else this.#waiting.push(text);
+  /** Handles requests in their order, until the step is over or the next request has to wait. */
+  step(): boolean {
+    while (!this.#connection.closing && !this.#suspended) {
+      if (this.#resume !== undefined) {
+        if (!this.#resume.step()) return true;
+        this.#sendResumed(this.#resume);
+        this.#resume = undefined;
+      } else {
+        this.#current ??= this.#read();
+        if (this.#current === undefined || this.#mustWait(this.#current)) return false;
+        const message = this.#current;
+        this.#current = undefined;
+        this.#handle(message);
+      }
+      if (this.#context.turns.stepOver) return true;
+    }
+    return false;
   }
 
-  #handle(text: string): void {
-    const connection = this.#connection;
-    const message = parseClientMessage(text);
+  #read(): ClientMessage | ErrorMessage | undefined {
+    const next = this.#waiting.shift();
+    if (typeof next !== "string") return next;
+    const message = parseClientMessage(next);
     this.#context.metrics.messagesReceived.inc({ type: message.type === "error" ? "invalid" : message.type });
+    return message;
+  }
+
+  /** Returns whether a request has to wait, and makes sure that it is handled later. */
+  #mustWait(message: ClientMessage | ErrorMessage): boolean {
+    const proceed = () => this.#context.turns.run(this);
+    const resumes = message.type === "subscribe" && message.since !== undefined;
+    if (!resumes && message.type !== "replay") return false;
+    if (this.#connection.busy) {
+      if (resumes) this.#connection.afterCatchUp(proceed);
+      return resumes;
+    }
+    const wait = this.#context.replayBudget.waitMs(this.#account, steadyClock.now());
+    clearTimeout(this.#timer);
+    if (wait > 0) this.#timer = setTimeout(proceed, wait);
+    return wait > 0;
+  }
+
+  #handle(message: ClientMessage | ErrorMessage): void {
+    const connection = this.#connection;
     switch (message.type) {
       case "subscribe":
         return this.#isAhead(message.since) ? this.#subscribeWithEnd(message) : this.#subscribe(message);
@@ -99,10 +165,9 @@ export class Commands implements SocketHandler {
       case "heartbeat":
         return this.#acknowledgeHeartbeat();
       case "auth":
-        void this.#refresh(message.token);
-        return;
+        return this.#authenticate(message.token);
       case "error":
-        return connection.control(message);
+        return connection.answer(() => message);
     }
   }
 
@@ -113,70 +178,69 @@ export class Commands implements SocketHandler {
 
   /**
    * A client that is ahead of this gateway comes from a gateway that reads faster, or the stream went back.
-   * The end of the stream decides. Later requests wait, so that answers keep their order.
+   * The end of the stream decides.
    */
   #subscribeWithEnd(message: Subscribe): void {
     const { streamEnd } = this.#context;
     if (streamEnd === undefined) return this.#subscribe(message);
-    const waiting: string[] = [];
-    this.#waiting = waiting;
-    void streamEnd().then((end) => {
-      this.#waiting = undefined;
-      if (this.#connection.closing) return;
-      this.#subscribe(message, end);
-      for (const text of waiting) this.#handleInOrder(text);
-    });
+    this.#suspendFor(
+      streamEnd().then((end) => {
+        if (!this.#connection.closing) this.#subscribe(message, end);
+      }),
+    );
   }
 
   /** `end`: offset of the stream's last message, when the client was ahead of this gateway. */
   #subscribe({ channels, since }: Subscribe, end = Number.POSITIVE_INFINITY): void {
     const connection = this.#connection;
     const { limits, history, metrics } = this.#context;
-    const allowed = connection.claims.channels;
-    const forbidden = channels.find(
-      (channel) => allowed?.some((pattern) => covers(pattern, channel)) === false,
-    );
+    const allows = permission(connection.claims.channels);
+    const forbidden = channels.find((channel) => !allows(channel));
     if (forbidden !== undefined) {
       return this.#error(
         "forbidden_channel",
         `your token does not allow ${forbidden}; nothing was subscribed`,
       );
     }
-    const added = channels.filter((channel) => !connection.subscriptions.has(channel)).length;
-    const total = connection.subscriptions.size + added;
+    const { subscriptions } = connection;
+    const total = subscriptions.size + subscriptions.countNew(channels);
     if (total > limits.maxChannels) {
       return this.#error(
         "too_many_channels",
         `${total} channels, the limit is ${limits.maxChannels}; nothing was subscribed`,
       );
     }
+    const resume = since === undefined ? undefined : new Resume(this.#context, connection, since, channels);
     const wentBack = since !== undefined && since.offset > Math.max(end, history.head);
-    const missing = since === undefined || wentBack ? undefined : this.#missing(since, channels);
-    const from = missing === undefined ? history.head : (since as Since).offset;
+    if (resume !== undefined && wentBack) resume.found = undefined;
+    const from = since !== undefined && resume?.found !== undefined ? since.offset : history.head;
     connection.subscribe(channels, from);
-    metrics.subscriptionsPerClient.observe(connection.subscriptions.size);
-    if (since === undefined) return this.#acknowledge();
-    metrics.resumes.inc({ result: missing === undefined ? "lost" : "recovered" });
-    this.#acknowledge({ recovered: missing !== undefined, replayed: missing?.length ?? 0 });
-    if (missing !== undefined) connection.resume(missing);
+    metrics.subscriptionsPerClient.observe(subscriptions.size);
+    if (resume === undefined) return this.#acknowledge();
+    connection.hold();
+    this.#resume = resume;
   }
 
-  /**
-   * Returns the messages that the channels carried after a position and that this connection was not sent;
-   * undefined when some of these messages are no longer available.
-   */
-  #missing(since: Since, channels: readonly string[]): Message[] | undefined {
-    const { missed, subscriptions } = this.#connection;
-    if (missed !== undefined && since.offset < missed.forgotten) return undefined;
-    const delivered = subscriptions.deliveredFilter();
-    return this.#context.history
-      .since(since, channels)
-      ?.filter((message) => !delivered(message) || missed?.has(message.offset) === true);
+  /** Sends the answer to a `subscribe … since`: the acknowledgement and the messages. */
+  #sendResumed({ found, cost }: Resume): void {
+    const { replayBudget, metrics } = this.#context;
+    metrics.resumes.inc({ result: found === undefined ? "lost" : "recovered" });
+    replayBudget.charge(this.#account, cost.messages, cost.bytes, steadyClock.now());
+    const acknowledgement = this.#acknowledgement({
+      recovered: found !== undefined,
+      replayed: found?.length ?? 0,
+    });
+    this.#connection.release([() => acknowledgement, ...(found ?? [])]);
   }
 
-  #acknowledge(resume: { recovered?: boolean; replayed?: number } = {}): void {
+  #acknowledge(): void {
+    const acknowledgement = this.#acknowledgement();
+    this.#connection.answer(() => acknowledgement);
+  }
+
+  #acknowledgement(resume: { recovered?: boolean; replayed?: number } = {}): SubscriptionAck {
     const subscribed = this.#connection.subscriptions.names;
-    this.#connection.control({ type: "subscription_ack", subscribed, count: subscribed.length, ...resume });
+    return { type: "subscription_ack", subscribed, count: subscribed.length, ...resume };
   }
 
   #replay(from_seq: number, to_seq: number): void {
@@ -189,6 +253,8 @@ export class Commands implements SocketHandler {
     const found = connection.takeForReplay(from_seq, to_seq);
     const sent = found.length;
     const end = { type: "replay_end", from_seq, to_seq, sent, missing: wanted - sent } as const;
+    const bytes = found.reduce((sum, { message }) => sum + message.bytes, 0);
+    this.#context.replayBudget.charge(this.#account, sent, bytes, steadyClock.now());
     connection.enqueue([...found, () => end]);
     this.#context.metrics.replays.inc({ result: sent === wanted ? "complete" : "partial" });
   }
@@ -202,28 +268,37 @@ export class Commands implements SocketHandler {
     const { history } = this.#context;
     const { epoch } = history;
     const offset = connection.missed?.completeUpTo ?? history.head;
-    const answer = () => {
+    connection.answer(() => {
       // When another stream has begun while this answer waited, the client has nothing of that stream yet.
       const completeUpTo = epoch === history.epoch ? offset : 0;
-      return { type: "heartbeat_ack", ts: Date.now(), seq: connection.seq, offset: completeUpTo } as const;
-    };
-    if (connection.busy) connection.enqueue([answer]);
-    else connection.control(answer());
+      return { type: "heartbeat_ack", ts: Date.now(), seq: connection.seq, offset: completeUpTo };
+    });
   }
 
-  async #refresh(token: string): Promise<void> {
-    const connection = this.#connection;
+  #authenticate(token: string): void {
     const { verify } = this.#context;
-    if (verify === undefined) return this.#acknowledge();
+    if (verify === undefined) this.#acknowledge();
+    else this.#suspendFor(this.#refresh(verify, token));
+  }
+
+  /** Lets later requests wait until an answer is complete. */
+  #suspendFor(answer: Promise<void>): void {
+    this.#suspended = true;
+    void answer.finally(() => {
+      this.#suspended = false;
+      this.#context.turns.run(this);
+    });
+  }
+
+  async #refresh(verify: Verifier, token: string): Promise<void> {
+    const connection = this.#connection;
     try {
       const identity = await verify(token);
       if (identity.user !== connection.user)
         return this.#error("unauthorized", "the token is another user's");
       connection.refresh({ expiresAt: identity.expiresAt, channels: identity.channels });
-      const { channels } = identity;
-      const allowed = (name: string) =>
-        channels === undefined || channels.some((pattern) => covers(pattern, name));
-      connection.unsubscribe((channel) => !allowed(channel));
+      const allows = permission(identity.channels);
+      connection.unsubscribe((channel) => !allows(channel));
       this.#acknowledge();
     } catch (error) {
       const code = error instanceof KeysUnavailableError ? error.code : "unauthorized";
@@ -232,6 +307,6 @@ export class Commands implements SocketHandler {
   }
 
   #error(code: ErrorCode, message: string): void {
-    this.#connection.control({ type: "error", code, message });
+    this.#connection.answer(() => ({ type: "error", code, message }));
   }
 }

@@ -111,6 +111,7 @@ test("a client that reads nothing rises level by level and is closed with 1008, 
   let failures = 0;
   for (; client.closed.length === 0 && failures < 50; failures++) {
     levels.push(client.connection.level);
+    world.pass(1);
     fail(world, 1, "critical");
     assert.ok(client.socket.writableLength < 110_000);
   }
@@ -138,6 +139,7 @@ test("at the last level a client that does not read is closed even when no messa
   stall(world, client);
   fail(world, 9, "critical");
   assert.equal(client.connection.level, 3);
+  world.pass(2);
   fail(world, 3, "low");
   assert.deepEqual(client.closed, [1008]);
 });
@@ -203,8 +205,60 @@ test("with throttling off a slow client is closed after three failures", (t) => 
   const client = new FakeClient(world, { throttle: { maxLevel: 0 } });
   client.subscribe(["BTC.trade"]);
   stall(world, client);
-  fail(world, 3, "low");
+  fail(world, 2, "low");
+  world.pass(2);
+  fail(world, 1, "low");
   assert.deepEqual([client.closed, client.connection.level], [[1008], 0]);
+});
+
+test("a client that is given more than it can take is not closed while it takes bytes", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade"]);
+  stall(world, client);
+  fail(world, 20, "critical");
+  assert.deepEqual(client.closed, [], "no time has passed in which it could take any");
+  for (let second = 0; second < 30; second++) {
+    client.socket.read(BIG + 1000);
+    fail(world, 12, "critical");
+    world.pass(1);
+    client.connection.markAlive();
+  }
+  assert.deepEqual([client.closed, client.connection.level], [[], 3]);
+  world.pass(2);
+  assert.deepEqual(client.closed, [1008], "now it takes nothing, and nothing new has to come for the close");
+});
+
+test("a message larger than twice the buffer may be on its way with answers and others behind it", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade"]);
+  client.socket.room = 100;
+  const big = world.publish("BTC.trade", { size: 300_000 });
+  for (let i = 0; i < 10; i++) client.send({ type: "heartbeat" });
+  for (let i = 0; i < 9; i++) world.publish("BTC.trade", { size: 10_000 });
+  assert.deepEqual([client.closed, client.connection.level], [[], 0]);
+  client.socket.read();
+  assert.deepEqual(
+    client.envelopes().map(({ offset }) => offset),
+    Array.from({ length: 10 }, (_, index) => big + index),
+  );
+});
+
+test("a silent client is not cut off while it takes bytes of what waits before the ping", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade"]);
+  client.socket.room = 0;
+  for (let i = 0; i < 20; i++) world.publish("BTC.trade", { size: 4000 });
+  world.pass(24);
+  for (let ping = 0; ping < 8; ping++) {
+    client.socket.read(5000);
+    world.pass(25);
+    assert.equal(client.terminated, false);
+  }
+  world.pass(75);
+  assert.equal(client.terminated, true);
 });
 
 test("rate policy: at level 2 half of the messages pass", (t) => {
@@ -243,7 +297,10 @@ test("a client that sends heartbeats but reads nothing is throttled and closed t
   client.socket.room = 0;
   let live = 0;
   for (; live < 30_000 && client.closed.length === 0; live++) {
-    if (live % 50 === 0) client.send({ type: "heartbeat" });
+    if (live % 50 === 0) {
+      client.send({ type: "heartbeat" });
+      world.pass(1);
+    }
     world.publish("BTC.trade", { size: 2000 });
   }
   assert.deepEqual(client.closed, [1008], `${live} messages wait for a client that reads nothing`);

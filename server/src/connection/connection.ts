@@ -4,18 +4,19 @@ import type { Socket } from "node:net";
 import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
 import type { Subscriber } from "../delivery/fanout.ts";
-import { textFrame } from "../delivery/frame.ts";
-import { Message } from "../delivery/message.ts";
+import { type FrameSocket, textFrame } from "../delivery/frame.ts";
+import type { Message } from "../delivery/message.ts";
 import type { Identity } from "../entrance/auth.ts";
 import type { ClientSocket } from "../entrance/client-socket.ts";
 import { Backpressure, type ThrottledClient } from "./backpressure.ts";
-import { CatchUpQueue, type Outgoing, type Resent } from "./catch-up-queue.ts";
+import { CatchUpQueue, type CatchUpTarget, type Outgoing, type Resent } from "./catch-up-queue.ts";
 import type { ConnectionContext, Degraded } from "./context.ts";
 import { Liveness, type LivenessTarget } from "./liveness.ts";
 import type { Missed } from "./missed.ts";
 import { ReplayRing } from "./replay-ring.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { ThrottleSettings } from "./throttle.ts";
+import type { WriteBatch } from "./write-batch.ts";
 
 /** Bytes of answers that may wait for a client that does not read, in multiples of the send buffer. */
 const MAX_UNREAD_ANSWERS = 2;
@@ -36,7 +37,7 @@ export interface ConnectionOptions {
   firstPing?: number;
 }
 
-export class Connection implements Subscriber, Degraded, ThrottledClient, LivenessTarget {
+export class Connection implements Subscriber, Degraded, ThrottledClient, LivenessTarget, CatchUpTarget {
   readonly id: string;
   /** Claim `sub`; undefined without authentication. */
   readonly user: string | undefined;
@@ -45,7 +46,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** Time of the upgrade on the steady clock, seconds. */
   readonly openedAt: number;
   claims: Claims;
-  readonly #socket: Socket;
+  readonly socket: Socket;
   readonly #context: ConnectionContext;
   readonly #throttleSettings: ThrottleSettings;
   readonly #ring: ReplayRing;
@@ -53,6 +54,10 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** LZ77 window of this client's compression, in bits; 0 for no compression. */
   readonly #windowBits: number;
   #closing = false;
+  /** Bytes of the last message that is larger than the send buffer; 0 when there was none. */
+  #oversize = 0;
+  /** Upper bound of the bytes of answers that wait in the socket. */
+  #unreadAnswers = 0;
   /**
    * Offset of the last message from the fan-out. Overlapping patterns bring the same message more than once.
    */
@@ -70,7 +75,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.#context = context;
     this.id = options.id;
     this.ws = options.ws;
-    this.#socket = options.socket;
+    this.socket = options.socket;
     this.user = options.identity?.user;
     this.claims = options.identity ?? NO_CLAIMS;
     this.#throttleSettings = options.throttle;
@@ -101,11 +106,16 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     if (this.#isDuplicate(message)) return false;
     if (this.#backpressure !== undefined && !this.#backpressure.passes(message.priority)) {
       this.#backpressure.drop(message, "throttled");
-      if (this.#backpressure.atLastLevel && !this.#hasRoom(message)) this.#backpressure.failed();
+      const full = this.#catchUp?.full === true || !this.#hasRoom(message);
+      if (full && this.#backpressure.atLastLevel) this.#backpressure.failed();
       return false;
     }
     if (this.#catchUp !== undefined) {
-      if (!this.#catchUp.addLive(message)) this.close(CLOSE.policy, "too slow to catch up");
+      if (!this.#catchUp.addLive(message)) {
+        const backpressure = this.#startBackpressure();
+        backpressure.drop(message, "throttled");
+        backpressure.failed();
+      }
       return false;
     }
     const seq = this.#ring.push(message);
@@ -133,13 +143,25 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   #hasRoom(message: Message): boolean {
-    const waiting = this.#socket.writableLength;
-    return waiting === 0 || waiting + message.bytes <= this.#context.limits.sendBufferBytes;
+    const waiting = this.socket.writableLength;
+    if (waiting === 0) return true;
+    // A message that is larger than the whole buffer does not count while it is on its way: a client is slow
+    // when it takes nothing, not when it is given much.
+    const oversize = waiting >= this.#oversize ? this.#oversize : 0;
+    return waiting + message.bytes <= this.#context.limits.sendBufferBytes + oversize;
   }
 
-  #write(message: Message, seq: number): void {
+  #write(message: Message, seq: number, batch?: WriteBatch): number {
     const frame = message.frame(this.#windowBits);
-    this.#context.tally.countSent(frame.writeTo(this.#socket, seq), frame.deflated);
+    let target: FrameSocket = this.socket;
+    if (batch !== undefined) {
+      if (!batch.hasRoom(frame.size)) batch.flushTo(this.socket);
+      if (batch.hasRoom(frame.size)) target = batch;
+    }
+    const bytes = frame.writeTo(target, seq);
+    this.#context.tally.countSent(bytes, frame.deflated);
+    if (bytes > this.#context.limits.sendBufferBytes) this.#oversize = bytes;
+    return bytes;
   }
 
   // ——— requests of the client ———
@@ -148,6 +170,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   subscribe(channels: readonly string[], from: number): void {
     const topics = channels.map((channel) => this.#context.fanout.subscribe(this, channel));
     this.subscriptions.add(topics, from);
+    this.#catchUp?.subscriptionsChanged();
     this.#resumedUpTo = Math.max(this.#resumedUpTo, from);
   }
 
@@ -155,34 +178,45 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   unsubscribe(unwanted: (channel: string) => boolean): void {
     const removed = this.subscriptions.remove(unwanted);
     for (const topic of removed) this.#context.fanout.unsubscribe(this, topic);
-    if (removed.length === 0 || this.#catchUp === undefined) return;
-    const delivered = this.subscriptions.deliveredFilter();
-    this.#catchUp.retain((item) => !(item instanceof Message) || delivered(item));
+    if (removed.length > 0) this.#catchUp?.subscriptionsChanged(true);
   }
 
-  /** Sends a control message at once, even when messages wait in the catch-up queue. */
-  control(message: ControlMessage): void {
-    if (this.#closing) return;
-    this.#socket.write(textFrame(JSON.stringify(message)));
-    if (this.#socket.writableLength > this.#context.limits.sendBufferBytes * MAX_UNREAD_ANSWERS) {
+  /** Sends a control message at once, even when messages wait in the catch-up queue. Returns its bytes. */
+  control(message: ControlMessage): number {
+    if (this.#closing) return 0;
+    const frame = textFrame(JSON.stringify(message));
+    this.#unreadAnswers = Math.min(this.#unreadAnswers, this.socket.writableLength) + frame.length;
+    this.socket.write(frame);
+    if (this.#unreadAnswers > this.#context.limits.sendBufferBytes * MAX_UNREAD_ANSWERS) {
       this.close(CLOSE.policy, "answers are not read");
     }
+    return frame.length;
   }
 
-  /** Sends messages of the history as new envelopes, before all messages that arrive from now on. */
-  resume(messages: readonly Message[]): void {
-    const { missed } = this;
-    this.enqueue(
-      missed === undefined ? messages : messages.map((message) => this.#withOldSeq(missed, message)),
-    );
+  /** Answers a request, behind the answers to all earlier requests. The answer is created when it is sent. */
+  answer(create: () => ControlMessage): void {
+    if (this.#catchUp === undefined) this.control(create());
+    else this.enqueue([create]);
+  }
+
+  /** Lets live messages and answers wait until `release`. Only while nothing waits. */
+  hold(): void {
+    this.#catchUp = new CatchUpQueue(this.#context, this);
+    this.#catchUp.hold();
+  }
+
+  /** Sends these items, then everything that has waited since `hold`. */
+  release(items: readonly Outgoing[]): void {
+    this.#catchUp?.release(items);
+    this.#catchUp?.start();
   }
 
   /**
    * A message that took a sequence but could not be sent is sent with that sequence, which fills the client's
    * gap.
    */
-  #withOldSeq(missed: Missed, message: Message): Outgoing {
-    const seq = missed.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
+  withOldSeq(message: Message): Outgoing {
+    const seq = this.missed?.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
     return seq === undefined ? message : { message, seq };
   }
 
@@ -206,27 +240,26 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     return this.#catchUp !== undefined;
   }
 
+  /** Calls a function once, when the answer that is being sent is complete. */
+  afterCatchUp(callback: () => void): void {
+    this.#catchUp?.onEnd(callback);
+  }
+
   /** Sends messages and answers in order, as the socket takes them. Live messages wait behind them. */
   enqueue(items: readonly Outgoing[]): void {
     if (items.length === 0) return;
     const waiting = this.#catchUp !== undefined;
-    this.#catchUp ??= new CatchUpQueue(this.#socket, (item) => this.#sendItem(item));
+    this.#catchUp ??= new CatchUpQueue(this.#context, this);
     if (!this.#catchUp.add(items)) return this.close(CLOSE.policy, "answers are not read");
-    if (waiting) return;
-    this.#catchUp.pump(() => {
-      this.#catchUp = undefined;
-    });
+    if (!waiting) this.#catchUp.start();
   }
 
-  #sendItem(item: Outgoing): void {
-    if (typeof item === "function") return this.control(item());
-    const { message, seq } = item instanceof Message ? this.#withNextSeq(item) : item;
-    this.#write(message, seq);
-    this.#context.tally.flush(message);
+  sendMessage(message: Message, batch: WriteBatch, oldSeq?: number): number {
+    return this.#write(message, oldSeq ?? this.#ring.push(message), batch);
   }
 
-  #withNextSeq(message: Message): Resent {
-    return { message, seq: this.#ring.push(message) };
+  caughtUp(): void {
+    this.#catchUp = undefined;
   }
 
   // ——— backpressure ———
@@ -272,7 +305,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   ping(): void {
-    this.#socket.write(PING);
+    this.socket.write(PING);
   }
 
   /**
@@ -295,7 +328,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   begin(): void {
     this.#lastOffset = 0;
     this.#resumedUpTo = 0;
-    this.#catchUp?.retain(() => false);
+    this.#catchUp?.clearMessages();
     this.#ring.clear();
     this.missed?.clear();
     this.subscriptions.begin();

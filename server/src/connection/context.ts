@@ -8,8 +8,10 @@ import type { Tally } from "../delivery/tally.ts";
 import type { Verifier } from "../entrance/auth.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { ReplayBudget } from "./replay-budget.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
+import type { Turns } from "./turns.ts";
 
 export interface ConnectionLimits {
   maxChannels: number;
@@ -29,6 +31,9 @@ export interface ConnectionContext {
   readonly history: History;
   readonly fanout: Fanout;
   readonly wheel: TimerWheel;
+  /** Shares the time for requests and their answers among all clients. */
+  readonly turns: Turns;
+  readonly replayBudget: ReplayBudget;
   readonly metrics: Metrics;
   readonly tally: Tally;
   readonly log: Log;

@@ -24,8 +24,10 @@ import { createMetrics } from "../metrics.ts";
 import { Commands } from "./commands.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext, ConnectionLimits } from "./context.ts";
+import { ReplayBudget } from "./replay-budget.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 import { TimerWheel } from "./timer-wheel.ts";
+import { Turns } from "./turns.ts";
 
 const { Z_SYNC_FLUSH } = constants;
 const HIGH_WATER_MARK = getDefaultHighWaterMark(false);
@@ -85,6 +87,36 @@ export const THROTTLE: ThrottleSettings = {
   maxLevel: 3,
 };
 
+/** Turns that a test takes one by one. The clock moves with each look at it, which cuts work into steps. */
+export class ManualTurns {
+  readonly turns: Turns;
+  #now = 0;
+  #next: (() => void) | undefined;
+
+  /** `stepMs`: time between two looks at the clock. */
+  constructor(stepMs: number) {
+    this.turns = new Turns(
+      () => (this.#now += stepMs),
+      (turn) => {
+        this.#next = turn;
+      },
+    );
+  }
+
+  /** Takes the next turn. Returns false when nothing is left to do. */
+  take(): boolean {
+    const next = this.#next;
+    this.#next = undefined;
+    next?.();
+    return next !== undefined;
+  }
+
+  /** Takes turns until nothing is left to do but what waits for a client. */
+  settle(): void {
+    while (this.take());
+  }
+}
+
 // The default metrics can be registered only once a process. The counts are not tested here.
 const METRICS = createMetrics(new Registry());
 
@@ -102,6 +134,8 @@ export class World {
       maxMessages?: number;
       maxAgeMs?: number;
       streamEnd?: StreamEnd;
+      /** Default: everything is done at once. */
+      turns?: Turns;
     } = {},
   ) {
     this.#clock = t.mock.timers;
@@ -119,6 +153,8 @@ export class World {
       }),
       fanout: new Fanout(),
       wheel: new TimerWheel(1e6),
+      turns: options.turns ?? new Turns(() => 0),
+      replayBudget: new ReplayBudget(),
       metrics: METRICS,
       tally: new Tally(METRICS),
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore } as unknown as Log,
@@ -179,6 +215,14 @@ export class World {
 export type ReceivedEnvelope = Omit<Envelope, "type"> & { type: "envelope" };
 type Received = ControlMessage | ReceivedEnvelope | { type: "ping" };
 
+function parseFrame(first: number, payload: Buffer): Received {
+  if (first === 0x89) return { type: "ping" };
+  const deflated = Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]);
+  const bytes = first === 0xc1 ? inflateRawSync(deflated, { finishFlush: Z_SYNC_FLUSH }) : payload;
+  const message = JSON.parse(bytes.toString());
+  return "data" in message ? { ...message, type: "envelope" } : message;
+}
+
 export class FakeClient {
   readonly socket = new FakeSocket();
   readonly connection: Connection;
@@ -220,17 +264,17 @@ export class FakeClient {
 
   /** Returns the messages since the last call. */
   take(): Received[] {
-    const frames = this.socket.received.slice(this.#read);
+    let bytes = Buffer.concat(this.socket.received.slice(this.#read));
     this.#read = this.socket.received.length;
-    return frames.map((frame) => {
-      if (frame[0] === 0x89) return { type: "ping" };
-      const start = (frame[1] ?? 0) < 126 ? 2 : frame[1] === 126 ? 4 : 10;
-      const payload = frame.subarray(start);
-      const deflated = Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]);
-      const bytes = frame[0] === 0xc1 ? inflateRawSync(deflated, { finishFlush: Z_SYNC_FLUSH }) : payload;
-      const message = JSON.parse(bytes.toString());
-      return "data" in message ? { ...message, type: "envelope" } : message;
-    });
+    const received: Received[] = [];
+    while (bytes.length > 0) {
+      const [first = 0, second = 0] = bytes;
+      const start = second < 126 ? 2 : second === 126 ? 4 : 10;
+      const length = second < 126 ? second : second === 126 ? bytes.readUInt16BE(2) : bytes.readUInt32BE(6);
+      received.push(parseFrame(first, bytes.subarray(start, start + length)));
+      bytes = bytes.subarray(start + length);
+    }
+    return received;
   }
   /** Returns the envelopes since the last call, and discards other messages. */
   envelopes(): ReceivedEnvelope[] {

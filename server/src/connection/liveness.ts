@@ -3,11 +3,15 @@
  * expires.
  */
 
+import type { Socket } from "node:net";
 import { CLOSE } from "@odin-ws/protocol";
+import { steadyClock } from "../clock.ts";
+import { Progress } from "./progress.ts";
 import type { WheelItem } from "./timer-wheel.ts";
 
 /** The part of a connection that Liveness uses. */
 export interface LivenessTarget {
+  readonly socket: Socket;
   ping(): void;
   /** Closes with a close code and waits for the client's answer. */
   close(code: number, reason: string): void;
@@ -34,6 +38,8 @@ export class Liveness implements WheelItem {
   #unanswered = 0;
   /** Called once when the client sends something. */
   #onAlive: (() => void) | undefined;
+  /** Exists while bytes wait for the client. */
+  #progress: Progress | undefined;
 
   constructor(
     target: LivenessTarget,
@@ -80,7 +86,8 @@ export class Liveness implements WheelItem {
       return 0;
     }
     if (second >= this.#pingAt) {
-      if (this.#unanswered >= SILENT_PINGS) {
+      const takesBytes = this.#takesBytes();
+      if (this.#unanswered >= SILENT_PINGS && !takesBytes) {
         this.#target.terminate();
         return 0;
       }
@@ -89,5 +96,18 @@ export class Liveness implements WheelItem {
       this.#target.ping();
     }
     return this.nextVisit(second);
+  }
+
+  /**
+   * Returns whether the client has taken bytes that waited at the last ping. A ping waits behind everything
+   * that was written before, and on a slow line that may take longer than two pings.
+   */
+  #takesBytes(): boolean {
+    const { socket } = this.#target;
+    const now = steadyClock.now();
+    const taken = this.#progress?.sample(now) ?? false;
+    if (socket.writableLength === 0) this.#progress = undefined;
+    else this.#progress ??= new Progress(socket, now);
+    return taken;
   }
 }

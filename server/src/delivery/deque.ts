@@ -23,6 +23,12 @@ export class Deque<T> {
     return item;
   }
 
+  /** Returns the items from this index on, at most `count`, without removing them. */
+  slice(index: number, count: number): T[] {
+    const from = this.#start + index;
+    return this.#items.slice(from, from + count) as T[];
+  }
+
   /** Returns the item at this index, counted from the front. */
   at(index: number): T | undefined {
     return index < 0 ? undefined : this.#items[this.#start + index];

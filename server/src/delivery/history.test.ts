@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { covers } from "@odin-ws/protocol";
+import { covers, type Position } from "@odin-ws/protocol";
 import fc from "fast-check";
 import { History } from "./history.ts";
+import { HistoryReader } from "./history-reader.ts";
 import { Message } from "./message.ts";
 
 const LIMITS = { maxAgeMs: 30_000, maxMessages: 100_000, maxBytes: 50_000_000 };
@@ -16,6 +17,19 @@ function message(offset: number, channel = "BTC.trade", ts = 0, body = "{}"): Me
 }
 const offsets = (messages: Message[] | undefined) => messages?.map(({ offset }) => offset);
 
+/** Reads what channels carried after a position in parts of `count` messages; undefined: not complete. */
+function since(history: History, position: Position, channels: string[], count = 100): Message[] | undefined {
+  if (!history.has(position)) return undefined;
+  const reader = new HistoryReader(history, position.offset, channels);
+  const found: Message[] = [];
+  while (!reader.done) {
+    const part = reader.next(count);
+    if (part === undefined) return undefined;
+    found.push(...part);
+  }
+  return found;
+}
+
 function filled(count: number, limits: Partial<typeof LIMITS> = {}): History {
   const history = new History({ ...LIMITS, ...limits });
   history.begin("e", 0);
@@ -25,19 +39,19 @@ function filled(count: number, limits: Partial<typeof LIMITS> = {}): History {
 
 test("returns the messages after a position", () => {
   const history = filled(5);
-  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 3 }, ["BTC.trade"])), [4, 5]);
-  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 0 }, ["BTC.trade"])), [1, 2, 3, 4, 5]);
-  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 5 }, ["BTC.trade"])), []);
-  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 0 }, ["ETH.trade"])), []);
+  assert.deepEqual(offsets(since(history, { epoch: "e", offset: 3 }, ["BTC.trade"])), [4, 5]);
+  assert.deepEqual(offsets(since(history, { epoch: "e", offset: 0 }, ["BTC.trade"])), [1, 2, 3, 4, 5]);
+  assert.deepEqual(offsets(since(history, { epoch: "e", offset: 5 }, ["BTC.trade"])), []);
+  assert.deepEqual(offsets(since(history, { epoch: "e", offset: 0 }, ["ETH.trade"])), []);
 });
 
 test("returns undefined for another epoch, an offset that left the history, and one far in the future", () => {
   const history = filled(20, { maxMessages: 10 });
-  assert.equal(history.since({ epoch: "other", offset: 15 }, ["BTC.trade"]), undefined);
-  assert.equal(history.since({ epoch: "e", offset: 9 }, ["BTC.trade"]), undefined);
-  assert.equal(history.since({ epoch: "e", offset: 10 }, ["BTC.trade"])?.length, 10);
-  assert.deepEqual(history.since({ epoch: "e", offset: 25 }, ["BTC.trade"]), [], "another gateway is ahead");
-  assert.equal(history.since({ epoch: "e", offset: 1_000_000 }, ["BTC.trade"]), undefined);
+  assert.equal(since(history, { epoch: "other", offset: 15 }, ["BTC.trade"]), undefined);
+  assert.equal(since(history, { epoch: "e", offset: 9 }, ["BTC.trade"]), undefined);
+  assert.equal(since(history, { epoch: "e", offset: 10 }, ["BTC.trade"])?.length, 10);
+  assert.deepEqual(since(history, { epoch: "e", offset: 25 }, ["BTC.trade"]), [], "another gateway is ahead");
+  assert.equal(since(history, { epoch: "e", offset: 1_000_000 }, ["BTC.trade"]), undefined);
 });
 
 test("stays within each of its limits", () => {
@@ -53,7 +67,7 @@ test("stays within each of its limits", () => {
   assert.deepEqual([aged.floor, aged.length], [49, 11]);
   aged.trim(1e9);
   assert.deepEqual([aged.floor, aged.length, aged.bytes, aged.head], [60, 0, 0, 60]);
-  assert.deepEqual(aged.since({ epoch: "e", offset: 60 }, ["BTC.trade"]), []);
+  assert.deepEqual(since(aged, { epoch: "e", offset: 60 }, ["BTC.trade"]), []);
 });
 
 test("the age counts from when a message came, whatever the clock of NATS says", () => {
@@ -72,7 +86,7 @@ test("a skipped offset moves the head, and the history stays complete", () => {
   const history = filled(3);
   history.skip(4);
   assert.equal(history.head, 4);
-  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 2 }, ["BTC.trade"])), [3]);
+  assert.deepEqual(offsets(since(history, { epoch: "e", offset: 2 }, ["BTC.trade"])), [3]);
 });
 
 test("after a loss, positions before it return undefined and later ones do not", () => {
@@ -80,17 +94,17 @@ test("after a loss, positions before it return undefined and later ones do not",
   history.lose(10);
   history.append(message(11), 0);
   assert.equal(history.epoch, "e");
-  assert.equal(history.since({ epoch: "e", offset: 3 }, ["BTC.trade"]), undefined);
-  assert.deepEqual(offsets(history.since({ epoch: "e", offset: 10 }, ["BTC.trade"])), [11]);
+  assert.equal(since(history, { epoch: "e", offset: 3 }, ["BTC.trade"]), undefined);
+  assert.deepEqual(offsets(since(history, { epoch: "e", offset: 10 }, ["BTC.trade"])), [11]);
 });
 
 test("another stream starts with an empty history", () => {
   const history = filled(3);
   history.begin("f", 100);
   assert.deepEqual([history.length, history.bytes, history.head, history.floor], [0, 0, 100, 100]);
-  assert.equal(history.since({ epoch: "e", offset: 2 }, ["BTC.trade"]), undefined);
-  assert.equal(history.since({ epoch: "f", offset: 99 }, ["BTC.trade"]), undefined);
-  assert.deepEqual(history.since({ epoch: "f", offset: 100 }, ["BTC.trade"]), []);
+  assert.equal(since(history, { epoch: "e", offset: 2 }, ["BTC.trade"]), undefined);
+  assert.equal(since(history, { epoch: "f", offset: 99 }, ["BTC.trade"]), undefined);
+  assert.deepEqual(since(history, { epoch: "f", offset: 100 }, ["BTC.trade"]), []);
 });
 
 test("behaves like a plain array, for any sequence, limits, channels and patterns", () => {
@@ -170,7 +184,10 @@ test("behaves like a plain array, for any sequence, limits, channels and pattern
             : model.filter(
                 ({ channel, offset }) => offset > from && names.some((name) => covers(name, channel)),
               );
-        assert.deepEqual(offsets(history.since({ epoch: "e", offset: from }, names)), offsets(expected));
+        for (const count of [1, 7]) {
+          const found = since(history, { epoch: "e", offset: from }, names, count);
+          assert.deepEqual(offsets(found), offsets(expected));
+        }
       }
     }),
   );
@@ -190,4 +207,30 @@ test("messages that left the history can be garbage-collected", async () => {
   await new Promise((resolve) => setImmediate(resolve)); // a WeakRef holds its target until the turn ends
   gc();
   assert.equal(gone.filter((ref) => ref.deref() !== undefined).length, 3);
+});
+
+test("a channel with many messages is read in parts too", () => {
+  const history = filled(5000);
+  const reader = new HistoryReader(history, 100, ["BTC.trade"]);
+  assert.equal(reader.next(1000)?.length, 1000);
+  assert.equal(reader.done, false);
+  assert.equal(since(history, { epoch: "e", offset: 100 }, ["BTC.trade"], 1000)?.length, 4900);
+});
+
+test("messages that arrive while the history is read are not read, and messages that leave it are reported", () => {
+  const history = filled(10, { maxMessages: 12 });
+  const reader = new HistoryReader(history, 4, ["*.*"]);
+  assert.deepEqual(offsets(reader.next(3)), [5, 6, 7]);
+  history.append(message(11), 0);
+  history.append(message(12), 0);
+  assert.deepEqual(offsets(reader.next(2)), [8, 9]);
+  assert.deepEqual(offsets(reader.next(5)), [10]);
+  assert.equal(reader.done, true);
+  const late = new HistoryReader(history, 4, ["*.*"]);
+  assert.equal(late.next(1)?.length, 1);
+  for (let offset = 13; offset <= 20; offset++) history.append(message(offset), 0);
+  assert.equal(late.next(1), undefined, "the offsets 6 to 8 are gone");
+  const replaced = new HistoryReader(history, 15, ["*.*"]);
+  history.begin("f", 0);
+  assert.equal(replaced.next(1), undefined);
 });

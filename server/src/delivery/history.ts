@@ -112,23 +112,32 @@ export class History {
     }
   }
 
-  /**
-   * Returns the messages that the channels and patterns carried after a position, in order; undefined when
-   * the history is not complete from there: the epoch is another one, or the offset has left the history.
-   */
-  since(since: Since, channels: readonly string[]): Message[] | undefined {
+  /** True when the history has every message of the stream after this position. */
+  has(since: Since): boolean {
     const { epoch, offset } = since;
-    if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return undefined;
-    if (this.#contradicts(since)) return undefined;
-    const wanted = new Set(channels);
-    const found = channels.some(isPattern)
-      ? after(this.#messages, offset).filter(
-          ({ channel, patterns }) => wanted.has(channel) || patterns.some((pattern) => wanted.has(pattern)),
-        )
-      : channels.flatMap((channel) => {
-          const messages = this.#byChannel.get(channel);
-          return messages === undefined ? [] : after(messages, offset);
-        });
+    if (epoch !== this.#epoch || offset < this.#floor || offset > this.#head + MAX_AHEAD) return false;
+    return !this.#contradicts(since);
+  }
+
+  /** Returns up to `count` messages after an offset, in order. */
+  after(offset: number, count: number): Message[] {
+    return this.#messages.slice(indexAfter(this.#messages, offset), count);
+  }
+
+  /**
+   * Returns the messages of these channels after an offset, in order; undefined when there are more than
+   * `max`, or when one of the channels is a pattern. Costs time only for the messages that are returned.
+   */
+  ofChannels(channels: readonly string[], offset: number, max: number): Message[] | undefined {
+    if (channels.some(isPattern)) return undefined;
+    const found: Message[] = [];
+    for (const channel of channels) {
+      const messages = this.#byChannel.get(channel);
+      if (messages === undefined) continue;
+      const index = indexAfter(messages, offset);
+      if (found.length + messages.length - index > max) return undefined;
+      found.push(...messages.slice(index, max));
+    }
     return found.sort((a, b) => a.offset - b.offset);
   }
 
@@ -141,15 +150,8 @@ export class History {
 
   /** Returns all messages, oldest first. */
   all(): Message[] {
-    return after(this.#messages, -1);
+    return this.#messages.slice(0, this.length);
   }
-}
-
-/** Returns the messages above an offset. */
-function after(messages: Deque<Message>, offset: number): Message[] {
-  const found: Message[] = [];
-  for (let i = indexAfter(messages, offset); i < messages.length; i++) found.push(messages.at(i) as Message);
-  return found;
 }
 
 /** Returns the index of the first message above an offset, found by binary search. */
