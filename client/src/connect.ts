@@ -200,7 +200,7 @@ class Connection implements Client {
   #lose(reason: string, code = 1006): void {
     const now = this.#timers.now();
     if (this.#pulse && now - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
-    if (HOPELESS.includes(code)) return this.#end(`given up: ${reason}`, code);
+    if (HOPELESS.includes(code)) return this.#end(`ended: ${reason}`, code);
     if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
     let wait = this.#notBefore - now;
     if (wait <= 0)

@@ -79,7 +79,7 @@ describe("clocks", { concurrency: 3 }, () => {
     ["forward", HOUR_S],
     ["back", -HOUR_S],
   ] as const) {
-    test(`an hour ${direction}: nobody is disconnected, pings, limits and replays continue`, async (t) => {
+    test(`an hour ${direction}: nobody is disconnected, pings, limits and resumes continue`, async (t) => {
       const { gateway, step } = await startSettable(t, seconds, LIMITED);
       const client = await open(t, gateway, { sub: "a", expiresIn: 10 * HOUR_S });
       const pings = countPings(client);
@@ -90,6 +90,9 @@ describe("clocks", { concurrency: 3 }, () => {
         await eventually("pings after the step", () => pings() >= before + 2, 5000);
       }
       assert.equal(client.closedWith, undefined);
+      // The history has not aged by an hour.
+      const other = await open(t, gateway, { sub: "b", expiresIn: 10 * HOUR_S });
+      assert.equal((await other.subscribe(["*.*"], client.position)).recovered, true);
       // The burst is full, and no more than full.
       const from = client.messages.length;
       for (let n = 0; n < 50; n++) client.send({ type: "heartbeat" });
