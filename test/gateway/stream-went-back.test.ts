@@ -5,6 +5,8 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
+import { startProxy } from "../client/fault-proxy.ts";
+import { startWitness } from "../client/witness.ts";
 import { connect, type TestClient } from "../harness/client.ts";
 import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
 import { type Nats, type NatsSetup, STREAM, startNats, withoutNats } from "../harness/nats.ts";
@@ -167,9 +169,17 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
       await publishKeptAndLost(nats, clients, 50, 20);
       const { epoch, offset } = client.position;
       const last = client.envelopes.at(-1);
-      await gateways[0]?.stop("SIGKILL");
+      const [gateway] = gateways as [Gateway];
+      const proxy = await startProxy(t, gateway.wsPort);
+      const witness = startWitness(t, proxy.url);
+      const book = await witness.listen(CHANNEL);
+      await nats.publishAll(SUBJECT, bodies(5)); // lost, too
+      await eventually("the library's messages", () => book.got.length === 5);
+      await gateway.stop("SIGKILL");
       await restartOlder(nats, 0);
       const fresh = await startGateway(t, { nats, env: { WS_WORKER_POOL_SIZE: workers } });
+      proxy.target = fresh.wsPort;
+      await eventually("a refetch of the library", () => witness.refetches.length > 0, BACK);
       const ahead = await connect(t, fresh);
       assert.equal(ahead.welcome.epoch, epoch, "nobody has noticed that the stream went back");
       const answers = await Promise.all([
@@ -182,6 +192,11 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
       await ahead.receive(30);
       assert.deepEqual(
         numbersOf(ahead),
+        data.map((one) => one.n),
+      );
+      await eventually("the new messages for the library", () => book.got.length === 35);
+      assert.deepEqual(
+        book.got.slice(5).map((one) => (one.data as { n: number }).n),
         data.map((one) => one.n),
       );
       // The stream has grown past the client. Only the time of the client's last message shows the

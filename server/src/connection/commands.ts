@@ -9,6 +9,7 @@ import {
   type Since,
   type Subscribe,
   type SubscriptionAck,
+  type ThrottleUpdate,
 } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
 import { Deque } from "../delivery/deque.ts";
@@ -42,6 +43,8 @@ export class Commands implements SocketHandler, Job {
   /** The request that is handled next. Later ones wait, so that answers come in the order of the requests. */
   #current: ClientMessage | ErrorMessage | undefined;
   #resume: Resume | undefined;
+  /** The client that resumes is ahead of the whole stream. */
+  #wentBack = false;
   /** The answer to a request waits for something outside this process, such as the key of a token. */
   #suspended = false;
   #timer: NodeJS.Timeout | undefined;
@@ -219,6 +222,24 @@ export class Commands implements SocketHandler, Job {
     if (resume === undefined) return this.#acknowledge();
     connection.hold();
     this.#resume = resume;
+    this.#wentBack = wentBack;
+  }
+
+  /**
+   * The client would take new messages at offsets that it has received before for repetitions. So this
+   * connection gets an epoch of its own, as if the stream had been replaced; the next connection gets the
+   * epoch that the gateways have by then.
+   */
+  #otherStream(): ThrottleUpdate {
+    const { epoch, head } = this.#context.history;
+    return {
+      type: "throttle_update",
+      level: 0,
+      rate_percent: 100,
+      dropped: 0,
+      since: { epoch: `${epoch}.${this.#connection.id}`, offset: head },
+      message: "the stream went back: offsets restart, fetch the current state",
+    };
   }
 
   /** Sends the answer to a `subscribe … since`: the acknowledgement and the messages. */
@@ -230,7 +251,8 @@ export class Commands implements SocketHandler, Job {
       recovered: found !== undefined,
       replayed: found?.length ?? 0,
     });
-    this.#connection.release([() => acknowledgement, ...(found ?? [])]);
+    const otherStream = this.#wentBack ? [() => this.#otherStream()] : [];
+    this.#connection.release([() => acknowledgement, ...otherStream, ...(found ?? [])]);
   }
 
   #acknowledge(): void {

@@ -96,14 +96,12 @@ export class Hub implements Intake {
     this.#broadcastLimit = broadcast === 0 ? undefined : new PriorityLimiter(broadcast, now());
     this.#readLimit = read === 0 ? undefined : new TokenBucket(read, Math.max(1, read / 10), now());
     const warnOf = (problem: string) =>
-      atMostEvery(WARN_INTERVAL_MS, (count) =>
-        log.warn({ subject: this.#subject, count }, `${problem}: not delivered`),
+      atMostEvery(
+        WARN_INTERVAL_MS,
+        (count) => log.warn({ subject: this.#subject, count }, `${problem}: not delivered`),
+        now,
       );
-    this.#warnOfGap = atMostEvery(WARN_INTERVAL_MS, (times) => {
-      const fields = { offset: this.#offset, count: this.#gap, times };
-      this.#gap = 0;
-      log.warn(fields, "messages left the stream before they could be read");
-    });
+    this.#warnOfGap = atMostEvery(WARN_INTERVAL_MS, (times) => this.#logGap(times), now);
     this.#warnOfJson = warnOf("a payload is not JSON");
     this.#warnOfSubject = warnOf("a subject is not odin.token.SYMBOL.EVENT or odin.global.EVENT");
   }
@@ -150,6 +148,12 @@ export class Hub implements Intake {
     this.#gap += count;
     this.#metrics.messagesDropped.inc({ reason: "stream_gap", priority: PRIORITIES[1] }, count);
     this.#warnOfGap();
+  }
+
+  #logGap(times: number): void {
+    const fields = { offset: this.#offset, count: this.#gap, times };
+    this.#gap = 0;
+    this.#log.warn(fields, "messages left the stream before they could be read");
   }
 
   ready(): Promise<void> | undefined {
