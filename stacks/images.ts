@@ -1,7 +1,16 @@
 import { fileURLToPath } from "node:url";
-import { BUILD_IMAGES, ContainerImage, IMAGES, prepareContext, type Registry } from "@odin-ws/infra";
+import {
+  BUILD_IMAGES,
+  ContainerImage,
+  contentVersion,
+  IMAGES,
+  prepareContext,
+  type Registry,
+} from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
+import { BUILD } from "./config/keys.ts";
+import type { KeptImage } from "./kept-image.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CONTEXTS = "build/images";
@@ -15,15 +24,26 @@ export function mirroredImages(
 }
 
 /**
- * The gateway's image by digest: the key `serverImage`, or without this key an image built from this
- * repository.
+ * The gateway's image by digest. The key `serverImage` says which one: an image by digest, or `build` for an
+ * image that is built from this repository. Without the key, the gateways keep the image that they run, and
+ * an image is built only where they run none.
+ *
+ * @param kept the image that the gateways run; undefined when they run none
  */
 export function gatewayImage(
   { serverImage }: StackConfig,
   registry: Registry,
   opts: pulumi.ComponentResourceOptions,
+  kept?: KeptImage,
 ): pulumi.Output<string> {
-  return serverImage === undefined ? build("gateway", "server", registry, opts) : pulumi.output(serverImage);
+  if (serverImage !== undefined && serverImage !== BUILD) return pulumi.output(serverImage);
+  if (serverImage === BUILD || kept === undefined) return build("gateway", "server", registry, opts);
+  // An image that was built from these sources stays in the state. Without the resource, the update of
+  // somebody who changes a limit would also remove the resource from the state. With other sources, the
+  // resource would build another image.
+  if (kept.built?.endsWith(`:${contentVersion(sourcesOf("server"))}`))
+    build("gateway", "server", registry, opts);
+  return pulumi.output(kept.image);
 }
 
 /** Image of the capacity test's publisher, by digest. */
@@ -48,9 +68,10 @@ function build(
   registry: Registry,
   opts: pulumi.ComponentResourceOptions,
 ): pulumi.Output<string> {
-  const source = prepareContext(
-    { root: ROOT, dockerfile: `${folder}/Dockerfile`, buildArgs: BUILD_IMAGES },
-    CONTEXTS,
-  );
+  const source = prepareContext(sourcesOf(folder), CONTEXTS);
   return new ContainerImage(`${image}-image`, { image, registry: registry.images, source }, opts).digest;
+}
+
+function sourcesOf(folder: string) {
+  return { root: ROOT, dockerfile: `${folder}/Dockerfile`, buildArgs: BUILD_IMAGES };
 }
