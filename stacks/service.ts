@@ -247,7 +247,10 @@ function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
         ODIN_SMOKE_BACKEND_SERVICE: loadBalancer.backendService,
         ODIN_SMOKE_GROUP: fleet.instanceGroup,
         ODIN_SMOKE_DEADLINE_SECONDS: GATE_SECONDS,
-        ...(domain === undefined ? {} : { ODIN_SMOKE_SECURE_URL: `wss://${domain}/ws` }),
+        ...(wss
+          ? { ODIN_SMOKE_SECURE_URL: `wss://${domain}/ws`, ODIN_SMOKE_CERTIFICATE: wss.certificate }
+          : {}),
+        ...(config.quietStream ? { ODIN_SMOKE_QUIET_STREAM: "true" } : {}),
         ...(origin === undefined ? {} : { ODIN_SMOKE_ORIGIN: origin }),
         ...(jwtSecret === undefined ? {} : { ODIN_SMOKE_JWT_SECRET: pulumi.secret(jwtSecret) }),
       },

@@ -39,6 +39,7 @@ export const KEYS = {
     /-----BEGIN NATS USER JWT-----[\s\S]+-----BEGIN USER NKEY SEED-----/,
     "the whole content of a .creds file",
   ),
+  quietStream: boolean,
   jwtSecret: optional(
     /^\S([\s\S]*\S)?$/,
     "text that neither begins nor ends with white space, such as the end of a line",
