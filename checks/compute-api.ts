@@ -52,7 +52,7 @@ export function certificatesApi(env: NodeJS.ProcessEnv = process.env): GoogleApi
 
 const withoutSlash = (url: string) => url.replace(/\/+$/, "");
 
-/** @param replacement used instead of `address`, without credentials; empty or undefined: `address` is used */
+/** @param replacement used instead of `address`, without credentials; undefined or empty: none */
 function api(address: string, replacement: string | undefined): GoogleApi {
   // Every path contains its project, so this project id is not used. Without an id the library would ask
   // another API for the project, and this account may not be allowed to use that API.

@@ -137,8 +137,8 @@ async function subscribe(
 }
 
 /**
- * Waits for a message of the stream, and returns the reason when none came and none is required. The answer to a heartbeat is not enough, because a gateway answers it
- * also when it delivers nothing.
+ * Waits for a message of the stream, and returns the reason when none came and none is required. The answer
+ * to a heartbeat is not enough, because a gateway that delivers nothing answers it, too.
  */
 async function firstEnvelope(steps: Steps, probe: Probe, quietStream: boolean): Promise<Envelope | string> {
   try {

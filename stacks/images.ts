@@ -1,12 +1,5 @@
 import { fileURLToPath } from "node:url";
-import {
-  BUILD_IMAGES,
-  ContainerImage,
-  contentVersion,
-  IMAGES,
-  prepareContext,
-  type Registry,
-} from "@odin-ws/infra";
+import { BUILD_IMAGES, ContainerImage, IMAGES, prepareContext, type Registry } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
 import { BUILD } from "./config/keys.ts";
@@ -38,11 +31,9 @@ export function gatewayImage(
 ): pulumi.Output<string> {
   if (serverImage !== undefined && serverImage !== BUILD) return pulumi.output(serverImage);
   if (serverImage === BUILD || kept === undefined) return build("gateway", "server", registry, opts);
-  // An image that was built from these sources stays in the state. Without the resource, the update of
-  // somebody who changes a limit would also remove the resource from the state. With other sources, the
-  // resource would build another image.
-  if (kept.built?.endsWith(`:${contentVersion(sourcesOf("server"))}`))
-    build("gateway", "server", registry, opts);
+  // The resources of an earlier build stay in the state: removing them would be a second change in the update
+  // of somebody who changes a limit.
+  if (kept.isBuilt) build("gateway", "server", registry, opts, true);
   return pulumi.output(kept.image);
 }
 
@@ -67,11 +58,12 @@ function build(
   folder: string,
   registry: Registry,
   opts: pulumi.ComponentResourceOptions,
+  keep = false,
 ): pulumi.Output<string> {
-  const source = prepareContext(sourcesOf(folder), CONTEXTS);
-  return new ContainerImage(`${image}-image`, { image, registry: registry.images, source }, opts).digest;
-}
-
-function sourcesOf(folder: string) {
-  return { root: ROOT, dockerfile: `${folder}/Dockerfile`, buildArgs: BUILD_IMAGES };
+  const source = prepareContext(
+    { root: ROOT, dockerfile: `${folder}/Dockerfile`, buildArgs: BUILD_IMAGES },
+    CONTEXTS,
+  );
+  return new ContainerImage(`${image}-image`, { image, registry: registry.images, source, keep }, opts)
+    .digest;
 }

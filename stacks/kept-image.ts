@@ -6,18 +6,15 @@ import * as pulumi from "@pulumi/pulumi";
 export interface KeptImage {
   /** `REGISTRY/gateway@sha256:…`, of the last update that succeeded. */
   image: string;
-  /**
-   * Name with the tag of the image that the last update has built, `REGISTRY/gateway:VERSION`; undefined when
-   * the state contains no image that was built.
-   */
-  built: string | undefined;
+  /** Whether the state has the resources of a build: the last update that named an image built one. */
+  isBuilt: boolean;
 }
 
 // Functions of the engine itself. A StackReference calls the first one too, but is a resource: each preview
 // would show it.
 const OUTPUTS = "pulumi:pulumi:readStackOutputs";
 const RESOURCES = "pulumi:pulumi:readStackResourceOutputs";
-const BUILT = "::gateway-image"; // end of the URN
+const BUILD = "::gateway-image-build"; // end of the URN of the command that builds the image
 const BY_DIGEST = /@sha256:[0-9a-f]{64}$/;
 
 /**
@@ -37,7 +34,5 @@ export async function keptImage(): Promise<KeptImage | undefined> {
       `the output 'image' of ${stack} is ${JSON.stringify(image)}, which is not an image with a digest: say which image the gateways run, with pulumi config set serverImage, as an image by digest or as build`,
     );
   const { outputs: resources } = await pulumi.runtime.invoke(RESOURCES, { stackName: stack });
-  const all = Object.entries(resources as Record<string, { outputs: Record<string, unknown> }>);
-  const built = all.find(([urn]) => urn.endsWith(BUILT) && urn.includes("docker:index/image:Image::"))?.[1];
-  return { image, built: built === undefined ? undefined : String(built.outputs.imageName) };
+  return { image, isBuilt: Object.keys(resources as object).some((urn) => urn.endsWith(BUILD)) };
 }
