@@ -1,6 +1,7 @@
 import { GoogleAuth } from "google-auth-library";
 
 const BASE = "https://compute.googleapis.com";
+const CERTIFICATES = "https://certificatemanager.googleapis.com";
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 const LIMIT = 20_000; // 20 s for one request
 
@@ -22,11 +23,12 @@ export function retryIsUseless({ status }: ApiError): boolean {
 }
 
 /**
- * Sends one request and returns the parsed answer. `path` is the part of the URL after `/compute/v1/`, as in
- * the API's reference.
+ * Sends one request and returns the parsed answer. `path` is the part of the URL after the version, as in the
+ * API's reference: after `/compute/v1/`, for example.
  * @throws ApiError
  */
-export type ComputeApi = (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>;
+export type GoogleApi = (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>;
+export type ComputeApi = GoogleApi;
 
 /**
  * Google's Compute API, with the credentials of this machine: from gcloud, a service account or workload
@@ -34,12 +36,29 @@ export type ComputeApi = (method: "GET" | "POST", path: string, body?: object) =
  * requests to it carry no credentials.
  */
 export function computeApi(env: NodeJS.ProcessEnv = process.env): ComputeApi {
-  const base = env.ODIN_COMPUTE_URL || undefined;
+  return api(
+    `${BASE}/compute/v1`,
+    env.ODIN_COMPUTE_URL && `${withoutSlash(env.ODIN_COMPUTE_URL)}/compute/v1`,
+  );
+}
+
+/** Google's Certificate Manager API, in the same way; `ODIN_CERTIFICATES_URL` replaces its address. */
+export function certificatesApi(env: NodeJS.ProcessEnv = process.env): GoogleApi {
+  return api(
+    `${CERTIFICATES}/v1`,
+    env.ODIN_CERTIFICATES_URL && `${withoutSlash(env.ODIN_CERTIFICATES_URL)}/v1`,
+  );
+}
+
+const withoutSlash = (url: string) => url.replace(/\/+$/, "");
+
+/** @param replacement used instead of `address`, without credentials; undefined or empty: none */
+function api(address: string, replacement: string | undefined): GoogleApi {
   // Every path contains its project, so this project id is not used. Without an id the library would ask
   // another API for the project, and this account may not be allowed to use that API.
-  const auth = base === undefined ? new GoogleAuth({ scopes: [SCOPE], projectId: "unused" }) : undefined;
+  const auth = !replacement ? new GoogleAuth({ scopes: [SCOPE], projectId: "unused" }) : undefined;
   return async (method, path, body) => {
-    const url = `${(base ?? BASE).replace(/\/+$/, "")}/compute/v1/${path}`;
+    const url = `${replacement || address}/${path}`;
     const credentials = auth ? await credentialsFor(auth, url) : new Headers();
     credentials.set("content-type", "application/json");
     const response = await fetch(url, {

@@ -1,4 +1,11 @@
-import { isEnvelope, type ServerMessage, type SubscriptionAck, type Welcome } from "@odin-ws/protocol";
+import {
+  type Envelope,
+  type HeartbeatAck,
+  isEnvelope,
+  type ServerMessage,
+  type SubscriptionAck,
+  type Welcome,
+} from "@odin-ws/protocol";
 import { Probe, Refused } from "./probe.ts";
 import type { Steps } from "./steps.ts";
 
@@ -15,12 +22,14 @@ export interface ConversationArgs {
   origin: string | undefined;
   /** The authentication that the gateways must use. Undefined: either is accepted. */
   auth: "jwt" | "none" | undefined;
+  /** Whether the stream may carry no message for a long time, so that none is required. */
+  quietStream: boolean;
 }
 
 /**
- * Makes one attempt to do what a client does: connect, welcome, subscribe, message. When the gateways require
- * tokens, it also checks that they refuse a connection without a token. Returns the steps that could not be
- * checked because there is no token, and the reason; an empty text when all steps were checked.
+ * Makes one attempt to do what a client does: connect, welcome, subscribe, message, and resume on a second
+ * connection. When the gateways require tokens, it also checks that they refuse a connection without a token.
+ * Returns the steps that could not be checked, and the reason; an empty text when all steps were checked.
  *
  * @throws StepError of the first step that failed
  */
@@ -36,11 +45,8 @@ export async function converse(steps: Steps, args: ConversationArgs): Promise<st
   );
   if (answer instanceof Refused)
     return "subscribe, message: the gateways require a token; set ODIN_SMOKE_JWT_SECRET or ODIN_SMOKE_TOKEN";
-  try {
-    await talk(steps, answer);
-  } finally {
-    answer.close();
-  }
+  const delivered = await closing(answer, () => talk(steps, answer, args.quietStream));
+  if (typeof delivered !== "string") await resume(steps, args, delivered);
   if (token !== undefined && auth !== "none")
     await steps.step(
       "refusal",
@@ -48,7 +54,15 @@ export async function converse(steps: Steps, args: ConversationArgs): Promise<st
       whereToLook,
       () => "401 without a token",
     );
-  return "";
+  return typeof delivered === "string" ? `message, resume: ${delivered}` : "";
+}
+
+async function closing<T>(probe: Probe, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    probe.close();
+  }
 }
 
 function open(steps: Steps, { url, origin }: ConversationArgs, token?: string): Promise<Probe> {
@@ -75,38 +89,90 @@ function refusedForToken(error: unknown): Refused {
   throw error;
 }
 
-async function talk(steps: Steps, probe: Probe): Promise<void> {
-  await steps.step(
+/** A message that arrived, and the epoch of the stream that it belongs to. */
+interface Delivered {
+  epoch: string;
+  message: Envelope;
+}
+
+/** Returns the first message that arrives, or the reason why none was required. */
+async function talk(steps: Steps, probe: Probe, quietStream: boolean): Promise<Delivered | string> {
+  const { epoch } = await steps.step(
     "welcome",
-    () => probe.next("welcome", isType<Welcome>("welcome"), steps.wait),
+    () => welcome(steps, probe),
     () => "Look at what answers at this address: the server uses another protocol",
     ({ instance }) => `instance ${instance}`,
   );
   await steps.step(
     "subscribe",
-    async () => {
-      probe.send({ type: "subscribe", channels: CHANNELS });
-      // Envelopes may arrive before the acknowledgement: without filtering, each client gets all messages
-      // from the start.
-      const ack = await probe.next(
-        "subscription_ack",
-        isType<SubscriptionAck>("subscription_ack"),
-        steps.wait,
-      );
-      const missing = CHANNELS.filter((channel) => !ack.subscribed?.includes(channel));
-      if (missing.length > 0)
-        throw new Error(`subscription_ack without ${missing.join(", ")}, expected all that was asked for`);
-    },
+    () => subscribe(steps, probe),
     () => "Look at the log of the gateway, and at the channels that the token allows",
   );
-  await steps.step(
+  const message = await steps.step(
     "message",
-    () => {
-      probe.send({ type: "heartbeat" });
-      return probe.next("an envelope or heartbeat_ack", isMessage, steps.wait);
+    () => firstEnvelope(steps, probe, quietStream),
+    () =>
+      "Look at the publishers first, then at the log of the gateway. If it is normal that the stream carries no such message, set quietStream (ODIN_SMOKE_QUIET_STREAM=true)",
+    (envelope) => (typeof envelope === "string" ? undefined : `envelope of ${envelope.channel}`),
+  );
+  return typeof message === "string" ? message : { epoch, message };
+}
+
+const welcome = (steps: Steps, probe: Probe): Promise<Welcome> =>
+  probe.next("welcome", isType<Welcome>("welcome"), steps.wait);
+
+async function subscribe(
+  steps: Steps,
+  probe: Probe,
+  since?: { epoch: string; offset: number },
+): Promise<SubscriptionAck> {
+  probe.send({ type: "subscribe", channels: CHANNELS, ...(since && { since }) });
+  // Envelopes may arrive before the acknowledgement: without filtering, each client gets all messages from
+  // the start.
+  const ack = await probe.next("subscription_ack", isType<SubscriptionAck>("subscription_ack"), steps.wait);
+  const missing = CHANNELS.filter((channel) => !ack.subscribed?.includes(channel));
+  if (missing.length > 0)
+    throw new Error(`subscription_ack without ${missing.join(", ")}, expected all that was asked for`);
+  return ack;
+}
+
+/**
+ * Waits for a message of the stream, and returns the reason when none came and none is required. The answer
+ * to a heartbeat is not enough, because a gateway that delivers nothing answers it, too.
+ */
+async function firstEnvelope(steps: Steps, probe: Probe, quietStream: boolean): Promise<Envelope | string> {
+  try {
+    return await probe.next("an envelope", isEnvelope, steps.wait);
+  } catch (error) {
+    probe.send({ type: "heartbeat" });
+    const ack = await probe.next("heartbeat_ack", isType<HeartbeatAck>("heartbeat_ack"), steps.wait);
+    // Before its first publisher has come, a new stream cannot carry a message.
+    if (ack.offset === 0) return "the stream has carried no message yet";
+    if (quietStream) return "the stream carries no message at present, which quietStream allows";
+    throw error;
+  }
+}
+
+/** Asks for the message again on another connection, as a client does after it lost its connection. */
+async function resume(steps: Steps, args: ConversationArgs, { epoch, message }: Delivered): Promise<void> {
+  await steps.step(
+    "resume",
+    async () => {
+      const probe = await open(steps, args, args.token?.());
+      return closing(probe, async () => {
+        await welcome(steps, probe);
+        const { recovered } = await subscribe(steps, probe, { epoch, offset: message.offset - 1 });
+        if (recovered !== true)
+          throw new Error(
+            `the gateway has lost the message with offset ${message.offset}, which arrived seconds before, expected recovered: true`,
+          );
+        const isSame = (one: ServerMessage): one is Envelope =>
+          isEnvelope(one) && one.offset === message.offset;
+        return probe.next(`the message with offset ${message.offset} again`, isSame, steps.wait);
+      });
     },
-    () => "Look at the log of the gateway",
-    (message) => (isEnvelope(message) ? `envelope of ${message.channel}` : "heartbeat_ack"),
+    (error) => (error instanceof Refused ? whereToLook(error) : "Look at the log of the gateway"),
+    () => "the same message on a second connection",
   );
 }
 
@@ -114,9 +180,6 @@ const isType =
   <T extends ServerMessage>(type: T["type"]) =>
   (message: ServerMessage): message is T =>
     !isEnvelope(message) && message.type === type;
-
-const isMessage = (message: ServerMessage): message is ServerMessage =>
-  isEnvelope(message) || message.type === "heartbeat_ack";
 
 const WHERE: Record<number, string> = {
   401: "Look at the secret or the token: the gateways check tokens with another secret, or the token has expired",

@@ -17,9 +17,13 @@ export interface SmokeSettings {
   backendService?: string | undefined;
   /** Self link of the instance group. */
   group?: string | undefined;
+  /** `projects/P/locations/global/certificates/N`: the certificate of the secure entrance. */
+  certificate?: string | undefined;
+  quietStream: boolean;
   deadlineSeconds: number;
 }
 
+const CERTIFICATE = /^projects\/[^/]+\/locations\/[^/]+\/certificates\/[^/]+$/;
 const BACKEND_SERVICE = /^projects\/[^/]+\/(regions\/[^/]+|global)\/backendServices\/[^/]+$/;
 /** Self links are accepted too: this part of them is removed. */
 const SELF_LINK = /^https:\/\/[^/]+\/compute\/[^/]+\//;
@@ -34,7 +38,7 @@ const clientUrl = (protocols: readonly string[], allowed: string) =>
 export const COMMAND = {
   name: "npm run smoke",
   usage: "npm run smoke -- ws://HOST:3004/ws [options]",
-  about: `Connects to the gateways like a client, subscribes, waits for a message, and asks Google whether all gateways are healthy.
+  about: `Connects to the gateways like a client, subscribes, waits for a message, resumes on a second connection, and asks Google whether all gateways are healthy.
 An option overrides its environment variable. Exit code: 0 all checks passed, 1 a check failed, 2 wrong arguments.`,
   words: {
     URL: option(
@@ -62,6 +66,21 @@ An option overrides its environment variable. Exit code: 0 all checks passed, 1 
           "a certificate that is not active yet, or a name that is not in the DNS yet, is a failure and not a warning",
         ),
       { variable: "ODIN_SMOKE_SECURE_REQUIRED" },
+    ),
+    certificate: option(
+      "NAME",
+      text((name) => CERTIFICATE.test(name), "must be projects/P/locations/L/certificates/N")
+        .optional()
+        .describe(
+          "projects/P/locations/L/certificates/N, the certificate of the wss:// entrance: once Google says that it is ACTIVE, a wss:// that fails is a failure and not a warning",
+        ),
+      { variable: "ODIN_SMOKE_CERTIFICATE" },
+    ),
+    "quiet-stream": flag(
+      boolean()
+        .default(false)
+        .describe("the stream may carry no message for a long time: a missing message is no failure"),
+      { variable: "ODIN_SMOKE_QUIET_STREAM" },
     ),
     origin: option("ORIGIN", nonEmpty().optional().describe("one of the allowed origins"), {
       variable: "ODIN_SMOKE_ORIGIN",
@@ -103,6 +122,9 @@ An option overrides its environment variable. Exit code: 0 all checks passed, 1 
       .describe("secret that the gateways check tokens with; used to make a token"),
     ODIN_SMOKE_TOKEN: nonEmpty().optional().describe("a token, instead of the secret"),
     ODIN_COMPUTE_URL: nonEmpty().optional().describe("instead of https://compute.googleapis.com"),
+    ODIN_CERTIFICATES_URL: nonEmpty()
+      .optional()
+      .describe("instead of https://certificatemanager.googleapis.com"),
   },
   secrets: new Set(["ODIN_SMOKE_JWT_SECRET", "ODIN_SMOKE_TOKEN"]),
 } satisfies Command;
@@ -125,6 +147,8 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): R
     auth: read.auth,
     backendService: read["backend-service"],
     group: read.group,
+    certificate: read.certificate,
+    quietStream: read["quiet-stream"],
     deadlineSeconds: read.deadline,
   };
 }

@@ -30,6 +30,18 @@ test("a step is reported once, and secrets are never printed", async () => {
   assert.equal(lines[1], "FAILED secure health: [secret] is wrong. Look there");
 });
 
+test("a success without detail is not reported", async () => {
+  const lines: string[] = [];
+  const steps = new Steps({ deadline: 0, print: (line) => lines.push(line) });
+  const nothing = await steps.step(
+    "message",
+    async () => "none",
+    look,
+    () => undefined,
+  );
+  assert.deepEqual([nothing, lines], ["none", []]);
+});
+
 test("attempts continue until one succeeds, and the same failure is reported once", async () => {
   const lines: string[] = [];
   const steps = new Steps({ deadline: 60_000, print: (line) => lines.push(line) });

@@ -64,19 +64,20 @@ export class Steps {
    * Does one step and reports its success. When the step is repeated, the success is not reported again.
    *
    * @param lookAt returns the advice at the end of a failure: where a person should look
-   * @param detail returns the text to add to the line of a success
+   * @param detail returns the text to add to the line of a success; undefined: the success is not reported
    * @throws StepError
    */
   async step<T>(
     name: string,
     work: () => Promise<T>,
     lookAt: (error: unknown) => string,
-    detail: (value: T) => string = () => "",
+    detail: (value: T) => string | undefined = () => "",
   ): Promise<T> {
     const start = performance.now();
     try {
       const value = await work();
       const more = detail(value);
+      if (more === undefined) return value;
       if (!this.#reported.has(name))
         this.report(
           `ok ${this.#prefix}${name} ${Math.round(performance.now() - start)} ms${more && `: ${more}`}`,

@@ -6,13 +6,19 @@
 import * as pulumi from "@pulumi/pulumi";
 import { capacityTest } from "./capacity-test.ts";
 import { readConfig } from "./config/config.ts";
+import { keptImage } from "./kept-image.ts";
 import { alertGaps } from "./monitoring/alert-receivers.ts";
 import { service } from "./service.ts";
 
 /** Creates the resources of the stack, and returns its outputs. */
-export default function program(): Record<string, unknown> {
+export default async function program(): Promise<Record<string, unknown>> {
   const config = readConfig();
-  if (config.kind === "service" && config.site.production)
-    for (const line of alertGaps(config)) pulumi.log.warn(line);
-  return config.kind === "service" ? service(config) : capacityTest(config);
+  if (config.kind !== "service") return capacityTest(config);
+  if (config.site.production) for (const line of alertGaps(config)) pulumi.log.warn(line);
+  const kept = config.serverImage === undefined ? await keptImage() : undefined;
+  if (kept) pulumi.log.info(keeps(kept.image));
+  return service(config, kept);
 }
+
+const keeps = (image: string) =>
+  `the gateways keep the image ${image}, because serverImage is not set. To deploy the image of this checkout: pulumi config set serverImage build`;

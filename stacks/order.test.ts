@@ -35,7 +35,12 @@ for (const [stack, values] of [
       needed.filter(({ urn }) => !before.has(urn)).map(({ name }) => name),
       [],
     );
-    assert.equal((gate.inputs.environment as Record<string, string>).ODIN_SMOKE_DEADLINE_SECONDS, "600");
+    const environment = gate.inputs.environment as Record<string, string>;
+    assert.equal(environment.ODIN_SMOKE_DEADLINE_SECONDS, "600");
+    assert.equal(environment.ODIN_SMOKE_QUIET_STREAM, undefined, "a message must arrive");
+    const certificate = all("gcp:certificatemanager/certificate:Certificate").at(0);
+    assert.equal("domain" in values, certificate !== undefined);
+    assert.equal(environment.ODIN_SMOKE_CERTIFICATE, certificate && `${certificate.name}-id`);
   });
 
   test(`${stack}: entrances lead to the group when its gateways run, and no gateway starts before NATS has started`, async () => {

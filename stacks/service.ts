@@ -20,6 +20,7 @@ import type { StackConfig } from "./config/config.ts";
 import { createFoundation, type Foundation } from "./foundation.ts";
 import { drainSeconds, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
 import { gatewayImage, mirroredImages } from "./images.ts";
+import type { KeptImage } from "./kept-image.ts";
 import { MACHINES, ROLLOUT_CHECK, STARTUP_CHECK } from "./machines.ts";
 import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
@@ -38,10 +39,12 @@ const CONNECTS_PER_MINUTE = 600;
 /**
  * Staging and prod: gateways behind their entrances, NATS, monitoring, a test of each rollout, and a
  * watchdog.
+ *
+ * @param kept the image that the gateways run; undefined when they run none, or when `serverImage` is set
  */
-export function service(config: StackConfig): Record<string, unknown> {
+export function service(config: StackConfig, kept?: KeptImage): Record<string, unknown> {
   const foundation = createFoundation(config);
-  const image = gatewayImage(config, foundation.registry, foundation.apis.first);
+  const image = gatewayImage(config, foundation.registry, foundation.apis.first, kept);
   const nats = createNats(foundation);
   const monitoringVm = createMonitoringVm(foundation, nats);
   // The gateways must know the address of the TLS entrance. The rest of the entrance is created after the
@@ -60,7 +63,7 @@ export function service(config: StackConfig): Record<string, unknown> {
   return {
     url: entrances.url,
     ...(entrances.wss ? { secureUrl: `wss://${domain}/ws`, dnsRecords: entrances.wss.dnsRecords } : {}),
-    image,
+    image: proven(image, gate),
     instanceGroup: fleet.instanceGroup,
     monitoringVm: monitoringVm.instance,
     grafana: pulumi.interpolate`gcloud compute ssh ${monitoringVm.instance} --project ${site.project} --zone ${zones[0]} --tunnel-through-iap -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
@@ -244,7 +247,10 @@ function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
         ODIN_SMOKE_BACKEND_SERVICE: loadBalancer.backendService,
         ODIN_SMOKE_GROUP: fleet.instanceGroup,
         ODIN_SMOKE_DEADLINE_SECONDS: GATE_SECONDS,
-        ...(domain === undefined ? {} : { ODIN_SMOKE_SECURE_URL: `wss://${domain}/ws` }),
+        ...(wss
+          ? { ODIN_SMOKE_SECURE_URL: `wss://${domain}/ws`, ODIN_SMOKE_CERTIFICATE: wss.certificate }
+          : {}),
+        ...(config.quietStream ? { ODIN_SMOKE_QUIET_STREAM: "true" } : {}),
         ...(origin === undefined ? {} : { ODIN_SMOKE_ORIGIN: origin }),
         ...(jwtSecret === undefined ? {} : { ODIN_SMOKE_JWT_SECRET: pulumi.secret(jwtSecret) }),
       },
@@ -253,6 +259,16 @@ function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
     // The gateways run, but no gateway is healthy before NATS is.
     after(apis, fleet, nats, monitoringVm, loadBalancer, ...(wss ? [wss] : [])),
   );
+}
+
+/**
+ * The image once the gate has passed. The outputs of a stack change only when all of them are known, so after
+ * a failed rollout the output is the image of the update before, which the next update without `serverImage`
+ * keeps. A preview runs no gate.
+ */
+function proven(image: pulumi.Output<string>, gate: RolloutGate): pulumi.Output<string> {
+  if (pulumi.runtime.isDryRun()) return image;
+  return pulumi.all([image, pulumi.unsecret(gate.result)]).apply(([image]) => image);
 }
 
 interface Watched {

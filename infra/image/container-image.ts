@@ -13,6 +13,11 @@ export interface ContainerImageArgs {
   registry: pulumi.Input<string>;
   /** The sources, as `prepareContext` returns them. */
   source: ImageSource;
+  /**
+   * Whether the image in the state stays, whatever the sources are: nothing is built, and a preview shows no
+   * change. Without an image in the state, one is built. Default: false.
+   */
+  keep?: boolean;
 }
 
 /**
@@ -41,7 +46,7 @@ export class ContainerImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: ContainerImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:ContainerImage", name, {}, opts);
-    const { image, registry, source } = args;
+    const { image, registry, source, keep = false } = args;
     const { context, dockerfile, version, buildArgs } = source;
     const repository = pulumi.interpolate`${registry}/${image}`;
     const build = new command.local.Command(
@@ -59,7 +64,7 @@ export class ContainerImage extends pulumi.ComponentResource {
         },
         addPreviousOutputInEnv: false,
       },
-      { parent: this },
+      { parent: this, ignoreChanges: keep ? ["create", "update", "environment"] : [] },
     );
     this.digest = pulumi
       .all([repository, build.stdout])

@@ -28,6 +28,8 @@ export interface ManagedCertificateArgs {
 export class ManagedCertificate extends pulumi.ComponentResource {
   /** Certificate map for a target HTTPS proxy: `//certificatemanager.googleapis.com/projects/…`. */
   readonly map: pulumi.Output<string>;
+  /** `projects/P/locations/global/certificates/N`. */
+  readonly certificate: pulumi.Output<string>;
   /** The record that proves to Google that the domain is ours. */
   readonly proof: pulumi.Output<DnsRecord>;
 
@@ -62,6 +64,7 @@ export class ManagedCertificate extends pulumi.ComponentResource {
       { ...common, map: map.name, hostname: domain, certificates: [certificate.id] },
       { parent: this },
     );
+    this.certificate = certificate.id;
     this.map = pulumi.interpolate`//certificatemanager.googleapis.com/${map.id}`;
     this.proof = authorization.dnsResourceRecords.apply(([record]) => {
       if (record) return record;
@@ -69,6 +72,6 @@ export class ManagedCertificate extends pulumi.ComponentResource {
         `Certificate Manager returned no DNS record for ${domain}: look at the resource ${name}-authorization`,
       );
     });
-    this.registerOutputs({ map: this.map, proof: this.proof });
+    this.registerOutputs({ map: this.map, certificate: this.certificate, proof: this.proof });
   }
 }

@@ -51,6 +51,8 @@ export class WssEntrance extends pulumi.ComponentResource {
    * ours.
    */
   readonly dnsRecords: pulumi.Output<DnsRecord[]>;
+  /** The certificate of the domain: `projects/P/locations/global/certificates/N`. */
+  readonly certificate: pulumi.Output<string>;
 
   /**
    * @param name the entrance's role in logical names
@@ -161,10 +163,11 @@ export class WssEntrance extends pulumi.ComponentResource {
         child,
       );
     }
+    this.certificate = certificate.certificate;
     this.dnsRecords = pulumi
       .all([address, certificate.proof])
       .apply(([data, proof]) => [{ name: `${domain}.`, type: "A", data }, proof]);
-    this.registerOutputs({ dnsRecords: this.dnsRecords });
+    this.registerOutputs({ dnsRecords: this.dnsRecords, certificate: this.certificate });
   }
 }
 

@@ -88,6 +88,7 @@ export async function record<Result>(
     project,
     stack,
     false,
+    "organization", // as Pulumi names it for states in a bucket
   );
   const resources: Recorded[] = [];
   const monitor = getMonitor() as unknown as {

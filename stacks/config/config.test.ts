@@ -117,6 +117,7 @@ describe("mistakes name the key, the value and what is allowed", () => {
     ["zone twice", { zones: ["us-central1-a", "us-central1-a"] }, /^zones is .*each once/],
     ["not a zone", { zones: ["us-central1"] }, /^zones is \["us-central1"\]: allowed is a list of zones/],
     ["image by tag", { serverImage: "r.example/p/gateway:v1" }, /^serverImage is r\.example.*by digest/],
+    ["another word than build", { serverImage: "latest" }, /^serverImage is latest: allowed is build, or an/],
     ["image by short digest", { serverImage: "r.example/p/g@sha256:00" }, /^serverImage is /],
     [
       "machine of another architecture",

@@ -1,6 +1,9 @@
 import { EXACT_COS_IMAGE, FLEET_RANGES, HOST_NAME } from "@odin-ws/infra";
 import { boolean, choice, environment, integer, list, optional, required } from "./values.ts";
 
+/** Value of `serverImage` that asks for an image that is built from this repository. */
+export const BUILD = "build";
+
 /**
  * Every key of a stack's configuration, with the function that reads its text. Pulumi.yaml has defaults and
  * descriptions.
@@ -24,8 +27,8 @@ export const KEYS = {
     "an exact image of Container-Optimized OS, for example cos-133-19999-44-85: with a family each VM may run another image",
   ),
   serverImage: optional(
-    /^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$/,
-    "an image by digest, …@sha256:…, because a tag may name another image tomorrow",
+    /^(build|[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64})$/,
+    `${BUILD}, or an image by digest, …@sha256:…, because a tag may name another image tomorrow`,
   ),
   nats: choice("synadia", "single", "cluster"),
   natsUrl: optional(
@@ -36,6 +39,7 @@ export const KEYS = {
     /-----BEGIN NATS USER JWT-----[\s\S]+-----BEGIN USER NKEY SEED-----/,
     "the whole content of a .creds file",
   ),
+  quietStream: boolean,
   jwtSecret: optional(
     /^\S([\s\S]*\S)?$/,
     "text that neither begins nor ends with white space, such as the end of a line",

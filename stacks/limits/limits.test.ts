@@ -41,11 +41,10 @@ function run(options: Partial<LimitsOptions>, sample: SampleArgs = {}): Promise<
   );
 }
 
-/** Matches the three commands that keep the running image, change a setting and deploy. */
+/** Matches the two commands that change a setting and deploy. */
 const typed = (setting: string) =>
   new RegExp(
-    `^ {2}pulumi config set serverImage "\\$\\(pulumi stack output image --stack prod\\)" --stack prod
- {2}pulumi config set ${setting} --stack prod
+    `^ {2}pulumi config set ${setting} --stack prod
  {2}pulumi up --stack prod$`,
     "m",
   );

@@ -82,15 +82,7 @@ function commands(stack: string, own: Policy, { remedy, needed }: Answer): strin
   const type = (settings: Record<string, number>) => {
     const changed = Object.entries(settings).filter(([key, value]) => value !== own[OWN[key] ?? "max"]);
     const sets = changed.map(([key, value]) => `pulumi config set ${key} ${value} --stack ${stack}`);
-    return [
-      // Keeps the running image: the checkout in which this is typed may be another one than the
-      // deployment's.
-      `pulumi config set serverImage "$(pulumi stack output image --stack ${stack})" --stack ${stack}`,
-      ...sets,
-      `pulumi up --stack ${stack}`,
-    ]
-      .map((line) => `  ${line}`)
-      .join("\n");
+    return [...sets, `pulumi up --stack ${stack}`].map((line) => `  ${line}`).join("\n");
   };
   const { max, ahead, earlier } = remedy;
   if (max !== undefined) return ["To type", type({ maxInstances: max }), ""];

@@ -42,13 +42,12 @@ describe("with a gateway without authentication", () => {
     const { code, lines, output } = await smoke({}, url, "--origin", "https://app.example.com");
     assert.equal(code, 0, output);
     assert.deepEqual(
-      lines
-        .map((line) => line.replace(/\d+ ms/, "N ms").replace(/: (instance|envelope|heartbeat).*/, ": …"))
-        .sort(),
+      lines.map((line) => line.replace(/\d+ ms/, "N ms").replace(/: (instance|envelope).*/, ": …")).sort(),
       [
         "not checked health: give --backend-service and --group to ask the load balancer",
         "ok connect N ms",
         "ok message N ms: …",
+        "ok resume N ms: the same message on a second connection",
         "ok subscribe N ms",
         "ok welcome N ms: …",
       ],

@@ -76,6 +76,8 @@ for (const [name, { plain, secret }] of Object.entries(RELEASED)) {
       released = await repositoryStack(owner, name, plain);
       const { stack, cloud } = released;
       if (Object.keys(secret).length > 0) await stack.configure({}, secret);
+      // A new version of the gateway must be asked for by name.
+      if (name !== "capacity") await stack.configure({ serverImage: "build" });
       cloud.restore(liveResources(exported));
       await stack.importState(exported);
     });

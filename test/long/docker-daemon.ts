@@ -57,13 +57,17 @@ export class Docker {
     // The daemon has its own PID and mount namespaces. When the first process of the namespaces ends, for
     // whatever reason, the kernel ends the containers and removes the mounts.
     const namespace = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--"];
+    // A containerd of the machine is hidden from the daemon, which would otherwise use it instead of its own:
+    // containers would then start outside of the namespaces, where the daemon's mounts do not exist.
+    const hide = '[ ! -d /run/containerd ] || mount -t tmpfs containerd /run/containerd; exec "$@"';
     const daemon = [
+      ...["sh", "-c", hide, "sh"],
       "dockerd",
       ...["--host", host, "--pidfile", at("pid")],
       ...["--data-root", at("data"), "--exec-root", at("exec")],
       // Containers use the host's network, so no bridge and no firewall rules are needed.
       ...["--bridge=none", "--iptables=false", "--ip6tables=false"],
-      // The daemon uses neither systemd nor a containerd that may already run on the machine.
+      // The daemon does not use systemd, which tests cannot rely on.
       ...["--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", `/${basename(this.folder)}`],
       ...["--containerd-namespace", "odin-test", "--containerd-plugins-namespace", "odin-test-plugins"],
     ];

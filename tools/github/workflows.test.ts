@@ -146,15 +146,16 @@ test("a pull request previews both stacks and reads nothing of prod outside the 
   assert.match(read(".github/workflows/deploy.yml"), /^on:\n {2}push:\n {4}branches: \[main\]\n/m);
 });
 
-test("a stack that does not build its image keeps the image that it runs", () => {
+test("staging builds its image, and the nightly comparison keeps the image that runs", () => {
   const drift = read(".github/workflows/drift.yml");
-  assert.match(drift, /keep-image\.sh "\$STACK"\n[\s\S]*--expect-no-changes/);
+  assert.match(drift, /--expect-no-changes/);
+  assert.doesNotMatch(drift, /config set/);
   assert.match(
     read(".github/workflows/preview.yml"),
-    /keep-image\.sh staging\n\s*pulumi preview --stack staging/,
+    /config set serverImage build --stack staging.*\n\s*pulumi preview --stack staging/,
   );
   const { staging = "" } = Object.fromEntries(jobs(".github/workflows/deploy.yml"));
-  assert.match(staging, /config rm serverImage --stack staging\n\s*pulumi up --stack staging/);
+  assert.match(staging, /config set serverImage build --stack staging\n\s*pulumi up --stack staging/);
 });
 
 test("an update is never cancelled, and prod gets the image that staging proved", () => {
