@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Registry } from "prom-client";
+import { steadyClock } from "../clock.ts";
 import { type Config, readConfig } from "../config.ts";
 import type { Message } from "../delivery/message.ts";
 import { Admission, type Closure } from "../entrance/admission.ts";
@@ -34,6 +35,7 @@ class FakeDownstream implements Downstream {
 
 function start(t: TestContext, env: NodeJS.ProcessEnv = {}) {
   t.mock.timers.enable({ apis: ["Date", "setInterval"], now: 1_000_000 });
+  t.mock.method(steadyClock, "now", () => Date.now());
   const config: Config = readConfig({ AUTH_MODE: "none", NATS_URL: "nats://n", ...env });
   const registry = new Registry();
   t.after(() => registry.clear());
