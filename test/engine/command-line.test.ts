@@ -39,7 +39,7 @@ describe("command line", { skip: withoutEngine() }, () => {
   let staging: RepositoryStack;
   before(async () => {
     folder = await copyWorkspace(owner);
-    staging = await repositoryStack(owner, "staging", {}, { folder });
+    staging = await repositoryStack(owner, "staging", {}, { program: { folder } });
   });
   beforeEach(() => {
     staging.cloud.takeOperations();
