@@ -15,6 +15,8 @@
 # it again at any time: after a failure, or to add a repository. Without OWNER/REPO it sets up nothing for
 # GitHub.
 #
+# At the end the script prints quotas that are too low for the stacks.
+#
 # The script enables the APIs that Pulumi needs before it can enable others. It makes a bucket for Pulumi's
 # state, which keeps all earlier versions, and a key that encrypts the secrets in the state. For GitHub it
 # makes three service accounts without keys, which only workflows of this repository can use:
@@ -38,6 +40,8 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$here/bootstrap/roles.sh"
 # shellcheck source=tools/bootstrap/helpers.sh
 source "$here/bootstrap/helpers.sh"
+# shellcheck source=tools/bootstrap/quotas.sh
+source "$here/bootstrap/quotas.sh"
 
 usage() { sed -n '2,/^set -euo/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"; }
 
@@ -308,3 +312,4 @@ for member in "${on_call[@]+"${on_call[@]}"}"; do let_on_call "$member"; done
 [ "$budget" = no ] || [ ${#budgeters[@]} -eq 0 ] || grant_billing
 next_steps
 warn_default_account
+check_quotas

@@ -34,8 +34,12 @@ export class Identity extends pulumi.ComponentResource {
         displayName: `${site.prefix} ${name}`,
         description,
         project: site.project,
+        // After an engine was killed, the next one meets the account that the first one made.
+        createIgnoreAlreadyExists: true,
       },
-      { parent: this },
+      // The argument matters only for the creation. Without this, every stack of an earlier version would
+      // show an update.
+      { parent: this, ignoreChanges: ["createIgnoreAlreadyExists"] },
     );
     for (const role of roles) {
       new gcp.projects.IAMMember(

@@ -21,8 +21,8 @@ export interface Alert {
 /** The parts of a stack that the alerts watch. */
 export interface Watched {
   site: Site;
-  /** Ids of the uptime checks of the entrances. */
-  checks: pulumi.Output<string>[];
+  /** Ids of the uptime checks of the entrances. `wss` is the TLS entrance; undefined without a domain. */
+  checks: { loadBalancer: pulumi.Output<string>; wss: pulumi.Output<string> | undefined };
   /** Name of the gateways' instance group. */
   group: pulumi.Output<string>;
   monitoring: {
@@ -48,7 +48,10 @@ export function alerts({ site, checks, group, monitoring }: Watched): Record<str
     entrance: {
       severity: "CRITICAL",
       title: "clients cannot connect",
-      conditions: checks.map(unreachable),
+      conditions: [
+        unreachable(checks.loadBalancer),
+        ...(checks.wss === undefined ? [] : [noLongerReachable(checks.wss)]),
+      ],
       documentation: pulumi.interpolate`An entrance does not answer Google's probes from at least two regions of the world.
 
 1. Is any gateway healthy? \`gcloud compute instance-groups managed list-instances ${group} --region ${region} --project ${project}\`
@@ -153,9 +156,9 @@ function criticalAlerts(site: Site, zone: string, instance: string, heartbeat: s
  * The check fails in at least two of six regions: the condition that Cloud Monitoring itself uses for uptime
  * checks.
  */
-function unreachable(check: pulumi.Output<string>, index: number): Alert["conditions"][number] {
+function unreachable(check: pulumi.Output<string>): Alert["conditions"][number] {
   return {
-    displayName: index === 0 ? "load balancer unreachable" : "TLS entrance unreachable",
+    displayName: "load balancer unreachable",
     conditionThreshold: {
       filter: pulumi.interpolate`metric.type="monitoring.googleapis.com/uptime_check/check_passed" AND metric.label.check_id="${check}" AND resource.type="uptime_url"`,
       aggregations: [
@@ -172,6 +175,23 @@ function unreachable(check: pulumi.Output<string>, index: number): Alert["condit
       trigger: { count: 1 },
     },
   };
+}
+
+/**
+ * The same for the TLS entrance, whose first certificate takes up to an hour, or longer while its DNS records are
+ * missing: the check must have passed within a day. When the entrance fails for longer, the alert of Prometheus
+ * continues to fire (EntranceBroken).
+ */
+function noLongerReachable(check: pulumi.Output<string>): Alert["conditions"][number] {
+  return query(
+    "TLS entrance unreachable",
+    "60s",
+    check.apply((id) => {
+      const passed = `${promqlName("monitoring.googleapis.com/uptime_check/check_passed")}{monitored_resource="uptime_url",check_id="${id}"}`;
+      const failing = `count(last_over_time(${passed}[20m]) == 0) > 1`;
+      return `${failing} and on() max(max_over_time(${passed}[1d])) > 0`;
+    }),
+  );
 }
 
 // Google writes one point a minute while the VM runs; it is visible up to 4 min later.

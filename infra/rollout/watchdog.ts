@@ -38,27 +38,31 @@ export class Watchdog extends pulumi.ComponentResource {
     const channels = notificationChannels(this, name, args);
     this.channels = channels.all;
     this.mailChannels = channels.byMail;
-    const checks = [
-      uptimeCheck(this, `${name}-load-balancer`, site, `${site.prefix} load balancer`, address, {
-        tcpCheck: { port: PORTS.clients },
-      }),
-    ];
-    if (domain !== undefined) {
-      checks.push(
-        uptimeCheck(this, `${name}-wss`, site, `${site.prefix} ${domain}`, domain, {
-          httpCheck: {
-            path: "/ws",
-            port: 443,
-            useSsl: true,
-            validateSsl: true,
-            // A gateway answers 426 to a request without an upgrade.
-            acceptedResponseStatusCodes: [{ statusValue: 426 }],
-          },
-        }),
-      );
-    }
+    const loadBalancer = uptimeCheck(
+      this,
+      `${name}-load-balancer`,
+      site,
+      `${site.prefix} load balancer`,
+      address,
+      { tcpCheck: { port: PORTS.clients } },
+    );
+    const wss =
+      domain === undefined
+        ? undefined
+        : uptimeCheck(this, `${name}-wss`, site, `${site.prefix} ${domain}`, domain, {
+            httpCheck: {
+              path: "/ws",
+              port: 443,
+              useSsl: true,
+              validateSsl: true,
+              // A gateway answers 426 to a request without an upgrade.
+              acceptedResponseStatusCodes: [{ statusValue: 426 }],
+            },
+          });
     const group = pulumi.output(args.instanceGroup).apply((url) => url.slice(url.lastIndexOf("/") + 1));
-    for (const [key, alert] of Object.entries(alerts({ site, checks, group, monitoring }))) {
+    for (const [key, alert] of Object.entries(
+      alerts({ site, checks: { loadBalancer, wss }, group, monitoring }),
+    )) {
       const recipients = alert.mailOnly ? this.mailChannels : this.channels;
       if (!alert.mailOnly || recipients.length > 0)
         alertPolicy(this, `${name}-${key}`, site, alert, recipients);

@@ -22,6 +22,7 @@ const COMMANDS: Record<string, readonly string[]> = {
   preview: ["--stack STACK", "--traffic-gib N", "--out FOLDER", "--json FILE", "--svg FILE"],
   limits: ["--stack STACK", "--connections N", "--curve FILE", "--boot-seconds N"],
   render: ["--stack STACK", "--out FOLDER"],
+  recover: ["--stack STACK"],
   monitoring: ["--gateway HOST:PORT", "--nats", "--port NAME=PORT"],
   smoke: ["--secure-url URL", "--secure-required", "--auth jwt|none", "--deadline SECONDS"],
   bench: ["--connections N", "--only LIST", "--quick", "--json FILE"],

@@ -39,7 +39,7 @@ describe("command line", { skip: withoutEngine() }, () => {
   let staging: RepositoryStack;
   before(async () => {
     folder = await copyWorkspace(owner);
-    staging = await repositoryStack(owner, "staging", { serverImage: "build" }, { folder });
+    staging = await repositoryStack(owner, "staging", { serverImage: "build" }, { program: { folder } });
   });
   beforeEach(() => {
     staging.cloud.takeOperations();

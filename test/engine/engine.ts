@@ -52,6 +52,12 @@ export interface StackOptions {
   /** Files of the project, for example `Pulumi.yaml`, by name. */
   files: Record<string, string>;
   cloud?: FakeCloud;
+  /**
+   * True: the engine writes the state before and after each step, as it does for a person, so that a killed
+   * engine leaves what a person finds. Default: only at the end of a run, because otherwise the writing takes
+   * a third of the CPU time.
+   */
+  checkpoints?: boolean;
 }
 
 /**
@@ -101,9 +107,8 @@ export class Stack {
       PULUMI_DEBUG_COMMANDS: "true", // enables --event-log
       PULUMI_DISABLE_CI_DETECTION: "true",
       // The state is written once at the end of a run, not after each of 140 steps, which took a third of the
-      // CPU time.
-      PULUMI_SKIP_CHECKPOINTS: "true",
-      PULUMI_EXPERIMENTAL: "true", // PULUMI_SKIP_CHECKPOINTS needs this variable
+      // CPU time. PULUMI_SKIP_CHECKPOINTS needs PULUMI_EXPERIMENTAL.
+      ...(options.checkpoints ? {} : { PULUMI_SKIP_CHECKPOINTS: "true", PULUMI_EXPERIMENTAL: "true" }),
       PULUMI_DEBUG_PROVIDERS: [
         ...PACKAGES.map((name) => `${name}:${ports.cloud}`),
         `docker:${ports.docker}`,
@@ -158,6 +163,25 @@ export class Stack {
     await this.pulumi("stack", "import", "--stack", this.name, "--file", file);
   }
 
+  /**
+   * Starts a command that works on resources, and kills the engine with SIGKILL at `moment`. The fake cloud
+   * ends the operation that is in flight, as the real cloud does.
+   *
+   * @throws Error with the output when the engine ends before
+   */
+  async kill(moment: Promise<unknown>, command: string, ...args: string[]): Promise<void> {
+    const all = [command, "--stack", this.name, "--color", "never", "--yes", "--skip-preview", ...args];
+    const child = new ProcessGroup(this.#engine, ["--cwd", this.folder, ...all], this.#env);
+    try {
+      const early = child.exited.then(() => {
+        throw new Error(`pulumi ${command} ended before it was killed:\n${child.tail()}`);
+      });
+      await within(() => `pulumi ${command}:\n${child.tail()}`, Promise.race([moment, early]), RUN_LIMIT);
+    } finally {
+      await child.dispose();
+    }
+  }
+
   /** Runs any command of `pulumi`. @throws Error with the output when the command fails */
   async pulumi(...args: string[]): Promise<string> {
     const { exitCode, output } = await this.#spawn(this.#engine, ["--cwd", this.folder, ...args]);
@@ -193,7 +217,7 @@ export class Stack {
   async shell(lines: string, env: Record<string, string> = {}): Promise<string> {
     const bin = join(this.folder, "..", "bin");
     await mkdir(bin, { recursive: true });
-    const confirmed = '[ "$1" != up ] || set -- "$@" --yes';
+    const confirmed = 'case "$1" in up | cancel | destroy) set -- "$@" --yes ;; esac';
     const call = `exec '${this.#engine}' --non-interactive --color never "$@"`;
     await writeFile(join(bin, "pulumi"), `#!/bin/sh\n${confirmed}\n${call}\n`, { mode: 0o755 });
     const path = `${bin}:${this.#env.PATH}`;

@@ -53,6 +53,17 @@ export interface Fault {
   times?: number;
 }
 
+/** Operations whose answers the cloud keeps back. */
+export interface Held {
+  /** Resolves when the cloud has finished the first such operation, and has not answered it yet. */
+  reached: Promise<void>;
+  /** Sends the answers, and keeps back no more. */
+  release(): void;
+}
+
+/** Types whose creation sets something, or overwrites it, instead of adding it: it never answers 409. */
+const SET = /^gcp:(projects\/service|storage\/bucketObject|monitoring\/metricDescriptor):|I[Aa][Mm]Member$/;
+
 /** The cloud of all providers. Stacks find in it what they created in it. */
 export class FakeCloud {
   /** In the order in which they finished. */
@@ -65,6 +76,7 @@ export class FakeCloud {
   rolloutMinutes = 10;
   readonly #live = new Map<string, Live>();
   #faults: Fault[] = [];
+  #held: (Pick<Operation, "action" | "type" | "name"> & { reached(): void; released: Promise<void> })[] = [];
   #serial = 0;
 
   /** Everything that exists, in the order of its creation. */
@@ -100,6 +112,24 @@ export class FakeCloud {
   /** Makes later operations fail. */
   breakNext(fault: Fault): void {
     this.#faults.push({ ...fault });
+  }
+
+  /**
+   * Keeps back the answers of later operations on a resource, so that an engine can be killed between an
+   * operation and its answer.
+   */
+  hold(held: Pick<Operation, "action" | "type" | "name">): Held {
+    const reached = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const keep = { ...held, reached: reached.resolve, released: released.promise };
+    this.#held.push(keep);
+    return {
+      reached: reached.promise,
+      release: () => {
+        this.#held = this.#held.filter((other) => other !== keep);
+        released.resolve();
+      },
+    };
   }
 
   /** Removes all planned failures. */
@@ -147,7 +177,9 @@ export class FakeCloud {
         const id = cloudId(type, name, given, serial);
         operation.id = id;
         const clash = this.#live.get(id);
-        if (clash)
+        // Only the provider's service accounts have this argument: the account is used as it is.
+        if (clash && given.createIgnoreAlreadyExists === true) return { ...clash, inputs };
+        if (clash && !SET.test(type))
           throw new Error(`googleapi: Error 409: The resource '${id}' already exists, alreadyExists`);
         const fault = this.#fault("create", type, name);
         if (fault && !fault.partial) throw new Error(fault.message);
@@ -249,6 +281,12 @@ export class FakeCloud {
       throw error;
     } finally {
       this.operations.push(operation);
+      const { action, type, name } = about;
+      const held = this.#held.find(
+        (other) => other.action === action && other.type === type && other.name === name,
+      );
+      held?.reached();
+      await held?.released;
     }
   }
 

@@ -4,22 +4,22 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { assumedOutputs } from "../../infra/offline/assumed-outputs.ts";
+import { cloudIdOf } from "../../stacks/recover/cloud-ids.ts";
 import type { CommandRunner } from "./commands.ts";
 import type { Live } from "./fake-cloud.ts";
 import type { Properties } from "./resource-type.ts";
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
-/** Ids of types whose name alone does not identify a resource. */
+/** Ids of types that `stacks/recover` does not look for, and whose name alone does not identify a resource. */
 const IDS: Record<string, (inputs: Properties, serial: number) => string> = {
   "gcp:secretmanager/secretVersion:SecretVersion": ({ secret }, serial) => `${secret}/versions/${serial}`,
   "gcp:serviceaccount/account:Account": ({ project, accountId }) =>
     `projects/${project}/serviceAccounts/${accountId}@${project}.iam.gserviceaccount.com`,
-  "gcp:storage/bucket:Bucket": ({ name }) => `buckets/${name}`,
   "gcp:storage/bucketObject:BucketObject": ({ bucket, name }) => `${bucket}-${name}`,
-  "gcp:dns/recordSet:RecordSet": ({ managedZone, name, type }) =>
-    `managedZones/${managedZone}/${name}/${type}`,
   "gcp:projects/service:Service": ({ project, service }) => `${project}/${service}`,
+  "gcp:monitoring/metricDescriptor:MetricDescriptor": ({ project, type }) =>
+    `projects/${project}/metricDescriptors/${type}`,
 };
 
 /** Beginnings of types of which many resources may have the same inputs. */
@@ -29,6 +29,8 @@ const UNNAMED = ["command:", "random:", "tls:", "gcp:monitoring/", "gcp:billing/
 export function cloudId(type: string, name: string, inputs: Properties, serial: number): string {
   const own = IDS[type];
   if (own) return own(inputs, serial);
+  const real = cloudIdOf(type, inputs);
+  if (real !== undefined) return real;
   if (UNNAMED.some((prefix) => type.startsWith(prefix))) return `${name}-${serial}`;
   if (/I[Aa][Mm]Member$/.test(type)) {
     const { role, member, ...target } = inputs;

@@ -81,6 +81,25 @@ describe("prod", { skip: withoutEngine() }, () => {
     assert.deepEqual(cloud.operations, []);
   });
 
+  test("destroy without a preview stops at what is protected, and the next up restores the rest", async () => {
+    const { stack, cloud } = prod;
+    const isProtected = /Disk nats|GlobalAddress|Address load-balancer|Manager gateway-group|:Secret /;
+    const kept = () =>
+      cloud.resources.filter(({ type, name }) => isProtected.test(`${type} ${name}`)).map(({ id }) => id);
+    const [before, total] = [kept(), cloud.resources.length];
+    assert.ok(before.length > 8, `${before.length}`);
+    const run = await stack.destroy();
+    assert.notEqual(run.exitCode, 0);
+    assert.match(run.messages.join("\n"), /gateway-group" cannot be deleted\s+because it is protected/);
+    assert.deepEqual(kept(), before);
+    // The runbook warns of this: the entrances are deleted before Pulumi comes to the group.
+    assert.deepEqual(cloud.all("gcp:compute/forwardingRule:ForwardingRule"), []);
+    const again = await stack.up();
+    assert.equal(again.exitCode, 0, again.output);
+    assert.equal(cloud.resources.length, total);
+    cloud.takeOperations();
+  });
+
   test("other zones are refused, because they would replace the group", async () => {
     const { stack, cloud } = prod;
     await stack.configure({ "zones[2]": "us-central1-f" });

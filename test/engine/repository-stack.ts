@@ -73,7 +73,7 @@ export async function repositoryStack(
   owner: Owner,
   stack: string,
   plain: Record<string, string> = {},
-  program: Program = inThisProcess,
+  { program = inThisProcess, checkpoints = false }: { program?: Program; checkpoints?: boolean } = {},
 ): Promise<RepositoryStack> {
   const cloud = new FakeCloud();
   let commands: { command: string; environment: Record<string, string> }[] = [];
@@ -89,6 +89,7 @@ export async function repositoryStack(
     cloud,
     files: Object.fromEntries(files.map((name) => [name, readFileSync(join(repository, name), "utf8")])),
     program,
+    checkpoints,
   });
   await made.configure(
     { "gcp:project": "test-project", ...plain },

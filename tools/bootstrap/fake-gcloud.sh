@@ -60,6 +60,7 @@ describe)
   "value(state)") value state ;;
   "value(billingAccountName)") value billingAccountName ;;
   "value(attributeCondition)") value condition ;;
+  "csv[no-heading](quotas.metric,quotas.limit)") sed -n 's/^quota \(.*\) \(.*\)/\1,\2/p' "$file" ;;
   esac
   ;;
 create | create-oidc)

@@ -22,6 +22,8 @@ export function machine(t: TestContext) {
     writeFileSync(join(state, ` projects ${project}`), "");
   writeFileSync(join(state, " billing projects my-project"), "billingAccountName billingAccounts/0A-0B-0C\n");
   writeFileSync(join(state, " billing accounts 0A-0B-0C"), "");
+  writeFileSync(join(state, " compute regions us-central1"), "quota CPUS 72.0\nquota SSD_TOTAL_GB 500.0\n");
+  writeFileSync(join(state, " compute project-info"), "quota CPUS_ALL_REGIONS 72.0\n");
   return {
     state,
     /** Commands that have changed something since the last call of `changes`. */
