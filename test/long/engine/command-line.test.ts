@@ -7,16 +7,16 @@ import assert from "node:assert/strict";
 import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, beforeEach, describe, test } from "node:test";
-import { suiteOwner } from "../harness/owner.ts";
-import { withoutEngine } from "./engine.ts";
+import { withoutEngine } from "../../engine/engine.ts";
 import {
   assertInOrder,
   inWords,
   type RepositoryStack,
   repositoryStack,
   TEMPLATE,
-} from "./repository-stack.ts";
-import { copyWorkspace } from "./workspace-copy.ts";
+} from "../../engine/repository-stack.ts";
+import { copyWorkspace } from "../../engine/workspace-copy.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 const VERSIONED = [
   "create InstanceTemplate gateway-template",
@@ -25,8 +25,8 @@ const VERSIONED = [
 
 /** A module that changes the content of one monitoring file. */
 const MONITORING = `
-import { monitoringFiles as filesBefore } from "./index-before.ts";
-export * from "./index-before.ts";
+import { monitoringFiles as filesBefore } from "../../engine/index-before.ts";
+export * from "../../engine/index-before.ts";
 export function monitoringFiles(args) {
   const files = filesBefore(args);
   return { ...files, "prometheus/prometheus.yml": files["prometheus/prometheus.yml"] + "\\n# changed\\n" };

@@ -2,12 +2,10 @@
 
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, test } from "node:test";
-import { fakeCompute, groupReply } from "../checks/fake-compute.ts";
-import { startGateway } from "../harness/gateway.ts";
-import { suiteOwner } from "../harness/owner.ts";
-import { runShell } from "./commands.ts";
-import { withoutEngine } from "./engine.ts";
-import { repository } from "./repository.ts";
+import { fakeCompute, groupReply } from "../../checks/fake-compute.ts";
+import { runShell } from "../../engine/commands.ts";
+import { withoutEngine } from "../../engine/engine.ts";
+import { repository } from "../../engine/repository.ts";
 import {
   assertInOrder,
   GROUP,
@@ -19,7 +17,9 @@ import {
   SECRET,
   SMOKE,
   TEMPLATE,
-} from "./repository-stack.ts";
+} from "../../engine/repository-stack.ts";
+import { startGateway } from "../../harness/gateway.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 const STEPS = [
   "create InstanceTemplate gateway-template",

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { suiteOwner } from "../harness/owner.ts";
-import { withoutEngine } from "./engine.ts";
-import { inWords, type RepositoryStack, repositoryStack, SECRET } from "./repository-stack.ts";
-import { PROD_WITH_EVERYTHING } from "./stack-settings.ts";
+import { withoutEngine } from "../../engine/engine.ts";
+import { inWords, type RepositoryStack, repositoryStack, SECRET } from "../../engine/repository-stack.ts";
+import { PROD_WITH_EVERYTHING } from "../../engine/stack-settings.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 const { plain, secret } = PROD_WITH_EVERYTHING;
 

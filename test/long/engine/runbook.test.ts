@@ -5,9 +5,8 @@ import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { suiteOwner } from "../harness/owner.ts";
-import { withoutEngine } from "./engine.ts";
-import { repository } from "./repository.ts";
+import { withoutEngine } from "../../engine/engine.ts";
+import { repository } from "../../engine/repository.ts";
 import {
   GROUP,
   IMAGE,
@@ -15,7 +14,8 @@ import {
   type RepositoryStack,
   repositoryStack,
   TEMPLATE,
-} from "./repository-stack.ts";
+} from "../../engine/repository-stack.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 const runbook = readFileSync(join(repository, "docs/runbook.md"), "utf8");
 const VERSION = "gcp:secretmanager/secretVersion:SecretVersion";

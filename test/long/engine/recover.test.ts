@@ -3,12 +3,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { kindOf } from "../../stacks/recover/cloud-ids.ts";
-import { type Run, withoutEngine } from "../engine/engine.ts";
-import type { Operation } from "../engine/fake-cloud.ts";
-import { repository } from "../engine/repository.ts";
-import { GROUP, IMAGE, type RepositoryStack, repositoryStack, TEMPLATE } from "../engine/repository-stack.ts";
-import { suiteOwner } from "../harness/owner.ts";
+import { kindOf } from "../../../stacks/recover/cloud-ids.ts";
+import { type Run, withoutEngine } from "../../engine/engine.ts";
+import type { Operation } from "../../engine/fake-cloud.ts";
+import { repository } from "../../engine/repository.ts";
+import {
+  GROUP,
+  IMAGE,
+  type RepositoryStack,
+  repositoryStack,
+  TEMPLATE,
+} from "../../engine/repository-stack.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 /** An operation that the cloud finishes, and of which the engine does not learn, because it is killed. */
 type Moment = Pick<Operation, "action" | "type" | "name">;
