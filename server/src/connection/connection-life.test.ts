@@ -153,3 +153,22 @@ test("a connection that has recovered is no longer checked every second", (t) =>
   world.pass(2);
   assert.deepEqual([client.connection.level, world.context.degraded.size], [0, 0]);
 });
+
+test("a probe asks for a sign of life: an answer, or bytes that a slow client takes", async (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade"]);
+  const WAIT_MS = 40;
+  assert.equal(await client.connection.probe(WAIT_MS), false, "silent");
+  const answered = client.connection.probe(10_000);
+  client.send({ type: "heartbeat" });
+  assert.equal(await answered, true);
+  client.socket.room = 0;
+  for (let n = 0; n < 3; n++) world.publish("BTC.trade", { size: 1000 });
+  assert.equal(await client.connection.probe(WAIT_MS), false, "it takes nothing");
+  const slow = client.connection.probe(WAIT_MS);
+  client.socket.read(1500);
+  assert.equal(await slow, true);
+  client.connection.close(4401, "");
+  assert.equal(await client.connection.probe(10_000), false, "it is closing");
+});

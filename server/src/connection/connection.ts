@@ -309,8 +309,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   /**
-   * Pings the client now. Resolves with whether the client sends something within this time; false when the
-   * connection is closing.
+   * Pings the client now. Resolves with whether the client gives a sign of life within this time; false when
+   * the connection is closing.
    */
   async probe(waitMs: number): Promise<boolean> {
     return !this.#closing && (await this.#liveness.probe(waitMs));

@@ -57,8 +57,13 @@ export class Liveness implements WheelItem {
     this.#onAlive?.();
   }
 
-  /** Pings the client now. Resolves with whether the client sends something within this time. */
+  /**
+   * Pings the client now. Resolves with whether the client sends something within this time, or takes some of
+   * the bytes that wait for it. The line of a slow client works, but the ping waits behind these bytes.
+   */
   probe(waitMs: number): Promise<boolean> {
+    const { socket } = this.#target;
+    const progress = socket.writableLength > 0 ? new Progress(socket, steadyClock.now()) : undefined;
     return new Promise((resolve) => {
       const end = (alive: boolean) => {
         clearTimeout(timer);
@@ -67,7 +72,8 @@ export class Liveness implements WheelItem {
       };
       // When this process was busy for the whole time, an answer may have arrived but was not read yet. So
       // the sockets are read once more before the client counts as silent.
-      const timer = setTimeout(() => setImmediate(end, false), waitMs);
+      const judge = () => end(progress?.sample(steadyClock.now()) ?? false);
+      const timer = setTimeout(() => setImmediate(judge), waitMs);
       this.#onAlive = () => end(true);
       this.#target.ping();
     });
