@@ -8,6 +8,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { withoutEngine } from "../../engine/engine.ts";
 import { repository } from "../../engine/repository.ts";
 import {
+  AUTOSCALER,
   GROUP,
   IMAGE,
   inWords,
@@ -23,6 +24,8 @@ const VERSION = "gcp:secretmanager/secretVersion:SecretVersion";
 /** Commands that the text only mentions. */
 const MENTIONS = [
   "pulumi config set",
+  "pulumi destroy",
+  "pulumi refresh",
   "pulumi login gs://PROJECT-odin-pulumi",
   "pulumi up",
   "pulumi up --replace",
@@ -215,6 +218,61 @@ describe("runbook", { skip: withoutEngine() }, () => {
       /(?:\$PREFIX|NATS=odin-prod)-([a-z][a-z0-9-]*)(?![a-z0-9"-])/g,
     ))
       assert.ok(names.has(`odin-prod-${name}`), `odin-prod-${name}`);
+  });
+
+  test("a deployment that was killed: the lock, the recovery, and the next `up`", async () => {
+    const title = "A deployment was killed";
+    const recover = /npm run recover (-- --stack \$STACK)/.exec(section(title));
+    assert.ok(recover);
+    await prod.stack.configure({ minInstances: "3" });
+    const held = prod.cloud.hold({ action: "update", type: AUTOSCALER, name: "gateway-autoscaler" });
+    await prod.stack.kill(held.reached, "up");
+    held.release();
+    await assert.rejects(prod.stack.shell("pulumi up --stack prod"), /currently locked by 1 lock/);
+    await type(title, "pulumi cancel --stack $STACK");
+    const cli = join(repository, "stacks/recover/cli.ts");
+    const printed = await prod.stack.shell(
+      `export STACK=prod\nnode ${cli} ${recover[1]?.slice("-- ".length)}`,
+    );
+    assert.match(printed, /^prod: nothing was being created\. Continue with pulumi up\.$/m);
+    await type(title, UP);
+    assert.ok(did().includes("update RegionAutoscaler gateway-autoscaler"));
+    assert.deepEqual((await prod.stack.preview()).steps, []);
+  });
+
+  const TAKE_DOWN = "Take down a stack or its domain";
+
+  test("the domain is taken down: the entrance is deleted, and the rest stays", async () => {
+    const [list = "", unprotect = ""] = pulumiCommands(section(TAKE_DOWN));
+    const urn = /urn:pulumi:\S+::wss-address\b/.exec(await type(TAKE_DOWN, list))?.[0] ?? "";
+    await prod.stack.pulumi("config", "set", "serverImage", running() ?? "");
+    await type(TAKE_DOWN, unprotect, (command) => command.replace(/'urn:[^']*'/, `'${urn}'`));
+    await type(TAKE_DOWN, "pulumi config rm domain --stack $STACK");
+    await type(TAKE_DOWN, "pulumi config rm dnsZone --stack $STACK");
+    await type(TAKE_DOWN, UP);
+    const done = did();
+    assert.ok(done.includes("update RegionInstanceGroupManager gateway-group"), done.join("\n"));
+    for (const type of [
+      "Certificate wss-certificate-managed",
+      "GlobalAddress wss-address",
+      "RecordSet wss-domain",
+    ])
+      assert.ok(done.includes(`delete ${type}`), done.join("\n"));
+    assert.deepEqual(
+      prod.cloud.resources.filter(({ name }) => name.startsWith("wss")),
+      [],
+    );
+    assert.equal(prod.cloud.all(GROUP).length, 1);
+  });
+
+  test("the whole stack is taken down: refused at first, and nothing remains", async () => {
+    const refused = prod.stack.shell("pulumi destroy --stack prod");
+    await assert.rejects(refused, /cannot be deleted\s+because it is protected/);
+    assert.deepEqual(did(), []);
+    await type(TAKE_DOWN, "pulumi state unprotect --all --yes --stack $STACK");
+    await type(TAKE_DOWN, "pulumi destroy --stack $STACK");
+    assert.deepEqual(prod.cloud.resources, []);
+    await type(TAKE_DOWN, "pulumi stack rm $STACK --yes");
   });
 
   after(() => {
