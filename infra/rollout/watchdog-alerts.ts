@@ -178,9 +178,9 @@ function unreachable(check: pulumi.Output<string>): Alert["conditions"][number] 
 }
 
 /**
- * The same for the TLS entrance, whose first certificate takes up to an hour, or longer while its DNS records are
- * missing: the check must have passed within a day. When the entrance fails for longer, the alert of Prometheus
- * continues to fire (EntranceBroken).
+ * The same condition for the TLS entrance, and the check must have passed within a day: the first certificate
+ * takes up to an hour, or longer while its DNS records are missing. When the entrance fails for more than a
+ * day, the alert EntranceBroken of Prometheus continues to fire.
  */
 function noLongerReachable(check: pulumi.Output<string>): Alert["conditions"][number] {
   return query(

@@ -1,4 +1,4 @@
-/** The state of a stack after its engine was killed: which resources were being created, and what becomes of them. */
+/** Resources that were being created when the engine of a stack was killed. */
 
 import { cloudIdOf, type Inputs, kindOf } from "./cloud-ids.ts";
 
@@ -28,7 +28,10 @@ export interface Recovery {
   state: string;
   /** URNs of resources that are in the state now and may not exist: `pulumi refresh` has to look for them. */
   sought: string[];
-  /** URNs of second copies, made for a replacement. They are in the state now, and the next `up` deletes them. */
+  /**
+   * URNs of second copies, which a replacement made. They are in the state now, and the next `up` deletes
+   * them.
+   */
   copies: string[];
   /** Resources that the next `up` creates again, although one may exist, with the name that people see. */
   twice: { urn: string; name: string }[];
@@ -37,15 +40,16 @@ export interface Recovery {
 }
 
 /**
- * Works out the state in which `pulumi refresh` and `pulumi up` can continue.
+ * Computes the state in which `pulumi refresh` and `pulumi up` can continue.
  *
- * Pulumi writes down each creation before it begins. When the engine is killed, the cloud finishes the
- * creation, and Pulumi knows the resource's inputs but not its id. `pulumi up` then creates the resource again
- * and meets its own resource (error 409), or, when names are made up, leaves it in the cloud for good.
- * `pulumi refresh --clear-pending-creates` forgets the resource, and so does `--import-pending-creates`
- * (Pulumi 3.256). So this function adds the resources to the state, with the ids that they have in the cloud.
+ * Pulumi records each creation in the state before the creation begins. When the engine is killed, the cloud
+ * finishes the creation, and the state has the resource's inputs but not its id. `pulumi up` then creates the
+ * resource again. A resource with a fixed name is refused with 409; a resource with a made-up name exists
+ * twice, and nobody deletes the first one. `pulumi refresh --clear-pending-creates` forgets the resource, and
+ * so does `--import-pending-creates` (Pulumi 3.256). So this function adds the resources to the state, with
+ * the ids that they have in the cloud.
  *
- * @throws Error when a creation is of a type for which nobody has decided what to do
+ * @throws Error when a creation is of a type that has no row in cloud-ids.ts
  */
 export function recover(exported: string): Recovery {
   const stack = JSON.parse(exported) as Exported;
@@ -77,7 +81,8 @@ function add(
     twice.push({ urn, name: String(inputs.displayName ?? inputs.secret ?? inputs.name ?? "") });
     return;
   }
-  // The state in which the provider itself would be: the inputs, and an id. A refresh adds what the cloud computes.
+  // The inputs and an id are what the provider itself knows when the creation has just succeeded. A refresh
+  // adds what the cloud computes.
   const resource = { ...create, id, outputs: create.outputs ?? inputs };
   const index = resources.findIndex((other) => other.urn === urn && !other.delete);
   const known = resources[index];
@@ -85,7 +90,7 @@ function add(
     resources.push(resource);
     sought.push(urn);
   } else if (known.pendingReplacement) {
-    resources[index] = resource; // the old one was deleted first
+    resources[index] = resource; // the old resource was deleted before the creation
     sought.push(urn);
   } else if (known.id !== id) {
     resources.push({ ...resource, delete: true, protect: false });

@@ -11,7 +11,9 @@ import type { Properties } from "./resource-type.ts";
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
-/** Ids of types that `stacks/recover` does not look for, and whose name alone does not identify a resource. */
+/**
+ * Ids of types whose name alone does not identify a resource, and of which `stacks/recover` computes no id.
+ */
 const IDS: Record<string, (inputs: Properties, serial: number) => string> = {
   "gcp:secretmanager/secretVersion:SecretVersion": ({ secret }, serial) => `${secret}/versions/${serial}`,
   "gcp:serviceaccount/account:Account": ({ project, accountId }) =>

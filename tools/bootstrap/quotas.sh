@@ -2,9 +2,9 @@
 # Compares the project's quotas with what the stacks need. Uses bootstrap.sh's variables dry, project, region,
 # stacks and here.
 
-# quota_needs STACK: prints vCPUs at the start and at most, then GB of balanced disks at the start and at most.
-# At most: all gateways run, and a rollout has added one in each zone. Nothing for a stack that this repository
-# does not have.
+# quota_needs STACK: prints the vCPUs at the start and at most, then the GB of balanced disks at the start and
+# at most. A stack needs most when all gateways run and a rollout has added one gateway in each zone. Prints
+# nothing for a stack that this repository does not have.
 quota_needs() {
   case "$1" in
   prod | prod-*) echo "12 24 180 300" ;;
@@ -20,8 +20,8 @@ region_of() {
   echo "${found:-$region}"
 }
 
-# quota_line NAME LIMIT START MOST WHERE: prints a line when the limit is too low. LIMIT may have decimals, and is
-# empty when Google reports no such quota.
+# quota_line NAME LIMIT START MOST WHERE: prints a line when the limit is too low. LIMIT may have decimals. It
+# is empty when Google reports no such quota.
 quota_line() {
   local limit="${2%%.*}"
   if [ -z "$limit" ] || [ "$limit" -ge "$4" ]; then return 0; fi
@@ -46,8 +46,8 @@ quotas_in() {
   quota_line SSD_TOTAL_GB "$(limit_of SSD_TOTAL_GB <<<"$quotas")" "$4" "$5" "$1"
 }
 
-# check_quotas: prints the quotas that are too low for the stacks together, and where to request more. It never
-# ends the script: the project may start small.
+# check_quotas: prints the quotas that are too low for the stacks together, and where to request more. Low
+# quotas do not end the script, because a stack may start with them.
 check_quotas() {
   local needs=() stack place regions="" start most disk_start disk_most all_start=0 all_most=0 low="" quotas=""
   [ "$dry" = no ] || return 0

@@ -73,7 +73,7 @@ describe("after the engine was killed", { skip: withoutEngine() }, () => {
     assert.equal(run.exitCode, 0, run.output);
   }
 
-  test("killed while it creates foundations, which exist then", async () => {
+  test("killed while it creates the network and accounts, which exist then", async () => {
     const { stack } = staging;
     await kill("up", creation(NETWORK, "network"), creation(ACCOUNT, "gateway"), creation(ACCOUNT, "nats"));
     const printed = await recover();
