@@ -47,19 +47,30 @@ test("the image is built for our machines, pushed, and named by the digest in ou
   );
   assert.equal(status, 0, stderr);
   assert.equal(stdout, `${REPOSITORY}@${DIGEST}\n`, "stdout has nothing else");
-  assert.deepEqual(calls.slice(0, 2), [
+  assert.deepEqual(calls.slice(0, 3), [
+    "buildx version",
     `buildx build --load --provenance=false --platform linux/amd64 --tag ${ENV.IMAGE} --file ${ENV.DOCKERFILE} --build-arg BASE_IMAGE=base@sha256:1 --build-arg COMMIT=0123456789ab ${ENV.CONTEXT}`,
     `push ${ENV.IMAGE}`,
   ]);
 });
 
+test("a Docker without buildx builds, too", (t) => {
+  const { stdout, stderr, calls } = build(
+    t,
+    `[ "$1" != buildx ] || exit 1; ${inspect(`${REPOSITORY}@${DIGEST}`)}`,
+  );
+  assert.equal(stdout, `${REPOSITORY}@${DIGEST}\n`, stderr);
+  assert.match(calls[1] ?? "", /^build --platform linux\/amd64 --tag /);
+});
+
 test("a failure of Docker is reported with its output", (t) => {
-  const { status, stdout, stderr, calls } = build(t, 'echo "#1 compiling"; echo "no such file" >&2; exit 7');
+  const lines = '[ "$2" != version ] || exit 0; echo "#1 compiling"; echo "no such file" >&2; exit 7';
+  const { status, stdout, stderr, calls } = build(t, lines);
   assert.deepEqual([status, stdout], [1, ""]);
   assert.match(stderr, /^docker buildx build .* ended with 7\n/);
   assert.match(stderr, /#1 compiling/);
   assert.match(stderr, /no such file/);
-  assert.equal(calls.length, 1, "nothing is pushed");
+  assert.deepEqual(calls.slice(2), [], "nothing is pushed");
 });
 
 test("an image that was not pushed, a missing docker and missing variables are reported", (t) => {
@@ -71,6 +82,6 @@ test("an image that was not pushed, a missing docker and missing variables are r
   );
   const missing = build(t, undefined);
   assert.equal(missing.status, 1);
-  assert.match(missing.stderr, /docker buildx build .*ENOENT.* Install Docker/);
+  assert.match(missing.stderr, /docker build .*ENOENT.* Install Docker/);
   assert.equal(build(t, "", { IMAGE: ENV.IMAGE }).status, 2);
 });

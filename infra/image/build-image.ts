@@ -26,10 +26,15 @@ class BuildError extends Error {
 async function buildImage({ image, context, dockerfile, buildArgs }: BuildImageArgs): Promise<string> {
   const repository = image.replace(/:[^:/]*$/, "");
   const args = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
-  // `--load` for builders that keep their result to themselves. Without provenance the image has one
-  // manifest, which every version of Docker pushes in the same way.
-  const built = ["--load", "--provenance=false", "--platform", "linux/amd64", "--tag", image];
-  await docker("buildx", "build", ...built, "--file", dockerfile, ...args, context);
+  const hasBuildx = await docker("buildx", "version").then(
+    () => true,
+    () => false,
+  );
+  // Some distributions package Docker without buildx. With buildx, `--load` is for builders that keep their
+  // result to themselves, and without provenance the image has one manifest, as without buildx.
+  const build = hasBuildx ? ["buildx", "build", "--load", "--provenance=false"] : ["build"];
+  const target = ["--platform", "linux/amd64", "--tag", image, "--file", dockerfile];
+  await docker(...build, ...target, ...args, context);
   await docker("push", image);
   const digests = await docker(
     "image",
