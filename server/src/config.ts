@@ -45,7 +45,7 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
   if (config.AUTH_MODE === "jwt") {
     const keys = KEYS.filter(isGiven);
     if (keys.length === 0)
-      mistakes.push(`AUTH_MODE jwt needs one of ${KEYS.join(", ")} (or say AUTH_MODE=none)`);
+      mistakes.push(`AUTH_MODE jwt needs one of ${KEYS.join(", ")} (or an explicit AUTH_MODE=none)`);
     if (keys.length > 1) mistakes.push(`AUTH_MODE jwt takes one key, but ${keys.join(" and ")} are set`);
   }
   const { JWKS_MAX_AGE: fresh = 0, JWKS_MAX_STALE_AGE: stale = Number.POSITIVE_INFINITY } = config;

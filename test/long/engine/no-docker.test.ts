@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { suiteOwner } from "../harness/owner.ts";
-import { withoutEngine } from "./engine.ts";
-import { inWords, type RepositoryStack, repositoryStack, TEMPLATE } from "./repository-stack.ts";
+import { withoutEngine } from "../../engine/engine.ts";
+import { inWords, type RepositoryStack, repositoryStack, TEMPLATE } from "../../engine/repository-stack.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 describe("without a Docker daemon", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();

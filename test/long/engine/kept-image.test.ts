@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, test } from "node:test";
-import { suiteOwner } from "../harness/owner.ts";
-import { type Run, withoutEngine } from "./engine.ts";
+import { type Run, withoutEngine } from "../../engine/engine.ts";
 import {
   IMAGE,
   inWords,
@@ -11,7 +10,8 @@ import {
   repositoryStack,
   SMOKE,
   TEMPLATE,
-} from "./repository-stack.ts";
+} from "../../engine/repository-stack.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 const BUILD = "gateway-image-build";
 
