@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 // These ports are below the range of outgoing connections (from 32768 on Linux, 49152 elsewhere). A free
-// port therefore stays free until a server takes it, also while that server is down between kill and restart.
+// port therefore stays free until a server takes it, also while that server is down for a restart.
 const FIRST = 20_000;
 const COUNT = 12_000;
 
