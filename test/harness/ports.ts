@@ -15,7 +15,7 @@ const CLAIMS = join(tmpdir(), "odin-test-ports");
 
 const claimed = new Set<number>();
 
-/** A free port that no test process on this machine uses, also not for a server that is down at the moment. */
+/** A free port that no test process on this machine uses, also not for a server that is down now. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);
