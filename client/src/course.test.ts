@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ThrottleLevel } from "@odin-ws/protocol";
+import type { Envelope, ThrottleLevel } from "@odin-ws/protocol";
 import fc from "fast-check";
 import { type Item, World } from "./course.fixture.ts";
+import { Course } from "./course.ts";
 
 type Step = (world: World) => void;
 const channel = fc.nat({ max: 2 });
@@ -193,4 +194,22 @@ test("a gap older than the remembered offsets is given up and reported", () => {
   for (let n = 0; n < 12; n++) world.publish(0, "sent");
   world.flow(20);
   assert.equal(world.refetched.length, 1);
+});
+
+test("a resume names the time of the last message, unless the position is above that message", () => {
+  const ignored = () => {};
+  const course = new Course(
+    { deliver: ignored, begin: ignored },
+    { replay: ignored, refill: ignored },
+    { refetch: ignored, restart: ignored },
+  );
+  const envelope = (seq: number, offset: number, ts: number): Envelope => ({
+    ...{ seq, offset, ts, channel: "BTC.trade", type: "price:update", priority: "high", data: {} },
+  });
+  course.welcome({ epoch: "e", offset: 4 }, false);
+  course.envelope(envelope(1, 5, 111));
+  course.envelope(envelope(2, 7, 222));
+  assert.deepEqual(course.welcome({ epoch: "e", offset: 9 }, true), { epoch: "e", offset: 7, ts: 222 });
+  // Another stream: the time belongs to a message of the old one.
+  assert.deepEqual(course.welcome({ epoch: "f", offset: 7 }, true), { epoch: "f", offset: 7 });
 });

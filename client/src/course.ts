@@ -32,6 +32,7 @@
  * |                | message is delivered twice.              |                     |                       |
  * | #newest        | Offset of each channel's newest message. | delivery            | a new stream, more    |
  * |                |                                          |                     | than 50,000 channels  |
+ * | #latest        | The envelope with the highest offset.    | envelope            |                       |
  *
  * State of one connection. `welcome` resets all of it. A new stream on the same connection resets the fields
  * with a star.
@@ -64,7 +65,15 @@
  * |                |                                          |                     | #seen                 |
  */
 
-import type { Envelope, HeartbeatAck, Position, Replay, ReplayEnd, ThrottleUpdate } from "@odin-ws/protocol";
+import type {
+  Envelope,
+  HeartbeatAck,
+  Position,
+  Replay,
+  ReplayEnd,
+  Since,
+  ThrottleUpdate,
+} from "@odin-ws/protocol";
 import { Seen } from "./seen.ts";
 import type { Refetch } from "./types.ts";
 
@@ -121,6 +130,7 @@ export class Course {
   #refetchedTo = 0;
   #seen = new Seen(0);
   #newest = new Map<string, number>();
+  #latest: Partial<Envelope> = {};
 
   // State of one connection; see the table above.
   #nextSeq = 1;
@@ -161,7 +171,7 @@ export class Course {
    * A connection begins. `live`: some channels were live on an earlier connection.
    * Returns the position from which to resume these channels; undefined: subscribe them like new ones.
    */
-  welcome({ epoch, offset }: Position, live: boolean): Position | undefined {
+  welcome({ epoch, offset }: Position, live: boolean): Since | undefined {
     const known = this.#epoch === epoch;
     this.#cancelRequests(0);
     this.#nextSeq = 1;
@@ -175,12 +185,15 @@ export class Course {
     if (!live) return undefined;
     this.#refillTo = 0;
     if (!known) this.#effects.refetch("epoch");
-    return { epoch, offset: this.#gapFrom };
+    const { offset: at, ts } = this.#latest;
+    // Shows the gateway that the stream went back: then another message is at this offset.
+    return { epoch, offset: this.#gapFrom, ...(ts && known && at === this.#gapFrom && { ts }) };
   }
 
   envelope(envelope: Envelope): void {
     const { seq, offset } = envelope;
     this.#reached = Math.max(this.#reached, offset);
+    if (offset === this.#reached) this.#latest = envelope;
     // An old seq: a replay that came after its gap was given up. Most often `#seen` has its offset.
     if (seq < this.#nextSeq && this.#refillTo === undefined) return this.#deliver(envelope);
     this.#highestSeq = Math.max(this.#highestSeq, seq);
