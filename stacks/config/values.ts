@@ -1,4 +1,5 @@
 import type { Range } from "@odin-ws/infra";
+import { boolean as flag, whole, choice as word } from "@odin-ws/settings/values";
 
 /** A sentence that says what is wrong with one key: `minInstances is 6: at most maxInstances, which is 5`. */
 export type Mistake = string;
@@ -14,30 +15,30 @@ export class Rejected extends Error {
   override readonly name = "Rejected";
 }
 
-/** A whole number. */
-export function integer({ least, most }: Range): Parse<number> {
+/** A reader of @odin-ws/settings. */
+interface Schema<Value> {
+  safeParse(
+    text: string,
+  ): { success: true; data: Value } | { success: false; error: { issues: { message: string }[] } };
+}
+
+/** Reads a value as settings and command lines do. The error of the schema begins with "must be". */
+function as<Value>(schema: Schema<Value>): Parse<Value> {
   return (text) => {
-    const value = Number(text);
-    if (!/^-?\d+$/.test(text.trim()) || value < least || value > most)
-      throw new Rejected(`a whole number from ${least} to ${most}`);
-    return value;
+    const result = schema.safeParse(text);
+    if (result.success) return result.data;
+    throw new Rejected((result.error.issues[0]?.message ?? "").replace(/^must be /, ""));
   };
 }
+
+/** A whole number. */
+export const integer = ({ least, most }: Range): Parse<number> => as(whole(least, most));
 
 /** One of a few names. */
-export function choice<const Name extends string>(...names: readonly Name[]): Parse<Name> {
-  return (text) => {
-    const found = names.find((name) => name === text);
-    if (found === undefined) throw new Rejected(`one of ${names.join(", ")}`);
-    return found;
-  };
-}
+export const choice = <const Name extends string>(...names: readonly Name[]): Parse<Name> => as(word(names));
 
 /** `true` or `false`. */
-export function boolean(text: string): boolean {
-  if (text !== "true" && text !== "false") throw new Rejected("true or false");
-  return text === "true";
-}
+export const boolean: Parse<boolean> = as(flag());
 
 /** Text that matches the pattern. An empty text counts as not set, and is read as undefined. */
 export function optional(pattern: RegExp, allowed: string): Parse<string | undefined> {

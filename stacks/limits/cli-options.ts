@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { FLEET_RANGES, type Range } from "@odin-ws/infra";
 import { type Command, option, type Read, readCommand } from "@odin-ws/settings/command-line";
 import { choice, nonEmpty, whole } from "@odin-ws/settings/values";
 import { type Curve, parseCurve } from "./curve.ts";
@@ -19,6 +20,8 @@ export interface LimitsOptions {
   svg: string | undefined;
   json: string | undefined;
 }
+
+const within = ({ least, most }: Range) => whole(least, most);
 
 /**
  * The command line of `npm run limits`.
@@ -60,9 +63,12 @@ there, who is refused meanwhile, and what to type. Plays a demand against the st
               "without this option CPU is left out",
           ),
       ),
-      min: option("N", whole(1, 100).optional().describe("what if minInstances were N")),
-      max: option("N", whole(1, 100).optional().describe("what if maxInstances were N")),
-      target: option("N", whole(100, 1_000_000).optional().describe("what if connectionsTarget were N")),
+      min: option("N", within(FLEET_RANGES.minInstances).optional().describe("what if minInstances were N")),
+      max: option("N", within(FLEET_RANGES.maxInstances).optional().describe("what if maxInstances were N")),
+      target: option(
+        "N",
+        within(FLEET_RANGES.connectionsTarget).optional().describe("what if connectionsTarget were N"),
+      ),
       "boot-seconds": option(
         "N",
         whole(10, 3600)
