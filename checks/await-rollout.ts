@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
 
-const POLL = 10_000; // 10 s between two looks at the group
+const POLL_MS = 10_000; // 10 s between two looks at the group
 /**
  * 1 h. A wave of gateways takes about 8 min: boot, minReadySec, draining and shutdown. An hour is enough for
  * seven waves.
  */
 const DEADLINE = 3_600_000;
-const REPEAT = 120_000; // 2 min: the longest time without a line
-const OLDER = 300_000; // 5 min before the wait: the update has begun, and the clocks of two machines differ
+const REPEAT_MS = 120_000; // 2 min: the longest time without a line
+const OLDER_MS = 300_000; // 5 min before the wait: the update has begun, and clocks of two machines differ
 
 /** The group to wait for, and the times of the wait. */
 export interface AwaitRolloutArgs {
@@ -45,10 +45,10 @@ export class RolloutError extends Error {
  * @throws RolloutError when the rollout does not end in time, or when the group cannot be read
  */
 export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Promise<string> {
-  const { group: path, template, print, poll = POLL, deadline = DEADLINE, repeat = REPEAT } = args;
+  const { group: path, template, print, poll = POLL_MS, deadline = DEADLINE, repeat = REPEAT_MS } = args;
   const name = lastPart(path);
   const start = performance.now();
-  const since = Date.now() - OLDER;
+  const since = Date.now() - OLDER_MS;
   let last = "";
   let printedAt = Number.NEGATIVE_INFINITY;
   for (;;) {
@@ -139,7 +139,7 @@ async function main(env: NodeJS.ProcessEnv): Promise<number> {
     return 2;
   }
   const deadline = Number(env.ODIN_ROLLOUT_DEADLINE_SECONDS) * 1000 || DEADLINE;
-  const poll = Math.min(POLL, deadline / 4);
+  const poll = Math.min(POLL_MS, deadline / 4);
   const print = (line: string) => process.stdout.write(`${line}\n`);
   try {
     print(await awaitRollout({ group, template, print, deadline, poll }, computeApi(env)));

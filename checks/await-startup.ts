@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
 import { Console, type StartupLine } from "./startup-lines.ts";
 
-const POLL = 5_000; // 5 s between two looks at the console
-const DEADLINE = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4 min
-const GRACE = 60_000; // 1 min after a failure without a revision: the script may run again in that time
+const POLL_MS = 5_000; // 5 s between two looks at the console
+const DEADLINE_MS = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4 min
+const GRACE_MS = 60_000; // 1 min after a failure without a revision: the script may run again in that time
 
 /** The VM to wait for, and the times of the wait. */
 export interface AwaitStartupArgs {
@@ -35,7 +35,15 @@ export class StartupError extends Error {
  * console cannot be read
  */
 export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Promise<string> {
-  const { project, zone, instance, revision, poll = POLL, deadline = DEADLINE, grace = GRACE } = args;
+  const {
+    project,
+    zone,
+    instance,
+    revision,
+    poll = POLL_MS,
+    deadline = DEADLINE_MS,
+    grace = GRACE_MS,
+  } = args;
   const end = performance.now() + deadline;
   const screen = new Console();
   const path = `projects/${project}/zones/${zone}/instances/${instance}/serialPort?port=1&start=`;
@@ -105,8 +113,8 @@ async function main(env: NodeJS.ProcessEnv): Promise<number> {
     );
     return 2;
   }
-  const deadline = Number(env.ODIN_STARTUP_DEADLINE_SECONDS) * 1000 || DEADLINE;
-  const poll = Math.min(POLL, deadline / 4);
+  const deadline = Number(env.ODIN_STARTUP_DEADLINE_SECONDS) * 1000 || DEADLINE_MS;
+  const poll = Math.min(POLL_MS, deadline / 4);
   const args = { project, zone, instance, revision: revision || undefined, deadline, poll };
   try {
     process.stdout.write(`${instance}: ${await awaitStartup(args, computeApi(env))}\n`);

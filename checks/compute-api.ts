@@ -3,7 +3,7 @@ import { GoogleAuth } from "google-auth-library";
 const BASE = "https://compute.googleapis.com";
 const CERTIFICATES = "https://certificatemanager.googleapis.com";
 const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
-const LIMIT = 20_000; // 20 s for one request
+const LIMIT_MS = 20_000; // 20 s for one request
 
 /** The API's answer was not 200, or there was no answer. The message says what to do where that is known. */
 export class ApiError extends Error {
@@ -64,7 +64,7 @@ function api(address: string, replacement: string | undefined): GoogleApi {
     const response = await fetch(url, {
       method,
       headers: credentials,
-      signal: AbortSignal.timeout(LIMIT),
+      signal: AbortSignal.timeout(LIMIT_MS),
       ...(body && { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
       throw new ApiError(0, `${new URL(url).host} gave no answer: ${reason(error)}`);

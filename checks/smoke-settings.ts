@@ -1,7 +1,8 @@
 import { type Command, flag, option, type Read, readCommand } from "@odin-ws/settings/command-line";
 import { boolean, choice, decimal, nonEmpty, text } from "@odin-ws/settings/values";
 
-const DEADLINE = 180; // s: a new gateway needs two health checks and the load balancer some seconds more
+// A new gateway needs two health checks and the load balancer some seconds more
+const DEADLINE_SECONDS = 180;
 
 /** Settings of the smoke test; see {@link COMMAND}. */
 export interface SmokeSettings {
@@ -112,7 +113,9 @@ An option overrides its environment variable. Exit code: 0 all checks passed, 1 
     ),
     deadline: option(
       "SECONDS",
-      decimal(1, 3600).default(DEADLINE).describe(`time for all attempts together (${DEADLINE})`),
+      decimal(1, 3600)
+        .default(DEADLINE_SECONDS)
+        .describe(`time for all attempts together (${DEADLINE_SECONDS})`),
       { variable: "ODIN_SMOKE_DEADLINE_SECONDS" },
     ),
   },

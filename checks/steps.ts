@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-const PAUSE = 2_000; // 2 s between two attempts
-const LONGEST_WAIT = 10_000; // 10 s for one answer
+const PAUSE_MS = 2_000; // 2 s between two attempts
+const LONGEST_WAIT_MS = 10_000; // 10 s for one answer
 // 3 s for one answer, even if the deadline is nearer: the last attempt must have time to find out what is
 // wrong.
 const SHORTEST_WAIT = 3_000;
@@ -50,7 +50,7 @@ export class Steps {
 
   /** Milliseconds that one answer may take now. */
   get wait(): number {
-    return Math.max(SHORTEST_WAIT, Math.min(LONGEST_WAIT, this.#end - performance.now()));
+    return Math.max(SHORTEST_WAIT, Math.min(LONGEST_WAIT_MS, this.#end - performance.now()));
   }
 
   /** Prints one line, without secrets. */
@@ -103,13 +103,13 @@ export class Steps {
       } catch (error) {
         if (!(error instanceof StepError)) throw error;
         const line = `${error.step}: ${error.message}`;
-        if (this.#end - performance.now() <= PAUSE) {
+        if (this.#end - performance.now() <= PAUSE_MS) {
           this.report(`FAILED ${line}`);
           return false;
         }
         if (line !== last) this.report(`again ${line}`);
         last = line;
-        await sleep(PAUSE);
+        await sleep(PAUSE_MS);
       }
     }
   }

@@ -17,7 +17,7 @@ import { freePort } from "../test/harness/ports.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const IMAGES = join(ROOT, "docs/img");
-const PATIENCE = 60_000; // 60 s, for a build and a start
+const PATIENCE_MS = 60_000; // 60 s, for a build and a start
 /** How long the market runs before a picture, because its charts need some points. */
 const RUN_MS = 25_000; // 25 s
 
@@ -53,7 +53,7 @@ async function startDemo(owner: Owner): Promise<{ port: number; ops: number }> {
     child.kill("SIGINT");
     await once(child, "exit");
   });
-  const deadline = AbortSignal.timeout(PATIENCE);
+  const deadline = AbortSignal.timeout(PATIENCE_MS);
   for await (const chunk of child.stdout ?? []) {
     if (String(chunk).includes("gateway is up")) {
       child.stdout?.resume();
@@ -76,7 +76,7 @@ async function takeDemo(owner: Owner, open: Open): Promise<void> {
   const pages = [];
   for (const { name, hash, options } of PICTURES) {
     const { page, errors } = await open(url + hash, options);
-    await page.locator("[aria-rowcount='101']").waitFor({ state: "attached", timeout: PATIENCE });
+    await page.locator("[aria-rowcount='101']").waitFor({ state: "attached", timeout: PATIENCE_MS });
     pages.push({ name, page, errors });
   }
   await new Promise((done) => setTimeout(done, RUN_MS));

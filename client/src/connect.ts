@@ -38,7 +38,7 @@ const ASKED = "asked to wait";
 /** A gateway or proxy can make the client wait for this long, no longer. */
 const LONGEST_WAIT_MS = 300_000; // 5 min
 /** Most of what counts of `Retry-After`, because the client waits up to twice that time. */
-const LONGEST_ADVICE = 150; // seconds
+const LONGEST_ADVICE_SECONDS = 150; // seconds
 /** After this time, a call of the token function that has not answered counts as failed. */
 const TOKEN_PATIENCE_MS = 60_000; // 1 min
 
@@ -230,7 +230,7 @@ class Connection implements Client {
       const seconds = Number(answer?.headers.get("Retry-After"));
       if (attempt === this.#attempt && seconds > 0 && BUSY.includes(answer?.status)) {
         this.#ask(
-          Math.max(wait, Math.min(seconds, LONGEST_ADVICE) * (1 + this.#environment.random()) * 1000),
+          Math.max(wait, Math.min(seconds, LONGEST_ADVICE_SECONDS) * (1 + this.#environment.random()) * 1000),
         );
         this.#lose(ASKED, this.status.code);
       }

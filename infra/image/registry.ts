@@ -14,9 +14,9 @@ export interface RegistryArgs {
   mirrorReaders: Record<string, pulumi.Input<string>>;
 }
 
-const DAY = 86_400; // s
+const DAY_SECONDS = 86_400; // s
 // Google stores ages in seconds: "90d" would be returned as "7776000s" and show as a difference forever.
-const OLD = `${90 * DAY}s`;
+const OLD = `${90 * DAY_SECONDS}s`;
 
 type CleanupPolicy = gcp.types.input.artifactregistry.RepositoryCleanupPolicy;
 

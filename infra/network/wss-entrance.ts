@@ -32,7 +32,7 @@ export interface WssEntranceArgs {
 
 /** Host names in lower case with at least one dot, for example `live.example.com`; no wildcards. */
 export const HOST_NAME = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
-const DAY = 86_400; // s; the load balancer closes each WebSocket after this time
+const DAY_SECONDS = 86_400; // s; the load balancer closes each WebSocket after this time
 const NEVER_REACHED = 1000; // requests a second to one gateway
 const LAST_PRIORITY = 2_147_483_647;
 const RECORD_SECONDS = 300; // TTL of the DNS records
@@ -98,7 +98,7 @@ export class WssEntrance extends pulumi.ComponentResource {
         healthChecks: healthCheck.id,
         sessionAffinity: "CLIENT_IP",
         localityLbPolicy: "MAGLEV", // session affinity needs a policy that hashes
-        timeoutSec: DAY,
+        timeoutSec: DAY_SECONDS,
         connectionDrainingTimeoutSec: connectionDrainingSeconds(args.drainSeconds),
         // The passthrough load balancer uses the same group in mode CONNECTION, which can be combined with
         // RATE and not with UTILIZATION. Source: cloud.google.com/load-balancing/docs/backend-service,

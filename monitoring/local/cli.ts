@@ -69,7 +69,7 @@ Press Ctrl-C to stop them; their files are then deleted.`,
   },
 } satisfies Command;
 
-const LAST_LINES = 3_000; // ms that a gateway gets to end
+const LAST_LINES_MS = 3_000; // ms that a gateway gets to end
 
 async function main(): Promise<number> {
   const {
@@ -118,7 +118,7 @@ async function main(): Promise<number> {
 /** Waits for the gateway's last log lines: after a Ctrl-C the gateway ends too. */
 async function lastLines(): Promise<void> {
   const ended = process.stdin.readableEnded ? undefined : once(process.stdin, "end");
-  await Promise.race([ended, sleep(LAST_LINES, undefined, { ref: false })]);
+  await Promise.race([ended, sleep(LAST_LINES_MS, undefined, { ref: false })]);
 }
 
 function printAddresses({ names, urls }: LocalMonitoring, gateways: readonly string[]): void {

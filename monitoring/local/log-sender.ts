@@ -8,12 +8,12 @@ export interface LogSenderOptions {
   host: string;
 }
 
-const PERIOD = 500; // ms between two pushes
+const PERIOD_MS = 500; // ms between two pushes
 const MAX_RECORDS = 20_000; // waiting records; when Loki does not answer, the oldest records are dropped
 const BATCH = 2_000; // records in a push
-const ANSWER_LIMIT = 5_000; // ms
+const ANSWER_LIMIT_MS = 5_000; // ms
 
-const SETTLED = 100; // ms without a further line after which a record is complete
+const SETTLED_MS = 100; // ms without a further line after which a record is complete
 const MAX_RECORD = 60_000; // characters; Loki cuts lines that are longer than 64 KB
 
 /**
@@ -44,7 +44,7 @@ export class LogSender {
 
   constructor(options: LogSenderOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#flush(), PERIOD);
+    this.#timer = setInterval(() => void this.#flush(), PERIOD_MS);
     this.#timer.unref();
   }
 
@@ -83,7 +83,7 @@ export class LogSender {
 
   /** The records to send next, without a last record that is not complete. */
   #batch(): LogRecord[] {
-    if (this.#open !== undefined && Date.now() - this.#open.at >= SETTLED) this.#open = undefined;
+    if (this.#open !== undefined && Date.now() - this.#open.at >= SETTLED_MS) this.#open = undefined;
     const whole = this.#open === undefined ? this.#waiting.length : this.#waiting.length - 1;
     return this.#waiting.slice(0, Math.min(whole, BATCH));
   }
@@ -102,7 +102,7 @@ export class LogSender {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ streams: this.#streams(batch) }),
-        signal: AbortSignal.timeout(ANSWER_LIMIT),
+        signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
       }).catch(() => undefined);
       // 400: Loki will never accept these records, for example because they are too old.
       if (!answer?.ok && answer?.status !== 400) return;

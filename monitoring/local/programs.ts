@@ -27,8 +27,8 @@ export type LocalProgram = "prometheus" | "alertmanager" | "loki";
 
 export const LOCAL_PROGRAMS: readonly LocalProgram[] = ["prometheus", "alertmanager", "loki"];
 
-const READY_LIMIT = 60_000; // ms; Loki alone needs 15 s
-const KILL_AFTER = 10_000; // ms from SIGTERM to SIGKILL
+const READY_LIMIT_MS = 60_000; // ms; Loki alone needs 15 s
+const KILL_AFTER_MS = 10_000; // ms from SIGTERM to SIGKILL
 const KEPT_OUTPUT = 4_000; // characters of a program's last output that are kept for error messages
 
 /**
@@ -144,7 +144,7 @@ class Program {
   }
 
   async ready(url: string): Promise<void> {
-    const end = Date.now() + READY_LIMIT;
+    const end = Date.now() + READY_LIMIT_MS;
     while (Date.now() < end && this.#exit === undefined) {
       const answer = await fetch(url + READY_PATH[this.name]).catch(() => undefined);
       await answer?.body?.cancel();
@@ -160,7 +160,7 @@ class Program {
 
   async stop(): Promise<void> {
     this.#child.kill("SIGTERM");
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), KILL_AFTER);
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), KILL_AFTER_MS);
     await this.ended;
     clearTimeout(late);
   }

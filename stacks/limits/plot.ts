@@ -79,15 +79,15 @@ function still(svg: string): string {
     .replaceAll(/\bzr\d+-/g, "");
 }
 
-const AFTERWARDS = 600; // s that are shown after the last change
+const AFTERWARDS_SECONDS = 600; // s that are shown after the last change
 
-/** The moments up to the last change, and {@link AFTERWARDS}. */
+/** The moments up to the last change, and {@link AFTERWARDS_SECONDS}. */
 function settled(moments: Moment[]): Moment[] {
   const last = moments.findLastIndex(({ size, demand, serving }, index) => {
     const before = moments[index - 1];
     return before && (before.size !== size || before.demand !== demand || before.serving !== serving);
   });
-  const end = (moments[Math.max(0, last)]?.at ?? 0) + AFTERWARDS;
+  const end = (moments[Math.max(0, last)]?.at ?? 0) + AFTERWARDS_SECONDS;
   return moments.filter(({ at }) => at <= end);
 }
 

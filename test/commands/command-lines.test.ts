@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const PATIENCE = 60_000; // ms
+const PATIENCE_MS = 60_000; // ms
 const { scripts } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8")) as {
   scripts: Record<string, string>;
 };
@@ -38,7 +38,7 @@ function run(name: string, ...args: string[]) {
     cwd: ROOT,
     encoding: "utf8",
     env,
-    timeout: PATIENCE,
+    timeout: PATIENCE_MS,
     input: "",
   });
 }

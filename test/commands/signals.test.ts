@@ -21,12 +21,12 @@ import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually, pause, within } from "../harness/wait.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const PATIENCE = 60_000; // ms
-const AT_ONCE = 3_000; // ms for a program to end its processes
+const PATIENCE_MS = 60_000; // ms
+const AT_ONCE_MS = 3_000; // ms for a program to end its processes
 
 const signalGroup = ({ pid }: ProcessGroup, signal: NodeJS.Signals) => process.kill(-pid, signal);
 
-const endOf = (script: ProcessGroup, deadline = PATIENCE) =>
+const endOf = (script: ProcessGroup, deadline = PATIENCE_MS) =>
   within(() => `the end:\n${script.tail()}`, script.exited, deadline);
 
 const noneLeft = (script: ProcessGroup) =>
@@ -58,7 +58,7 @@ async function startScript(owner: Owner, drainSeconds: number) {
   await eventually(
     () => `a healthy gateway:\n${script.tail()}`,
     async () => (await get(`http://127.0.0.1:${ops}/health`)).status === 200,
-    PATIENCE,
+    PATIENCE_MS,
   );
   return { script, client: await connect(owner, { wsPort: port }) };
 }
@@ -81,7 +81,7 @@ describe("signals to a process group", { concurrency: 2 }, () => {
     await pause(SAME_SIGNAL_MS + 200);
     assert.equal(script.exit, undefined, script.output);
     signalGroup(script, "SIGINT");
-    await endOf(script, AT_ONCE);
+    await endOf(script, AT_ONCE_MS);
     await noneLeft(script);
   });
 
@@ -99,7 +99,7 @@ describe("signals to a process group", { concurrency: 2 }, () => {
       await eventually(
         () => `workers:\n${script.tail()}`,
         () => script.processes().length >= 4 && /received|msg\/s|deliveries|as published/.test(script.output),
-        PATIENCE,
+        PATIENCE_MS,
       );
       return { out, script };
     };
@@ -114,7 +114,7 @@ describe("signals to a process group", { concurrency: 2 }, () => {
     signalGroup(hasty.script, "SIGINT");
     await pause(SAME_SIGNAL_MS + 200);
     signalGroup(hasty.script, "SIGINT");
-    await endOf(hasty.script, AT_ONCE);
+    await endOf(hasty.script, AT_ONCE_MS);
     await noneLeft(hasty.script);
     assert.deepEqual(readdirSync(hasty.out), [], "no report");
     gateway.process.signal("SIGCONT");
@@ -133,7 +133,7 @@ describe("signals to a process group", { concurrency: 2 }, () => {
     const env = { PATH: process.env.PATH ?? "", HOME: root };
     const script = new ProcessGroup(process.execPath, [join(root, "server/src/demo.ts")], env);
     t.after(() => script.dispose());
-    await eventually(script.tail.bind(script), () => script.output.includes("building"), PATIENCE);
+    await eventually(script.tail.bind(script), () => script.output.includes("building"), PATIENCE_MS);
     signalGroup(script, "SIGINT");
     script.signal("SIGINT");
     assert.deepEqual(await endOf(script), { code: 0, signal: null });
@@ -153,10 +153,10 @@ describe("signals to a process group", { concurrency: 2 }, () => {
         const tree = treeOf(script.pid);
         return tree.length >= 4 && tree;
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
     signalGroup(script, "SIGTERM");
-    await endOf(script, 2 * AT_ONCE);
+    await endOf(script, 2 * AT_ONCE_MS);
     await eventually(
       () => `no process left, but ${started.filter(lives)}`,
       () => started.every((pid) => !lives(pid)),

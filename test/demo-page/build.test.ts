@@ -22,7 +22,7 @@ import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually, within } from "../harness/wait.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const PATIENCE = 60_000; // 60 s
+const PATIENCE_MS = 60_000; // 60 s
 
 /** A copy of the page's sources without builds. */
 function checkout(t: TestContext): string {
@@ -45,7 +45,7 @@ function build(t: TestContext, root: string): ProcessGroup {
   return script;
 }
 
-const ended = ({ exited }: ProcessGroup) => within("the end of the build", exited, PATIENCE);
+const ended = ({ exited }: ProcessGroup) => within("the end of the build", exited, PATIENCE_MS);
 const built = (root: string): string[] => {
   const dist = join(root, "client/demo/dist");
   return existsSync(dist) ? readdirSync(dist) : [];
@@ -68,7 +68,7 @@ describe("build of the demo page", { timeout: 120_000 }, () => {
   test("an interrupted build leaves no files, and a broken source is reported", async (t) => {
     const root = checkout(t);
     const script = build(t, root);
-    await eventually("a build", () => script.output.includes("building"), PATIENCE);
+    await eventually("a build", () => script.output.includes("building"), PATIENCE_MS);
     script.signal("SIGINT");
     assert.notEqual((await ended(script)).code, 0);
     assert.deepEqual(built(root), []);

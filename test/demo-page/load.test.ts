@@ -4,7 +4,7 @@ import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { openPage, withoutBrowser } from "../harness/browser.ts";
-import { PATIENCE, ROW, startDemo } from "../harness/demo.ts";
+import { PATIENCE_MS, ROW, startDemo } from "../harness/demo.ts";
 import { suiteOwner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
@@ -13,7 +13,7 @@ const FRAMES = 90;
  * A page that renders at every message needs seconds for a frame. The limit is high because other tests share
  * the two cores.
  */
-const MAX_MEDIAN = 100; // ms
+const MAX_MEDIAN_MS = 100; // ms
 
 /** Milliseconds between animation frames, the shortest first. */
 const frameTimes = (page: Page): Promise<number[]> =>
@@ -47,11 +47,11 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
         seen = await rate.innerText();
         return Number(seen.replace(",", "")) >= 1_000;
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
     const times = await frameTimes(page);
     const median = times[FRAMES / 2] ?? Number.NaN;
-    assert.ok(median < MAX_MEDIAN, `half of the frames took longer than ${median} ms`);
+    assert.ok(median < MAX_MEDIAN_MS, `half of the frames took longer than ${median} ms`);
     // Messages that arrive faster than the page shows them must not accumulate.
     await page
       .locator(".connection .figures div", { hasText: "Age of data" })
@@ -63,10 +63,10 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
   test("the page shows that the gateway is full or down, and reconnects without help", async () => {
     const { url } = await startDemo(owner, { WS_MAX_CONNECTIONS: "1" });
     const first = await openPage(owner, url);
-    await first.page.locator(ROW).first().waitFor({ timeout: PATIENCE });
+    await first.page.locator(ROW).first().waitFor({ timeout: PATIENCE_MS });
     const { page } = await openPage(owner, url);
-    await page.getByText("No connection.").waitFor({ timeout: PATIENCE });
-    await page.getByText("The gateway is down, restarting or full.").waitFor({ timeout: PATIENCE });
+    await page.getByText("No connection.").waitFor({ timeout: PATIENCE_MS });
+    await page.getByText("The gateway is down, restarting or full.").waitFor({ timeout: PATIENCE_MS });
     assert.match(await page.getByRole("status").innerText(), /Connecting|Reconnecting/);
     assert.equal(await page.locator(ROW).count(), 0);
     await first.page.close();
@@ -77,9 +77,9 @@ describe("demo page at its limits", { skip: withoutBrowser(), timeout: 120_000 }
         if (await again.isVisible()) await again.click({ timeout: 1_000 });
         return (await page.getByRole("status").innerText()) === "Live";
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
-    await page.locator(ROW).first().waitFor({ timeout: PATIENCE });
+    await page.locator(ROW).first().waitFor({ timeout: PATIENCE_MS });
     await eventually("no notice", async () => (await page.locator(".notice").count()) === 0);
   });
 });

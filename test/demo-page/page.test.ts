@@ -7,7 +7,7 @@ import type { Page } from "playwright-core";
 import { WebSocket } from "ws";
 import * as format from "../../client/demo/src/format.ts";
 import { openPage, withoutBrowser } from "../harness/browser.ts";
-import { end, npm, PATIENCE, ROW, startDemo } from "../harness/demo.ts";
+import { end, npm, PATIENCE_MS, ROW, startDemo } from "../harness/demo.ts";
 import { startNats, withoutNats } from "../harness/nats.ts";
 import type { Owner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
@@ -57,7 +57,7 @@ const shownTrades = (page: Page): Promise<string[]> =>
   `);
 
 const journal = (page: Page, wanted: RegExp) =>
-  page.locator(".journal li", { hasText: wanted }).first().waitFor({ timeout: PATIENCE });
+  page.locator(".journal li", { hasText: wanted }).first().waitFor({ timeout: PATIENCE_MS });
 
 /**
  * Asserts that the page shows every trade between the first and the last one on the page, once and in order.
@@ -80,13 +80,13 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600" });
     const trades = await watchTrades(t, ws, TOKEN);
     const { page, errors } = await openPage(t, `${url}#/token/${TOKEN}`);
-    await page.waitForSelector(ROW, { timeout: PATIENCE });
+    await page.waitForSelector(ROW, { timeout: PATIENCE_MS });
     assert.equal(await page.getByRole("status").innerText(), "Live");
     const quote = page.locator(".quote b");
-    await quote.filter({ hasText: /^\$[\d,.]+$/ }).waitFor({ timeout: PATIENCE });
+    await quote.filter({ hasText: /^\$[\d,.]+$/ }).waitFor({ timeout: PATIENCE_MS });
     const before = await quote.innerText();
-    await eventually("a price that moves", async () => (await quote.innerText()) !== before, PATIENCE);
-    await eventually("some trades", async () => (await shownTrades(page)).length >= 5, PATIENCE);
+    await eventually("a price that moves", async () => (await quote.innerText()) !== before, PATIENCE_MS);
+    await eventually("some trades", async () => (await shownTrades(page)).length >= 5, PATIENCE_MS);
     await page.locator(".chart canvas").first().waitFor();
 
     // All trades of the break must follow the last trade before the cut.
@@ -100,14 +100,14 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
 
     const slow = page.getByRole("button", { name: "Read slowly" });
     await slow.click();
-    await page.getByText(/^[2-9]\.\d s$/).waitFor({ timeout: PATIENCE }); // the age of the data
-    await page.getByText("Behind", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByText(/^[2-9]\.\d s$/).waitFor({ timeout: PATIENCE_MS }); // the age of the data
+    await page.getByText("Behind", { exact: true }).waitFor({ timeout: PATIENCE_MS });
     await slow.click();
-    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE_MS });
     await page
       .getByText(/^(<1|\d+) ms$/)
       .nth(1)
-      .waitFor({ timeout: PATIENCE });
+      .waitFor({ timeout: PATIENCE_MS });
     await assertNoGap(page, trades);
     assert.deepEqual(errors, []);
     await end(script);
@@ -126,7 +126,7 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
       WS_THROTTLE_RECOVERY_SECONDS: "1",
     });
     const { page, errors } = await openPage(t, `${url}#/token/BULK`);
-    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE_MS });
     // Repeated, because the page gets nothing before it has subscribed.
     await eventually("a first row", async () => {
       await nats.publish("odin.token.BULK.trade", { price: 1, volume24h: 9 });
@@ -140,9 +140,9 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
       await nats.publish("odin.token.BULK.liquidity", { liquidity: ++pool, delta: 1, BULK });
     }
     await page.getByRole("button", { name: "Read slowly" }).click();
-    await page.getByText("Throttled", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByText("Throttled", { exact: true }).waitFor({ timeout: PATIENCE_MS });
     await journal(page, /Throttle level 0: the gateway sends everything again/);
-    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE_MS });
     await page.getByRole("tab", { name: "Liquidity" }).click();
     // The newest first, without a gap.
     const expected = Array.from({ length: 50 }, (_, n) => `pool ${format.money(pool - n)}`);
@@ -152,7 +152,7 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
         const shown = await page.locator(".activity .amount").allTextContents();
         return shown.length > 0 && shown.every((text, n) => text === expected[n]);
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
     assert.deepEqual(errors, []);
     await end(script);
@@ -162,11 +162,11 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     const nats = await startNats(t);
     const { url, script } = await startDemo(t, { NATS_URL: nats.url });
     const { page, errors } = await openPage(t, url);
-    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE });
+    await page.getByText("Live", { exact: true }).waitFor({ timeout: PATIENCE_MS });
     assert.equal(await page.locator(ROW).count(), 0);
     const publisher = npm(t, ["run", "publish", "--", "--rate", "30"], { NATS_URL: nats.url });
-    await page.waitForSelector(ROW, { timeout: PATIENCE });
-    await page.waitForSelector(".activity li", { timeout: PATIENCE });
+    await page.waitForSelector(ROW, { timeout: PATIENCE_MS });
+    await page.waitForSelector(".activity li", { timeout: PATIENCE_MS });
     assert.deepEqual(errors, []);
     await end(publisher);
     await end(script);

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { type PageOptions, startBrowser, withoutBrowser } from "../harness/browser.ts";
-import { type Demo, PATIENCE, ROW, startDemo } from "../harness/demo.ts";
+import { type Demo, PATIENCE_MS, ROW, startDemo } from "../harness/demo.ts";
 import { suiteOwner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
@@ -41,7 +41,7 @@ describe("view of the demo page", { skip: withoutBrowser(), timeout: 120_000 }, 
     started ??= Promise.all([startDemo(owner, { SIMULATOR_RATE: "200" }), startBrowser(owner)]);
     const [{ url }, openIn] = await started;
     const { page, errors } = await openIn(url, { viewport: DESKTOP, ...options });
-    await page.locator("[aria-rowcount='101']").waitFor({ timeout: PATIENCE });
+    await page.locator("[aria-rowcount='101']").waitFor({ timeout: PATIENCE_MS });
     return { page, errors };
   };
   const close = async (page: Page, errors: readonly string[]) => {

@@ -13,7 +13,7 @@ import { FakeCloud } from "./fake-cloud.ts";
 import { type Program, serveLanguage } from "./language-host.ts";
 import { serveProvider } from "./provider-server.ts";
 
-const RUN_LIMIT = 120_000; // 2 min for one run of the engine on a busy machine
+const RUN_LIMIT_MS = 120_000; // 2 min for one run of the engine on a busy machine
 
 /** Packages without a condition; `docker` needs a daemon. */
 const PACKAGES = ["gcp", "command", "random", "tls"];
@@ -176,7 +176,7 @@ export class Stack {
       const early = child.exited.then(() => {
         throw new Error(`pulumi ${command} ended before it was killed:\n${child.tail()}`);
       });
-      await within(() => `pulumi ${command}:\n${child.tail()}`, Promise.race([moment, early]), RUN_LIMIT);
+      await within(() => `pulumi ${command}:\n${child.tail()}`, Promise.race([moment, early]), RUN_LIMIT_MS);
     } finally {
       await child.dispose();
     }
@@ -237,7 +237,7 @@ export class Stack {
       const { code } = await within(
         () => `${program} ${args.join(" ")}:\n${child.tail()}`,
         child.exited,
-        RUN_LIMIT,
+        RUN_LIMIT_MS,
       );
       return { exitCode: code ?? -1, output: child.output };
     } finally {

@@ -10,7 +10,7 @@ import type { Owner } from "../harness/owner.ts";
 import { eventually, pause } from "../harness/wait.ts";
 
 /** Deadline for recovery. The promise is 5 s; a machine that runs all tests at once needs more. */
-const RECOVERY = 10_000; // 10 s
+const RECOVERY_MS = 10_000; // 10 s
 
 const offsets = (client: TestClient) => client.envelopes.map(({ offset }) => offset);
 
@@ -31,7 +31,7 @@ async function newEpoch(client: TestClient): Promise<string> {
       client.messages.find(
         (one) => "type" in one && one.type === "throttle_update" && "since" in one && one.since.epoch !== old,
       ) as { since: { epoch: string } } | undefined,
-    RECOVERY,
+    RECOVERY_MS,
   );
   return since.epoch;
 }
@@ -53,9 +53,9 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     await client.ask({ type: "heartbeat" }, "heartbeat_ack");
     await nats.start();
     const after = await nats.publishAll("odin.token.DOWN.trade", [4, 5, 6]);
-    await client.receive(6, RECOVERY);
+    await client.receive(6, RECOVERY_MS);
     assert.deepEqual(offsets(client), [...before, ...after]);
-    await gateway.health(200, RECOVERY);
+    await gateway.health(200, RECOVERY_MS);
     assert.equal((await gateway.metrics()).sum("ws_nats_connected"), 1);
     assert.equal((await gateway.stats()).epoch, client.welcome.epoch, "the same stream keeps its epoch");
   });
@@ -70,7 +70,7 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
       await nats.start();
     }
     stored.push(await nats.publish("odin.token.AGAIN.trade", {}));
-    await client.at(stored.at(-1) ?? 0, RECOVERY);
+    await client.at(stored.at(-1) ?? 0, RECOVERY_MS);
     assert.deepEqual(offsets(client), stored);
   });
 
@@ -81,9 +81,9 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     await nats.kill();
     await nats.wipe();
     await nats.start();
-    await eventually("the stream", () => nats.jsm.streams.info(STREAM), RECOVERY);
+    await eventually("the stream", () => nats.jsm.streams.info(STREAM), RECOVERY_MS);
     await nats.publishAll("odin.token.EMPTY.trade", [1, 2, 3]);
-    await client.receive(23, RECOVERY);
+    await client.receive(23, RECOVERY_MS);
     assert.deepEqual(offsets(client).slice(20), [1, 2, 3]);
     assert.equal((await gateway.stats()).epoch, await newEpoch(client));
   });
@@ -99,7 +99,7 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
       await nats.recreateStream();
       const stored = await nats.publishAll("odin.token.RECREATED.trade", Array(count).fill({ old: false }));
       assert.equal(stored[0], 1);
-      await client.receive(10 + count, 2 * RECOVERY);
+      await client.receive(10 + count, 2 * RECOVERY_MS);
       assert.deepEqual(offsets(client).slice(10), stored);
       assert.deepEqual(
         client.envelopes.map(({ seq }) => seq),
@@ -124,9 +124,9 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     await nats.publish("odin.token.GONE.trade", {});
     await client.receive(1);
     await nats.jsm.streams.delete(STREAM);
-    await eventually("the stream", () => nats.jsm.streams.info(STREAM), 2 * RECOVERY);
+    await eventually("the stream", () => nats.jsm.streams.info(STREAM), 2 * RECOVERY_MS);
     const offset = await nats.publish("odin.token.GONE.trade", { again: true });
-    await client.receive(2, RECOVERY);
+    await client.receive(2, RECOVERY_MS);
     assert.equal(client.envelopes[1]?.offset, offset);
   });
 
@@ -135,7 +135,7 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     const { nats, client } = await setUp(t, channels);
     const feed = startFeed(t, nats, channels, 1);
     for (let round = 1; round <= 3; round++) {
-      await client.receive(round * 40, RECOVERY);
+      await client.receive(round * 40, RECOVERY_MS);
       const infos = await eventually("a consumer", async () => {
         const all = await nats.jsm.consumers.list(STREAM).next();
         return all.length > 0 && all;
@@ -143,7 +143,7 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
       for (const { name } of infos) await nats.jsm.consumers.delete(STREAM, name).catch(() => {});
     }
     const published = await feed.stop();
-    await client.at(published.at(-1)?.offset ?? 0, RECOVERY);
+    await client.at(published.at(-1)?.offset ?? 0, RECOVERY_MS);
     assertComplete(client.envelopes, published);
   });
 
@@ -155,7 +155,7 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     await pause(3000); // Long enough for two attempts to fail.
     await gateway.assertAlive();
     await nats.start();
-    await gateway.health(200, RECOVERY);
+    await gateway.health(200, RECOVERY_MS);
     const client = await connect(t, gateway);
     await client.subscribe(["LATE.trade"]);
     await nats.publish("odin.token.LATE.trade", {});

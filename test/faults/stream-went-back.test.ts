@@ -13,8 +13,8 @@ import { type Nats, type NatsSetup, STREAM, startNats, withoutNats } from "../ha
 import type { Owner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
-const BACK = 15_000; // 15 s
-const CHANNEL = "BACK.trade";
+const BACK_MS = 15_000; // 15 s
+const CHANNEL = "BACK_MS.trade";
 const SUBJECT = "odin.token.BACK.trade";
 
 /** Bodies that no two calls share: `n` counts over the whole process. */
@@ -95,7 +95,7 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     await publishKeptAndLost(nats, clients, 300, 100);
     const { last, numbers } = await restartOlder(nats, 250);
     assert.equal(last, 300, "the server has lost 100 messages");
-    await Promise.all(clients.map((client) => client.receive(400 + 250, BACK)));
+    await Promise.all(clients.map((client) => client.receive(400 + 250, BACK_MS)));
     for (const client of clients) assert.deepEqual(numbersOf(client).slice(400), numbers);
     const [first, second] = gateways as [Gateway, Gateway];
     const epoch = await newEpochOf(first, clients[0] as TestClient);
@@ -125,12 +125,12 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     for (let round = 1; round <= 3; round++) {
       const before = clients.map((client) => client.envelopes.length);
       await nats.publishAll(SUBJECT, bodies(20));
-      await Promise.all(clients.map((client, i) => client.receive((before[i] ?? 0) + 20, BACK)));
+      await Promise.all(clients.map((client, i) => client.receive((before[i] ?? 0) + 20, BACK_MS)));
       await nats.copyStore();
       await nats.publishAll(SUBJECT, bodies(10));
-      await Promise.all(clients.map((client, i) => client.receive((before[i] ?? 0) + 30, BACK)));
+      await Promise.all(clients.map((client, i) => client.receive((before[i] ?? 0) + 30, BACK_MS)));
       const { numbers } = await restartOlder(nats, 5);
-      await Promise.all(clients.map((client, i) => client.receive((before[i] ?? 0) + 35, BACK)));
+      await Promise.all(clients.map((client, i) => client.receive((before[i] ?? 0) + 35, BACK_MS)));
       for (const client of clients) assert.deepEqual(numbersOf(client).slice(-5), numbers);
       const epoch = await eventually("one new epoch", async () => {
         const [a, b] = await Promise.all(gateways.map((gateway) => gateway.stats()));
@@ -150,7 +150,7 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     for (const client of clients) await client.subscribe([CHANNEL]);
     await publishKeptAndLost(nats, clients, 50, 20);
     const { numbers } = await restartOlder(nats, 60);
-    await Promise.all(clients.map((client) => client.receive(70 + 60, BACK)));
+    await Promise.all(clients.map((client) => client.receive(70 + 60, BACK_MS)));
     for (const client of clients) assert.deepEqual(numbersOf(client).slice(70), numbers);
     const epochs = await Promise.all(gateways.map((one, i) => newEpochOf(one, clients[i] as TestClient)));
     assert.equal(epochs[0], epochs[1]);
@@ -179,7 +179,7 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
       await restartOlder(nats, 0);
       const fresh = await startGateway(t, { nats, env: { WS_WORKER_POOL_SIZE: workers } });
       proxy.target = fresh.wsPort;
-      await eventually("a refetch of the library", () => witness.refetches.length > 0, BACK);
+      await eventually("a refetch of the library", () => witness.refetches.length > 0, BACK_MS);
       const ahead = await connect(t, fresh);
       assert.equal(ahead.welcome.epoch, epoch, "nobody has noticed that the stream went back");
       const answers = await Promise.all([
@@ -225,6 +225,6 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     await restartOlder(nats, 60);
     const [first] = gateways as [Gateway];
     const epoch = await newEpochOf(first, clients[0] as TestClient);
-    await eventually("the same epoch", async () => (await behind.stats()).epoch === epoch, BACK);
+    await eventually("the same epoch", async () => (await behind.stats()).epoch === epoch, BACK_MS);
   });
 });

@@ -10,7 +10,7 @@ import { type RawClient, rawConnect, rawUpgrade, upgradeRequest } from "../harne
 import { eventually, pause, within } from "../harness/wait.ts";
 
 /** Longest time that a handshake may take. A browser's whole handshake fits into one packet. */
-const HANDSHAKE = 30_000; // 30 s
+const HANDSHAKE_MS = 30_000; // 30 s
 
 describe("bad upgrade", () => {
   const owner = suiteOwner();
@@ -120,10 +120,10 @@ describe("bad upgrade", () => {
     await eventually(
       () => `${open().length} of 300 still open`,
       () => open().length === 0,
-      HANDSHAKE + 5000,
+      HANDSHAKE_MS + 5000,
     );
     const longest = Math.max(...slow.map(({ openedAt, closedAt = 0 }) => closedAt - openedAt));
-    assert.ok(longest <= HANDSHAKE, `the longest handshake lasted ${longest} ms`);
+    assert.ok(longest <= HANDSHAKE_MS, `the longest handshake lasted ${longest} ms`);
     assert.ok(slow.every(({ status }) => status !== 101));
     await gateway.assertAlive();
   });

@@ -5,7 +5,7 @@ import { WebSocket } from "ws";
 import type { Gateway } from "./gateway.ts";
 import type { Answer } from "./http.ts";
 import type { Owner } from "./owner.ts";
-import { DEADLINE, within } from "./wait.ts";
+import { DEADLINE_MS, within } from "./wait.ts";
 
 export interface ConnectOptions {
   /** Token that the client sends as `?auth=`. */
@@ -100,7 +100,11 @@ export class TestClient {
    *
    * @throws Error at once when the connection closes, and when `deadline` ms are over
    */
-  async until<T>(what: string, find: () => T | undefined | false, deadline: number = DEADLINE): Promise<T> {
+  async until<T>(
+    what: string,
+    find: () => T | undefined | false,
+    deadline: number = DEADLINE_MS,
+  ): Promise<T> {
     let check = () => {};
     const found = new Promise<T>((resolve, reject) => {
       check = () => {

@@ -9,7 +9,7 @@ import { ProcessGroup } from "./process-group.ts";
 import { eventually, within } from "./wait.ts";
 
 /** Deadline for builds of the page and for browsers, which share two cores with other tests. */
-export const PATIENCE = 60_000; // 60 s
+export const PATIENCE_MS = 60_000; // 60 s
 
 /** Selector of the rows of the token table. */
 export const ROW = "#tokens .body .row";
@@ -36,7 +36,7 @@ export function npm(owner: Owner, args: readonly string[], env: Record<string, s
 /** Sends SIGINT, as Ctrl-C does, and asserts that npm exits with 0 and leaves no process. */
 export async function end(script: ProcessGroup): Promise<void> {
   script.signal("SIGINT");
-  const { code } = await within("the end of a script", script.exited, PATIENCE);
+  const { code } = await within("the end of a script", script.exited, PATIENCE_MS);
   assert.equal(code, 0, script.output);
   await eventually("no process left", () => script.processes().length === 0);
 }
@@ -55,7 +55,7 @@ export async function startDemo(owner: Owner, env: Record<string, string> = {}):
       if (script.exit !== undefined) return true;
       return (await get(`http://127.0.0.1:${ops}/health`).catch(() => undefined))?.status === 200;
     },
-    PATIENCE,
+    PATIENCE_MS,
   );
   assert.equal(script.exit, undefined, script.output);
   return { url: `http://127.0.0.1:${port}/`, ws: `ws://127.0.0.1:${port}/ws`, script, metrics };

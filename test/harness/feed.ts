@@ -10,7 +10,7 @@ export interface Published {
   offset: number;
 }
 
-const TICK = 10; // ms
+const TICK_MS = 10; // ms
 
 export class Feed {
   readonly #nats: Nats;
@@ -24,7 +24,7 @@ export class Feed {
     this.#channels = channels;
     this.#timer = setInterval(() => {
       for (let n = 0; n < perTick; n++) this.#publish();
-    }, TICK);
+    }, TICK_MS);
   }
 
   get count(): number {

@@ -13,7 +13,7 @@ const MAIN = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url))
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 // Loading the sources takes 1 s on an idle core, and several seconds when tests share the core.
-const START = 30_000; // 30 s
+const START_MS = 30_000; // 30 s
 
 export type Env = Record<string, string>;
 
@@ -154,7 +154,7 @@ export async function startGateway(owner: Owner, options: GatewayOptions = {}): 
       last = `${status} ${body}`;
       return status === 200;
     },
-    START,
+    START_MS,
   );
   await gateway.assertAlive();
   return gateway;
@@ -167,7 +167,7 @@ export async function runGateway(owner: Owner, env: Env, shell?: string): Promis
   const exit = await within(
     () => `end of a gateway with wrong settings:\n${gateway.process.tail()}`,
     gateway.process.exited,
-    START,
+    START_MS,
   );
   return { ...exit, output: gateway.process.output };
 }

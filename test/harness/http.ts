@@ -5,7 +5,7 @@
 
 import { type IncomingHttpHeaders, request } from "node:http";
 import { text } from "node:stream/consumers";
-import { DEADLINE } from "./wait.ts";
+import { DEADLINE_MS } from "./wait.ts";
 
 export interface Answer {
   status: number;
@@ -19,7 +19,7 @@ export function get(
   { headers = {}, method = "GET" }: { headers?: Record<string, string>; method?: string } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, { agent: false, headers, method, signal: AbortSignal.timeout(DEADLINE) });
+    const asked = request(url, { agent: false, headers, method, signal: AbortSignal.timeout(DEADLINE_MS) });
     asked.once("error", reject);
     asked.once("response", (response) => {
       text(response).then(

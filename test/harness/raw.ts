@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net";
 import { inflateRawSync, constants as zlib } from "node:zlib";
 import type { Gateway } from "./gateway.ts";
 import type { Owner } from "./owner.ts";
-import { DEADLINE, eventually, within } from "./wait.ts";
+import { DEADLINE_MS, eventually, within } from "./wait.ts";
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
@@ -110,7 +110,7 @@ export class RawClient {
   }
 
   /** Waits for the server's close frame and returns its code. */
-  async closeCodeWithin(deadline: number = DEADLINE): Promise<number> {
+  async closeCodeWithin(deadline: number = DEADLINE_MS): Promise<number> {
     return eventually("close frame", () => this.closeCode, deadline);
   }
 

@@ -3,9 +3,9 @@
 /**
  * Default deadline. It is long, because several test files share two cores; only a failure waits for its end.
  */
-export const DEADLINE = 10_000; // 10 s
+export const DEADLINE_MS = 10_000; // 10 s
 
-const POLL = 25; // ms
+const POLL_MS = 25; // ms
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -17,7 +17,7 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 export async function eventually<T>(
   what: string | (() => string),
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  deadline: number = DEADLINE,
+  deadline: number = DEADLINE_MS,
 ): Promise<T> {
   const end = Date.now() + deadline;
   let cause: unknown;
@@ -29,7 +29,7 @@ export async function eventually<T>(
     } catch (error) {
       cause = error;
     }
-    await pause(POLL);
+    await pause(POLL_MS);
   } while (Date.now() < end);
   const text = typeof what === "string" ? what : what();
   throw new Error(`not within ${deadline} ms: ${text}${cause === undefined ? "" : ` (${cause})`}`, { cause });
@@ -43,7 +43,7 @@ export async function eventually<T>(
 export async function within<T>(
   what: string | (() => string),
   promise: Promise<T>,
-  deadline: number = DEADLINE,
+  deadline: number = DEADLINE_MS,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

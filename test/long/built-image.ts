@@ -9,7 +9,7 @@ import { eventually } from "../harness/wait.ts";
 import type { Docker } from "./docker-daemon.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const HEALTHY_TIMEOUT = 30_000; // 30 s for a container to become healthy
+const HEALTHY_TIMEOUT_MS = 30_000; // 30 s for a container to become healthy
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 export const NODE_BASE = "odin-test/node";
 export const RUNTIME_BASE = "odin-test/runtime";
@@ -137,7 +137,7 @@ export class BuiltImage {
       await eventually(
         "a healthy container",
         async () => !(await container.state()).Running || (await healthy()),
-        HEALTHY_TIMEOUT,
+        HEALTHY_TIMEOUT_MS,
       );
       if (!(await container.state()).Running) throw new Error("the container ended");
     } catch (error) {

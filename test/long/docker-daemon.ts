@@ -9,8 +9,8 @@ import type { Owner } from "../harness/owner.ts";
 import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually, within } from "../harness/wait.ts";
 
-const START_TIMEOUT = 60_000; // 60 s for the daemon to answer, on a busy machine
-const COMMAND_TIMEOUT = 300_000; // 5 min for the longest command: a build that installs packages
+const START_TIMEOUT_MS = 60_000; // 60 s for the daemon to answer, on a busy machine
+const COMMAND_TIMEOUT_MS = 300_000; // 5 min for the longest command: a build that installs packages
 const MAX_OUTPUT = 64 * 1024 * 1024; // 64 MiB of output from one command
 
 const exec = promisify(execFile);
@@ -82,7 +82,7 @@ export class Docker {
     await eventually(
       () => `answer of dockerd:\n${this.#daemon.tail()}`,
       async () => this.#daemon.exit !== undefined || (await this.run(["version"]).then(() => true)),
-      START_TIMEOUT,
+      START_TIMEOUT_MS,
     );
     const { exit } = this.#daemon;
     if (exit) throw new Error(`dockerd ended with ${JSON.stringify(exit)}:\n${this.#daemon.tail()}`);
@@ -144,7 +144,7 @@ export class Docker {
   }
 
   async #exec(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-    const options = { env: { ...this.#env, ...env }, maxBuffer: MAX_OUTPUT, timeout: COMMAND_TIMEOUT };
+    const options = { env: { ...this.#env, ...env }, maxBuffer: MAX_OUTPUT, timeout: COMMAND_TIMEOUT_MS };
     try {
       return (await exec(program, args, options)).stdout.trim();
     } catch (error) {

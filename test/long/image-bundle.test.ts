@@ -17,7 +17,7 @@ import { assertServed } from "./served.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BUILD = join(ROOT, "server/build.ts");
-const START = 30_000; // 30 s
+const START_MS = 30_000; // 30 s
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
   version: string;
@@ -46,7 +46,7 @@ describe("bundle of the gateway", () => {
       PATH: process.env.PATH ?? "",
     });
     t.after(() => builder.dispose());
-    const { code } = await within("build", builder.exited, START);
+    const { code } = await within("build", builder.exited, START_MS);
     assert.equal(code, 0, builder.tail());
     assert.ok(readFileSync(outfile).equals(bundle), "the bundle differs");
     assert.ok(readFileSync(map).equals(lines), "the source map differs");
@@ -87,7 +87,7 @@ describe("bundle of the gateway", () => {
     await eventually(
       () => `/health 200:\n${gateway.tail()}`,
       async () => (await ops("/health")).status === 200,
-      START,
+      START_MS,
     );
     assert.equal(gateway.processes().length, 3);
     assert.equal((JSON.parse((await ops("/stats")).body) as Stats).version, version);

@@ -21,7 +21,7 @@ const MANIFEST = new URL("../../package.json", import.meta.url);
 const BUNDLE = "app/gateway.mjs";
 const SOURCE = { tag: "odin-test/gateway", dockerfile: "server/Dockerfile", bundle: BUNDLE };
 const DRAIN_SECONDS = 2;
-const STOP_OVERTIME = 5_000; // 5 s for the container to end after the drain
+const STOP_OVERTIME_MS = 5_000; // 5 s for the container to end after the drain
 
 interface Running {
   container: Container;
@@ -91,7 +91,7 @@ describe("image of the gateway", { skip: whyNoDocker() ?? false }, () => {
     assert.equal((await within("close", client.closed)).code, 1012);
     await stopped;
     const took = Date.now() - began;
-    assert.ok(took < DRAIN_SECONDS * 1000 + STOP_OVERTIME, `stopping took ${took} ms`);
+    assert.ok(took < DRAIN_SECONDS * 1000 + STOP_OVERTIME_MS, `stopping took ${took} ms`);
     const { ExitCode, OOMKilled } = await container.state();
     assert.deepEqual({ ExitCode, OOMKilled }, { ExitCode: 0, OOMKilled: false });
   });

@@ -24,7 +24,7 @@ const BUNDLE = "app/loadtest.mjs";
 const SOURCE = { tag: "odin-test/loadtest", dockerfile: "loadtest/Dockerfile", bundle: BUNDLE };
 const USER = 65532;
 const CONNECTIONS = 200;
-const TRAFFIC_TIMEOUT = 60_000; // 60 s, on a busy machine
+const TRAFFIC_TIMEOUT_MS = 60_000; // 60 s, on a busy machine
 
 describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
   const owner = suiteOwner();
@@ -112,7 +112,7 @@ describe("image of the load test", { skip: whyNoDocker() ?? false }, () => {
     await eventually(
       "traffic",
       async () => /as published, 5 s/.test(await docker.shell('docker logs "$1" 2>&1', id)),
-      TRAFFIC_TIMEOUT,
+      TRAFFIC_TIMEOUT_MS,
     );
     await docker.run(["stop", "--time", "60", id]);
     assert.equal(await docker.run(["wait", id]), "130");

@@ -23,7 +23,7 @@ import { within } from "../harness/wait.ts";
 const CLI = fileURLToPath(new URL("../../loadtest/src/cli.ts", import.meta.url));
 const LOSS = "Every message reached every subscriber";
 const CONNECTIONS = 2000;
-const DEADLINE = 300_000; // 5 min; a run takes less than one minute on an idle machine
+const DEADLINE_MS = 300_000; // 5 min; a run takes less than one minute on an idle machine
 
 test("the gateway has the metrics that the report reads", () => {
   const names: readonly string[] = Object.values(METRIC);
@@ -81,7 +81,7 @@ describe("load test", { skip: withoutNats() }, () => {
       PATH: process.env.PATH ?? "",
     });
     t.after(() => run.dispose());
-    const { code } = await within(() => `end of ${scenario}:\n${run.tail()}`, run.exited, DEADLINE);
+    const { code } = await within(() => `end of ${scenario}:\n${run.tail()}`, run.exited, DEADLINE_MS);
     const file = (ending: string) =>
       join(out, readdirSync(out).find((name) => name.endsWith(ending)) ?? ending);
     assert.notEqual(readdirSync(out).length, 0, run.tail());

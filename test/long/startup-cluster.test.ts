@@ -14,7 +14,7 @@ import { buildNats, makeAuthority, NATS_IMAGE, PASSWORDS } from "../startup/nats
 
 const ATTEMPTS = fileURLToPath(new URL("../startup/nats-attempts.ts", import.meta.url));
 const ADDRESSES = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
-const UPDATE_TIMEOUT = 180_000; // 3 min for three servers to restart, one after the other
+const UPDATE_TIMEOUT_MS = 180_000; // 3 min for three servers to restart, one after the other
 
 /**
  * Connects the machines by a bridge in the first one. Each address moves from the loopback interface to the
@@ -105,7 +105,7 @@ describe("cluster of NATS VMs", { skip: whyNoMachine() || withoutNats(), timeout
       machine.cloud.attributes["odin-revision"] = "b2";
       machine.saveCloud();
     }
-    const end = Date.now() + UPDATE_TIMEOUT;
+    const end = Date.now() + UPDATE_TIMEOUT_MS;
     let most = 0;
     let stored = 0;
     let lost = 0;

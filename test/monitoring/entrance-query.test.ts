@@ -8,7 +8,7 @@ import { assertRuleTest } from "../../monitoring/testing/promtool.fixture.ts";
 import { skipWithout } from "../../monitoring/testing/run-on-files.fixture.ts";
 import { gaugeValues } from "../../monitoring/testing/series.fixture.ts";
 
-const STEP = 60; // s
+const STEP_SECONDS = 60; // s
 const HOUR = 3600;
 
 interface Condition {
@@ -35,7 +35,7 @@ async function entranceQuery(): Promise<string> {
 /** Results of the check in one region, each for a number of seconds. */
 const region = (name: string, ...parts: [value: number, seconds: number][]) => ({
   [`monitoring_googleapis_com:uptime_check_check_passed{monitored_resource="uptime_url",check_id="watchdog-wss",checker_location="${name}"}`]:
-    gaugeValues(STEP, ...parts),
+    gaugeValues(STEP_SECONDS, ...parts),
 });
 
 const SITUATIONS: [situation: string, series: Record<string, string>, failing: number | undefined][] = [
@@ -60,10 +60,12 @@ for (const [situation, series, failing] of SITUATIONS)
   test(`the alert on the TLS entrance ${situation}`, { skip: skipWithout("promtool") }, async () => {
     const exp_samples = failing === undefined ? [] : [{ labels: "{}", value: failing }];
     await assertRuleTest({
-      step: STEP,
+      step: STEP_SECONDS,
       series,
       expected: {
-        promql_expr_test: [{ expr: await entranceQuery(), eval_time: `${3 * HOUR - STEP}s`, exp_samples }],
+        promql_expr_test: [
+          { expr: await entranceQuery(), eval_time: `${3 * HOUR - STEP_SECONDS}s`, exp_samples },
+        ],
       },
     });
   });

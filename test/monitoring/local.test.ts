@@ -18,7 +18,7 @@ import { logql, targets } from "./queries.ts";
 
 const CLI = fileURLToPath(new URL("../../monitoring/local/cli.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const PATIENCE = 60_000; // ms
+const PATIENCE_MS = 60_000; // ms
 
 /** Runs the command with free ports, and with a temporary folder that tests can inspect. */
 async function startCli(owner: Owner) {
@@ -60,7 +60,7 @@ describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }
   test("starts three programs, prints their addresses, sends log lines to Loki, and leaves nothing behind", async (t) => {
     const { child, exited, folder, gateway, url, output } = await startCli(t);
     child.stdin.write('{"severity":"WARNING","message":"from a pipe"}\n');
-    await eventually(output, () => output().includes("press Ctrl-C to stop"), PATIENCE);
+    await eventually(output, () => output().includes("press Ctrl-C to stop"), PATIENCE_MS);
     for (const name of LOCAL_PROGRAMS) assert.match(output(), new RegExp(`^${name} +${url(name)}$`, "m"));
     assert.match(output(), /^\{"severity":"WARNING","message":"from a pipe"\}$/m, "lines are printed too");
     const [line] = await eventually(
@@ -69,7 +69,7 @@ describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }
         const found = await logql(url("loki"), '{level="warning"}');
         return found.length > 0 && found;
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
     assert.deepEqual(line?.labels, {
       container: "gateway",
@@ -83,14 +83,14 @@ describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }
         const found = await targets(url("prometheus"));
         return Object.keys(found).length === 4 && found.prometheus === "up" && found;
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
     assert.match(health.gateway ?? "", /refused|unknown/);
     assert.equal((await get(`${url("alertmanager")}/-/ready`)).status, 200);
 
     child.kill("SIGTERM");
     child.kill("SIGTERM"); // npm passes on a signal that has reached the whole process group already
-    assert.equal(await within(output, exited, PATIENCE), 0, output());
+    assert.equal(await within(output, exited, PATIENCE_MS), 0, output());
     await eventually("the end of all processes", () => !groupLives(child.pid ?? 0));
     assert.deepEqual(await readdir(folder), []);
   });
@@ -98,7 +98,8 @@ describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }
   test("a second Ctrl-C, later than a moment after the first, ends all at once and leaves nothing", async (t) => {
     const { child, exited, folder, output } = await startCli(t);
     child.stdin.write("a line\n");
-    await eventually(output, () => /^a line$/m.test(output()), PATIENCE); // All programs have been started.
+    // All programs have been started.
+    await eventually(output, () => /^a line$/m.test(output()), PATIENCE_MS);
     child.kill("SIGINT");
     // Ending in good order waits for the last lines of the gateway, because stdin is still open.
     await pause(SAME_SIGNAL_MS + 100);
@@ -111,14 +112,14 @@ describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }
 
   test("with a port in use it names the program, and leaves nothing behind", async (t) => {
     const first = await startCli(t);
-    await eventually(first.output, () => first.output().includes("press Ctrl-C to stop"), PATIENCE);
+    await eventually(first.output, () => first.output().includes("press Ctrl-C to stop"), PATIENCE_MS);
     const taken = new URL(first.url("alertmanager")).port;
     const second = spawnSync(
       process.execPath,
       [CLI, ...["alertmanager", "prometheus", "loki"].flatMap((name) => ["--port", `${name}=${taken}`])],
       {
         encoding: "utf8",
-        timeout: PATIENCE,
+        timeout: PATIENCE_MS,
         env: { ...process.env, TMPDIR: first.folder },
         input: "",
       },
@@ -131,7 +132,7 @@ describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }
     // A Ctrl-C stops the gateway too. Its last lines must still arrive.
     first.child.kill("SIGINT");
     first.child.stdin.end("the last line\n");
-    assert.equal(await within(first.output, first.exited, PATIENCE), 0, first.output());
+    assert.equal(await within(first.output, first.exited, PATIENCE_MS), 0, first.output());
     assert.match(first.output(), /^the last line$/m);
     assert.deepEqual(await readdir(first.folder), []);
   });

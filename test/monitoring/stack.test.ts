@@ -29,7 +29,7 @@ import { type ReceivedAlert, startWebhook } from "./webhook.ts";
 
 const FACTOR = 15; // Prometheus scrapes every second, and 5 minutes become 20 seconds
 const CLIENTS = 8;
-const PATIENCE = 60_000; // ms
+const PATIENCE_MS = 60_000; // ms
 const CHANNELS = ["BTC.trade", "BTC.liquidity", "ETH.trade", "ETH.social", "global.trending"];
 
 interface Stack {
@@ -137,7 +137,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
         seen = await targets(monitoring.urls.prometheus);
         return Object.values(seen).every((health) => health === "up");
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
     assert.deepEqual(Object.keys(seen).sort(), ["alertmanager", "gateway", "loki", "nats", "prometheus"]);
   });
@@ -148,7 +148,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
     await eventually(
       path,
       async () => (await get(monitoring.urls.alertmanager + path)).body.includes('"Watchdog"'),
-      PATIENCE,
+      PATIENCE_MS,
     );
   });
 
@@ -164,7 +164,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
         empty = empty.filter((_, index) => found[index]?.length === 0);
         return empty.length === 0;
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
   });
 
@@ -185,7 +185,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
         empty = stillEmpty;
         return empty.length === 0;
       },
-      PATIENCE,
+      PATIENCE_MS,
     );
   });
 
@@ -203,7 +203,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
           const lines = await answerTo(monitoring, query);
           return lines.length > 0 && lines;
         },
-        PATIENCE,
+        PATIENCE_MS,
       );
       for (const { last } of found) assert.ok(last.includes(connection), last);
     }
@@ -220,7 +220,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
           const found = await logql(loki, `{container="gateway"} |= "${id}"`);
           return found.length > 0 && found;
         },
-        PATIENCE,
+        PATIENCE_MS,
       );
       assert.equal(JSON.parse(lines[0]?.last ?? "").connection, id);
     }
@@ -249,7 +249,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
     const firing = await eventually(
       () => `NatsUnreachable; received: ${JSON.stringify(received)}`,
       () => received.slice(before).find(({ name }) => name === "NatsUnreachable"),
-      PATIENCE,
+      PATIENCE_MS,
     );
     assert.equal(firing.status, "firing");
     assert.equal(firing.labels.stack, options.stack);
@@ -272,7 +272,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
             ({ labels }) => labels.alertname === name,
           );
         },
-        PATIENCE,
+        PATIENCE_MS,
       );
     }
     await nats.start();
@@ -282,7 +282,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
         received
           .slice(before)
           .find(({ name, status }) => name === "NatsUnreachable" && status === "resolved"),
-      PATIENCE,
+      PATIENCE_MS,
     );
     assert.deepEqual(
       received.slice(before).filter(({ name, status }) => status === "firing" && consequences.includes(name)),

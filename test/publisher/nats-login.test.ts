@@ -25,7 +25,7 @@ const PASSWORD = "p@ss:w/rd,?#%41";
 const ENCODED = encodeURIComponent(PASSWORD);
 const WRONG = "n0t-the-passw0rd";
 /** Deadline for /health to fail. NATS may be away for 10 s before /health fails. */
-const GRACE = 20_000; // 20 s
+const GRACE_MS = 20_000; // 20 s
 
 const users = (password: string) =>
   `authorization { users: [{ user: gateway, password: ${JSON.stringify(password)} }] }`;
@@ -110,7 +110,7 @@ describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency
     await nats.configure(users(WRONG), { user: "gateway", pass: WRONG });
     await nats.start();
     await logged(gateway, /Authorization Violation/);
-    const { body } = await gateway.health(503, GRACE);
+    const { body } = await gateway.health(503, GRACE_MS);
     assert.deepEqual(JSON.parse(body).reasons, ["nats_not_authorized"]);
     await nats.kill();
     await nats.configure(users(PASSWORD), login);
@@ -160,7 +160,7 @@ describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency
       return cli;
     };
     const [right, wrong] = [publish(`gateway:${ENCODED}`), publish(`gateway:${WRONG}`)];
-    const ends = await Promise.all([right, wrong].map((cli) => within("end", cli.exited, GRACE)));
+    const ends = await Promise.all([right, wrong].map((cli) => within("end", cli.exited, GRACE_MS)));
     assert.deepEqual(
       ends.map(({ code }) => code),
       [0, 1],

@@ -12,7 +12,7 @@ import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually, pause, within } from "../harness/wait.ts";
 
 const MAIN = fileURLToPath(new URL("../../publisher/src/programs/service.ts", import.meta.url));
-const START = 30_000; // 30 s
+const START_MS = 30_000; // 30 s
 
 interface Stats {
   rate: number;
@@ -61,7 +61,7 @@ class Service {
         const answer = await this.ask("/health");
         return answer.status === status && answer;
       },
-      START,
+      START_MS,
     );
     return (JSON.parse(body) as { reasons: string[] }).reasons;
   }
@@ -224,7 +224,7 @@ describe("settings of the publisher service", () => {
   test("wrong settings stop the start with a line for each, and so does a port in use", async (t) => {
     const run = async (env: Record<string, string>) => {
       const service = await startService(t, env);
-      const { code } = await within("end", service.process.exited, START);
+      const { code } = await within("end", service.process.exited, START_MS);
       return { code, output: service.process.output };
     };
     const wrong = await run({ RATE: "fast", TOKENS: "none", NATS_URL: "http://me:hunter2@a" });

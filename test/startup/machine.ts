@@ -28,7 +28,7 @@ import type { Cloud, Request } from "./cloud.ts";
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 /** Timeout in ms for all tests of a suite together. */
 export const SUITE = 600_000;
-const RUN = 60_000; // ms for one run of a script on a busy machine
+const RUN_MS = 60_000; // ms for one run of a script on a busy machine
 const NEEDED = "unshare nsenter ip iptables curl flock setpriv mkfs.ext4 losetup sysctl awk".split(" ");
 
 /**
@@ -158,7 +158,7 @@ export class Machine {
     const before = this.read("serial").length;
     const inside = ["--target", String(this.#pid), "--mount", "--net", "--pid", "--", program, ...args];
     return new Promise((resolve) => {
-      const options = { env: { ...this.env, ...env }, timeout: RUN, killSignal: "SIGKILL" as const };
+      const options = { env: { ...this.env, ...env }, timeout: RUN_MS, killSignal: "SIGKILL" as const };
       execFile("/usr/bin/nsenter", inside, options, (error, stdout, stderr) => {
         const serial = this.read("serial").slice(before).split("\n").filter(Boolean);
         const code = typeof error?.code === "number" ? error.code : error ? -1 : 0;

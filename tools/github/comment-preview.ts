@@ -10,7 +10,7 @@ import { join } from "node:path";
 const MARKER = "<!-- odin-ws preview -->";
 const COMMENT_LIMIT = 65_536; // longest comment that GitHub accepts, in characters
 const AROUND = 1_500; // characters reserved for headings, fences and notes
-const LIMIT = 20_000; // 20 s for one request
+const LIMIT_MS = 20_000; // 20 s for one request
 const BOT = "github-actions[bot]";
 
 /** The output of one stack's preview. */
@@ -102,7 +102,7 @@ async function request(method: string, url: string, token: string, body?: object
       "content-type": "application/json",
       "x-github-api-version": "2022-11-28",
     },
-    signal: AbortSignal.timeout(LIMIT),
+    signal: AbortSignal.timeout(LIMIT_MS),
     ...(body && { body: JSON.stringify(body) }),
   });
   const text = await response.text();

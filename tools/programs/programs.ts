@@ -6,7 +6,7 @@ import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { fetchFrom } from "./sources.ts";
 import { PROGRAMS, type ProgramName, type ProgramRow } from "./table.ts";
 
-const VERSION_LIMIT = 10_000; // 10 s for a program to print its version on a busy machine
+const VERSION_LIMIT_MS = 10_000; // 10 s for a program to print its version on a busy machine
 
 /** Options of `obtain`. Each has a default. */
 export interface ObtainOptions {
@@ -121,7 +121,7 @@ function problemOf(path: string, row: ProgramRow, env: NodeJS.ProcessEnv): strin
   } catch {
     return "not executable";
   }
-  const run = spawnSync(path, row.versionArguments, { encoding: "utf8", env, timeout: VERSION_LIMIT });
+  const run = spawnSync(path, row.versionArguments, { encoding: "utf8", env, timeout: VERSION_LIMIT_MS });
   if (run.error) return run.error.message;
   const version = `${run.stdout}${run.stderr}`.match(/\d+(\.\d+)+/)?.[0];
   if (run.status !== 0 || !version)

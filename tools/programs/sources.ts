@@ -7,8 +7,9 @@ import { pipeline } from "node:stream/promises";
 import { runChild } from "../testing/child.ts";
 import type { GoBuild, Release, Source, Wheel } from "./table.ts";
 
-const DOWNLOAD_STALL = 8_000; // 8 s without an answer or a byte, so that a missing network costs no more time
-const PIP_LIMIT = 180_000; // 3 min for one run of pip or tar
+// 8 s without an answer or a byte, so that a missing network costs no more time
+const DOWNLOAD_STALL_MS = 8_000;
+const PIP_LIMIT_MS = 180_000; // 3 min for one run of pip or tar
 // 20 min for one build. A build of Pulumi takes 5 min on two idle cores when Go's own cache is empty.
 const GO_LIMIT = 1_200_000;
 const MODULES = join(import.meta.dirname, "../modules");
@@ -56,13 +57,13 @@ async function fetchRelease(source: Release, name: string, context: SourceContex
   }
   const unpacked = join(context.folder, "unpacked");
   await mkdir(unpacked);
-  await run("tar", ["-xzf", file, "-C", unpacked], { ...context, source: archive.url, limit: PIP_LIMIT });
+  await run("tar", ["-xzf", file, "-C", unpacked], { ...context, source: archive.url, limit: PIP_LIMIT_MS });
   return executableIn(unpacked, name, archive.url);
 }
 
 /** Streams `url` into `file` and returns the SHA-256 of the content, in hex. */
 async function download(url: string, file: string, context: SourceContext): Promise<string> {
-  const { signal, stall = DOWNLOAD_STALL } = context;
+  const { signal, stall = DOWNLOAD_STALL_MS } = context;
   const stalled = new AbortController();
   const timer = setTimeout(() => {
     stalled.abort(new Error(`no answer for ${stall / 1000} s`));
@@ -106,7 +107,7 @@ async function fetchWheel(source: Wheel, name: string, context: SourceContext): 
     PIP_DISABLE_PIP_VERSION_CHECK: "1",
     PIP_ROOT_USER_ACTION: "ignore",
   };
-  const of = { ...context, env, source: `pip install ${source.requirement}`, limit: PIP_LIMIT };
+  const of = { ...context, env, source: `pip install ${source.requirement}`, limit: PIP_LIMIT_MS };
   await run("python3", ["-m", "pip", ...install, ...where], of);
   return executableIn(target, name, source.requirement);
 }

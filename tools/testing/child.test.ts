@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning } from "../fake-machine.fixture.ts";
 import { runChild } from "./child.ts";
 
-const WAIT = 15_000; // ms for a process to be gone on a busy machine
+const WAIT_MS = 15_000; // ms for a process to be gone on a busy machine
 
 /**
  * The id of a process that the script started in the background and printed; killed after the test, come what
@@ -23,7 +23,7 @@ function startedBy(output: string, t: TestContext): number {
 }
 
 async function assertGone(pid: number): Promise<void> {
-  const deadline = performance.now() + WAIT;
+  const deadline = performance.now() + WAIT_MS;
   while (isRunning(pid)) {
     assert.ok(performance.now() < deadline, `process ${pid} is still there`);
     await sleep(20);
@@ -66,7 +66,7 @@ async function stopWhenReady(script: string, t: TestContext): ReturnType<typeof 
   const stop = new AbortController();
   const env = { ...process.env, READY: ready };
   const running = runChild("/bin/sh", ["-c", script], { capture: true, env, signal: stop.signal });
-  const deadline = performance.now() + WAIT;
+  const deadline = performance.now() + WAIT_MS;
   while (!existsSync(ready) && performance.now() < deadline) await sleep(20);
   stop.abort();
   return running;

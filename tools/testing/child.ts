@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const STOP_GRACE = 5_000; // 5 s from SIGTERM to SIGKILL
-const LEAVE_GRACE = 1_000; // 1 s for what the command started to be gone, once the command itself has ended
-const POLL = 50; // ms between two looks at a group that is ending
+const STOP_GRACE_MS = 5_000; // 5 s from SIGTERM to SIGKILL
+// 1 s for what the command started to be gone, once the command itself has ended
+const LEAVE_GRACE_MS = 1_000;
+const POLL_MS = 50; // ms between two looks at a group that is ending
 const CAPTURE_LIMIT = 64 * 1024; // characters of output kept; more than any error message needs
 const PS_LIMIT = 16 * 1024 * 1024; // bytes of process list read
 
@@ -53,15 +54,15 @@ export async function runChild(
   const stop = () => {
     if (child.pid === undefined) return;
     signalGroup(child.pid, "SIGTERM");
-    stopping ??= endGroup(child.pid, STOP_GRACE);
+    stopping ??= endGroup(child.pid, STOP_GRACE_MS);
   };
   signal?.addEventListener("abort", stop, { once: true });
   try {
     const { code, group } = await ended(child, command);
-    const leftBehind = await (stopping ?? endGroup(group, LEAVE_GRACE));
+    const leftBehind = await (stopping ?? endGroup(group, LEAVE_GRACE_MS));
     // The pipes end after the last output. The wait is bounded because a process that left the group may keep
     // a pipe open.
-    await Promise.race([closed, sleep(LEAVE_GRACE, undefined, { ref: false })]);
+    await Promise.race([closed, sleep(LEAVE_GRACE_MS, undefined, { ref: false })]);
     return { code, output, leftBehind: stopping ? [] : leftBehind };
   } finally {
     signal?.removeEventListener("abort", stop);
@@ -84,7 +85,7 @@ async function endGroup(group: number, grace: number): Promise<string[]> {
   const deadline = performance.now() + grace;
   let members = groupMembers(group);
   while (members.length > 0 && performance.now() < deadline) {
-    await sleep(POLL);
+    await sleep(POLL_MS);
     members = groupMembers(group);
   }
   if (members.length > 0) signalGroup(group, "SIGKILL");

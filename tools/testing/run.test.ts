@@ -9,7 +9,7 @@ import { fakeProgram, fakeScript, isRunning } from "../fake-machine.fixture.ts";
 import { PROGRAMS } from "../programs/table.ts";
 
 const runner = join(import.meta.dirname, "../test.ts");
-const WAIT = 10_000; // ms for something to happen on a busy machine
+const WAIT_MS = 10_000; // ms for something to happen on a busy machine
 
 const importTest = 'import { test } from "node:test";\n';
 const PASSES = `${importTest}test("passes", () => {});`;
@@ -235,7 +235,7 @@ test("a process that a test leaves running is killed and named", async (t) => {
 });
 
 async function until(holds: () => boolean, otherwise: string): Promise<void> {
-  const deadline = performance.now() + WAIT;
+  const deadline = performance.now() + WAIT_MS;
   while (!holds()) {
     assert.ok(performance.now() < deadline, otherwise);
     await sleep(20);

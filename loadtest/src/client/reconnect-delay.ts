@@ -1,8 +1,8 @@
 /** Decides how long a client waits before the next attempt to connect. */
 
-const MAX_WINDOW = 30_000; // 30 s
+const MAX_WINDOW_MS = 30_000; // 30 s
 /** A gateway cannot make a client wait for longer. A timer above 2 ** 31 - 1 ms would fire at once. */
-const LONGEST = 300_000; // 5 min
+const LONGEST_MS = 300_000; // 5 min
 
 export class ReconnectDelay {
   #window = { min_ms: 500, max_ms: 5000 };
@@ -23,13 +23,13 @@ export class ReconnectDelay {
    * @param retryAfterMs least delay, as the refusal asked for
    */
   afterRefusal(retryAfterMs = 0): number {
-    const window = Math.min(MAX_WINDOW, this.#window.max_ms * 2 ** Math.min(this.#failures++, 10));
-    return Math.min(LONGEST, Math.max(retryAfterMs, Math.random() * window));
+    const window = Math.min(MAX_WINDOW_MS, this.#window.max_ms * 2 ** Math.min(this.#failures++, 10));
+    return Math.min(LONGEST_MS, Math.max(retryAfterMs, Math.random() * window));
   }
 
   /** Delay after an established connection broke, ms. */
   afterBreak(): number {
     const { min_ms, max_ms } = this.#window;
-    return Math.min(LONGEST, min_ms + Math.random() * (max_ms - min_ms));
+    return Math.min(LONGEST_MS, min_ms + Math.random() * (max_ms - min_ms));
   }
 }

@@ -34,7 +34,7 @@ const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const HEAD_END = "\r\n\r\n";
 const MAX_HEAD = 16_384; // bytes
-const OPEN_TIMEOUT = 30_000; // 30 s for the answer to the upgrade
+const OPEN_TIMEOUT_MS = 30_000; // 30 s for the answer to the upgrade
 // The empty block at the end of a sync flush. permessage-deflate leaves these bytes out (RFC 7692 §7.2.1).
 const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 const NORMAL_CLOSE = clientFrame(OPCODE.close, Buffer.from([0x03, 0xe8]));
@@ -77,7 +77,7 @@ export class WsConnection {
     socket.once(options.url.protocol === "wss:" ? "secureConnect" : "connect", () => {
       socket.write(this.#request());
     });
-    socket.setTimeout(OPEN_TIMEOUT, () => this.#end(0, "no answer to the upgrade within 30 s"));
+    socket.setTimeout(OPEN_TIMEOUT_MS, () => this.#end(0, "no answer to the upgrade within 30 s"));
     socket.on("error", (error: NodeJS.ErrnoException) =>
       this.#end(this.#open ? 1006 : 0, error.code ?? error.message),
     );

@@ -4,7 +4,7 @@ import { SingleBar } from "cli-progress";
 import type { Point } from "../verdict/timeline.ts";
 import type { ProgressListener } from "./run.ts";
 
-const LINE_EVERY = 5; // seconds
+const LINE_EVERY_SECONDS = 5; // seconds
 const BAR = "{phase} {bar} {time}  {open} open  {rate}/s  p50 {p50}  p99 {p99} ms  CPU {cpu}  {faults}";
 
 const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
@@ -27,7 +27,7 @@ export class Progress implements ProgressListener {
   #bar: SingleBar | undefined;
   #name = "";
   #seconds = 0;
-  #lineAt = LINE_EVERY;
+  #lineAt = LINE_EVERY_SECONDS;
 
   constructor(out: NodeJS.WriteStream = process.stderr) {
     this.#out = out;
@@ -37,7 +37,7 @@ export class Progress implements ProgressListener {
     this.end();
     this.#name = name;
     this.#seconds = Math.max(1, Math.round(seconds));
-    this.#lineAt = LINE_EVERY;
+    this.#lineAt = LINE_EVERY_SECONDS;
     if (!this.#out.isTTY) return;
     this.#bar = new SingleBar({
       format: BAR,
@@ -62,7 +62,7 @@ export class Progress implements ProgressListener {
       const time = `${seconds}/${this.#seconds} s`;
       this.#bar.update(Math.min(seconds, this.#seconds), { ...shown, time });
     } else if (seconds >= this.#lineAt) {
-      this.#lineAt = seconds + LINE_EVERY;
+      this.#lineAt = seconds + LINE_EVERY_SECONDS;
       const { open, rate, p50, p99, cpu, faults } = shown;
       this.#out.write(
         `${this.#name}, ${seconds} s: ${open} open, ${rate} deliveries/s, p50 ${p50} ms, p99 ${p99} ms, gateway CPU ${cpu}, ${faults}\n`,

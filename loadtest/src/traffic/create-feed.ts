@@ -10,8 +10,8 @@ const NO_FAILURES = { count: 0, first: "" };
  * Added to the time for which a rate is set. After that time the service returns to its own rate by itself,
  * also when the load test was killed.
  */
-const MARGIN = 30; // seconds
-const TIMEOUT = 5000; // ms
+const MARGIN_SECONDS = 30; // seconds
+const TIMEOUT_MS = 5000; // ms
 
 class ServiceFeed implements Feed {
   readonly kind = "market";
@@ -30,7 +30,7 @@ class ServiceFeed implements Feed {
   }
 
   async setRate(rate: number, seconds: number): Promise<void> {
-    await this.#put({ rate, seconds: Math.min(86_400, seconds + MARGIN) });
+    await this.#put({ rate, seconds: Math.min(86_400, seconds + MARGIN_SECONDS) });
   }
 
   // The service returns to the rate that was set without an end.
@@ -45,7 +45,7 @@ class ServiceFeed implements Feed {
   async #ask(path: string, request: RequestInit): Promise<void> {
     const url = new URL(path, this.#url).href;
     try {
-      const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT) });
+      const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
     } catch (error) {
       const { message, cause } = error as Error;

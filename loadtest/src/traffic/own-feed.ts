@@ -19,8 +19,8 @@ const BULK_BYTES = 65_536; // 64 KiB
  */
 const BULK_BYTES_PER_SECOND = 52_428_800; // 50 MiB
 const MAX_BULK_RATE = 10; // messages a second
-const CONNECT_TIMEOUT = 5_000; // 5 s
-const CLOSE_TIMEOUT = 10_000; // 10 s
+const CONNECT_TIMEOUT_MS = 5_000; // 5 s
+const CLOSE_TIMEOUT_MS = 10_000; // 10 s
 
 /** Due times at an even rate, without drift. */
 class Schedule {
@@ -76,7 +76,7 @@ export class OwnFeed implements Feed {
   }
 
   async ready(): Promise<void> {
-    const deadline = performance.now() + CONNECT_TIMEOUT;
+    const deadline = performance.now() + CONNECT_TIMEOUT_MS;
     while (!this.#publisher.stats().connected) {
       if (performance.now() > deadline)
         throw new Error(
@@ -131,6 +131,6 @@ export class OwnFeed implements Feed {
     if (this.#timer !== undefined) this.#tick();
     this.#timer = undefined;
     // #publish() has counted the messages that are not stored by then, with the first reason.
-    await this.#publisher.close({ timeoutMs: CLOSE_TIMEOUT }).catch(() => {});
+    await this.#publisher.close({ timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => {});
   }
 }

@@ -32,8 +32,8 @@ const USER = "odin-runner";
 const HOME = `/home/${USER}`;
 const CHECKOUT = `${HOME}/work/odin-ws`;
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const BOOT = 120_000; // ms until the machine is ready; apt removes a package before
-const STEP = 600_000; // ms for one step
+const BOOT_MS = 120_000; // ms until the machine is ready; apt removes a package before
+const STEP_MS = 600_000; // ms for one step
 const MAX_OUTPUT = 64 * 1024 * 1024; // 64 MiB of output from one step
 // A proxy that this machine is behind, and its certificates.
 const PROXY = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "PIP_CERT", "http_proxy", "https_proxy", "no_proxy"];
@@ -95,7 +95,7 @@ export class RunnerMachine {
     await eventually(
       () => `the machine:\n${setup.tail()}`,
       () => setup.exit !== undefined || existsSync(join(this.#folder, "tmp/ready")),
-      BOOT,
+      BOOT_MS,
     );
     if (setup.exit !== undefined) throw new Error(`machine-setup.sh failed:\n${setup.tail()}`);
     const [child] = readFileSync(`/proc/${setup.pid}/task/${setup.pid}/children`, "utf8").trim().split(" ");
@@ -143,7 +143,7 @@ export class RunnerMachine {
       ...["env", "--ignore-environment", `--chdir=${CHECKOUT}`, ...kept, ...variables, ...command],
     ];
     return new Promise((resolve) => {
-      const options = { timeout: STEP, killSignal: "SIGKILL" as const, maxBuffer: MAX_OUTPUT };
+      const options = { timeout: STEP_MS, killSignal: "SIGKILL" as const, maxBuffer: MAX_OUTPUT };
       execFile("nsenter", args, options, (error, stdout, stderr) => {
         const code = typeof error?.code === "number" ? error.code : error ? -1 : 0;
         resolve({ code, output: stdout + stderr });
