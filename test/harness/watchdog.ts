@@ -17,7 +17,10 @@ while read -r what item; do
   esac
 done
 for item in $groups; do kill -s KILL -- "-$item"; done
-for item in $folders; do rm -rf -- "$item"; done
+# Again, because a process that was killed may still write while its namespace ends.
+for item in $folders; do
+  for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$item" && break; sleep 1; done
+done
 `;
 
 // The watchdog has its own process group, because Ctrl-C must not reach it.

@@ -154,7 +154,8 @@ export class RunnerMachine {
   /** Ends every process of the machine, and deletes its files. */
   async dispose(): Promise<void> {
     await this.#holder?.dispose();
-    rmSync(this.#folder, { recursive: true, force: true });
+    // The processes in the namespaces end a moment after their first process.
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 500 }); // ms
   }
 
   /** The user's home folder, from outside of the machine. */
