@@ -25,8 +25,8 @@ const VERSIONED = [
 
 /** A module that changes the content of one monitoring file. */
 const MONITORING = `
-import { monitoringFiles as filesBefore } from "../../engine/index-before.ts";
-export * from "../../engine/index-before.ts";
+import { monitoringFiles as filesBefore } from "./index-before.ts";
+export * from "./index-before.ts";
 export function monitoringFiles(args) {
   const files = filesBefore(args);
   return { ...files, "prometheus/prometheus.yml": files["prometheus/prometheus.yml"] + "\\n# changed\\n" };
