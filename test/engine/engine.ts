@@ -106,7 +106,7 @@ export class Stack {
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_DEBUG_COMMANDS: "true", // enables --event-log
       PULUMI_DISABLE_CI_DETECTION: "true",
-      // The state is written once at the end of a run, not after each of 140 steps. The engine then takes 20 s
+      // The state is written once at the end of a run, not after each step. The engine then takes 20 s
       // of CPU time in limits.test.ts instead of 27 s. PULUMI_SKIP_CHECKPOINTS needs PULUMI_EXPERIMENTAL.
       ...(options.checkpoints ? {} : { PULUMI_SKIP_CHECKPOINTS: "true", PULUMI_EXPERIMENTAL: "true" }),
       PULUMI_DEBUG_PROVIDERS: [
