@@ -14,7 +14,7 @@ import type { Owner } from "../harness/owner.ts";
 import { eventually } from "../harness/wait.ts";
 
 const BACK_MS = 15_000; // 15 s
-const CHANNEL = "BACK_MS.trade";
+const CHANNEL = "BACK.trade";
 const SUBJECT = "odin.token.BACK.trade";
 
 /** Bodies that no two calls share: `n` counts over the whole process. */
