@@ -53,3 +53,15 @@ test("the address of the TLS entrance is created before the gateways, and can be
     "an address with a fixed name would be deleted first, and the template with the address",
   );
 });
+
+test("with Synadia the stream has one replica, or as many as the account's plan allows", async () => {
+  const natsCredentials =
+    "-----BEGIN NATS USER JWT-----\na\n-----BEGIN USER NKEY SEED-----\nb\n------END USER NKEY SEED------\n";
+  const replicas = async (gateway: object) => {
+    const values = { nats: "synadia", natsCredentials, gateway: JSON.stringify(gateway) };
+    const { one } = await recordWith("prod", values);
+    return (one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-env-JS_REPLICAS"];
+  };
+  assert.equal(await replicas({}), undefined, "the gateway's default, 1");
+  assert.equal(await replicas({ JS_REPLICAS: 3 }), "3");
+});

@@ -24,7 +24,7 @@ const selfHosted: Omit<SelfHostedArgs, "mode"> = {
 };
 const PASSWORD = "offline-password-xxxxxxxxxxxxxxx";
 
-test("synadia: no machine, credentials that only gateways may read, three replicas", async () => {
+test("synadia: no machine, credentials that only gateways may read, and replicas that follow from the account", async () => {
   const { all, resources, result } = await record(
     () => new Nats("nats", { mode: "synadia", site: testSite, gateway: GATEWAY, credentials: "the creds" }),
   );
@@ -34,7 +34,6 @@ test("synadia: no machine, credentials that only gateways may read, three replic
     environment: {
       NATS_URL: "tls://connect.ngs.global:4222",
       NATS_CREDS_FILE: "/run/odin/secrets/nats-creds",
-      JS_REPLICAS: "3",
     },
     secrets: {
       "file-nats-creds": version("nats-credentials"),

@@ -87,7 +87,6 @@ export class Nats extends pulumi.ComponentResource {
         environment: {
           NATS_URL: url,
           NATS_CREDS_FILE: "/run/odin/secrets/nats-creds",
-          JS_REPLICAS: "3", // a stream with one replica is unavailable while Synadia restarts its server
         },
         secrets: { "file-nats-creds": credentials },
         files: {},

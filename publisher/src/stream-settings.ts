@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import type { StreamConfig } from "@nats-io/jetstream";
+import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
 import { STREAM_DEFAULTS, SUBJECTS } from "@odin-ws/protocol";
 import { choice, duration, text, whole } from "@odin-ws/settings/values";
 import type { Values } from "@odin-ws/settings/variables";
@@ -119,6 +119,41 @@ export function streamConfig(settings: StreamSettings) {
     max_bytes: settings.maxBytes,
     duplicate_window: Math.round(windowSeconds * NANOSECONDS),
   } as const satisfies Partial<StreamConfig>;
+}
+
+/**
+ * Settings that let a stream fit into the limits of an account or a server, by JetStream's error code. A plan
+ * of a NATS service such as Synadia Cloud limits the replicas and the storage of its accounts.
+ */
+const LIMITS: Record<number, (keyof typeof STREAM_VARIABLES)[]> = {
+  10002: ["JS_STREAM_MAX_BYTES", "JS_REPLICAS"], // the account's resources are used up
+  10005: ["JS_REPLICAS"], // too few servers for the replicas
+  10023: ["JS_STREAM_MAX_BYTES", "JS_REPLICAS"], // the servers' resources are used up
+  10028: ["JS_STREAM_MAX_BYTES", "JS_STORAGE"], // too little memory
+  10047: ["JS_STREAM_MAX_BYTES", "JS_REPLICAS"], // too little storage
+  10074: ["JS_REPLICAS"], // the server is not part of a cluster
+  10120: ["JS_REPLICAS"], // the account's plan has no limits for this number of replicas
+  10122: ["JS_STREAM_MAX_BYTES"], // larger than the account's limit for one stream
+};
+
+/**
+ * The error of creating a stream. An error about a limit says which settings to change and their values; any
+ * other error is returned as it is.
+ */
+export function explainedLimit(error: unknown, settings: StreamSettings): unknown {
+  if (!(error instanceof JetStreamApiError)) return error;
+  const variables = LIMITS[error.code];
+  if (variables === undefined) return error;
+  const values: Partial<Record<string, unknown>> = {
+    JS_REPLICAS: settings.replicas,
+    JS_STREAM_MAX_BYTES: settings.maxBytes,
+    JS_STORAGE: settings.storage,
+  };
+  const shown = variables.map((name) => `${name} (now ${values[name]})`).join(" or ");
+  return new Error(
+    `the NATS account or server does not allow a stream ${settings.name} of this size: ${error.message} (JetStream error ${error.code}). Set ${shown} to what the account's plan allows, or create the stream by hand`,
+    { cause: error },
+  );
 }
 
 /**

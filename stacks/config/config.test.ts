@@ -175,6 +175,16 @@ describe("mistakes name the key, the value and what is allowed", () => {
       { gateway: { NATS_URL: "nats://h:4222" } },
       /^gateway\.NATS_URL cannot be set here/,
     ],
+    [
+      "gateway, replicas on our own NATS",
+      { gateway: { JS_REPLICAS: 3 } },
+      /^gateway\.JS_REPLICAS cannot be set here: its value follows from nats/,
+    ],
+    [
+      "gateway, too many replicas with Synadia",
+      { nats: "synadia", natsCredentials: creds, gateway: { JS_REPLICAS: 9 } },
+      /^gateway\.JS_REPLICAS must be a whole number from 1 to 5/,
+    ],
     ["gateway, path", { gateway: { WS_PATH: "/x" } }, /^gateway\.WS_PATH cannot be set here/],
     ["gateway, metric", { gateway: { GCP_METRICS: "off" } }, /^gateway\.GCP_METRICS cannot be set here/],
     ["gateway, source", { gateway: { SOURCE: "simulator" } }, /^gateway\.SOURCE cannot be set here/],

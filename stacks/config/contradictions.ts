@@ -20,13 +20,15 @@ const SET_ELSEWHERE: Record<string, string> = {
   SOURCE: "messages come from NATS",
   NATS_URL: "use nats and natsUrl",
   NATS_CREDS_FILE: "use natsCredentials",
-  JS_REPLICAS: "its value follows from nats",
   JWT_SECRET: "the secret would not be encrypted; use jwtSecret",
   WS_ALLOWED_ORIGINS: "use allowedOrigins",
   WS_TRUSTED_PROXIES: "its value follows from domain",
   GCP_METRICS: "the autoscaler needs this metric",
   DEMO_PAGE: "the image has no demo page",
 };
+
+/** Settings of the gateway that follow from the stack's own NATS servers, and are free with Synadia. */
+const SET_BY_NATS: Record<string, string> = { JS_REPLICAS: "its value follows from nats" };
 
 /**
  * Most seconds between two pings. The load balancer forgets a connection after 60 s without a packet of the
@@ -181,10 +183,12 @@ function timeMistakes(gateway: Record<string, string>, spot: boolean): Mistake[]
   return mistakes;
 }
 
-function gatewayMistakes({ gateway, jwtSecret, spot }: Partial<Values>): Mistake[] {
+function gatewayMistakes({ gateway, jwtSecret, spot, kind, nats }: Partial<Values>): Mistake[] {
   if (gateway === undefined) return [];
   const mistakes: Mistake[] = [];
-  for (const [variable, why] of Object.entries(SET_ELSEWHERE)) {
+  const isSynadia = kind === "service" && nats === "synadia";
+  const setElsewhere = { ...SET_ELSEWHERE, ...(isSynadia ? {} : SET_BY_NATS) };
+  for (const [variable, why] of Object.entries(setElsewhere)) {
     if (variable in gateway) mistakes.push(`gateway.${variable} cannot be set here: ${why}`);
   }
   const unknown = new Set([
@@ -193,9 +197,7 @@ function gatewayMistakes({ gateway, jwtSecret, spot }: Partial<Values>): Mistake
   ]);
   for (const variable of unknown)
     mistakes.push(`gateway.${variable} is not a setting of the gateway: docs/settings.md lists them`);
-  const env = Object.fromEntries(
-    Object.entries(gateway).filter(([variable]) => !(variable in SET_ELSEWHERE)),
-  );
+  const env = Object.fromEntries(Object.entries(gateway).filter(([variable]) => !(variable in setElsewhere)));
   const key = jwtSecret === undefined ? {} : { JWT_SECRET: jwtSecret };
   mistakes.push(...timeMistakes(gateway, spot ?? false));
   try {

@@ -182,6 +182,27 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     await eventually("a log line about the different limit", () => /max_msgs/.test(gateway.process.output));
   });
 
+  test("when the account's plan does not allow the stream, the log says which setting to change", async (t) => {
+    const config = `accounts {
+      A {
+        jetstream { max_store: 10MB }
+        users: [{ user: a, password: a }]
+      }
+    }`;
+    const nats = await startNats(t, { config, login: { user: "a", pass: "a" } });
+    const url = nats.url.replace("//", "//a:a@");
+    for (const [env, advice] of [
+      [{ NATS_URL: url }, /insufficient storage .*Set JS_STREAM_MAX_BYTES \(now 52428800\) or JS_REPLICAS/],
+      [{ NATS_URL: url, JS_REPLICAS: "3" }, /replicas > 1 not supported .*Set JS_REPLICAS \(now 3\) to/],
+    ] as const) {
+      const gateway = await startGateway(t, { env, until: "live" });
+      await eventually("advice in the log", () => advice.test(gateway.process.output), RECOVERY_MS);
+    }
+    // The advice works.
+    await startGateway(t, { env: { NATS_URL: url, JS_STREAM_MAX_BYTES: "1048576" } });
+    assert.equal((await nats.jsm.streams.info(STREAM)).config.num_replicas, 1);
+  });
+
   test("each gateway has its own consumer, named by its setting, which is deleted when the gateway stops", async (t) => {
     const { nats, gateway } = await setUp(t, ["X.trade"]);
     const same = await startGateway(t, { nats });

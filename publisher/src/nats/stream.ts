@@ -4,7 +4,7 @@
  */
 
 import { JetStreamApiError, type JetStreamManager } from "@nats-io/jetstream";
-import { type StreamSettings, streamConfig } from "../stream-settings.ts";
+import { explainedLimit, type StreamSettings, streamConfig } from "../stream-settings.ts";
 
 /** The stream after `ensureStream`. */
 export interface StreamFound {
@@ -32,7 +32,7 @@ export async function ensureStream(jsm: JetStreamManager, settings: StreamSettin
   } catch (error) {
     // A gateway has created the stream meanwhile, with other settings.
     if (isApiError(error, NAME_IN_USE)) return ensureStream(jsm, settings);
-    throw error;
+    throw explainedLimit(error, settings);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { JetStreamApiError, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
-import { streamConfig, streamSettings } from "@odin-ws/publisher/stream-settings";
+import { explainedLimit, streamConfig, streamSettings } from "@odin-ws/publisher/stream-settings";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 
@@ -60,10 +60,14 @@ export class StreamSetup {
   }
 
   async #create(manager: JetStreamManager): Promise<StreamInfo> {
-    const settings = this.#settings;
-    const info = await manager.streams.add(streamConfig(streamSettings(settings)));
-    this.#log.info({ stream: settings.JS_STREAM_NAME }, "created the stream");
-    return info;
+    const settings = streamSettings(this.#settings);
+    try {
+      const info = await manager.streams.add(streamConfig(settings));
+      this.#log.info({ stream: settings.name }, "created the stream");
+      return info;
+    } catch (error) {
+      throw explainedLimit(error, settings);
+    }
   }
 
   /**
