@@ -193,7 +193,10 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     const url = nats.url.replace("//", "//a:a@");
     for (const [env, advice] of [
       [{ NATS_URL: url }, /insufficient storage .*Set JS_STREAM_MAX_BYTES \(now 52428800\) or JS_REPLICAS/],
-      [{ NATS_URL: url, JS_REPLICAS: "3" }, /replicas > 1 not supported .*Set JS_REPLICAS \(now 3\) to/],
+      [
+        { NATS_URL: url, JS_REPLICAS: "3", JS_STREAM_MAX_BYTES: "1048576" },
+        /replicas > 1 not supported .*Set JS_REPLICAS \(now 3\) to/,
+      ],
     ] as const) {
       const gateway = await startGateway(t, { env, until: "live" });
       await eventually("advice in the log", () => advice.test(gateway.process.output), RECOVERY_MS);
