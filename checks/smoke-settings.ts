@@ -11,6 +11,9 @@ export interface SmokeSettings {
   secureRequired: boolean;
   origin?: string | undefined;
   jwtSecret?: string | undefined;
+  /** Issuer and audience of the token that is made with the secret. */
+  jwtIssuer?: string | undefined;
+  jwtAudience?: string | undefined;
   token?: string | undefined;
   /** Undefined: take what is found. */
   auth?: "jwt" | "none" | undefined;
@@ -123,6 +126,12 @@ An option overrides its environment variable. Exit code: 0 all checks passed, 1 
     ODIN_SMOKE_JWT_SECRET: nonEmpty()
       .optional()
       .describe("secret that the gateways check tokens with; used to make a token"),
+    ODIN_SMOKE_JWT_ISSUER: nonEmpty()
+      .optional()
+      .describe("issuer of this token, if the gateways require one"),
+    ODIN_SMOKE_JWT_AUDIENCE: nonEmpty()
+      .optional()
+      .describe("audience of this token, if the gateways require one"),
     ODIN_SMOKE_TOKEN: nonEmpty().optional().describe("a token, instead of the secret"),
     ODIN_COMPUTE_URL: nonEmpty().optional().describe("instead of https://compute.googleapis.com"),
     ODIN_CERTIFICATES_URL: nonEmpty()
@@ -146,6 +155,8 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): R
     secureRequired: read["secure-required"],
     origin: read.origin,
     jwtSecret: read.ODIN_SMOKE_JWT_SECRET,
+    jwtIssuer: read.ODIN_SMOKE_JWT_ISSUER,
+    jwtAudience: read.ODIN_SMOKE_JWT_AUDIENCE,
     token: read.ODIN_SMOKE_TOKEN,
     auth: read.auth,
     backendService: read["backend-service"],

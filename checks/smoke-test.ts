@@ -31,7 +31,7 @@ export async function smokeTest(
       secrets: [jwtSecret ?? "", token ?? ""],
       prefix,
     });
-  const args: ConversationArgs = { url, token: tokenMaker(jwtSecret, token), origin, auth, quietStream };
+  const args: ConversationArgs = { url, token: tokenMaker(settings), origin, auth, quietStream };
   // The checks run at the same time, each until the deadline: the failure of one often explains the failure
   // of another.
   const results = await Promise.all([
@@ -50,9 +50,11 @@ export async function smokeTest(
 type Outcome = "ok" | "failed";
 const outcome = (ok: boolean): Outcome => (ok ? "ok" : "failed");
 
-function tokenMaker(secret: string | undefined, token: string | undefined): (() => string) | undefined {
+function tokenMaker(settings: SmokeSettings): (() => string) | undefined {
+  const { jwtSecret: secret, token, jwtIssuer: issuer, jwtAudience: audience } = settings;
   if (token !== undefined) return () => token;
-  return secret === undefined ? undefined : () => shortLivedToken(secret, CHANNELS);
+  if (secret === undefined) return undefined;
+  return () => shortLivedToken(secret, { channels: CHANNELS, issuer, audience });
 }
 
 async function asClient(steps: Steps, args: ConversationArgs): Promise<Outcome> {

@@ -20,6 +20,20 @@ test("without a TLS entrance the gateways trust no proxy", async () => {
   assert.deepEqual(all("gcp:compute/globalAddress:GlobalAddress"), []);
 });
 
+test("gateways get both secrets of tokens as secrets, and the gate's token has the issuer and the audience", async () => {
+  const gateway = JSON.stringify({ JWT_ISSUER: "https://login.example, old", JWT_AUDIENCE: "live" });
+  const { one } = await prod({ jwtSecretPrevious: "the secret of last year", gateway });
+  const metadata = one(TEMPLATE).inputs.metadata as Record<string, string>;
+  assert.match(metadata["odin-secret-env-JWT_SECRET"] ?? "", /secrets\/.*jwt-secret\/versions/);
+  assert.match(
+    metadata["odin-secret-env-JWT_SECRET_PREVIOUS"] ?? "",
+    /secrets\/.*jwt-secret-previous\/versions/,
+  );
+  const gate = one("command:local:Command", "rollout").inputs.environment as Record<string, string>;
+  assert.equal(gate.ODIN_SMOKE_JWT_ISSUER, "https://login.example");
+  assert.equal(gate.ODIN_SMOKE_JWT_AUDIENCE, "live");
+});
+
 test("behind the TLS entrance the gateways take the client's address from the header that the entrance sends", async () => {
   const { proxies, one } = await prod({ domain: "live.example.com", dnsZone: "example-com" });
   const entrance = String(one("gcp:compute/globalForwardingRule:GlobalForwardingRule").inputs.ipAddress);

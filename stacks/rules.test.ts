@@ -11,6 +11,7 @@ import { JWT_SECRET, recordWith } from "./recorded.fixture.ts";
 const WEBHOOK = "https://alerts.example.com/token-of-the-rules-test";
 const PAGER = "0123456789pagerOfTheRulesTest012";
 const SLACK = "https://hooks.slack.com/services/token-of-the-rules-test";
+const PREVIOUS = "previous-secret-of-the-tests";
 
 interface Variant {
   title: string;
@@ -36,6 +37,7 @@ const VARIANTS: Variant[] = [
       alertWebhook: WEBHOOK,
       alertPagerduty: PAGER,
       alertSlack: SLACK,
+      jwtSecretPrevious: PREVIOUS,
       runbookUrl: "https://example.com/docs/runbook.md",
       monthlyBudget: "400",
       allowedOrigins: '["https://app.example.com"]',
@@ -113,7 +115,7 @@ for (const { title, stack, name = stack, values = {} } of VARIANTS) {
       }
       for (const resource of resources)
         for (const [path, value] of leaves(resource.inputs))
-          for (const secret of [JWT_SECRET, WEBHOOK, PAGER, SLACK, "NKEY SEED", "offline-password"])
+          for (const secret of [JWT_SECRET, PREVIOUS, WEBHOOK, PAGER, SLACK, "NKEY SEED", "offline-password"])
             if (typeof value === "string" && value.includes(secret))
               assert.ok(
                 resource.secrets.some((marked) => path.startsWith(marked)),

@@ -15,6 +15,7 @@ import {
   WssEntrance,
 } from "@odin-ws/infra";
 import { monitoringFiles } from "@odin-ws/monitoring";
+import { SETTINGS } from "@odin-ws/server/settings";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
 import { createFoundation, type Foundation } from "./foundation.ts";
@@ -149,15 +150,17 @@ interface FleetParts {
 function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
   const { config, apis, gatewayIdentity, network, registry, connected } = foundation;
   const { image, nats, monitoringVm, wssAddress } = parts;
-  const { site, jwtSecret } = config;
-  const jwt =
-    jwtSecret === undefined
-      ? undefined
-      : new Secret(
-          "jwt-secret",
-          { site, value: pulumi.secret(jwtSecret), accessors: { gateway: gatewayIdentity.member } },
-          apis.first,
-        );
+  const { site, jwtSecret, jwtSecretPrevious } = config;
+  const tokenSecret = (name: string, variable: string, value: string | undefined) =>
+    value === undefined
+      ? {}
+      : {
+          [`env-${variable}`]: new Secret(
+            name,
+            { site, value: pulumi.secret(value), accessors: { gateway: gatewayIdentity.member } },
+            apis.first,
+          ).version,
+        };
   const environment = gatewayEnvironment(config);
   return new GatewayFleet(
     "gateway",
@@ -175,7 +178,11 @@ function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
           ...(wssAddress ? { WS_TRUSTED_PROXIES: trustedProxies(wssAddress.address) } : {}),
           ...nats.connection.environment,
         },
-        secrets: { ...nats.connection.secrets, ...(jwt ? { "env-JWT_SECRET": jwt.version } : {}) },
+        secrets: {
+          ...nats.connection.secrets,
+          ...tokenSecret("jwt-secret", "JWT_SECRET", jwtSecret),
+          ...tokenSecret("jwt-secret-previous", "JWT_SECRET_PREVIOUS", jwtSecretPrevious),
+        },
         files: nats.connection.files,
         settings: { "loki-url": monitoringVm.lokiUrl, "config-bucket": monitoringVm.bucket },
       },
@@ -236,7 +243,9 @@ interface Tested {
 function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
   const { nats, monitoringVm, fleet, entrances } = tested;
   const { loadBalancer, url, wss } = entrances;
-  const { domain, jwtSecret } = config;
+  const { domain, jwtSecret, gateway } = config;
+  const [issuer] = SETTINGS.JWT_ISSUER.parse(gateway.JWT_ISSUER);
+  const [audience] = SETTINGS.JWT_AUDIENCE.parse(gateway.JWT_AUDIENCE);
   const [origin] = config.allowedOrigins;
   return new RolloutGate(
     "rollout",
@@ -253,6 +262,8 @@ function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
         ...(config.quietStream ? { ODIN_SMOKE_QUIET_STREAM: "true" } : {}),
         ...(origin === undefined ? {} : { ODIN_SMOKE_ORIGIN: origin }),
         ...(jwtSecret === undefined ? {} : { ODIN_SMOKE_JWT_SECRET: pulumi.secret(jwtSecret) }),
+        ...(issuer === undefined ? {} : { ODIN_SMOKE_JWT_ISSUER: issuer }),
+        ...(audience === undefined ? {} : { ODIN_SMOKE_JWT_AUDIENCE: audience }),
       },
       triggers: [fleet.stable],
     },

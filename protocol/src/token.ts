@@ -12,6 +12,10 @@ export interface TokenClaims {
   lifetimeSeconds: number;
   /** The only channels and patterns that the bearer may subscribe to. Default: all. */
   channels?: readonly string[];
+  /** Claim `iss`. Default: none. */
+  issuer?: string | undefined;
+  /** Claim `aud`. Default: none. */
+  audience?: string | undefined;
 }
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -23,12 +27,19 @@ const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toS
  */
 export function signToken(
   secret: string,
-  { user, lifetimeSeconds, channels }: TokenClaims,
+  { user, lifetimeSeconds, channels, issuer, audience }: TokenClaims,
   now = Date.now(),
 ): string {
   const issuedAt = Math.floor(now / 1000);
-  // JSON leaves out `channels` when it is undefined.
-  const claims = { sub: user, iat: issuedAt, exp: issuedAt + lifetimeSeconds, channels };
+  // JSON leaves out what is undefined.
+  const claims = {
+    sub: user,
+    iss: issuer,
+    aud: audience,
+    iat: issuedAt,
+    exp: issuedAt + lifetimeSeconds,
+    channels,
+  };
   const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }

@@ -4,6 +4,7 @@
  */
 
 export { STREAM_DEFAULTS } from "@odin-ws/protocol";
+export type { Revoked } from "@odin-ws/protocol/revocation";
 export {
   EventRefusedError,
   InvalidEventError,
@@ -17,4 +18,5 @@ export {
 export type * from "./events.ts";
 export type { PublisherOptions, PublisherStatus } from "./options.ts";
 export { connectPublisher, type Published, type Publisher, type PublisherStats } from "./publisher.ts";
+export { type RevokeOptions, revoke } from "./revoke.ts";
 export type { StreamSettings } from "./stream-settings.ts";

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
 import { STREAM_DEFAULTS, SUBJECTS } from "@odin-ws/protocol";
+import { REVOCATIONS } from "@odin-ws/protocol/revocation";
 import { choice, duration, text, whole } from "@odin-ws/settings/values";
 import type { Values } from "@odin-ws/settings/variables";
 import { z } from "zod";
@@ -154,6 +155,27 @@ export function explainedLimit(error: unknown, settings: StreamSettings): unknow
     `the NATS account or server does not allow a stream ${settings.name} of this size: ${error.message} (JetStream error ${error.code}). Set ${shown} to what the account's plan allows, or create the stream by hand`,
     { cause: error },
   );
+}
+
+/**
+ * The stream of revocations, see `@odin-ws/protocol/revocation`. Always on disk: a revocation must survive a
+ * restart of NATS.
+ */
+export function revocationStreamConfig({ replicas }: Pick<StreamSettings, "replicas">) {
+  return {
+    name: REVOCATIONS.stream,
+    subjects: [REVOCATIONS.subjects],
+    retention: "limits",
+    // At the limit, NATS refuses a new revocation and its sender gets an error. An old one stays in force.
+    discard: "new",
+    storage: "file",
+    num_replicas: replicas,
+    max_msgs: REVOCATIONS.maxRevocations,
+    max_msgs_per_subject: 1,
+    max_bytes: REVOCATIONS.maxBytes,
+    max_msg_size: REVOCATIONS.maxMessageBytes,
+    allow_msg_ttl: true,
+  } as const satisfies Partial<StreamConfig>;
 }
 
 /**

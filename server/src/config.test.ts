@@ -163,6 +163,10 @@ test("settings that contradict each other are reported in one line", () => {
     return lines[0] as string;
   };
   assert.match(one({}), /AUTH_MODE .*JWT_SECRET.*JWT_PUBLIC_KEY.*JWKS_URL/);
+  assert.match(
+    one({ JWT_SECRET_PREVIOUS: "x".repeat(32), JWKS_URL: "https://a/keys" }),
+    /^JWT_SECRET is missing: JWT_SECRET_PREVIOUS/,
+  );
   assert.match(one({ JWT_SECRET: "x".repeat(32), JWKS_URL: "https://a/keys" }), /JWT_SECRET and JWKS_URL/);
   assert.match(one({ ...NONE, SOURCE: "jetstream" }), /NATS_URL/);
   assert.match(one({ ...NONE, SOURCE: "poll" }), /POLL_URL/);

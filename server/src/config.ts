@@ -46,6 +46,8 @@ function contradictions(config: Partial<Raw>, isGiven: (variable: string) => boo
     const keys = KEYS.filter(isGiven);
     if (keys.length === 0)
       mistakes.push(`AUTH_MODE jwt needs one of ${KEYS.join(", ")} (or an explicit AUTH_MODE=none)`);
+    if (isGiven("JWT_SECRET_PREVIOUS") && !isGiven("JWT_SECRET"))
+      mistakes.push("JWT_SECRET is missing: JWT_SECRET_PREVIOUS has no use without it");
     if (keys.length > 1) mistakes.push(`AUTH_MODE jwt takes one key, but ${keys.join(" and ")} are set`);
   }
   const { JWKS_MAX_AGE: fresh = 0, JWKS_MAX_STALE_AGE: stale = Number.POSITIVE_INFINITY } = config;

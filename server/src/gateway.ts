@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { CLOSE, MAX_CHANNELS } from "@odin-ws/protocol";
+import type { Revocation } from "@odin-ws/protocol/revocation";
 import { steadyClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
@@ -24,9 +25,10 @@ import type { Message } from "./delivery/message.ts";
 import type { StreamEnd } from "./delivery/stream-end.ts";
 import { Tally } from "./delivery/tally.ts";
 import type { Closure } from "./entrance/admission.ts";
-import type { Identity, Verifier } from "./entrance/auth.ts";
+import { AuthError, type Identity, type Verifier } from "./entrance/auth.ts";
 import type { ClientSocket } from "./entrance/client-socket.ts";
 import { Entrance, type Seats } from "./entrance/entrance.ts";
+import { Revocations } from "./entrance/revocations.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -62,6 +64,8 @@ const BACKLOG = 8192;
  */
 const RECONNECT = { min_ms: 500, max_ms: 5000 } as const;
 const ALL_CHANNELS = "*.*";
+/** How often revocations of expired tokens are forgotten. */
+const SWEEP_SECONDS = 60;
 const secondNow = (): number => Math.floor(steadyClock.now() / 1000);
 
 export class Gateway {
@@ -69,6 +73,7 @@ export class Gateway {
   readonly #context: ConnectionContext;
   readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
+  readonly #revocations = new Revocations();
   /** The same connections by their seats. */
   readonly seated: SeatedClients;
   readonly #unthrottled: ThrottleSettings;
@@ -81,7 +86,8 @@ export class Gateway {
   #drain: Drain | undefined;
 
   constructor(options: GatewayOptions) {
-    const { config, metrics, log, verify, streamEnd } = options;
+    const { config, metrics, log, streamEnd } = options;
+    const verify = options.verify && this.#refuseRevoked(options.verify);
     this.#options = options;
     this.seated = new SeatedClients(options.seats);
     const throttle: ThrottleSettings = {
@@ -237,6 +243,27 @@ export class Gateway {
     this.#entrance.setClosure(closure);
   }
 
+  /** Refuses these tokens from now on, and ends their connections. */
+  revoke(revocations: readonly Revocation[]): void {
+    this.#revocations.add(revocations);
+    for (const connection of this.#connections) this.#closeIfRevoked(connection);
+  }
+
+  #refuseRevoked(verify: Verifier): Verifier {
+    return async (token) => {
+      const identity = await verify(token);
+      if (this.#revocations.includes(identity, Date.now() / 1000))
+        throw new AuthError("the token has been revoked");
+      return identity;
+    };
+  }
+
+  #closeIfRevoked(connection: Connection): void {
+    const { user, claims } = connection;
+    if (user !== undefined && this.#revocations.includes({ ...claims, user }, Date.now() / 1000))
+      connection.close(CLOSE.tokenExpired, "token revoked");
+  }
+
   // ——— connections ———
 
   #admit(ws: ClientSocket, socket: Socket, seat: number, identity: Identity | undefined): void {
@@ -276,6 +303,8 @@ export class Gateway {
     }
     connection.open();
     this.#drain?.add(connection);
+    // The revocation may have arrived after the token was checked.
+    this.#closeIfRevoked(connection);
   }
 
   #closed(connection: Connection, seat: number, code: number): void {
@@ -312,6 +341,7 @@ export class Gateway {
     wheel.advance(second);
     if (second === this.#checkedAt) return;
     this.#checkedAt = second;
+    if (second % SWEEP_SECONDS === 0) this.#revocations.sweep(Date.now() / 1000);
     this.#announceLoss();
     const now = steadyClock.now();
     history.trim(now);

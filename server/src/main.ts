@@ -59,8 +59,10 @@ async function main(given: Config): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   for (const variable of unknownSettings(process.env))
     log.warn({ variable }, "unknown setting: it has no effect, check its name");
-  if (config.JWT_SECRET !== undefined && Buffer.byteLength(config.JWT_SECRET) < MIN_SECRET_BYTES) {
-    log.warn(`JWT_SECRET is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`);
+  for (const variable of ["JWT_SECRET", "JWT_SECRET_PREVIOUS"] as const) {
+    const secret = config[variable];
+    if (secret !== undefined && Buffer.byteLength(secret) < MIN_SECRET_BYTES)
+      log.warn(`${variable} is shorter than ${MIN_SECRET_BYTES} bytes and can be guessed: use a longer one`);
   }
   const version = readVersion();
   await runPrimary({ config, instance, version, registry, metrics, log, createGateway, opsSockets });

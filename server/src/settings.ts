@@ -16,7 +16,7 @@ import {
   WS_PORT,
 } from "@odin-ws/protocol";
 import { natsName, STREAM_SECRETS, STREAM_VARIABLES } from "@odin-ws/publisher/stream-settings";
-import { boolean, choice, duration, decimal as number, url, whole } from "@odin-ws/settings/values";
+import { boolean, choice, duration, list, decimal as number, url, whole } from "@odin-ws/settings/values";
 import { z } from "zod";
 import { addressRanges, fetchUrl, hmacSecret, origins, publicKey, urlPath } from "./setting-values.ts";
 
@@ -151,9 +151,25 @@ export const SETTINGS = {
     .default("jwt")
     .describe("jwt: clients need a token; none disables authentication and must be set explicitly"),
   JWT_SECRET: hmacSecret().optional().describe("secret for HS256, HS384 or HS512 tokens"),
+  JWT_SECRET_PREVIOUS: hmacSecret()
+    .optional()
+    .describe(
+      "second secret that is accepted, so that JWT_SECRET can be changed while tokens of both secrets are in use",
+    ),
   JWT_PUBLIC_KEY: publicKey()
     .optional()
     .describe("PEM public key (or certificate) for RS, PS, ES or EdDSA tokens"),
+  JWT_ISSUER: list()
+    .default([])
+    .describe("accepted values of the claim iss, comma separated; empty: every issuer"),
+  JWT_AUDIENCE: list()
+    .default([])
+    .describe(
+      "accepted values of the claim aud, comma separated: a token for another audience is refused; empty: every audience",
+    ),
+  JWT_REQUIRE_EXP: bool(true).describe(
+    "refuse tokens without the claim exp, because such a token is valid until the key changes",
+  ),
   JWKS_URL: fetchUrl().optional().describe("URL of the public keys (JSON Web Key Set)"),
   JWKS_MAX_AGE: duration({ min: "1s", max: "24h" })
     .default(600_000)
@@ -177,6 +193,7 @@ export const SETTINGS = {
 export const SECRETS: ReadonlySet<string> = new Set([
   ...STREAM_SECRETS,
   "JWT_SECRET",
+  "JWT_SECRET_PREVIOUS",
   "JWT_PUBLIC_KEY",
   "POLL_URL",
   "JWKS_URL",

@@ -203,6 +203,16 @@ describe("mistakes name the key, the value and what is allowed", () => {
     ],
     ["no project", {}, /^gcp:project is missing/, { project: undefined }],
     ["no region", {}, /^gcp:region is missing/, { region: undefined }],
+    [
+      "previous secret in the gateway's map",
+      { gateway: { JWT_SECRET_PREVIOUS: "hunter2" } },
+      /^gateway\.JWT_SECRET_PREVIOUS cannot be set here: .*jwtSecretPrevious/,
+    ],
+    [
+      "previous secret alone",
+      { jwtSecret: "", jwtSecretPrevious: "hunter2", gateway: { JWKS_URL: "https://id.example/keys" } },
+      /^jwtSecretPrevious has no use without jwtSecret/,
+    ],
     ["secret with its line end", { jwtSecret: "hunter2\n" }, /^jwtSecret is not right: .*white space/],
     [
       "prod with one zone",

@@ -21,6 +21,7 @@ const SET_ELSEWHERE: Record<string, string> = {
   NATS_URL: "use nats and natsUrl",
   NATS_CREDS_FILE: "use natsCredentials",
   JWT_SECRET: "the secret would not be encrypted; use jwtSecret",
+  JWT_SECRET_PREVIOUS: "the secret would not be encrypted; use jwtSecretPrevious",
   WS_ALLOWED_ORIGINS: "use allowedOrigins",
   WS_TRUSTED_PROXIES: "its value follows from domain",
   GCP_METRICS: "the autoscaler needs this metric",
@@ -41,6 +42,7 @@ const SERVICE_KEYS = [
   "natsUrl",
   "natsCredentials",
   "jwtSecret",
+  "jwtSecretPrevious",
   "domain",
   "dnsZone",
   "alertEmail",
@@ -183,7 +185,8 @@ function timeMistakes(gateway: Record<string, string>, spot: boolean): Mistake[]
   return mistakes;
 }
 
-function gatewayMistakes({ gateway, jwtSecret, spot, kind, nats }: Partial<Values>): Mistake[] {
+function gatewayMistakes(values: Partial<Values>): Mistake[] {
+  const { gateway, jwtSecret, jwtSecretPrevious, spot, kind, nats } = values;
   if (gateway === undefined) return [];
   const mistakes: Mistake[] = [];
   const isSynadia = kind === "service" && nats === "synadia";
@@ -199,6 +202,10 @@ function gatewayMistakes({ gateway, jwtSecret, spot, kind, nats }: Partial<Value
     mistakes.push(`gateway.${variable} is not a setting of the gateway: docs/settings.md lists them`);
   const env = Object.fromEntries(Object.entries(gateway).filter(([variable]) => !(variable in setElsewhere)));
   const key = jwtSecret === undefined ? {} : { JWT_SECRET: jwtSecret };
+  if (jwtSecretPrevious !== undefined && jwtSecret === undefined)
+    mistakes.push(
+      "jwtSecretPrevious has no use without jwtSecret: set jwtSecret, or remove jwtSecretPrevious",
+    );
   mistakes.push(...timeMistakes(gateway, spot ?? false));
   try {
     // The stack sets NATS_URL. A missing key for tokens is reported by authMistakes.

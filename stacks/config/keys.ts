@@ -44,6 +44,10 @@ export const KEYS = {
     /^\S([\s\S]*\S)?$/,
     "text that neither begins nor ends with white space, such as the end of a line",
   ),
+  jwtSecretPrevious: optional(
+    /^\S([\s\S]*\S)?$/,
+    "text that neither begins nor ends with white space, such as the end of a line",
+  ),
   domain: optional(HOST_NAME, "a host name, for example live.example.com"),
   dnsZone: optional(
     /^[a-z][a-z0-9-]{0,62}$/,
@@ -77,6 +81,7 @@ export type Values = { [Name in Key]: ReturnType<(typeof KEYS)[Name]> };
 export const SECRET_KEYS: readonly Key[] = [
   "natsCredentials",
   "jwtSecret",
+  "jwtSecretPrevious",
   "alertWebhook",
   "alertPagerduty",
   "alertSlack",

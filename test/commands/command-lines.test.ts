@@ -18,6 +18,7 @@ const COMMANDS: Record<string, readonly string[]> = {
   gateway: [],
   publisher: [],
   publish: ["--rate N", "--seconds N", "--seed N", "--tokens N", "--url URL"],
+  revoke: ["--user SUB", "--jti ID", "--for TIME", "--url URL"],
   loadtest: ["--connections N", "--duration TIME", "--url URL", "--max-p99 MS", "--at-once"],
   preview: ["--stack STACK", "--traffic-gib N", "--out FOLDER", "--json FILE", "--svg FILE"],
   limits: ["--stack STACK", "--connections N", "--curve FILE", "--boot-seconds N"],
@@ -48,6 +49,7 @@ const called = (name: string) => (name === "start" ? "npm start" : `npm run ${na
 /** A value that a command does not allow, and the mistake that it reports. */
 const WRONG_VALUES: Record<string, readonly [option: string, mistake: string]> = {
   publish: ["--rate", "must be a number from 0.1 to 100000"],
+  revoke: ["--for", "must be a time from 1s to 87600h such as 500ms, 30s, 5m or 1h"],
   loadtest: ["--workers", "must be a whole number from 1 to 64"],
   preview: ["--traffic-gib", "must be a number from 0 to 1000000000000"],
   limits: ["--cpu", "must be a whole number from 1 to 200"],

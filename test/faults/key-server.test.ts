@@ -79,6 +79,31 @@ describe("key server", { concurrency: true }, () => {
     assert.match(gateway.process.output, /JWKS_URL answers again/);
   });
 
+  test("failures are in the log before a client notices them, and a failure that begins later too", async (t) => {
+    const known = await newIssuer("ES256", "known");
+    const unknown = await newIssuer("ES256", "new");
+    const { state, answer, url } = await startKeyServer(t, [known.jwk]);
+    const works = state.listener;
+    state.listener = answer("", 503);
+    const gateway = await startGateway(t, { env: { AUTH_MODE: "jwt", JWKS_URL: url, JWKS_MAX_AGE: "1h" } });
+    const logged = (line: RegExp) =>
+      eventually(
+        () => `${line} in:\n${gateway.process.tail()}`,
+        () => line.test(gateway.process.output),
+      );
+    await logged(
+      /"reason":"status 503 instead of 200","message":"JWKS_URL gives no keys: no token can be checked"/,
+    );
+    state.listener = works;
+    const token = await known.issue({ sub: "a" });
+    await eventually("keys", () => connect(t, gateway, { token }));
+    await logged(/JWKS_URL answers again/);
+    state.listener = answer("", 500);
+    // Keys younger than 30 s are not fetched again for a key that is not known.
+    const stranger = await unknown.issue({ sub: "b" });
+    assert.equal((await refusal(t, gateway, { token: stranger })).status, 401);
+  });
+
   test("a key server that does not answer delays a known key by 1 s at most", async (t) => {
     const known = await newIssuer("ES256", "known");
     const unknown = await newIssuer("ES256", "new");

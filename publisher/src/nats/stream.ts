@@ -15,8 +15,8 @@ export interface StreamFound {
 }
 
 // Error codes of JetStream.
-const NOT_FOUND = 10059;
-const NAME_IN_USE = 10058;
+export const NOT_FOUND = 10059;
+export const NAME_IN_USE = 10058;
 
 /** Creates the stream when it is missing. A stream that exists is left as it is. */
 export async function ensureStream(jsm: JetStreamManager, settings: StreamSettings): Promise<StreamFound> {

@@ -318,7 +318,7 @@ export class Commands implements SocketHandler, Job {
       const identity = await verify(token);
       if (identity.user !== connection.user)
         return this.#error("unauthorized", "the token is another user's");
-      connection.refresh({ expiresAt: identity.expiresAt, channels: identity.channels });
+      connection.refresh(identity);
       const allows = permission(identity.channels);
       connection.unsubscribe((channel) => !allows(channel));
       this.#acknowledge();

@@ -22,7 +22,7 @@ import type { WriteBatch } from "./write-batch.ts";
 const MAX_UNREAD_ANSWERS = 2;
 const PING = Buffer.from([0x89, 0]);
 
-type Claims = Pick<Identity, "expiresAt" | "channels">;
+type Claims = Omit<Identity, "user">;
 const NO_CLAIMS: Claims = { expiresAt: 0, channels: undefined };
 
 export interface ConnectionOptions {

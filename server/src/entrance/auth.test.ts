@@ -5,23 +5,27 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { exportJWK, SignJWT, UnsecuredJWT } from "jose";
-import { AuthError, createVerifier, type Verifier } from "./auth.ts";
+import { AuthError, type AuthSettings, createVerifier, type Verifier } from "./auth.ts";
 import { KeysUnavailableError } from "./remote-keys.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const NOTHING = {
   AUTH_MODE: "jwt",
   JWT_SECRET: undefined,
+  JWT_SECRET_PREVIOUS: undefined,
   JWT_PUBLIC_KEY: undefined,
+  JWT_ISSUER: [] as string[],
+  JWT_AUDIENCE: [] as string[],
+  JWT_REQUIRE_EXP: true,
   JWKS_URL: undefined,
   JWKS_MAX_AGE: 600_000,
   JWKS_MAX_STALE_AGE: 86_400_000,
-} as const;
+} satisfies AuthSettings;
 const LOG = { info: () => {}, warn: () => {} };
 const bytes = (text: string) => new TextEncoder().encode(text);
 const now = () => Math.floor(Date.now() / 1000);
 
-function verifier(settings: Partial<Parameters<typeof createVerifier>[0]>): Verifier {
+function verifier(settings: Partial<AuthSettings>): Verifier {
   const made = createVerifier({ ...NOTHING, ...settings }, LOG);
   assert.ok(made);
   return made;
@@ -31,7 +35,7 @@ const token = (
   key: Parameters<SignJWT["sign"]>[0] = bytes(SECRET),
   alg = "HS256",
   kid = "k",
-) => new SignJWT(claims).setProtectedHeader({ alg, kid }).sign(key);
+) => new SignJWT({ exp: now() + 60, ...claims }).setProtectedHeader({ alg, kid }).sign(key);
 const refused = (verify: Verifier, jwt: string, reason: RegExp) =>
   assert.rejects(
     verify(jwt),
@@ -45,19 +49,20 @@ const pem = (key: typeof rsa.publicKey) => key.export({ type: "spki", format: "p
 test("returns the user, the expiry and the allowed channels", async () => {
   const verify = verifier({ JWT_SECRET: SECRET });
   const exp = now() + 60;
+  const nothing = { channels: undefined, tokenId: undefined, issuedAt: undefined };
   assert.deepEqual(await verify(await token({ sub: "ann", exp })), {
+    ...nothing,
     user: "ann",
     expiresAt: exp,
-    channels: undefined,
   });
-  assert.deepEqual(
-    await verify(await token({ sub: "ann", channels: ["odin.token.BTC.trade", "*.social"] })),
-    {
-      user: "ann",
-      expiresAt: 0,
-      channels: ["BTC.trade", "*.social"],
-    },
-  );
+  const channels = ["odin.token.BTC.trade", "*.social"];
+  assert.deepEqual(await verify(await token({ sub: "ann", exp, channels, jti: "t1", iat: 7 })), {
+    user: "ann",
+    expiresAt: exp,
+    channels: ["BTC.trade", "*.social"],
+    tokenId: "t1",
+    issuedAt: 7,
+  });
   assert.deepEqual((await verify(await token({ sub: "ann", channels: [] }))).channels, []);
 });
 
@@ -87,6 +92,43 @@ test("refuses claims that are missing or malformed", async () => {
   await refused(verify, await token({ sub: "ann", channels: "BTC.trade" }), /channels/);
   await refused(verify, await token({ sub: "ann", channels: ["BTC.trade", "a.b.c"] }), /channels/);
   await refused(verify, await token({ sub: "ann", channels: [7] }), /channels/);
+});
+
+test("refuses tokens without expiry, unless the settings allow them", async () => {
+  const endless = await token({ sub: "ann", exp: undefined });
+  await refused(verifier({ JWT_SECRET: SECRET }), endless, /no claim exp/);
+  const { expiresAt } = await verifier({ JWT_SECRET: SECRET, JWT_REQUIRE_EXP: false })(endless);
+  assert.equal(expiresAt, 0);
+});
+
+test("refuses tokens of another issuer or for another audience", async () => {
+  const verify = verifier({
+    JWT_SECRET: SECRET,
+    JWT_ISSUER: ["https://login.example", "https://old.example"],
+    JWT_AUDIENCE: ["live"],
+  });
+  for (const claims of [
+    { iss: "https://login.example", aud: "live" },
+    { iss: "https://old.example", aud: ["app", "live"] },
+  ])
+    assert.equal((await verify(await token({ sub: "ann", ...claims }))).user, "ann");
+  for (const [claims, reason] of [
+    [{ iss: "https://login.example" }, /no claim aud/],
+    [{ iss: "https://login.example", aud: "admin" }, /claim aud has another value/],
+    [{ iss: "https://evil.example", aud: "live" }, /claim iss has another value/],
+    [{ aud: "live" }, /no claim iss/],
+  ] as const)
+    await refused(verify, await token({ sub: "ann", ...claims }), reason);
+});
+
+test("accepts tokens of two secrets while the secret is being changed", async () => {
+  const old = "the secret of last year, 32 bytes";
+  const verify = verifier({ JWT_SECRET: SECRET, JWT_SECRET_PREVIOUS: old });
+  assert.equal((await verify(await token({ sub: "ann" }))).user, "ann");
+  assert.equal((await verify(await token({ sub: "bob" }, bytes(old)))).user, "bob");
+  await refused(verify, await token({ sub: "bob", exp: now() - 60 }, bytes(old)), /expired/);
+  await refused(verify, await token({ sub: "eve" }, bytes("another secret, also 32 bytes ok")), /not valid/);
+  await refused(verifier({ JWT_SECRET: SECRET }), await token({ sub: "bob" }, bytes(old)), /not valid/);
 });
 
 test("a public key checks signatures only: it cannot be used as a secret", async () => {

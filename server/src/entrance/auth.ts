@@ -18,6 +18,10 @@ export interface Identity {
    * subscribe to all.
    */
   channels: readonly string[] | undefined;
+  /** Claim `jti`: the id of this token. */
+  tokenId?: string | undefined;
+  /** Claim `iat`, seconds since 1970; undefined when the token does not say when it was issued. */
+  issuedAt?: number | undefined;
 }
 
 /**
@@ -51,25 +55,43 @@ const SIGNATURES = [
 /** A token may begin this much later on our clock, because the issuer's clock may be ahead of ours. */
 const MAX_ISSUER_AHEAD_SECONDS = 30;
 
+export type AuthSettings = Pick<
+  Config,
+  | "AUTH_MODE"
+  | "JWT_SECRET"
+  | "JWT_SECRET_PREVIOUS"
+  | "JWT_PUBLIC_KEY"
+  | "JWT_ISSUER"
+  | "JWT_AUDIENCE"
+  | "JWT_REQUIRE_EXP"
+  | "JWKS_URL"
+  | "JWKS_MAX_AGE"
+  | "JWKS_MAX_STALE_AGE"
+>;
+
 /**
  * Returns the verifier for the settings; undefined with AUTH_MODE=none. Throws when the public key is not
  * valid.
  */
-export function createVerifier(
-  config: Pick<
-    Config,
-    "AUTH_MODE" | "JWT_SECRET" | "JWT_PUBLIC_KEY" | "JWKS_URL" | "JWKS_MAX_AGE" | "JWKS_MAX_STALE_AGE"
-  >,
-  log: Pick<Log, "info" | "warn">,
-): Verifier | undefined {
+export function createVerifier(config: AuthSettings, log: Pick<Log, "info" | "warn">): Verifier | undefined {
   if (config.AUTH_MODE === "none") return undefined;
-  if (config.JWT_SECRET !== undefined) {
-    const secret = new TextEncoder().encode(config.JWT_SECRET);
-    return verifier((token, options) => jwtVerify(token, secret, options), HMAC);
-  }
+  const options: JWTVerifyOptions = {
+    clockTolerance: MAX_ISSUER_AHEAD_SECONDS,
+    ...(config.JWT_ISSUER.length > 0 && { issuer: config.JWT_ISSUER }),
+    ...(config.JWT_AUDIENCE.length > 0 && { audience: config.JWT_AUDIENCE }),
+    ...(config.JWT_REQUIRE_EXP && { requiredClaims: ["exp"] }),
+  };
+  return verifier(checkOf(config, log), options);
+}
+
+type Check = (token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>;
+
+/** Returns the check with the key of the settings. */
+function checkOf(config: AuthSettings, log: Pick<Log, "info" | "warn">): Check {
+  if (config.JWT_SECRET !== undefined) return secretCheck(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS);
   if (config.JWT_PUBLIC_KEY !== undefined) {
     const key = readPublicKey(config.JWT_PUBLIC_KEY);
-    return verifier((token, options) => jwtVerify(token, key, options), SIGNATURES);
+    return (token, options) => jwtVerify(token, key, { ...options, algorithms: SIGNATURES });
   }
   const keys = new RemoteKeys({
     url: config.JWKS_URL as string,
@@ -77,19 +99,44 @@ export function createVerifier(
     maxStaleMs: config.JWKS_MAX_STALE_AGE,
     log,
   });
-  return verifier((token, options) => jwtVerify(token, keys.keyOf, options), SIGNATURES);
+  keys.prefetch();
+  return (token, options) => jwtVerify(token, keys.keyOf, { ...options, algorithms: SIGNATURES });
 }
 
-type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>;
+function secretCheck(secret: string, previous: string | undefined): Check {
+  const [key, ...others] = [secret, ...(previous === undefined ? [] : [previous])].map((text) =>
+    new TextEncoder().encode(text),
+  ) as [Uint8Array, ...Uint8Array[]];
+  return async (token, options) => {
+    const all = { ...options, algorithms: HMAC };
+    try {
+      return await jwtVerify(token, key, all);
+    } catch (error) {
+      const [other] = others;
+      if (other === undefined || !(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      return await jwtVerify(token, other, all);
+    }
+  };
+}
 
-function verifier(verify: Verify, algorithms: string[]): Verifier {
+/** Claims whose value the settings prescribe. The reason of a refusal names them: it gives nothing away. */
+const PRESCRIBED = ["iss", "aud", "exp"];
+
+function verifier(check: Check, options: JWTVerifyOptions): Verifier {
   return async (token) => {
     try {
-      const { payload } = await verify(token, { algorithms, clockTolerance: MAX_ISSUER_AHEAD_SECONDS });
+      const { payload } = await check(token, options);
       return identityOf(payload);
     } catch (error) {
       if (error instanceof AuthError || error instanceof KeysUnavailableError) throw error;
       if (error instanceof errors.JWTExpired) throw new AuthError("the token has expired");
+      if (error instanceof errors.JWTClaimValidationFailed && PRESCRIBED.includes(error.claim)) {
+        throw new AuthError(
+          error.reason === "missing"
+            ? `the token has no claim ${error.claim}`
+            : `the token's claim ${error.claim} has another value than this service accepts`,
+        );
+      }
       const code = error instanceof errors.JOSEError ? error.code : undefined;
       // Details from jose about keys and signatures would help an attacker more than a user.
       throw new AuthError(`the token is not valid: ${code ?? "it does not fit the key"}`);
@@ -97,7 +144,7 @@ function verifier(verify: Verify, algorithms: string[]): Verifier {
   };
 }
 
-function identityOf({ sub, exp, channels }: JWTPayload): Identity {
+function identityOf({ sub, exp, iat, jti, channels }: JWTPayload): Identity {
   if (typeof sub !== "string" || sub === "") throw new AuthError("the token has no claim sub");
   // The tolerance of jose holds for exp, too. A token is used up to its expiry on our clock: clients renew
   // their token before, and an expired one would be closed with 4401 at once.
@@ -112,5 +159,11 @@ function identityOf({ sub, exp, channels }: JWTPayload): Identity {
       );
     return short;
   });
-  return { user: sub, expiresAt: exp === undefined ? 0 : Math.floor(exp), channels: allowed };
+  return {
+    user: sub,
+    expiresAt: exp === undefined ? 0 : Math.floor(exp),
+    channels: allowed,
+    tokenId: typeof jti === "string" ? jti : undefined,
+    issuedAt: iat,
+  };
 }

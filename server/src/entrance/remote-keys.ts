@@ -43,7 +43,8 @@ type Query = Parameters<JWTVerifyGetKey>;
 export class RemoteKeys {
   readonly #options: RemoteKeysOptions;
   readonly #now: () => number;
-  readonly #warn: () => void;
+  /** Warnings of a key server that fails, each at most once a minute. */
+  readonly #warnings: Record<"none" | "old" | "fresh", () => void>;
   #keys: JWTVerifyGetKey | undefined;
   /** Time of the last successful request. */
   #fetchedAt = 0;
@@ -56,7 +57,13 @@ export class RemoteKeys {
   constructor(options: RemoteKeysOptions) {
     this.#options = options;
     this.#now = options.now ?? steadyClock.now;
-    this.#warn = atMostEvery(WARN_INTERVAL_MS, () => this.#report(), this.#now);
+    const warning = (consequence: string) =>
+      atMostEvery(WARN_INTERVAL_MS, () => this.#report(consequence), this.#now);
+    this.#warnings = {
+      none: warning("no token can be checked"),
+      old: warning("tokens are checked with old keys"),
+      fresh: warning("tokens with a key that is not known yet are refused"),
+    };
   }
 
   /**
@@ -77,6 +84,11 @@ export class RemoteKeys {
     if (this.#failure !== undefined) throw new KeysUnavailableError();
     return await this.#find(...query);
   };
+
+  /** Fetches the keys before the first token needs them: a failure is in the log before a client waits. */
+  prefetch(): void {
+    void this.#request();
+  }
 
   get #age(): number {
     return this.#keys === undefined ? Number.POSITIVE_INFINITY : this.#now() - this.#fetchedAt;
@@ -121,19 +133,22 @@ export class RemoteKeys {
       this.#failure = undefined;
     } catch (error) {
       this.#failure = reasonOf(error as Error);
+      this.#warn();
     }
   }
 
-  #report(): void {
+  /** Warns of what follows when the keys cannot be fetched now. */
+  #warn(): void {
+    const { maxAgeMs, maxStaleMs } = this.#options;
+    const age = this.#age;
+    this.#warnings[age > maxStaleMs ? "none" : age >= maxAgeMs ? "old" : "fresh"]();
+  }
+
+  #report(consequence: string): void {
     const reason = this.#failure ?? "no answer yet";
     const age = this.#age;
-    if (age > this.#options.maxStaleMs) {
-      return this.#options.log.warn({ reason }, "JWKS_URL gives no keys: no token can be checked");
-    }
-    this.#options.log.warn(
-      { reason, age_seconds: Math.round(age / 1000) },
-      "JWKS_URL gives no keys: tokens are checked with old keys",
-    );
+    const known = Number.isFinite(age) ? { age_seconds: Math.round(age / 1000) } : {};
+    this.#options.log.warn({ reason, ...known }, `JWKS_URL gives no keys: ${consequence}`);
   }
 }
 

@@ -25,6 +25,7 @@ class FakeDownstream implements Downstream {
   lose(offset: number): void {
     this.events.push(["lose", offset]);
   }
+  revoke(): void {}
   setClosure(closure: Closure | undefined): void {
     this.closure = closure;
   }

@@ -5,6 +5,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { PRIORITIES } from "@odin-ws/protocol";
+import type { Revocation } from "@odin-ws/protocol/revocation";
 import type { Config } from "../config.ts";
 import { Message } from "../delivery/message.ts";
 import type { Admission, Closure } from "../entrance/admission.ts";
@@ -20,6 +21,8 @@ export interface Downstream {
   message(message: Message, shed: boolean): void;
   skip(offset: number): void;
   lose(offset: number): void;
+  /** Refuses these tokens from now on, and ends their connections. */
+  revoke(revocations: readonly Revocation[]): void;
   setClosure(closure: Closure | undefined): void;
 }
 

@@ -1,6 +1,7 @@
 /** Messages between the primary and its workers (node:cluster, structured clone). */
 
 import { getHeapStatistics } from "node:v8";
+import type { Revocation } from "@odin-ws/protocol/revocation";
 import type { PackedMessage } from "../delivery/message.ts";
 import type { Applicant, Closure, Refusal } from "../entrance/admission.ts";
 import type { GatewayStats } from "../gateway.ts";
@@ -14,7 +15,8 @@ export type StreamEvent =
   | { type: "history"; messages: PackedMessage[] }
   | { type: "message"; message: PackedMessage; shed: boolean }
   | { type: "skip"; offset: number }
-  | { type: "lose"; offset: number };
+  | { type: "lose"; offset: number }
+  | { type: "revoke"; revocations: readonly Revocation[] };
 
 export type ToWorker =
   | { type: "stream"; events: StreamEvent[] }

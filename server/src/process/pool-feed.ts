@@ -2,9 +2,11 @@
  * Sends the stream and the closure to all workers of the pool, and the history to workers that start later.
  */
 
+import type { Revocation } from "@odin-ws/protocol/revocation";
 import { History, type HistoryLimits } from "../delivery/history.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Closure } from "../entrance/admission.ts";
+import { Revocations } from "../entrance/revocations.ts";
 import type { Downstream } from "./hub.ts";
 import type { StreamEvent } from "./ipc.ts";
 import type { PoolMember } from "./pool-member.ts";
@@ -16,6 +18,8 @@ export class PoolFeed implements Downstream {
   readonly #members: ReadonlyMap<number, PoolMember>;
   /** Kept for workers that start later. */
   readonly #history: History;
+  /** Kept for workers that start later. */
+  readonly #revocations = new Revocations();
   #begun = false;
   #closure: Closure | undefined;
   /** Events that have not been sent yet. */
@@ -43,6 +47,11 @@ export class PoolFeed implements Downstream {
     this.#history.lose(offset);
     this.#queue({ type: "lose", offset });
   }
+  revoke(revocations: readonly Revocation[]): void {
+    this.#revocations.add(revocations);
+    this.#revocations.sweep(Date.now() / 1000);
+    this.#queue({ type: "revoke", revocations });
+  }
   setClosure(closure: Closure | undefined): void {
     this.#closure = closure;
     // A worker that accepts clients again must have all events from before.
@@ -56,6 +65,7 @@ export class PoolFeed implements Downstream {
   attach(member: PoolMember): void {
     // Events that wait to be sent are in the history already: this worker must not get these events twice.
     this.#flush();
+    send(member, [{ type: "revoke", revocations: this.#revocations.all() }]);
     if (this.#begun) {
       const { epoch, floor, head } = this.#history;
       send(member, [{ type: "begin", epoch, offset: floor }]);

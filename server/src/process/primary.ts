@@ -14,8 +14,9 @@ import { SeatRegistry } from "../entrance/seat-registry.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { jetstreamSource } from "../source/jetstream.ts";
+import { jetstreamSource, type OnConnection } from "../source/jetstream.ts";
 import { pollSource } from "../source/poll.ts";
+import { RevocationReader } from "../source/revocation-reader.ts";
 import { simulatorSource } from "../source/simulator.ts";
 import type { Source } from "../source/source.ts";
 import { startCloudMonitoring } from "./cloud-monitoring.ts";
@@ -56,9 +57,14 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
     maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
   });
-  const source = createSource(config, log);
+  const source = createSource(config, log, (connection) => revocations.follow(connection));
   const streamEnd = source.end && shareNext(source.end);
   const fleet = createFleet(options, admission, streamEnd);
+  const revocations = new RevocationReader({
+    config,
+    log,
+    onRevocations: (found) => fleet.downstream.revoke(found),
+  });
   const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log });
   const ops = createOpsServer(options, { admission, fleet, hub });
 
@@ -165,10 +171,10 @@ function createOpsServer(
   return new OpsServer(answers, log, opsSockets);
 }
 
-function createSource(config: Config, log: Log): Source {
+function createSource(config: Config, log: Log, onConnection: OnConnection): Source {
   switch (config.SOURCE) {
     case "jetstream":
-      return jetstreamSource(config, log);
+      return jetstreamSource(config, log, config.AUTH_MODE === "none" ? undefined : onConnection);
     case "poll":
       return pollSource({ url: config.POLL_URL as string, intervalMs: config.POLL_INTERVAL_MS, log });
     case "simulator":

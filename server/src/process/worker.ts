@@ -145,6 +145,8 @@ function applyEvent(gateway: Gateway, event: StreamEvent): void {
       return gateway.skip(event.offset);
     case "lose":
       return gateway.lose(event.offset);
+    case "revoke":
+      return gateway.revoke(event.revocations);
   }
 }
 

@@ -43,12 +43,15 @@ const PULL_EXPIRES_MS = 2000;
 const FAILING_MS = 3000;
 const LOG_INTERVAL_MS = 10_000;
 
+/** Called with each connection to NATS. Reading starts when the promise resolves. */
+export type OnConnection = (connection: NatsConnection) => Promise<void>;
+
 /** Returns a source that reads the stream of these settings. */
-export function jetstreamSource(settings: JetStreamSettings, log: Log): Source {
+export function jetstreamSource(settings: JetStreamSettings, log: Log, onConnection?: OnConnection): Source {
   let reader: StreamReader | undefined;
   const run: Source = (intake, signal) => {
     reader = new StreamReader(settings, log, intake, signal);
-    return reader.run();
+    return reader.run(onConnection);
   };
   return Object.assign(run, { end: async () => reader?.end() });
 }
@@ -93,13 +96,14 @@ class StreamReader {
     signal.addEventListener("abort", () => this.#restart("stopped"));
   }
 
-  async run(): Promise<void> {
+  async run(onConnection?: OnConnection): Promise<void> {
     while (!this.#signal.aborted) {
       let connection: NatsConnection | undefined;
       try {
         connection = await connectToNats(this.#settings);
         this.#intake.status({ connected: true, refused: false });
         void this.#watchConnection(connection);
+        await onConnection?.(connection);
         await this.#readAll(connection);
       } catch (error) {
         this.#onError(error);
