@@ -29,7 +29,7 @@ test("gateways get both secrets of tokens as secrets, and the gate's token has t
     metadata["odin-secret-env-JWT_SECRET_PREVIOUS"] ?? "",
     /secrets\/.*jwt-secret-previous\/versions/,
   );
-  const gate = one("command:local:Command", "rollout").inputs.environment as Record<string, string>;
+  const gate = one("command:local:Command", "rollout-test").inputs.environment as Record<string, string>;
   assert.equal(gate.ODIN_SMOKE_JWT_ISSUER, "https://login.example");
   assert.equal(gate.ODIN_SMOKE_JWT_AUDIENCE, "live");
 });

@@ -43,8 +43,8 @@ CONF
   nats_cluster
 }
 
-# Users. Gateways read the stream, create it when it is missing, and write its epoch into its metadata.
-# Publishers write to the stream. Gateways may not publish messages, publishers may not read them, and neither
+# Users. Gateways read the stream, create it when it is missing, and write its epoch into its metadata; they
+# read and create the stream of revocations too. Publishers write to both streams. Gateways may not publish messages, publishers may not read them, and neither
 # may delete the stream. The capacity test has its own network and uses no passwords.
 nats_users() {
   local gateway publisher
