@@ -43,9 +43,10 @@ CONF
   nats_cluster
 }
 
-# Users. Gateways read the stream, create it when it is missing, and write its epoch into its metadata; they
-# read and create the stream of revocations too. Publishers write to both streams. Gateways may not publish messages, publishers may not read them, and neither
-# may delete the stream. The capacity test has its own network and uses no passwords.
+# Users. Gateways read the stream and the stream of revocations, create them when they are missing, and write
+# the epoch into the metadata of the first. Publishers write to both. Gateways may not publish messages,
+# publishers may not read them, and neither may delete a stream. The capacity test has its own network and
+# uses no passwords.
 nats_users() {
   local gateway publisher
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
