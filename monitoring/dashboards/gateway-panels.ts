@@ -111,6 +111,19 @@ export function deliveryPanels() {
       queries: [perGateway(RECORD.instanceBytes)],
     }),
     graph({
+      title: "Messages in one write",
+      description:
+        "Deliveries divided by writes to sockets. A write costs far more CPU than the messages in it, and its packets have headers. With WS_WRITE_DELAY_MS messages wait for others, and the value rises.",
+      unit: "short",
+      line: { limit: "messagesInWrite", bad: "below" },
+      queries: [
+        {
+          expr: `${RECORD.instanceDeliveries}{${CHOSEN}} / (sum by (instance) (rate(${METRIC.writes}{${CHOSEN}}[${RATE}])) > 0)`,
+          legend: GATEWAY,
+        },
+      ],
+    }),
+    graph({
       title: "Latency, all gateways",
       description: "Time from publishing to the write into the socket: quantiles of all deliveries.",
       unit: "s",

@@ -33,6 +33,8 @@ export const REFERENCE_LINES = {
    * 14 µs for one delivery. See docs/performance.md.
    */
   deliveries: { value: 100_000, unit: "short" },
+  /** Messages in one write of a gateway that never has two messages for a client at the same time. */
+  messagesInWrite: { value: 1, unit: "short" },
   /** Bytes a second of one gateway: 80 % of the 4 Gbit/s that an e2-standard-2 may send. */
   bytesSent: { value: 400_000_000, unit: "bytes" },
   /**

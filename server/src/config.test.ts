@@ -35,6 +35,7 @@ test("the documented defaults", () => {
     WS_COMPRESSION: true,
     WS_REPLAY_BUFFER: 100,
     WS_SEND_BUFFER_BYTES: 262_144,
+    WS_WRITE_DELAY_MS: 0,
     WS_DRAIN_SECONDS: 60,
     WS_THROTTLE_ENABLED: true,
     WS_THROTTLE_POLICY: "priority",

@@ -31,6 +31,7 @@ import { Entrance, type Seats } from "./entrance/entrance.ts";
 import { Revocations } from "./entrance/revocations.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { Writes } from "./outgoing/writes.ts";
 
 export interface GatewayOptions {
   config: Config;
@@ -122,6 +123,11 @@ export class Gateway {
       fanout: new Fanout(),
       wheel: new TimerWheel(secondNow()),
       turns: new Turns(),
+      writes: new Writes({
+        metrics,
+        sendBufferBytes: config.WS_SEND_BUFFER_BYTES,
+        delayMs: config.WS_WRITE_DELAY_MS,
+      }),
       replayBudget: new ReplayBudget(),
       metrics,
       tally: new Tally(metrics),
@@ -188,7 +194,7 @@ export class Gateway {
    * notified later.
    */
   message(message: Message, shed: boolean): void {
-    const { history, fanout, metrics, tally } = this.#context;
+    const { history, fanout, metrics, tally, writes } = this.#context;
     history.append(message, steadyClock.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
@@ -197,14 +203,11 @@ export class Gateway {
       tally.flush(message);
       return;
     }
-    const before = tally.deliveries;
     const started = process.hrtime.bigint();
-    fanout.publish(message, (deliveries) =>
-      metrics.messageLatency.observe(Math.max(0, Date.now() - message.ts) / 1000, deliveries),
-    );
-    metrics.broadcastDuration.observe(Number(process.hrtime.bigint() - started) / 1e9);
+    const deliveries = fanout.publish(message);
+    writes.published(Number(process.hrtime.bigint() - started) / 1e9);
     tally.flush(message);
-    metrics.subscribersPerChannel.observe(tally.deliveries - before);
+    metrics.subscribersPerChannel.observe(deliveries);
   }
 
   /** Adds an older message to the history without delivering it. */

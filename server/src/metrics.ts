@@ -35,6 +35,7 @@ export const METRIC = {
   throttledHeavy: "ws_throttled_clients_heavy",
   throttleTransitions: "ws_throttle_transitions_total",
   bytesSent: "ws_bytes_sent_total",
+  writes: "ws_writes_total",
   cpuUsage: "ws_cpu_usage_percent",
   memoryUsage: "ws_memory_usage_bytes",
   capacityRatio: "ws_capacity_ratio",
@@ -95,7 +96,7 @@ export function createMetrics(registry: Registry) {
     }),
     broadcastDuration: histogram(
       METRIC.broadcastDuration,
-      "Time to write one message to all its subscribers",
+      "Time to write one message, and the messages of the same turn, to all subscribers",
       BROADCAST_BUCKETS_SECONDS,
     ),
     subscriptionsPerClient: histogram(
@@ -133,6 +134,7 @@ export function createMetrics(registry: Registry) {
       ["encoding"],
       ["plain", "deflate"],
     ),
+    writes: counter(METRIC.writes, "Writes to sockets of clients; one write may carry many messages", []),
     cpuUsage: gauge(METRIC.cpuUsage, "CPU of all processes in percent of WS_CPU_LIMIT"),
     memoryUsage: gauge(METRIC.memoryUsage, "Resident memory (RSS) of all processes"),
     capacityRatio: gauge(METRIC.capacityRatio, "Open connections divided by WS_MAX_CONNECTIONS"),

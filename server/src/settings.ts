@@ -125,6 +125,9 @@ export const SETTINGS = {
     "messages of each connection that are kept for replay requests",
   ),
   WS_SEND_BUFFER_BYTES: integer(262_144, 1024).describe("bytes that may wait in memory for one slow client"),
+  WS_WRITE_DELAY_MS: integer(0, 0, 100).describe(
+    "longest time that a message waits for others to the same client, so that they share a write, ms; critical messages and answers do not wait",
+  ),
   WS_DRAIN_SECONDS: integer(60, 0, 3600).describe(
     "time over which a stopping gateway disconnects its clients, seconds",
   ),

@@ -30,6 +30,7 @@ const NAMES: Record<string, string | undefined> = {
   ws_throttled_clients_heavy: "gauge",
   ws_throttle_transitions_total: "counter",
   ws_bytes_sent_total: "counter",
+  ws_writes_total: "counter",
   ws_cpu_usage_percent: "gauge",
   ws_memory_usage_bytes: "gauge",
   ws_capacity_ratio: "gauge",
@@ -105,6 +106,7 @@ describe("operations port", { skip: withoutNats() }, () => {
     assert.equal(moved("ws_replays_total"), 1);
     assert.equal(moved("ws_resumes_total"), 1);
     assert.ok(moved("ws_bytes_sent_total") > 33 * 80);
+    assert.ok(moved("ws_writes_total") >= 33);
     assert.equal(after.sum("ws_nats_connected"), 1);
     assert.equal(after.sum("ws_draining"), 0);
     await shared.gateway.metric("ws_memory_usage_bytes", {}, (value) => value > 20e6);

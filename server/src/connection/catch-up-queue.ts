@@ -10,7 +10,6 @@ import { Message } from "../delivery/message.ts";
 import type { ConnectionContext } from "./context.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import type { Job } from "./turns.ts";
-import { WriteBatch } from "./write-batch.ts";
 
 /** An envelope that is sent again, with the sequence that it had before. */
 export interface Resent {
@@ -26,8 +25,10 @@ export interface CatchUpTarget {
   readonly subscriptions: Subscriptions;
   /** Sends a control message. Returns its bytes. */
   control(message: ControlMessage): number;
-  /** Adds an envelope to the batch, with a new sequence unless it had one before. Returns its bytes. */
-  sendMessage(message: Message, batch: WriteBatch, oldSeq?: number): number;
+  /** Sends an envelope, with a new sequence unless it had one before. Returns its bytes. */
+  sendMessage(message: Message, oldSeq?: number): number;
+  /** Writes everything to the socket that was sent so far. */
+  flush(): void;
   /** Everything is sent: live messages no longer wait. */
   caughtUp(): void;
 }
@@ -38,7 +39,6 @@ const MAX_LIVE = 10_000;
 const MAX_ANSWERS = 256;
 /** Bytes after which a step ends. */
 const MAX_STEP_BYTES = 262_144;
-const BATCH = new WriteBatch();
 
 export class CatchUpQueue implements Job {
   readonly #context: Pick<ConnectionContext, "turns" | "tally">;
@@ -146,10 +146,7 @@ export class CatchUpQueue implements Job {
   }
 
   #sendItem(item: Outgoing): number {
-    if (typeof item === "function") {
-      BATCH.flushTo(this.#target.socket);
-      return this.#target.control(item());
-    }
+    if (typeof item === "function") return this.#target.control(item());
     if (!(item instanceof Message)) return this.#sendMessage(item.message, item.seq);
     if (this.#pruned) {
       this.#wanted ??= this.#target.subscriptions.deliveredFilter();
@@ -162,11 +159,11 @@ export class CatchUpQueue implements Job {
     // The metrics count by event: messages of the same event in a row are counted at once.
     if (this.#uncounted?.event !== message.event) this.#count();
     this.#uncounted = message;
-    return this.#target.sendMessage(message, BATCH, oldSeq);
+    return this.#target.sendMessage(message, oldSeq);
   }
 
   #flush(): void {
-    BATCH.flushTo(this.#target.socket);
+    this.#target.flush();
     this.#count();
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
-import { FakeClient, ManualTurns, World } from "./fake-client.fixture.ts";
+import { FakeClient, ManualTurns, ManualWrites, World } from "./fake-client.fixture.ts";
 
 const CHANNELS = ["A.trade", "A.metadata", "B.trade", "B.social", "B.balances"];
 const NAMES = [...CHANNELS, "A.*", "*.trade", "*.*"];
@@ -202,13 +202,17 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant("replay" as const) },
   { weight: 1, arbitrary: fc.constant("heartbeat" as const) },
   { weight: 4, arbitrary: fc.constant("turn" as const) },
+  { weight: 3, arbitrary: fc.constant("write" as const) },
+  { weight: 1, arbitrary: fc.constant("delay over" as const) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-function take(observed: Observed, one: Step, turns: ManualTurns): void {
+function take(observed: Observed, one: Step, turns: ManualTurns, writes: ManualWrites | undefined): void {
   const { client, world } = observed;
   client.connection.markAlive();
   if (one === "turn") turns.take();
+  else if (one === "write") writes?.endTurn();
+  else if (one === "delay over") writes?.endDelay();
   else if (one === "stall") client.socket.room = 0;
   else if (one === "replay") observed.replay();
   else if (one === "heartbeat") client.send({ type: "heartbeat" });
@@ -221,20 +225,42 @@ function take(observed: Observed, one: Step, turns: ManualTurns): void {
   else world.pass(one.pass);
 }
 
+/**
+ * `stepMs`: with 0 everything is done at once, with 0.3 and 2 after few messages and after each message.
+ * `delayMs`: undefined where each frame is a write of its own.
+ */
+const MODES = [
+  { stepMs: 0, delayMs: undefined },
+  { stepMs: 0.3, delayMs: undefined },
+  { stepMs: 2, delayMs: undefined },
+  { stepMs: 0.3, delayMs: 0 },
+  { stepMs: 2, delayMs: 10 },
+];
+
 for (const policy of ["priority", "rate"] as const) {
   for (const deflateWindowBits of [0, 15]) {
-    // With 0 everything is done at once, with 0.3 and 2 after few messages and after each message.
-    for (const stepMs of [0, 0.3, 2]) {
-      test(`in any sequence of events nothing is lost, repeated or out of order (${policy}, ${deflateWindowBits}, ${stepMs})`, (t) => {
+    for (const { stepMs, delayMs } of MODES) {
+      const mode = `${policy}, ${deflateWindowBits}, ${stepMs}, ${delayMs}`;
+      test(`in any sequence of events nothing is lost, repeated or out of order (${mode})`, (t) => {
         fc.assert(
           fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
             const turns = new ManualTurns(stepMs);
-            const world = new World(t, { limits: { replayBuffer: 10_000 }, turns: turns.turns });
+            const writes = delayMs === undefined ? undefined : new ManualWrites(delayMs);
+            const limits = { replayBuffer: 10_000 };
+            const world = new World(t, {
+              limits,
+              turns: turns.turns,
+              ...(writes === undefined ? {} : { writes }),
+            });
             const client = new FakeClient(world, { throttle: { policy }, deflateWindowBits });
-            const observed = new Observed(world, client, () => turns.settle());
+            const settle = () => {
+              turns.settle();
+              writes?.settle();
+            };
+            const observed = new Observed(world, client, settle);
             observed.subscribe(["A.trade", "B.social"], undefined);
             for (const one of steps) {
-              take(observed, one, turns);
+              take(observed, one, turns, writes);
               if (observed.client.closed.length > 0) break;
             }
             observed.finish();

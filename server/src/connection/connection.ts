@@ -1,13 +1,14 @@
 /** One client: its subscriptions, the messages that it was sent, and how well it keeps up. */
 
 import type { Socket } from "node:net";
-import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
+import { CLOSE, type ControlMessage, PRIORITIES, type ThrottleLevel } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
 import type { Subscriber } from "../delivery/fanout.ts";
-import { type FrameSocket, textFrame } from "../delivery/frame.ts";
+import { textFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Identity } from "../entrance/auth.ts";
 import type { ClientSocket } from "../entrance/client-socket.ts";
+import { Writer } from "../outgoing/writer.ts";
 import { Backpressure, type ThrottledClient } from "./backpressure.ts";
 import { CatchUpQueue, type CatchUpTarget, type Outgoing, type Resent } from "./catch-up-queue.ts";
 import type { ConnectionContext, Degraded } from "./context.ts";
@@ -16,11 +17,11 @@ import type { Missed } from "./missed.ts";
 import { ReplayRing } from "./replay-ring.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { ThrottleSettings } from "./throttle.ts";
-import type { WriteBatch } from "./write-batch.ts";
 
 /** Bytes of answers that may wait for a client that does not read, in multiples of the send buffer. */
 const MAX_UNREAD_ANSWERS = 2;
 const PING = Buffer.from([0x89, 0]);
+const CRITICAL = PRIORITIES.indexOf("critical");
 
 type Claims = Omit<Identity, "user">;
 const NO_CLAIMS: Claims = { expiresAt: 0, channels: undefined };
@@ -49,14 +50,13 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   readonly socket: Socket;
   readonly #context: ConnectionContext;
   readonly #throttleSettings: ThrottleSettings;
+  readonly #writer: Writer;
   readonly #ring: ReplayRing;
   readonly #liveness: Liveness;
   /** LZ77 window of this client's compression, in bits; 0 for no compression. */
   readonly #windowBits: number;
   #closing = false;
-  /** Bytes of the last message that is larger than the send buffer; 0 when there was none. */
-  #oversize = 0;
-  /** Upper bound of the bytes of answers that wait in the socket. */
+  /** Upper bound of the bytes of answers that wait for the client. */
   #unreadAnswers = 0;
   /**
    * Offset of the last message from the fan-out. Overlapping patterns bring the same message more than once.
@@ -79,6 +79,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.user = options.identity?.user;
     this.claims = options.identity ?? NO_CLAIMS;
     this.#throttleSettings = options.throttle;
+    this.#writer = new Writer(context.writes, options.socket);
     this.#ring = new ReplayRing(replayBuffer);
     this.#windowBits = options.ws.deflateWindowBits;
     this.openedAt = options.second;
@@ -106,7 +107,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     if (this.#isDuplicate(message)) return false;
     if (this.#backpressure !== undefined && !this.#backpressure.passes(message.priority)) {
       this.#backpressure.drop(message, "throttled");
-      const full = this.#catchUp?.full === true || !this.#hasRoom(message);
+      const full = this.#catchUp?.full === true || !this.#writer.hasRoom(message.bytes);
       if (full && this.#backpressure.atLastLevel) this.#backpressure.failed();
       return false;
     }
@@ -119,13 +120,13 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
       return false;
     }
     const seq = this.#ring.push(message);
-    if (!this.#hasRoom(message)) {
+    if (!this.#writer.hasRoom(message.bytes)) {
       // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for
       // it.
       this.#startBackpressure().unsent(message);
       return false;
     }
-    this.#write(message, seq);
+    this.#send(message, seq, true);
     this.#backpressure?.succeeded();
     return true;
   }
@@ -142,25 +143,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     return false;
   }
 
-  #hasRoom(message: Message): boolean {
-    const waiting = this.socket.writableLength;
-    if (waiting === 0) return true;
-    // A message that is larger than the whole buffer does not count while it is on its way: a client is slow
-    // when it takes nothing, not when it is given much.
-    const oversize = waiting >= this.#oversize ? this.#oversize : 0;
-    return waiting + message.bytes <= this.#context.limits.sendBufferBytes + oversize;
-  }
-
-  #write(message: Message, seq: number, batch?: WriteBatch): number {
+  #send(message: Message, seq: number, live: boolean): number {
     const frame = message.frame(this.#windowBits);
-    let target: FrameSocket = this.socket;
-    if (batch !== undefined) {
-      if (!batch.hasRoom(frame.size)) batch.flushTo(this.socket);
-      if (batch.hasRoom(frame.size)) target = batch;
-    }
-    const bytes = frame.writeTo(target, seq);
+    const urgent = message.priority === CRITICAL;
+    const bytes = this.#writer.send(frame, seq, live ? message : undefined, urgent);
     this.#context.tally.countSent(bytes, frame.deflated);
-    if (bytes > this.#context.limits.sendBufferBytes) this.#oversize = bytes;
     return bytes;
   }
 
@@ -181,14 +168,20 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     if (removed.length > 0) this.#catchUp?.subscriptionsChanged(true);
   }
 
-  /** Sends a control message at once, even when messages wait in the catch-up queue. Returns its bytes. */
+  /**
+   * Sends a control message in this turn, with everything that waits to be written, even when messages wait
+   * in the catch-up queue. Returns its bytes.
+   */
   control(message: ControlMessage): number {
     if (this.#closing) return 0;
     const frame = textFrame(JSON.stringify(message));
-    this.#unreadAnswers = Math.min(this.#unreadAnswers, this.socket.writableLength) + frame.length;
-    this.socket.write(frame);
-    if (this.#unreadAnswers > this.#context.limits.sendBufferBytes * MAX_UNREAD_ANSWERS) {
-      this.close(CLOSE.policy, "answers are not read");
+    this.#unreadAnswers = Math.min(this.#unreadAnswers, this.#writer.waiting) + frame.length;
+    this.#writer.sendWhole(frame);
+    const limit = this.#context.limits.sendBufferBytes * MAX_UNREAD_ANSWERS;
+    if (this.#unreadAnswers > limit) {
+      this.#writer.flush();
+      this.#unreadAnswers = Math.min(this.#unreadAnswers, this.socket.writableLength);
+      if (this.#unreadAnswers > limit) this.close(CLOSE.policy, "answers are not read");
     }
     return frame.length;
   }
@@ -254,8 +247,13 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     if (!waiting) this.#catchUp.start();
   }
 
-  sendMessage(message: Message, batch: WriteBatch, oldSeq?: number): number {
-    return this.#write(message, oldSeq ?? this.#ring.push(message), batch);
+  sendMessage(message: Message, oldSeq?: number): number {
+    return this.#send(message, oldSeq ?? this.#ring.push(message), false);
+  }
+
+  /** Writes everything that waits to be written, now. */
+  flush(): void {
+    this.#writer.flush();
   }
 
   caughtUp(): void {
@@ -305,7 +303,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   ping(): void {
-    this.socket.write(PING);
+    this.#writer.sendWhole(PING);
   }
 
   /**
@@ -337,8 +335,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** Closes with a close code; nothing is sent after the close frame. */
   close(code: number, reason: string): void {
     if (this.#closing) return;
+    // What waits and the close frame leave in one write.
+    this.socket.cork();
     this.detach();
     this.ws.close(code, reason);
+    this.socket.uncork();
   }
 
   /** Cuts the connection without a close frame. */
@@ -346,9 +347,10 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.ws.terminate();
   }
 
-  /** Removes the connection from everything that would still send to the client. */
+  /** Writes what waits, and removes the connection from everything that would still send to the client. */
   detach(): void {
     this.#closing = true;
+    this.#writer.end();
     const { wheel, degraded } = this.#context;
     this.unsubscribe(() => true);
     wheel.cancel(this.#liveness);

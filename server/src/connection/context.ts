@@ -8,6 +8,7 @@ import type { Tally } from "../delivery/tally.ts";
 import type { Verifier } from "../entrance/auth.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Writes } from "../outgoing/writes.ts";
 import type { ReplayBudget } from "./replay-budget.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
@@ -33,6 +34,8 @@ export interface ConnectionContext {
   readonly wheel: TimerWheel;
   /** Shares the time for requests and their answers among all clients. */
   readonly turns: Turns;
+  /** Decides when connections write. */
+  readonly writes: Writes;
   readonly replayBudget: ReplayBudget;
   readonly metrics: Metrics;
   readonly tally: Tally;

@@ -21,6 +21,7 @@ import type { Identity, Verifier } from "../entrance/auth.ts";
 import type { ClientSocket } from "../entrance/client-socket.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
+import { Writes, type WritesOptions } from "../outgoing/writes.ts";
 import { Commands } from "./commands.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext, ConnectionLimits } from "./context.ts";
@@ -41,6 +42,7 @@ export class FakeSocket extends EventEmitter {
   room = Number.POSITIVE_INFINITY;
   writableLength = 0;
   writableNeedDrain = false;
+  writable = true;
   readonly received: Buffer[] = [];
   readonly #held: Uint8Array[] = [];
 
@@ -52,6 +54,9 @@ export class FakeSocket extends EventEmitter {
     if (!more) this.writableNeedDrain = true;
     return more;
   }
+
+  cork(): void {}
+  uncork(): void {}
 
   /** Lets the reader take this many more bytes. */
   read(bytes = Number.POSITIVE_INFINITY): void {
@@ -117,6 +122,46 @@ export class ManualTurns {
   }
 }
 
+/** Frames wait until the test ends the turn of the event loop, or the write delay. */
+export class ManualWrites {
+  readonly options: Pick<WritesOptions, "atTurnEnd" | "after" | "delayMs">;
+  #atTurnEnd: (() => void) | undefined;
+  #after: (() => void) | undefined;
+
+  constructor(delayMs = 0) {
+    this.options = {
+      delayMs,
+      atTurnEnd: (flush) => {
+        this.#atTurnEnd = flush;
+      },
+      after: (flush, ms) => {
+        assert.equal(ms, delayMs);
+        this.#after = flush;
+      },
+    };
+  }
+
+  /** Ends the turn. Returns false when nothing waited for the end. */
+  endTurn(): boolean {
+    const flush = this.#atTurnEnd;
+    this.#atTurnEnd = undefined;
+    flush?.();
+    return flush !== undefined;
+  }
+
+  /** Ends the write delay. Returns false when nothing waited for the end. */
+  endDelay(): boolean {
+    const flush = this.#after;
+    this.#after = undefined;
+    flush?.();
+    return flush !== undefined;
+  }
+
+  settle(): void {
+    while (this.endTurn() || this.endDelay());
+  }
+}
+
 // The default metrics can be registered only once a process. The counts are not tested here.
 const METRICS = createMetrics(new Registry());
 
@@ -136,6 +181,8 @@ export class World {
       streamEnd?: StreamEnd;
       /** Default: everything is done at once. */
       turns?: Turns;
+      /** Default: every frame is written at once. */
+      writes?: ManualWrites;
     } = {},
   ) {
     this.#clock = t.mock.timers;
@@ -154,6 +201,12 @@ export class World {
       fanout: new Fanout(),
       wheel: new TimerWheel(1e6),
       turns: options.turns ?? new Turns(() => 0),
+      writes: new Writes({
+        metrics: METRICS,
+        sendBufferBytes: options.limits?.sendBufferBytes ?? LIMITS.sendBufferBytes,
+        atTurnEnd: (flush) => flush(),
+        ...options.writes?.options,
+      }),
       replayBudget: new ReplayBudget(),
       metrics: METRICS,
       tally: new Tally(METRICS),
@@ -186,7 +239,7 @@ export class World {
   /** Delivers a message and returns its offset. */
   publish(channel: string, options: { size?: number; priority?: string } = {}): number {
     const message = this.make(channel, options);
-    this.context.fanout.publish(message, () => {});
+    this.context.fanout.publish(message);
     this.context.tally.flush(message);
     return message.offset;
   }

@@ -8,7 +8,7 @@ import type { Message } from "./message.ts";
 export interface Subscriber {
   /**
    * Takes a message. Called once for each matching subscription, so a subscriber with overlapping patterns
-   * gets the same message more than once. Returns true when the message was written to the client.
+   * gets the same message more than once. Returns true when the message leaves with the next write.
    */
   deliver(message: Message): boolean;
   /**
@@ -23,12 +23,6 @@ export interface Topic {
   readonly name: string;
   readonly subscribers: Set<Subscriber>;
 }
-
-/**
- * The clock is read once for this many deliveries. One read for all would hide the latency of a large
- * fan-out's last ones.
- */
-const BATCH = 64;
 
 export class Fanout {
   readonly #topics = new Map<string, Topic>();
@@ -68,21 +62,12 @@ export class Fanout {
     return topics;
   }
 
-  /**
-   * Delivers a message to all subscribers whose channel or pattern matches.
-   *
-   * @param batched called after every 64 deliveries and after the last delivery, with the number of
-   * deliveries since the call before
-   */
-  publish(message: Message, batched: (deliveries: number) => void): void {
-    let batch = 0;
+  /** Passes a message to all subscribers whose channel or pattern matches. Returns the deliveries. */
+  publish(message: Message): number {
+    let deliveries = 0;
     for (const { subscribers } of this.topicsOf(message)) {
-      for (const subscriber of subscribers) {
-        if (!subscriber.deliver(message) || ++batch < BATCH) continue;
-        batched(batch);
-        batch = 0;
-      }
+      for (const subscriber of subscribers) if (subscriber.deliver(message)) deliveries++;
     }
-    if (batch > 0) batched(batch);
+    return deliveries;
   }
 }

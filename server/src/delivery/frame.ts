@@ -16,6 +16,31 @@ export interface FrameSocket {
   readonly writableLength: number;
 }
 
+/** A frame that a connection sends. */
+export interface Frame {
+  /** Bytes on the wire with this sequence. */
+  bytes(seq: number): number;
+  /** Writes the frame with this sequence to a socket in one write. */
+  writeTo(socket: FrameSocket, seq: number): void;
+}
+
+/** A complete frame for one connection, without a sequence. */
+export class WholeFrame implements Frame {
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  bytes(): number {
+    return this.#bytes.length;
+  }
+
+  writeTo(socket: FrameSocket): void {
+    socket.write(this.#bytes);
+  }
+}
+
 const PREFIX = Buffer.from('{"seq":');
 const COMMA = 0x2c;
 const TEXT = 0x81; // FIN, text
@@ -33,7 +58,7 @@ const MIN_DEFLATE_BYTES = 64;
 /** RFC 7692 §7.2.1: the empty block at the end of a sync flush is not sent. */
 const FLUSH_TAIL_BYTES = 4;
 
-export class SharedFrame {
+export class SharedFrame implements Frame {
   readonly #deflated: boolean;
   #buffer: Buffer;
   /** The part of the buffer from `#start` on. The object is reused while prefixes have the same length. */
@@ -64,14 +89,18 @@ export class SharedFrame {
     return this.#buffer.subarray(HEADROOM);
   }
 
-  /** Writes the envelope with this `seq` to a socket. Returns the number of bytes. */
-  writeTo(socket: FrameSocket, seq: number): number {
+  bytes(seq: number): number {
+    let payload = this.#buffer.length - HEADROOM + PREFIX.length + digitsOf(seq) + 1;
+    if (this.#deflated) payload += STORED_BLOCK;
+    return payload + (payload < 126 ? 2 : payload < 65536 ? 4 : 10);
+  }
+
+  writeTo(socket: FrameSocket, seq: number): void {
     const start = this.#writePrefix(seq);
     if (start !== this.#start) {
       this.#view = this.#buffer.subarray(start);
       this.#start = start;
     }
-    const bytes = this.#view.length;
     socket.write(this.#view);
     if (socket.writableLength !== 0) {
       // Node could not hand everything to the kernel and still refers to this memory, so the frame continues
@@ -79,7 +108,6 @@ export class SharedFrame {
       this.#buffer = Buffer.from(this.#buffer);
       this.#start = -1;
     }
-    return bytes;
   }
 
   /** Writes header and prefix in front of the shared bytes. Returns the index at which the frame starts. */
@@ -103,6 +131,12 @@ export class SharedFrame {
     }
     return writeHeader(buffer, at, buffer.length - at, this.#deflated ? TEXT_DEFLATED : TEXT);
   }
+}
+
+function digitsOf(seq: number): number {
+  let digits = 1;
+  for (let above = 10; above <= seq; above *= 10) digits++;
+  return digits;
 }
 
 /**

@@ -28,6 +28,8 @@ export class Message {
   readonly event: string;
   /** Index into PRIORITIES. */
   readonly priority: number;
+  /** Deliveries that this process has written and whose latency is not in the metrics yet. */
+  written = 0;
   readonly #plain: SharedFrame;
   /** Compressed frames by LZ77 window in bits; undefined where deflate does not shrink the frame. */
   #deflated: Map<number, SharedFrame | undefined> | undefined;
