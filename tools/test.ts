@@ -17,6 +17,7 @@ import { PROGRAMS } from "./programs/table.ts";
 import { changedTests } from "./testing/changed.ts";
 import { runChild } from "./testing/child.ts";
 import {
+  type Durations,
   durationsOf,
   loadDurations,
   saveDurations,
@@ -38,7 +39,7 @@ Runs the linter, the type check and every test below the working folder. Gets th
 
 const LONG = "test/long";
 /** Kept between runs, and safe to delete: compiled sources, and how long each test file took. */
-const CACHE = "node_modules/.cache/odin-ws";
+const CACHE = resolve("node_modules/.cache/odin-ws");
 const DURATIONS = join(CACHE, "test-durations.json");
 // Test files at a time. Many tests measure times: with more files than cores, some of them fail.
 const CONCURRENCY = Math.max(2, availableParallelism());
@@ -133,7 +134,7 @@ async function run(args: readonly string[], folder: string, signal: AbortSignal)
   const missing = await linkPrograms(bin, signal);
   const path = [bin, process.env.PATH, cacheFolder()].join(delimiter);
   // Tests start hundreds of processes, and each of them would compile the same sources again.
-  const env = { ...process.env, PATH: path, NODE_COMPILE_CACHE: resolve(CACHE, "compiled") };
+  const env = { ...process.env, PATH: path, NODE_COMPILE_CACHE: join(CACHE, "compiled") };
   const context = { folder, signal, env };
   const failedChecks = long ? 0 : await check(context);
   const tally = await runTests(asked, context);
@@ -216,7 +217,10 @@ async function runTests(asked: Asked, context: Context): Promise<Tally> {
   if (limit.aborted)
     console.error("the tests took too long and were stopped: node names above which tests were running");
   for (const line of leftBehind) console.error(`killed, a test left it running: ${line.slice(0, 200)}`);
-  return tallyOf(reports, code);
+  const { tally, durations } = tallyOf(reports, code);
+  // A run that was stopped has cut its tests short.
+  if (!context.signal.aborted) saveDurations(DURATIONS, durations);
+  return tally;
 }
 
 function onlyChanged(files: readonly string[]): string[] {
@@ -235,21 +239,21 @@ function testFiles(path: string, long: boolean): string[] {
  * Reads the output of testing/reporter.ts. A run that ended before its summary has failed, whatever the
  * output counts.
  */
-function tallyOf(file: string, code: number): Tally {
+function tallyOf(file: string, code: number): { tally: Tally; durations: Durations } {
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
   const reports = lines.map((line) => JSON.parse(line) as Report);
   const notRun = reports.flatMap((report) => ("notRun" in report ? [report.notRun] : []));
   const counts = reports.flatMap((report) => ("counts" in report ? [report.counts] : [])).at(-1);
   const durations = durationsOf(reports.flatMap((report) => ("duration" in report ? [report.duration] : [])));
-  saveDurations(DURATIONS, durations);
   for (const line of slowestLines(durations)) console.log(line);
   if (!counts) {
     console.error(`node --test ended with exit code ${code} before its summary`);
-    return { passed: 0, failed: 1, notRun };
+    return { tally: { passed: 0, failed: 1, notRun }, durations };
   }
   // An exit code without a failed test: a file that could not be loaded, or a coverage threshold that was
   // missed.
-  return { passed: counts.passed, failed: counts.failed === 0 && code !== 0 ? 1 : counts.failed, notRun };
+  const failed = counts.failed === 0 && code !== 0 ? 1 : counts.failed;
+  return { tally: { passed: counts.passed, failed, notRun }, durations };
 }
 
 const stop = new AbortController();

@@ -43,7 +43,7 @@ async function assertFired(
     step,
     series,
     query,
-    ({ alert, labels }) => names.test(alert) && severities.test(labels.severity),
+    ({ alert, labels }) => names.test(alert) && severities.test(labels.severity ?? ""),
   );
 }
 

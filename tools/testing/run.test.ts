@@ -212,8 +212,13 @@ test("the end of npm, whose shell sends no signal on, ends the run and everythin
     stdio: "ignore",
   });
   const pid = await startedIn(root);
+  const children = spawnSync("pgrep", ["-P", String(shell.pid)], { encoding: "utf8" }).stdout;
+  const ran = Number(children);
+  assert.ok(isRunning(ran), `the shell runs one process: ${children}`);
   shell.kill("SIGTERM");
   await until(() => !isRunning(pid), "what the test started is still there");
+  // The folder of the run is deleted after this test.
+  await until(() => !isRunning(ran), "the run is still there");
 });
 
 test("a process that a test leaves running is killed and named", async (t) => {

@@ -49,5 +49,10 @@ export async function checkRules(
   const alerts = only(ALERTS, wanted);
   const recorded = recordedFor(alerts.flatMap(({ rules }) => rules.map(({ expr }) => expr)));
   const recording = only(RECORDING, ({ record }) => recorded.has(record));
-  await assertRuleTest({ step, series, rules: { "recording.yml": recording, "alerts.yml": alerts }, expected });
+  await assertRuleTest({
+    step,
+    series,
+    rules: { "recording.yml": recording, "alerts.yml": alerts },
+    expected,
+  });
 }
