@@ -24,6 +24,7 @@ import {
   slowestFirst,
   slowestLines,
 } from "./testing/durations.ts";
+import { groupsOf } from "./testing/groups.ts";
 import type { NotRun, Report } from "./testing/reporter.ts";
 import type { Run } from "./testing/runner.ts";
 
@@ -41,8 +42,6 @@ const LONG = "test/long";
 /** Kept between runs, and safe to delete: compiled sources, and how long each test file took. */
 const CACHE = resolve("node_modules/.cache/odin-ws");
 const DURATIONS = join(CACHE, "test-durations.json");
-// Test files at a time. Many tests measure times: with more files than cores, some of them fail.
-const CONCURRENCY = Math.max(2, availableParallelism());
 const LONG_CONCURRENCY = 2; // the long tests fill the machine with load
 const TEST_LIMIT_MS = 120_000; // 2 min for one test that sets no timeout of its own
 const LONG_TEST_LIMIT_MS = 900_000; // 15 min for one test in test/long
@@ -200,27 +199,30 @@ async function runTests(asked: Asked, context: Context): Promise<Tally> {
   }
   const files = slowestFirst(changed ? onlyChanged(below) : below, loadDurations(DURATIONS));
   if (files.length === 0) return { passed: 0, failed: 0, notRun: [] };
-  const reports = join(context.folder, "reports.jsonl");
-  const run: Run = {
-    files,
-    concurrency: long ? LONG_CONCURRENCY : CONCURRENCY,
-    timeout: timeout ?? (long ? LONG_TEST_LIMIT_MS : TEST_LIMIT_MS),
-    namePattern,
-    reports,
-  };
   const limit = AbortSignal.timeout(long ? LONG_RUN_LIMIT_MS : RUN_LIMIT_MS);
-  const runner = [fileURLToPath(import.meta.resolve("./testing/runner.ts")), JSON.stringify(run)];
-  const { code, leftBehind } = await runChild(process.execPath, runner, {
-    env: context.env,
-    signal: AbortSignal.any([context.signal, limit]),
-  });
+  const signal = AbortSignal.any([context.signal, limit]);
+  const total: Tally = { passed: 0, failed: 0, notRun: [] };
+  const durations: Durations = {};
+  const groups = long ? [{ files, concurrency: LONG_CONCURRENCY }] : groupsOf(files, availableParallelism());
+  for (const [index, group] of groups.entries()) {
+    const reports = join(context.folder, `reports-${index}.jsonl`);
+    const limitMs = timeout ?? (long ? LONG_TEST_LIMIT_MS : TEST_LIMIT_MS);
+    const run: Run = { ...group, timeout: limitMs, namePattern, reports };
+    const runner = [fileURLToPath(import.meta.resolve("./testing/runner.ts")), JSON.stringify(run)];
+    const { code, leftBehind } = await runChild(process.execPath, runner, { env: context.env, signal });
+    for (const line of leftBehind) console.error(`killed, a test left it running: ${line.slice(0, 200)}`);
+    const tally = tallyOf(reports, code);
+    total.passed += tally.passed;
+    total.failed += tally.failed;
+    total.notRun.push(...tally.notRun);
+    Object.assign(durations, tally.durations);
+  }
   if (limit.aborted)
     console.error("the tests took too long and were stopped: node names above which tests were running");
-  for (const line of leftBehind) console.error(`killed, a test left it running: ${line.slice(0, 200)}`);
-  const { tally, durations } = tallyOf(reports, code);
   // A run that was stopped has cut its tests short.
-  if (!context.signal.aborted) saveDurations(DURATIONS, durations);
-  return tally;
+  if (!signal.aborted) saveDurations(DURATIONS, durations);
+  for (const line of slowestLines(durations)) console.log(line);
+  return total;
 }
 
 function onlyChanged(files: readonly string[]): string[] {
@@ -239,21 +241,20 @@ function testFiles(path: string, long: boolean): string[] {
  * Reads the output of testing/reporter.ts. A run that ended before its summary has failed, whatever the
  * output counts.
  */
-function tallyOf(file: string, code: number): { tally: Tally; durations: Durations } {
+function tallyOf(file: string, code: number): Tally & { durations: Durations } {
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
   const reports = lines.map((line) => JSON.parse(line) as Report);
   const notRun = reports.flatMap((report) => ("notRun" in report ? [report.notRun] : []));
   const counts = reports.flatMap((report) => ("counts" in report ? [report.counts] : [])).at(-1);
   const durations = durationsOf(reports.flatMap((report) => ("duration" in report ? [report.duration] : [])));
-  for (const line of slowestLines(durations)) console.log(line);
   if (!counts) {
     console.error(`node --test ended with exit code ${code} before its summary`);
-    return { tally: { passed: 0, failed: 1, notRun }, durations };
+    return { passed: 0, failed: 1, notRun, durations };
   }
   // An exit code without a failed test: a file that could not be loaded, or a coverage threshold that was
   // missed.
   const failed = counts.failed === 0 && code !== 0 ? 1 : counts.failed;
-  return { tally: { passed: counts.passed, failed, notRun }, durations };
+  return { passed: counts.passed, failed, notRun, durations };
 }
 
 const stop = new AbortController();

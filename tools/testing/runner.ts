@@ -13,6 +13,12 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import machineReporter from "./reporter.ts";
 
+/**
+ * A larger young generation halves the time that test files spend on garbage collection, above all those that
+ * run Pulumi programs. Processes that a test starts do not get this option.
+ */
+const NODE_OPTIONS = ["--max-semi-space-size=32"];
+
 /** What is run, and how. */
 export interface Run {
   /** In the order in which they start. */
@@ -33,6 +39,7 @@ if (import.meta.main) {
     files: files.map((file) => resolve(file)),
     concurrency,
     timeout,
+    execArgv: NODE_OPTIONS,
     ...(namePattern === undefined ? {} : { testNamePatterns: [namePattern] }),
   });
   events.on("test:fail", ({ todo }) => {
