@@ -217,6 +217,28 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     });
   }
 
+  test("the stream has grown past the position of the library: the library reports the loss", async (t) => {
+    const { nats, gateways, clients } = await setUp(t, 1);
+    const [gateway] = gateways as [Gateway];
+    const proxy = await startProxy(t, gateway.wsPort);
+    const witness = startWitness(t, proxy.url);
+    const book = await witness.listen(CHANNEL);
+    await publishKeptAndLost(nats, clients, 50, 20);
+    await eventually("the library's messages", () => book.got.length === 70);
+    proxy.target = 1; // nothing listens there
+    await gateway.stop("SIGKILL");
+    // Sequences 51 to 110: the library has other messages with the sequences 51 to 70.
+    const { numbers } = await restartOlder(nats, 60);
+    const fresh = await startGateway(t, { nats });
+    proxy.target = fresh.wsPort;
+    await eventually("a refetch of the library", () => witness.refetches.length > 0, BACK_MS);
+    assert.equal(book.got.length, 70, "the refetch comes before the first message behind the loss");
+    await nats.publishAll(SUBJECT, bodies(1));
+    await eventually("the messages behind the loss", () => book.got.at(-1)?.offset === 111, BACK_MS);
+    const got = book.got.slice(70).map((one) => (one.data as { n: number }).n);
+    assert.deepEqual(got, [...numbers, n - 1].slice(-got.length), "in order, without a gap");
+  });
+
   test("a gateway that had not read what was lost takes the epoch of the others", async (t) => {
     const { nats, gateways, clients } = await setUp(t, 1);
     const behind = await startGateway(t, { nats, env: { WS_MAX_NATS_RATE: "20" } });
