@@ -17,6 +17,12 @@ export const HEARTBEAT_SECONDS = 25;
 /** Number of last envelopes that a connection can request again (setting `WS_REPLAY_BUFFER`). */
 export const REPLAY_BUFFER = 100;
 
+/**
+ * In the compact encoding, a message is compressed with the previous message of its channel only when that
+ * message's offset is at most this much lower.
+ */
+export const PREVIOUS_REACH = 16_384;
+
 /** Close codes that the gateway uses, in addition to 1002 and 1007 for broken frames. */
 export const CLOSE = {
   /** The process stops at once (second signal). */

@@ -54,6 +54,8 @@ export interface Welcome {
   reconnect: { min_ms: number; max_ms: number };
   /** Channels and patterns that a connection may have; only when the number is not MAX_CHANNELS. */
   max_channels?: number;
+  /** The encoding of this connection; only when the client has asked for the compact encoding. */
+  encoding?: "json" | "compact";
 }
 export interface SubscriptionAck {
   type: "subscription_ack";

@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { CLOSE, MAX_CHANNELS } from "@odin-ws/protocol";
 import type { Revocation } from "@odin-ws/protocol/revocation";
 import { steadyClock } from "./clock.ts";
@@ -19,19 +19,20 @@ import { SeatedClients } from "./connection/seated-clients.ts";
 import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
 import { TimerWheel } from "./connection/timer-wheel.ts";
 import { Turns } from "./connection/turns.ts";
+import { CompactEncoder } from "./delivery/compact-encoder.ts";
 import { Fanout } from "./delivery/fanout.ts";
 import { History } from "./delivery/history.ts";
 import type { Message } from "./delivery/message.ts";
 import type { StreamEnd } from "./delivery/stream-end.ts";
 import { Tally } from "./delivery/tally.ts";
 import type { Closure } from "./entrance/admission.ts";
-import { AuthError, type Identity, type Verifier } from "./entrance/auth.ts";
-import type { ClientSocket } from "./entrance/client-socket.ts";
-import { Entrance, type Seats } from "./entrance/entrance.ts";
+import { AuthError, type Verifier } from "./entrance/auth.ts";
+import { type AdmittedClient, Entrance, type Seats } from "./entrance/entrance.ts";
 import { Revocations } from "./entrance/revocations.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { Writes } from "./outgoing/writes.ts";
+import type { DictionaryBytes } from "./source/source.ts";
 
 export interface GatewayOptions {
   config: Config;
@@ -131,6 +132,7 @@ export class Gateway {
       replayBudget: new ReplayBudget(),
       metrics,
       tally: new Tally(metrics),
+      compact: config.WS_COMPACT ? new CompactEncoder(config.WS_COMPACT_PREVIOUS) : undefined,
       log,
       verify,
       streamEnd,
@@ -141,7 +143,7 @@ export class Gateway {
       maxSockets: options.maxSockets,
       verify,
       seats: options.seats,
-      admitted: (ws, socket, seat, identity) => this.#admit(ws, socket, seat, identity),
+      admitted: (client) => this.#admit(client),
       refused: (reason) => metrics.connectionsRejected.inc({ reason }),
       page: options.page,
       log,
@@ -178,9 +180,10 @@ export class Gateway {
    * valid.
    */
   begin(epoch: string, offset: number): void {
-    const { history } = this.#context;
+    const { history, compact } = this.#context;
     const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
+    if (replaced) compact?.begin();
     this.#loss = undefined;
     if (!replaced) return;
     for (const connection of this.#connections) {
@@ -194,7 +197,7 @@ export class Gateway {
    * notified later.
    */
   message(message: Message, shed: boolean): void {
-    const { history, fanout, metrics, tally, writes } = this.#context;
+    const { history, fanout, metrics, tally, writes, compact } = this.#context;
     history.append(message, steadyClock.now());
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
@@ -203,6 +206,7 @@ export class Gateway {
       tally.flush(message);
       return;
     }
+    compact?.live(message);
     const started = process.hrtime.bigint();
     const deliveries = fanout.publish(message);
     writes.published(Number(process.hrtime.bigint() - started) / 1e9);
@@ -213,6 +217,11 @@ export class Gateway {
   /** Adds an older message to the history without delivering it. */
   remember(message: Message): void {
     this.#context.history.append(message, steadyClock.now());
+  }
+
+  /** Messages of this event are encoded with this dictionary from now on. */
+  dictionary(dictionary: DictionaryBytes): void {
+    this.#context.compact?.dictionaries.set(dictionary);
   }
 
   /** Passes an offset whose message is not delivered to anyone. */
@@ -269,7 +278,7 @@ export class Gateway {
 
   // ——— connections ———
 
-  #admit(ws: ClientSocket, socket: Socket, seat: number, identity: Identity | undefined): void {
+  #admit({ ws, socket, seat, identity, dictionaries }: AdmittedClient): void {
     const { config, instance, metrics } = this.#options;
     const { history, throttle, limits } = this.#context;
     const id = randomBytes(9).toString("base64url");
@@ -280,6 +289,7 @@ export class Gateway {
       socket,
       identity,
       throttle: throttled ? throttle : this.#unthrottled,
+      dictionaries,
       second: secondNow(),
       // When another gateway ends, thousands of clients may connect within one second. Without a random first
       // ping they would all be pinged in the same second forever.
@@ -300,7 +310,9 @@ export class Gateway {
       heartbeat_seconds: limits.pingSeconds,
       reconnect: RECONNECT,
       ...(limits.maxChannels !== MAX_CHANNELS && { max_channels: limits.maxChannels }),
+      ...(dictionaries !== undefined && { encoding: connection.encoding }),
     });
+    if (dictionaries !== undefined) connection.refer(dictionaries);
     if (!config.ENABLE_SUBSCRIPTION_FILTERING) {
       connection.subscribe(identity?.channels ?? [ALL_CHANNELS], history.head);
     }

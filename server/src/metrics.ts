@@ -132,7 +132,7 @@ export function createMetrics(registry: Registry) {
       METRIC.bytesSent,
       "Bytes of envelopes, including frame headers",
       ["encoding"],
-      ["plain", "deflate"],
+      ["plain", "deflate", "compact"],
     ),
     writes: counter(METRIC.writes, "Writes to sockets of clients; one write may carry many messages", []),
     cpuUsage: gauge(METRIC.cpuUsage, "CPU of all processes in percent of WS_CPU_LIMIT"),

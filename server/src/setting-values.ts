@@ -5,6 +5,7 @@
 
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { BlockList, isIP } from "node:net";
+import { GLOBAL, parseChannel } from "@odin-ws/protocol";
 import { list, text, url } from "@odin-ws/settings/values";
 import { z } from "zod";
 
@@ -102,3 +103,12 @@ export const hmacSecret = () =>
     (secret) => !/^\s*-----BEGIN /.test(secret),
     "must be a shared secret; a PEM public key belongs into JWT_PUBLIC_KEY",
   );
+
+/** Names of events, or `none`. */
+export const events = () =>
+  list()
+    .refine(
+      (names) => names.every((name) => parseChannel(`${GLOBAL}.${name}`) !== undefined && name !== "*"),
+      "must be names of events such as trade,trending, or none",
+    )
+    .transform((names) => (names.length === 1 && names[0] === "none" ? [] : names));

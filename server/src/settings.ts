@@ -4,6 +4,7 @@
 
 import { availableParallelism } from "node:os";
 import {
+  type EventName,
   HEARTBEAT_SECONDS,
   INBOUND_BURST,
   INBOUND_RATE,
@@ -18,12 +19,31 @@ import {
 import { natsName, STREAM_SECRETS, STREAM_VARIABLES } from "@odin-ws/publisher/stream-settings";
 import { boolean, choice, duration, list, decimal as number, url, whole } from "@odin-ws/settings/values";
 import { z } from "zod";
-import { addressRanges, fetchUrl, hmacSecret, origins, publicKey, urlPath } from "./setting-values.ts";
+import {
+  addressRanges,
+  events,
+  fetchUrl,
+  hmacSecret,
+  origins,
+  publicKey,
+  urlPath,
+} from "./setting-values.ts";
 
 const integer = (byDefault: number, min: number, max?: number) => whole(min, max).default(byDefault);
 const decimal = (byDefault: number, min: number, max: number) => number(min, max).default(byDefault);
 const bool = (byDefault: boolean) => boolean().default(byDefault);
 const MIN_BURST = 10;
+/** Events whose messages resemble the previous message of their channel more than other messages. */
+const PREVIOUS_EVENTS: readonly EventName[] = [
+  "trade",
+  "liquidity",
+  "update",
+  "metadata",
+  "social",
+  "favorites",
+  "analytics",
+  "trending",
+];
 const percent = (byDefault: number, min = 0) => integer(byDefault, min, 100);
 
 /** One entry for each environment variable. */
@@ -121,6 +141,14 @@ export const SETTINGS = {
     "time between two pings of the server, seconds; a client that is silent for two pings is closed",
   ),
   WS_COMPRESSION: bool(true).describe("offer permessage-deflate"),
+  WS_COMPACT: bool(true).describe(
+    "offer the compact encoding to clients that ask for it; other clients see no difference",
+  ),
+  WS_COMPACT_PREVIOUS: events()
+    .default([...PREVIOUS_EVENTS])
+    .describe(
+      "events whose messages are compressed with the previous message of their channel, in the compact encoding, comma separated; none: no event",
+    ),
   WS_REPLAY_BUFFER: integer(REPLAY_BUFFER, 0, 10_000).describe(
     "messages of each connection that are kept for replay requests",
   ),

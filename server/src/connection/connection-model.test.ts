@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
+import { CompactReader } from "./compact-reader.fixture.ts";
 import { FakeClient, ManualTurns, ManualWrites, World } from "./fake-client.fixture.ts";
 
 const CHANNELS = ["A.trade", "A.metadata", "B.trade", "B.social", "B.balances"];
@@ -195,6 +196,7 @@ const step = fc.oneof(
   { weight: 8, arbitrary: publish },
   { weight: 2, arbitrary: subscribe },
   { weight: 1, arbitrary: fc.record({ shed: fc.constantFrom(...CHANNELS) }) },
+  { weight: 1, arbitrary: fc.record({ define: fc.constantFrom("trade", "social", "metadata") }) },
   { weight: 2, arbitrary: fc.constant("stall" as const) },
   { weight: 2, arbitrary: fc.record({ read: fc.constantFrom(10_000, 60_000, Number.POSITIVE_INFINITY) }) },
   { weight: 1, arbitrary: fc.record({ pass: fc.integer({ min: 1, max: 40 }) }) },
@@ -216,6 +218,7 @@ function take(observed: Observed, one: Step, turns: ManualTurns, writes: ManualW
   else if (one === "stall") client.socket.room = 0;
   else if (one === "replay") observed.replay();
   else if (one === "heartbeat") client.send({ type: "heartbeat" });
+  else if ("define" in one) world.define(one.define);
   else if ("publish" in one) {
     for (let i = 0; i < one.times; i++) observed.publish(one.publish, one.priority, one.size, false);
   } else if ("subscribe" in one) observed.subscribe(one.subscribe, one.back);
@@ -238,9 +241,9 @@ const MODES = [
 ];
 
 for (const policy of ["priority", "rate"] as const) {
-  for (const deflateWindowBits of [0, 15]) {
+  for (const encoding of ["plain", "deflate", "compact"] as const) {
     for (const { stepMs, delayMs } of MODES) {
-      const mode = `${policy}, ${deflateWindowBits}, ${stepMs}, ${delayMs}`;
+      const mode = `${policy}, ${encoding}, ${stepMs}, ${delayMs}`;
       test(`in any sequence of events nothing is lost, repeated or out of order (${mode})`, (t) => {
         fc.assert(
           fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -250,9 +253,14 @@ for (const policy of ["priority", "rate"] as const) {
             const world = new World(t, {
               limits,
               turns: turns.turns,
+              compact: ["trade", "social", "metadata"],
               ...(writes === undefined ? {} : { writes }),
             });
-            const client = new FakeClient(world, { throttle: { policy }, deflateWindowBits });
+            const client = new FakeClient(world, {
+              throttle: { policy },
+              deflateWindowBits: encoding === "deflate" ? 15 : 0,
+              ...(encoding === "compact" && { compact: new CompactReader() }),
+            });
             const settle = () => {
               turns.settle();
               writes?.settle();

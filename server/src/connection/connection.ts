@@ -4,13 +4,14 @@ import type { Socket } from "node:net";
 import { CLOSE, type ControlMessage, PRIORITIES, type ThrottleLevel } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
 import type { Subscriber } from "../delivery/fanout.ts";
-import { textFrame } from "../delivery/frame.ts";
+import { type SharedFrame, textFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Identity } from "../entrance/auth.ts";
 import type { ClientSocket } from "../entrance/client-socket.ts";
 import { Writer } from "../outgoing/writer.ts";
 import { Backpressure, type ThrottledClient } from "./backpressure.ts";
 import { CatchUpQueue, type CatchUpTarget, type Outgoing, type Resent } from "./catch-up-queue.ts";
+import { CompactLine } from "./compact-line.ts";
 import type { ConnectionContext, Degraded } from "./context.ts";
 import { Liveness, type LivenessTarget } from "./liveness.ts";
 import type { Missed } from "./missed.ts";
@@ -32,6 +33,11 @@ export interface ConnectionOptions {
   socket: Socket;
   identity: Identity | undefined;
   throttle: ThrottleSettings;
+  /**
+   * Ids of the dictionaries that the client has kept; undefined: the client did not ask for the compact
+   * encoding.
+   */
+  dictionaries?: ReadonlySet<string> | undefined;
   /** Time of the upgrade on the steady clock, seconds. */
   second: number;
   /** Seconds until the first ping. Default: the same as between two pings. */
@@ -55,6 +61,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   readonly #liveness: Liveness;
   /** LZ77 window of this client's compression, in bits; 0 for no compression. */
   readonly #windowBits: number;
+  /** Undefined: this client gets JSON. */
+  readonly #compact: CompactLine | undefined;
   #closing = false;
   /** Upper bound of the bytes of answers that wait for the client. */
   #unreadAnswers = 0;
@@ -82,6 +90,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.#writer = new Writer(context.writes, options.socket);
     this.#ring = new ReplayRing(replayBuffer);
     this.#windowBits = options.ws.deflateWindowBits;
+    const encoder = options.dictionaries && context.compact;
+    this.#compact = encoder && new CompactLine(encoder, context.history.head);
     this.openedAt = options.second;
     this.#liveness = new Liveness(this, {
       firstPingAt: options.second + (options.firstPing ?? pingSeconds),
@@ -106,6 +116,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   deliver(message: Message): boolean {
     if (this.#isDuplicate(message)) return false;
     if (this.#backpressure !== undefined && !this.#backpressure.passes(message.priority)) {
+      this.#compact?.incompleteTo(message.offset);
       this.#backpressure.drop(message, "throttled");
       const full = this.#catchUp?.full === true || !this.#writer.hasRoom(message.bytes);
       if (full && this.#backpressure.atLastLevel) this.#backpressure.failed();
@@ -123,6 +134,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     if (!this.#writer.hasRoom(message.bytes)) {
       // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for
       // it.
+      this.#compact?.incompleteTo(message.offset);
       this.#startBackpressure().unsent(message);
       return false;
     }
@@ -133,7 +145,9 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
 
   /** Drops a message because the gateway sheds load: nobody gets it now. */
   shed(message: Message): void {
-    if (!this.#isDuplicate(message)) this.#startBackpressure().drop(message, "shed");
+    if (this.#isDuplicate(message)) return;
+    this.#compact?.incompleteTo(message.offset);
+    this.#startBackpressure().drop(message, "shed");
   }
 
   #isDuplicate(message: Message): boolean {
@@ -144,11 +158,23 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   #send(message: Message, seq: number, live: boolean): number {
-    const frame = message.frame(this.#windowBits);
+    const frame = this.#compact === undefined ? message.frame(this.#windowBits) : this.#pack(message, live);
     const urgent = message.priority === CRITICAL;
     const bytes = this.#writer.send(frame, seq, live ? message : undefined, urgent);
-    this.#context.tally.countSent(bytes, frame.deflated);
+    this.#context.tally.countSent(bytes, frame.encoding);
     return bytes;
+  }
+
+  /** Returns the message in the compact encoding. Sends the frame's dictionary first, if necessary. */
+  #pack(message: Message, live: boolean): SharedFrame {
+    const compact = this.#compact as CompactLine;
+    const frame = compact.frame(message, live);
+    const definition = compact.definitionFor(frame);
+    if (definition !== undefined) {
+      this.#writer.sendWhole(definition);
+      this.#context.tally.countDictionary(definition.length);
+    }
+    return frame;
   }
 
   // ——— requests of the client ———
@@ -159,6 +185,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.subscriptions.add(topics, from);
     this.#catchUp?.subscriptionsChanged();
     this.#resumedUpTo = Math.max(this.#resumedUpTo, from);
+    this.#compact?.incompleteTo(Math.max(from, this.#context.history.head));
   }
 
   /** Removes the channels for which `unwanted` is true. */
@@ -258,6 +285,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
 
   caughtUp(): void {
     this.#catchUp = undefined;
+    this.#compact?.incompleteTo(this.#context.history.head);
   }
 
   // ——— backpressure ———
@@ -290,6 +318,16 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   // ——— start and end ———
+
+  /** How the envelopes of this connection are encoded. */
+  get encoding(): "compact" | "json" {
+    return this.#compact === undefined ? "json" : "compact";
+  }
+
+  /** Defines the dictionaries that the client has kept from an earlier connection. */
+  refer(ids: ReadonlySet<string>): void {
+    for (const frame of this.#compact?.references(ids) ?? []) this.#writer.sendWhole(frame);
+  }
 
   /** Starts pings and the check of the token's expiry. */
   open(): void {
@@ -326,6 +364,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   begin(): void {
     this.#lastOffset = 0;
     this.#resumedUpTo = 0;
+    this.#compact?.begin(this.#context.history.head);
     this.#catchUp?.clearMessages();
     this.#ring.clear();
     this.missed?.clear();

@@ -1,6 +1,7 @@
 /** Objects that all connections of one process share. */
 
 import type { ThrottleLevel } from "@odin-ws/protocol";
+import type { CompactEncoder } from "../delivery/compact-encoder.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { History } from "../delivery/history.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
@@ -39,6 +40,8 @@ export interface ConnectionContext {
   readonly replayBudget: ReplayBudget;
   readonly metrics: Metrics;
   readonly tally: Tally;
+  /** Undefined: no client gets the compact encoding. */
+  readonly compact?: CompactEncoder | undefined;
   readonly log: Log;
   readonly verify: Verifier | undefined;
   /** Undefined where no other gateway can be ahead of this one. */

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { getDefaultHighWaterMark } from "node:stream";
@@ -12,6 +13,7 @@ import { constants, inflateRawSync } from "node:zlib";
 import type { ControlMessage, Envelope } from "@odin-ws/protocol";
 import { Registry } from "prom-client";
 import { steadyClock } from "../clock.ts";
+import { CompactEncoder } from "../delivery/compact-encoder.ts";
 import { Fanout } from "../delivery/fanout.ts";
 import { History } from "../delivery/history.ts";
 import { Message } from "../delivery/message.ts";
@@ -23,6 +25,7 @@ import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { Writes, type WritesOptions } from "../outgoing/writes.ts";
 import { Commands } from "./commands.ts";
+import { CompactReader } from "./compact-reader.fixture.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext, ConnectionLimits } from "./context.ts";
 import { ReplayBudget } from "./replay-budget.ts";
@@ -183,6 +186,8 @@ export class World {
       turns?: Turns;
       /** Default: every frame is written at once. */
       writes?: ManualWrites;
+      /** Events whose messages use the previous message. Undefined: no compact encoding. */
+      compact?: string[];
     } = {},
   ) {
     this.#clock = t.mock.timers;
@@ -210,6 +215,7 @@ export class World {
       replayBudget: new ReplayBudget(),
       metrics: METRICS,
       tally: new Tally(METRICS),
+      compact: options.compact && new CompactEncoder(options.compact),
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore } as unknown as Log,
       verify: options.verify,
       streamEnd: options.streamEnd,
@@ -228,7 +234,14 @@ export class World {
       subject: `odin.token.${channel}`,
       offset: ++this.offset,
       ts: Date.now(),
-      body: Buffer.from(JSON.stringify("x".repeat(options.size ?? 0))),
+      // Compression must not make the message small: the tests fill the buffers of sockets.
+      body: Buffer.from(
+        JSON.stringify(
+          randomBytes(options.size ?? 0)
+            .toString("base64")
+            .slice(0, options.size ?? 0),
+        ),
+      ),
       priority: options.priority,
     });
     assert.ok(message);
@@ -239,6 +252,7 @@ export class World {
   /** Delivers a message and returns its offset. */
   publish(channel: string, options: { size?: number; priority?: string } = {}): number {
     const message = this.make(channel, options);
+    this.context.compact?.live(message);
     this.context.fanout.publish(message);
     this.context.tally.flush(message);
     return message.offset;
@@ -251,6 +265,20 @@ export class World {
       for (const subscriber of subscribers) subscriber.shed(message);
     }
     this.context.tally.flush(message);
+  }
+
+  /** Makes a dictionary of an event from the last messages of the history. */
+  define(event: string): void {
+    const messages = this.context.history.all().filter((message) => message.event === event);
+    const texts = messages.slice(-4).map(({ compactText: { text } }) => text);
+    if (texts.length > 0) this.context.compact?.dictionaries.set({ event, bytes: Buffer.concat(texts) });
+  }
+
+  /** Another stream begins. */
+  begin(epoch: string): void {
+    this.offset = 0;
+    this.context.history.begin(epoch, 0);
+    this.context.compact?.begin();
   }
 
   /** Lets seconds pass one by one, with the gateway's work in each second. */
@@ -268,8 +296,12 @@ export class World {
 export type ReceivedEnvelope = Omit<Envelope, "type"> & { type: "envelope" };
 type Received = ControlMessage | ReceivedEnvelope | { type: "ping" };
 
-function parseFrame(first: number, payload: Buffer): Received {
+function parseFrame(first: number, payload: Buffer, reader: CompactReader): Received | undefined {
   if (first === 0x89) return { type: "ping" };
+  if (first === 0x82) {
+    const text = reader.read(payload);
+    return text === undefined ? undefined : { ...JSON.parse(text), type: "envelope" };
+  }
   const deflated = Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]);
   const bytes = first === 0xc1 ? inflateRawSync(deflated, { finishFlush: Z_SYNC_FLUSH }) : payload;
   const message = JSON.parse(bytes.toString());
@@ -280,14 +312,23 @@ export class FakeClient {
   readonly socket = new FakeSocket();
   readonly connection: Connection;
   readonly closed: number[] = [];
+  readonly reader: CompactReader;
   terminated = false;
   readonly #commands: Commands;
   #read = 0;
 
   constructor(
     world: World,
-    options: { identity?: Identity; throttle?: Partial<ThrottleSettings>; deflateWindowBits?: number } = {},
+    options: {
+      identity?: Identity;
+      throttle?: Partial<ThrottleSettings>;
+      deflateWindowBits?: number;
+      /** Asks for the compact encoding; keeps the dictionaries of this reader. */
+      compact?: CompactReader;
+    } = {},
   ) {
+    this.reader = new CompactReader(options.compact?.known);
+    const dictionaries = options.compact && new Set(options.compact.known.keys());
     const ws = {
       deflateWindowBits: options.deflateWindowBits ?? 0,
       close: (code: number) => void this.closed.push(code),
@@ -302,7 +343,9 @@ export class FakeClient {
       identity: options.identity,
       throttle: { ...THROTTLE, ...options.throttle },
       second: world.second,
+      dictionaries,
     });
+    if (dictionaries !== undefined) this.connection.refer(dictionaries);
     this.#commands = new Commands(world.context, this.connection);
     this.connection.open();
   }
@@ -324,7 +367,8 @@ export class FakeClient {
       const [first = 0, second = 0] = bytes;
       const start = second < 126 ? 2 : second === 126 ? 4 : 10;
       const length = second < 126 ? second : second === 126 ? bytes.readUInt16BE(2) : bytes.readUInt32BE(6);
-      received.push(parseFrame(first, bytes.subarray(start, start + length)));
+      const one = parseFrame(first, bytes.subarray(start, start + length), this.reader);
+      if (one !== undefined) received.push(one);
       bytes = bytes.subarray(start + length);
     }
     return received;

@@ -44,6 +44,7 @@ export class WholeFrame implements Frame {
 const PREFIX = Buffer.from('{"seq":');
 const COMMA = 0x2c;
 const TEXT = 0x81; // FIN, text
+export const BINARY = 0x82; // FIN, binary
 const TEXT_DEFLATED = 0xc1; // FIN, RSV1, text
 const STORED_BLOCK = 5; // deflate: block type, LEN, NLEN
 const MAX_DIGITS = 16; // digits of Number.MAX_SAFE_INTEGER
@@ -58,8 +59,11 @@ const MIN_DEFLATE_BYTES = 64;
 /** RFC 7692 §7.2.1: the empty block at the end of a sync flush is not sent. */
 const FLUSH_TAIL_BYTES = 4;
 
+/** How the envelope of a frame is encoded: see PROTOCOL.md. */
+export type Encoding = "plain" | "deflate" | "compact";
+
 export class SharedFrame implements Frame {
-  readonly #deflated: boolean;
+  readonly encoding: Encoding;
   #buffer: Buffer;
   /** The part of the buffer from `#start` on. The object is reused while prefixes have the same length. */
   #view: Buffer;
@@ -69,14 +73,10 @@ export class SharedFrame implements Frame {
    * `buffer`: HEADROOM free bytes, then the bytes that follow the prefix. The frame owns the buffer from now
    * on.
    */
-  constructor(buffer: Buffer, deflated = false) {
+  constructor(buffer: Buffer, encoding: Encoding = "plain") {
     this.#buffer = buffer;
     this.#view = buffer;
-    this.#deflated = deflated;
-  }
-
-  get deflated(): boolean {
-    return this.#deflated;
+    this.encoding = encoding;
   }
 
   /** Bytes on the wire, apart from the varying number of digits in the sequence. */
@@ -91,12 +91,12 @@ export class SharedFrame implements Frame {
 
   bytes(seq: number): number {
     let payload = this.#buffer.length - HEADROOM + PREFIX.length + digitsOf(seq) + 1;
-    if (this.#deflated) payload += STORED_BLOCK;
-    return payload + (payload < 126 ? 2 : payload < 65536 ? 4 : 10);
+    if (this.encoding === "deflate") payload += STORED_BLOCK;
+    return payload + headerBytes(payload);
   }
 
   writeTo(socket: FrameSocket, seq: number): void {
-    const start = this.#writePrefix(seq);
+    const start = this.writePrefix(this.#buffer, seq);
     if (start !== this.#start) {
       this.#view = this.#buffer.subarray(start);
       this.#start = start;
@@ -111,8 +111,8 @@ export class SharedFrame implements Frame {
   }
 
   /** Writes header and prefix in front of the shared bytes. Returns the index at which the frame starts. */
-  #writePrefix(seq: number): number {
-    const buffer = this.#buffer;
+  protected writePrefix(buffer: Buffer, seq: number): number {
+    const deflated = this.encoding === "deflate";
     let at = HEADROOM - 1;
     buffer[at] = COMMA;
     let rest = seq;
@@ -121,7 +121,7 @@ export class SharedFrame implements Frame {
       rest = Math.floor(rest / 10);
     } while (rest > 0);
     for (let i = PREFIX.length - 1; i >= 0; i--) buffer[--at] = PREFIX[i] as number;
-    if (this.#deflated) {
+    if (deflated) {
       const stored = HEADROOM - at;
       buffer[--at] = ~(stored >> 8) & 0xff;
       buffer[--at] = ~stored & 0xff;
@@ -129,9 +129,12 @@ export class SharedFrame implements Frame {
       buffer[--at] = stored & 0xff;
       buffer[--at] = 0; // a stored block that is not the last block
     }
-    return writeHeader(buffer, at, buffer.length - at, this.#deflated ? TEXT_DEFLATED : TEXT);
+    return writeHeader(buffer, at, buffer.length - at, deflated ? TEXT_DEFLATED : TEXT);
   }
 }
+
+/** Bytes of the frame header before a payload of this length. */
+export const headerBytes = (payload: number): number => (payload < 126 ? 2 : payload < 65536 ? 4 : 10);
 
 function digitsOf(seq: number): number {
   let digits = 1;
@@ -143,7 +146,7 @@ function digitsOf(seq: number): number {
  * Writes a server's frame header for `length` bytes of payload, which ends before `end`. Returns its first
  * index.
  */
-function writeHeader(buffer: Buffer, end: number, length: number, first: number): number {
+export function writeHeader(buffer: Buffer, end: number, length: number, first: number): number {
   let at = end;
   if (length < 126) {
     buffer[--at] = length;
@@ -174,7 +177,7 @@ export function deflateFrame(plain: SharedFrame, windowBits: number): SharedFram
   if (length + STORED_BLOCK >= shared.length) return undefined;
   const buffer = Buffer.allocUnsafeSlow(HEADROOM + length);
   blocks.copy(buffer, HEADROOM, 0, length);
-  return new SharedFrame(buffer, true);
+  return new SharedFrame(buffer, "deflate");
 }
 
 /** Returns one plain text frame, for a message to a single connection. */
@@ -183,4 +186,11 @@ export function textFrame(text: string): Buffer {
   const buffer = Buffer.allocUnsafe(10 + length);
   buffer.write(text, 10);
   return buffer.subarray(writeHeader(buffer, 10, length, TEXT));
+}
+
+/** Returns a binary frame with this payload, for a message to a single connection. */
+export function binaryFrame(payload: Uint8Array): Buffer {
+  const buffer = Buffer.allocUnsafeSlow(10 + payload.length);
+  buffer.set(payload, 10);
+  return buffer.subarray(writeHeader(buffer, 10, payload.length, BINARY));
 }

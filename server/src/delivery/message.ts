@@ -5,6 +5,7 @@
 
 import { isPriority, kindOf, PRIORITIES, parseSubject, patternsOf } from "@odin-ws/protocol";
 import type { RawMessage } from "../source/source.ts";
+import type { CompactFrame, CompactText } from "./compact-frame.ts";
 import { deflateFrame, HEADROOM, SharedFrame } from "./frame.ts";
 
 /** A message in the form in which it is sent to another process. */
@@ -30,6 +31,8 @@ export class Message {
   readonly priority: number;
   /** Deliveries that this process has written and whose latency is not in the metrics yet. */
   written = 0;
+  /** Cache of the CompactEncoder: the frame that needs no earlier message, and the dictionaries' version. */
+  compact: { frame: CompactFrame; version: number } | undefined;
   readonly #plain: SharedFrame;
   /** Compressed frames by LZ77 window in bits; undefined where deflate does not shrink the frame. */
   #deflated: Map<number, SharedFrame | undefined> | undefined;
@@ -93,6 +96,17 @@ export class Message {
   /** Bytes that the message occupies, uncompressed. */
   get bytes(): number {
     return this.#plain.size;
+  }
+
+  /** The envelope's text after `{"seq":N,`. */
+  get shared(): Buffer {
+    return this.#plain.shared;
+  }
+
+  /** The part of the envelope that the compact encoding compresses. */
+  get compactText(): CompactText {
+    const { offset } = this;
+    return { offset, text: this.shared.subarray(`"offset":${offset},`.length) };
   }
 
   /** Returns the patterns that match the channel. */

@@ -5,6 +5,7 @@
 
 import { PRIORITIES } from "@odin-ws/protocol";
 import { eventLabel, type Metrics } from "../metrics.ts";
+import type { Encoding } from "./frame.ts";
 import type { Message } from "./message.ts";
 
 /** Reason for a dropped delivery. `throttled`: by a connection's level; `shed`: by WS_MAX_BROADCAST_RATE. */
@@ -15,6 +16,7 @@ export class Tally {
   #sent = 0;
   #plainBytes = 0;
   #deflatedBytes = 0;
+  #compactBytes = 0;
   #throttled = 0;
   #shed = 0;
   /** Deliveries since the start. */
@@ -26,10 +28,16 @@ export class Tally {
     this.#metrics = metrics;
   }
 
-  countSent(bytes: number, deflated: boolean): void {
+  countSent(bytes: number, encoding: Encoding): void {
     this.#sent++;
-    if (deflated) this.#deflatedBytes += bytes;
+    if (encoding === "compact") this.#compactBytes += bytes;
+    else if (encoding === "deflate") this.#deflatedBytes += bytes;
     else this.#plainBytes += bytes;
+  }
+
+  /** Counts the bytes of a dictionary, which the next message on this connection needs. */
+  countDictionary(bytes: number): void {
+    this.#compactBytes += bytes;
   }
 
   countDropped(reason: DropReason): void {
@@ -43,6 +51,7 @@ export class Tally {
     if (this.#sent > 0) messagesSent.inc({ event: eventLabel(event) }, this.#sent);
     if (this.#plainBytes > 0) bytesSent.inc({ encoding: "plain" }, this.#plainBytes);
     if (this.#deflatedBytes > 0) bytesSent.inc({ encoding: "deflate" }, this.#deflatedBytes);
+    if (this.#compactBytes > 0) bytesSent.inc({ encoding: "compact" }, this.#compactBytes);
     const level = PRIORITIES[priority] ?? "medium";
     if (this.#throttled > 0) messagesDropped.inc({ reason: "throttled", priority: level }, this.#throttled);
     if (this.#shed > 0) messagesDropped.inc({ reason: "shed", priority: level }, this.#shed);
@@ -51,6 +60,7 @@ export class Tally {
     this.#sent = 0;
     this.#plainBytes = 0;
     this.#deflatedBytes = 0;
+    this.#compactBytes = 0;
     this.#throttled = 0;
     this.#shed = 0;
   }

@@ -30,6 +30,23 @@ export interface Seats {
   free(seat: number): void;
 }
 
+/** A client that may connect. */
+interface AcceptedClient {
+  seat: number;
+  identity: Identity | undefined;
+  /**
+   * Ids of the dictionaries that the client has kept; undefined when the client did not ask for the compact
+   * encoding.
+   */
+  dictionaries: ReadonlySet<string> | undefined;
+}
+
+/** A client whose connection was upgraded. */
+export interface AdmittedClient extends AcceptedClient {
+  ws: ClientSocket;
+  socket: Socket;
+}
+
 export interface EntranceOptions {
   config: Pick<
     Config,
@@ -40,7 +57,7 @@ export interface EntranceOptions {
   verify: Verifier | undefined;
   seats: Seats;
   /** Called with each upgraded connection. Its seat must be freed later. */
-  admitted: (ws: ClientSocket, socket: Socket, seat: number, identity: Identity | undefined) => void;
+  admitted: (client: AdmittedClient) => void;
   /** Called for each refused client. */
   refused: (reason: RefusalReason) => void;
   /** Serves the demo page; returns false for a request that is not for the page. */
@@ -218,10 +235,11 @@ export class Entrance {
       }
     }
     const seat = await seats.take({ user: identity?.user, ip });
-    return typeof seat === "number" ? { seat, identity } : seat;
+    return typeof seat === "number" ? { seat, identity, dictionaries: dictionariesOf(url) } : seat;
   }
 
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, { seat, identity }: AcceptedClient): void {
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, client: AcceptedClient): void {
+    const { seat } = client;
     const { seats, admitted } = this.#options;
     if (socket.destroyed) return seats.free(seat);
     // When the handshake is malformed, ws ends the socket without a callback. The seat must be freed then,
@@ -235,7 +253,7 @@ export class Entrance {
       socket.off("close", onHandshakeFailed);
       socket.off("error", socketOnError);
       this.#sockets.admit(socket);
-      admitted(ws as ClientSocket, socket, seat, identity);
+      admitted({ ...client, ws: ws as ClientSocket, socket });
     });
   }
 
@@ -256,16 +274,19 @@ export class Entrance {
   }
 }
 
-interface AcceptedClient {
-  seat: number;
-  identity: Identity | undefined;
-}
-
 const refusal = (status: Refusal["status"], reason: RefusalReason, message: string): Refusal => ({
   status,
   reason,
   message,
 });
+
+/** Dictionaries that a client may name; a gateway has fewer. */
+const MAX_DICTIONARIES = 64;
+
+function dictionariesOf({ searchParams }: URL): ReadonlySet<string> | undefined {
+  if (searchParams.get("encoding") !== "compact") return undefined;
+  return new Set(searchParams.get("dictionaries")?.split(",", MAX_DICTIONARIES));
+}
 
 /** Never throws: an invalid URL becomes a path that nothing serves. */
 function urlOf(request: IncomingMessage): URL {

@@ -19,6 +19,7 @@ class FakeDownstream implements Downstream {
   message({ offset, channel }: Message, shed: boolean): void {
     this.events.push([shed ? "shed" : "message", offset, channel]);
   }
+  dictionary(): void {}
   skip(offset: number): void {
     this.events.push(["skip", offset]);
   }

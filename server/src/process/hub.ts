@@ -12,7 +12,8 @@ import type { Admission, Closure } from "../entrance/admission.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import { eventLabel, type Metrics } from "../metrics.ts";
 import { PriorityLimiter, TokenBucket } from "../rate.ts";
-import type { Intake, RawMessage, SourceStatus } from "../source/source.ts";
+import type { DictionaryBytes, Intake, RawMessage, SourceStatus } from "../source/source.ts";
+import { DictionaryMaker } from "./dictionary-maker.ts";
 import { Overload, type Usage } from "./overload.ts";
 
 /** Serves the clients: the gateway of this process, or the pool of workers. */
@@ -23,6 +24,7 @@ export interface Downstream {
   lose(offset: number): void;
   /** Refuses these tokens from now on, and ends their connections. */
   revoke(revocations: readonly Revocation[]): void;
+  dictionary(dictionary: DictionaryBytes): void;
   setClosure(closure: Closure | undefined): void;
 }
 
@@ -40,6 +42,8 @@ export interface HubOptions {
   downstream: Downstream;
   metrics: Metrics;
   log: Log;
+  /** Offers a dictionary to all gateways of the stream. Default: this gateway uses the dictionary at once. */
+  offer?: ((dictionary: DictionaryBytes) => void) | undefined;
   /** Milliseconds of a clock that is never set. Default: performance.now. */
   now?: () => number;
 }
@@ -53,6 +57,8 @@ export class Hub implements Intake {
   readonly #broadcastLimit: PriorityLimiter | undefined;
   readonly #readLimit: TokenBucket | undefined;
   readonly #status: SourceStatus = { connected: false, refused: false, warm: false, lag: 0 };
+  /** Undefined: no client gets the compact encoding. */
+  readonly #maker: DictionaryMaker | undefined;
   readonly #warnOfJson: () => void;
   readonly #warnOfSubject: () => void;
   readonly #warnOfGap: () => void;
@@ -77,7 +83,8 @@ export class Hub implements Intake {
   /** Closure that was last sent downstream. */
   #sentClosure: Closure | undefined = "history";
 
-  constructor({ config, admission, downstream, metrics, log, now = () => performance.now() }: HubOptions) {
+  constructor(options: HubOptions) {
+    const { config, admission, downstream, metrics, log, now = () => performance.now() } = options;
     this.#config = config;
     this.#admission = admission;
     this.#metrics = metrics;
@@ -98,6 +105,8 @@ export class Hub implements Intake {
     const { WS_MAX_BROADCAST_RATE: broadcast, WS_MAX_NATS_RATE: read } = config;
     this.#broadcastLimit = broadcast === 0 ? undefined : new PriorityLimiter(broadcast, now());
     this.#readLimit = read === 0 ? undefined : new TokenBucket(read, Math.max(1, read / 10), now());
+    const offer = options.offer ?? ((dictionary) => this.dictionary(dictionary));
+    this.#maker = config.WS_COMPACT ? new DictionaryMaker({ offer, now }) : undefined;
     const warnOf = (problem: string) =>
       atMostEvery(
         WARN_INTERVAL_MS,
@@ -132,6 +141,12 @@ export class Hub implements Intake {
     // to them.
     const shed = this.#status.warm && this.#broadcastLimit?.passes(message.priority, this.#now()) === false;
     this.#downstream.message(message, shed);
+    this.#maker?.take(message.event, message.compactText);
+  }
+
+  dictionary(dictionary: DictionaryBytes): void {
+    this.#maker?.set(dictionary);
+    if (this.#maker !== undefined) this.#downstream.dictionary(dictionary);
   }
 
   #drop(offset: number, reason: string, warn: () => void): void {

@@ -5,6 +5,7 @@ import type { Revocation } from "@odin-ws/protocol/revocation";
 import type { PackedMessage } from "../delivery/message.ts";
 import type { Applicant, Closure, Refusal } from "../entrance/admission.ts";
 import type { GatewayStats } from "../gateway.ts";
+import type { DictionaryBytes } from "../source/source.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import type { Usage } from "./overload.ts";
 
@@ -16,7 +17,8 @@ export type StreamEvent =
   | { type: "message"; message: PackedMessage; shed: boolean }
   | { type: "skip"; offset: number }
   | { type: "lose"; offset: number }
-  | { type: "revoke"; revocations: readonly Revocation[] };
+  | { type: "revoke"; revocations: readonly Revocation[] }
+  | { type: "dictionary"; dictionary: DictionaryBytes };
 
 export type ToWorker =
   | { type: "stream"; events: StreamEvent[] }

@@ -7,6 +7,7 @@ import { History, type HistoryLimits } from "../delivery/history.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Closure } from "../entrance/admission.ts";
 import { Revocations } from "../entrance/revocations.ts";
+import type { DictionaryBytes } from "../source/source.ts";
 import type { Downstream } from "./hub.ts";
 import type { StreamEvent } from "./ipc.ts";
 import type { PoolMember } from "./pool-member.ts";
@@ -20,6 +21,8 @@ export class PoolFeed implements Downstream {
   readonly #history: History;
   /** Kept for workers that start later. */
   readonly #revocations = new Revocations();
+  /** The same, by event. */
+  readonly #dictionaries = new Map<string, DictionaryBytes>();
   #begun = false;
   #closure: Closure | undefined;
   /** Events that have not been sent yet. */
@@ -52,6 +55,10 @@ export class PoolFeed implements Downstream {
     this.#revocations.sweep(Date.now() / 1000);
     this.#queue({ type: "revoke", revocations });
   }
+  dictionary(dictionary: DictionaryBytes): void {
+    this.#dictionaries.set(dictionary.event, dictionary);
+    this.#queue({ type: "dictionary", dictionary });
+  }
   setClosure(closure: Closure | undefined): void {
     this.#closure = closure;
     // A worker that accepts clients again must have all events from before.
@@ -66,6 +73,11 @@ export class PoolFeed implements Downstream {
     // Events that wait to be sent are in the history already: this worker must not get these events twice.
     this.#flush();
     send(member, [{ type: "revoke", revocations: this.#revocations.all() }]);
+    const dictionaries = [...this.#dictionaries.values()];
+    send(
+      member,
+      dictionaries.map((dictionary) => ({ type: "dictionary", dictionary })),
+    );
     if (this.#begun) {
       const { epoch, floor, head } = this.#history;
       send(member, [{ type: "begin", epoch, offset: floor }]);

@@ -65,7 +65,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     log,
     onRevocations: (found) => fleet.downstream.revoke(found),
   });
-  const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log });
+  const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log, offer: source.offer });
   const ops = createOpsServer(options, { admission, fleet, hub });
 
   const sample = () => hub.sample(fleet.usage().set(process.pid, usageOfProcess()));

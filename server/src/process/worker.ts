@@ -147,6 +147,8 @@ function applyEvent(gateway: Gateway, event: StreamEvent): void {
       return gateway.lose(event.offset);
     case "revoke":
       return gateway.revoke(event.revocations);
+    case "dictionary":
+      return gateway.dictionary(event.dictionary);
   }
 }
 

@@ -83,6 +83,7 @@ function read(t: TestContext, from: Backend, options: Partial<PollOptions> = {})
       messages.push({ subject, ts, offset, body: Buffer.from(body).toString() });
     },
     lose: () => assert.fail("the source counts the offsets itself, so none is missing"),
+    dictionary: () => assert.fail("this source keeps no dictionaries"),
     ready: () => gate.ready,
     status: (change) => void changes.push([change, messages.length]),
   };

@@ -15,6 +15,7 @@ function read(t: TestContext, options: SimulatorOptions) {
     message: ({ subject, ts, offset, body }) =>
       void messages.push({ subject, ts, offset, data: JSON.parse(Buffer.from(body).toString()) }),
     lose: () => assert.fail("nothing is lost"),
+    dictionary: () => assert.fail("this source keeps no dictionaries"),
     ready: () => {
       gate.asked++;
       return gate.ready;

@@ -18,6 +18,13 @@ export interface RawMessage {
   priority?: string | undefined;
 }
 
+/** A dictionary of the compact encoding, as all gateways of a stream share it. */
+export interface DictionaryBytes {
+  event: string;
+  /** Texts that the event's messages resemble: see PROTOCOL.md. */
+  bytes: Uint8Array;
+}
+
 export interface SourceStatus {
   /** True while the source can be reached. */
   connected: boolean;
@@ -47,6 +54,8 @@ export interface Intake {
    */
   ready(): Promise<void> | undefined;
   status(change: Partial<SourceStatus>): void;
+  /** The gateways of this stream use this dictionary from now on. */
+  dictionary(dictionary: DictionaryBytes): void;
 }
 
 export interface Source {
@@ -57,4 +66,9 @@ export interface Source {
    * out. Missing where no other gateway reads the same stream.
    */
   end?: () => Promise<number | undefined>;
+  /**
+   * Offers a dictionary to all gateways of the stream. One of the offered dictionaries of an event comes back
+   * through `Intake.dictionary`. Missing where no other gateway reads the same stream.
+   */
+  offer?: (dictionary: DictionaryBytes) => void;
 }
