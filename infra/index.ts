@@ -16,6 +16,7 @@ export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./machines/g
 export { MANIFEST, manifest } from "./machines/manifest.ts";
 export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";
 export {
+  ALERTS_METRIC,
   HEARTBEAT_METRIC,
   MONITORING_ROLES,
   MonitoringVm,

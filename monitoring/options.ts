@@ -27,6 +27,8 @@ export interface MonitoringOptions {
    * reachable.
    */
   natsMonitoring: readonly string[];
+  /** When the credentials for NATS elsewhere expire, in seconds since 1970. Default: never, or not known. */
+  natsCredentialsEnd?: number;
   /**
    * URL of Loki for Grafana, for example `http://127.0.0.1:3100`. Log shippers get theirs from the variable
    * LOKI_URL.
@@ -47,11 +49,6 @@ export interface MonitoringOptions {
   grafanaUrl: string;
   /** Host name of the TLS entrance. With a domain there are alerts on the entrance and its certificate. */
   domain?: string;
-  /**
-   * File with a URL that Alertmanager calls every minute while alerting works: a dead man's switch. Default:
-   * no such call.
-   */
-  watchdogWebhookFile?: string;
   /** Ports that differ from the monitoring VM's ports. Only for `local`. */
   ports?: Partial<Ports>;
 }
@@ -66,26 +63,12 @@ export interface MonthlyPrices {
 
 /** Who receives alerts. Without receivers, alerts are visible only in Alertmanager and Grafana. */
 export interface Receivers {
-  email?: {
-    to: string;
-    from: string;
-    /** `host:port` of the mail server. */
-    smarthost: string;
-    username?: string;
-    password?: Confidential;
-  };
   /** URL to which Alertmanager posts its JSON. */
   webhook?: Confidential;
   /** Integration key of PagerDuty's Events API v2. */
   pagerduty?: Confidential;
-  slack?: {
-    /** URL of an incoming webhook. */
-    url: Confidential;
-    /**
-     * For example `#alerts`. Default: the channel of the webhook. Most webhooks can post to no other channel.
-     */
-    channel?: string;
-  };
+  /** URL of an incoming webhook of Slack, which belongs to one channel. */
+  slack?: Confidential;
 }
 
 /**

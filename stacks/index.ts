@@ -7,13 +7,19 @@ import * as pulumi from "@pulumi/pulumi";
 import { capacityTest } from "./capacity-test.ts";
 import { readConfig } from "./config/config.ts";
 import { keptImage } from "./kept-image.ts";
-import { alertGaps } from "./monitoring/alert-receivers.ts";
+import { alertGaps, whoIsNotified } from "./monitoring/alert-receivers.ts";
 import { service } from "./service.ts";
 
 /** Creates the resources of the stack, and returns its outputs. */
 export default async function program(): Promise<Record<string, unknown>> {
   const config = readConfig();
   if (config.kind !== "service") return capacityTest(config);
+  if (pulumi.runtime.isDryRun())
+    pulumi.log.info(
+      `who is notified of what:\n${whoIsNotified((key) => config[key] !== undefined)
+        .map((line) => `  ${line}`)
+        .join("\n")}`,
+    );
   if (config.site.production) for (const line of alertGaps(config)) pulumi.log.warn(line);
   const kept = config.serverImage === undefined ? await keptImage() : undefined;
   if (kept) pulumi.log.info(keeps(kept.image));

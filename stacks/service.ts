@@ -1,4 +1,5 @@
 import {
+  ALERTS_METRIC,
   after,
   Budget,
   GatewayFleet,
@@ -130,6 +131,7 @@ function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
       files: monitoringFiles(monitoringOptions(config)),
       readers: { gateway: gatewayIdentity.member },
       secrets: alertSecrets(config, monitoringIdentity.member, apis.first),
+      natsCa: natsIdentity ? nats.ca : undefined,
       natsServers: nats.monitoring.map((address, index) => ({ name: names[index] ?? "", address })),
       diskGb: MACHINES.monitoring.dataGib,
       snapshots: site.production,
@@ -299,7 +301,12 @@ function createWatchdog({ config, apis }: Foundation, watched: Watched): void {
       address: entrances.loadBalancer.address,
       domain,
       instanceGroup: fleet.instanceGroup,
-      monitoring: { instance: monitoringVm.instance, zone: zones[0] ?? "", heartbeat: HEARTBEAT_METRIC },
+      monitoring: {
+        instance: monitoringVm.instance,
+        zone: zones[0] ?? "",
+        heartbeat: HEARTBEAT_METRIC,
+        alerts: ALERTS_METRIC,
+      },
       email: alertEmail,
       webhook: alertWebhook === undefined ? undefined : pulumi.secret(alertWebhook),
     },

@@ -43,6 +43,7 @@ test("a VM with its data on a separate disk and its files in a bucket", async ()
     "odin-config-bucket": "test-project-odin-test-config",
     "odin-loki-url": "http://127.0.0.1:3100",
     "odin-heartbeat-metric": "custom.googleapis.com/odin_ws/monitoring_heartbeat",
+    "odin-alerts-metric": "custom.googleapis.com/odin_ws/monitoring_alerts",
     "odin-data-device": "data",
   });
   assert.equal(result.bucket, "test-project-odin-test-config");

@@ -22,6 +22,13 @@ export const MONITORING_ROLES = [
  */
 export const HEARTBEAT_METRIC = "custom.googleapis.com/odin_ws/monitoring_heartbeat";
 
+/**
+ * The VM writes this metric together with {@link HEARTBEAT_METRIC}: INT64, a series for each critical alert
+ * and each warning that fires, with the labels `alert` and `severity`; the value is the number of its labels'
+ * sets, for example of gateways. The series of an alert ends when the alert does.
+ */
+export const ALERTS_METRIC = "custom.googleapis.com/odin_ws/monitoring_alerts";
+
 /** Arguments of {@link MonitoringVm}. */
 export interface MonitoringVmArgs {
   site: Site;
@@ -52,6 +59,8 @@ export interface MonitoringVmArgs {
    * none.
    */
   natsServers?: { name: string; address: pulumi.Input<string> }[] | undefined;
+  /** CA certificate of these servers as PEM, to probe their certificates. Default: none. */
+  natsCa?: pulumi.Input<string> | undefined;
   /** Secrets besides Grafana's password, in the form of {@link BootArgs.secrets}. Default: none. */
   secrets?: Record<string, pulumi.Input<string>> | undefined;
   /** Size of the data disk in GB, for metrics and logs. */
@@ -81,7 +90,7 @@ export class MonitoringVm extends pulumi.ComponentResource {
 
   constructor(name: string, args: MonitoringVmArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:MonitoringVm", name, {}, opts);
-    const { site, account, files, readers, natsServers = [] } = args;
+    const { site, account, files, readers, natsServers = [], natsCa } = args;
     const { result } = new random.RandomPassword(
       `${name}-grafana`,
       { length: 24, special: false },
@@ -112,11 +121,13 @@ export class MonitoringVm extends pulumi.ComponentResource {
         boot: {
           role: "monitoring",
           images: args.images,
+          files: natsCa === undefined ? {} : { "nats-ca": natsCa },
           secrets: { ...args.secrets, "file-grafana-admin-password": this.grafanaPassword },
           settings: {
             "config-bucket": bucket.bucket,
             "loki-url": `http://127.0.0.1:${PORTS.loki}`, // for the log shipper on this VM
             "heartbeat-metric": HEARTBEAT_METRIC,
+            "alerts-metric": ALERTS_METRIC,
             ...(natsServers.length > 0 ? { "nats-monitoring": exporterArguments(natsServers) } : {}),
           },
         },

@@ -34,6 +34,11 @@ export interface Watched {
      * critical alerts that fire. Default: only the VM itself is watched.
      */
     heartbeat?: string;
+    /**
+     * Type of a metric with a series for each alert of Prometheus that fires, with the labels `alert` and
+     * `severity`. Default: Google Cloud sends no mail about these alerts.
+     */
+    alerts?: string;
   };
 }
 
@@ -44,6 +49,7 @@ export interface Watched {
 export function alerts({ site, checks, group, monitoring }: Watched): Record<string, Alert> {
   const { project, region, prefix } = site;
   const { instance, zone, heartbeat } = monitoring;
+  const firing = monitoring.alerts;
   return {
     entrance: {
       severity: "CRITICAL",
@@ -87,7 +93,12 @@ Data is on a disk of its own: the VM may be replaced at any time.
 
 docs/runbook.md: monitoring itself down`,
     },
-    ...(heartbeat === undefined ? {} : { critical: criticalAlerts(site, zone, instance, heartbeat) }),
+    ...(firing === undefined
+      ? {}
+      : {
+          critical: firingAlerts(site, zone, instance, firing, "critical"),
+          warnings: firingAlerts(site, zone, instance, firing, "warning"),
+        }),
     "autoscaler-limit": {
       severity: "WARNING",
       title: "the autoscaler cannot add gateways",
@@ -136,18 +147,33 @@ docs/runbook.md: custom metric absent`,
 }
 
 /**
- * Sends mail for critical alerts of Prometheus: Alertmanager posts them to the webhook, but cannot send mail.
+ * Sends mail about the alerts of Prometheus: Alertmanager posts them to the webhook, but cannot send mail.
+ * Each alert has an incident of its own, so an alert that begins while another one fires is a new mail.
  */
-function criticalAlerts(site: Site, zone: string, instance: string, heartbeat: string): Alert {
-  const series = `${promqlName(heartbeat)}{monitored_resource="gce_instance",${labelsOf(site, "monitoring")}}`;
+function firingAlerts(
+  site: Site,
+  zone: string,
+  instance: string,
+  metric: string,
+  severity: "critical" | "warning",
+): Alert {
+  const series = `${promqlName(metric)}{monitored_resource="gce_instance",severity="${severity}",${labelsOf(site, "monitoring")}}`;
+  const isCritical = severity === "critical";
   return {
-    severity: "CRITICAL",
-    title: "critical alerts are firing",
-    conditions: [query("critical alerts in Alertmanager", "0s", `max(${series}) > 0`, OWN)],
-    documentation: `Prometheus has found a problem that needs a person now.
+    severity: isCritical ? "CRITICAL" : "WARNING",
+    title: isCritical ? "a critical alert is firing" : "a warning is firing",
+    conditions: [
+      query(
+        isCritical ? "critical alert in Alertmanager" : "warning in Alertmanager",
+        "0s",
+        `max by (alert) (${series}) > 0`,
+        OWN,
+      ),
+    ],
+    documentation: `${isCritical ? "Prometheus has found a problem that needs a person now." : "Prometheus has found a problem that can wait until the morning."} The label \`alert\` of this incident is the alert's name.
 
-1. Which alerts? \`gcloud compute ssh ${instance} --zone ${zone} --project ${site.project} --tunnel-through-iap -- "curl -s 'localhost:9093/api/v2/alerts?filter=severity=critical'"\`, or Grafana's dashboard of operations
-2. Each has a link to its section of docs/runbook.md`,
+1. Its values and links: \`gcloud compute ssh ${instance} --zone ${zone} --project ${site.project} --tunnel-through-iap -- "curl -s 'localhost:9093/api/v2/alerts?filter=severity=${severity}'"\`, or Grafana's dashboard of operations
+2. docs/runbook.md has a section for each alert`,
     mailOnly: true,
   };
 }

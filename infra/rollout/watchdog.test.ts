@@ -198,31 +198,37 @@ test("an alert fires when the monitoring VM stops, and when its programs stop wo
   ]);
 });
 
-test("critical alerts of Prometheus are sent by mail only, because Alertmanager uses the webhook itself", async () => {
-  const heartbeat = "custom.googleapis.com/odin_ws/monitoring_heartbeat";
-  const monitoring = { ...args.monitoring, heartbeat };
+test("each alert of Prometheus is sent by mail only, because Alertmanager uses the webhook itself", async () => {
+  const metric = "custom.googleapis.com/odin_ws/monitoring_alerts";
+  const monitoring = { ...args.monitoring, alerts: metric };
   const webhook = "https://alerts.example.com/token";
   const { one } = await create({ monitoring, webhook });
-  const policy = one(POLICY, "watchdog-critical");
-  assert.deepEqual(policy.inputs.notificationChannels, [
-    "projects/test-project/notificationChannels/watchdog-email",
-  ]);
-  assert.deepEqual(conditionsOf(policy), [
-    {
-      displayName: "critical alerts in Alertmanager",
-      conditionPrometheusQueryLanguage: {
-        query:
-          'max(custom_googleapis_com:odin_ws_monitoring_heartbeat{monitored_resource="gce_instance",metadata_user_app="odin-ws",metadata_user_stack="test",metadata_user_role="monitoring"}) > 0',
-        duration: "0s",
-        evaluationInterval: "60s",
-        disableMetricValidation: true,
+  for (const [name, severity, displayName] of [
+    ["watchdog-critical", "critical", "critical alert in Alertmanager"],
+    ["watchdog-warnings", "warning", "warning in Alertmanager"],
+  ]) {
+    const policy = one(POLICY, name);
+    assert.deepEqual(policy.inputs.notificationChannels, [
+      "projects/test-project/notificationChannels/watchdog-email",
+    ]);
+    assert.equal(policy.inputs.severity, severity?.toUpperCase());
+    // A series for each alert: an alert that begins while another one fires has an incident of its own.
+    assert.deepEqual(conditionsOf(policy), [
+      {
+        displayName,
+        conditionPrometheusQueryLanguage: {
+          query: `max by (alert) (custom_googleapis_com:odin_ws_monitoring_alerts{monitored_resource="gce_instance",severity="${severity}",metadata_user_app="odin-ws",metadata_user_stack="test",metadata_user_role="monitoring"}) > 0`,
+          duration: "0s",
+          evaluationInterval: "60s",
+          disableMetricValidation: true,
+        },
       },
-    },
-  ]);
+    ]);
+  }
   const { email: _email, ...withoutMail } = args;
   const { all } = await record(() => new Watchdog("watchdog", { ...withoutMail, monitoring, webhook }));
   assert.deepEqual(
-    all(POLICY).filter(({ name }) => name === "watchdog-critical"),
+    all(POLICY).filter(({ name }) => /critical|warnings/.test(name)),
     [],
   );
 });

@@ -86,6 +86,11 @@ start_nats_exporter() {
   start_container nats-exporter
 }
 
+# The log shipper probes the certificates of the NATS servers, whose CA is a file in the metadata.
+probed_servers() {
+  [ ! -e "$RUN/files/nats-ca" ] || SHIPPER_OPTIONS+=(--volume "$RUN/files:$RUN/files:ro")
+}
+
 # watched_disks DATA_FOLDER: mounts the disks into the log shipper, whose node exporter watches them. The
 # exporter uses /host as its root folder.
 watched_disks() {

@@ -29,6 +29,7 @@ role_steps() {
   step timers
   install_heartbeat
   watched_disks "$DATA"
+  probed_servers
   install_log_shipper
   install_config_sync
 }

@@ -32,7 +32,7 @@ for (const [index, row] of ALERT_CASES.entries()) {
   test(`case ${index}, ${name}: does not fire too early, then fires, then ends`, { skip }, async () => {
     const rule = ruleOf(row);
     const fires = row.conditionAt + secondsOf(rule.for);
-    assert.ok(row.resolvedAt > fires, "the case must end after the alert has begun");
+    assert.ok((row.resolvedAt ?? Infinity) > fires, "the case must end after the alert has begun");
     // Fills in the templates of a summary or a link, which contain labels only.
     const filled = (text: string) =>
       text.replaceAll(/{{ \$labels\.(\w+) }}/g, (_, label: string) => row.labels?.[label] ?? "");
@@ -49,7 +49,8 @@ for (const [index, row] of ALERT_CASES.entries()) {
       alertname: row.alert,
       exp_alerts: expected,
     });
-    const alert_rule_test = [at(fires - row.step, []), at(fires, [firing]), at(row.resolvedAt, [])];
+    const ends = row.resolvedAt === undefined ? [] : [at(row.resolvedAt, [])];
+    const alert_rule_test = [at(fires - row.step, []), at(fires, [firing]), ...ends];
     const { alert } = row;
     await checkRules(row.step, row.series, { alert_rule_test }, (other) => other.alert === alert);
   });
@@ -125,9 +126,14 @@ test("a deployment has no alerts on parts that it does not have", () => {
     "DiscoveryFailing",
     "DiskFillingUp",
     "DiskNearlyFull",
+    "NatsCertificateExpiring",
   ]);
+  const { natsCredentialsEnd, ...unlimited } = SAMPLE;
+  assert.ok(natsCredentialsEnd);
+  assert.deepEqual(missing(unlimited), ["NatsCredentialsExpiring"]);
   assert.deepEqual(missing({ ...SAMPLE, natsMonitoring: [] }), [
     "JetstreamNearlyFull",
+    "NatsCertificateExpiring",
     "NatsServerDown",
     "NatsSlowConsumer",
   ]);

@@ -4,8 +4,8 @@ import type { MonitoringOptions } from "../options.ts";
 import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 
 /**
- * Name of the alert that always fires. A dead man's switch outside raises the alarm when this alert stops
- * arriving.
+ * Name of the alert that always fires. When this alert stops reaching Alertmanager, the VM's heartbeat ends,
+ * and Google Cloud raises the alarm.
  */
 export const WATCHDOG = "Watchdog";
 

@@ -1,4 +1,4 @@
-import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
+import { JOB, METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { unhealthyServers } from "../limits/nats-health.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
@@ -8,7 +8,8 @@ import { type Alert, percent, TEMPLATE, timingAndSeverity } from "./alert.ts";
 /**
  * Alerts on NATS as the gateways see it and, where the deployment has its own NATS servers, on these servers.
  */
-export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
+export function natsAlerts(options: MonitoringOptions): Alert[] {
+  const { natsMonitoring } = options;
   const servers = natsMonitoring.length;
   const server = "{{ $labels.server_id }}";
   return [
@@ -71,6 +72,38 @@ export function natsAlerts({ natsMonitoring }: MonitoringOptions): Alert[] {
             ...timingAndSeverity(T.natsSlowConsumers),
             summary: `NATS server ${server} has disconnected a slow client`,
             description: `Clients that ${server} has disconnected in ${T.natsSlowConsumers.window} because they did not keep up: ${TEMPLATE.value}.`,
+            dashboard: "nats" as const,
+          },
+        ]),
+    ...expiryAlerts(options),
+  ];
+}
+
+/** Alerts on certificates and credentials that somebody must renew before they expire. */
+function expiryAlerts({ kind, natsMonitoring, natsCredentialsEnd: end }: MonitoringOptions): Alert[] {
+  const ends = `{__name__=~"${OTHER_METRIC.certificateEnd}|${OTHER_METRIC.chainEnd}",job="${JOB.natsCertificate}"} > 0`;
+  return [
+    ...(kind === "service" && natsMonitoring.length > 0
+      ? [
+          {
+            name: "NatsCertificateExpiring",
+            expr: `min by (instance) (${ends}) - time() < ${T.natsCertificate.value}`,
+            ...timingAndSeverity(T.natsCertificate),
+            summary: "The certificate of NATS server {{ $labels.instance }} has not been renewed",
+            description: `The certificate of {{ $labels.instance }} or of its CA expires in ${TEMPLATE.duration}. From then on neither gateways nor publishers can connect. A pulumi up renews the certificate.`,
+            dashboard: "nats" as const,
+          },
+        ]
+      : []),
+    ...(end === undefined
+      ? []
+      : [
+          {
+            name: "NatsCredentialsExpiring",
+            expr: `vector(${end}) - time() < ${T.natsCredentials.value}`,
+            ...timingAndSeverity(T.natsCredentials),
+            summary: "The credentials for NATS expire soon",
+            description: `The user in natsCredentials expires in ${TEMPLATE.duration}. From then on no gateway can connect to NATS.`,
             dashboard: "nats" as const,
           },
         ]),

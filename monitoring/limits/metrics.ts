@@ -70,6 +70,8 @@ export const OTHER_METRIC = {
   certificateEnd: "probe_ssl_earliest_cert_expiry",
   /** 1 while the probe succeeds: a TLS handshake with a valid certificate. */
   probeSuccess: "probe_success",
+  /** Seconds since 1970: the first end of a certificate in the chain, including that of the CA. */
+  chainEnd: "probe_ssl_last_chain_expiry_timestamp_seconds",
   prometheusReloaded: "prometheus_config_last_reload_successful",
   alertmanagerReloaded: "alertmanager_config_last_reload_successful",
   notificationsFailed: "alertmanager_notifications_failed_total",
@@ -88,6 +90,8 @@ export const JOB = {
   machine: "node",
   /** The TLS entrance, probed by Alloy's blackbox exporter. */
   entrance: "entrance",
+  /** The certificates of the stack's own NATS servers, probed by Alloy's blackbox exporter. */
+  natsCertificate: "nats-certificate",
   prometheus: "prometheus",
   alertmanager: "alertmanager",
   loki: "loki",

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { INHIBITIONS } from "../alerts/inhibitions.ts";
-import { WATCHDOG } from "../alerts/monitoring.ts";
 import type { MonitoringOptions, Receivers } from "../options.ts";
 import { runOnFiles, skipWithout } from "../testing/run-on-files.fixture.ts";
 import { SAMPLE } from "../testing/sample-options.fixture.ts";
@@ -12,16 +11,9 @@ const FILE = "alertmanager/alertmanager.yml";
 const skip = skipWithout("amtool");
 
 const ALL_RECEIVERS: Receivers = {
-  email: {
-    to: "ops@example.com",
-    from: "alerts@example.com",
-    smarthost: "mail.example.com:587",
-    username: "alerts",
-    password: { file: "/run/odin/secrets/alertmanager-mail" },
-  },
   webhook: { file: "/run/odin/secrets/alertmanager-webhook" },
   pagerduty: { value: "0123456789abcdef0123456789abcdef" },
-  slack: { url: { value: "https://hooks.slack.com/services/T/B/C" }, channel: "#alerts" },
+  slack: { value: "https://hooks.slack.com/services/T/B/C" },
 };
 
 const render = (changes: Partial<MonitoringOptions>) =>
@@ -40,10 +32,10 @@ function receiversOf(changes: Partial<MonitoringOptions>): Record<string, Receiv
 test("amtool accepts every configuration", { skip }, async () => {
   const cases: Partial<MonitoringOptions>[] = [
     {},
-    { receivers: ALL_RECEIVERS, watchdogWebhookFile: "/run/odin/secrets/alertmanager-watchdog" },
+    { receivers: ALL_RECEIVERS },
     ...Object.entries(ALL_RECEIVERS).map(([name, value]) => ({ receivers: { [name]: value } })),
     { receivers: { webhook: { value: "https://alerts.example.com/a" } } },
-    { receivers: { slack: { url: { file: "/run/odin/secrets/alertmanager-slack" } } } },
+    { receivers: { slack: { file: "/run/odin/secrets/alertmanager-slack" } } },
   ];
   for (const changes of cases) {
     const { ok, output } = await runOnFiles("amtool", ["check-config", FILE], { [FILE]: render(changes) });
@@ -53,12 +45,11 @@ test("amtool accepts every configuration", { skip }, async () => {
 });
 
 test("each alert goes to the receiver of its severity", { skip }, async () => {
-  const files = { [FILE]: render({ receivers: ALL_RECEIVERS, watchdogWebhookFile: "/run/watchdog" }) };
+  const files = { [FILE]: render({ receivers: ALL_RECEIVERS }) };
   for (const [receiver, ...labels] of [
     ["on-call", "alertname=AllGatewaysDown", "severity=critical"],
     ["in-the-morning", "alertname=HighCpu", "severity=warning"],
     ["nobody", "alertname=AutoscalingEvent", "severity=info"],
-    ["dead-mans-switch", `alertname=${WATCHDOG}`, "severity=info"],
   ]) {
     const args = [
       "config",
@@ -79,31 +70,18 @@ test("the configuration has the path of a secret, or the secret itself if it was
     return first ?? {};
   };
   assert.equal(only(ALL_RECEIVERS, "webhook_configs").url_file, "/run/odin/secrets/alertmanager-webhook");
-  assert.equal(
-    only(ALL_RECEIVERS, "email_configs").auth_password_file,
-    "/run/odin/secrets/alertmanager-mail",
-  );
   assert.equal(only(ALL_RECEIVERS, "pagerduty_configs").routing_key, "0123456789abcdef0123456789abcdef");
   assert.equal(only(ALL_RECEIVERS, "slack_configs").api_url, "https://hooks.slack.com/services/T/B/C");
-  const files: Receivers = { pagerduty: { file: "/a" }, slack: { url: { file: "/b" }, channel: "#c" } };
+  const files: Receivers = { pagerduty: { file: "/a" }, slack: { file: "/b" } };
   assert.equal(only(files, "pagerduty_configs").routing_key_file, "/a");
   assert.equal(only(files, "slack_configs").api_url_file, "/b");
-  assert.ok(
-    !("channel" in only({ slack: { url: { file: "/b" } } }, "slack_configs")),
-    "the webhook has its own channel",
-  );
 });
 
 test("all receivers get resolved alerts too, and PagerDuty gets only critical alerts", () => {
   const all = receiversOf({ receivers: ALL_RECEIVERS });
   const kinds = (name: string) => Object.keys(all[name] ?? {}).filter((key) => key !== "name");
-  assert.deepEqual(kinds("on-call"), [
-    "webhook_configs",
-    "email_configs",
-    "pagerduty_configs",
-    "slack_configs",
-  ]);
-  assert.deepEqual(kinds("in-the-morning"), ["webhook_configs", "email_configs", "slack_configs"]);
+  assert.deepEqual(kinds("on-call"), ["webhook_configs", "pagerduty_configs", "slack_configs"]);
+  assert.deepEqual(kinds("in-the-morning"), ["webhook_configs", "slack_configs"]);
   assert.deepEqual(kinds("nobody"), []);
   for (const name of ["on-call", "in-the-morning"])
     for (const kind of kinds(name))

@@ -1,34 +1,26 @@
 import { INHIBITIONS, type Inhibition } from "../alerts/inhibitions.ts";
-import { WATCHDOG } from "../alerts/monitoring.ts";
 import type { Confidential, MonitoringOptions, Receivers } from "../options.ts";
 import { yaml } from "./yaml.ts";
 
 const NOBODY = "nobody"; // the alert is visible in Alertmanager and Grafana only
 const ON_CALL = "on-call";
 const IN_THE_MORNING = "in-the-morning";
-const DEAD_MANS_SWITCH = "dead-mans-switch";
 
 /**
  * Configuration of Alertmanager: who receives which alerts, and which alerts are inhibited while another
  * alert fires.
  */
-export function alertmanagerFiles({
-  receivers,
-  watchdogWebhookFile,
-}: MonitoringOptions): Record<string, string> {
+export function alertmanagerFiles({ receivers }: MonitoringOptions): Record<string, string> {
   const { pagerduty, ...withoutPager } = receivers;
   const all = [
     receiver(ON_CALL, receivers),
     // Warnings can wait until the morning, so PagerDuty does not get them.
     receiver(IN_THE_MORNING, withoutPager),
-    ...(watchdogWebhookFile === undefined
-      ? []
-      : [{ name: DEAD_MANS_SWITCH, webhook_configs: [{ url_file: watchdogWebhookFile }] }]),
     { name: NOBODY },
   ];
   return {
     "alertmanager/alertmanager.yml": yaml({
-      route: route(watchdogWebhookFile === undefined ? NOBODY : DEAD_MANS_SWITCH),
+      route: ROUTE,
       inhibit_rules: INHIBITIONS.map(inhibitRule),
       receivers: all,
     }),
@@ -39,35 +31,26 @@ export function alertmanagerFiles({
  * Alerts with the same name arrive in one message, however many gateways they are on. Another message follows
  * when gateways join, and the message repeats while the alert lasts.
  */
-function route(watchdog: string): object {
-  return {
-    receiver: NOBODY, // for severity info
-    group_by: ["alertname", "stack"],
-    routes: [
-      {
-        matchers: [`alertname = ${WATCHDOG}`],
-        receiver: watchdog,
-        group_wait: "0s",
-        group_interval: "1m",
-        repeat_interval: "1m",
-      },
-      {
-        matchers: ["severity = critical"],
-        receiver: ON_CALL,
-        group_wait: "10s",
-        group_interval: "1m",
-        repeat_interval: "1h",
-      },
-      {
-        matchers: ["severity = warning"],
-        receiver: IN_THE_MORNING,
-        group_wait: "1m",
-        group_interval: "5m",
-        repeat_interval: "12h",
-      },
-    ],
-  };
-}
+const ROUTE = {
+  receiver: NOBODY, // for severity info
+  group_by: ["alertname", "stack"],
+  routes: [
+    {
+      matchers: ["severity = critical"],
+      receiver: ON_CALL,
+      group_wait: "10s",
+      group_interval: "1m",
+      repeat_interval: "1h",
+    },
+    {
+      matchers: ["severity = warning"],
+      receiver: IN_THE_MORNING,
+      group_wait: "1m",
+      group_interval: "5m",
+      repeat_interval: "12h",
+    },
+  ],
+};
 
 function inhibitRule({ source, targets, equal }: Inhibition): object {
   return {
@@ -105,12 +88,11 @@ const LINES = [
 ].join("");
 
 /** A receiver that sends firing and resolved alerts to all of the given destinations. */
-function receiver(name: string, { email, webhook, pagerduty, slack }: Receivers): object {
+function receiver(name: string, { webhook, pagerduty, slack }: Receivers): object {
   const send_resolved = true;
   return {
     name,
     ...(webhook && { webhook_configs: [{ send_resolved, ...secret("url", webhook) }] }),
-    ...(email && { email_configs: [{ send_resolved, ...mail(email) }] }),
     ...(pagerduty && {
       pagerduty_configs: [
         {
@@ -126,23 +108,11 @@ function receiver(name: string, { email, webhook, pagerduty, slack }: Receivers)
       slack_configs: [
         {
           send_resolved,
-          ...secret("api_url", slack.url),
-          ...(slack.channel !== undefined && { channel: slack.channel }),
+          ...secret("api_url", slack),
           title: TITLE,
           text: LINES,
         },
       ],
     }),
-  };
-}
-
-function mail({ to, from, smarthost, username, password }: NonNullable<Receivers["email"]>): object {
-  return {
-    to,
-    from,
-    smarthost,
-    ...(username !== undefined && { auth_username: username }),
-    ...(password && secret("auth_password", password)),
-    headers: { Subject: TITLE },
   };
 }

@@ -70,17 +70,22 @@ test("lines have only the labels of LOG_LABELS", () => {
 
 test("on the machine with Prometheus, Alloy has the exporters that Prometheus scrapes", () => {
   const { "prometheus/prometheus.yml": prometheus = "" } = prometheusFiles(SAMPLE);
-  const scraped = [...prometheus.matchAll(/component\/([\w.]+)\/metrics/g)].map(([, component]) => component);
+  const paths = [...prometheus.matchAll(/component\/([\w.]+)\/metrics/g)];
+  const scraped = [...new Set(paths.map(([, component]) => component))];
   const defined = [...textOf("monitoring").matchAll(/^(prometheus\.exporter\.\w+) "(\w+)"/gm)].map(
     ([, type, name]) => `${type}.${name}`,
   );
   assert.deepEqual(defined, scraped);
   assert.equal(defined.length, 2);
-  const [, module] = /module:\n\s+- (\w+)/.exec(prometheus) ?? [];
-  assert.match(textOf("monitoring"), new RegExp(`modules: \\{ ${module}: `));
+  const modules = [...prometheus.matchAll(/module:\n\s+- (\w+)/g)].map(([, module]) => module);
+  assert.deepEqual(modules, ["certificate", "nats"]);
+  for (const module of modules)
+    assert.match(textOf("monitoring"), new RegExp(`modules: \\{.* ${module}: \\{ prober: tcp`));
   const { domain, ...closed } = SAMPLE;
   assert.ok(domain);
-  assert.doesNotMatch(alloyFiles(closed)["alloy/monitoring.alloy"] ?? "", /blackbox/);
+  const probed = (options: typeof SAMPLE) => alloyFiles(options)["alloy/monitoring.alloy"] ?? "";
+  assert.match(probed(closed), /blackbox/);
+  assert.doesNotMatch(probed({ ...closed, natsMonitoring: [] }), /blackbox/);
   assert.doesNotMatch(textOf("gateway"), /prometheus\.exporter/);
 });
 

@@ -8,6 +8,15 @@ const CONTAINERS = {
   backend: ["nats", "publisher", "prometheus", "alertmanager", "loki", "grafana", "nats-exporter"],
 } as const;
 
+/** Name of the component that probes certificates. */
+export const PROBER = "entrance";
+
+/** Names of the probes. */
+export const PROBES = { entrance: "certificate", nats: "nats" } as const;
+
+/** File with the certificate of the CA of the stack's own NATS servers, on the monitoring VM. */
+const NATS_CA = "/run/odin/files/nats-ca";
+
 /** Folder of the log files in Alloy's container on a laptop. */
 export const LOCAL_LOGS = "/var/log/odin";
 
@@ -16,10 +25,10 @@ export const LOCAL_LOGS = "/var/log/odin";
  * exports metrics of the machine and probes the TLS entrance.
  */
 export function alloyFiles(options: MonitoringOptions): Record<string, string> {
-  const { kind, domain } = options;
+  const { kind } = options;
   if (kind === "local") return { "alloy/local.alloy": localLogs(options) };
   const role = kind === "service" ? "monitoring" : "backend";
-  const monitoring = [journalLogs(CONTAINERS[role]), MACHINE, ...(domain === undefined ? [] : [PROBER])];
+  const monitoring = [journalLogs(CONTAINERS[role]), MACHINE, ...prober(options)];
   return {
     "alloy/gateway.alloy": journalLogs(CONTAINERS.gateway),
     [`alloy/${role}.alloy`]: monitoring.join("\n"),
@@ -167,9 +176,22 @@ const MACHINE = `prometheus.exporter.unix "machine" {
 
 /**
  * Probes with a TLS handshake: the certificate must have the right name and a trusted issuer. Prometheus
- * passes the address to probe.
+ * passes the address to probe. A NATS server sends its INFO before the handshake begins.
  */
-const PROBER = `prometheus.exporter.blackbox "entrance" {
-  config = "{ modules: { certificate: { prober: tcp, timeout: 5s, tcp: { tls: true } } } }"
+function prober({ kind, domain, natsMonitoring }: MonitoringOptions): string[] {
+  const modules = [
+    ...(domain === undefined ? [] : [`${PROBES.entrance}: { prober: tcp, timeout: 5s, tcp: { tls: true } }`]),
+    ...(kind === "service" && natsMonitoring.length > 0
+      ? [
+          `${PROBES.nats}: { prober: tcp, timeout: 5s, tcp: { query_response: [{ expect: '^INFO ' }, { starttls: true }], tls_config: { ca_file: ${NATS_CA} } } }`,
+        ]
+      : []),
+  ];
+  if (modules.length === 0) return [];
+  return [
+    `prometheus.exporter.blackbox "${PROBER}" {
+  config = "{ modules: { ${modules.join(", ")} } }"
 }
-`;
+`,
+  ];
+}

@@ -7,6 +7,8 @@ export interface Ports {
   loki: number;
   grafana: number;
   natsExporter: number;
+  /** NATS servers: their clients' port. */
+  nats: number;
   /** Alloy's HTTP server, which has the metrics of its exporters. */
   alloy: number;
 }
@@ -19,6 +21,7 @@ export const PORTS: Ports = {
   loki: 3100,
   grafana: 3010,
   natsExporter: 7777,
+  nats: 4222,
   alloy: 12345,
 };
 

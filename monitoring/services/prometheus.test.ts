@@ -44,7 +44,14 @@ test("Prometheus finds the gateways of its own stack in every zone, by their pri
 
 test("there is a job for every program whose metrics rules and dashboards use", () => {
   const ownPrograms = ["prometheus", "alertmanager", "loki"];
-  assert.deepEqual(names(SAMPLE), ["gateway", "nats", "node", "entrance", ...ownPrograms]);
+  assert.deepEqual(names(SAMPLE), [
+    "gateway",
+    "nats",
+    "node",
+    "entrance",
+    "nats-certificate",
+    ...ownPrograms,
+  ]);
   const { domain, ...closed } = SAMPLE;
   assert.ok(domain);
   assert.deepEqual(names({ ...closed, natsMonitoring: [] }), ["gateway", "node", ...ownPrograms]);
@@ -73,6 +80,25 @@ test("Prometheus scrapes Alloy's exporters at the paths of their components", ()
   assert.equal(node?.metrics_path, "/api/v0/component/prometheus.exporter.unix.machine/metrics");
   assert.equal(entrance?.metrics_path, "/api/v0/component/prometheus.exporter.blackbox.entrance/metrics");
   assert.deepEqual(entrance?.params, { module: ["certificate"], target: ["live.example.com:443"] });
+});
+
+test("Prometheus probes the certificate of each NATS server through Alloy, under the server's name", () => {
+  const job = jobs(SAMPLE).find(({ job_name }) => job_name === "nats-certificate");
+  assert.deepEqual(
+    job?.gce_sd_configs,
+    ["us-central1-a", "us-central1-b"].map((zone) => ({
+      project: "my-project",
+      zone,
+      filter: '(labels.stack = "prod") (labels.role = "nats")',
+      port: 4222,
+      refresh_interval: "5m",
+    })),
+  );
+  assert.deepEqual(job.params, { module: ["nats"] });
+  assert.deepEqual(job.relabel_configs?.slice(-2), [
+    { source_labels: ["__address__"], target_label: "__param_target" },
+    { target_label: "__address__", replacement: "127.0.0.1:12345" },
+  ]);
 });
 
 test("on a laptop every target has the given address", () => {

@@ -2,6 +2,7 @@ import { alertRules } from "../alerts/alert-rules.ts";
 import { JOB } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
+import { PROBER, PROBES } from "./alloy.ts";
 import { localAddress, PORTS } from "./ports.ts";
 import { yaml } from "./yaml.ts";
 
@@ -37,6 +38,7 @@ function configuration(options: MonitoringOptions): object {
         : []),
       ...(kind === "local" ? [] : [machineJob()]),
       ...(domain === undefined ? [] : [entranceJob(domain)]),
+      ...(kind === "service" && natsMonitoring.length > 0 ? [natsCertificateJob(options)] : []),
       ownProgram("prometheus"),
       ownProgram("alertmanager"),
       ownProgram("loki"),
@@ -48,24 +50,38 @@ function configuration(options: MonitoringOptions): object {
  * Prometheus asks Compute Engine for gateways, with one request for each zone. On a laptop gateways have
  * fixed addresses.
  */
-function gatewayJob({ kind, project, zones = [], stack, gatewayTargets = [] }: MonitoringOptions): object {
+function gatewayJob(options: MonitoringOptions): object {
+  const { kind, gatewayTargets = [] } = options;
   if (kind === "local") return { job_name: JOB.gateway, static_configs: [{ targets: [...gatewayTargets] }] };
   return {
     job_name: JOB.gateway,
-    gce_sd_configs: zones.map((zone) => ({
-      project,
-      zone,
-      filter: `(labels.stack = "${stack}") (labels.role = "gateway")`,
-      port: PORTS.gateway,
-      refresh_interval: "30s",
-    })),
-    relabel_configs: [
-      { source_labels: ["__meta_gce_instance_status"], regex: "RUNNING", action: "keep" },
-      { source_labels: ["__meta_gce_instance_name"], target_label: "instance" },
-      { source_labels: ["__meta_gce_zone"], regex: ".*/([^/]+)", target_label: "zone" },
-    ],
+    gce_sd_configs: machines(options, "gateway", PORTS.gateway, "30s"),
+    relabel_configs: NAMED_MACHINES,
   };
 }
+
+/** The VMs of a role in all zones of the stack. */
+function machines(
+  { project, zones = [], stack }: MonitoringOptions,
+  role: string,
+  port: number,
+  refresh_interval: string,
+): object[] {
+  return zones.map((zone) => ({
+    project,
+    zone,
+    filter: `(labels.stack = "${stack}") (labels.role = "${role}")`,
+    port,
+    refresh_interval,
+  }));
+}
+
+/** Keeps VMs that run, and labels them with their name and zone. */
+const NAMED_MACHINES = [
+  { source_labels: ["__meta_gce_instance_status"], regex: "RUNNING", action: "keep" },
+  { source_labels: ["__meta_gce_instance_name"], target_label: "instance" },
+  { source_labels: ["__meta_gce_zone"], regex: ".*/([^/]+)", target_label: "zone" },
+];
 
 function staticJob(job: string, address: string, instance: string): object {
   return { job_name: job, static_configs: [{ targets: [address], labels: { instance } }] };
@@ -84,12 +100,28 @@ function machineJob(): object {
   };
 }
 
+/** Probes of the certificates of the stack's own NATS servers, which Alloy makes. */
+function natsCertificateJob(options: MonitoringOptions): object {
+  return {
+    job_name: JOB.natsCertificate,
+    gce_sd_configs: machines(options, "nats", PORTS.nats, "5m"),
+    metrics_path: alloyPath(`prometheus.exporter.blackbox.${PROBER}`),
+    params: { module: [PROBES.nats] },
+    relabel_configs: [
+      ...NAMED_MACHINES,
+      { source_labels: ["__address__"], target_label: "__param_target" },
+      { target_label: "__address__", replacement: localAddress("alloy") },
+    ],
+    scrape_interval: "1m",
+  };
+}
+
 /** A probe of the TLS entrance. Once a minute is enough, because a certificate lasts for months. */
 function entranceJob(domain: string): object {
   return {
     ...staticJob(JOB.entrance, localAddress("alloy"), domain),
-    metrics_path: alloyPath("prometheus.exporter.blackbox.entrance"),
-    params: { module: ["certificate"], target: [`${domain}:443`] },
+    metrics_path: alloyPath(`prometheus.exporter.blackbox.${PROBER}`),
+    params: { module: [PROBES.entrance], target: [`${domain}:443`] },
     scrape_interval: "1m",
   };
 }

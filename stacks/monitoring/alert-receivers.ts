@@ -29,7 +29,7 @@ export function alertReceivers({ alertWebhook, alertPagerduty, alertSlack }: Ale
   return {
     ...(alertWebhook === undefined ? {} : { webhook: file("alertWebhook") }),
     ...(alertPagerduty === undefined ? {} : { pagerduty: file("alertPagerduty") }),
-    ...(alertSlack === undefined ? {} : { slack: { url: file("alertSlack") } }),
+    ...(alertSlack === undefined ? {} : { slack: file("alertSlack") }),
   };
 }
 
@@ -57,18 +57,47 @@ export function alertSecrets(
   );
 }
 
+/** Keys of all receivers, in the order of the README. */
+const RECEIVER_KEYS = ["alertPagerduty", "alertSlack", "alertWebhook", "alertEmail"] as const;
+
+type ReceiverKey = (typeof RECEIVER_KEYS)[number];
+
+/** Kinds of events, and the keys of the receivers that are notified of them. */
+const EVENTS: { what: string; by: readonly ReceiverKey[] }[] = [
+  { what: "critical alerts", by: RECEIVER_KEYS },
+  { what: "warnings", by: ["alertSlack", "alertWebhook", "alertEmail"] },
+  { what: "monitoring that is down, and entrances that do not answer", by: ["alertWebhook", "alertEmail"] },
+];
+
+const RECEIVER_NAMES: Record<ReceiverKey, string> = {
+  alertPagerduty: "PagerDuty",
+  alertSlack: "Slack",
+  alertWebhook: "webhook",
+  alertEmail: "mail",
+};
+
+/**
+ * Who is notified of what, one line for each kind of event: `warnings: Slack, mail` or `warnings: nobody`.
+ *
+ * @param isSet whether a key has a value
+ */
+export function whoIsNotified(isSet: (key: ReceiverKey) => boolean): string[] {
+  return EVENTS.map(({ what, by }) => {
+    const names = by.filter(isSet).map((key) => RECEIVER_NAMES[key]);
+    return `${what}: ${names.length === 0 ? "nobody" : names.join(", ")}`;
+  });
+}
+
 /**
  * Failures of a stack that would reach nobody, one sentence each with the command that changes it.
  *
  * @param config `stack` is the stack's name, for the command
  */
 export function alertGaps(config: AlertConfig & Pick<StackConfig, "alertEmail" | "stack">): string[] {
-  const { stack, alertEmail, alertWebhook } = config;
-  if (alertEmail !== undefined || alertWebhook !== undefined) return [];
+  const { stack } = config;
+  const unheard = EVENTS.filter(({ by }) => by.every((key) => config[key] === undefined));
   const mail = `pulumi config set alertEmail ops@example.com --stack ${stack}`;
-  return ALERT_KEYS.every((key) => config[key] === undefined)
-    ? [`alerts of ${stack} reach nobody: ${mail}, or set one of ${ALERT_KEYS.join(", ")} with --secret`]
-    : [
-        `nobody is notified when the monitoring VM of ${stack} is down, which also stops all other alerts: ${mail}`,
-      ];
+  if (unheard.length === EVENTS.length)
+    return [`alerts of ${stack} reach nobody: ${mail}, or set one of ${ALERT_KEYS.join(", ")} with --secret`];
+  return unheard.map(({ what }) => `nobody is notified of ${what} in stack ${stack}: ${mail}`);
 }

@@ -70,6 +70,18 @@ test("NATS servers have the names of their VMs, and a stack with Synadia has no 
   assert.deepEqual(optionsOf("staging", { nats: "synadia", natsCredentials }).natsMonitoring, []);
 });
 
+test("the end of the credentials for NATS is known when their JWT has one", () => {
+  const creds = (payload: object) => {
+    const jwt = `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
+    return `-----BEGIN NATS USER JWT-----\n${jwt}\n------END NATS USER JWT------\n-----BEGIN USER NKEY SEED-----\nb\n------END USER NKEY SEED------\n`;
+  };
+  const endOf = (natsCredentials: string) =>
+    optionsOf("staging", { nats: "synadia", natsCredentials }).natsCredentialsEnd;
+  assert.equal(endOf(creds({ exp: 1_900_000_000, sub: "U" })), 1_900_000_000);
+  assert.equal(endOf(creds({ sub: "U" })), undefined);
+  assert.equal(endOf(creds({}).replace("e30.", "e30")), undefined, "no JWT");
+});
+
 test("alerts go to the webhook, PagerDuty and Slack, whose secrets are in no option, and a capacity test sends none", () => {
   const alertWebhook = "https://alerts.example.com/token";
   assert.deepEqual(optionsOf("staging").receivers, {});
@@ -79,7 +91,7 @@ test("alerts go to the webhook, PagerDuty and Slack, whose secrets are in no opt
   const alertSlack = "https://hooks.slack.com/services/token";
   assert.deepEqual(optionsOf("staging", { alertPagerduty, alertSlack }).receivers, {
     pagerduty: { file: "/run/odin/secrets/alertmanager-pagerduty" },
-    slack: { url: { file: "/run/odin/secrets/alertmanager-slack" } },
+    slack: { file: "/run/odin/secrets/alertmanager-slack" },
   });
   assert.deepEqual(optionsOf("capacity").receivers, {});
   assert.deepEqual(optionsOf("staging", { alertEmail: "ops@example.com" }).receivers, {});

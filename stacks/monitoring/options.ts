@@ -27,6 +27,7 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     region: site.region,
     zones: service ? zones : zones.slice(0, 1),
     natsMonitoring: natsNames(config),
+    ...natsCredentialsEnd(config),
     lokiUrl: OWN_LOKI,
     memoryLimitBytes: SETTINGS.WS_MEMORY_LIMIT.parse(environment.WS_MEMORY_LIMIT),
     maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(environment.WS_MAX_CONNECTIONS),
@@ -36,6 +37,19 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     grafanaUrl: "http://localhost:3010", // through the tunnel that `pulumi stack output grafana` prints
     ...(service && domain !== undefined ? { domain } : {}),
   };
+}
+
+/** When the user in natsCredentials expires, if its JWT says so. */
+function natsCredentialsEnd({ natsCredentials = "" }: StackConfig): { natsCredentialsEnd?: number } {
+  const [, jwt = ""] = /BEGIN NATS USER JWT-+\s+(\S+)/.exec(natsCredentials) ?? [];
+  try {
+    const { exp } = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as {
+      exp?: unknown;
+    };
+    return typeof exp === "number" && exp > 0 ? { natsCredentialsEnd: exp } : {};
+  } catch {
+    return {}; // not a JWT: NATS will refuse the credentials, and the gateways' log will say so
+  }
 }
 
 /** Names of the VMs of the stack's own NATS servers, in their order; empty with Synadia. */

@@ -54,6 +54,7 @@ describe("a sample program", () => {
       /^gateways-group: 2 × e2-standard-2 … 5 × e2-standard-2 +97\.84 +244\.59 {3}2026-09-12$/m,
     );
     assert.match(text, /not verified: balanced disk/);
+    assert.match(text, /^Who is notified of what\n {2}critical alerts: nobody\n {2}warnings: nobody$/m);
     assert.match(text, /diagram\.svg\nJSON: .*preview\.json\n$/);
   });
 

@@ -1,10 +1,12 @@
 import { type Cost, HOURS_A_MONTH } from "@odin-ws/infra";
+import { whoIsNotified } from "../monitoring/alert-receivers.ts";
 import type { Bill, CostLine } from "./costs.ts";
 import type { StackRecording } from "./record-stack.ts";
 import { publicInputs, shortType, treeLines, treeOf } from "./tree.ts";
 
 /** The text that `npm run preview` prints, without the paths of its files. */
-export function report({ stack, resources, notes }: StackRecording, bill: Bill): string {
+export function report(recording: StackRecording, bill: Bill): string {
+  const { stack, resources, notes } = recording;
   const custom = resources.filter((resource) => resource.custom);
   const components = resources.filter(({ custom, type }) => !custom && type !== "pulumi:pulumi:Stack");
   return [
@@ -16,6 +18,7 @@ export function report({ stack, resources, notes }: StackRecording, bill: Bill):
     "Resources by type",
     ...counts(custom.map(({ type }) => shortType(type))),
     "",
+    ...notified(recording),
     `A month in US dollars, list prices of us-central1            fewest VMs   most VMs   price of`,
     ...bill.lines.map(billLine),
     `${"".padEnd(60)}${money(bill.least)} ${money(bill.most)}   ${isComplete(bill) ? "together" : "together, without items that have no price"}`,
@@ -55,6 +58,17 @@ export function reportJson(recording: StackRecording, bill: Bill): string {
     },
   };
   return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+/** Who is notified of what; nothing for a capacity test, which sends no alerts. */
+function notified({ project, config }: StackRecording): string[] {
+  const value = (key: string) => config[`${project}:${key}`] ?? "";
+  if (value("kind") === "capacity-test") return [];
+  return [
+    "Who is notified of what",
+    ...whoIsNotified((key) => value(key) !== "").map((line) => `  ${line}`),
+    "",
+  ];
 }
 
 function counts(types: string[]): string[] {

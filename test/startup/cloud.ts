@@ -10,10 +10,16 @@ export interface Cloud {
   objects: Record<string, string>;
   /** The VMs that Compute Engine lists for an instance group, by the group's `projects/…`. */
   groups: Record<string, ManagedInstance[]>;
-  /** The critical alerts that Alertmanager lists. */
-  critical: { labels: Record<string, string>; fingerprint: string }[];
+  /** The critical alerts and the warnings that Alertmanager lists. */
+  critical: FiringAlert[];
+  warning: FiringAlert[];
   /** Wrong answers, which replace the normal ones. */
   faults: Fault[];
+}
+
+export interface FiringAlert {
+  labels: Record<string, string>;
+  fingerprint: string;
 }
 
 export interface ManagedInstance {

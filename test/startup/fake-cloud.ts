@@ -127,8 +127,9 @@ function container(port: number, request: IncomingMessage): Answer {
   const name = CONTAINER_PORTS[port] ?? "";
   if (!peer && !existsSync(join(folder, "running", name))) return { status: 503 };
   if (!request.url?.startsWith("/api/v2/alerts")) return { status: 200 };
-  if (request.url.includes("severity=critical"))
-    return { status: 200, body: JSON.stringify(cloud().critical) };
+  const [, severity] = /severity=(critical|warning)/.exec(request.url) ?? [];
+  if (severity === "critical" || severity === "warning")
+    return { status: 200, body: JSON.stringify(cloud()[severity]) };
   return { status: 200, body: '[{"labels":{"alertname":"Watchdog","severity":"info"},"fingerprint":"0f"}]' };
 }
 

@@ -89,6 +89,7 @@ export class Machine {
       objects: {},
       groups: {},
       critical: [],
+      warning: [],
       faults: [],
     };
     this.env = {

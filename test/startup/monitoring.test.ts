@@ -45,6 +45,7 @@ async function buildMonitoring(owner: Owner): Promise<Machine> {
     "secret-file-grafana-admin-password": PASSWORD,
     "config-bucket": BUCKET,
     "heartbeat-metric": "custom.googleapis.com/odin_ws/monitoring_heartbeat",
+    "alerts-metric": "custom.googleapis.com/odin_ws/monitoring_alerts",
     "data-device": DEVICE,
   });
   machine.fault("ignore-odin-watch.service"); // the tests start the script themselves
@@ -75,6 +76,12 @@ const reloads = (machine: Machine) =>
     .map(({ to, path }) => to + path);
 const runs = (machine: Machine, name: string) =>
   machine.calls("docker", new RegExp(`^docker run .*--name odin-${name} `));
+
+interface TimeSeries {
+  metric: { type: string; labels?: Record<string, string> };
+  resource: { labels: Record<string, string> };
+  points: { value: { int64Value: string } }[];
+}
 
 describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
   test("starts all four services with their data, their share of the memory and no rights", async (t) => {
@@ -129,6 +136,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
       "odin-image-alloy": `${REGISTRY}/grafana/alloy:v1`,
       "odin-loki-url": "http://127.0.0.1:3100",
     });
+    machine.cloud.attributes["odin-file-nats-ca"] = "the CA of the NATS servers\n";
     upload(machine, { ...FILES, "alloy/monitoring.alloy": "// nothing\n" });
     ready(await machine.start());
     assert.equal(machine.runs("nats-exporter"), false, "the metadata names no NATS server");
@@ -145,6 +153,7 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     const [shipper = ""] = runs(machine, "log-shipper");
     for (const disk of ["/mnt/stateful_partition", "/mnt/disks/data"])
       assert.ok(shipper.includes(` --volume ${disk}:/host${disk}:ro `), shipper);
+    assert.ok(shipper.includes(" --volume /run/odin/files:/run/odin/files:ro "), "for the probes of NATS");
     assert.doesNotMatch(shipper, /secrets/);
   });
 
@@ -295,14 +304,27 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
         },
       ],
     });
-    const critical = ["GatewayDown", "NatsUnreachable"].map((alertname) => ({
-      labels: { alertname },
-      fingerprint: alertname,
-    }));
-    machine.cloud.critical = critical;
+    const alert = (alertname: string, instance: string) => ({
+      annotations: { summary: 'the text "alertname" says nothing' },
+      labels: { alertname, instance },
+      fingerprint: instance,
+    });
+    machine.cloud.critical = [alert("NatsUnreachable", "g1"), alert("NatsUnreachable", "g2")];
+    machine.cloud.warning = [alert("HighCpu", "g1"), alert("StreamSilent", "")];
     machine.saveCloud();
     assert.equal((await beat()).code, 0);
-    assert.match(beats()[1]?.body ?? "", /"value": \{"int64Value": "2"\}/);
+    const { timeSeries } = JSON.parse(beats()[1]?.body ?? "") as { timeSeries: TimeSeries[] };
+    const type = "custom.googleapis.com/odin_ws/monitoring_alerts";
+    assert.deepEqual(
+      timeSeries.map(({ metric, points }) => [metric, points[0]?.value.int64Value]),
+      [
+        [{ type: "custom.googleapis.com/odin_ws/monitoring_heartbeat" }, "2"],
+        [{ type, labels: { alert: "NatsUnreachable", severity: "critical" } }, "2"],
+        [{ type, labels: { alert: "HighCpu", severity: "warning" } }, "1"],
+        [{ type, labels: { alert: "StreamSilent", severity: "warning" } }, "1"],
+      ],
+    );
+    for (const { resource } of timeSeries) assert.equal(resource.labels.instance_id, "1234567890123456789");
     machine.cloud.faults.push({ at: ":9093/api/v2/alerts", status: 200, body: "[]", times: 1 });
     machine.saveCloud();
     assert.notEqual((await beat()).code, 0);

@@ -10,8 +10,8 @@ export interface AlertCase {
   series: Record<string, string>;
   /** First evaluation at which the alert's condition holds. The alert fires its `for` later. */
   conditionAt: number;
-  /** An evaluation at which the alert has ended. */
-  resolvedAt: number;
+  /** An evaluation at which the alert has ended. Default: the alert lasts until somebody acts. */
+  resolvedAt?: number;
   /** Labels in addition to `severity`. */
   labels?: Record<string, string>;
   /** The description when the alert begins to fire, with its templates replaced. */

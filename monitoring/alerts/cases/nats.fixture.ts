@@ -1,6 +1,8 @@
 import { type AlertCase, counter, G1, gauge, gaugeCase, STEP, seriesName } from "./alert-case.fixture.ts";
 
 const EXPORTER = { job: "nats", instance: "monitoring" };
+const CERTIFICATE = { job: "nats-certificate", instance: "odin-prod-nats-0" };
+const DAY = 86_400; // s
 const SERVER = { job: "nats", instance: "nats", server_id: "nats-0" };
 
 /** Cases of the alerts on NATS. */
@@ -109,5 +111,29 @@ export const NATS_CASES: readonly AlertCase[] = [
     resolvedAt: 705,
     labels: SERVER,
     description: "Clients that nats-0 has disconnected in 10m because they did not keep up: 1.",
+  },
+  {
+    alert: "NatsCertificateExpiring", // the CA's certificate expires first
+    step: STEP,
+    series: {
+      [seriesName("probe_ssl_earliest_cert_expiry", CERTIFICATE)]: gauge([40 * DAY, 11_700]),
+      [seriesName("probe_ssl_last_chain_expiry_timestamp_seconds", CERTIFICATE)]: gauge(
+        [30 * DAY + 105, 3900],
+        [40 * DAY, 7800],
+      ),
+    },
+    conditionAt: 120,
+    resolvedAt: 7500, // renewed at 3900; the alert keeps firing for an hour
+    labels: { instance: "odin-prod-nats-0" },
+    description:
+      "The certificate of odin-prod-nats-0 or of its CA expires in 29d 22h 59m 45s. From then on neither gateways nor publishers can connect. A pulumi up renews the certificate.",
+  },
+  {
+    alert: "NatsCredentialsExpiring",
+    step: 3600,
+    series: {},
+    conditionAt: 70 * DAY + 3600, // the credentials of the sample expire after 100 days
+    description:
+      "The user in natsCredentials expires in 29d 22h 0m 0s. From then on no gateway can connect to NATS.",
   },
 ];
