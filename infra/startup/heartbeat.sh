@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # The heartbeat of monitoring. Each minute this VM writes a number to Cloud Monitoring, but only while
 # Prometheus and Alertmanager answer and the alert that always fires reaches Alertmanager. Without the number,
-# Cloud Monitoring raises an alert. The number is the count of critical alerts that fire. A second metric has a
-# series for each critical alert and each warning that fires: Google sends mail about each of them, because our
-# machines cannot send mail.
+# Cloud Monitoring raises an alert. The number is the count of critical alerts that fire. A second metric has
+# a series for each critical alert and each warning that fires: Google sends mail about each of them, because
+# our machines cannot send mail.
 
 MONITORING="${ODIN_MONITORING_URL:-https://monitoring.googleapis.com}"
 # Alerts that fire now, without alerts that are silenced or inhibited by another alert. A severity follows.

@@ -150,8 +150,8 @@ export const THRESHOLDS = {
   entrance: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
   /**
    * Seconds until a certificate of the stack's own NATS servers or of their CA expires; the alert fires below
-   * 30 days. A `pulumi up` in the last 60 days issues another certificate. The alert keeps firing for an hour,
-   * because a failed probe reports no certificate.
+   * 30 days. A `pulumi up` in the last 60 days issues another certificate. The alert keeps firing for an
+   * hour, because a failed probe reports no certificate.
    */
   natsCertificate: { value: 30 * 86_400, unit: "s", for: "1h", keepFiring: "1h", severity: "warning" },
   /** Seconds until the user in `natsCredentials` expires; the alert fires below 30 days. */

@@ -293,7 +293,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
   });
 });
 
-/** Paths of the heartbeat's requests to Alertmanager: alerts of a severity, which must be added, and Watchdog. */
+/** Paths of the heartbeat's requests: alerts of a severity, which must be added, and the alert Watchdog. */
 function heartbeatPaths(): string[] {
   const script = readFileSync(new URL("../../infra/startup/heartbeat.sh", import.meta.url), "utf8");
   const requests = script.matchAll(/'http:\/\/127\.0\.0\.1:9093(\/api\/v2\/alerts[^']+)'/g);
