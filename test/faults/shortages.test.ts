@@ -136,3 +136,30 @@ describe("all descriptors used up while it runs", { skip: NEEDS_LINUX || without
     assert.ok(workersOf(gateway).includes(other));
   });
 });
+
+describe("an error that nothing in the gateway has caught", () => {
+  /** SIGUSR2 makes the gateway throw in an event listener, as a library may do. */
+  const throwing = (code: string) => {
+    const error = `Object.assign(new Error("made up"), { code: "${code}" })`;
+    const source = `process.on("SIGUSR2", () => { throw ${error}; })`;
+    return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(source)}` };
+  };
+
+  test("clients stay connected when the error is a shortage, and the log has it", async (t) => {
+    const gateway = await startGateway(t, { env: throwing("EMFILE") });
+    const client = await connect(t, gateway);
+    process.kill(gateway.process.pid, "SIGUSR2");
+    await eventually("a line in the log", () =>
+      /"ERROR".*an operation failed.*made up|made up.*an operation failed/.test(gateway.process.output),
+    );
+    await client.ask({ type: "heartbeat" }, "heartbeat_ack");
+    await gateway.health(200);
+  });
+
+  test("any other error ends the process with the error's stack", async (t) => {
+    const gateway = await startGateway(t, { env: throwing("EINVAL") });
+    process.kill(gateway.process.pid, "SIGUSR2");
+    assert.equal((await gateway.process.exited).code, 1);
+    assert.match(gateway.process.output, /^odin-ws: Error: made up\n +at /m);
+  });
+});
