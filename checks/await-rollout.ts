@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
+import { lastPart } from "./gateway-groups.ts";
 
 const POLL_MS = 10_000; // 10 s between two looks at the group
 /**
@@ -123,11 +124,6 @@ function unreadable(name: string, error: unknown): RolloutError {
 }
 
 const seconds = (start: number) => Math.round((performance.now() - start) / 1000);
-
-/** The name at the end of a URL, without the query that makes the link of a template unique. */
-function lastPart(url: string): string {
-  return url.replace(/\?.*$/, "").split("/").at(-1) ?? url;
-}
 
 /** The command `npm run await-rollout`, with GROUP and TEMPLATE in the environment. */
 async function main(env: NodeJS.ProcessEnv): Promise<number> {

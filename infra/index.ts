@@ -12,6 +12,7 @@ export { type BootArgs, bootMetadata, type Role, startupScript } from "./machine
 export { BOOT_DISK, EXACT_COS_IMAGE } from "./machines/boot-disk.ts";
 export { ConfigBucket, type ConfigBucketArgs } from "./machines/config-bucket.ts";
 export { FLEET_RANGES, orderMistakes, type Range, zoneMistakes } from "./machines/fleet-mistakes.ts";
+export type { CanaryArgs } from "./machines/gateway-canary.ts";
 export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./machines/gateway-fleet.ts";
 export { MANIFEST, manifest } from "./machines/manifest.ts";
 export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";

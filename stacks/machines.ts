@@ -4,6 +4,9 @@ export const STARTUP_CHECK = "npm run --silent await-startup";
 /** Waits until all gateways run the new template; runs on the machine that deploys. */
 export const ROLLOUT_CHECK = "npm run --silent await-rollout";
 
+/** Tries a new template on gateways of their own; runs on the machine that deploys. */
+export const CANARY_CHECK = "npm run --silent canary";
+
 /** Machine types and data disks of the VMs for which the configuration has no key. */
 export const MACHINES = {
   nats: { type: "e2-small", dataGib: 10 },

@@ -9,14 +9,13 @@ import {
   MonitoringVm,
   Nats,
   PORTS,
-  RolloutGate,
+  type RolloutGate,
   Secret,
   Watchdog,
   WssAddress,
   WssEntrance,
 } from "@odin-ws/infra";
 import { monitoringFiles } from "@odin-ws/monitoring";
-import { SETTINGS } from "@odin-ws/server/settings";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
 import { createFoundation, type Foundation } from "./foundation.ts";
@@ -26,13 +25,8 @@ import type { KeptImage } from "./kept-image.ts";
 import { MACHINES, ROLLOUT_CHECK, STARTUP_CHECK } from "./machines.ts";
 import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
+import { canaryArgs, createGate, proven } from "./rollout.ts";
 
-const SMOKE_TEST = "npm run --silent smoke";
-/**
- * Deadline of the smoke test: gateways boot, pull their image, and may wait minutes until new grants take
- * effect.
- */
-const GATE_SECONDS = "600";
 /**
  * New connections a minute from one address through the TLS entrance: a whole office may share an address.
  */
@@ -196,6 +190,7 @@ function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
       drainSeconds: drainSeconds(environment),
       spot: config.spot,
       rolloutCheck: ROLLOUT_CHECK,
+      canary: canaryArgs(config, monitoringVm),
       after: [nats], // a gateway that starts while NATS is away accepts no client
     },
     connected,
@@ -212,11 +207,11 @@ interface Entrances {
 
 function createEntrances(
   { config, apis }: Foundation,
-  { instanceGroup }: GatewayFleet,
+  { instanceGroup, canaryGroup }: GatewayFleet,
   wssAddress: WssAddress | undefined,
 ): Entrances {
   const { site, domain, dnsZone } = config;
-  const behind = { site, instanceGroup, drainSeconds: drainSeconds(gatewayEnvironment(config)) };
+  const behind = { site, instanceGroup, canaryGroup, drainSeconds: drainSeconds(gatewayEnvironment(config)) };
   const loadBalancer = new LoadBalancer("load-balancer", behind, apis.first);
   const wss =
     domain === undefined || wssAddress === undefined
@@ -233,55 +228,6 @@ function createEntrances(
           apis.first,
         );
   return { loadBalancer, url: pulumi.interpolate`ws://${loadBalancer.address}:${PORTS.clients}/ws`, wss };
-}
-
-interface Tested {
-  nats: Nats;
-  monitoringVm: MonitoringVm;
-  fleet: GatewayFleet;
-  entrances: Entrances;
-}
-
-function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
-  const { nats, monitoringVm, fleet, entrances } = tested;
-  const { loadBalancer, url, wss } = entrances;
-  const { domain, jwtSecret, gateway } = config;
-  const [issuer] = SETTINGS.JWT_ISSUER.parse(gateway.JWT_ISSUER);
-  const [audience] = SETTINGS.JWT_AUDIENCE.parse(gateway.JWT_AUDIENCE);
-  const [origin] = config.allowedOrigins;
-  return new RolloutGate(
-    "rollout",
-    {
-      command: SMOKE_TEST,
-      environment: {
-        ODIN_SMOKE_URL: url,
-        ODIN_SMOKE_BACKEND_SERVICE: loadBalancer.backendService,
-        ODIN_SMOKE_GROUP: fleet.instanceGroup,
-        ODIN_SMOKE_DEADLINE_SECONDS: GATE_SECONDS,
-        ...(wss
-          ? { ODIN_SMOKE_SECURE_URL: `wss://${domain}/ws`, ODIN_SMOKE_CERTIFICATE: wss.certificate }
-          : {}),
-        ...(config.quietStream ? { ODIN_SMOKE_QUIET_STREAM: "true" } : {}),
-        ...(origin === undefined ? {} : { ODIN_SMOKE_ORIGIN: origin }),
-        ...(jwtSecret === undefined ? {} : { ODIN_SMOKE_JWT_SECRET: pulumi.secret(jwtSecret) }),
-        ...(issuer === undefined ? {} : { ODIN_SMOKE_JWT_ISSUER: issuer }),
-        ...(audience === undefined ? {} : { ODIN_SMOKE_JWT_AUDIENCE: audience }),
-      },
-      triggers: [fleet.stable],
-    },
-    // The gateways run, but no gateway is healthy before NATS is.
-    after(apis, fleet, nats, monitoringVm, loadBalancer, ...(wss ? [wss] : [])),
-  );
-}
-
-/**
- * The image once the gate has passed. The outputs of a stack change only when all of them are known, so after
- * a failed rollout the output is the image of the update before, which the next update without `serverImage`
- * keeps. A preview runs no gate.
- */
-function proven(image: pulumi.Output<string>, gate: RolloutGate): pulumi.Output<string> {
-  if (pulumi.runtime.isDryRun()) return image;
-  return pulumi.all([image, pulumi.unsecret(gate.result)]).apply(([image]) => image);
 }
 
 interface Watched {

@@ -19,6 +19,7 @@ export const FLEET_RANGES = {
   cpuTargetPercent: { least: 10, most: 90 },
   connectionsTarget: { least: 100, most: 1_000_000 },
   scaleInMinutes: { least: 1, most: 60 }, // the autoscaler accepts at most 3,600 s
+  canaryMinutes: { least: 1, most: 60 }, // jobs of CI end after 90 min
 } satisfies Record<string, Range>;
 
 type Checked = Omit<GatewayFleetArgs, "subnet" | "account" | "boot" | "machineType">;

@@ -7,6 +7,7 @@ import { roleLabels, type Site } from "../site.ts";
 import { type BootArgs, bootMetadata } from "./boot.ts";
 import { BOOT_DISK, cosImagePath } from "./boot-disk.ts";
 import { fleetMistakes } from "./fleet-mistakes.ts";
+import { type CanaryArgs, GatewayCanary, updatePolicy } from "./gateway-canary.ts";
 import { CONNECTIONS_METRIC, connectionsMetric } from "./metric-descriptor.ts";
 import { scheduling } from "./scheduling.ts";
 
@@ -62,6 +63,11 @@ export interface GatewayFleetArgs {
    */
   rolloutCheck?: string | undefined;
   /**
+   * Tries each new template on gateways of their own, before any other gateway gets the template. Default:
+   * all gateways get it at once.
+   */
+  canary?: CanaryArgs | undefined;
+  /**
    * Resources that have to be created or changed before the group starts or replaces a gateway, for example
    * the servers that the gateways connect to. Default: none.
    */
@@ -85,6 +91,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
    * load balancer moves to a new group that is still empty.
    */
   readonly instanceGroup: pulumi.Output<string>;
+  /** URL of the canary's group, for the same backend services; undefined without a canary. */
+  readonly canaryGroup: pulumi.Output<string> | undefined;
   /**
    * URL of the template that all gateways run, known when the rollout check has passed. A resource that uses
    * this output is therefore created after the rollout. As a trigger the output changes with each rollout and
@@ -106,6 +114,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
     const template = new gcp.compute.InstanceTemplate(`${name}-template`, templateArgs(args), {
       parent: this,
     });
+    const canary = args.canary && this.#canary(name, args, args.canary, template);
+    this.canaryGroup = canary?.instanceGroup;
     const alive = new gcp.compute.HealthCheck(`${name}-live`, autohealingCheck(site), { parent: this });
     const group = new gcp.compute.RegionInstanceGroupManager(
       `${name}-group`,
@@ -113,7 +123,7 @@ export class GatewayFleet extends pulumi.ComponentResource {
       {
         parent: this,
         protect: site.production,
-        dependsOn: args.after ?? [],
+        dependsOn: [...(args.after ?? []), ...(canary ? [canary] : [])],
         ignoreChanges: ["targetSize"], // after the creation the autoscaler sets the size
         // The provider waits until all gateways are drained and deleted.
         customTimeouts: { delete: "60m" },
@@ -145,6 +155,19 @@ export class GatewayFleet extends pulumi.ComponentResource {
     });
   }
 
+  #canary(
+    name: string,
+    { site, zones, after = [] }: GatewayFleetArgs,
+    canary: CanaryArgs,
+    template: gcp.compute.InstanceTemplate,
+  ): GatewayCanary {
+    return new GatewayCanary(
+      `${name}-canary`,
+      { site, zones, template: template.selfLinkUnique, gateways: baseName(site), after, ...canary },
+      { parent: this },
+    );
+  }
+
   /**
    * Waits for the group, after its autoscaler exists. The provider's own wait (`waitForInstances`) is not
    * used: during an update the provider takes the timeout for creations, which an update cannot set, and
@@ -170,6 +193,9 @@ export class GatewayFleet extends pulumi.ComponentResource {
     );
   }
 }
+
+/** Beginning of the names of the VMs. */
+const baseName = (site: Site) => `${site.prefix}-gateway`;
 
 function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs {
   const { site, boot, drainSeconds } = args;
@@ -231,7 +257,7 @@ function groupArgs(
     project: site.project,
     region: site.region,
     description: "gateways",
-    baseInstanceName: `${site.prefix}-gateway`,
+    baseInstanceName: baseName(site),
     versions: [{ instanceTemplate }],
     distributionPolicyZones: zones,
     distributionPolicyTargetShape: "EVEN", // the only shape that an autoscaler supports
@@ -244,20 +270,7 @@ function groupArgs(
       // long delay only postpones the second attempt of a VM that never starts.
       initialDelaySec: 300,
     },
-    updatePolicy: {
-      type: "PROACTIVE",
-      minimalAction: "REPLACE",
-      mostDisruptiveAllowedAction: "REPLACE",
-      replacementMethod: "SUBSTITUTE",
-      maxSurgeFixed: zones.length, // a regional group accepts 0, or at least the number of zones
-      maxUnavailableFixed: 0,
-      // Time between the first success of `/live` and that of `/health`: the gateway reads the 30 s that the
-      // stream holds, and the load balancer probes twice. The group removes old gateways after that.
-      minReadySec: 60,
-      // A regional group that scales in has to redistribute. It moves a VM only when two zones differ by two
-      // VMs or more.
-      instanceRedistributionType: "PROACTIVE",
-    },
+    updatePolicy: updatePolicy(zones),
     waitForInstances: false, // the rollout check waits
   };
 }

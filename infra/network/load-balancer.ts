@@ -22,6 +22,8 @@ export interface LoadBalancerArgs {
   site: Site;
   /** URL of the gateways' instance group. */
   instanceGroup: pulumi.Input<string>;
+  /** URL of the group of gateways that try a new template. Default: no such group. */
+  canaryGroup?: pulumi.Input<string> | undefined;
   /** How long a gateway takes to send its clients away, in seconds. */
   drainSeconds: number;
 }
@@ -84,7 +86,9 @@ export class LoadBalancer extends pulumi.ComponentResource {
         },
         connectionDrainingTimeoutSec: connectionDrainingSeconds(drainSeconds),
         // CONNECTION is the only mode that a passthrough load balancer supports, and has no capacity.
-        backends: [{ group: instanceGroup, balancingMode: "CONNECTION" }],
+        backends: [instanceGroup, ...(args.canaryGroup === undefined ? [] : [args.canaryGroup])].map(
+          (group) => ({ group, balancingMode: "CONNECTION" }),
+        ),
         // No log of flows, because the gateways count and log every connection themselves.
       },
       { parent: this },

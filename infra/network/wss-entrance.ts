@@ -21,6 +21,8 @@ export interface WssEntranceArgs {
   address: pulumi.Input<string>;
   /** URL of the gateways' instance group, in which the port of clients must have the name `ws`. */
   instanceGroup: pulumi.Input<string>;
+  /** URL of the group of gateways that try a new template. Default: no such group. */
+  canaryGroup?: pulumi.Input<string> | undefined;
   /** How long a gateway takes to send its clients away, in seconds. */
   drainSeconds: number;
   /**
@@ -103,8 +105,10 @@ export class WssEntrance extends pulumi.ComponentResource {
         // The passthrough load balancer uses the same group in mode CONNECTION, which can be combined with
         // RATE and not with UTILIZATION. Source: cloud.google.com/load-balancing/docs/backend-service,
         // restrictions for instance groups. RATE needs a rate, for a regional group one for each instance.
-        // With a single group the rate has no effect.
-        backends: [{ group: args.instanceGroup, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }],
+        // The rate is never reached; with the canary's group, traffic is shared by the number of instances.
+        backends: [args.instanceGroup, ...(args.canaryGroup === undefined ? [] : [args.canaryGroup])].map(
+          (group) => ({ group, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }),
+        ),
         securityPolicy: policy.id,
         // A log would contain the clients' tokens, which are part of the requests' URLs.
         logConfig: { enable: false },

@@ -16,6 +16,8 @@ export const KEYS = {
   cpuTarget: integer(FLEET_RANGES.cpuTargetPercent),
   connectionsTarget: integer(FLEET_RANGES.connectionsTarget),
   scaleInMinutes: integer(FLEET_RANGES.scaleInMinutes),
+  canary: boolean,
+  canaryMinutes: integer(FLEET_RANGES.canaryMinutes),
   // Container images and the operating system are built for x86.
   machineType: required(
     /^(?!t2a-|c4a-|n4a-|a4x-)[a-z]\w+-[a-z0-9-]+$/,

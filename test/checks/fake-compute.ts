@@ -1,7 +1,7 @@
 /** A fake of the part of Google's Compute API that the checks use. */
 
 import { createServer, type IncomingMessage } from "node:http";
-import { json } from "node:stream/consumers";
+import { text } from "node:stream/consumers";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
 
@@ -48,7 +48,8 @@ export async function fakeCompute(
 }
 
 async function read(request: IncomingMessage): Promise<Asked> {
-  const body = request.method === "POST" ? await json(request) : undefined;
+  const sent = await text(request);
+  const body = sent === "" ? undefined : (JSON.parse(sent) as unknown);
   const { method = "", url = "" } = request;
   return { method, path: url, body, authorization: request.headers.authorization };
 }

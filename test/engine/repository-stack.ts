@@ -21,7 +21,11 @@ const BUILD = "npm run --silent build-image";
 export const ROLLOUT = "npm run --silent await-rollout";
 export const SMOKE = "npm run --silent smoke";
 
-const isCheck = (command: string) => ["npm run --silent await-startup", ROLLOUT, SMOKE].includes(command);
+/** The command that tries a new template on gateways of their own. */
+export const CANARY = "npm run --silent canary";
+
+const isCheck = (command: string) =>
+  ["npm run --silent await-startup", CANARY, ROLLOUT, SMOKE].includes(command);
 
 export const AUTOSCALER = "gcp:compute/regionAutoscaler:RegionAutoscaler";
 export const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";
