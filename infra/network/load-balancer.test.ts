@@ -57,6 +57,18 @@ test("connections stay on their gateway, even on an unhealthy one", async () => 
   });
 });
 
+test("gateways that try a new template get their share of the clients", async () => {
+  const canaryGroup = `${GROUP}-canary`;
+  const { one } = await record(
+    () =>
+      new LoadBalancer("entrance", { site: testSite, instanceGroup: GROUP, canaryGroup, drainSeconds: 60 }),
+  );
+  assert.deepEqual(one("gcp:compute/regionBackendService:RegionBackendService").inputs.backends, [
+    { group: GROUP, balancingMode: "CONNECTION" },
+    { group: canaryGroup, balancingMode: "CONNECTION" },
+  ]);
+});
+
 test("a leaving gateway is out of the rotation before it sends clients away", async () => {
   const { one } = await balancer();
   const { inputs } = one("gcp:compute/regionHealthCheck:RegionHealthCheck");

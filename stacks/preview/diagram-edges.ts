@@ -42,9 +42,9 @@ function entranceEdges(graph: Graph, nodes: Node[]): Edge[] {
   return nodes.flatMap(({ id, rule }) => {
     if (!rule) return [];
     const port = listAt(rule.inputs, "ports").map(String).join(", ") || textAt(rule.inputs, "portRange");
-    const [group] = graph.upstream(rule, GROUP);
-    const behind = nodes.find(({ machines }) => machines?.group && machines.group === group);
-    const inner = String(at(listAt(group?.inputs, "namedPorts")[0], "port") ?? port);
+    const groups = graph.upstream(rule, GROUP);
+    const behind = nodes.find(({ machines }) => machines?.group && groups.includes(machines.group));
+    const inner = String(at(listAt(behind?.machines?.group?.inputs, "namedPorts")[0], "port") ?? port);
     return [
       { from: OUTSIDE.browsers, to: id, label: port, kind: "traffic" as const },
       ...(behind ? [{ from: id, to: behind.id, label: inner, kind: "traffic" as const }] : []),

@@ -19,13 +19,14 @@ const GROUPS = ["gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManag
 const TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate";
 const AUTOSCALER = "gcp:compute/regionAutoscaler:RegionAutoscaler";
 
-/** The instance groups of a stack. */
+/** The instance groups of a stack, without a group that is empty except during an update. */
 export function fleetsOf(graph: Graph): Fleet[] {
   return graph.all(...GROUPS).flatMap((group) => {
     const [template] = graph.upstream(group, TEMPLATE);
     if (!template) return [];
     const [autoscaler] = graph.downstream(group, AUTOSCALER);
     const fixed = numberAt(group.inputs, "targetSize", 0);
+    if (at(group.inputs, "targetSize") === 0) return [];
     return {
       group,
       template,

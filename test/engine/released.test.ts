@@ -43,6 +43,8 @@ const ON_PURPOSE: Record<string, string> = {
   ),
   "create gcp:monitoring/alertPolicy:AlertPolicy watchdog-warnings":
     "warnings are sent by mail, too: before, alertEmail heard of critical alerts only",
+  [`create ${GROUP} gateway-canary-group`]:
+    "a new template is tried on gateways of their own: the group is empty until then",
 };
 
 const unexpected = (steps: readonly Step[]): string[] =>
@@ -113,8 +115,8 @@ for (const [name, { plain, secret }] of Object.entries(RELEASED)) {
         kept.filter(({ id }) => !ids.has(id)).map(({ urn }) => urn),
         [],
       );
-      for (const { inputs } of cloud.all(GROUP))
-        assert.equal(inputs.targetSize, undefined, "the autoscaler's size of a running group stays");
+      for (const { inputs, name } of cloud.all(GROUP).filter(({ name }) => name === "gateway-group"))
+        assert.equal(inputs.targetSize, undefined, `${name}: the autoscaler's size stays`);
     });
 
     test("after that nothing is left to do", async () => {

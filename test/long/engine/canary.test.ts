@@ -127,7 +127,7 @@ describe("canary", {
     [
       "crashes after a while",
       "d",
-      /the gateway restarted \d+ times, the others 0 times|fails the smoke test/,
+      /the gateway restarted \d+ times, the others 0 times|fails the smoke test|does not answer Prometheus/,
     ],
     ["refuses the clients' tokens", "e", /fails the smoke test: FAILED connect: refused with HTTP 401/],
   ];
@@ -153,7 +153,8 @@ describe("canary", {
 
   test("after that, the state agrees with the cloud, and the same program tries again", async () => {
     const refreshed = await prod.stack.run("preview", "--refresh");
-    const names = [...new Set(refreshed.steps.map(({ name }) => name))].sort();
+    const ahead = refreshed.steps.filter(({ op }) => !op.startsWith("delete")); // without the old templates
+    const names = [...new Set(ahead.map(({ name }) => name))].sort();
     assert.deepEqual(names, ["gateway-canary-judge", "gateway-group", "gateway-rollout", "rollout-test"]);
   });
 
