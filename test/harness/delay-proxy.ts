@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from "node:net";
 import type { Owner } from "./owner.ts";
 import { freePort } from "./ports.ts";
 
-/** Forwards a free port to `target`, both of the loopback interface; bytes from `target` wait for `delay` ms. */
+/** Forwards a free port of the loopback interface to `target`; bytes from `target` wait for `delay` ms. */
 export async function startDelayProxy(owner: Owner, target: number, delay: number): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {

@@ -15,6 +15,7 @@ deployer_roles=(
   roles/dns.admin                       # records of wss://
   roles/iam.serviceAccountAdmin         # an account for each role of machines
   roles/iam.serviceAccountUser          # starting VMs that run as these accounts
+  roles/iap.tunnelResourceAccessor      # the canary's judge connects to Prometheus and to the canary
   roles/monitoring.editor               # metrics, uptime checks, alerts
   roles/secretmanager.admin             # secrets, their versions and readers
   roles/serviceusage.serviceUsageAdmin  # enabling APIs
