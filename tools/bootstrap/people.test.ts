@@ -60,7 +60,7 @@ const COMMANDS: [command: RegExp, role: string][] = [
   [/^gcloud compute ssh\b/, "roles/iam.serviceAccountUser"], // on the account of the VM
   [/^gcloud compute (instances|instance-groups|disks|snapshots|regions)\b/, "roles/compute.instanceAdmin.v1"],
   [/^gcloud compute firewall-rules\b/, "roles/compute.securityAdmin"],
-  [/^gcloud secrets versions (access|destroy)\b/, "roles/secretmanager.admin"],
+  [/^gcloud secrets versions (access|destroy|list)\b/, "roles/secretmanager.admin"],
   [/^gcloud artifacts docker images\b/, "roles/artifactregistry.admin"],
   [/^gcloud certificate-manager\b/, "roles/certificatemanager.owner"],
   [/^gcloud projects get-iam-policy\b/, "roles/iam.securityReviewer"],
