@@ -17,7 +17,9 @@ const TSC = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/pac
 
 const PLAIN = `
 import { connect, type Client, type Envelope, type Status } from "@odin-ws/client";
-const client: Client = connect("ws://127.0.0.1:9/ws", { token: async () => "t", pauseHiddenAfter: 1000 });
+import { compact } from "@odin-ws/client/compact";
+const options = { token: async () => "t", pauseHiddenAfter: 1000, encoding: compact };
+const client: Client = connect("ws://127.0.0.1:9/ws", options);
 const leave: () => void = client.subscribe<{ price: number }>(["BTC.trade", "ETH.*"], ({ data, offset }, { late }) => {
   const price: number = data.price;
   void [price, offset.toFixed(), late === true];
@@ -55,7 +57,8 @@ test("the packed and installed package can be imported in Node, and its types ar
 
   const script = `
     import * as library from "@odin-ws/client";
-    const client = library.connect("ws://127.0.0.1:9/ws");
+    import { compact } from "@odin-ws/client/compact";
+    const client = library.connect("ws://127.0.0.1:9/ws", { encoding: compact });
     client.subscribe("A.trade", () => {});
     client.on("status", ({ state }) => {
       if (state !== "waiting") return;

@@ -80,11 +80,12 @@ class Connection implements Client {
   /** Number of the current attempt. A callback of an earlier attempt is ignored. */
   #attempt = 0;
 
-  constructor(url: string, { token, parse, pauseHiddenAfter, environment }: ConnectOptions) {
+  constructor(url: string, { token, parse, encoding, pauseHiddenAfter, environment }: ConnectOptions) {
     this.#url = url;
     this.#token = token;
     this.#parse = parse;
     this.#environment = environmentOf(environment);
+    encoding?.(this.#environment);
     this.#timers = new Timers(this.#environment);
     this.#requests = new Requests(this.#registry, this.#emitter, this.#timers, {
       send: (message) => this.#send(message),

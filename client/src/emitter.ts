@@ -1,6 +1,6 @@
 /** Calls the listeners of events, and keeps the current status. */
 
-import { report } from "./environment.ts";
+import { guarded } from "./environment.ts";
 import type { Events, Status } from "./types.ts";
 
 export class Emitter {
@@ -26,11 +26,7 @@ export class Emitter {
     for (const listener of [...this.#listeners]) {
       // A listener may remove another listener.
       if (!this.#listeners.has(listener)) continue;
-      try {
-        listener(name, event as never);
-      } catch (error) {
-        report(error);
-      }
+      guarded(() => listener(name, event as never));
     }
   }
 

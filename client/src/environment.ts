@@ -28,11 +28,15 @@ export function environmentOf(given?: Partial<Environment>): Environment {
 }
 
 /**
- * Throws the error later, as an uncaught error: the application sees the error of its listener, and other
- * listeners still run.
+ * Calls a function of the application. Throws its error later, as an uncaught error: the application sees the
+ * error, and other listeners still run.
  */
-export function report(error: unknown): void {
-  setTimeout(() => {
-    throw error;
-  });
+export function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
 }

@@ -3,7 +3,7 @@
  * socket.
  */
 
-import type { ClientMessage, ServerMessage } from "@odin-ws/protocol";
+import type { ClientMessage, ServerMessage, Welcome } from "@odin-ws/protocol";
 import type { Environment, Socket } from "./types.ts";
 
 export class FakeSocket implements Socket {
@@ -14,6 +14,9 @@ export class FakeSocket implements Socket {
   readonly sent: ClientMessage[] = [];
   readonly sentAt: number[] = [];
   closed = false;
+  binaryType = "blob";
+  /** Further fields of the welcome. */
+  welcomeExtra: Partial<Welcome> = {};
   /** The fake gateway answers heartbeats with this offset. */
   offset: number | undefined;
   seq = 0;
@@ -50,7 +53,7 @@ export class FakeSocket implements Socket {
     this.offset = offset;
     const reconnect = { min_ms: 500, max_ms: 1000 };
     const welcome = { connection: "c", instance: "g", epoch, offset, heartbeat_seconds: 25, reconnect };
-    this.say({ type: "welcome", ...welcome });
+    this.say({ type: "welcome", ...welcome, ...this.welcomeExtra });
   }
 
   acknowledge(subscribed: string[], resumed?: { recovered: boolean; replayed: number }): void {

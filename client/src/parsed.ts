@@ -1,5 +1,5 @@
 import type { ServerMessage } from "@odin-ws/protocol";
-import { report } from "./environment.ts";
+import { guarded } from "./environment.ts";
 import type { ConnectOptions } from "./types.ts";
 
 /**
@@ -10,11 +10,9 @@ export function parsed(text: string, parse: ConnectOptions["parse"]): ServerMess
   try {
     const message = JSON.parse(text);
     if (parse && message.channel) {
-      try {
+      guarded(() => {
         message.data = (parse(text) as { data: unknown }).data;
-      } catch (error) {
-        report(error);
-      }
+      });
     }
     return message.type && message; // Throws for null.
   } catch {

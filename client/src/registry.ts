@@ -1,7 +1,7 @@
 /** The listeners of each channel. */
 
 import { type Envelope, parseChannel, patternsOf } from "@odin-ws/protocol";
-import { report } from "./environment.ts";
+import { guarded } from "./environment.ts";
 import type { Listener } from "./types.ts";
 
 const ENDED = Infinity;
@@ -60,11 +60,7 @@ export class Registry {
     for (const entry of found) {
       // A listener may end another listener.
       if (offset <= entry.from) continue;
-      try {
-        entry.listener(envelope, { late });
-      } catch (error) {
-        report(error);
-      }
+      guarded(() => entry.listener(envelope, { late }));
     }
   }
 

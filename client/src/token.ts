@@ -10,9 +10,9 @@ const WRONG_CLOCK_MS = 60_000; // 1 min
  */
 export function renewIn(token: string, nowMs: number): number | undefined {
   try {
-    const payload = token.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/");
+    const payload = (token.split(".")[1] as string).replaceAll("-", "+").replaceAll("_", "/");
     // atob returns Latin-1: other claims may have wrong characters, but the number is right.
-    const { exp } = JSON.parse(atob(payload ?? "")) as { exp?: unknown };
+    const { exp } = JSON.parse(atob(payload)) as { exp?: unknown };
     if (typeof exp !== "number") return undefined;
     const left = exp * 1000 - nowMs;
     return left > 0 ? Math.max(1000, left - Math.min(30_000, left / 5)) : WRONG_CLOCK_MS;

@@ -120,6 +120,12 @@ export interface ConnectOptions {
    */
   parse?: (text: string) => unknown;
   /**
+   * `compact` of `@odin-ws/client/compact`: asks the gateway for an encoding that takes about half of the
+   * bytes. The client uses JSON when a gateway does not know the encoding, and after a message that cannot be
+   * decoded. Default: JSON.
+   */
+  encoding?: (environment: Pick<Environment, "open">) => void;
+  /**
    * A page that was hidden for this many milliseconds disconnects until it is visible. Default 300_000 (5
    * min); Infinity: never.
    */
@@ -133,6 +139,8 @@ export interface Socket {
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
   onerror: ((event: unknown) => void) | null;
+  /** Set to `arraybuffer` before the first message. */
+  binaryType?: string;
   send(text: string): void;
   close(): void;
 }

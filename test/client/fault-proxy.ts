@@ -45,6 +45,21 @@ export class FaultProxy {
     }
   }
 
+  /** Changes one bit near the end of the next chunk to each client. */
+  damage(): void {
+    for (const { client, gateway } of this.#pairs) {
+      const forward = gateway.listeners("data");
+      gateway.removeAllListeners("data");
+      gateway.once("data", (chunk: Buffer) => {
+        const changed = Buffer.from(chunk);
+        const at = changed.length - 3;
+        changed[at] = (changed[at] as number) ^ 4;
+        client.write(changed);
+        for (const listener of forward) gateway.on("data", listener as (chunk: Buffer) => void);
+      });
+    }
+  }
+
   /**
    * Forwards only this many more bytes to the clients, then cuts the connections, usually in the middle of a
    * frame.

@@ -77,7 +77,7 @@ async function assertNoGap(page: Page, trades: readonly string[]): Promise<strin
 
 describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
   test("npm start shows live prices, and recovers from a cut connection and from slow reading without a gap", async (t) => {
-    const { url, ws, script } = await startDemo(t, { SIMULATOR_RATE: "600" });
+    const { url, ws, script, metrics } = await startDemo(t, { SIMULATOR_RATE: "600" });
     const trades = await watchTrades(t, ws, TOKEN);
     const { page, errors } = await openPage(t, `${url}#/token/${TOKEN}`);
     await page.waitForSelector(ROW, { timeout: PATIENCE_MS });
@@ -88,6 +88,8 @@ describe("demo page", { skip: withoutBrowser(), timeout: 180_000 }, () => {
     await eventually("a price that moves", async () => (await quote.innerText()) !== before, PATIENCE_MS);
     await eventually("some trades", async () => (await shownTrades(page)).length >= 5, PATIENCE_MS);
     await page.locator(".chart canvas").first().waitFor();
+    const compact = (await metrics()).sum("ws_bytes_sent_total", { encoding: "compact" });
+    assert.ok(compact > 10_000, `the page gets the compact encoding: ${compact} bytes`);
 
     // All trades of the break must follow the last trade before the cut.
     const edge = (await shownTrades(page)).at(-1) as string;

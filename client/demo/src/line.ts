@@ -3,6 +3,7 @@
  * or read slowly.
  */
 
+import { compact } from "../../src/compact.ts";
 import type { Socket } from "../../src/index.ts";
 
 /** Traffic on the page's sockets. Another object after every change. */
@@ -39,7 +40,7 @@ const SLOW_MS = 100;
 const MIN_SLOW = 4;
 
 interface StreamConnection {
-  readable: ReadableStream<string>;
+  readable: ReadableStream<string | Uint8Array>;
   writable: WritableStream<string>;
 }
 interface SocketStream {
@@ -62,11 +63,33 @@ export class Line {
 
   constructor(watcher: Watcher) {
     this.#watcher = watcher;
+    compact(this.#environment);
     setInterval(() => this.#tick(), SECOND);
     setInterval(() => this.#refill(), SLOW_MS);
   }
 
+  /** Opens sockets in the compact encoding, which the gateway may refuse. */
+  readonly #environment = { open: (url: string): Socket => this.#open(url) };
+
+  /** Opens a socket whose texts are read here, too. */
   readonly open = (url: string): Socket => {
+    const inner = this.#environment.open(url);
+    const socket: Socket = {
+      onmessage: null,
+      onclose: null,
+      onerror: null,
+      send: (text) => inner.send(text),
+      close: () => inner.close(),
+    };
+    inner.onmessage = (event) => {
+      this.#read(event.data as string);
+      socket.onmessage?.(event);
+    };
+    inner.onclose = (event) => socket.onclose?.(event);
+    return socket;
+  };
+
+  #open(url: string): Socket {
     const { WebSocketStream } = globalThis as { WebSocketStream?: SocketStreamClass };
     const socket =
       WebSocketStream === undefined
@@ -74,7 +97,7 @@ export class Line {
         : new StreamSocket(new WebSocketStream(url), this);
     this.#sockets.add(socket);
     return socket;
-  };
+  }
 
   /** Acts like a lost network: the sockets end without a close message to the gateway. */
   cut(): void {
@@ -112,7 +135,7 @@ export class Line {
     for (const resolve of waiting) resolve();
   }
 
-  read(text: string): void {
+  #read(text: string): void {
     this.#count++;
     if (text.startsWith('{"seq":'))
       this.#age = Math.max(0, Date.now() - Number(/"ts":(\d+)/.exec(text)?.[1]));
@@ -152,10 +175,8 @@ abstract class LineSocket implements Socket {
     this.line = line;
   }
 
-  protected deliver(text: string): void {
-    if (this.over) return;
-    this.line.read(text);
-    this.onmessage?.({ data: text });
+  protected deliver(data: unknown): void {
+    if (!this.over) this.onmessage?.({ data });
   }
 
   /** Ends the socket at once, without waiting for the other end. */
@@ -193,10 +214,10 @@ class StreamSocket extends LineSocket {
     try {
       const { readable, writable } = await this.#stream.opened;
       this.#writer = writable.getWriter();
-      for await (const text of readable) {
+      for await (const data of readable) {
         const turn = this.line.turn();
         if (turn !== undefined) await turn;
-        this.deliver(text);
+        this.deliver(data);
       }
       const { closeCode, reason } = await this.#stream.closed;
       this.end({ code: closeCode, reason });
@@ -223,14 +244,15 @@ class StreamSocket extends LineSocket {
 /** For other browsers: the browser reads at full speed, and only the page is slow. */
 class QueueSocket extends LineSocket {
   readonly #socket: WebSocket;
-  readonly #queue: string[] = [];
+  readonly #queue: unknown[] = [];
   #reading = false;
 
   constructor(url: string, line: Line) {
     super(line);
     this.#socket = new WebSocket(url);
+    this.#socket.binaryType = "arraybuffer";
     this.#socket.onmessage = ({ data }) => {
-      this.#queue.push(String(data));
+      this.#queue.push(data);
       if (!this.#reading) void this.#read();
     };
     this.#socket.onclose = ({ code, reason }) => this.end({ code, reason });
@@ -238,10 +260,10 @@ class QueueSocket extends LineSocket {
 
   async #read(): Promise<void> {
     this.#reading = true;
-    for (let text = this.#queue.shift(); text !== undefined; text = this.#queue.shift()) {
+    for (let data = this.#queue.shift(); data !== undefined; data = this.#queue.shift()) {
       const turn = this.line.turn();
       if (turn !== undefined) await turn;
-      this.deliver(text);
+      this.deliver(data);
     }
     this.#reading = false;
   }
