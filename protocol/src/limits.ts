@@ -16,6 +16,11 @@ export const INBOUND_BURST = 40;
 export const HEARTBEAT_SECONDS = 25;
 /** Number of last envelopes that a connection can request again (setting `WS_REPLAY_BUFFER`). */
 export const REPLAY_BUFFER = 100;
+/** Last values that one `subscribe` can bring: with patterns, the newest of the matching channels. */
+export const MAX_LAST_VALUES = 1000;
+/** Bounds of `max_rate`, messages a second of each channel. */
+export const MIN_RATE = 0.1;
+export const MAX_RATE = 100;
 
 /**
  * In the compact encoding, a message is compressed with the previous message of its channel only when that

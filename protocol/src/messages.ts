@@ -2,6 +2,7 @@
 
 import { parseChannel } from "./channels.ts";
 import type { Priority } from "./events.ts";
+import { MAX_RATE, MIN_RATE } from "./limits.ts";
 
 /** A position in the stream. `offset` is comparable only within the same `epoch`. */
 export interface Position {
@@ -23,6 +24,10 @@ export interface Subscribe {
   /** Channels and patterns, in short form, without duplicates. */
   channels: string[];
   since?: Since;
+  /** Sends the newest message of each channel first. */
+  last?: true;
+  /** Messages a second that are sent of each channel, MIN_RATE to MAX_RATE; absent: all. */
+  max_rate?: number;
 }
 export interface Unsubscribe {
   type: "unsubscribe";
@@ -69,6 +74,11 @@ export interface SubscriptionAck {
   recovered?: boolean;
   /** Only after `since`: the number of missed envelopes that follow. */
   replayed?: number;
+  /**
+   * Only after `last: true`: the number of last values that follow. Absent from a gateway that does not keep
+   * last values.
+   */
+  last?: number;
 }
 export interface Envelope<Data = unknown> {
   /** Number of this envelope on its connection: 1, 2, 3, … */
@@ -81,6 +91,8 @@ export interface Envelope<Data = unknown> {
   priority: Priority;
   channel: string;
   data: Data;
+  /** A last value: was published before the subscription that asked for it. */
+  last?: true;
 }
 export interface HeartbeatAck {
   type: "heartbeat_ack";
@@ -199,6 +211,31 @@ function parseSince(value: unknown): Since | ErrorMessage {
   return { epoch, offset, ...(isCount(ts) && { ts }) };
 }
 
+type SubscribeOptions = Omit<Subscribe, "type" | "channels">;
+
+function parseOptions({ since, last, max_rate }: Record<string, unknown>): SubscribeOptions | ErrorMessage {
+  const options: SubscribeOptions = {};
+  if (since !== undefined) {
+    const parsed = parseSince(since);
+    if (isError(parsed)) return parsed;
+    options.since = parsed;
+  }
+  if (last !== undefined && typeof last !== "boolean") {
+    return invalid("invalid_message", `"last" must be true or false, not ${quote(last)}`);
+  }
+  if (last === true) options.last = true;
+  if (max_rate !== undefined) {
+    if (typeof max_rate !== "number" || !(max_rate >= MIN_RATE && max_rate <= MAX_RATE)) {
+      return invalid(
+        "invalid_message",
+        `"max_rate" must be a number from ${MIN_RATE} to ${MAX_RATE} (messages a second), not ${quote(max_rate)}`,
+      );
+    }
+    options.max_rate = max_rate;
+  }
+  return options;
+}
+
 const isError = (value: object): value is ErrorMessage => "type" in value && value.type === "error";
 
 /**
@@ -223,9 +260,8 @@ export function parseClientMessage(text: string): ClientMessage | ErrorMessage {
     case "subscribe": {
       const channels = parseChannels(message.channels);
       if (isError(channels)) return channels;
-      if (message.since === undefined) return { type: "subscribe", channels };
-      const since = parseSince(message.since);
-      return isError(since) ? since : { type: "subscribe", channels, since };
+      const options = parseOptions(message);
+      return isError(options) ? options : { type: "subscribe", channels, ...options };
     }
     case "unsubscribe": {
       const channels = parseChannels(message.channels);

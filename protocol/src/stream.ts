@@ -15,3 +15,13 @@ export const STREAM_DEFAULTS = {
   maxMessages: 100_000,
   maxBytes: 52_428_800, // 50 MiB
 } as const;
+
+/**
+ * Configuration of the stream that keeps the last value of each subject. It mirrors the stream above, and has
+ * the same storage, replicas and bytes.
+ */
+export const LAST_VALUES_DEFAULTS = {
+  /** Is added to the name of the mirrored stream. */
+  suffix: "_LAST",
+  maxAgeSeconds: 86_400, // a day
+} as const;

@@ -1,7 +1,9 @@
 /** Reads all settings of the gateway from the environment. */
 
+import { LAST_VALUES_DEFAULTS } from "@odin-ws/protocol";
 import { loginMistakes } from "@odin-ws/publisher/stream-settings";
 import { readVariables, type Values } from "@odin-ws/settings/variables";
+import type { LastValuesLimits } from "./delivery/last-values.ts";
 import { SECRETS, SETTINGS } from "./settings.ts";
 
 type Raw = Values<typeof SETTINGS>;
@@ -97,4 +99,9 @@ function throttleMistakes(config: Partial<Raw>): string[] {
 /** Returns variables that look like settings but are not: most likely their names are misspelled. */
 export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
   return Object.keys(env).filter((key) => /^(WS|JS|JWT|JWKS|OPS|POLL)_/.test(key) && !(key in SETTINGS));
+}
+
+/** Limits of the last values that one process keeps. */
+export function lastValuesLimits(config: Pick<Config, "JS_STREAM_MAX_BYTES">): LastValuesLimits {
+  return { maxAgeMs: LAST_VALUES_DEFAULTS.maxAgeSeconds * 1000, maxBytes: config.JS_STREAM_MAX_BYTES };
 }

@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { CLOSE, MAX_CHANNELS } from "@odin-ws/protocol";
 import type { Revocation } from "@odin-ws/protocol/revocation";
 import { steadyClock } from "./clock.ts";
-import type { Config } from "./config.ts";
+import { type Config, lastValuesLimits } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
 import type { ConnectionContext, Degraded } from "./connection/context.ts";
@@ -22,6 +22,7 @@ import { Turns } from "./connection/turns.ts";
 import { CompactEncoder } from "./delivery/compact-encoder.ts";
 import { Fanout } from "./delivery/fanout.ts";
 import { History } from "./delivery/history.ts";
+import { LastValues } from "./delivery/last-values.ts";
 import type { Message } from "./delivery/message.ts";
 import type { StreamEnd } from "./delivery/stream-end.ts";
 import { Tally } from "./delivery/tally.ts";
@@ -121,6 +122,7 @@ export class Gateway {
         maxMessages: config.JS_STREAM_MAX_MSGS,
         maxBytes: config.JS_STREAM_MAX_BYTES,
       }),
+      lastValues: config.WS_LAST_VALUES ? new LastValues(lastValuesLimits(config)) : undefined,
       fanout: new Fanout(),
       wheel: new TimerWheel(secondNow()),
       turns: new Turns(),
@@ -176,13 +178,14 @@ export class Gateway {
   // ——— the stream ———
 
   /**
-   * A stream begins after `offset`. Clients of another stream are notified that their offsets are no longer
-   * valid.
+   * A stream begins after `offset`, which is the same as the stream before up to the offset `sameUpTo`.
+   * Clients of another stream are notified that their offsets are no longer valid.
    */
-  begin(epoch: string, offset: number): void {
-    const { history, compact } = this.#context;
+  begin(epoch: string, offset: number, sameUpTo: number): void {
+    const { history, lastValues, compact } = this.#context;
     const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
+    lastValues?.begin(sameUpTo);
     if (replaced) compact?.begin();
     this.#loss = undefined;
     if (!replaced) return;
@@ -197,8 +200,8 @@ export class Gateway {
    * notified later.
    */
   message(message: Message, shed: boolean): void {
-    const { history, fanout, metrics, tally, writes, compact } = this.#context;
-    history.append(message, steadyClock.now());
+    const { fanout, metrics, tally, writes, compact } = this.#context;
+    this.remember(message);
     if (shed) {
       for (const { subscribers } of fanout.topicsOf(message)) {
         for (const subscriber of subscribers) subscriber.shed(message);
@@ -214,9 +217,18 @@ export class Gateway {
     metrics.subscribersPerChannel.observe(deliveries);
   }
 
-  /** Adds an older message to the history without delivering it. */
+  /** Adds a message to the history without delivering it. */
   remember(message: Message): void {
-    this.#context.history.append(message, steadyClock.now());
+    const { history, lastValues } = this.#context;
+    const now = steadyClock.now();
+    history.append(message, now);
+    lastValues?.put(message, now);
+  }
+
+  /** Takes the newest messages of channels, which may have left the stream. They are not delivered. */
+  lastValues(messages: readonly Message[]): void {
+    const now = steadyClock.now();
+    for (const message of messages) this.#context.lastValues?.put(message, now, Date.now() - message.ts);
   }
 
   /** Messages of this event are encoded with this dictionary from now on. */
@@ -351,7 +363,7 @@ export class Gateway {
   }
 
   #tick(): void {
-    const { wheel, history, degraded, metrics, replayBudget } = this.#context;
+    const { wheel, history, lastValues, degraded, metrics, replayBudget } = this.#context;
     const second = secondNow();
     wheel.advance(second);
     if (second === this.#checkedAt) return;
@@ -360,6 +372,7 @@ export class Gateway {
     this.#announceLoss();
     const now = steadyClock.now();
     history.trim(now);
+    lastValues?.trim(now);
     replayBudget.sweep(now);
     const throttled = [0, 0, 0, 0];
     for (const connection of degraded) {

@@ -8,6 +8,7 @@ import {
   HEARTBEAT_SECONDS,
   INBOUND_BURST,
   INBOUND_RATE,
+  LAST_VALUES_DEFAULTS,
   MAX_CHANNELS,
   MAX_INBOUND_BYTES,
   OPS_PORT,
@@ -155,6 +156,9 @@ export const SETTINGS = {
   WS_SEND_BUFFER_BYTES: integer(262_144, 1024).describe("bytes that may wait in memory for one slow client"),
   WS_WRITE_DELAY_MS: integer(0, 0, 100).describe(
     "longest time that a message waits for others to the same client, so that they share a write, ms; critical messages and answers do not wait",
+  ),
+  WS_LAST_VALUES: bool(true).describe(
+    `keep the newest message of each channel for clients that subscribe with last: in memory, up to JS_STREAM_MAX_BYTES, and with JetStream in a second stream, JS_STREAM_NAME${LAST_VALUES_DEFAULTS.suffix}, which the gateway creates; for a day`,
   ),
   WS_DRAIN_SECONDS: integer(60, 0, 3600).describe(
     "time over which a stopping gateway disconnects its clients, seconds",

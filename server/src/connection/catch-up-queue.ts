@@ -11,13 +11,18 @@ import type { ConnectionContext } from "./context.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import type { Job } from "./turns.ts";
 
-/** An envelope that is sent again, with the sequence that it had before. */
-export interface Resent {
+/** An envelope that a request asked for: it is sent even when its channel was unsubscribed meanwhile. */
+export interface Requested {
   message: Message;
+  /** The sequence that the envelope had before; undefined: it gets a new one. */
+  seq: number | undefined;
+}
+/** An envelope that is sent again, with the sequence that it had before. */
+export interface Resent extends Requested {
   seq: number;
 }
-/** A new message, a resent one, or a control message that is created just before it is sent. */
-export type Outgoing = Message | Resent | (() => ControlMessage);
+/** A new message, a requested one, or a control message that is created just before it is sent. */
+export type Outgoing = Message | Requested | (() => ControlMessage);
 
 /** The part of a connection that its queue uses. */
 export interface CatchUpTarget {

@@ -17,8 +17,10 @@ import type { Verifier } from "../entrance/auth.ts";
 import type { SocketHandler } from "../entrance/client-socket.ts";
 import { KeysUnavailableError } from "../entrance/remote-keys.ts";
 import { TokenBucket } from "../rate.ts";
+import type { Outgoing } from "./catch-up-queue.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionContext } from "./context.ts";
+import { LastLookup } from "./last-lookup.ts";
 import { permission } from "./permissions.ts";
 import { Resume } from "./resume.ts";
 import type { Job } from "./turns.ts";
@@ -43,6 +45,8 @@ export class Commands implements SocketHandler, Job {
   /** The request that is handled next. Later ones wait, so that answers come in the order of the requests. */
   #current: ClientMessage | ErrorMessage | undefined;
   #resume: Resume | undefined;
+  /** Last values that the request of `#resume` asks for, in case that messages are lost. */
+  #last: LastLookup | undefined;
   /** The client that resumes is ahead of the whole stream. */
   #wentBack = false;
   /** The answer to a request waits for something outside this process, such as the key of a token. */
@@ -142,8 +146,9 @@ export class Commands implements SocketHandler, Job {
   #mustWait(message: ClientMessage | ErrorMessage): boolean {
     const proceed = () => this.#context.turns.run(this);
     const resumes = message.type === "subscribe" && message.since !== undefined;
-    if (!resumes && message.type !== "replay") return false;
-    if (this.#connection.busy) {
+    const wantsLast = message.type === "subscribe" && message.last === true;
+    if (!resumes && !wantsLast && message.type !== "replay") return false;
+    if (this.#connection.busy && (resumes || !wantsLast)) {
       if (resumes) this.#connection.afterCatchUp(proceed);
       return resumes;
     }
@@ -194,9 +199,9 @@ export class Commands implements SocketHandler, Job {
   }
 
   /** `end`: offset of the stream's last message, when the client was ahead of this gateway. */
-  #subscribe({ channels, since }: Subscribe, end = Number.POSITIVE_INFINITY): void {
+  #subscribe({ channels, since, last }: Subscribe, end = Number.POSITIVE_INFINITY): void {
     const connection = this.#connection;
-    const { limits, history, metrics } = this.#context;
+    const { limits, history, lastValues, metrics } = this.#context;
     const allows = permission(connection.claims.channels);
     const forbidden = channels.find((channel) => !allows(channel));
     if (forbidden !== undefined) {
@@ -216,12 +221,16 @@ export class Commands implements SocketHandler, Job {
     const resume = since === undefined ? undefined : new Resume(this.#context, connection, since, channels);
     const wentBack = since !== undefined && since.offset > Math.max(end, history.head);
     if (resume !== undefined && wentBack) resume.found = undefined;
+    const lookup =
+      last && lastValues ? new LastLookup(lastValues, connection, channels, history.head) : undefined;
     const from = since !== undefined && resume?.found !== undefined ? since.offset : history.head;
     connection.subscribe(channels, from);
     metrics.subscriptionsPerClient.observe(subscriptions.size);
+    if (resume === undefined && lookup !== undefined) return this.#sendLastValues(lookup);
     if (resume === undefined) return this.#acknowledge();
     connection.hold();
     this.#resume = resume;
+    this.#last = lookup;
     this.#wentBack = wentBack;
   }
 
@@ -247,12 +256,30 @@ export class Commands implements SocketHandler, Job {
     const { replayBudget, metrics } = this.#context;
     metrics.resumes.inc({ result: found === undefined ? "lost" : "recovered" });
     replayBudget.charge(this.#account, cost.messages, cost.bytes, steadyClock.now());
+    const lookup = this.#last;
+    this.#last = undefined;
+    // A client that has everything up to its offset has the last values, too.
+    const values = found === undefined && lookup !== undefined ? this.#takeLastValues(lookup) : [];
     const acknowledgement = this.#acknowledgement({
       recovered: found !== undefined,
       replayed: found?.length ?? 0,
+      ...(lookup !== undefined && { last: values.length }),
     });
     const otherStream = this.#wentBack ? [() => this.#otherStream()] : [];
-    this.#connection.release([() => acknowledgement, ...otherStream, ...(found ?? [])]);
+    this.#connection.release([() => acknowledgement, ...otherStream, ...(found ?? values)]);
+  }
+
+  /** Sends the answer to a `subscribe` with `last`. Live messages wait behind the last values. */
+  #sendLastValues(lookup: LastLookup): void {
+    const values = this.#takeLastValues(lookup);
+    const acknowledgement = this.#acknowledgement({ last: values.length });
+    this.#connection.enqueue([() => acknowledgement, ...values]);
+  }
+
+  #takeLastValues(lookup: LastLookup): Outgoing[] {
+    const { messages, bytes } = lookup.cost;
+    this.#context.replayBudget.charge(this.#account, messages, bytes, steadyClock.now());
+    return lookup.take();
   }
 
   #acknowledge(): void {
@@ -260,9 +287,9 @@ export class Commands implements SocketHandler, Job {
     this.#connection.answer(() => acknowledgement);
   }
 
-  #acknowledgement(resume: { recovered?: boolean; replayed?: number } = {}): SubscriptionAck {
+  #acknowledgement(answer: Pick<SubscriptionAck, "recovered" | "replayed" | "last"> = {}): SubscriptionAck {
     const subscribed = this.#connection.subscriptions.names;
-    return { type: "subscription_ack", subscribed, count: subscribed.length, ...resume };
+    return { type: "subscription_ack", subscribed, count: subscribed.length, ...answer };
   }
 
   #replay(from_seq: number, to_seq: number): void {

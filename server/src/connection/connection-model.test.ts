@@ -29,6 +29,10 @@ class Observed {
   readonly #dropped = new Set<number>();
   /** Offsets that were published while a request to subscribe was waiting: the client may get them. */
   readonly #optional = new Set<number>();
+  /** Offsets that this client must get with the mark of a last value. */
+  readonly #lastValues = new Set<number>();
+  /** Last values that the acknowledgements announced, and that arrived. */
+  readonly #lastCount = { announced: 0, received: 0 };
   /** Subscriptions that may still wait, and do not ask for what was published before they are made. */
   readonly #plain = new Set<string>();
   /** Offset of each received sequence. */
@@ -77,6 +81,28 @@ class Observed {
     if (since !== undefined) this.#expectSince(names, since);
   }
 
+  /** Subscribes with `last`, when the gateway can answer at once. */
+  subscribeWithLast(names: readonly string[]): void {
+    this.#settle();
+    if (this.client.connection.busy) return;
+    const { missed } = this.client.connection;
+    const newest = new Map<string, number>();
+    for (const [offset, channel] of this.#channels) newest.set(channel, offset);
+    for (const [channel, offset] of newest) {
+      const wanted = names.some((name) => covers(name, channel));
+      const known = this.#due.has(offset) && missed?.has(offset) !== true;
+      if (!wanted || known || this.#optional.has(offset)) continue;
+      this.#due.add(offset);
+      this.#lastValues.add(offset);
+    }
+    this.client.subscribe([...names], undefined, "e", { last: true });
+    this.#settle();
+    for (const name of names) {
+      this.#subscribed.add(name);
+      this.#everSubscribed.add(name);
+    }
+  }
+
   /** Asks for all dropped messages of the subscribed channels. */
   backfill(since: number): void {
     if (this.#subscribed.size === 0) return;
@@ -99,7 +125,13 @@ class Observed {
   receive(): void {
     for (const one of this.client.take()) {
       if (one.type === "subscription_ack" && "recovered" in one) assert.equal(one.recovered, true);
+      if (one.type === "subscription_ack") this.#lastCount.announced += one.last ?? 0;
       if (!("data" in one)) continue;
+      if (one.last && !this.#seqs.has(one.seq)) {
+        this.#lastCount.received++;
+        const expected = this.#lastValues.has(one.offset) || this.#optional.has(one.offset);
+        assert.ok(expected, `${one.offset} is no last value`);
+      }
       const known = this.#seqs.get(one.seq);
       assert.ok(known === undefined || known === one.offset, `seq ${one.seq} is ${known} and ${one.offset}`);
       if (known !== undefined) continue;
@@ -157,6 +189,7 @@ class Observed {
   }
 
   #checkContent(): void {
+    assert.equal(this.#lastCount.received, this.#lastCount.announced);
     const offsets = [...this.#seqs].sort(([a], [b]) => a - b).map(([, offset]) => offset);
     assert.equal(new Set(offsets).size, offsets.length, `no offset twice: ${offsets}`);
     for (const offset of offsets) {
@@ -192,7 +225,11 @@ const subscribe = fc.record({
   subscribe: fc.uniqueArray(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 2 }),
   back: fc.option(fc.nat(15), { nil: undefined }),
 });
+const withLast = fc.record({
+  last: fc.uniqueArray(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 3 }),
+});
 const step = fc.oneof(
+  { weight: 2, arbitrary: withLast },
   { weight: 8, arbitrary: publish },
   { weight: 2, arbitrary: subscribe },
   { weight: 1, arbitrary: fc.record({ shed: fc.constantFrom(...CHANNELS) }) },
@@ -221,7 +258,8 @@ function take(observed: Observed, one: Step, turns: ManualTurns, writes: ManualW
   else if ("define" in one) world.define(one.define);
   else if ("publish" in one) {
     for (let i = 0; i < one.times; i++) observed.publish(one.publish, one.priority, one.size, false);
-  } else if ("subscribe" in one) observed.subscribe(one.subscribe, one.back);
+  } else if ("last" in one) observed.subscribeWithLast(one.last);
+  else if ("subscribe" in one) observed.subscribe(one.subscribe, one.back);
   else if ("shed" in one) observed.publish(one.shed, undefined, 0, true);
   else if ("read" in one) client.socket.read(one.read);
   else if ("backfill" in one) observed.backfill(Math.max(0, world.offset - one.backfill));

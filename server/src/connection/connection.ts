@@ -235,7 +235,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
    * A message that took a sequence but could not be sent is sent with that sequence, which fills the client's
    * gap.
    */
-  withOldSeq(message: Message): Outgoing {
+  withOldSeq(message: Message): Message | Resent {
     const seq = this.missed?.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
     return seq === undefined ? message : { message, seq };
   }

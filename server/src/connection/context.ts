@@ -4,6 +4,7 @@ import type { ThrottleLevel } from "@odin-ws/protocol";
 import type { CompactEncoder } from "../delivery/compact-encoder.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { History } from "../delivery/history.ts";
+import type { LastValues } from "../delivery/last-values.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
 import type { Tally } from "../delivery/tally.ts";
 import type { Verifier } from "../entrance/auth.ts";
@@ -31,6 +32,8 @@ export interface ConnectionContext {
   readonly limits: ConnectionLimits;
   readonly throttle: ThrottleSettings;
   readonly history: History;
+  /** Undefined: `WS_LAST_VALUES=false`. */
+  readonly lastValues: LastValues | undefined;
   readonly fanout: Fanout;
   readonly wheel: TimerWheel;
   /** Shares the time for requests and their answers among all clients. */

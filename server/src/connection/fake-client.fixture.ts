@@ -16,6 +16,7 @@ import { steadyClock } from "../clock.ts";
 import { CompactEncoder } from "../delivery/compact-encoder.ts";
 import { Fanout } from "../delivery/fanout.ts";
 import { History } from "../delivery/history.ts";
+import { LastValues } from "../delivery/last-values.ts";
 import { Message } from "../delivery/message.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
 import { Tally } from "../delivery/tally.ts";
@@ -203,6 +204,7 @@ export class World {
         maxMessages: options.maxMessages ?? 100_000,
         maxBytes: 1e9,
       }),
+      lastValues: new LastValues({ maxAgeMs: 86_400_000, maxBytes: 1e9 }),
       fanout: new Fanout(),
       wheel: new TimerWheel(1e6),
       turns: options.turns ?? new Turns(() => 0),
@@ -246,6 +248,7 @@ export class World {
     });
     assert.ok(message);
     this.context.history.append(message, Date.now());
+    this.context.lastValues?.put(message, Date.now());
     return message;
   }
 
@@ -354,8 +357,9 @@ export class FakeClient {
     this.connection.markAlive();
     this.#commands.handle(JSON.stringify(message));
   }
-  subscribe(channels: string[], offset?: number, epoch = "e"): void {
-    this.send({ type: "subscribe", channels, ...(offset === undefined ? {} : { since: { epoch, offset } }) });
+  subscribe(channels: string[], offset?: number, epoch = "e", options: object = {}): void {
+    const since = offset === undefined ? {} : { since: { epoch, offset } };
+    this.send({ type: "subscribe", channels, ...since, ...options });
   }
 
   /** Returns the messages since the last call. */

@@ -54,9 +54,18 @@ export class Resume {
 
   #take(message: Message): void {
     const { missed } = this.#connection;
-    if (this.#delivered(message) && missed?.has(message.offset) !== true) return;
+    const sent = this.#delivered(message) || this.#sentAsLastValue(message);
+    if (sent && missed?.has(message.offset) !== true) return;
     this.#bytes += message.bytes;
     this.found?.push(this.#connection.withOldSeq(message));
+  }
+
+  #sentAsLastValue(message: Message): boolean {
+    const { history } = this.#context;
+    return this.#connection.subscriptions.sentAsLastValue(
+      message,
+      (head) => history.newestUpTo(message.channel, head) === message,
+    );
   }
 
   /** What the answer costs, in messages and bytes. */

@@ -7,6 +7,14 @@ import type { Message } from "../delivery/message.ts";
 
 const NONE: readonly never[] = [];
 
+/** What was sent as last values when a channel or pattern was subscribed with `last`. */
+interface LastValuesSent {
+  /** Newest offset at that moment. */
+  head: number;
+  /** Last values above this offset were sent; a pattern may have had too many. */
+  completeAbove: number;
+}
+
 /**
  * Holds two plain arrays of exact length to save memory, because there is one object for each of 10,000
  * connections.
@@ -14,6 +22,8 @@ const NONE: readonly never[] = [];
 export class Subscriptions {
   #topics: readonly Topic[] = NONE;
   #from: number[] = NONE as unknown as number[];
+  /** By channel or pattern; undefined until a client asks for last values. */
+  #last: Map<string, LastValuesSent> | undefined;
 
   get topics(): readonly Topic[] {
     return this.#topics;
@@ -50,6 +60,7 @@ export class Subscriptions {
     const removed = this.#topics.filter(({ name }) => wanted(name));
     this.#from = this.#from.filter((_, index) => !wanted((this.#topics[index] as Topic).name));
     this.#topics = this.#topics.filter(({ name }) => !wanted(name));
+    for (const { name } of removed) this.#last?.delete(name);
     return removed;
   }
 
@@ -76,8 +87,38 @@ export class Subscriptions {
     };
   }
 
+  /**
+   * The last values of these channels above an offset were sent, or had been delivered before. `head`: newest
+   * offset at that moment.
+   */
+  lastValuesSent(names: readonly string[], head: number, completeAbove: number): void {
+    this.#last ??= new Map();
+    for (const name of names) {
+      if (!this.#last.has(name)) this.#last.set(name, { head, completeAbove });
+    }
+  }
+
+  /**
+   * True when a message may have been sent as a last value.
+   *
+   * @param isNewestUpTo whether the message was the newest one of its channel at this offset
+   */
+  sentAsLastValue(
+    { channel, offset, patterns }: Message,
+    isNewestUpTo: (head: number) => boolean = () => true,
+  ): boolean {
+    if (this.#last === undefined) return false;
+    return [channel, ...patterns].some((name) => {
+      const sent = this.#last?.get(name);
+      return (
+        sent !== undefined && offset > sent.completeAbove && offset <= sent.head && isNewestUpTo(sent.head)
+      );
+    });
+  }
+
   /** Another stream has begun: all its messages are delivered. */
   begin(): void {
+    this.#last = undefined;
     this.#from = this.#from.map(() => 0);
   }
 }

@@ -141,6 +141,12 @@ export class History {
     return found.sort((a, b) => a.offset - b.offset);
   }
 
+  /** Returns the channel's newest message up to an offset; undefined when the history has none. */
+  newestUpTo(channel: string, offset: number): Message | undefined {
+    const messages = this.#byChannel.get(channel);
+    return messages?.at(indexAfter(messages, offset) - 1);
+  }
+
   /** True when another message is at this offset than the one that the client received. */
   #contradicts({ offset, ts }: Since): boolean {
     if (ts === undefined) return false;

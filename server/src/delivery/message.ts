@@ -20,6 +20,8 @@ export type PackedMessage = [
 ];
 
 const CLOSE_BRACE = 0x7d;
+/** The first shared bytes of a last value. */
+const LAST_MARK = Buffer.from('"last":true,');
 
 export class Message {
   readonly offset: number;
@@ -91,6 +93,19 @@ export class Message {
   /** Returns the form in which the message is sent to another process. */
   pack(): PackedMessage {
     return [this.offset, this.ts, this.channel, this.event, this.priority, this.#plain.shared];
+  }
+
+  /** Returns the same message with a mark: a client gets it as the newest message of its channel so far. */
+  asLastValue(): Message {
+    const { offset, ts, channel, event, priority } = this;
+    return Message.unpack([
+      offset,
+      ts,
+      channel,
+      event,
+      priority,
+      Buffer.concat([LAST_MARK, this.#plain.shared]),
+    ]);
   }
 
   /** Bytes that the message occupies, uncompressed. */

@@ -20,6 +20,9 @@ class FakeDownstream implements Downstream {
     this.events.push([shed ? "shed" : "message", offset, channel]);
   }
   dictionary(): void {}
+  lastValues(messages: readonly Message[]): void {
+    for (const { offset, channel } of messages) this.events.push(["last", offset, channel]);
+  }
   skip(offset: number): void {
     this.events.push(["skip", offset]);
   }
@@ -70,12 +73,15 @@ function start(t: TestContext, env: NodeJS.ProcessEnv = {}) {
 test("passes the stream's messages on in order", (t) => {
   const { hub, downstream, send } = start(t);
   hub.begin("e", 0);
+  const old = { subject: "odin.token.BTC.trade", offset: 1, ts: 0, body: Buffer.from("{}") };
+  hub.lastValues([{ ...old, body: Buffer.from("{") }, { ...old, subject: "other" }, old]);
   send("odin.token.BTC.trade");
   send("odin.global.trending");
   hub.status({ connected: true, warm: true });
   hub.lose(9);
   assert.deepEqual(downstream.events, [
     ["begin", "e", 0],
+    ["last", 1, "BTC.trade"],
     ["message", 1, "BTC.trade"],
     ["message", 2, "global.trending"],
     ["lose", 9],

@@ -18,8 +18,9 @@ import { Overload, type Usage } from "./overload.ts";
 
 /** Serves the clients: the gateway of this process, or the pool of workers. */
 export interface Downstream {
-  begin(epoch: string, offset: number): void;
+  begin(epoch: string, offset: number, sameUpTo: number): void;
   message(message: Message, shed: boolean): void;
+  lastValues(messages: readonly Message[]): void;
   skip(offset: number): void;
   lose(offset: number): void;
   /** Refuses these tokens from now on, and ends their connections. */
@@ -120,12 +121,12 @@ export class Hub implements Intake {
 
   // ——— the source ———
 
-  begin(epoch: string, offset: number): void {
+  begin(epoch: string, offset: number, sameUpTo = 0): void {
     this.#epoch = epoch;
     this.#offset = offset;
     this.#complete = false;
     this.#setWarm(false);
-    this.#downstream.begin(epoch, offset);
+    this.#downstream.begin(epoch, offset, sameUpTo);
   }
 
   message(raw: RawMessage): void {
@@ -147,6 +148,11 @@ export class Hub implements Intake {
   dictionary(dictionary: DictionaryBytes): void {
     this.#maker?.set(dictionary);
     if (this.#maker !== undefined) this.#downstream.dictionary(dictionary);
+  }
+
+  lastValues(raws: readonly RawMessage[]): void {
+    const messages = raws.map((raw) => (isJson(raw.body) ? Message.from(raw) : undefined));
+    this.#downstream.lastValues(messages.filter((message) => message !== undefined));
   }
 
   #drop(offset: number, reason: string, warn: () => void): void {

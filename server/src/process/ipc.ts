@@ -11,9 +11,11 @@ import type { Usage } from "./overload.ts";
 
 /** One event of the stream. Events are sent in the stream's order. */
 export type StreamEvent =
-  | { type: "begin"; epoch: string; offset: number }
+  | { type: "begin"; epoch: string; offset: number; sameUpTo: number }
   /** Older messages, which only fill the history of a new worker. */
   | { type: "history"; messages: PackedMessage[] }
+  /** Newest messages of channels, which may have left the history. */
+  | { type: "last"; messages: PackedMessage[] }
   | { type: "message"; message: PackedMessage; shed: boolean }
   | { type: "skip"; offset: number }
   | { type: "lose"; offset: number }

@@ -4,7 +4,8 @@
 
 import type { Revocation } from "@odin-ws/protocol/revocation";
 import { History, type HistoryLimits } from "../delivery/history.ts";
-import type { Message } from "../delivery/message.ts";
+import { LastValues, type LastValuesLimits } from "../delivery/last-values.ts";
+import type { Message, PackedMessage } from "../delivery/message.ts";
 import type { Closure } from "../entrance/admission.ts";
 import { Revocations } from "../entrance/revocations.ts";
 import type { DictionaryBytes } from "../source/source.ts";
@@ -12,13 +13,14 @@ import type { Downstream } from "./hub.ts";
 import type { StreamEvent } from "./ipc.ts";
 import type { PoolMember } from "./pool-member.ts";
 
-/** Messages of the history that are sent to a new worker at once. */
-const HISTORY_CHUNK = 1000;
+/** Messages that are sent to a new worker at once. */
+const CHUNK = 1000;
 
 export class PoolFeed implements Downstream {
   readonly #members: ReadonlyMap<number, PoolMember>;
   /** Kept for workers that start later. */
   readonly #history: History;
+  readonly #lastValues: LastValues | undefined;
   /** Kept for workers that start later. */
   readonly #revocations = new Revocations();
   /** The same, by event. */
@@ -28,19 +30,33 @@ export class PoolFeed implements Downstream {
   /** Events that have not been sent yet. */
   #batch: StreamEvent[] = [];
 
-  constructor(members: ReadonlyMap<number, PoolMember>, limits: HistoryLimits) {
+  constructor(
+    members: ReadonlyMap<number, PoolMember>,
+    history: HistoryLimits,
+    lastValues: LastValuesLimits | undefined,
+  ) {
     this.#members = members;
-    this.#history = new History(limits);
+    this.#history = new History(history);
+    this.#lastValues = lastValues && new LastValues(lastValues);
   }
 
-  begin(epoch: string, offset: number): void {
+  begin(epoch: string, offset: number, sameUpTo: number): void {
     this.#begun = true;
     this.#history.begin(epoch, offset);
-    this.#queue({ type: "begin", epoch, offset });
+    this.#lastValues?.begin(sameUpTo);
+    this.#queue({ type: "begin", epoch, offset, sameUpTo });
   }
   message(message: Message, shed: boolean): void {
-    this.#history.append(message, performance.now());
+    const now = performance.now();
+    this.#history.append(message, now);
+    this.#lastValues?.put(message, now);
     this.#queue({ type: "message", message: message.pack(), shed });
+  }
+  lastValues(messages: readonly Message[]): void {
+    if (this.#lastValues === undefined) return;
+    const now = performance.now();
+    for (const message of messages) this.#lastValues.put(message, now, Date.now() - message.ts);
+    this.#queue({ type: "last", messages: messages.map((message) => message.pack()) });
   }
   skip(offset: number): void {
     this.#history.skip(offset);
@@ -80,12 +96,11 @@ export class PoolFeed implements Downstream {
     );
     if (this.#begun) {
       const { epoch, floor, head } = this.#history;
-      send(member, [{ type: "begin", epoch, offset: floor }]);
-      const messages = this.#history.all();
-      for (let i = 0; i < messages.length; i += HISTORY_CHUNK) {
-        const packed = messages.slice(i, i + HISTORY_CHUNK).map((message) => message.pack());
-        send(member, [{ type: "history", messages: packed }]);
-      }
+      send(member, [{ type: "begin", epoch, offset: floor, sameUpTo: 0 }]);
+      // The last values first, because those that are also in the history are newer than the others.
+      for (const messages of packed(this.#lastValues?.all() ?? []))
+        send(member, [{ type: "last", messages }]);
+      for (const messages of packed(this.#history.all())) send(member, [{ type: "history", messages }]);
       send(member, [{ type: "skip", offset: head }]);
     }
     member.attached = true;
@@ -103,6 +118,12 @@ export class PoolFeed implements Downstream {
     if (events.length === 0) return;
     this.#batch = [];
     for (const member of this.#members.values()) if (member.attached) send(member, events);
+  }
+}
+
+function* packed(messages: readonly Message[]): Generator<PackedMessage[]> {
+  for (let i = 0; i < messages.length; i += CHUNK) {
+    yield messages.slice(i, i + CHUNK).map((message) => message.pack());
   }
 }
 

@@ -5,6 +5,7 @@
 
 import cluster from "node:cluster";
 import type { HistoryLimits } from "../delivery/history.ts";
+import type { LastValuesLimits } from "../delivery/last-values.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
 import type { Refusal } from "../entrance/admission.ts";
 import type { SeatRegistry } from "../entrance/seat-registry.ts";
@@ -48,6 +49,8 @@ export interface WorkerPoolOptions {
   size: number;
   port: number;
   history: HistoryLimits;
+  /** Undefined: last values are not kept. */
+  lastValues: LastValuesLimits | undefined;
   seats: SeatRegistry;
   streamEnd: StreamEnd | undefined;
   log: Log;
@@ -76,13 +79,13 @@ export class WorkerPool implements Fleet {
   readonly #retiredMetrics: MetricsSnapshot[] = [];
   #retiredStats = { deliveries: 0, dropped: 0 };
 
-  constructor({ size, port, history, seats, streamEnd, log }: WorkerPoolOptions) {
+  constructor({ size, port, history, lastValues, seats, streamEnd, log }: WorkerPoolOptions) {
     this.#size = size;
     this.#port = port;
     this.#seats = seats;
     this.#streamEnd = streamEnd;
     this.#log = log;
-    this.#feed = new PoolFeed(this.#members, history);
+    this.#feed = new PoolFeed(this.#members, history, lastValues);
     // Structured clone keeps byte arrays as they are; JSON would not.
     cluster.setupPrimary({ serialization: "advanced" });
     this.#silenceTimer = setInterval(() => this.#killSilent(), SILENCE_CHECK_MS);

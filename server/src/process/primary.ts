@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { untilSignal } from "@odin-ws/settings/signals";
 import { AggregatorRegistry, type Registry } from "prom-client";
-import type { Config } from "../config.ts";
+import { type Config, lastValuesLimits } from "../config.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
 import { Admission } from "../entrance/admission.ts";
 import type { Seats } from "../entrance/entrance.ts";
@@ -131,6 +131,7 @@ function createFleet(
         maxMessages: config.JS_STREAM_MAX_MSGS,
         maxBytes: config.JS_STREAM_MAX_BYTES,
       },
+      lastValues: config.WS_LAST_VALUES ? lastValuesLimits(config) : undefined,
       seats: registry,
       streamEnd,
       log,

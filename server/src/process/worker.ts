@@ -135,10 +135,12 @@ export function runWorker({ registry, createGateway }: WorkerOptions): void {
 function applyEvent(gateway: Gateway, event: StreamEvent): void {
   switch (event.type) {
     case "begin":
-      return gateway.begin(event.epoch, event.offset);
+      return gateway.begin(event.epoch, event.offset, event.sameUpTo);
     case "history":
       for (const packed of event.messages) gateway.remember(Message.unpack(packed));
       return;
+    case "last":
+      return gateway.lastValues(event.messages.map(Message.unpack));
     case "message":
       return gateway.message(Message.unpack(event.message), event.shed);
     case "skip":

@@ -82,6 +82,7 @@ function read(t: TestContext, from: Backend, options: Partial<PollOptions> = {})
       assert.ok(begun.length > 0, "begin comes before the first message");
       messages.push({ subject, ts, offset, body: Buffer.from(body).toString() });
     },
+    lastValues: () => assert.fail("a backend that is polled has no last values of its own"),
     lose: () => assert.fail("the source counts the offsets itself, so none is missing"),
     dictionary: () => assert.fail("this source keeps no dictionaries"),
     ready: () => gate.ready,

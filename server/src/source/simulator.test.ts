@@ -14,6 +14,7 @@ function read(t: TestContext, options: SimulatorOptions) {
     begin: (epoch, offset) => void begun.push([epoch, offset]),
     message: ({ subject, ts, offset, body }) =>
       void messages.push({ subject, ts, offset, data: JSON.parse(Buffer.from(body).toString()) }),
+    lastValues: () => assert.fail("a market that has just begun has no last values"),
     lose: () => assert.fail("nothing is lost"),
     dictionary: () => assert.fail("this source keeps no dictionaries"),
     ready: () => {

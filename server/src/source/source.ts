@@ -43,9 +43,16 @@ export interface Intake {
   /**
    * A stream begins, or has been replaced by another one: earlier offsets are no longer valid. Called before
    * the first message, whose offset will be above `offset`.
+   *
+   * @param sameUpTo the stream has the same messages as the one before up to this offset; default 0: none
    */
-  begin(epoch: string, offset: number): void;
+  begin(epoch: string, offset: number, sameUpTo?: number): void;
   message(raw: RawMessage): void;
+  /**
+   * The newest messages of some channels, in ascending order of their offsets. They may have left the stream,
+   * and are kept only for clients that ask for last values.
+   */
+  lastValues(raws: readonly RawMessage[]): void;
   /** Messages up to `offset` left the stream before they could be read. */
   lose(offset: number): void;
   /**
