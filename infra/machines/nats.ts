@@ -38,7 +38,7 @@ export interface SelfHostedArgs extends CommonArgs {
   machineType: string;
   /** Exact image of project cos-cloud. */
   cosImage: string;
-  /** Size of each VM's data disk in GB; the stream needs 0.05 GB. */
+  /** Size of each VM's data disk in GB; the streams need 0.1 GB. */
   diskGb: number;
   /** True: daily snapshots of the data disks. */
   snapshots: boolean;

@@ -45,8 +45,9 @@ CONF
 
 # Users. Gateways read the stream and the stream of revocations, create them when they are missing, and write
 # the epoch into the metadata of the first. Publishers write to both. Gateways may not publish messages,
-# publishers may not read them, and neither may delete a stream. The capacity test has its own network and
-# uses no passwords.
+# publishers may not read them, and neither may delete a stream, except that gateways create the stream of
+# last values again when it no longer fits the stream. The capacity test has its own network and uses no
+# passwords.
 nats_users() {
   local gateway publisher
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
@@ -58,7 +59,7 @@ authorization {
     { user: gateway, password: "$gateway", permissions: {
       publish: [
         "\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*", "\$JS.API.STREAM.UPDATE.*"
-        "\$JS.API.CONSUMER.>", "\$JS.ACK.>"
+        "\$JS.API.CONSUMER.>", "\$JS.ACK.>", "\$JS.API.STREAM.DELETE.ODIN_TOKENS_LAST"
       ]
       subscribe: ["_INBOX.>"]
     } }

@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { STREAM_DEFAULTS, SUBJECTS } from "@odin-ws/protocol";
+import { LAST_VALUES_DEFAULTS, STREAM_DEFAULTS, SUBJECTS } from "@odin-ws/protocol";
 import { REVOCATIONS } from "@odin-ws/protocol/revocation";
 import { choice, duration, text, whole } from "@odin-ws/settings/values";
 import type { Values } from "@odin-ws/settings/variables";
@@ -175,6 +175,24 @@ export function revocationStreamConfig({ replicas }: Pick<StreamSettings, "repli
     max_bytes: REVOCATIONS.maxBytes,
     max_msg_size: REVOCATIONS.maxMessageBytes,
     allow_msg_ttl: true,
+  } as const satisfies Partial<StreamConfig>;
+}
+
+/** Name of the stream that keeps the last value of each subject of the stream with this name. */
+export const lastValuesName = (stream: string): string => `${stream}${LAST_VALUES_DEFAULTS.suffix}`;
+
+/** The stream of last values that belongs to the stream of these settings. */
+export function lastValuesConfig(settings: StreamSettings) {
+  return {
+    name: lastValuesName(settings.name),
+    mirror: { name: settings.name },
+    retention: "limits",
+    discard: "old",
+    storage: settings.storage,
+    num_replicas: settings.replicas,
+    max_age: LAST_VALUES_DEFAULTS.maxAgeSeconds * NANOSECONDS,
+    max_msgs_per_subject: 1,
+    max_bytes: settings.maxBytes,
   } as const satisfies Partial<StreamConfig>;
 }
 

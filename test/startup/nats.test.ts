@@ -16,6 +16,7 @@ const STREAM = JSON.stringify({
   subjects: ["odin.token.>", "odin.global.>"],
   storage: "file",
 });
+const LAST_STREAM = JSON.stringify({ name: "ODIN_TOKENS_LAST", mirror: { name: "ODIN_TOKENS" }, storage: "file" });
 
 const ready = ({ serial, stderr }: Outcome) =>
   assert.match(serial.at(-1) ?? stderr, /^odin-startup: ready role=nats /);
@@ -57,12 +58,14 @@ describe("the real nats-server of a NATS VM", {
       info,
       consumer,
       `$JS.API.STREAM.UPDATE.ODIN_TOKENS=${STREAM}`,
+      `$JS.API.STREAM.CREATE.ODIN_TOKENS_LAST=${LAST_STREAM}`,
+      "$JS.API.STREAM.DELETE.ODIN_TOKENS_LAST=",
       'odin.token.BTC.trade={"price":1}',
       "$JS.API.STREAM.DELETE.ODIN_TOKENS=",
       "$JS.API.STREAM.PURGE.ODIN_TOKENS=",
     ]);
-    assert.deepEqual(gateway.slice(0, 4), [true, true, true, true]);
-    gateway.slice(4).forEach(forbidden);
+    assert.deepEqual(gateway.slice(0, 6), [true, true, true, true, true, true]);
+    gateway.slice(6).forEach(forbidden);
 
     const publisher = await attempt(machine, "publisher", authority.caFile, [
       info,

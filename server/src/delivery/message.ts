@@ -20,7 +20,7 @@ export type PackedMessage = [
 ];
 
 const CLOSE_BRACE = 0x7d;
-/** The first shared bytes of a last value. */
+/** Follows the offset of a last value. */
 const LAST_MARK = Buffer.from('"last":true,');
 
 export class Message {
@@ -97,15 +97,10 @@ export class Message {
 
   /** Returns the same message with a mark: a client gets it as the newest message of its channel so far. */
   asLastValue(): Message {
-    const { offset, ts, channel, event, priority } = this;
-    return Message.unpack([
-      offset,
-      ts,
-      channel,
-      event,
-      priority,
-      Buffer.concat([LAST_MARK, this.#plain.shared]),
-    ]);
+    const { offset, ts, channel, event, priority, shared } = this;
+    const { text } = this.compactText;
+    const start = shared.subarray(0, shared.length - text.length);
+    return Message.unpack([offset, ts, channel, event, priority, Buffer.concat([start, LAST_MARK, text])]);
   }
 
   /** Bytes that the message occupies, uncompressed. */

@@ -17,6 +17,7 @@ import {
 } from "@nats-io/jetstream";
 import { AuthorizationError, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { atMostEvery, type Log } from "../log.ts";
+import { LastStream, type LastStreamSettings } from "./last-stream.ts";
 import { connectToNats, type NatsSettings } from "./nats-connection.ts";
 import type { Intake, Source } from "./source.ts";
 import {
@@ -29,9 +30,9 @@ import {
 } from "./stream-consumer.ts";
 import { StreamCursor } from "./stream-cursor.ts";
 import { EpochWriter } from "./stream-epoch.ts";
-import { isStreamNotFound, type StreamSettings, StreamSetup } from "./stream-setup.ts";
+import { isStreamNotFound, StreamSetup } from "./stream-setup.ts";
 
-export type JetStreamSettings = StreamSettings & NatsSettings & ConsumerSettings;
+export type JetStreamSettings = LastStreamSettings & NatsSettings & ConsumerSettings;
 
 const CHECK_MS = 1000;
 const RETRY_MS = 250;
@@ -65,6 +66,7 @@ class StreamReader {
   readonly #logError: () => void;
   readonly #cursor: StreamCursor;
   readonly #epochWriter: EpochWriter;
+  readonly #lastStream: LastStream;
   #manager: JetStreamManager | undefined;
   #lastError: unknown;
   /** Cursor at the last check. */
@@ -85,7 +87,18 @@ class StreamReader {
     this.#intake = intake;
     this.#signal = signal;
     this.#setup = new StreamSetup(settings, log);
-    this.#cursor = new StreamCursor(intake, log);
+    const lastStream = new LastStream(settings, log, intake);
+    this.#lastStream = lastStream;
+    this.#cursor = new StreamCursor(
+      {
+        begin: (...stream) => intake.begin(...stream),
+        lose: (offset) => {
+          lastStream.lost();
+          intake.lose(offset);
+        },
+      },
+      log,
+    );
     this.#epochWriter = new EpochWriter(log);
     this.#logError = atMostEvery(LOG_INTERVAL_MS, (count) =>
       log.warn(
@@ -126,7 +139,7 @@ class StreamReader {
         this.#log.info({ server: event.server }, "NATS connection is back");
         this.#intake.status({ connected: true, refused: false });
         this.#restart("reconnected");
-      } else if (event.type === "error" && !isRefusedUpdate(event.error)) {
+      } else if (event.type === "error" && !this.#isTolerable(event.error)) {
         this.#onError(event.error);
       }
     }
@@ -168,11 +181,13 @@ class StreamReader {
     await cursor.locate(info, (seq) => firstFrom(manager, this.#settings, seq));
     void this.#epochWriter.write(manager, info, cursor.epoch);
     const target = info.state.last_seq;
-    this.#intake.status({ warm: cursor.seq >= target, lag: Math.max(0, target - cursor.seq) });
     // The consumer starts with the last message that was read. Only when that message comes again is it
     // certain that the stream has not gone back since `locate`.
     const consumer = await createConsumer(manager, this.#settings, Math.max(1, cursor.seq));
     const { name, num_pending: pending } = await consumer.info(true);
+    // Before the messages of the stream, which are newer than most of the last values.
+    await this.#lastStream.update(manager, info, cursor.epoch);
+    this.#intake.status({ warm: cursor.seq >= target, lag: Math.max(0, target - cursor.seq) });
     if (pending === 0) this.#passHoles(info);
     const messages = await consumer.consume({ max_messages: MAX_PENDING, expires: PULL_EXPIRES_MS });
     this.#restart = (reason) => {
@@ -238,7 +253,10 @@ class StreamReader {
       }
       this.#checkedCursor = this.#cursor.seq;
       this.#checkedEnd = end;
-      if (problem === undefined) void this.#epochWriter.write(manager, info, this.#cursor.epoch);
+      if (problem === undefined) {
+        void this.#epochWriter.write(manager, info, this.#cursor.epoch);
+        void this.#lastStream.update(manager, info, this.#cursor.epoch);
+      }
     } catch (error) {
       if (isStreamNotFound(error)) this.#restart("the stream was deleted");
       else this.#onError(error);
@@ -263,6 +281,12 @@ class StreamReader {
     this.#intake.status({ warm: true });
   }
 
+  /** EpochWriter and LastStream log themselves what they are not permitted to do, and reading does not need it. */
+  #isTolerable(error: Error): boolean {
+    if (!(error instanceof PermissionViolationError)) return false;
+    return error.subject.includes(".STREAM.UPDATE.") || error.subject.includes(this.#lastStream.name);
+  }
+
   #onAnswer(): void {
     if (this.#failingSince === undefined) return;
     this.#failingSince = undefined;
@@ -285,7 +309,3 @@ class StreamReader {
     await sleep(ms, undefined, { signal: this.#signal }).catch(() => {});
   }
 }
-
-/** EpochWriter logs a refused update of the stream itself. */
-const isRefusedUpdate = (error: Error): boolean =>
-  error instanceof PermissionViolationError && error.subject.includes(".STREAM.UPDATE.");

@@ -11,7 +11,7 @@ import type { Intake } from "./source.ts";
 import { epochOf, nextEpoch } from "./stream-epoch.ts";
 
 export class StreamCursor {
-  readonly #intake: Intake;
+  readonly #intake: Pick<Intake, "begin" | "lose">;
   readonly #log: Log;
   readonly #read = new ReadMessages();
   /** Epochs that were left. A server that lost its last writes may have lost the newest epoch, too. */
@@ -20,7 +20,7 @@ export class StreamCursor {
   #epoch = "";
   #seq = 0;
 
-  constructor(intake: Intake, log: Log) {
+  constructor(intake: Pick<Intake, "begin" | "lose">, log: Log) {
     this.#intake = intake;
     this.#log = log;
   }
@@ -59,7 +59,7 @@ export class StreamCursor {
     if (created !== this.#created) {
       this.#created = created;
       this.#read.clear();
-      this.#begin(named, start, "reading the stream from its beginning");
+      this.#begin(named, start, 0, "reading the stream from its beginning");
       return;
     }
     const { first_seq: first, last_seq: last } = state;
@@ -71,12 +71,14 @@ export class StreamCursor {
       this.#begin(
         epoch,
         Math.max(branch.seq, start),
+        branch.seq,
         "the stream went back: reading what it has stored since",
       );
     } else if (this.#isNew(named)) {
       // This gateway has read nothing of what the stream lost.
       this.#begin(
         named,
+        this.#seq,
         this.#seq,
         "the stream went back behind this gateway: taking the epoch of the others",
       );
@@ -117,11 +119,11 @@ export class StreamCursor {
     return epoch !== this.#epoch && !this.#formerEpochs.has(epoch);
   }
 
-  #begin(epoch: string, offset: number, text: string): void {
+  #begin(epoch: string, offset: number, sameUpTo: number, text: string): void {
     if (this.#epoch !== "") this.#formerEpochs.add(this.#epoch);
     this.#epoch = epoch;
     this.#seq = offset;
-    this.#intake.begin(epoch, offset);
+    this.#intake.begin(epoch, offset, sameUpTo);
     this.#log.info({ epoch, offset }, text);
   }
 }

@@ -24,11 +24,22 @@ function hash(...parts: (string | number)[]): string {
   return createHash("sha256").update(parts.join(" ")).digest("base64url").slice(0, 12);
 }
 
+/** Returns the metadata that name an epoch of the stream with this creation time. */
+export const epochMetadata = (epoch: string, created: string) => ({ [METADATA_KEY]: `${epoch} ${created}` });
+
+/** Returns the epoch in the metadata, and the creation time of its stream; undefined when there is none. */
+export function namedEpoch({
+  metadata,
+}: Pick<StreamInfo["config"], "metadata">): { epoch: string; created: string } | undefined {
+  const [epoch = "", ...of] = (metadata?.[METADATA_KEY] ?? "").split(" ");
+  return epoch === "" ? undefined : { epoch, created: of.join(" ") };
+}
+
 /** Returns the epoch that the stream itself names: the one in its metadata, otherwise its first epoch. */
 export function epochOf({ config, created }: Pick<StreamInfo, "config" | "created">): string {
-  const [epoch = "", ...of] = (config.metadata?.[METADATA_KEY] ?? "").split(" ");
+  const named = namedEpoch(config);
   // The space at the end is part of the formula: without it, all epochs would change with this release.
-  return epoch !== "" && of.join(" ") === created ? epoch : hash(config.name, created, "");
+  return named?.created === created ? named.epoch : hash(config.name, created, "");
 }
 
 /** Returns the epoch of a stream that went back to `last`, the last message that it still has from before. */
@@ -52,7 +63,7 @@ export class EpochWriter {
     if (epochOf(info) === epoch || now - this.#triedAt < RETRY_MS) return;
     this.#triedAt = now;
     const { config, created } = info;
-    const metadata = { ...config.metadata, [METADATA_KEY]: `${epoch} ${created}` };
+    const metadata = { ...config.metadata, ...epochMetadata(epoch, created) };
     try {
       await manager.streams.update(config.name, { metadata });
       this.#triedAt = Number.NEGATIVE_INFINITY;

@@ -24,6 +24,7 @@ export type StreamSettings = Pick<
 const RECREATE_AFTER_MS = 2000;
 /** JetStream's error code. */
 const STREAM_NOT_FOUND = 10059;
+const STREAM_NAME_IN_USE = 10058;
 
 export class StreamSetup {
   readonly #settings: StreamSettings;
@@ -92,5 +93,9 @@ export class StreamSetup {
   }
 }
 
-export const isStreamNotFound = (error: unknown): boolean =>
-  error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
+const hasCode = (error: unknown, code: number): boolean =>
+  error instanceof JetStreamApiError && error.code === code;
+
+export const isStreamNotFound = (error: unknown): boolean => hasCode(error, STREAM_NOT_FOUND);
+/** A stream with this name exists, with another configuration. */
+export const isStreamNameInUse = (error: unknown): boolean => hasCode(error, STREAM_NAME_IN_USE);
