@@ -16,7 +16,11 @@ const STREAM = JSON.stringify({
   subjects: ["odin.token.>", "odin.global.>"],
   storage: "file",
 });
-const LAST_STREAM = JSON.stringify({ name: "ODIN_TOKENS_LAST", mirror: { name: "ODIN_TOKENS" }, storage: "file" });
+const LAST_STREAM = JSON.stringify({
+  name: "ODIN_TOKENS_LAST",
+  mirror: { name: "ODIN_TOKENS" },
+  storage: "file",
+});
 
 const ready = ({ serial, stderr }: Outcome) =>
   assert.match(serial.at(-1) ?? stderr, /^odin-startup: ready role=nats /);

@@ -72,7 +72,7 @@ export class LastValues {
   get size(): number {
     return this.#channels.size;
   }
-  /** Bytes of the messages. Their marked forms, which a value has once a client has asked, are not counted. */
+  /** Bytes of the messages, without their marked forms, which exist once a client has asked. */
   get bytes(): number {
     return this.#bytes;
   }

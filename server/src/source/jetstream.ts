@@ -281,7 +281,7 @@ class StreamReader {
     this.#intake.status({ warm: true });
   }
 
-  /** EpochWriter and LastStream log themselves what they are not permitted to do, and reading does not need it. */
+  /** EpochWriter and LastStream log a refusal themselves, and reading the stream does not need them. */
   #isTolerable(error: Error): boolean {
     if (!(error instanceof PermissionViolationError)) return false;
     return error.subject.includes(".STREAM.UPDATE.") || error.subject.includes(this.#lastStream.name);

@@ -2,7 +2,7 @@
  * The stream of last values: a mirror of the stream that keeps one message of each subject for a day. So a
  * gateway that starts also knows the newest messages that have left the stream.
  *
- * A mirror has the sequences of its stream, and only goes on from its last sequence. When the stream was
+ * A mirror has the sequences of its stream, and only continues from its last sequence. When the stream was
  * created again, or went back, the mirror would keep old messages and miss new ones. So a gateway that
  * notices this deletes the mirror and creates another one.
  */
