@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { MAX_LAST_VALUES } from "@odin-ws/protocol";
+import { CompactReader } from "./compact-reader.fixture.ts";
 import { FakeClient, World } from "./fake-client.fixture.ts";
 
 /** A.trade has the offsets 1 and 3, A.social 2, B.trade 4. */
@@ -18,10 +19,13 @@ const ask = (client: FakeClient, channels: string[], options: object = LAST) =>
 const received = (client: FakeClient) =>
   client.envelopes().map(({ seq, offset, last }) => (last ? [seq, offset, last] : [seq, offset]));
 
-for (const deflateWindowBits of [0, 15]) {
-  test(`the newest message of each channel comes first, behind the acknowledgement; then what is newer (${deflateWindowBits})`, (t) => {
-    const stream = world(t);
-    const client = new FakeClient(stream, { deflateWindowBits });
+for (const encoding of ["plain", "deflate", "compact"] as const) {
+  test(`the newest message of each channel comes first, behind the acknowledgement; then what is newer (${encoding})`, (t) => {
+    const stream = world(t, { compact: ["trade"] });
+    const client = new FakeClient(stream, {
+      deflateWindowBits: encoding === "deflate" ? 15 : 0,
+      ...(encoding === "compact" && { compact: new CompactReader() }),
+    });
     const channels = ["B.trade", "A.trade", "C.trade"];
     ask(client, channels);
     stream.publish("A.trade");

@@ -27,7 +27,10 @@ function hash(...parts: (string | number)[]): string {
 /** Returns the metadata that name an epoch of the stream with this creation time. */
 export const epochMetadata = (epoch: string, created: string) => ({ [METADATA_KEY]: `${epoch} ${created}` });
 
-/** Returns the epoch in the metadata, and the creation time of its stream; undefined for metadata without an epoch. */
+/**
+ * Returns the epoch in the metadata, and the creation time of its stream; undefined for metadata without an
+ * epoch.
+ */
 export function namedEpoch({
   metadata,
 }: Pick<StreamInfo["config"], "metadata">): { epoch: string; created: string } | undefined {
