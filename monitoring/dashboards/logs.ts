@@ -13,6 +13,21 @@ const ERRORS = `{${role}=~".+",${CHOSEN},${level}=~"error|critical|crit|alert|em
 /** Keeps the lines that contain the typed text; with an empty text all lines. */
 const CONTAINS = "|= `$connection`";
 
+/** `connection closed user=ann … code=1008 by=gateway …`: fields that a line does not have are left out. */
+const CONNECTION_LINE = [
+  "{{.message}}",
+  ...["user", "connection", "address", "code", "by"].map(
+    (field) => `{{if .${field}}} ${field}={{.${field}}}{{end}}`,
+  ),
+  `{{if .to}} from={{.from}} to={{.to}}{{end}}`,
+  `{{if .reason}} reason=\\"{{.reason}}\\"{{end}}`,
+  `{{if .detail}} detail=\\"{{.detail}}\\"{{end}}`,
+  ...["seconds", "deliveries", "bytes"].map((field) => `{{if .${field}}} ${field}={{.${field}}}{{end}}`),
+].join("");
+
+/** How the message of a line about a connection begins in the JSON, quoted for LogQL. */
+const CONNECTION_EVENT = String.raw`\"message\":\"connection `;
+
 /** The dashboard of log lines: of all machines, of one machine, or about one connection. */
 export function logsDashboard(): Dashboard {
   return {
@@ -67,6 +82,20 @@ function volumePanels() {
       width: 4,
       height: 8,
     }),
+    number({
+      title: "Left out",
+      description:
+        "Lines about connections that gateways left out in the time range, because they were more than LOG_CONNECTIONS_PER_SECOND of one kind.",
+      unit: "short",
+      line: "volume",
+      queries: [
+        {
+          expr: `sum(increase(${METRIC.logLinesLeftOut}{instance=~".*$instance.*"}[$__range])) or vector(0)`,
+        },
+      ],
+      width: 4,
+      height: 8,
+    }),
     graph({
       title: "Lines by level",
       description:
@@ -109,9 +138,18 @@ function linePanels() {
       height: 8,
     }),
     logLines({
-      title: "Gateways, message only",
+      title: "Connections",
       description:
-        "Messages of the gateways' JSON lines. Open a line to see its other fields. Lines about a single connection have level debug and exist only while LOG_LEVEL is debug.",
+        "Connections that were opened, refused, throttled and closed. Type a user or the id of a connection above. The runbook explains the codes under 'Why was a user disconnected'. Lines above LOG_CONNECTIONS_PER_SECOND are left out and counted.",
+      queries: [
+        {
+          expr: `${GATEWAYS} |= "${CONNECTION_EVENT}" ${CONTAINS} | json | line_format "${CONNECTION_LINE}"`,
+        },
+      ],
+    }),
+    logLines({
+      title: "Gateways, message only",
+      description: "Messages of the gateways' JSON lines. Open a line to see its other fields.",
       queries: [
         {
           expr: `${GATEWAYS} ${CONTAINS} | json | line_format "{{if .message}}{{.message}} {{if .connection}}connection={{.connection}} {{end}}{{if .user}}user={{.user}} {{end}}{{if .code}}code={{.code}}{{end}}{{else}}{{__line__}}{{end}}"`,

@@ -26,6 +26,8 @@ const BUILD = fileURLToPath(new URL("../../client/demo/build.ts", import.meta.ur
 const DEFAULTS = {
   AUTH_MODE: (process.env.JWT_SECRET ?? process.env.JWT_PUBLIC_KEY ?? process.env.JWKS_URL) ? "jwt" : "none",
   LOG_FORMAT: "pretty",
+  // A load test beside the demo would fill the terminal.
+  LOG_CONNECTIONS_PER_SECOND: "2",
   WS_DRAIN_SECONDS: "0",
   // Busy enough to be interesting to watch.
   SIMULATOR_RATE: "80",

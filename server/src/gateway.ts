@@ -12,6 +12,7 @@ import { steadyClock } from "./clock.ts";
 import { type Config, lastValuesLimits } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
+import { ConnectionRecords } from "./connection/connection-records.ts";
 import type { ConnectionContext, Degraded } from "./connection/context.ts";
 import { Drain } from "./connection/drain.ts";
 import { ReplayBudget } from "./connection/replay-budget.ts";
@@ -77,6 +78,7 @@ export class Gateway {
   readonly #entrance: Entrance;
   readonly #connections = new Set<Connection>();
   readonly #revocations = new Revocations();
+  readonly #records: ConnectionRecords;
   /** The same connections by their seats. */
   readonly seated: SeatedClients;
   readonly #unthrottled: ThrottleSettings;
@@ -93,6 +95,7 @@ export class Gateway {
     const verify = options.verify && this.#refuseRevoked(options.verify);
     this.#options = options;
     this.seated = new SeatedClients(options.seats);
+    this.#records = new ConnectionRecords(options);
     const throttle: ThrottleSettings = {
       policy: config.WS_THROTTLE_POLICY,
       percent: [
@@ -135,7 +138,7 @@ export class Gateway {
       metrics,
       tally: new Tally(metrics),
       compact: config.WS_COMPACT ? new CompactEncoder(config.WS_COMPACT_PREVIOUS) : undefined,
-      log,
+      connectionLog: this.#records.log,
       verify,
       streamEnd,
       degraded: new Set<Degraded>(),
@@ -146,7 +149,7 @@ export class Gateway {
       verify,
       seats: options.seats,
       admitted: (client) => this.#admit(client),
-      refused: (reason) => metrics.connectionsRejected.inc({ reason }),
+      refused: (...refusal) => this.#records.refused(...refusal),
       page: options.page,
       log,
     });
@@ -290,7 +293,7 @@ export class Gateway {
 
   // ——— connections ———
 
-  #admit({ ws, socket, seat, identity, dictionaries }: AdmittedClient): void {
+  #admit({ ws, socket, seat, identity, ip, dictionaries }: AdmittedClient): void {
     const { config, instance, metrics } = this.#options;
     const { history, throttle, limits } = this.#context;
     const id = randomBytes(9).toString("base64url");
@@ -300,6 +303,7 @@ export class Gateway {
       ws,
       socket,
       identity,
+      address: this.#records.shown(ip),
       throttle: throttled ? throttle : this.#unthrottled,
       dictionaries,
       second: secondNow(),
@@ -311,7 +315,7 @@ export class Gateway {
     ws.once("close", (code) => this.#closed(connection, seat, code));
     this.#connections.add(connection);
     this.seated.add(seat, connection);
-    metrics.connectionsTotal.inc();
+    this.#records.opened(connection);
     metrics.connectionsCurrent.set(this.#connections.size);
     connection.control({
       type: "welcome",
@@ -335,15 +339,12 @@ export class Gateway {
   }
 
   #closed(connection: Connection, seat: number, code: number): void {
-    const { metrics, log } = this.#options;
     connection.detach();
     this.#connections.delete(connection);
     this.#drain?.onClosed();
     this.seated.remove(seat);
-    metrics.connectionsCurrent.set(this.#connections.size);
-    metrics.disconnects.inc({ code: closeLabel(code) });
-    metrics.connectionDuration.observe(secondNow() - connection.openedAt);
-    log.debug({ connection: connection.id, user: connection.user, code }, "connection closed");
+    this.#options.metrics.connectionsCurrent.set(this.#connections.size);
+    this.#records.closed(connection, code);
   }
 
   /** Disconnects all clients, spread over this many seconds; resolves when the last client is gone. */
@@ -370,6 +371,7 @@ export class Gateway {
     this.#checkedAt = second;
     if (second % SWEEP_SECONDS === 0) this.#revocations.sweep(Date.now() / 1000);
     this.#announceLoss();
+    this.#records.log.report();
     const now = steadyClock.now();
     history.trim(now);
     lastValues?.trim(now);
@@ -383,10 +385,4 @@ export class Gateway {
     metrics.throttledMedium.set(throttled[2] as number);
     metrics.throttledHeavy.set(throttled[3] as number);
   }
-}
-
-// Clients choose codes of 3000 and above themselves. Codes that are not the gateway's share one label:
-// otherwise clients could add any number of series.
-function closeLabel(code: number): string {
-  return code < 3000 || code === CLOSE.tokenExpired || code === CLOSE.replaced ? String(code) : "other";
 }

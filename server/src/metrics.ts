@@ -44,6 +44,7 @@ export const METRIC = {
   natsPaused: "ws_nats_paused",
   draining: "ws_draining",
   logLinesLost: "ws_log_lines_lost_total",
+  logLinesLeftOut: "ws_log_lines_left_out_total",
 } as const;
 
 /** Unknown events share one label: otherwise publishers could add any number of series. */
@@ -142,6 +143,12 @@ export function createMetrics(registry: Registry) {
     natsLag: gauge(METRIC.natsLag, "Messages in the stream that were not read yet"),
     natsPaused: gauge(METRIC.natsPaused, "1 while reading is paused because of high CPU usage"),
     draining: gauge(METRIC.draining, "1 while the gateway disconnects its clients before it stops"),
+    logLinesLeftOut: counter(
+      METRIC.logLinesLeftOut,
+      "Log lines about connections left out because of LOG_CONNECTIONS_PER_SECOND",
+      ["event"],
+      ["opened", "refused", "throttled", "closed"],
+    ),
     logLinesLost: counter(METRIC.logLinesLost, "Log lines lost because stdout did not accept lines", []),
   };
 }

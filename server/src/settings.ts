@@ -218,6 +218,15 @@ export const SETTINGS = {
   LOG_FORMAT: choice(["json", "pretty"])
     .default("json")
     .describe("json: one JSON object per line; pretty: lines for people"),
+  LOG_ADDRESSES: choice(["masked", "full", "off"])
+    .default("masked")
+    .describe(
+      "addresses of clients in log lines: masked shortens IPv4 to /24 and IPv6 to /48; off leaves them out",
+    ),
+  LOG_CONNECTIONS_PER_SECOND: integer(200, 0, 100_000).describe(
+    "log lines a second about connections of each kind (opened, refused by reason, throttled, closed by code); " +
+      "further lines are left out and counted; ten seconds of this rate may come at once; 0: no such lines",
+  ),
   GCP_METRICS: choice(["auto", "on", "off"])
     .default("auto")
     .describe("whether to write the number of connections to Cloud Monitoring; auto: only on Google Cloud"),

@@ -20,6 +20,7 @@ import { get } from "../harness/http.ts";
 import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
 import { type Owner, suiteOwner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
+import { issue } from "../harness/tokens.ts";
 import { eventually } from "../harness/wait.ts";
 import { faster } from "./faster.ts";
 import { startNatsExporter } from "./nats-exporter.ts";
@@ -31,6 +32,10 @@ const FACTOR = 15; // Prometheus scrapes every second, and 5 minutes become 20 s
 const CLIENTS = 8;
 const PATIENCE_MS = 60_000; // ms
 const CHANNELS = ["BTC.trade", "BTC.liquidity", "ETH.trade", "ETH.social", "global.trending"];
+
+const SECRET = "a secret of the identity service";
+/** A user whose token expires. */
+const LATE_USER = "late@example.com";
 
 interface Stack {
   options: MonitoringOptions;
@@ -44,7 +49,7 @@ interface Stack {
 
 async function startStack(owner: Owner): Promise<Stack> {
   const nats = await startNats(owner);
-  const env = { LOG_LEVEL: "debug", WS_WORKER_POOL_SIZE: "2" };
+  const env = { LOG_LEVEL: "", WS_WORKER_POOL_SIZE: "2", JWT_SECRET: SECRET, AUTH_MODE: "jwt" };
   const gateway = await startGateway(owner, { nats, env });
   await loseWorker(gateway);
   const webhook = await startWebhook(owner);
@@ -66,6 +71,11 @@ async function startStack(owner: Owner): Promise<Stack> {
   const connections = await load(owner, gateway);
   await monitoring.ready;
   return { options, nats, gateway, monitoring, received: webhook.received, connections };
+}
+
+/** @param seconds until the token expires */
+async function connectAs(owner: Owner, gateway: Gateway, sub: string, seconds = 300): Promise<TestClient> {
+  return connect(owner, gateway, { token: await issue(SECRET, { sub, expiresIn: seconds }) });
 }
 
 /** Sends new log lines of the gateway to Loki every 100 ms. */
@@ -102,7 +112,7 @@ async function loseWorker(gateway: Gateway): Promise<void> {
 async function load(owner: Owner, gateway: Gateway): Promise<string[]> {
   const clients: TestClient[] = [];
   for (let count = 0; count < CLIENTS; count++) {
-    const client = await connect(owner, gateway);
+    const client = await connectAs(owner, gateway, `user-${count}`);
     await client.subscribe(CHANNELS);
     clients.push(client);
   }
@@ -112,9 +122,11 @@ async function load(owner: Owner, gateway: Gateway): Promise<string[]> {
   await first.receive(5);
   await first.ask({ type: "replay", from_seq: 1, to_seq: 3 }, "replay_end");
   await first.close();
-  const again = await connect(owner, gateway);
+  const again = await connectAs(owner, gateway, "user-again");
   await again.subscribe(CHANNELS, position);
   await connect(owner, gateway, { path: "/elsewhere" }).catch(() => {});
+  const late = await connectAs(owner, gateway, LATE_USER, 2);
+  await late.ended();
   const [second] = others;
   await second?.close();
   return [first.welcome.connection, second?.welcome.connection ?? ""];
@@ -207,6 +219,31 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
       );
       for (const { last } of found) assert.ok(last.includes(connection), last);
     }
+  });
+
+  test("the dashboard of logs says why a user was disconnected, with the default settings of the gateway", async () => {
+    const { monitoring, options } = await stack();
+    const query = dashboardQueries(monitoringFiles(options), { connection: LATE_USER }).find(
+      ({ where, source }) => source === "loki" && where.startsWith('panel "Connections"'),
+    );
+    assert.ok(query);
+    const lines = await eventually(
+      query.expr,
+      async () => {
+        const found = (await answerTo(monitoring, query)).map(({ last }) => last);
+        return found.some((line) => line.startsWith("connection closed")) && found;
+      },
+      PATIENCE_MS,
+    );
+    const closed = lines.find((line) => line.startsWith("connection closed"));
+    assert.match(
+      closed ?? "",
+      /^connection closed user=late@example\.com connection=\S+ address=127\.0\.0\.0 code=4401 by=gateway reason="token expired" seconds=\d+/,
+    );
+    assert.ok(
+      lines.some((line) => line.startsWith(`connection opened user=${LATE_USER} connection=`)),
+      `${lines}`,
+    );
   });
 
   test("log lines have few labels; a connection's id is in lines, not in labels", async () => {

@@ -17,6 +17,7 @@ import { Throttle, type ThrottleSettings } from "./throttle.ts";
 export interface ThrottledClient {
   readonly id: string;
   readonly user: string | undefined;
+  readonly address: string | undefined;
   readonly socket: Socket;
   control(message: ControlMessage): void;
   close(code: number, reason: string): void;
@@ -99,10 +100,22 @@ export class Backpressure {
   }
 
   #changed(before: ThrottleLevel): void {
-    const { metrics, log } = this.#context;
-    const { id, user } = this.#client;
-    metrics.throttleTransitions.inc({ from_level: before, to_level: this.level });
-    log.debug({ connection: id, user, from: before, to: this.level }, "throttle level changed");
+    const { metrics, connectionLog } = this.#context;
+    const { id: connection, user, address } = this.#client;
+    const { level: to } = this;
+    metrics.throttleTransitions.inc({ from_level: before, to_level: to });
+    connectionLog.write("throttled", to, () => {
+      const waiting = this.#client.socket.writableLength;
+      return {
+        connection,
+        user,
+        address,
+        from: before,
+        to,
+        dropped: this.missed.count,
+        waiting_bytes: waiting,
+      };
+    });
     this.announce(
       this.level > before ? "you read too slowly: less is sent" : "you keep up better: more is sent",
     );

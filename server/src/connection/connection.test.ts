@@ -18,6 +18,35 @@ function fail(world: World, times: number, priority = "high"): void {
   for (let i = 0; i < times; i++) world.publish("BTC.trade", { size: BIG, priority });
 }
 
+/** Fails sends until the client has risen by this many levels; each of them is held for 3 s. */
+function raise(world: World, levels: number): void {
+  for (let level = 0; level < levels; level++) {
+    fail(world, 3, "critical");
+    world.pass(3);
+  }
+}
+
+test("a stall of a second, in which many sends fail, costs one level and not the connection", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world);
+  client.subscribe(["BTC.trade"]);
+  stall(world, client);
+  for (let i = 0; i < 10; i++) fail(world, 20, "critical");
+  world.pass(1);
+  fail(world, 20, "critical");
+  assert.deepEqual([client.closed, client.connection.level], [[], 1]);
+  client.socket.read();
+  world.pass(30);
+  assert.deepEqual([client.closed, client.connection.level], [[], 0]);
+  assert.deepEqual(
+    world.logged.map(({ text, from, to }) => [text, from, to]),
+    [
+      ["connection throttled", 0, 1],
+      ["connection throttled", 1, 0],
+    ],
+  );
+});
+
 test("subscribers get the messages of their channels, numbered from 1 without a gap", (t) => {
   const world = new World(t);
   const [ann, bob] = [new FakeClient(world), new FakeClient(world, { deflateWindowBits: 0 })];
@@ -137,8 +166,9 @@ test("at the last level a client that does not read is closed even when no messa
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade"]);
   stall(world, client);
-  fail(world, 9, "critical");
+  raise(world, 3);
   assert.equal(client.connection.level, 3);
+  world.pass(1);
   world.pass(2);
   fail(world, 3, "low");
   assert.deepEqual(client.closed, [1008]);
@@ -149,7 +179,7 @@ test("dropped messages take no seq; back at level 0 the client is notified and c
   const client = new FakeClient(world);
   client.subscribe(["BTC.trade", "BTC.social", "BTC.metadata"]);
   stall(world, client);
-  fail(world, 6);
+  raise(world, 2);
   client.socket.read();
   client.take();
   const before = client.connection.seq;
@@ -266,7 +296,7 @@ test("rate policy: at level 2 half of the messages pass", (t) => {
   const client = new FakeClient(world, { throttle: { policy: "rate" } });
   client.subscribe(["BTC.*"]);
   stall(world, client);
-  fail(world, 6, "critical");
+  raise(world, 2);
   client.socket.read();
   client.take();
   for (let i = 0; i < 200; i++) world.publish(i % 2 === 0 ? "BTC.trade" : "BTC.metadata");

@@ -32,6 +32,8 @@ export interface ConnectionOptions {
   ws: ClientSocket;
   socket: Socket;
   identity: Identity | undefined;
+  /** The client's address as log lines show it. Default: none. */
+  address?: string | undefined;
   throttle: ThrottleSettings;
   /**
    * Ids of the dictionaries that the client has kept; undefined: the client did not ask for the compact
@@ -50,6 +52,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   readonly user: string | undefined;
   readonly ws: ClientSocket;
   readonly subscriptions = new Subscriptions();
+  /** The client's address as log lines show it. */
+  readonly address: string | undefined;
   /** Time of the upgrade on the steady clock, seconds. */
   readonly openedAt: number;
   claims: Claims;
@@ -64,6 +68,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** Undefined: this client gets JSON. */
   readonly #compact: CompactLine | undefined;
   #closing = false;
+  /** Envelopes that took a sequence and were not sent: the socket had no room for them. */
+  #unsent = 0;
   /** Upper bound of the bytes of answers that wait for the client. */
   #unreadAnswers = 0;
   /**
@@ -85,6 +91,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.ws = options.ws;
     this.socket = options.socket;
     this.user = options.identity?.user;
+    this.address = options.address;
     this.claims = options.identity ?? NO_CLAIMS;
     this.#throttleSettings = options.throttle;
     this.#writer = new Writer(context.writes, options.socket);
@@ -103,6 +110,10 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** Sequence of the last envelope. */
   get seq(): number {
     return this.#ring.last;
+  }
+  /** Messages that were delivered, without repetitions. */
+  get deliveries(): number {
+    return this.seq - this.#unsent;
   }
   get closing(): boolean {
     return this.#closing;
@@ -135,6 +146,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
       // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for
       // it.
       this.#compact?.incompleteTo(message.offset);
+      this.#unsent++;
       this.#startBackpressure().unsent(message);
       return false;
     }
@@ -237,7 +249,9 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
    */
   withOldSeq(message: Message): Message | Resent {
     const seq = this.missed?.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
-    return seq === undefined ? message : { message, seq };
+    if (seq === undefined) return message;
+    this.#unsent--;
+    return { message, seq };
   }
 
   /**
@@ -249,7 +263,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     for (let seq = Math.max(from, oldest); seq <= Math.min(to, this.seq); seq++) {
       const message = this.#ring.get(seq);
       if (message === undefined) continue;
-      this.missed?.markSent(message.offset);
+      if (this.missed?.markSent(message.offset)) this.#unsent--;
       found.push({ message, seq });
     }
     return found;
@@ -382,8 +396,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   /** Cuts the connection without a close frame. */
-  terminate(): void {
-    this.ws.terminate();
+  terminate(reason: string): void {
+    this.ws.cut(reason);
   }
 
   /** Writes what waits, and removes the connection from everything that would still send to the client. */

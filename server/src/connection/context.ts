@@ -8,9 +8,9 @@ import type { LastValues } from "../delivery/last-values.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
 import type { Tally } from "../delivery/tally.ts";
 import type { Verifier } from "../entrance/auth.ts";
-import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Writes } from "../outgoing/writes.ts";
+import type { ConnectionLog } from "./connection-log.ts";
 import type { ReplayBudget } from "./replay-budget.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
@@ -45,7 +45,7 @@ export interface ConnectionContext {
   readonly tally: Tally;
   /** Undefined: no client gets the compact encoding. */
   readonly compact?: CompactEncoder | undefined;
-  readonly log: Log;
+  readonly connectionLog: ConnectionLog;
   readonly verify: Verifier | undefined;
   /** Undefined where no other gateway can be ahead of this one. */
   readonly streamEnd: StreamEnd | undefined;

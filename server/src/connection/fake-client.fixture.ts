@@ -22,12 +22,12 @@ import type { StreamEnd } from "../delivery/stream-end.ts";
 import { Tally } from "../delivery/tally.ts";
 import type { Identity, Verifier } from "../entrance/auth.ts";
 import type { ClientSocket } from "../entrance/client-socket.ts";
-import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { Writes, type WritesOptions } from "../outgoing/writes.ts";
 import { Commands } from "./commands.ts";
 import { CompactReader } from "./compact-reader.fixture.ts";
 import { Connection } from "./connection.ts";
+import { ConnectionLog } from "./connection-log.ts";
 import type { ConnectionContext, ConnectionLimits } from "./context.ts";
 import { ReplayBudget } from "./replay-budget.ts";
 import type { ThrottleSettings } from "./throttle.ts";
@@ -173,6 +173,8 @@ const METRICS = createMetrics(new Registry());
 export class World {
   readonly context: ConnectionContext;
   offset = 0;
+  /** Lines of the connection log. */
+  readonly logged: Record<string, unknown>[] = [];
   readonly #clock: TestContext["mock"]["timers"];
 
   constructor(
@@ -195,7 +197,6 @@ export class World {
     this.#clock.reset();
     this.#clock.enable({ apis: ["Date"], now: 1e9 });
     t.mock.method(steadyClock, "now", () => Date.now());
-    const ignore = () => {};
     this.context = {
       limits: { ...LIMITS, ...options.limits },
       throttle: THROTTLE,
@@ -218,7 +219,12 @@ export class World {
       metrics: METRICS,
       tally: new Tally(METRICS),
       compact: options.compact && new CompactEncoder(options.compact),
-      log: { debug: ignore, info: ignore, warn: ignore, error: ignore } as unknown as Log,
+      connectionLog: new ConnectionLog({
+        log: { info: (fields: object, text: string) => this.logged.push({ ...fields, text }) } as never,
+        perSecond: 1000,
+        onLeftOut: () => {},
+        now: () => Date.now(),
+      }),
       verify: options.verify,
       streamEnd: options.streamEnd,
       degraded: new Set(),
@@ -335,7 +341,7 @@ export class FakeClient {
     const ws = {
       deflateWindowBits: options.deflateWindowBits ?? 0,
       close: (code: number) => void this.closed.push(code),
-      terminate: () => {
+      cut: () => {
         this.terminated = true;
       },
     };

@@ -16,7 +16,7 @@ export interface LivenessTarget {
   /** Closes with a close code and waits for the client's answer. */
   close(code: number, reason: string): void;
   /** Cuts the connection without a close frame. */
-  terminate(): void;
+  terminate(reason: string): void;
 }
 
 /** A client that has sent nothing for this many pings is gone. */
@@ -94,7 +94,7 @@ export class Liveness implements WheelItem {
     if (second >= this.#pingAt) {
       const takesBytes = this.#takesBytes();
       if (this.#unanswered >= SILENT_PINGS && !takesBytes) {
-        this.#target.terminate();
+        this.#target.terminate("no answer to pings");
         return 0;
       }
       this.#unanswered++;

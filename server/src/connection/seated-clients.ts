@@ -34,7 +34,7 @@ export class SeatedClients implements SeatHolder {
     this.#seats.free(seat);
     // A close frame would not arrive. If the line only was slow, the client sees a broken connection, and
     // connects again.
-    connection.terminate();
+    connection.terminate("no answer to a ping when its user connected again");
   }
 
   replaceClient(seat: number): void {

@@ -10,20 +10,37 @@ const SETTINGS: ThrottleSettings = {
   recoveryMs: 30_000,
   maxLevel: 3,
 };
+/** A level is held for at least this time. */
+const HOLD_MS = 3000;
 const [low, medium, high, critical] = [0, 1, 2, 3];
 
 function at(level: number, settings: Partial<ThrottleSettings> = {}): Throttle {
   const throttle = new Throttle({ ...SETTINGS, ...settings }, 0);
-  for (let i = 0; i < level * 3; i++) throttle.failed(0);
+  for (let i = 0; i < level * 3; i++) throttle.failed(HOLD_MS * (Math.floor(i / 3) - level));
   assert.equal(throttle.level, level);
   return throttle;
 }
 
 test("three failed sends in a row raise the level; at the last level they close the connection", () => {
   const throttle = new Throttle(SETTINGS, 0);
-  const outcomes = Array.from({ length: 12 }, () => throttle.failed(0));
+  const outcomes = Array.from({ length: 12 }, (_, i) => throttle.failed(Math.floor(i / 3) * HOLD_MS));
   const up = ["nothing", "nothing", "level-up"];
   assert.deepEqual(outcomes, [...up, ...up, ...up, "nothing", "nothing", "close"]);
+});
+
+test("a level is held for 3 s, however many sends fail: a stall of a second costs one level", () => {
+  const throttle = new Throttle(SETTINGS, 0);
+  for (let i = 0; i < 3; i++) throttle.failed(0);
+  for (let now = 10; now < HOLD_MS; now += 10) throttle.failed(now);
+  assert.equal(throttle.level, 1);
+  assert.equal(throttle.failed(HOLD_MS), "level-up", "the failures before count");
+  assert.equal(throttle.failed(HOLD_MS), "nothing");
+  for (let now = HOLD_MS; now < 3 * HOLD_MS; now += 10) assert.notEqual(throttle.failed(now), "close");
+  assert.equal(throttle.level, 3);
+  throttle.succeeded();
+  assert.equal(throttle.failed(3 * HOLD_MS), "nothing", "a success resets the count");
+  assert.equal(throttle.failed(3 * HOLD_MS), "nothing");
+  assert.equal(throttle.failed(3 * HOLD_MS), "close");
 });
 
 test("a successful send resets the count of failures", () => {
@@ -58,7 +75,7 @@ test("levels follow a simple model in any sequence", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.constantFrom(0, 1, 2, 3), (steps, maxLevel) => {
       const throttle = new Throttle({ ...SETTINGS, maxLevel: maxLevel as ThrottleSettings["maxLevel"] }, 0);
-      let [now, level, row, calmSince] = [0, 0, 0, 0];
+      let [now, level, row, calmSince, levelSince] = [0, 0, 0, 0, Number.NEGATIVE_INFINITY];
       for (const one of steps) {
         if (one === "succeed") {
           throttle.succeeded();
@@ -67,12 +84,13 @@ test("levels follow a simple model in any sequence", () => {
           const outcome = throttle.failed(now);
           calmSince = now;
           row++;
-          if (row < 3) assert.equal(outcome, "nothing");
+          if (row < 3 || now - levelSince < HOLD_MS) assert.equal(outcome, "nothing");
           else {
             row = 0;
             assert.equal(outcome, level === maxLevel ? "close" : "level-up");
             if (outcome === "close") return;
             level++;
+            levelSince = now;
           }
         } else {
           now += one;
@@ -81,6 +99,7 @@ test("levels follow a simple model in any sequence", () => {
           if (down) {
             level--;
             calmSince = now;
+            levelSince = now;
           }
         }
         assert.equal(throttle.level, level);

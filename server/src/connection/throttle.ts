@@ -22,6 +22,11 @@ export interface ThrottleSettings {
 
 /** Failed sends in a row that raise the level. */
 const FAILURES_PER_LEVEL = 3;
+/**
+ * A level is held for at least this time. A client that takes nothing for a second fails dozens of sends,
+ * which would otherwise raise it through all levels at once, before the first level can have an effect.
+ */
+const HOLD_MS = 3000;
 /** Lowest priority (index into PRIORITIES) that passes at each level of the `priority` policy. */
 const LOWEST_PASSING = [0, 1, 2, 3] as const;
 /**
@@ -36,6 +41,8 @@ export class Throttle {
   readonly #settings: ThrottleSettings;
   #level: ThrottleLevel = 0;
   #failures = 0;
+  /** Time of the last change of the level. */
+  #levelSince = Number.NEGATIVE_INFINITY;
   #calmSince: number;
   #debt = 0;
 
@@ -61,10 +68,11 @@ export class Throttle {
   /** A message could not be sent. Returns the consequence. */
   failed(now: number): "nothing" | "level-up" | "close" {
     this.#calmSince = now;
-    if (++this.#failures < FAILURES_PER_LEVEL) return "nothing";
+    if (++this.#failures < FAILURES_PER_LEVEL || now - this.#levelSince < HOLD_MS) return "nothing";
     this.#failures = 0;
     if (this.#level >= this.#settings.maxLevel) return "close";
     this.#level++;
+    this.#levelSince = now;
     this.#debt = 0;
     return "level-up";
   }
@@ -78,6 +86,7 @@ export class Throttle {
   recover(now: number): boolean {
     if (this.#level === 0 || now - this.#calmSince < this.#settings.recoveryMs) return false;
     this.#level--;
+    this.#levelSince = now;
     this.#calmSince = now;
     this.#debt = 0;
     return true;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { createAddressOf } from "./client-address.ts";
+import { createAddressOf, shownAddress } from "./client-address.ts";
 
 function address(trusted: string[], peer: string | undefined, forwarded?: string): string {
   const headers = forwarded === undefined ? {} : { "x-forwarded-for": forwarded };
@@ -107,4 +107,21 @@ test("when the header contains no client, the address is the proxy's", () => {
   }
   assert.equal(address(PROXIES, "10.1.1.1"), "10.1.1.1");
   assert.equal(address(PROXIES, undefined, "9.9.9.9"), "", "a closed socket has no address");
+});
+
+test("a masked address shows only the client's network", () => {
+  for (const [address, masked] of [
+    ["203.0.113.77", "203.0.113.0"],
+    ["2001:db8:12:34:56:78:9a:bc", "2001:db8:12::"],
+    ["2001:db8::1", "2001:db8::"],
+    ["2001:db8:0:5::1", "2001:db8::"],
+    ["::1", "::"],
+    ["fe80::a:b", "fe80::"],
+    ["64:ff9b::102:304", "64:ff9b::"],
+  ] as const) {
+    assert.equal(shownAddress(address, "masked"), masked);
+    assert.equal(shownAddress(address, "full"), address);
+    assert.equal(shownAddress(address, "off"), undefined);
+  }
+  assert.equal(shownAddress("", "full"), undefined, "a socket that is closed already has no address");
 });

@@ -25,6 +25,23 @@ function addressIn(hop: string): string | undefined {
 }
 
 /**
+ * Returns an address as log lines show it; undefined when they must not show any. A masked address is the
+ * network: the first 24 bits of IPv4, the first 48 bits of IPv6.
+ *
+ * @param address as `createAddressOf` returns it
+ */
+export function shownAddress(address: string, mode: "masked" | "full" | "off"): string | undefined {
+  if (mode === "off" || address === "") return undefined;
+  if (mode === "full") return address;
+  if (isIP(address) === 4) return address.replace(/\d+$/, "0");
+  const [head = "", tail] = address.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const behind = tail === undefined || tail === "" ? 0 : tail.split(":").length;
+  const all = [...groups, ...Array<string>(Math.max(0, 8 - groups.length - behind)).fill("0")];
+  return canonical(`${[...all, "0", "0", "0"].slice(0, 3).join(":")}::`);
+}
+
+/**
  * Returns a function that finds a client's address. This is the peer's address. When the peer is a proxy in
  * one of the trusted ranges (CIDR), it is the last address in X-Forwarded-For that is not a trusted proxy:
  * the client may have made up everything before that address. A load balancer that adds its own address

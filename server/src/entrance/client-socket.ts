@@ -23,9 +23,22 @@ export interface SocketHandler {
   detach(): void;
 }
 
+/** A close frame without a code. */
+const NO_CODE = 1005;
+/** There was no close frame. */
+const NO_FRAME = 1006;
+
+/** Who ended a connection, and why. `network`: it broke without a close frame of either side. */
+export interface Ending {
+  code: number;
+  reason: string;
+  by: "gateway" | "client" | "network";
+}
+
 /** Passed to WebSocketServer as its option `WebSocket`. */
 export class ClientSocket extends WebSocket {
   #handler: SocketHandler | undefined;
+  #ending: Ending | undefined;
 
   /** Passes all messages, pings and pongs to this handler from now on. */
   setHandler(handler: SocketHandler): void {
@@ -41,9 +54,34 @@ export class ClientSocket extends WebSocket {
   }
 
   /** Also called by ws itself. In every case, nothing is sent after the close frame. */
-  override close(code?: number, reason?: string | Buffer): void {
+  override close(code: number = NO_CODE, reason: string | Buffer = ""): void {
     this.#handler?.detach();
-    super.close(code, reason);
+    // ws also calls this when the client's close frame has arrived. It keeps that fact in this field.
+    const { _closeFrameReceived: isAnswer } = this as unknown as { _closeFrameReceived: boolean };
+    this.#ending ??= { code, reason: String(reason), by: isAnswer ? "client" : "gateway" };
+    if (code === NO_CODE) super.close();
+    else super.close(code, reason);
+  }
+
+  /** Ends the connection without a close frame. */
+  cut(reason: string): void {
+    this.#ending ??= { code: NO_FRAME, reason, by: "gateway" };
+    this.terminate();
+  }
+
+  /**
+   * How the connection ended. A client that does not read does not answer the close frame either: ws then
+   * reports 1006, but the code that the gateway has sent counts.
+   *
+   * @param code as ws reports it
+   */
+  ending(code: number): Ending {
+    return this.#ending ?? { code, reason: "", by: code === NO_FRAME ? "network" : "client" };
+  }
+
+  /** ws has found an invalid frame, and closes the connection. */
+  onInvalid(message: string): void {
+    if (this.#ending?.reason === "") this.#ending.reason = message;
   }
 
   /** The negotiated permessage-deflate. ws keeps it in this field and has no public accessor. */
@@ -89,5 +127,6 @@ function onPong(this: WebSocket): void {
   (this as ClientSocket).handler?.markAlive();
 }
 
-// ws reports an invalid frame here and then closes with the matching code, so there is nothing to do.
-function onError(): void {}
+function onError(this: WebSocket, error: Error): void {
+  (this as ClientSocket).onInvalid(error.message);
+}

@@ -34,6 +34,8 @@ export interface Seats {
 interface AcceptedClient {
   seat: number;
   identity: Identity | undefined;
+  /** The address of the client. */
+  ip: string;
   /**
    * Ids of the dictionaries that the client has kept; undefined when the client did not ask for the compact
    * encoding.
@@ -58,8 +60,8 @@ export interface EntranceOptions {
   seats: Seats;
   /** Called with each upgraded connection. Its seat must be freed later. */
   admitted: (client: AdmittedClient) => void;
-  /** Called for each refused client. */
-  refused: (reason: RefusalReason) => void;
+  /** Called for each refused client. `message`: what the client was answered, if anything. */
+  refused: (reason: RefusalReason, client: Applicant, message?: string) => void;
   /** Serves the demo page; returns false for a request that is not for the page. */
   page?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   log: Log;
@@ -127,7 +129,7 @@ export class Entrance {
     );
     return new SocketBound(this.server, {
       max: maxSockets,
-      onRefused: () => refused("sockets"),
+      onRefused: (socket) => refused("sockets", { user: undefined, ip: socket.remoteAddress ?? "" }),
       onError: (error) => {
         lastError = error;
         warn();
@@ -196,9 +198,11 @@ export class Entrance {
     // The type of node:http is Duplex, but this is always the socket that the server accepted.
     const socket = duplex as Socket;
     socket.on("error", socketOnError);
+    // Read now: a socket that closes during the checks has no address.
+    const applicant: Applicant = { user: undefined, ip: this.#addressOf(request) };
     try {
-      const outcome = await this.#check(request);
-      if ("status" in outcome) return this.#refuse(socket, outcome);
+      const outcome = await this.#check(request, applicant);
+      if ("status" in outcome) return this.#refuse(socket, outcome, applicant);
       this.#recentRefusal = undefined;
       this.#upgrade(request, socket, head, outcome);
     } catch (error) {
@@ -209,17 +213,15 @@ export class Entrance {
 
   /**
    * Checks a client, cheap checks first. Returns the client, which then has a seat, or the reason for the
-   * refusal.
+   * refusal. The user of the token becomes the user of the applicant.
    */
-  async #check(request: IncomingMessage): Promise<Refusal | AcceptedClient> {
+  async #check(request: IncomingMessage, applicant: Applicant): Promise<Refusal | AcceptedClient> {
     const { config, verify, seats } = this.#options;
     const url = urlOf(request);
     if (url.pathname !== config.WS_PATH) return refusal(404, "path", `the endpoint is ${config.WS_PATH}`);
     if (!this.#isAllowed(request.headers.origin ?? ""))
       return refusal(403, "origin", "this origin may not connect");
     if (this.#closure !== undefined) return closed(this.#closure);
-    // Read now: a socket that closes during the checks has no address.
-    const ip = this.#addressOf(request);
     let identity: Identity | undefined;
     if (verify !== undefined) {
       const token = url.searchParams.get("auth");
@@ -234,18 +236,20 @@ export class Entrance {
         return refusal(401, "token", message);
       }
     }
-    const seat = await seats.take({ user: identity?.user, ip });
-    return typeof seat === "number" ? { seat, identity, dictionaries: dictionariesOf(url) } : seat;
+    applicant.user = identity?.user;
+    const { ip } = applicant;
+    const seat = await seats.take(applicant);
+    return typeof seat === "number" ? { seat, identity, ip, dictionaries: dictionariesOf(url) } : seat;
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, client: AcceptedClient): void {
-    const { seat } = client;
     const { seats, admitted } = this.#options;
+    const { seat, identity, ip } = client;
     if (socket.destroyed) return seats.free(seat);
     // When the handshake is malformed, ws ends the socket without a callback. The seat must be freed then,
     // too.
     const onHandshakeFailed = () => {
-      this.#options.refused("handshake");
+      this.#options.refused("handshake", { user: identity?.user, ip });
       seats.free(seat);
     };
     socket.once("close", onHandshakeFailed);
@@ -257,8 +261,8 @@ export class Entrance {
     });
   }
 
-  #refuse(socket: Socket, { status, reason, message, retryAfter }: Refusal): void {
-    this.#options.refused(reason);
+  #refuse(socket: Socket, { status, reason, message, retryAfter }: Refusal, applicant: Applicant): void {
+    this.#options.refused(reason, applicant, message);
     if (retryAfter !== undefined && (reason === "connections" || reason === "keys"))
       this.#recentRefusal = { retryAfter, until: performance.now() + retryAfter * 1000 };
     const body = `${JSON.stringify({ error: reason, message })}\n`;

@@ -12,14 +12,14 @@ export interface SocketBoundOptions {
   /** Largest number of sockets. */
   max: number;
   /** Called for each new connection that is closed at once, because there is no room. */
-  onRefused: () => void;
+  onRefused: (socket: Socket) => void;
   /** Called when the system cannot accept a connection, for example because it has no descriptor left. */
   onError: (error: Error) => void;
 }
 
 export class SocketBound {
   readonly #max: number;
-  readonly #onRefused: () => void;
+  readonly #onRefused: (socket: Socket) => void;
   readonly #onClose: (this: Socket) => void;
   /** Sockets that are not admitted yet, the oldest first, with the times at which they connected. */
   readonly #waiting = new Map<Socket, number>();
@@ -48,8 +48,8 @@ export class SocketBound {
   #onConnection(socket: Socket): void {
     const now = performance.now();
     if (this.#count >= this.#max && !this.#closeOldest(now)) {
+      this.#onRefused(socket);
       socket.destroy();
-      this.#onRefused();
       return;
     }
     this.#count++;
