@@ -6,7 +6,7 @@ export interface Site {
   region: string;
   /**
    * Start of every resource name in the cloud, for example `odin-prod`. Lower case, at most 18 characters,
-   * because account ids have at most 30.
+   * because account ids have at most 30 characters.
    */
   prefix: string;
   /**

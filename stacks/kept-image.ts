@@ -6,7 +6,10 @@ import * as pulumi from "@pulumi/pulumi";
 export interface KeptImage {
   /** `REGISTRY/gateway@sha256:…`, of the last update that succeeded. */
   image: string;
-  /** Whether the state has the resources of a build: the last update that named an image built one. */
+  /**
+   * Whether the state has the resources of a build. After an update with an image by digest, the state has
+   * none.
+   */
   isBuilt: boolean;
 }
 
@@ -31,7 +34,7 @@ export async function keptImage(): Promise<KeptImage | undefined> {
   if (image === undefined) return undefined;
   if (typeof image !== "string" || !BY_DIGEST.test(image))
     throw new pulumi.RunError(
-      `the output 'image' of ${stack} is ${JSON.stringify(image)}, which is not an image with a digest: say which image the gateways run, with pulumi config set serverImage, as an image by digest or as build`,
+      `the output 'image' of ${stack} is ${JSON.stringify(image)}, which is not an image with a digest: set serverImage with pulumi config set, to the image that the gateways run (by digest), or to build`,
     );
   const { outputs: resources } = await pulumi.runtime.invoke(RESOURCES, { stackName: stack });
   return { image, isBuilt: Object.keys(resources as object).some((urn) => urn.endsWith(BUILD)) };

@@ -30,8 +30,8 @@ async function buildImage({ image, context, dockerfile, buildArgs }: BuildImageA
     () => true,
     () => false,
   );
-  // Some distributions package Docker without buildx. With buildx, `--load` is for builders that keep their
-  // result to themselves, and without provenance the image has one manifest, as without buildx.
+  // Some distributions package Docker without buildx. With buildx, some builders put the image into the
+  // daemon only with `--load`, and only without provenance the image has one manifest, as without buildx.
   const build = hasBuildx ? ["buildx", "build", "--load", "--provenance=false"] : ["build"];
   const target = ["--platform", "linux/amd64", "--tag", image, "--file", dockerfile];
   await docker(...build, ...target, ...args, context);

@@ -9,7 +9,7 @@
  * the image are rolled out.
  */
 export const IMAGES = {
-  /** Built from scratch, so it has no shell. The entry point is `/nats-server`. */
+  /** This image has no shell. Its entry point is `/nats-server`. */
   nats: "docker.io/library/nats:2.15.0@sha256:cd3fcd4ecdda44e3a66728a5334af0a959bc3979b32810e033d1c547241cd0f4",
   "nats-exporter":
     "docker.io/natsio/prometheus-nats-exporter:0.11.0@sha256:31c02aac089a0e9bc5cd9bd1726064f8c6bfa771acbef85a8be88a687e87daba",

@@ -130,8 +130,8 @@ export class Registry extends pulumi.ComponentResource {
           { parent: this },
         ),
     );
-    // The grants' input `role` and not their ids: the input is known in previews, so a new reader does not
-    // make every VM look changed.
+    // Waits for the grants by their input `role` and not by their ids, because the input is known in
+    // previews: otherwise a new reader would make every VM look changed.
     const granted = pulumi.all(grants.map(({ role }) => role));
     return pulumi
       .all([location, project, repositoryId, granted])

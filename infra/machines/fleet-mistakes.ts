@@ -86,7 +86,7 @@ function vmMistakes({ cosImage, drainSeconds, spot = false }: Checked): Mistake[
   if (!Number.isInteger(drainSeconds) || drainSeconds < 0 || drainSeconds > longest)
     mistakes.push({
       propertyPath: "drainSeconds",
-      reason: `is ${drainSeconds}: it must be a whole number from 0 to ${longest}, because then Google cuts the power of a ${spot ? "spot" : "standard"} VM`,
+      reason: `is ${drainSeconds}: it must be a whole number from 0 to ${longest}, because Google cuts the power of a leaving ${spot ? "spot" : "standard"} VM soon after that time`,
     });
   return mistakes;
 }

@@ -209,7 +209,7 @@ test("template, group and autoscaler have automatic names, and are deleted after
   }
 });
 
-test("of the inputs that may change, only those of the autoscaler have limits and targets", async () => {
+test("a change of limits and targets changes only the autoscaler", async () => {
   const before = await fleet();
   const after = await fleet({
     minInstances: 3,

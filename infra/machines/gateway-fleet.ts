@@ -76,9 +76,8 @@ export interface GatewayFleetArgs {
 
 /**
  * The gateways: an instance template, a regional managed instance group over the given zones with autohealing
- * and rolling updates, its autoscaler, and a check that waits for each rollout. Of the inputs that may
- * change, only those of the autoscaler have limits and targets: a change of them is one update, and no VM
- * moves.
+ * and rolling updates, its autoscaler, and a check that waits for each rollout. A change of a limit or of a
+ * target updates the autoscaler and nothing else, and replaces no VM.
  *
  * Template, group and autoscaler are created without a name. Pulumi then makes up a name with a random part
  * and creates a replacement before it deletes the old resource. The order matters, because a template in use
@@ -142,8 +141,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
       { parent: this, dependsOn: [metric] },
     );
     const check = this.#rolloutCheck(name, args.rolloutCheck, group, template, autoscaler);
-    // The check's id and not its output: previews know the id even if the check will run, so a rollout does
-    // not make every user of these outputs look changed.
+    // Waits for the check by its id and not by its output, because previews know the id even if the check
+    // will run: otherwise a rollout would make every user of these outputs look changed.
     const done = pulumi.all([group.id, autoscaler.id, ...(check ? [check.id] : [])]);
     this.instanceGroup = pulumi.all([group.instanceGroup, done]).apply(([url]) => url);
     this.template = template.selfLinkUnique;

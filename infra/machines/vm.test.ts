@@ -60,7 +60,7 @@ test("one VM without a public address, hardened, at a reserved address", async (
   assert.equal(
     address.inputs.name,
     undefined,
-    "templates hold it, so a new one must come before the old goes",
+    "templates contain the address, so a new one must exist before the old one is deleted",
   );
   assert.deepEqual(address.inputs, {
     addressType: "INTERNAL",

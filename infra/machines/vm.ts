@@ -12,7 +12,7 @@ import { scheduling } from "./scheduling.ts";
 /** Arguments of {@link Vm}. */
 export interface VmArgs {
   site: Site;
-  /** What runs on the VM. The script of the running VM follows changes. Nothing in here may be a secret. */
+  /** What runs on the VM. A running VM applies changes by itself. Nothing in here may be a secret. */
   boot: BootArgs;
   /** Id of the subnet. */
   subnet: pulumi.Input<string>;
@@ -26,8 +26,8 @@ export interface VmArgs {
   /** A reserved address of the subnet. Default: the VM reserves one. */
   address?: pulumi.Input<string> | undefined;
   /**
-   * Default: no data disk. The script finds the disk as /dev/disk/by-id/google-data; the setting
-   * `odin-data-device` of the script has the name.
+   * Default: no data disk. The start-up script finds the disk as /dev/disk/by-id/google-data; the attribute
+   * `odin-data-device` has the name `data`.
    */
   dataDisk?: { sizeGb: number; snapshots: boolean } | undefined;
   /** A cheaper VM, which Google may stop at any time. Default: false. */

@@ -134,7 +134,7 @@ export function capacityRules(roles: CapacityRoles): FirewallRule[] {
     },
     {
       name: "publishing",
-      why: "The runner controls the publisher, or publishes its own messages to NATS, which it can check.",
+      why: "The runner controls the publisher, or publishes its own messages to NATS and checks that each one arrives.",
       ports: [PORTS.publisher, PORTS.nats],
       fromAccounts: [runner],
       to: [backend],

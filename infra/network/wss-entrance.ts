@@ -104,7 +104,7 @@ export class WssEntrance extends pulumi.ComponentResource {
         connectionDrainingTimeoutSec: connectionDrainingSeconds(args.drainSeconds),
         // The passthrough load balancer uses the same group in mode CONNECTION, which can be combined with
         // RATE and not with UTILIZATION. Source: cloud.google.com/load-balancing/docs/backend-service,
-        // restrictions for instance groups. RATE needs a rate, for a regional group one for each instance.
+        // restrictions for instance groups. RATE needs a rate, in a regional group for each instance.
         // The rate is never reached; with the canary's group, traffic is shared by the number of instances.
         backends: [args.instanceGroup, ...(args.canaryGroup === undefined ? [] : [args.canaryGroup])].map(
           (group) => ({ group, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }),

@@ -187,7 +187,12 @@ export const monthly = {
     const first: [Price, number][] = count > 0 ? [[PRICES.forwardingRules, HOURS_A_MONTH]] : [];
     return cost(times(count, `${kind} forwarding rule`), [...first, ...more]);
   },
-  /** A NAT gateway without its traffic. @param vms behind it @param addresses external ones */
+  /**
+   * A NAT gateway without its traffic.
+   *
+   * @param vms VMs behind the NAT
+   * @param addresses external addresses of the NAT
+   */
   nat(vms: number, addresses: number): Cost {
     const item = `Cloud NAT for ${vms} VMs${addresses > 0 ? ` and ${addresses} address` : ""}`;
     if (vms > NAT_VMS)

@@ -20,8 +20,8 @@ export interface BudgetArgs {
 /**
  * Sends mail when the project's costs of this month reach 50, 90 and 100 % of an amount, and when they are
  * forecast to reach 100 %. A budget stops nothing. An account that deploys the budget needs
- * roles/billing.costsManager on the billing account. An account that deploys or only previews it needs
- * roles/serviceusage.serviceUsageConsumer in the project.
+ * roles/billing.costsManager on the billing account. An account that deploys or only previews the budget
+ * needs roles/serviceusage.serviceUsageConsumer in the project.
  */
 export class Budget extends pulumi.ComponentResource {
   constructor(name: string, args: BudgetArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -43,8 +43,8 @@ export class Budget extends pulumi.ComponentResource {
         userProjectOverride: true,
         billingProject: site.project,
       },
-      // Without this the zone would come from the environment variables of the person who deploys (the SDK's
-      // default).
+      // Without `ignoreChanges`, the zone would come from the environment variables of the person who deploys
+      // (the SDK's default).
       { parent: this, ignoreChanges: ["zone"] },
     );
     const project = gcp.organizations.getProjectOutput(

@@ -34,11 +34,11 @@ export class Identity extends pulumi.ComponentResource {
         displayName: `${site.prefix} ${name}`,
         description,
         project: site.project,
-        // After an engine was killed, the next one meets the account that the first one made.
+        // After an engine was killed, the next engine may find the account that the first engine created.
         createIgnoreAlreadyExists: true,
       },
-      // The argument matters only for the creation. Without this, every stack of an earlier version would
-      // show an update.
+      // The argument matters only for the creation. Without `ignoreChanges`, every stack of an earlier
+      // version would show an update.
       { parent: this, ignoreChanges: ["createIgnoreAlreadyExists"] },
     );
     for (const role of roles) {

@@ -78,8 +78,8 @@ export class Secret extends pulumi.ComponentResource {
         ),
     );
     this.id = secret.id;
-    // The grants' input `role` and not their ids: the input is known in previews, so a new accessor does not
-    // make every VM look changed.
+    // Waits for the grants by their input `role` and not by their ids, because the input is known in
+    // previews: otherwise a new accessor would make every VM look changed.
     this.version = pulumi
       .all([version.name, pulumi.all(grants.map(({ role }) => role))])
       .apply(([version]) => version);

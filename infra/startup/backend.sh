@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034 # the other parts read these variables
 # The VM that runs everything a capacity test needs besides the gateway and the clients: NATS, the publisher
-# and monitoring. Its data need not last.
+# and monitoring. The data of this VM need not last.
 
 ROLE=backend
 MAIN=publisher

@@ -70,8 +70,8 @@ step() {
 
 log() { echo "odin-startup[$$]: $*" >&2; }
 
-# fail REASON: ends the run. REASON must not contain a secret. Within $(…), fail ends only the subshell; this
-# ends the run only where an assignment consists of nothing but $(…).
+# fail REASON: ends the run. REASON must not contain a secret. Within $(…), fail ends only the subshell; the
+# run then ends too only if the command is an assignment of nothing but $(…), such as value="$(command)".
 fail() {
   printf '%s' "$*" >"$REASON"
   exit 1
@@ -104,8 +104,8 @@ one_line() {
   printf '%s' "${text:0:600}"
 }
 
-# ` revision=…` when the metadata has a revision. With it, the line of an earlier boot or of other metadata
-# can be distinguished from the line of this run.
+# ` revision=…` when the metadata has a revision. The revision distinguishes the line of this run from the
+# line of an earlier boot or of other metadata.
 revision() {
   local revision
   revision="$(attribute revision "")"

@@ -113,7 +113,7 @@ function usagePanels(options: MonitoringOptions) {
     graph({
       title: "CPU",
       description:
-        "CPU use in percent of WS_CPU_LIMIT: of the busiest gateway, and the average, which the autoscaler uses.",
+        "CPU use in percent of WS_CPU_LIMIT: of the busiest gateway, and the average. The autoscaler uses another measure, the average CPU of the VMs.",
       unit: "percent",
       line: { limit: "cpu", bad: "above" },
       queries: [

@@ -81,7 +81,7 @@ function viewPanels() {
     graph({
       title: "Connected",
       description:
-        "1 while a gateway is connected to NATS. All gateways at 0: NATS is down. One gateway at 0: the problem is that gateway or its network.",
+        "1 while a gateway is connected to NATS. All gateways at 0: NATS is down. One gateway at 0: the cause is this gateway or its network.",
       unit: "short",
       line: { limit: "present", bad: "below" },
       queries: [{ expr: `${METRIC.natsConnected}{${CHOSEN}}`, legend: GATEWAY }],
@@ -200,7 +200,7 @@ function streamPanels() {
     graph({
       title: "Messages stored",
       description:
-        "Messages in a stream. A gateway that starts or reconnects reads these messages. At 0 clients cannot resume.",
+        "Messages in a stream. A gateway that starts reads all of them. At 0, nothing has been published for as long as the stream keeps messages.",
       unit: "short",
       line: { limit: "present", bad: "below" },
       queries: [{ expr: most(OTHER_METRIC.streamMessages), legend: STREAM }],

@@ -44,14 +44,14 @@ function servedPanels() {
   return [
     number({
       title: "Gateways up",
-      description: "Gateways that answer Prometheus. At 0 no client can connect.",
+      description: "Gateways that answer Prometheus. At 0, no client can connect.",
       unit: "short",
       line: { limit: "gatewaysUp", bad: "below" },
       queries: [{ expr: RECORD.gatewaysUp }],
     }),
     number({
       title: "Connections",
-      description: "Open connections of all gateways. After a sudden fall clients have been disconnected.",
+      description: "Open connections of all gateways. A sudden fall means that clients were disconnected.",
       unit: "short",
       line: { limit: "present", bad: "below" },
       queries: [{ expr: RECORD.connections }],
@@ -215,7 +215,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
     graph({
       title: "Other targets of Prometheus",
       description:
-        "1 while Prometheus can scrape a part of the monitoring. At 0 alerts and dashboards that need its metrics show nothing.",
+        "1 while Prometheus can scrape a part of the monitoring. At 0, alerts and dashboards that need the metrics of this part show nothing.",
       unit: "short",
       line: { limit: "targetDown", bad: "below" },
       queries: [{ expr: `${OTHER_METRIC.up}{job!="${JOB.gateway}"}`, legend: "{{job}} {{instance}}" }],

@@ -165,8 +165,8 @@ export function graph(spec: GraphSpec): Builder<Panel> {
   }
   if (typeof line === "string") return panel;
   const value = lineValue(line);
-  // For shares the axis always reaches up to the line. For other units it does not: if values are far below
-  // the line, the graph would be flat. The line appears there only when the values come near.
+  // For shares the axis always reaches up to the line. For other units the axis does not, because values far
+  // below the line would make a flat graph: the line appears only when the values come near.
   const relative = spec.unit === "percent" || spec.unit === "percentunit" || line.times !== undefined;
   if (relative && value > 0) panel.axisSoftMax(value);
   return panel.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));

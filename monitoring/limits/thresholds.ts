@@ -171,8 +171,8 @@ export const THRESHOLDS = {
   /** Failed evaluations of rules. Alerts of a rule that cannot be evaluated cannot fire. */
   rules: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
   /**
-   * Notifications a second that Alertmanager could not send. Critical, because Google Cloud mails the number
-   * of critical alerts: that mail does not depend on Alertmanager's receivers.
+   * Notifications a second that Alertmanager could not send. Critical, because other critical alerts may
+   * reach nobody. The mail of Google Cloud about this alert does not depend on Alertmanager's receivers.
    */
   notifications: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
 } as const satisfies Record<string, Threshold>;

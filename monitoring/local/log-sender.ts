@@ -24,7 +24,7 @@ interface LogRecord {
   nanoseconds: string;
   level: string | undefined;
   text: string;
-  /** Time at which its last line arrived, ms. */
+  /** Time at which the last line of the record arrived, in ms since 1970. */
   at: number;
 }
 

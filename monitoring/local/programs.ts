@@ -19,7 +19,7 @@ export interface LocalMonitoring {
   failed: Promise<string>;
   /** Stops all programs and removes their files. */
   stop(): Promise<void>;
-  /** Does the same at once, with SIGKILL. */
+  /** Kills all programs (SIGKILL) and removes their files at once. */
   kill(): void;
 }
 
@@ -32,8 +32,8 @@ const KILL_AFTER_MS = 10_000; // ms from SIGTERM to SIGKILL
 const KEPT_OUTPUT = 4_000; // characters of a program's last output that are kept for error messages
 
 /**
- * Starts Prometheus, Alertmanager and Loki, as far as they are on PATH or in the tools cache. They run in a
- * temporary folder with the given files.
+ * Starts Prometheus, Alertmanager and Loki, as far as they are on PATH or in the tools cache. The programs
+ * run in a temporary folder with the given files.
  *
  * @param files configuration files, rendered for this machine
  * @param ports the ports that the files use

@@ -120,7 +120,7 @@ loki.write "loki" {
 `;
 }
 
-const HEADER = `// Rendered: npm run render. Change monitoring/*.ts instead.
+const HEADER = `// Rendered from the sources in monitoring/. Change those, not this file.
 // The labels are ${Object.values(LOG_LABELS).join(", ")}. Each label has few values. What differs in every
 // line, for example the id of a connection, stays in the line.
 

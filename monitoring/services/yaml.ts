@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 
-const SOURCE = "# Rendered: npm run render. Change monitoring/*.ts instead.\n";
+const SOURCE = "# Rendered from the sources in monitoring/. Change those, not this file.\n";
 
 /**
  * A configuration file as YAML without aliases and folded lines, so that people can read it and search in it.

@@ -32,8 +32,8 @@ export const limitsCommand = (stacks: readonly string[]) =>
   ({
     name: "npm run limits",
     usage: "npm run limits -- --stack STACK [options]",
-    about: `How many gateways do N connections need, do the stack's limits allow them, how fast does the autoscaler get
-there, who is refused meanwhile, and what to type. Plays a demand against the stack's own settings; no cloud needed.`,
+    about: `Simulates a demand with the stack's own settings, and prints how many gateways it needs, whether the limits allow
+them, when the autoscaler has started them, how many clients are refused until then, and which commands help. Needs no cloud.`,
     options: {
       stack: option(
         "STACK",

@@ -55,7 +55,7 @@ describe("the question of 45,000 connections", () => {
     assert.match(text, /2 to 5 gateways, 8,000 connections each are the target, 10,000 the limit/);
     assert.match(
       text,
-      /^6 gateways keep them at the targets, 5 can just hold them: the maximum of 5 holds them without headroom/m,
+      /^6 gateways keep these clients at the targets, and 5 can just hold them: the maximum of 5 holds them without headroom/m,
     );
     assert.match(text, typed("maxInstances 6( --stack prod\\n {2}pulumi config set \\w+ \\d+)?"));
     // 5 × (0.06701142 × 730 + 20 GiB × 0.10 + 0.0014 × 730)
@@ -109,7 +109,7 @@ test("without --connections the demand is the maximum of gateways at the target"
 test("the CPU of a full gateway lowers its limit of connections", async () => {
   const text = await run({ connections: 40_000, cpu: 80 });
   assert.match(text, /8,906 the limit/); // 75 % of 1.9 of 2 cores: 0.7125 / 0.8 of 10,000
-  assert.match(text, /^6 gateways keep them at the targets/m); // 40,000 × 0.8 / 10,000 / 0.6 = 5.3
+  assert.match(text, /^6 gateways keep these clients at the targets/m); // 40,000 × 0.8 / 10,000 / 0.6 = 5.3
 });
 
 test("a target above the limit and a group without autoscaler are errors", async () => {

@@ -30,7 +30,7 @@ export function report(stack: string, fleet: Fleet, own: Policy, given: Answer):
 }
 
 function verdict({ needed, leastPossible, peak, scenario: { policy, gateway } }: Answer): string {
-  const want = `${needed} ${needed === 1 ? "gateway keeps" : "gateways keep"} them at the targets, ${leastPossible} can just hold them`;
+  const want = `${needed} ${needed === 1 ? "gateway keeps" : "gateways keep"} these clients at the targets, and ${leastPossible} can just hold them`;
   if (needed <= policy.max) return `${want}: the maximum of ${policy.max} suffices.`;
   if (leastPossible <= policy.max)
     return `${want}: the maximum of ${policy.max} holds them without headroom, and none may fail.`;
@@ -93,11 +93,11 @@ function commands(stack: string, own: Policy, { remedy, needed }: Answer): strin
       "",
     ];
   const first = ahead && [
-    `The demand comes faster than the autoscaler adds gateways. To type before it comes (afterwards: minInstances ${own.min})`,
+    `The demand comes faster than the autoscaler adds gateways. To type before the demand comes (and after it, minInstances ${own.min})`,
     type({ maxInstances: ahead.max, minInstances: ahead.min }),
   ];
   const second = earlier && [
-    `${first ? "Or, for" : "The demand comes faster than the autoscaler adds gateways. To type, for"} every demand like this: gateways are added earlier and stay emptier`,
+    `${first ? "Or, to be ready for" : "The demand comes faster than the autoscaler adds gateways. To type, to be ready for"} every demand like this (gateways are added earlier, and each has fewer clients)`,
     type({ maxInstances: earlier.max, connectionsTarget: earlier.connectionsTarget }),
   ];
   return [...(first ?? []), ...(second ?? []), ""];

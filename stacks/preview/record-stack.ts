@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { type Recorded, record } from "@odin-ws/infra";
-import { readStack, type StackConfig } from "./stack-config.ts";
+import { type EngineConfig, readStack } from "./stack-config.ts";
 
 /** A stack's program as it ran offline. */
-export interface StackRecording extends StackConfig {
+export interface StackRecording extends EngineConfig {
   /** Every resource, sorted by URN: the order of registration depends on timing. */
   resources: Recorded[];
 }

@@ -9,7 +9,7 @@ export async function runProgram<Options extends object>(
   options: Read<Options>,
   program: (options: Options) => Promise<string>,
 ): Promise<void> {
-  // A program whose outputs fail rejects where nobody waits for it.
+  // When an output of the Pulumi program fails, the SDK rejects a promise that no code awaits.
   process.on("unhandledRejection", (error) => end(1, textOf(error)));
   process.on("uncaughtException", (error) => end(1, textOf(error)));
   // `npm run preview | head` is no error.
@@ -22,7 +22,7 @@ export async function runProgram<Options extends object>(
   }
 }
 
-/** Errors of the configuration as they are; others with where they came from. */
+/** The message of an error that users can cause, such as a wrong setting; other errors with their stack. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return `${String(error)}\n`;
   const isExpected = "mistakes" in error || error.name === "RunError" || "code" in error;
@@ -31,6 +31,6 @@ function textOf(error: unknown): string {
 
 function end(code: number, text: string): void {
   const stream = code === 0 ? process.stdout : process.stderr;
-  // Not left to the event loop: the SDK keeps handles open.
+  // Without exit() the process would not end, because the SDK keeps handles open.
   stream.write(text, () => process.exit(code));
 }

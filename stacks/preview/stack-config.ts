@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { type Stored, standIn } from "./stand-ins.ts";
 
 /** A stack's configuration as the engine passes it to the program. */
-export interface StackConfig {
+export interface EngineConfig {
   project: string;
   stack: string;
   /** Values by full key; objects and lists as JSON. */
@@ -56,7 +56,7 @@ export function stackNames(folder: string): string[] {
  * @param folder folder of the two files
  * @throws StackConfigError
  */
-export function readStack(folder: string, stack: string): StackConfig {
+export function readStack(folder: string, stack: string): EngineConfig {
   if (!stackNames(folder).includes(stack)) {
     throw new StackConfigError([
       `--stack: no Pulumi.${stack}.yaml; there are ${stackNames(folder).join(", ")}`,
@@ -88,7 +88,7 @@ export function readStack(folder: string, stack: string): StackConfig {
   return opened(project, stack, stored);
 }
 
-function opened(project: string, stack: string, stored: Stored): StackConfig {
+function opened(project: string, stack: string, stored: Stored): EngineConfig {
   const { values, secretKeys, notes } = standIn(project, stack, stored);
   const config = Object.fromEntries(
     Object.entries(values).map(([key, value]) => [

@@ -18,7 +18,6 @@ const IMPORTANT: Record<string, string[]> = {
   GlobalForwardingRule: ["portRange"],
   HealthCheck: ["httpHealthCheck.requestPath", "checkIntervalSec"],
   IAMMember: ["role", "member"],
-  Image: ["imageName"],
   Instance: ["machineType", "zone"],
   InstanceTemplate: ["machineType", "scheduling.provisioningModel"],
   RegionAutoscaler: ["autoscalingPolicy.minReplicas", "autoscalingPolicy.maxReplicas"],

@@ -66,7 +66,10 @@ const AGAIN =
 const NUMBERED =
   /^gcp:(monitoring\/(alertPolicy|notificationChannel|uptimeCheckConfig)|billing\/budget|secretmanager\/secretVersion):/;
 
-/** Whether a resource of this type can be created again, or may then exist twice; otherwise it has an id. */
+/**
+ * What to do about a resource of this type that may exist: `again`, it can be created again without harm;
+ * `twice`, it can be created again, but may then exist twice; `found by id`, {@link cloudIdOf} has its id.
+ */
 export function kindOf(type: string): "again" | "twice" | "found by id" | "unknown" {
   if (AGAIN.test(type)) return "again";
   if (NUMBERED.test(type)) return "twice";
