@@ -94,6 +94,11 @@ export class Nats {
     this.#session = { connection, js: jetstream(connection), jsm: await jetstreamManager(connection) };
   }
 
+  /** Id of the server's process; 0 while the server is down. */
+  get pid(): number {
+    return this.#session === undefined ? 0 : (this.#process?.pid ?? 0);
+  }
+
   /** Ends the server with SIGKILL. */
   async kill(): Promise<void> {
     const session = this.#session;

@@ -1,0 +1,91 @@
+/** `npm run chaos`: loses nothing while everything fails, or reports what was lost. */
+
+import { valuesOrExit } from "@odin-ws/settings/command-line";
+import { exitCodeOf, untilSignal } from "@odin-ws/settings/signals";
+import { findProgram, howToGet } from "../../tools/programs/programs.ts";
+import { chaosCommand, readChaosOptions } from "./options.ts";
+import { type Outcome, run } from "./run.ts";
+import { describeFault, type Fault, schedule } from "./schedule.ts";
+import { shortest } from "./shortest.ts";
+
+/** Violations that are printed. */
+const SHOWN = 20;
+/** Faults that are printed before the first violation. */
+const TIMELINE = 30;
+/** Time at the end of a run in which no fault begins, ms: the faults that have begun end there. */
+const END_MS = 10_000;
+
+const options = valuesOrExit(chaosCommand, readChaosOptions(process.argv.slice(2)));
+if (findProgram("nats-server") === undefined) {
+  console.error(howToGet("nats-server"));
+  process.exit(1);
+}
+// The guards of test/harness end all processes that this one has started.
+const request = untilSignal({ endAtOnce: (signal) => process.exit(exitCodeOf(signal)) });
+const { seed, minutes, gateways, workers, clients, rate, channels, runs } = options;
+const site = { seed, gateways, workers, viewers: clients, channels, rate };
+const faults = schedule({
+  seed,
+  lengthMs: Math.max(1, minutes * 60_000 - END_MS),
+  gateways,
+  lines: clients,
+  ...(options.faults.length > 0 ? { kinds: options.faults } : {}),
+});
+console.log(
+  `seed ${seed}: ${faults.length} faults in ${minutes} min, ${clients} clients, ${gateways} gateways with ${workers} processes`,
+);
+try {
+  const outcome = await run(site, faults, (line) => console.log(line), request.aborted);
+  print(outcome);
+  if (outcome.violations.length > 0) {
+    process.exitCode = 1;
+    await printShortest(outcome);
+  }
+} catch (error) {
+  if (!request.aborted.aborted) throw error;
+  process.exitCode = exitCodeOf(await request.signal);
+} finally {
+  request.dispose();
+}
+
+function print({ violations, startedAt, stored, received, refetches, wholeAfterMs }: Outcome): void {
+  const whole = wholeAfterMs === undefined ? "never" : `${wholeAfterMs} ms after the last fault`;
+  console.log(
+    `${stored} messages stored, ${received} received, ${refetches} losses reported, all complete ${whole}`,
+  );
+  if (violations.length === 0) {
+    console.log(`seed ${seed}: no violation`);
+    return;
+  }
+  for (const { at, who, what } of violations.slice(0, SHOWN))
+    console.log(`${((at - startedAt) / 1000).toFixed(2).padStart(8)} s  ${who}: ${what}`);
+  const more = violations.length - SHOWN;
+  if (more > 0) console.log(`and ${more} more`);
+  const first = firstAt(violations, startedAt);
+  console.log("faults before the first violation:");
+  for (const fault of faults.filter(({ at }) => at <= first).slice(-TIMELINE))
+    console.log(describeFault(fault));
+  console.log(`seed ${seed}: ${violations.length} violations`);
+}
+
+/** Milliseconds from the start to the first violation; an error of a client has no time. */
+function firstAt(violations: Outcome["violations"], startedAt: number): number {
+  return Math.min(...violations.map(({ at }) => (at === 0 ? Number.POSITIVE_INFINITY : at - startedAt)));
+}
+
+/** Runs parts of the faults up to the first violation again. Prints the shortest list that still fails. */
+async function printShortest({ violations, startedAt }: Outcome): Promise<void> {
+  if (runs === 0) return;
+  const first = firstAt(violations, startedAt);
+  const suspects = faults.filter(({ at }) => at <= first);
+  let count = 0;
+  const fails = async (some: readonly Fault[]) => {
+    const { violations: again } = await run(site, some, () => {}, request.aborted);
+    console.log(`run ${++count}: ${some.length} faults, ${again.length} violations`);
+    return again.length > 0;
+  };
+  console.log(`looking for the shortest list of faults that fails, in at most ${runs} runs`);
+  const found = await shortest(suspects, fails, runs);
+  console.log("the shortest list of faults that still fails:");
+  for (const fault of found) console.log(describeFault(fault));
+}
