@@ -26,6 +26,7 @@ const COMMANDS: Record<string, readonly string[]> = {
   recover: ["--stack STACK"],
   monitoring: ["--gateway HOST:PORT", "--nats", "--port NAME=PORT"],
   smoke: ["--secure-url URL", "--secure-required", "--auth jwt|none", "--deadline SECONDS"],
+  chaos: ["--seed N", "--minutes M", "--faults KINDS", "--clients N", "--runs N"],
   bench: ["--connections N", "--only LIST", "--quick", "--json FILE"],
 };
 
@@ -53,6 +54,7 @@ const WRONG_VALUES: Record<string, readonly [option: string, mistake: string]> =
   loadtest: ["--workers", "must be a whole number from 1 to 64"],
   preview: ["--traffic-gib", "must be a number from 0 to 1000000000000"],
   limits: ["--cpu", "must be a whole number from 1 to 200"],
+  chaos: ["--gateways", "must be a whole number from 2 to 8"],
   render: ["--stack", "must be one of "],
   monitoring: [
     "--gateway",
