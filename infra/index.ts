@@ -24,6 +24,7 @@ export {
   type MonitoringVmArgs,
 } from "./machines/monitoring-vm.ts";
 export { Nats, type NatsArgs, type NatsConnection } from "./machines/nats.ts";
+export { DEFAULT_PUBLISHER, type NatsPublisher } from "./machines/nats-publishers.ts";
 export { Vm, type VmArgs } from "./machines/vm.ts";
 export { connectionDrainingSeconds, maxDrainSeconds } from "./network/draining.ts";
 export { Firewall, type FirewallArgs } from "./network/firewall.ts";
@@ -31,12 +32,15 @@ export {
   type CapacityRoles,
   capacityRules,
   type FirewallRule,
+  type PublisherRanges,
   type ServiceRoles,
   serviceRules,
 } from "./network/firewall-rules.ts";
 export { LoadBalancer, type LoadBalancerArgs } from "./network/load-balancer.ts";
 export type { DnsRecord } from "./network/managed-certificate.ts";
+export { NatsAddress, NatsEntrance, type NatsEntranceArgs } from "./network/nats-entrance.ts";
 export { Network, type NetworkArgs } from "./network/network.ts";
+export { NETWORK_NAME, Peerings, type PeeringsArgs } from "./network/peerings.ts";
 export { WssAddress, type WssAddressArgs } from "./network/wss-address.ts";
 export { HOST_NAME, WssEntrance, type WssEntranceArgs } from "./network/wss-entrance.ts";
 export { type Recorded, type Recording, record } from "./offline/offline.ts";

@@ -6,14 +6,13 @@ import {
   Identity,
   MONITORING_ROLES,
   Network,
+  Peerings,
   Registry,
   Services,
   serviceRules,
 } from "@odin-ws/infra";
 import type * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
-
-const CIDR = "10.10.0.0/20";
 
 /** What every part of a service is built on. */
 export interface Foundation extends Identities {
@@ -40,21 +39,26 @@ export function createFoundation(config: StackConfig): Foundation {
   });
   const identities = createIdentities(config, apis);
   const { gatewayIdentity, monitoringIdentity, natsIdentity, publisherIdentity } = identities;
-  const network = new Network("network", { site, cidr: CIDR }, apis.first);
+  const network = new Network("network", { site, cidr: config.networkRange }, apis.first);
   const firewall = new Firewall(
     "firewall",
     {
       site,
       network: network.id,
-      rules: serviceRules({
-        gateway: gatewayIdentity.email,
-        monitoring: monitoringIdentity.email,
-        nats: natsIdentity?.email,
-        publisher: publisherIdentity?.email,
-      }),
+      rules: serviceRules(
+        {
+          gateway: gatewayIdentity.email,
+          monitoring: monitoringIdentity.email,
+          nats: natsIdentity?.email,
+          publisher: publisherIdentity?.email,
+        },
+        { internal: config.publisherRanges, outside: config.natsPublicRanges },
+      ),
     },
     apis.first,
   );
+  if (config.publisherNetworks.length > 0)
+    new Peerings("peerings", { site, network: network.id, peers: config.publisherNetworks }, apis.first);
   const registry = new Registry(
     "images",
     {

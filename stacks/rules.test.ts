@@ -44,6 +44,16 @@ const VARIANTS: Variant[] = [
     },
   },
   {
+    title: "prod with publishers in other networks and outside",
+    stack: "prod",
+    values: {
+      publishers: '{"market":{"subjects":["odin.token.*.trade"],"logins":[1,2],"outside":true}}',
+      publisherNetworks: '["projects/my-backend/global/networks/default"]',
+      publisherRanges: '["10.128.0.0/20"]',
+      natsPublicRanges: '["203.0.113.7/32"]',
+    },
+  },
+  {
     title: "prod with Synadia and an earlier image",
     stack: "prod",
     values: {
@@ -103,7 +113,8 @@ for (const { title, stack, name = stack, values = {} } of VARIANTS) {
       const external = of(resources, "Address", "GlobalAddress").filter(
         ({ inputs }) => inputs.addressType !== "INTERNAL",
       );
-      for (const address of external) assert.match(address.parent, /LoadBalancer|WssAddress/, label(address));
+      for (const address of external)
+        assert.match(address.parent, /LoadBalancer|WssAddress|NatsAddress/, label(address));
       assert.ok(external.length <= 2);
       for (const nat of of(resources, "RouterNat")) assert.equal(nat.inputs.natIpAllocateOption, "AUTO_ONLY");
     });

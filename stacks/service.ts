@@ -4,10 +4,9 @@ import {
   Budget,
   GatewayFleet,
   HEARTBEAT_METRIC,
-  IMAGES,
   LoadBalancer,
   MonitoringVm,
-  Nats,
+  type Nats,
   PORTS,
   type RolloutGate,
   Secret,
@@ -25,6 +24,7 @@ import type { KeptImage } from "./kept-image.ts";
 import { MACHINES, ROLLOUT_CHECK, STARTUP_CHECK } from "./machines.ts";
 import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
+import { createNats } from "./nats.ts";
 import { canaryArgs, createGate, proven } from "./rollout.ts";
 
 /**
@@ -41,7 +41,7 @@ const CONNECTS_PER_MINUTE = 600;
 export function service(config: StackConfig, kept?: KeptImage): Record<string, unknown> {
   const foundation = createFoundation(config);
   const image = gatewayImage(config, foundation.registry, foundation.apis.first, kept);
-  const nats = createNats(foundation);
+  const { nats, address: natsAddress } = createNats(foundation);
   const monitoringVm = createMonitoringVm(foundation, nats);
   // The gateways must know the address of the TLS entrance. The rest of the entrance is created after the
   // gateways.
@@ -66,38 +66,11 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
     ...(publisherIdentity
       ? { natsUrl: nats.publisherUrl, natsCa: nats.ca, publisherAccount: publisherIdentity.email }
       : {}),
+    ...(natsAddress ? { natsPublicAddress: natsAddress.address } : {}),
+    ...(nats.publishers
+      ? { publishers: nats.publishers.secrets, natsCaSecret: nats.publishers.caSecret }
+      : {}),
   };
-}
-
-function createNats(foundation: Foundation): Nats {
-  const { config, gatewayIdentity, natsIdentity, network, registry, connected } = foundation;
-  const { site, zones, cosImage } = config;
-  return new Nats(
-    "nats",
-    natsIdentity
-      ? {
-          mode: config.nats === "cluster" ? "cluster" : "single",
-          site,
-          gateway: gatewayIdentity.member,
-          zones,
-          subnet: network.subnetId,
-          account: natsIdentity,
-          image: registry.mirror(IMAGES.nats),
-          machineType: MACHINES.nats.type,
-          cosImage,
-          diskGb: MACHINES.nats.dataGib,
-          snapshots: site.production,
-          startupCheck: STARTUP_CHECK,
-        }
-      : {
-          mode: "synadia",
-          site,
-          gateway: gatewayIdentity.member,
-          url: config.natsUrl,
-          credentials: pulumi.secret(config.natsCredentials ?? ""),
-        },
-    connected,
-  );
 }
 
 function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {

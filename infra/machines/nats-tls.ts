@@ -52,16 +52,16 @@ export class NatsTls extends pulumi.ComponentResource {
   }
 
   /**
-   * Issues a certificate for a server at an address. The certificate is valid for both ends of a connection,
-   * because the servers of a cluster verify each other.
+   * Issues a certificate for a server at its addresses. The certificate is valid for both ends of a
+   * connection, because the servers of a cluster verify each other.
    */
-  server(server: string, address: pulumi.Input<string>): ServerIdentity {
+  server(server: string, ...addresses: pulumi.Input<string>[]): ServerIdentity {
     const name = `${this.label}-${server}`;
     const key = new tls.PrivateKey(name, KEY, { parent: this });
     const privateKeyPem = pulumi.secret(key.privateKeyPem);
     const request = new tls.CertRequest(
       name,
-      { privateKeyPem, subject: { commonName: server }, ipAddresses: [address, "127.0.0.1"] },
+      { privateKeyPem, subject: { commonName: server }, ipAddresses: [...addresses, "127.0.0.1"] },
       { parent: this },
     );
     const certificate = new tls.LocallySignedCert(

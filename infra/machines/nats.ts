@@ -5,6 +5,7 @@ import { internalAddress } from "../network/internal-address.ts";
 import { PORTS } from "../ports.ts";
 import { Secret } from "../project/secret.ts";
 import type { Site } from "../site.ts";
+import { DEFAULT_PUBLISHER, type NatsPublisher, NatsPublishers, urls } from "./nats-publishers.ts";
 import { NatsTls } from "./nats-tls.ts";
 import { Vm } from "./vm.ts";
 
@@ -44,6 +45,16 @@ export interface SelfHostedArgs extends CommonArgs {
   snapshots: boolean;
   /** Start-up check of each {@link Vm}. */
   startupCheck?: string | undefined;
+  /**
+   * Publishers by name, and the IAM member that may read the secrets of all of them. Default: the publisher
+   * {@link DEFAULT_PUBLISHER} alone, which may publish everything.
+   */
+  publishers?: { named: Record<string, NatsPublisher>; reader: pulumi.Input<string> } | undefined;
+  /**
+   * Public address of a load balancer in front of the servers, for publishers outside. Default: the servers
+   * are reached by their internal addresses only.
+   */
+  publicAddress?: pulumi.Input<string> | undefined;
 }
 
 /** Arguments of {@link Nats}. */
@@ -69,6 +80,10 @@ export class Nats extends pulumi.ComponentResource {
    * trusted.
    */
   readonly ca: pulumi.Output<string>;
+  /** Logins of named publishers; undefined without them. */
+  readonly publishers: NatsPublishers | undefined;
+  /** VMs of the servers; empty with Synadia. */
+  readonly servers: { label: string; selfLink: pulumi.Output<string>; zone: string }[];
   /** `ADDRESS:8222` of each server's monitoring endpoint; empty with Synadia. */
   readonly monitoring: pulumi.Output<string>[];
 
@@ -94,6 +109,8 @@ export class Nats extends pulumi.ComponentResource {
       this.publisherUrl = pulumi.output(url);
       this.ca = pulumi.output("");
       this.monitoring = [];
+      this.publishers = undefined;
+      this.servers = [];
     } else {
       const servers = selfHosted(this, name, args);
       this.connection = {
@@ -108,8 +125,10 @@ export class Nats extends pulumi.ComponentResource {
         },
         files: { "nats-ca": servers.ca },
       };
-      this.publisherUrl = servers.urls("publisher");
+      this.publisherUrl = servers.urls(DEFAULT_PUBLISHER);
       this.ca = servers.ca;
+      this.publishers = servers.publishers;
+      this.servers = servers.vms;
       this.monitoring = servers.addresses.map(
         (address) => pulumi.interpolate`${address}:${PORTS.natsMonitoring}`,
       );
@@ -125,6 +144,8 @@ interface Servers {
   ca: pulumi.Output<string>;
   /** Comma-separated URLs with user and password; secret. */
   urls(user: "gateway" | "publisher"): pulumi.Output<string>;
+  publishers: NatsPublishers | undefined;
+  vms: Nats["servers"];
 }
 
 /**
@@ -133,7 +154,7 @@ interface Servers {
  * addresses are reserved and certificates belong to addresses.
  */
 function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
-  const { site, subnet, account } = args;
+  const { site, subnet, account, publicAddress } = args;
   const single = args.mode === "single";
   const users: User[] = single ? ["gateway", "publisher"] : ["gateway", "publisher", "cluster"];
   const passwords = new Map(users.map((user) => [user, password(parent, `${name}-${user}`)]));
@@ -150,12 +171,34 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
     return { label, ordinal, zone, address };
   });
   const addresses = servers.map(({ address }) => address);
+  const publishers =
+    args.publishers === undefined
+      ? undefined
+      : new NatsPublishers(
+          name,
+          {
+            site,
+            publishers: args.publishers.named,
+            reader: args.publishers.reader,
+            servers: account.member,
+            addresses,
+            publicAddress,
+            ca: authority.ca,
+            defaultPassword: passwords.get(DEFAULT_PUBLISHER) ?? "",
+          },
+          { parent },
+        );
   const peers = pulumi
     .all(single ? [] : addresses)
     .apply((known) => known.map((address) => `${address}:${PORTS.natsCluster}`).join(" "));
+  const vms: Servers["vms"] = [];
   let previous: Vm | undefined;
   for (const { label, ordinal, zone, address } of servers) {
-    const identity = authority.server(label, address);
+    const identity = authority.server(
+      label,
+      address,
+      ...(publicAddress === undefined ? [] : [publicAddress]),
+    );
     const key = secret(parent, `${label}-server-key`, args, identity.key, { nats: account.member });
     previous = new Vm(
       label,
@@ -173,29 +216,30 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
         boot: {
           role: "nats",
           images: { nats: args.image },
-          secrets: { ...secrets, "file-nats-server-key": key },
+          secrets: {
+            ...secrets,
+            "file-nats-server-key": key,
+            ...(publishers ? { "file-nats-publishers": publishers.logins } : {}),
+          },
           files: { "nats-ca": authority.ca, "nats-server-cert": identity.certificate },
           settings: {
             "nats-name": `${site.prefix}-${label}`,
             "nats-ordinal": String(ordinal),
             "nats-peers": peers,
+            ...(publicAddress === undefined ? {} : { "nats-advertise": "false" }),
           },
         },
       },
       { parent },
     );
+    vms.push({ label, selfLink: previous.selfLink, zone });
   }
   return {
     addresses,
     ca: authority.ca,
-    urls: (user) =>
-      pulumi.secret(
-        pulumi
-          .all([passwords.get(user) ?? "", ...addresses])
-          .apply(([secretPart, ...hosts]) =>
-            hosts.map((host) => `tls://${user}:${secretPart}@${host}:${PORTS.nats}`).join(","),
-          ),
-      ),
+    urls: (user) => urls(user, passwords.get(user) ?? "", addresses),
+    publishers,
+    vms,
   };
 }
 

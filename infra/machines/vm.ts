@@ -55,6 +55,7 @@ export class Vm extends pulumi.ComponentResource {
   readonly instanceId: pulumi.Output<string>;
   /** Name in the cloud, for example `odin-prod-nats`. */
   readonly instance: string;
+  readonly selfLink: pulumi.Output<string>;
   /** The VM's name in the cloud, known when the start-up check has passed. */
   readonly ready: pulumi.Output<string>;
 
@@ -114,6 +115,7 @@ export class Vm extends pulumi.ComponentResource {
       },
     );
     this.instanceId = instance.instanceId;
+    this.selfLink = instance.selfLink;
     this.ready = instance.name;
     if (args.startupCheck !== undefined) {
       const check = new command.local.Command(

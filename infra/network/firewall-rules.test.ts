@@ -54,6 +54,30 @@ test("a service with its own NATS", () => {
   assert.deepEqual(flows(serviceRules({ gateway, monitoring, nats })), [...SERVICE, ...NATS].sort());
 });
 
+test("publishers in peered networks and outside reach NATS from their ranges only", () => {
+  const roles = { gateway, monitoring, nats };
+  const internal = ["10.30.0.0/16"];
+  const probes = ["35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22"];
+  const added = (publishers: { internal: string[]; outside: string[] }) => {
+    const before = flows(serviceRules(roles));
+    return flows(serviceRules(roles, publishers)).filter((flow) => !before.includes(flow));
+  };
+  assert.deepEqual(added({ internal, outside: [] }), ["10.30.0.0/16 > nats:4222"]);
+  assert.deepEqual(
+    added({ internal: [], outside: ["203.0.113.7/32"] }),
+    ["203.0.113.7/32 > nats:4222", ...probes.map((range) => `${range} > nats:8222`)].sort(),
+  );
+  // NATS elsewhere has no rules here.
+  assert.deepEqual(
+    flows(serviceRules({ gateway, monitoring }, { internal, outside: [] })),
+    [...SERVICE].sort(),
+  );
+  assert.deepEqual(
+    firewallMistakes(serviceRules(roles, { internal, outside: ["203.0.113.7/32"] }), "odin-test"),
+    [],
+  );
+});
+
 test("a service with its own NATS and publisher", () => {
   assert.deepEqual(
     flows(serviceRules({ gateway, monitoring, nats, publisher })),

@@ -30,6 +30,14 @@ export interface ServiceRoles {
   publisher?: pulumi.Input<string> | undefined;
 }
 
+/** Ranges of publishers that are not VMs of this network. */
+export interface PublisherRanges {
+  /** Internal ranges: of peered networks, or of Cloud Run in this network. */
+  internal: string[];
+  /** Public ranges, from which publishers reach NATS through its public address. */
+  outside: string[];
+}
+
 /** E-mails of the service accounts of a capacity test. */
 export interface CapacityRoles {
   gateway: pulumi.Input<string>;
@@ -41,7 +49,10 @@ export interface CapacityRoles {
  * Traffic that may enter the network of a service.
  * @throws Error when two roles share an account, or when there is a publisher without `nats`
  */
-export function serviceRules(roles: ServiceRoles): FirewallRule[] {
+export function serviceRules(
+  roles: ServiceRoles,
+  publishers: PublisherRanges = { internal: [], outside: [] },
+): FirewallRule[] {
   const { gateway, nats, monitoring, publisher } = roles;
   assertDistinct(roles);
   if (publisher && !nats) {
@@ -78,7 +89,9 @@ export function serviceRules(roles: ServiceRoles): FirewallRule[] {
       fromAccounts: [gateway],
       to: [monitoring],
     },
-    ...(nats ? natsRules({ nats, gateway, monitoring, publisher }) : []),
+    ...(nats
+      ? [...natsRules({ nats, gateway, monitoring, publisher }), ...publisherRules(nats, publishers)]
+      : []),
     peopleShell(present(gateway, monitoring, nats, publisher)),
     {
       name: "people-monitoring",
@@ -114,6 +127,41 @@ function natsRules(roles: ServiceRoles & { nats: pulumi.Input<string> }): Firewa
       fromAccounts: [nats],
       to: [nats],
     },
+  ];
+}
+
+/** Rules by address: an account as a source counts only for VMs of the same network. */
+function publisherRules(nats: pulumi.Input<string>, { internal, outside }: PublisherRanges): FirewallRule[] {
+  return [
+    ...(internal.length === 0
+      ? []
+      : [
+          {
+            name: "nats-publishers",
+            why: "Publishers in peered networks, in GKE or in Cloud Run write to the stream.",
+            ports: [PORTS.nats],
+            fromRanges: internal,
+            to: [nats],
+          },
+        ]),
+    ...(outside.length === 0
+      ? []
+      : [
+          {
+            name: "nats-outside",
+            why: "Publishers outside of Google Cloud write to the stream; the load balancer keeps their addresses.",
+            ports: [PORTS.nats],
+            fromRanges: outside,
+            to: [nats],
+          },
+          {
+            name: "nats-probes",
+            why: "The load balancer in front of NATS asks which servers take messages.",
+            ports: [PORTS.natsMonitoring],
+            fromRanges: [...RANGES.passthroughProbes],
+            to: [nats],
+          },
+        ]),
   ];
 }
 

@@ -12,6 +12,11 @@ export interface SecretArgs {
    * `{gateway: identity.member}`. At least one.
    */
   accessors: Record<string, pulumi.Input<string>>;
+  /**
+   * True: the program can make the value again, so the secret is not protected from deletion in production.
+   * Default: false.
+   */
+  isRenewable?: boolean;
 }
 
 /**
@@ -57,7 +62,7 @@ export class Secret extends pulumi.ComponentResource {
       // Only the secret is protected: a protected version could not be replaced by a new version. The
       // resource also has an input `deletionProtection`. It is not used, because it would be a second guard
       // of the same kind, which `pulumi state unprotect` does not remove.
-      { parent: this, protect: production },
+      { parent: this, protect: production && args.isRenewable !== true },
     );
     const version = new gcp.secretmanager.SecretVersion(
       `${name}-version`,

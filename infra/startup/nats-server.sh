@@ -49,10 +49,10 @@ CONF
 # last values again when it no longer fits the stream. The capacity test has its own network and uses no
 # passwords.
 nats_users() {
-  local gateway publisher
+  local gateway
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
   gateway="$(password nats-gateway-password)"
-  publisher="$(password nats-publisher-password)"
+  nats_publishers >"$RUN/nats/publishers.new"
   cat <<CONF
 authorization {
   users: [
@@ -63,12 +63,45 @@ authorization {
       ]
       subscribe: ["_INBOX.>"]
     } }
-    { user: publisher, password: "$publisher", permissions: {
-      publish: ["odin.>", "\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*"]
-      subscribe: ["_INBOX.>"]
-    } }
+$(cat "$RUN/nats/publishers.new")
   ]
 }
+CONF
+  rm -f "$RUN/nats/publishers.new"
+}
+
+# Users of publishers. The secret nats-publishers has a line `USER PASSWORD SUBJECT…` for each login. Without
+# the secret, one publisher may publish to all subjects.
+nats_publishers() {
+  local user password subjects line=0
+  if [ ! -e "$RUN/secrets/nats-publishers" ]; then
+    password="$(password nats-publisher-password)"
+    nats_publisher publisher "$password" 'odin.>'
+    return
+  fi
+  while read -r user password subjects; do
+    line=$((line + 1))
+    # The line itself is a secret, so the reason has only its number.
+    [[ "$user" =~ ^[a-z][a-z0-9-]*$ && "$user" != gateway && "$password" =~ ^[A-Za-z0-9_-]{16,}$ &&
+      "$subjects" =~ ^odin\.[A-Za-z0-9_.*\>-]+(\ odin\.[A-Za-z0-9_.*\>-]+)*$ ]] ||
+      fail "secret nats-publishers: line $line is not 'USER PASSWORD SUBJECT…' with subjects that begin with odin."
+    nats_publisher "$user" "$password" "$subjects"
+  done <"$RUN/secrets/nats-publishers"
+  [ "$line" -gt 0 ] || fail "secret nats-publishers is empty"
+}
+
+# nats_publisher USER PASSWORD SUBJECTS: prints the user of a publisher. SUBJECTS are separated by spaces. A
+# publisher may create the stream, because it may start before the first gateway.
+nats_publisher() {
+  local subject quoted=""
+  set -f # subjects contain *
+  for subject in $3; do quoted+="\"$subject\", "; done
+  set +f
+  cat <<CONF
+    { user: "$1", password: "$2", permissions: {
+      publish: [$quoted"\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*"]
+      subscribe: ["_INBOX.>"]
+    } }
 CONF
 }
 
@@ -89,7 +122,11 @@ nats_cluster() {
   nats_tls ", ca_file: \"$RUN/files/nats-ca\", verify: true, timeout: 5"
   printf '  routes: [\n'
   for peer in $(attribute nats-peers ""); do printf '    "nats-route://cluster:%s@%s"\n' "$password" "$peer"; done
-  printf '  ]\n}\n'
+  printf '  ]\n'
+  # Behind a load balancer, clients cannot reach the addresses that servers announce. All clients know all
+  # addresses from NATS_URL.
+  [ "$(attribute nats-advertise true)" = true ] || printf '  no_advertise: true\n'
+  printf '}\n'
 }
 
 # password NAME: prints the secret NAME. Only letters, digits, - and _ are allowed, because a URL and the

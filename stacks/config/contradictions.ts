@@ -7,6 +7,7 @@ import {
 import { SETTINGS } from "@odin-ws/server/settings";
 import { gatewayMemory, RESERVED_BYTES } from "./gateway-memory.ts";
 import type { Values } from "./keys.ts";
+import { publisherMistakes } from "./publishers.ts";
 import type { Mistake } from "./values.ts";
 
 /**
@@ -66,6 +67,7 @@ export function contradictions(
     ...placeMistakes(values, region, production),
     ...sizeMistakes(values, production),
     ...natsMistakes(values),
+    ...publisherMistakes(values),
     ...gatewayMistakes(values),
     ...memoryMistakes(values),
     ...(isCapacityTest ? openAccessMistakes(values) : authMistakes(values, stack, production)),

@@ -1,5 +1,10 @@
-import { EXACT_COS_IMAGE, FLEET_RANGES, HOST_NAME } from "@odin-ws/infra";
+import { EXACT_COS_IMAGE, FLEET_RANGES, HOST_NAME, NETWORK_NAME } from "@odin-ws/infra";
+import { publishers } from "./publishers.ts";
 import { boolean, choice, environment, integer, list, optional, required } from "./values.ts";
+
+/** A range of IPv4 addresses from /8 to /32: larger ranges would let in strangers. */
+const RANGE =
+  /^(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])(\.(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])){3}\/([89]|[12]\d|3[0-2])$/;
 
 /** Value of `serverImage` that asks for an image that is built from this repository. */
 export const BUILD = "build";
@@ -41,6 +46,14 @@ export const KEYS = {
     /-----BEGIN NATS USER JWT-----[\s\S]+-----BEGIN USER NKEY SEED-----/,
     "the whole content of a .creds file",
   ),
+  publishers,
+  publisherNetworks: list(
+    NETWORK_NAME,
+    "a list of VPC networks, for example [projects/my-backend/global/networks/default]",
+  ),
+  publisherRanges: list(RANGE, "a list of ranges, for example [10.128.0.0/20]"),
+  natsPublicRanges: list(RANGE, "a list of ranges, for example [203.0.113.7/32]"),
+  networkRange: required(RANGE, "a range, for example 10.10.0.0/20"),
   quietStream: boolean,
   jwtSecret: optional(
     /^\S([\s\S]*\S)?$/,

@@ -35,6 +35,17 @@ const VARIANTS: [name: string, stack: string, values: Record<string, string>][] 
       allowedOrigins: '["https://app.example.com"]',
     },
   ],
+  [
+    "prod with publishers in other networks and outside",
+    "prod",
+    {
+      publishers:
+        '{"market":{"subjects":["odin.token.*.trade"],"logins":[1,2],"outside":true},"publisher":{}}',
+      publisherNetworks: '["projects/my-backend/global/networks/default"]',
+      publisherRanges: '["10.128.0.0/20"]',
+      natsPublicRanges: '["203.0.113.7/32"]',
+    },
+  ],
   ["prod with a domain whose zone is elsewhere", "prod", { domain: "live.example.com" }],
   ["prod with Synadia", "prod", { nats: "synadia", natsCredentials: CREDENTIALS }],
 ];

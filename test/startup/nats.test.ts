@@ -1,6 +1,8 @@
 /** A NATS VM: the server that its script starts, and how it behaves in a cluster. */
 
 import { strict as assert } from "node:assert";
+import { chmodSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { withoutNats } from "../harness/nats.ts";
@@ -32,8 +34,14 @@ const failed = ({ code, serial }: Outcome, line: RegExp) => {
 const starts = (machine: Machine) => machine.calls("docker", /^docker run /).length;
 
 /** Results of the attempts as that user, in the same order. */
-async function attempt(machine: Machine, user: string, ca: string, attempts: string[]): Promise<unknown[]> {
-  const url = `tls://${user}:${PASSWORDS[`nats-${user}-password`]}@10.9.0.1:4222`;
+async function attempt(
+  machine: Machine,
+  user: string,
+  ca: string,
+  attempts: string[],
+  password = PASSWORDS[`nats-${user}-password`],
+): Promise<unknown[]> {
+  const url = `tls://${user}:${password}@10.9.0.1:4222`;
   const client = machine.near(process.execPath, [ATTEMPTS, url, ...attempts], { NODE_EXTRA_CA_CERTS: ca });
   const { code } = await within(() => `attempts:\n${client.tail()}`, client.exited, 30_000);
   assert.equal(code, 0, client.tail());
@@ -97,6 +105,95 @@ describe("the real nats-server of a NATS VM", {
       [...open.matchAll(/--dport (\d+) /g)].map(([, port]) => port),
       ["22", "4222", "8222"],
     );
+  });
+
+  test("a backend gets from the stack's outputs to a stored message by the commands of the README", async (t) => {
+    const authority = makeAuthority(t);
+    const machine = await buildNats(t, authority, { real: true });
+    ready(await machine.start());
+    const create = `$JS.API.STREAM.CREATE.ODIN_TOKENS=${STREAM}`;
+    assert.deepEqual(await attempt(machine, "gateway", authority.caFile, [create]), [true]);
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const [, section = ""] = readme.split("### Publish from your backend");
+    const [, commands = ""] = /```sh\n([\s\S]*?)```/.exec(section) ?? [];
+    // Stands in for Pulumi: prints the stack's outputs.
+    machine.write(
+      "pulumi",
+      `#!/bin/sh
+case "$*" in
+"stack output natsUrl --show-secrets --stack prod") echo 'tls://publisher:${PASSWORDS["nats-publisher-password"]}@10.9.0.1:4222' ;;
+"stack output natsCa --stack prod") cat ${authority.caFile} ;;
+*) exit 1 ;;
+esac
+`,
+    );
+    chmodSync(join(machine.folder, "pulumi"), 0o755);
+    const path = [machine.folder, dirname(process.execPath), process.env.PATH].join(":");
+    const script = `set -eu; trap 'rm -f nats-ca.pem' EXIT\n${commands}`;
+    const backend = machine.near("bash", ["-c", script], { PATH: path });
+    const { code } = await within(() => `the backend:\n${backend.tail()}`, backend.exited, 30_000);
+    assert.equal(code, 0, backend.tail());
+    assert.match(backend.output, /^stored as message 1$/m);
+    const info = await machine.shell("curl -s 'http://127.0.0.1:8222/jsz?streams=true'");
+    assert.match(info, /"messages": 1,/);
+  });
+
+  test("each publisher may publish to its own subjects only, and changes its login without a cut", async (t) => {
+    const authority = makeAuthority(t);
+    const machine = await buildNats(t, authority, { real: true });
+    const version = (number: number) => `projects/1/secrets/nats-publishers/versions/${number}`;
+    const login = (number: number) => `${number}`.padStart(32, "p");
+    const logins = (version_: number, ...lines: string[]) => {
+      machine.cloud.secrets[version(version_)] = lines.map((line) => `${line}\n`).join("");
+      machine.cloud.attributes["odin-secret-file-nats-publishers"] = version(version_);
+    };
+    const market = (number: number) =>
+      `market${number === 1 ? "" : `-${number}`} ${login(number)} odin.token.*.trade odin.global.>`;
+    logins(1, market(1), `other ${login(9)} odin.token.BTC.>`);
+    ready(await machine.start());
+    const as = async (user: string, password: string, ...attempts: string[]) =>
+      attempt(machine, user, authority.caFile, attempts, password);
+    const trade = 'odin.token.BTC.trade={"price":1}';
+    const denied = /permission/i;
+    assert.deepEqual(
+      await as(
+        "market",
+        login(1),
+        `$JS.API.STREAM.CREATE.ODIN_TOKENS=${STREAM}`,
+        trade,
+        "odin.global.trending={}",
+      ),
+      [true, true, true],
+    );
+    assert.match(String((await as("market", login(1), "odin.token.BTC.social={}"))[0]), denied);
+    assert.deepEqual(await as("other", login(9), "odin.token.BTC.social={}"), [true]);
+    assert.match(String((await as("other", login(9), "odin.token.ETH.social={}"))[0]), denied);
+    await assert.rejects(attempt(machine, "publisher", authority.caFile, [trade]), /uthoriz/);
+
+    logins(2, market(1), market(2));
+    ready(await machine.start());
+    for (const [user, number] of [
+      ["market", 1],
+      ["market-2", 2],
+    ] as const)
+      assert.deepEqual(await as(user, login(number), trade), [true], `${user} during the rotation`);
+    logins(3, market(2));
+    ready(await machine.start());
+    assert.deepEqual(await as("market-2", login(2), trade), [true]);
+    await assert.rejects(as("market", login(1), trade), /uthoriz/);
+
+    for (const line of [
+      "market short odin.>",
+      'market "pppppppppppppppp odin.>',
+      `gateway ${login(1)} odin.>`,
+      `market ${login(1)} $JS.API.>`,
+      `market ${login(1)}`,
+    ]) {
+      logins(4, market(2), line);
+      const outcome = await machine.start();
+      failed(outcome, /step=start: secret nats-publishers: line 2 is not 'USER PASSWORD SUBJECT…'/);
+      assert.ok(!outcome.stderr.includes(login(1)), "the reason shows no password");
+    }
   });
 
   test("a gateway reads the messages of a publisher, and works after a reboot of NATS", async (t) => {
