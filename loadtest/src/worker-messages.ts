@@ -24,6 +24,7 @@ export interface Assignment {
   workers: number;
   sources: string[];
   compression: boolean;
+  compact: boolean;
   jwtSecret: string | undefined;
   /** Clients reconnect without the delay that the gateway asks for. */
   atOnce: boolean;

@@ -134,6 +134,16 @@ describe("load test", { skip: withoutNats() }, () => {
     assert.ok(compressed > 0);
   });
 
+  test("compact encoding: every message is decoded and checked, also after a break", async (t) => {
+    const changes = { duration: "10", rounds: "1" };
+    const { result, passed } = await load(t, "reconnect", changes, "--compact");
+    assert.equal(result.command.compact, true);
+    assert.equal(result.resumed, CONNECTIONS);
+    for (const name of ["Content hash of each message", LOSS]) assert.ok(passed.has(name), name);
+    const sent = async (encoding: string) => (await gateway.metrics()).sum(METRIC.bytesSent, { encoding });
+    assert.ok((await sent("compact")) > 0);
+  });
+
   test("reconnect: all connections break twice, and no message is lost", async (t) => {
     const { result, passed } = await load(t, "reconnect", { duration: "14" });
     assert.equal(result.resumed, 2 * CONNECTIONS);

@@ -157,7 +157,9 @@ export class MessageHandler {
     }
   }
 
-  #onWelcome({ epoch, reconnect }: Message<"welcome">): void {
+  #onWelcome({ epoch, reconnect, encoding }: Message<"welcome">): void {
+    if (this.#options.compact !== undefined && encoding !== "compact")
+      this.#context.stats.fault("error", "the gateway does not use the compact encoding (WS_COMPACT)");
     if (!this.#context.accepts(epoch) || (this.#epoch !== "" && this.#epoch !== epoch))
       this.#onNewEpoch(epoch);
     this.#epoch = epoch;

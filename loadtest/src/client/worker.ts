@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { followClock, wallMicros } from "../traffic/clock.ts";
 import { channelsOf, matcher } from "../traffic/plan.ts";
 import type { Answers, Assignment, Command, Finished, WorkerMessage } from "../worker-messages.ts";
+import { CompactCache } from "./compact-reader.ts";
 import { summarizeDeliveries } from "./delivery-summary.ts";
 import type { OffsetLookup } from "./delivery-tracker.ts";
 import { MessageIndex } from "./message-index.ts";
@@ -38,6 +39,7 @@ export class Worker {
   readonly #subscribers: Subscriber[] = [];
   readonly #groups = new Map<string, Group>();
   readonly #context: SubscriberContext;
+  readonly #compact = new CompactCache();
   readonly #send: (message: WorkerMessage) => void;
   readonly #sampleTimer: NodeJS.Timeout;
   readonly #heartbeatTimer: NodeJS.Timeout;
@@ -70,7 +72,7 @@ export class Worker {
   }
 
   #add(index: number): void {
-    const { plan, urls, sources, compression, jwtSecret } = this.#assignment;
+    const { plan, urls, sources, compression, compact, jwtSecret } = this.#assignment;
     const slow = index < this.#assignment.slow;
     const channels = channelsOf(plan, index, slow);
     const key = channels.join();
@@ -78,6 +80,7 @@ export class Worker {
     this.#groups.set(key, group);
     const url = new URL(urls[index % urls.length] as string);
     if (jwtSecret !== undefined) url.searchParams.set("auth", tokenFor(jwtSecret, index));
+    if (compact) url.searchParams.set("encoding", "compact");
     const lookup: OffsetLookup = {
       channelOf: (offset) => this.#context.messageIndex.channelOf(offset),
       audited: (offset) => group.audits.some((offsets) => offsets.has(offset)),
@@ -85,7 +88,16 @@ export class Worker {
     const localAddress = sources[Math.floor((index / plan.connections) * sources.length)];
     const path = `${url.pathname}${url.search}`;
     const subscriber = new Subscriber(
-      { url, path, localAddress, compression, channels, lookup, slow },
+      {
+        url,
+        path,
+        localAddress,
+        compression,
+        compact: compact ? this.#compact : undefined,
+        channels,
+        lookup,
+        slow,
+      },
       this.#context,
     );
     group.members.push(subscriber);

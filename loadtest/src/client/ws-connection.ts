@@ -3,6 +3,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { constants, inflateRawSync } from "node:zlib";
+import { type CompactCache, CompactReader } from "./compact-reader.ts";
 import { clientFrame, FrameReader, OPCODE } from "./frame-reader.ts";
 
 export interface ConnectionEvents {
@@ -27,6 +28,8 @@ export interface ConnectionOptions {
   path: string;
   localAddress: string | undefined;
   compression: boolean;
+  /** Set for a client that asks for the compact encoding. */
+  compact?: CompactCache | undefined;
 }
 
 // The example key of RFC 6455 §1.3 and its answer. A random key would cost the gateway the same work.
@@ -64,6 +67,7 @@ export class WsConnection {
   readonly #events: ConnectionEvents;
   readonly #socket: Socket;
   readonly #reader: FrameReader;
+  readonly #compact: CompactReader | undefined;
   #head = "";
   #open = false;
   #ended = false;
@@ -71,6 +75,7 @@ export class WsConnection {
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
     this.#events = events;
+    this.#compact = options.compact && new CompactReader(options.compact);
     this.#reader = new FrameReader(this.#frame.bind(this));
     const socket = open(options, this.#chunk.bind(this));
     this.#socket = socket;
@@ -177,6 +182,9 @@ export class WsConnection {
         const message = inflateRawSync(packed, { finishFlush: constants.Z_SYNC_FLUSH });
         this.#events.text(message, 0, message.length);
       }
+    } else if (opcode === OPCODE.binary && this.#compact !== undefined) {
+      const message = this.#compact.read(bytes.subarray(start, end));
+      if (message !== undefined) this.#events.text(message, 0, message.length);
     } else if (opcode === OPCODE.ping) {
       this.#socket.write(clientFrame(OPCODE.pong, bytes.subarray(start, end)));
     } else if (opcode === OPCODE.close) {

@@ -126,7 +126,7 @@ function about(result: Result): string {
     ["Latency", result.latencyBasis],
     [
       "Clients",
-      `${number(command.connections)} connections in ${command.workers === 1 ? "one process" : `${command.workers} processes`}, permessage-deflate ${command.compression ? "offered" : "not offered"}`,
+      `${number(command.connections)} connections in ${command.workers === 1 ? "one process" : `${command.workers} processes`}, permessage-deflate ${command.compression ? "offered" : "not offered"}${command.compact ? ", compact encoding" : ""}`,
     ],
     [
       "Rate",

@@ -147,6 +147,11 @@ export const COMMAND = {
       nonEmpty().default("dist/loadtest").describe("folder for the reports (dist/loadtest)"),
       { variable: "LOADTEST_OUT" },
     ),
+    compact: flag(
+      boolean()
+        .default(false)
+        .describe("clients ask for the compact encoding, and check every message of it"),
+    ),
     compression: flag(boolean().default(false).describe("clients offer permessage-deflate, like browsers")),
     "at-once": flag(
       boolean()

@@ -29,6 +29,8 @@ export interface Options {
   /** Percent of the connections that must be open at the end. */
   minSuccess: number;
   compression: boolean;
+  /** Clients ask for the compact encoding. */
+  compact: boolean;
   jwtSecret: string | undefined;
   rounds: number;
   kill: string | undefined;
@@ -94,6 +96,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Re
     maxP99Ms: given["max-p99"],
     minSuccess: given["min-success"],
     compression: given.compression,
+    compact: given.compact,
     jwtSecret: given["jwt-secret"],
     // By default a command runs once, because a command that ends a process works only once.
     rounds: given.rounds ?? (kill === undefined ? 2 : 1),

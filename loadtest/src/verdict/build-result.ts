@@ -34,14 +34,35 @@ export interface Found {
 
 export function buildResult(found: Found): Result {
   const { options, feed, expected, totals, summary, finished, stopped } = found;
-  const { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess } =
-    options;
+  const {
+    connections,
+    urls,
+    rates,
+    connectRate,
+    seconds,
+    workers,
+    compression,
+    compact,
+    maxP99Ms,
+    minSuccess,
+  } = options;
   const { stages, whole } = totals.latency;
   const result: Omit<Result, "checks" | "outcome"> = {
     scenario: options.scenario,
     startedAt: found.startedAt.toISOString(),
     seconds: Math.round(totals.timeline.seconds),
-    command: { connections, urls, rates, connectRate, seconds, workers, compression, maxP99Ms, minSuccess },
+    command: {
+      connections,
+      urls,
+      rates,
+      connectRate,
+      seconds,
+      workers,
+      compression,
+      compact,
+      maxP99Ms,
+      minSuccess,
+    },
     machine: machine(),
     feed: feed.description,
     latencyBasis: describeLatency(found.clocks, totals.clock),

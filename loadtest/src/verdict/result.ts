@@ -27,6 +27,7 @@ export interface Result {
     seconds: number;
     workers: number;
     compression: boolean;
+    compact: boolean;
     maxP99Ms: number;
     minSuccess: number;
   };

@@ -7,6 +7,10 @@ const LOOKAHEAD_BYTES = 262;
 const MIN_WINDOW_BITS = 9;
 const MAX_WINDOW_BITS = 15;
 const LEVEL = 9;
+/** Memory of zlib's tables. Smaller tables are faster to clear, and enough for a window of 8 KiB. */
+const SMALL_WINDOW_BITS = 13;
+const SMALL_MEM_LEVEL = 6;
+const MEM_LEVEL = 8; // zlib's default
 
 /**
  * Compresses a text. The window is only as large as needed, because zlib spends most of its time on small
@@ -15,5 +19,7 @@ const LEVEL = 9;
 export function deflate(text: Uint8Array, dictionary: Uint8Array | undefined): Buffer {
   const bits = Math.ceil(Math.log2(text.length + LOOKAHEAD_BYTES + (dictionary?.length ?? 0)));
   const windowBits = Math.min(MAX_WINDOW_BITS, Math.max(MIN_WINDOW_BITS, bits));
-  return deflateRawSync(text, { windowBits, level: LEVEL, ...(dictionary !== undefined && { dictionary }) });
+  const memLevel = windowBits > SMALL_WINDOW_BITS ? MEM_LEVEL : SMALL_MEM_LEVEL;
+  const options = { windowBits, memLevel, level: LEVEL };
+  return deflateRawSync(text, dictionary === undefined ? options : { ...options, dictionary });
 }

@@ -10,7 +10,7 @@ function start({ accepts = true } = {}) {
     offers.push(`${dictionary.event} ${Buffer.from(dictionary.bytes)}`);
     if (accepts) maker.set(dictionary);
   };
-  const maker = new DictionaryMaker({ offer, now: () => now });
+  const maker = new DictionaryMaker({ previous: ["trending"], offer, now: () => now });
   return {
     offers,
     maker,
@@ -67,13 +67,16 @@ test("an offer without an answer is made again after 10 s, and a dictionary of a
   assert.equal(offers.length, 2);
 });
 
-test("large messages have no dictionary", () => {
+test("large messages make a dictionary only where no previous message takes its place", () => {
   const { offers, take } = start();
-  take(
-    "trending",
-    texts("A", 100).map((text) => text.repeat(40)),
-  );
+  const large = texts("A", 17).map((text) => text.repeat(120));
+  take("trending", large);
   assert.deepEqual(offers, []);
+  take("report", large);
+  assert.deepEqual(offers, [`report ${large[15]}`]);
+  const huge = large.map((text) => text.repeat(4));
+  take("dump", huge);
+  assert.equal(offers.length, 1);
 });
 
 test("events beyond 62 have no dictionary", () => {

@@ -10,8 +10,13 @@ import type { DictionaryBytes } from "../source/source.ts";
 
 /** Messages of an event from which its dictionary is made. More would save less than 2 % of the bytes. */
 const SAMPLES = 16;
-/** With fewer samples that fit, a dictionary would not be worth its bytes. */
+/**
+ * With fewer samples that fit, a dictionary would not be worth its bytes, when most messages of the event are
+ * compressed with the previous message of their channel.
+ */
 const MIN_SAMPLES = 4;
+/** Largest sample that makes a dictionary alone. zlib does not look back further. */
+const MAX_SAMPLE_BYTES = 32_000;
 /**
  * Bytes of a dictionary. A client gets each dictionary once; compressed it has about a third of these bytes.
  */
@@ -45,6 +50,8 @@ interface State {
 }
 
 export interface DictionaryMakerOptions {
+  /** Events whose messages are compressed with the previous message of their channel. Default: none. */
+  previous?: readonly string[];
   /** Gets a new dictionary. The dictionary is in use only after `set`. */
   offer: (dictionary: DictionaryBytes) => void;
   /** Milliseconds of a clock that is never set. */
@@ -63,7 +70,7 @@ export class DictionaryMaker {
   take(event: string, { text }: CompactText): void {
     const state = this.#stateOf(event);
     if (state === undefined) return;
-    if (this.#isDue(state, text)) this.#offer(event, state);
+    if (this.#isDue(event, state, text)) this.#offer(event, state);
     state.samples.push(text);
     if (state.samples.length > SAMPLES) state.samples.shift();
   }
@@ -94,7 +101,7 @@ export class DictionaryMaker {
   }
 
   /** True when the samples make a better dictionary than the current one. */
-  #isDue(state: State, text: Uint8Array): boolean {
+  #isDue(event: string, state: State, text: Uint8Array): boolean {
     const { samples, current } = state;
     const now = this.#options.now();
     if (now - state.offeredAt < OFFER_MS) return false;
@@ -102,7 +109,7 @@ export class DictionaryMaker {
     if (current === undefined) return true;
     if (++state.passed < MEASURED_EVERY) return false;
     state.passed = 0;
-    const fresh = dictionaryOf(samples);
+    const fresh = this.#dictionaryOf(event, samples);
     if (fresh === undefined) return false;
     state.measured++;
     state.currentBytes += deflate(text, current).length;
@@ -115,23 +122,27 @@ export class DictionaryMaker {
   }
 
   #offer(event: string, state: State): void {
-    const bytes = dictionaryOf(state.samples);
+    const bytes = this.#dictionaryOf(event, state.samples);
     state.offeredAt = this.#options.now();
     if (bytes !== undefined) this.#options.offer({ event, bytes });
   }
-}
 
-/**
- * Returns the last samples that fit, the last one at the end, where it costs the fewest bits to refer to it.
- * Undefined when the samples are so large that a dictionary of some of them would not be worth its bytes.
- */
-function dictionaryOf(samples: readonly Uint8Array[]): Uint8Array | undefined {
-  const taken: Uint8Array[] = [];
-  let bytes = 0;
-  for (const sample of samples.toReversed()) {
-    bytes += sample.length;
-    if (bytes > MAX_BYTES) break;
-    taken.unshift(sample);
+  /**
+   * Returns the last samples that fit, the last one at the end, where it costs the fewest bits to refer to
+   * it. Undefined when the samples are too large for a dictionary.
+   */
+  #dictionaryOf(event: string, samples: readonly Uint8Array[]): Uint8Array | undefined {
+    const taken: Uint8Array[] = [];
+    let bytes = 0;
+    for (const sample of samples.toReversed()) {
+      bytes += sample.length;
+      if (bytes > MAX_BYTES) break;
+      taken.unshift(sample);
+    }
+    if (taken.length >= MIN_SAMPLES) return Buffer.concat(taken);
+    const last = samples.at(-1);
+    if (this.#options.previous?.includes(event) || last === undefined || last.length > MAX_SAMPLE_BYTES)
+      return undefined;
+    return taken.length > 0 ? Buffer.concat(taken) : Buffer.from(last);
   }
-  return taken.length < MIN_SAMPLES ? undefined : Buffer.concat(taken);
 }

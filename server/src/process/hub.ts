@@ -107,7 +107,9 @@ export class Hub implements Intake {
     this.#broadcastLimit = broadcast === 0 ? undefined : new PriorityLimiter(broadcast, now());
     this.#readLimit = read === 0 ? undefined : new TokenBucket(read, Math.max(1, read / 10), now());
     const offer = options.offer ?? ((dictionary) => this.dictionary(dictionary));
-    this.#maker = config.WS_COMPACT ? new DictionaryMaker({ offer, now }) : undefined;
+    this.#maker = config.WS_COMPACT
+      ? new DictionaryMaker({ previous: config.WS_COMPACT_PREVIOUS, offer, now })
+      : undefined;
     const warnOf = (problem: string) =>
       atMostEvery(
         WARN_INTERVAL_MS,
