@@ -2,14 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
 import { lastPart } from "./gateway-groups.ts";
 
-const POLL_MS = 10_000; // 10 s between two looks at the group
+const POLL_MS = 10_000; // 10 s between two requests
 /**
  * 1 h. A wave of gateways takes about 8 min: boot, minReadySec, draining and shutdown. An hour is enough for
  * seven waves.
  */
-const DEADLINE = 3_600_000;
+const DEADLINE_MS = 3_600_000;
 const REPEAT_MS = 120_000; // 2 min: the longest time without a line
-const OLDER_MS = 300_000; // 5 min before the wait: the update has begun, and clocks of two machines differ
+// Errors of the 5 min before the wait count, too: the update began before the wait, and clocks may differ.
+const OLDER_MS = 300_000;
 
 /** The group to wait for, and the times of the wait. */
 export interface AwaitRolloutArgs {
@@ -46,7 +47,7 @@ export class RolloutError extends Error {
  * @throws RolloutError when the rollout does not end in time, or when the group cannot be read
  */
 export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Promise<string> {
-  const { group: path, template, print, poll = POLL_MS, deadline = DEADLINE, repeat = REPEAT_MS } = args;
+  const { group: path, template, print, poll = POLL_MS, deadline = DEADLINE_MS, repeat = REPEAT_MS } = args;
   const name = lastPart(path);
   const start = performance.now();
   const since = Date.now() - OLDER_MS;
@@ -68,7 +69,7 @@ export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Pro
     if (now - start + poll > deadline) {
       const reason = await lastError(path, since, api);
       throw new RolloutError(
-        `${name}: the rollout has not ended within ${Math.round(deadline / 1000)} s: ${line}${reason}. The group continues. Look at LAST_ERROR of the VMs, and at the serial console of one that does not start; another \`pulumi up\` waits again.`,
+        `${name}: the rollout has not ended within ${Math.round(deadline / 1000)} s: ${line}${reason}. The group continues the rollout. Look at LAST_ERROR of the VMs, and at the serial console of one that does not start; another \`pulumi up\` waits again.`,
       );
     }
     if (line !== last || now - printedAt >= repeat) {
@@ -125,7 +126,10 @@ function unreadable(name: string, error: unknown): RolloutError {
 
 const seconds = (start: number) => Math.round((performance.now() - start) / 1000);
 
-/** The command `npm run await-rollout`, with GROUP and TEMPLATE in the environment. */
+/**
+ * The command `npm run await-rollout`, with GROUP and TEMPLATE in the environment.
+ * ODIN_ROLLOUT_DEADLINE_SECONDS replaces the longest wait of one hour.
+ */
 async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const { GROUP: group, TEMPLATE: template } = env;
   if (!group || !template) {
@@ -134,7 +138,7 @@ async function main(env: NodeJS.ProcessEnv): Promise<number> {
     );
     return 2;
   }
-  const deadline = Number(env.ODIN_ROLLOUT_DEADLINE_SECONDS) * 1000 || DEADLINE;
+  const deadline = Number(env.ODIN_ROLLOUT_DEADLINE_SECONDS) * 1000 || DEADLINE_MS;
   const poll = Math.min(POLL_MS, deadline / 4);
   const print = (line: string) => process.stdout.write(`${line}\n`);
   try {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
 import { Console, type StartupLine } from "./startup-lines.ts";
 
-const POLL_MS = 5_000; // 5 s between two looks at the console
+const POLL_MS = 5_000; // 5 s between two requests
 const DEADLINE_MS = 600_000; // 10 min: an e2-small pulls and starts its images in 2 to 4 min
 const GRACE_MS = 60_000; // 1 min after a failure without a revision: the script may run again in that time
 
@@ -104,7 +104,10 @@ function failure(instance: string, what: string, screen: Console): StartupError 
   return new StartupError(`${instance}: ${what}\nThe end of its serial console:\n  ${tail}`);
 }
 
-/** The command `npm run await-startup`, with PROJECT, ZONE, INSTANCE and REVISION in the environment. */
+/**
+ * The command `npm run await-startup`, with PROJECT, ZONE, INSTANCE and REVISION in the environment.
+ * ODIN_STARTUP_DEADLINE_SECONDS replaces the longest wait of ten minutes.
+ */
 async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const { PROJECT: project, ZONE: zone, INSTANCE: instance, REVISION: revision } = env;
   if (!project || !zone || !instance) {

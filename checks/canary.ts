@@ -11,7 +11,7 @@ import { smokeTest } from "./smoke-test.ts";
 import { changeBetween, readTemplate, type TemplateChange } from "./template-change.ts";
 import { type Figures, inWords, NO_FIGURES, sum, worseIn } from "./verdict.ts";
 
-const SHARE = 0.1; // part of the gateways that the canary is at least
+const SHARE = 0.1; // least size of the canary, as a part of all gateways
 const PROMETHEUS_PORT = 9090;
 const CLIENT_PORT = 3004;
 const LOOKS = 20; // at the canary, spread over the whole time

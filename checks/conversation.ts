@@ -146,7 +146,7 @@ async function firstEnvelope(steps: Steps, probe: Probe, quietStream: boolean): 
   } catch (error) {
     probe.send({ type: "heartbeat" });
     const ack = await probe.next("heartbeat_ack", isType<HeartbeatAck>("heartbeat_ack"), steps.wait);
-    // Before its first publisher has come, a new stream cannot carry a message.
+    // A new stream carries no message before the first publisher has connected.
     if (ack.offset === 0) return "the stream has carried no message yet";
     if (quietStream) return "the stream carries no message at present, which quietStream allows";
     throw error;

@@ -1,7 +1,7 @@
 import { type Command, flag, option, type Read, readCommand } from "@odin-ws/settings/command-line";
 import { boolean, choice, decimal, nonEmpty, text } from "@odin-ws/settings/values";
 
-// A new gateway needs two health checks and the load balancer some seconds more
+// 3 min: a new gateway must pass two health checks, and the load balancer takes some seconds more.
 const DEADLINE_SECONDS = 180;
 
 /** Settings of the smoke test; see {@link COMMAND}. */
@@ -15,7 +15,7 @@ export interface SmokeSettings {
   jwtIssuer?: string | undefined;
   jwtAudience?: string | undefined;
   token?: string | undefined;
-  /** Undefined: take what is found. */
+  /** The authentication that the gateways must use. Undefined: either is accepted. */
   auth?: "jwt" | "none" | undefined;
   /** `projects/P/regions/R/backendServices/N`, or `projects/P/global/backendServices/N`. */
   backendService?: string | undefined;
@@ -146,7 +146,9 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): R
   const read = readCommand(COMMAND, args, env, ({ "backend-service": backendService, group }) =>
     (backendService === undefined) === (group === undefined)
       ? []
-      : ["--backend-service and --group (ODIN_SMOKE_BACKEND_SERVICE, ODIN_SMOKE_GROUP) go together"],
+      : [
+          "--backend-service and --group (ODIN_SMOKE_BACKEND_SERVICE, ODIN_SMOKE_GROUP) must be given together",
+        ],
   );
   if (read === "help" || "mistakes" in read) return read;
   return {

@@ -4,7 +4,7 @@ const PAUSE_MS = 2_000; // 2 s between two attempts
 const LONGEST_WAIT_MS = 10_000; // 10 s for one answer
 // 3 s for one answer, even if the deadline is nearer: the last attempt must have time to find out what is
 // wrong.
-const SHORTEST_WAIT = 3_000;
+const SHORTEST_WAIT_MS = 3_000;
 
 /** A step that failed. The message says what arrived, what was expected, and where to look. */
 export class StepError extends Error {
@@ -50,7 +50,7 @@ export class Steps {
 
   /** Milliseconds that one answer may take now. */
   get wait(): number {
-    return Math.max(SHORTEST_WAIT, Math.min(LONGEST_WAIT_MS, this.#end - performance.now()));
+    return Math.max(SHORTEST_WAIT_MS, Math.min(LONGEST_WAIT_MS, this.#end - performance.now()));
   }
 
   /** Prints one line, without secrets. */

@@ -24,7 +24,7 @@ const mistakes = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
   return result.mistakes;
 };
 
-test("words, options, switches and variables", () => {
+test("words, options, flags and variables", () => {
   assert.deepEqual(read(["short"]), {
     SCENARIO: "short",
     rate: 12,

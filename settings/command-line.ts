@@ -8,11 +8,11 @@ import { readValue, type Schemas, type Values } from "./variables.ts";
 /** An option or a word of a command line. The description of its schema is its help text. */
 export interface Option<Value = unknown> {
   schema: z.ZodType<Value>;
-  /** What the help shows in place of a value, `N`. Undefined: a switch, which takes no value. */
+  /** What the help shows in place of a value, for example `N`. Undefined: a flag, which takes no value. */
   placeholder: string | undefined;
   /** Environment variable that counts when the option is not given. */
   variable?: string;
-  /** No mistake repeats the value. */
+  /** Whether mistakes leave out the value. */
   secret?: boolean;
   /**
    * The option may be given several times; its values are joined by commas. Otherwise the last one counts.
@@ -26,7 +26,7 @@ type Options = Readonly<Record<string, Option>>;
 export interface CommandParts {
   /** Words that are not options, in their order. */
   words?: Options;
-  /** By their names without the dashes. */
+  /** Options by their names, without the dashes. */
   options?: Options;
   /** Environment variables that have no option. */
   variables?: Schemas;
@@ -35,12 +35,13 @@ export interface CommandParts {
 }
 
 export interface Command extends CommandParts {
-  /** `npm run publish`. */
+  /** What a person types, for example `npm run publish`. */
   name: string;
   /** How the command is called. Default: the name, with its words and `[options]`. */
   usage?: string;
-  /** Paragraphs of the help, before and after the options. */
+  /** Text of the help before the options. */
   about: string;
+  /** Text at the end of the help. */
   notes?: string;
 }
 
@@ -79,7 +80,7 @@ export const flag = (
  * Reads a command line and the environment variables that belong to it.
  *
  * @param args after the script's name
- * @param check returns the mistakes between values; a value with a mistake of its own is undefined there
+ * @param check returns the mistakes between values; a value that has a mistake of its own is undefined
  */
 export function readCommand<const Parts extends Command>(
   command: Parts,

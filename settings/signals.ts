@@ -25,8 +25,8 @@ export interface EndRequest {
 
 export interface EndRequestOptions {
   /**
-   * Called by a later signal, once. It must end the process, and first every process that this one has
-   * started.
+   * Called once, by a later signal. The function must end every process that this process has started, and
+   * then this process.
    */
   endAtOnce: (signal: EndSignal) => void;
   /** Whether SIGHUP, which a terminal sends when it is closed, is one of the signals. Default: false. */
@@ -46,8 +46,8 @@ export function untilSignal({ endAtOnce, hangUp = false }: EndRequestOptions): E
       state = "same signal";
       resolve(signal);
       controller.abort(signal);
-      // The step after a timer: while this process was busy, the doubled signal may have waited longer than
-      // the timer.
+      // After a busy time, Node runs the expired timer before it handles a signal that has waited.
+      // setImmediate runs after both, so a doubled signal that had to wait is still the same signal.
       const later = () => setImmediate(() => (state = "later signal"));
       setTimeout(later, SAME_SIGNAL_MS).unref();
     } else if (state === "later signal") {

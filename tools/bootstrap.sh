@@ -17,7 +17,7 @@
 #
 # At the end the script prints quotas that are too low for the stacks.
 #
-# The script enables the APIs that Pulumi needs before it can enable others. It makes a bucket for Pulumi's
+# The script enables the APIs without which Pulumi cannot enable the others. It makes a bucket for Pulumi's
 # state, which keeps all earlier versions, and a key that encrypts the secrets in the state. For GitHub it
 # makes three service accounts without keys, which only workflows of this repository can use:
 #   odin-deployer   creates and changes everything; only for jobs of main in the environment with the stack's
@@ -244,7 +244,7 @@ next_steps() {
     echo "gh variable set ${upper}_GCP_PROJECT_NUMBER --repo $repository --body $number"
     echo "gh api --method PUT repos/$repository/environments/$stack"
   done
-  echo "Then set required reviewers for the environment prod, and allow only the branch main in both environments: Settings, Environments."
+  echo "Then set required reviewers for the environment prod, and allow only the branch main in each environment: Settings, Environments."
   [ "$budget" = yes ] || echo "For a budget (monthlyBudget), as administrator of the billing account, run the same command again with --budget."
 }
 

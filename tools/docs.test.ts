@@ -17,7 +17,7 @@ const MADE = /^(?:[\w-]+\/)?(?:build|dist|node_modules)\//;
 for (const document of DOCUMENTS.filter((path) => path !== "CHANGELOG.md"))
   test(`${document} names files and folders that exist`, () => {
     const text = withoutBlocks(read(document));
-    // A path begins with a folder of the repository; a capital letter or … stands for something else.
+    // A path begins with a folder of the repository. A code span with … or * is a pattern and not a path.
     const paths = [...text.matchAll(/`([\w.@-]+(?:\/[\w.-]*)+)`/g)].flatMap(([, path = ""]) =>
       folders.has(path.split("/")[0] ?? "") && !MADE.test(path) ? [path] : [],
     );
@@ -61,7 +61,7 @@ function roomOf(folder: string): string {
   return parts.slice(0, parts[1] === "src" ? 3 : 2).join("/");
 }
 
-/** The anchors of a document's headings, as the code host makes them. */
+/** The anchors of a document's headings, as GitHub makes them. */
 function anchors(text: string): Set<string> {
   const headings = [...withoutBlocks(text).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
   return new Set(

@@ -1,6 +1,6 @@
 // `npm run pictures` takes the pictures in docs/img: of the demo page that `npm start` serves, and of the
-// report of a load test with its defaults (10,000 connections for a minute) against that gateway. This takes
-// about four minutes on a machine that runs nothing else.
+// report of a load test with its defaults (10,000 connections for a minute) against the gateway of
+// `npm start`. The command takes about four minutes on a machine that runs nothing else.
 //   npm run pictures -- [--only demo|load]
 
 import { type ChildProcess, spawn } from "node:child_process";

@@ -30,7 +30,8 @@ import type { Run } from "./testing/runner.ts";
 
 const USAGE = `Usage: npm test -- [options] [test files or folders]
 
-Runs the linter, the type check and every test below the working folder. Gets the programs that tests need first.
+First installs the programs that tests need. Then runs the linter, the type check and every test below the
+working folder.
 
   --changed                    only the tests that the changes since the main branch can touch
   --long                       only the slow tests in test/long, without the checks (npm run test:long)
@@ -45,11 +46,11 @@ const DURATIONS = join(CACHE, "test-durations.json");
 const LONG_CONCURRENCY = 2; // the long tests fill the machine with load
 const TEST_LIMIT_MS = 120_000; // 2 min for one test that sets no timeout of its own
 const LONG_TEST_LIMIT_MS = 900_000; // 15 min for one test in test/long
-// Limits for all test files together. The limit of node is for each test: a file that a handle keeps open
-// would hang forever.
+// Limits for all test files together. Node has only a limit for each test, so a file whose tests have ended
+// would hang forever when an open handle keeps its process alive.
 const RUN_LIMIT_MS = 1_800_000; // 30 min
 const LONG_RUN_LIMIT_MS = 2_400_000; // 40 min
-const PARENT_POLL_MS = 500; // between two looks whether npm still runs
+const PARENT_POLL_MS = 500; // time between two checks that npm still runs
 
 /** Results of one run. */
 interface Tally {
@@ -94,7 +95,9 @@ function parse(args: readonly string[]): Asked {
   if (missing.length > 0) throw new Error(`no such file or folder: ${missing.join(", ")}`);
   const timeout = values["test-timeout"];
   if (timeout !== undefined && !/^[1-9]\d{0,8}$/.test(timeout)) {
-    throw new Error(`--test-timeout is ${timeout}: a number of milliseconds from 1 to 999999999`);
+    throw new Error(
+      `--test-timeout must be a number of milliseconds from 1 to 999999999, not ${JSON.stringify(timeout)}`,
+    );
   }
   return {
     help: values.help,
@@ -152,9 +155,9 @@ async function run(args: readonly string[], folder: string, signal: AbortSignal)
 }
 
 /**
- * Gets the programs that tests run against and links them into `bin`. `bin` comes first on PATH, where an
- * older version may be. Returns the number of programs that count as failed: a missing program only skips its
- * tests, except under CI=true.
+ * Gets the programs that tests run against and links them into `bin`. `bin` comes first on PATH, because
+ * another folder on PATH may have an older version. Returns the number of programs that count as failed: a
+ * missing program only skips its tests, except under CI=true.
  */
 async function linkPrograms(bin: string, signal: AbortSignal): Promise<number> {
   mkdirSync(bin);
@@ -210,7 +213,8 @@ async function runTests(asked: Asked, context: Context): Promise<Tally> {
     const run: Run = { ...group, timeout: limitMs, namePattern, reports };
     const runner = [fileURLToPath(import.meta.resolve("./testing/runner.ts")), JSON.stringify(run)];
     const { code, leftBehind } = await runChild(process.execPath, runner, { env: context.env, signal });
-    for (const line of leftBehind) console.error(`killed, a test left it running: ${line.slice(0, 200)}`);
+    for (const line of leftBehind)
+      console.error(`killed a process that a test left running: ${line.slice(0, 200)}`);
     const tally = tallyOf(reports, code);
     total.passed += tally.passed;
     total.failed += tally.failed;
@@ -218,7 +222,9 @@ async function runTests(asked: Asked, context: Context): Promise<Tally> {
     Object.assign(durations, tally.durations);
   }
   if (limit.aborted)
-    console.error("the tests took too long and were stopped: node names above which tests were running");
+    console.error(
+      "the tests took too long and were stopped: the lines above name the tests that were running",
+    );
   // A run that was stopped has cut its tests short.
   if (!signal.aborted) saveDurations(DURATIONS, durations);
   for (const line of slowestLines(durations)) console.log(line);
@@ -251,8 +257,7 @@ function tallyOf(file: string, code: number): Tally & { durations: Durations } {
     console.error(`node --test ended with exit code ${code} before its summary`);
     return { passed: 0, failed: 1, notRun, durations };
   }
-  // An exit code without a failed test: a file that could not be loaded, or a coverage threshold that was
-  // missed.
+  // The runner can fail although no test failed, for example when it is killed after its summary.
   const failed = counts.failed === 0 && code !== 0 ? 1 : counts.failed;
   return { passed: counts.passed, failed, notRun, durations };
 }

@@ -290,7 +290,7 @@ test("wrong arguments are reported all at once, with the usage", async () => {
     /^URL must be ws:/m,
     /^ODIN_SMOKE_DEADLINE_SECONDS must be a number from/m,
     /^ODIN_SMOKE_AUTH must be one of jwt, none/m,
-    /go together/,
+    /must be given together/,
     /^npm run smoke -- --help/m,
   ])
     has(output, mistake);

@@ -75,7 +75,7 @@ describe("command lines", () => {
       for (const option of options) assert.ok(stdout.includes(`\n  ${option} `), `${option} in:\n${stdout}`);
     });
 
-    test(`${called(name)} reports every mistake in a line and how to get help`, () => {
+    test(`${called(name)} reports each mistake in one line, and how to get help`, () => {
       const [option, mistake] = WRONG_VALUES[name] ?? [];
       const wrongValue = option === undefined ? [] : [option, "fast"];
       const { status, stdout, stderr } = run(name, ...wrongValue, "--no-such-option", "--another=1", "-x");

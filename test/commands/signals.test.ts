@@ -14,7 +14,7 @@ import { connect } from "../harness/client.ts";
 import { npm } from "../harness/demo.ts";
 import { startGateway } from "../harness/gateway.ts";
 import { get } from "../harness/http.ts";
-import { startNats, withoutNats } from "../harness/nats.ts";
+import { withoutNats } from "../harness/nats.ts";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
 import { ProcessGroup } from "../harness/process-group.ts";
@@ -143,8 +143,6 @@ describe("signals to a process group", { concurrency: 2 }, () => {
   const withoutBench = process.platform === "linux" ? withoutNats() : "the bench needs Linux";
   test("npm run bench ends every process that it has started", { skip: withoutBench }, async (t) => {
     const folder = temporaryFolder(t);
-    const nats = await startNats(t); // obtains nats-server
-    assert.ok(nats.url);
     const options = ["--quick", "--only", "ws", "--connections", "50", "--json", join(folder, "bench.json")];
     const script = npm(t, ["run", "bench", "--", ...options], {});
     const started = await eventually(
@@ -170,13 +168,13 @@ function parentOf(pid: number): number {
     const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return state === "Z" ? -1 : Number(parent);
   } catch {
-    return -1; // It has ended.
+    return -1; // The process has ended.
   }
 }
 
 const lives = (pid: number): boolean => parentOf(pid) !== -1;
 
-/** A process and all that descend from it: the bench starts process groups of their own. */
+/** A process and all its descendants: the bench starts processes in groups of their own. */
 function treeOf(root: number): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const parents = pids.map((name) => [Number(name), parentOf(Number(name))] as const);

@@ -3,9 +3,10 @@ import { join } from "node:path";
 
 // Writes the previews of all stacks into one comment of a pull request. Later runs edit the comment:
 //   node tools/github/comment-preview.ts [--print] FOLDER
-// FOLDER contains a file STACK.txt for each stack, with the output of `pulumi preview`. With --print the
-// program only prints the comment. It needs the environment variables GITHUB_TOKEN, GITHUB_REPOSITORY and
-// PULL_REQUEST, and GITHUB_API_URL, GITHUB_SERVER_URL and GITHUB_RUN_ID as runners set them.
+// FOLDER contains a file STACK.txt for each stack, with the output of `pulumi preview`. The program uses the
+// environment variables GITHUB_REPOSITORY, GITHUB_SERVER_URL, GITHUB_API_URL and GITHUB_RUN_ID as runners set
+// them. With --print the program only prints the comment. Without --print it also needs GITHUB_TOKEN and
+// PULL_REQUEST.
 
 const MARKER = "<!-- odin-ws preview -->";
 const COMMENT_LIMIT = 65_536; // longest comment that GitHub accepts, in characters
@@ -31,13 +32,15 @@ export function readPreviews(folder: string): Preview[] {
 /**
  * The comment in Markdown. An output that is too long for GitHub loses its beginning, because its end has the
  * sums.
+ *
+ * @param run link to the workflow's run, in Markdown
  */
 export function renderComment(previews: readonly Preview[], run: string): string {
   if (previews.length === 0) return `${MARKER}\n### Preview\n\nNothing was previewed: see ${run}\n`;
   const room = Math.floor((COMMENT_LIMIT - AROUND) / previews.length);
   const sections = previews.map(({ stack, text }) => {
     const shown =
-      text.length <= room ? text : `… the beginning is missing here, see the run\n${text.slice(-room)}`;
+      text.length <= room ? text : `… the beginning is left out here: see the run\n${text.slice(-room)}`;
     // The fence is longer than any in the output, so that no output can end it.
     const longest = Math.max(2, ...[...shown.matchAll(/`+/g)].map(([ticks]) => ticks.length));
     const fence = "`".repeat(longest + 1);

@@ -69,13 +69,13 @@ for (const file of files) {
         assert.match(what, /^(\.\/\S+|[\w-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$/, what);
     });
 
-    test("no script contains text that others write", () => {
-      // GitHub pastes a value of `${{ }}` into the script before the shell reads it. Values must come through
-      // `env`.
+    test("no script contains an expression of GitHub, whose value others may write", () => {
+      // GitHub pastes a value of `${{ }}` into the script before the shell reads the script, so the value
+      // could contain commands. Values must come through `env`.
       for (const line of shellLines(text)) assert.doesNotMatch(line, /\$\{\{/, line);
     });
 
-    test("no trigger gives the code of strangers our credentials", () => {
+    test("no trigger runs the code of strangers with the credentials of this repository", () => {
       assert.doesNotMatch(text, /pull_request_target|workflow_run|issue_comment/);
       assert.doesNotMatch(text, /secrets\.|credentials_json/, "workflows must not use long-lived keys");
     });
@@ -136,8 +136,8 @@ test("a pull request previews both stacks and reads nothing of prod outside the 
   assert.match(offline, /preview-offline\.sh "\$STACK" build\/base/);
   assert.doesNotMatch(text.replaceAll(/^#.*$/gm, ""), /PROD_GCP_PROJECT_NUMBER/);
   assert.doesNotMatch(text, /--stack prod/);
-  // When both stacks share a bucket, staging's previewer could read prod's state. In
-  // this case tools/bootstrap.sh gives the previewer no access to the bucket, either.
+  // When both stacks are in one project, staging's previewer could read prod's state. For such a project,
+  // tools/bootstrap.sh also lets only jobs of main act as the previewer.
   assert.match(online, /vars\.STAGING_GCP_PROJECT != vars\.PROD_GCP_PROJECT/);
   assert.match(online, /head\.repo\.full_name == github\.repository/);
   assert.match(comment, /needs: \[offline, online\]\n/);
@@ -158,7 +158,7 @@ test("staging builds its image, and the nightly comparison keeps the image that 
   assert.match(staging, /config set serverImage build --stack staging\n\s*pulumi up --stack staging/);
 });
 
-test("an update is never cancelled, and prod gets the image that staging proved", () => {
+test("an update is never cancelled, and prod gets the image that staging has run", () => {
   const deploy = Object.fromEntries(jobs(".github/workflows/deploy.yml"));
   for (const name of ["staging", "prod"])
     assert.match(

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Folders that .gitignore leaves out, and git's own. */
+/** Folders that .gitignore excludes, and the folder of git. */
 const LEFT_OUT = new Set([".git", "node_modules", "dist", "build", "coverage"]);
 /** Lists that package managers write. */
 const GENERATED = /(?:^|\/)(?:package-lock\.json|go\.(?:sum|mod))$/;
@@ -13,7 +13,7 @@ export interface TextFile {
   text: string;
 }
 
-/** All text files below a folder that people write, in the order of their paths. */
+/** The text files below a folder that people write, sorted by their paths. */
 export function textFiles(root: string, folder = ""): TextFile[] {
   return readdirSync(join(root, folder), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))

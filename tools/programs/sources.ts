@@ -11,7 +11,7 @@ import type { GoBuild, Release, Source, Wheel } from "./table.ts";
 const DOWNLOAD_STALL_MS = 8_000;
 const PIP_LIMIT_MS = 180_000; // 3 min for one run of pip or tar
 // 20 min for one build. A build of Pulumi takes 5 min on two idle cores when Go's own cache is empty.
-const GO_LIMIT = 1_200_000;
+const GO_LIMIT_MS = 1_200_000;
 const MODULES = join(import.meta.dirname, "../modules");
 
 /** What `fetchFrom` needs besides the source. */
@@ -129,7 +129,7 @@ async function buildWithGo(source: GoBuild, name: string, context: SourceContext
   // replace the user's own flags.
   const env = { ...context.env, GOFLAGS: "-mod=readonly", GOWORK: "off" };
   const flags = ["-trimpath", "-ldflags", `-s -w ${source.ldflags ?? ""}`.trim()];
-  const of = { ...context, env, source: what, limit: GO_LIMIT, cwd: module };
+  const of = { ...context, env, source: what, limit: GO_LIMIT_MS, cwd: module };
   await run("go", ["build", ...flags, "-o", built, source.package], of);
   return built;
 }

@@ -10,8 +10,8 @@ import { runChild } from "./child.ts";
 const WAIT_MS = 15_000; // ms for a process to be gone on a busy machine
 
 /**
- * The id of a process that the script started in the background and printed; killed after the test, come what
- * may.
+ * The id of a process that the script started in the background and printed. The process is killed after the
+ * test.
  */
 function startedBy(output: string, t: TestContext): number {
   const pid = Number(output.trim());
@@ -30,7 +30,7 @@ async function assertGone(pid: number): Promise<void> {
   }
 }
 
-test("exit code and output come back whole, and the environment is the one given", async () => {
+test("a command gets the given environment, and its exit code and whole output are returned", async () => {
   const script = "echo out $WHAT; echo err >&2; exit 3";
   const { code, output, leftBehind } = await runChild("/bin/sh", ["-c", script], {
     capture: true,
@@ -72,24 +72,24 @@ async function stopWhenReady(script: string, t: TestContext): ReturnType<typeof 
   return running;
 }
 
-test("stopping asks first: what the command started may end by itself", async (t) => {
+test("a stop sends SIGTERM first, so that a process that the command started can end by itself", async (t) => {
   const script = `sh -c 'trap "echo bye; exit" TERM; touch "$READY"; while :; do sleep 0.1; done' & wait`;
   const { code, output } = await stopWhenReady(script, t);
   assert.equal(code, 143);
   assert.match(output, /^bye$/m);
 });
 
-test("stopping ends the command and all that it started, also what ignores SIGTERM", async (t) => {
+test("a stop ends the command and all processes that it started, also one that ignores SIGTERM", async (t) => {
   // The inner shell ignores SIGTERM, so only SIGKILL ends it and its sleep.
   const script = `sh -c 'trap "" TERM; touch "$READY"; sleep 322 & wait; wait' & echo $!; wait`;
   const { code, output, leftBehind } = await stopWhenReady(script, t);
   const pid = startedBy(output, t);
   assert.equal(code, 143);
-  assert.deepEqual(leftBehind, [], "stopped is not the same as left behind");
+  assert.deepEqual(leftBehind, [], "a process that was stopped was not left behind");
   await assertGone(pid);
 });
 
-test("what is stopped already is never started", async () => {
+test("a command is not started when its signal has already aborted", async () => {
   const { code, output } = await runChild("/bin/sh", ["-c", "echo ran"], {
     capture: true,
     signal: AbortSignal.abort(),

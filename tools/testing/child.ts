@@ -4,9 +4,9 @@ import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const STOP_GRACE_MS = 5_000; // 5 s from SIGTERM to SIGKILL
-// 1 s for what the command started to be gone, once the command itself has ended
+// 1 s after the end of the command, in which the processes that it started may end by themselves
 const LEAVE_GRACE_MS = 1_000;
-const POLL_MS = 50; // ms between two looks at a group that is ending
+const POLL_MS = 50; // ms between two checks of a group that is ending
 const CAPTURE_LIMIT = 64 * 1024; // characters of output kept; more than any error message needs
 const PS_LIMIT = 16 * 1024 * 1024; // bytes of process list read
 
@@ -16,7 +16,7 @@ export interface ChildOptions {
   env?: NodeJS.ProcessEnv;
   /** Keep the output in the result instead of showing it; default false. */
   capture?: boolean;
-  /** Stops the child and all that it started; the promise still resolves, once they are gone. */
+  /** Ends the child and all processes that it started. The promise still resolves, when they have ended. */
   signal?: AbortSignal | undefined;
 }
 
@@ -31,8 +31,9 @@ export interface ChildResult {
 }
 
 /**
- * Runs a command to its end in a process group of its own, so that nothing it started outlives it: not when
- * it ends, and not when `signal` fires. Rejects only when the command cannot be started.
+ * Runs a command in a process group of its own, and waits for its end. When the command ends or `signal`
+ * aborts, all processes that the command has started are ended, too. Rejects only when the command cannot be
+ * started.
  */
 export async function runChild(
   command: string,
@@ -42,7 +43,7 @@ export async function runChild(
   if (signal?.aborted) return { code: 128 + constants.signals.SIGTERM, output: "", leftBehind: [] };
   const stream = capture ? "pipe" : "inherit";
   const child = spawn(command, args, { cwd, env, stdio: ["ignore", stream, stream], detached: true });
-  const closed = once(child, "close").catch(() => undefined); // 'error' is what `ended` reports
+  const closed = once(child, "close").catch(() => undefined); // `ended` reports the error
   let output = "";
   for (const pipe of [child.stdout, child.stderr]) {
     pipe?.setEncoding("utf8").on("data", (chunk: string) => {
@@ -80,7 +81,10 @@ function ended(child: ChildProcess, command: string): Promise<{ code: number; gr
   });
 }
 
-/** Waits until the group is empty, at most `grace` ms, then kills and returns who is still in it. */
+/**
+ * Waits up to `grace` ms until the group is empty. Then kills the processes that are left, and returns their
+ * command lines.
+ */
 async function endGroup(group: number, grace: number): Promise<string[]> {
   const deadline = performance.now() + grace;
   let members = groupMembers(group);
@@ -92,7 +96,7 @@ async function endGroup(group: number, grace: number): Promise<string[]> {
   return members;
 }
 
-/** Returns whether the group has a process that got the signal. Signal 0 only checks for one. */
+/** Returns whether the group has a process that got the signal. Signal 0 only checks for a process. */
 function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-group, signal);

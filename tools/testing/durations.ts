@@ -23,7 +23,7 @@ export function loadDurations(path: string): Durations {
   }
 }
 
-/** Keeps the durations of files that did not run this time. */
+/** Writes durations. Files that did not run this time keep their earlier durations. */
 export function saveDurations(path: string, durations: Durations): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify({ ...loadDurations(path), ...durations }, undefined, 2)}\n`);

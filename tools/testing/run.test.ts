@@ -80,7 +80,7 @@ test("a failing check fails the run, and the tests still run", (t) => {
   assert.match(text, /tsc failed with exit code 2/);
 });
 
-test("a skipped test is named, and a failure only under CI=true", (t) => {
+test("a skipped test is named, and counts as a failure only under CI=true", (t) => {
   const { run } = repository(t, { "a.test.ts": PASSES, "server/b.test.ts": SKIPS });
   const person = run();
   assert.deepEqual([person.code, person.last], [0, "1 passed, 0 failed, 1 skipped"]);
@@ -103,7 +103,7 @@ test("skipped suites and tests marked as todo are reported too", (t) => {
 
 test("a missing program is reported, and counts as a failure only under CI=true", (t) => {
   const { root, run } = repository(t, { "a.test.ts": PASSES, file: "" });
-  // A cache that cannot be a folder: nothing is downloaded, whatever network there is.
+  // The cache is a file, so no program can be downloaded into it, with or without a network.
   const nowhere = { PATH: join(root, "none"), ODIN_TOOLS: join(root, "file") };
   const line = /^nats-server is missing \(.*install nats-server 2\.11 or later by hand/m;
   const person = run([], nowhere);
@@ -114,7 +114,7 @@ test("a missing program is reported, and counts as a failure only under CI=true"
   assert.match(ci.text, line);
 });
 
-test("tests find the right program on PATH, ahead of one that is too old", (t) => {
+test("tests find the right program on PATH before one that is too old", (t) => {
   const { root, env, run } = repository(t, {
     "a.test.ts": `import assert from "node:assert/strict";
     import { execFileSync } from "node:child_process";
@@ -151,7 +151,7 @@ test("a path that does not exist and an unknown option are refused with the usag
   for (const [arg, mistake] of [
     ["sever/", /no such file or folder: sever\/\n\nUsage: npm test/],
     ["--chnged", /Unknown option '--chnged'[\s\S]*Usage: npm test/],
-    ["--test-timeout=soon", /--test-timeout is soon: a number of milliseconds/],
+    ["--test-timeout=soon", /--test-timeout must be a number of milliseconds .*, not "soon"/],
   ] as const) {
     const { code, text } = run([arg]);
     assert.equal(code, 2);
@@ -160,7 +160,7 @@ test("a path that does not exist and an unknown option are refused with the usag
   assert.match(run(["--help"]).text, /^Usage: npm test[\s\S]*--changed/);
 });
 
-test("--long runs test/long and nothing else, and says so where there is nothing", (t) => {
+test("--long runs test/long and nothing else, and says when test/long has no tests", (t) => {
   const empty = repository(t, { "a.test.ts": FAILS }).run(["--long"]);
   assert.deepEqual([empty.code, empty.last], [0, "0 passed, 0 failed"]);
   assert.match(empty.text, /no tests in test\/long yet/);
@@ -204,7 +204,7 @@ for (const [signal, expected] of [
   });
 }
 
-test("the end of npm, whose shell sends no signal on, ends the run and everything that a test started", async (t) => {
+test("the end of npm, whose shell does not pass signals on, ends the run and everything that a test started", async (t) => {
   const { root, env } = repository(t, { "a.test.ts": WAITS });
   const shell = spawn("/bin/sh", ["-c", '"$0" "$1"; true', process.execPath, runner], {
     cwd: root,
@@ -234,9 +234,9 @@ test("a process that a test leaves running is killed and named", async (t) => {
   });
   const { code, text } = run();
   assert.equal(code, 0);
-  assert.match(text, /killed, a test left it running: sleep 324/);
+  assert.match(text, /killed a process that a test left running: sleep 324/);
   const pid = Number(readFileSync(join(root, "pid"), "utf8"));
-  await until(() => !isRunning(pid), "it is still there");
+  await until(() => !isRunning(pid), "the process is still there");
 });
 
 async function until(holds: () => boolean, otherwise: string): Promise<void> {
