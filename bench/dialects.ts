@@ -20,9 +20,12 @@ export interface Listener {
 
 export interface Dialect {
   path: string;
-  /** Returns the client's first message; empty when the server starts. */
+  /** Returns the client's first message; empty when the server sends the first message. */
   firstMessage(channels: readonly string[]): string;
-  /** Returns the answer to a message before the subscription is confirmed; READY once it is. */
+  /**
+   * Returns the answer to a message that arrives before the subscription is confirmed. Returns READY when the
+   * message confirms the subscription.
+   */
   answer(text: string, channels: readonly string[]): string | typeof READY | undefined;
   /** Reads a message to a subscribed client. */
   read(bytes: Buffer, start: number, end: number, listener: Listener): void;

@@ -9,8 +9,8 @@ export type Defect =
   /** Leaves the message out for all clients. */
   | "drop-for-all"
   /**
-   * From some moment on, sends a message only once the channel has the next one, so the last one never
-   * arrives.
+   * From some moment on, sends a message only when the channel has the next message, so the last message
+   * never arrives.
    */
   | "drop-last"
   /** Sends the message twice. */
@@ -29,7 +29,7 @@ export type Defect =
   | "unasked"
   /** Closes the connection. */
   | "close"
-  /** Sends every message with an old timestamp, by LATE_MS. */
+  /** Sends every message with a timestamp that is LATE_MS too old. */
   | "late"
   /** From some moment on, sends nothing to any client for STALL_MS. */
   | "stall"
@@ -39,5 +39,5 @@ export type Defect =
   | "mute"
   /** Answers every resume as recovered without messages. */
   | "lie-on-resume"
-  /** Its metrics count every message twice. */
+  /** Counts every message twice in the metrics. */
   | "miscount";

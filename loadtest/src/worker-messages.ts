@@ -7,7 +7,8 @@ export interface StreamMessage {
   offset: number;
   channel: string;
   /**
-   * Hash of the envelope without `seq`: the same for all subscribers. Empty when only the publisher knows it.
+   * Hash of the envelope without `seq`: the same for all subscribers. Empty while only the publisher knows
+   * the message.
    */
   hash: string;
 }
@@ -112,7 +113,7 @@ export interface Sample {
   resume: Times;
   /** Times from a heartbeat to its answer. */
   roundTrip: Times;
-  /** The fastest round trip, with the offset of the gateway's clock from the own clock, ms. */
+  /** The fastest round trip, with the offset of the gateway's clock from this machine's clock, ms. */
   clock: { roundTripMs: number; offsetMs: number } | undefined;
   messages: StreamMessage[];
   epoch: string | undefined;

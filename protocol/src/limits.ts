@@ -1,18 +1,28 @@
-/** Numbers of the protocol. The gateway's settings can change the numbers that name a setting. */
+/** Numbers of the protocol. A number with a setting in parentheses is the default of this setting. */
 
 /** WebSocket and operations ports (settings `WS_PORT`, `OPS_PORT`). */
 export const WS_PORT = 3004;
 export const OPS_PORT = 3002;
+/** Path of the WebSocket (setting `WS_PATH`). */
 export const WS_PATH = "/ws";
 
-/** Largest message that a client may send, in bytes. The gateway closes with 1009 after a larger message. */
+/**
+ * Largest message that a client may send, in bytes (setting `WS_MAX_MESSAGE_BYTES`). The gateway closes with
+ * 1009 after a larger message.
+ */
 export const MAX_INBOUND_BYTES = 4096;
-/** Channels and patterns that one connection may hold. */
+/** Channels and patterns that one connection may hold (setting `WS_MAX_CHANNELS`). */
 export const MAX_CHANNELS = 256;
-/** Messages per second that a client may send, and how many of them at once. */
+/**
+ * Messages per second that a client may send, and how many of them at once (settings `WS_INBOUND_RATE`,
+ * `WS_INBOUND_BURST`).
+ */
 export const INBOUND_RATE = 20;
 export const INBOUND_BURST = 40;
-/** Seconds between the server's pings: a load balancer forgets a silent flow after 60 s. */
+/**
+ * Seconds between the server's pings (setting `WS_PING_SECONDS`): a load balancer forgets a silent flow after
+ * 60 s.
+ */
 export const HEARTBEAT_SECONDS = 25;
 /** Number of last envelopes that a connection can request again (setting `WS_REPLAY_BUFFER`). */
 export const REPLAY_BUFFER = 100;
@@ -38,7 +48,7 @@ export const CLOSE = {
   tooLarge: 1009,
   /** Planned restart: the client reconnects after the `in_ms` of the `reconnect` message. */
   restart: 1012,
-  /** The token has expired, and the client has sent no fresh token. */
+  /** The token has expired, and the client has sent no fresh token; or the token was revoked. */
   tokenExpired: 4401,
   /** Another connection of the same user took the seat (setting `WS_USER_LIMIT_ACTION=replace`). */
   replaced: 4409,

@@ -68,8 +68,8 @@ export interface SubscriptionAck {
   subscribed: string[];
   count: number;
   /**
-   * Only after `since`: false when the gateway no longer has all messages after it; the client must then
-   * refetch.
+   * Only after `since`: false when the gateway does not have all messages after this position. The client
+   * must then fetch the present state.
    */
   recovered?: boolean;
   /** Only after `since`: the number of missed envelopes that follow. */
@@ -85,7 +85,7 @@ export interface Envelope<Data = unknown> {
   seq: number;
   /** Position in the stream, the same on every gateway. */
   offset: number;
-  /** Publish time, milliseconds since 1970. */
+  /** Time at which the stream stored the message, milliseconds since 1970. */
   ts: number;
   type: string;
   priority: Priority;
@@ -116,7 +116,7 @@ export interface ThrottleUpdate {
   rate_percent: number;
   /** Number of messages that the gateway has dropped since the level was last 0. */
   dropped: number;
-  /** To get the dropped messages: `subscribe` with this as `since`. */
+  /** To get the dropped messages: `subscribe` with this position as `since`. */
   since: Position;
   message: string;
 }

@@ -14,7 +14,7 @@ function problemsOf(options: PublisherOptions): readonly string[] {
   assert.fail("accepted");
 }
 
-test("defaults are those of the contract", () => {
+test("without options, all settings have their documented defaults", () => {
   const { onStatus, ...settings } = readOptions({});
   assert.deepEqual(settings, {
     servers: ["127.0.0.1:4222"],

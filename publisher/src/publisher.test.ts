@@ -72,7 +72,7 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     assert.equal(publisher.stats().duplicates, 1);
   });
 
-  test("NATS is not running at the start: events are accepted up to the limit, and stored once NATS runs", async (t) => {
+  test("NATS is not running at the start: events are accepted up to the limit, and stored when NATS runs", async (t) => {
     const nats = await newNats(t);
     const watched = watch(t, { servers: nats.url, createStream: true, maxQueueEvents: 100 });
     const { publisher } = watched;
@@ -229,8 +229,6 @@ suite("against a real nats-server", { skip: withoutNats, concurrency: true, time
     await Promise.all(accepted);
     assert.equal((await nats.read()).length, 500);
     assert.equal(publisher.close(), closed);
-    const connections = await nats.visit(async (_, nc) => nc.info?.client_id);
-    assert.ok(connections !== undefined);
   });
 
   test("close() with Infinity waits until everything is stored", async (t) => {

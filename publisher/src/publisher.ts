@@ -56,7 +56,7 @@ interface Entry extends Parcel, EncodedEvent {
 
 const MAX_BYTES_IN_FLIGHT = 4_194_304; // 4 MiB
 const CLOSE_TIMEOUT_MS = 10_000; // 10 s
-/** Longest time of a timer: Node calls back at once after a longer time, also after Infinity. */
+/** Longest time of a timer. With a longer time, also with Infinity, Node calls back after 1 ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Publisher {

@@ -39,7 +39,7 @@ export class SendPause {
     this.#resume();
   }
 
-  /** The stream takes events: the next pause is a short one. */
+  /** Called when the stream has taken an event: the next pause is short again. */
   reset(): void {
     this.#nextMs = MIN_PAUSE_MS;
   }

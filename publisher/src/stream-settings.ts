@@ -34,7 +34,7 @@ export const STREAM_BOUNDS = {
   maxBytes: [1024, 1e15],
 } as const;
 
-const MIN_AGE = "100ms"; // STREAM_BOUNDS.minAgeSeconds
+const MIN_AGE = `${STREAM_BOUNDS.minAgeSeconds * 1000}ms`;
 const MAX_AGE = "87600h"; // 10 years; NATS counts nanoseconds in 63 bits
 const NANOSECONDS = 1_000_000_000; // in one second
 /** NATS remembers message ids for this long, and never longer than the stream keeps messages. */
@@ -199,7 +199,7 @@ export function lastValuesConfig(settings: StreamSettings) {
 /**
  * Mistakes between the credentials file and the URLs of the servers.
  *
- * @param names of the two in the mistakes
+ * @param names how the mistakes name the URLs and the file
  */
 export function loginMistakes(
   { NATS_URL, NATS_CREDS_FILE }: Partial<Pick<StreamVariables, "NATS_URL" | "NATS_CREDS_FILE">>,

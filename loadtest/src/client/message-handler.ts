@@ -19,7 +19,7 @@ export interface HandlerEvents {
   reconnectWindow(window: { min_ms: number; max_ms: number }): void;
 }
 
-/** A `subscribe` without its answer yet. */
+/** A `subscribe` that is not answered yet. */
 interface SubscribeRequest {
   /** `gap`: a replay was incomplete. `backfill`: throttling ended. */
   reason: "first" | "resume" | "gap" | "backfill";

@@ -13,7 +13,7 @@ const MAX_EXAMPLES = 20; // in each sample
 
 const COARSEST_MICROS = 1000; // 1 ms
 
-/** Rounds down to three digits, and by at most 1 ms. Times are negative where two clocks differ. */
+/** Rounds down to three digits, and by at most 1 ms. Times may be negative when two clocks differ. */
 function rounded(micros: number): number {
   const size = Math.abs(micros);
   let unit = 1;

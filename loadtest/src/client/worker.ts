@@ -31,7 +31,7 @@ interface Group {
   audits: Set<number>[];
 }
 
-/** All commands but the one that creates the worker. */
+/** All commands except the one that creates the worker. */
 export type WorkerCommand = Exclude<Command, { kind: "assign" }>;
 
 export class Worker {

@@ -1,4 +1,4 @@
-/** Runs the command of `--kill`, which breaks the connections instead of the load test. */
+/** Runs the command of `--kill`. With this option, the command breaks the connections, not the load test. */
 
 import { spawn } from "node:child_process";
 

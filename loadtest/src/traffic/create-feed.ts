@@ -62,7 +62,7 @@ class ExternalFeed implements Feed {
   readonly controlled = false;
   readonly failures = NO_FAILURES;
   readonly description =
-    "Messages that someone else publishes, for example the gateway's simulator. If there are more than RATE a second, clients subscribe only to as many tokens as have RATE messages a second together";
+    "Messages that someone else publishes, for example the gateway's simulator. If more than RATE messages a second are published, clients subscribe only to a part of the tokens, which has RATE messages a second";
   async ready(): Promise<void> {}
   async setRate(): Promise<void> {}
   async stop(): Promise<void> {}

@@ -76,8 +76,8 @@ export function marketPlan(connections: number, rate: number, traffic: Traffic):
 export function channelsOf(plan: Plan, connection: number, slow = false): string[] {
   const { channels, subscribers, connections, kind } = plan;
   if (slow && kind === "market") return ["*.*"];
-  // There are `subscribers` places for each channel. Dealing all places out evenly gives every channel its
-  // number of subscribers, and every connection the same number of channels, give or take one.
+  // There are `subscribers` places for each channel. The places are distributed evenly, so every channel has
+  // its number of subscribers, and the numbers of channels of two connections differ by one at most.
   const places = channels.length * subscribers;
   const from = Math.floor((connection * places) / connections);
   const to = Math.floor(((connection + 1) * places) / connections);

@@ -24,8 +24,8 @@ export interface Evidence {
 }
 
 /**
- * The gateways' count of sent messages, and the own count before and after the gateways were read. The checks
- * get a text instead when the counts cannot be compared: the text says why.
+ * The gateways' count of sent messages, and the load test's own count before and after the gateways were
+ * read. When the counts cannot be compared, the checks get a text instead, which says why.
  */
 export interface CountComparison {
   gateway: number;

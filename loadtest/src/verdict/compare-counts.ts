@@ -6,15 +6,15 @@ import type { Totals } from "./totals.ts";
 
 const MAX_READS = 5;
 const READ_INTERVAL_MS = 1000;
-/** Limit for the deliveries that arrive while the counts are read, in percent of the own count. */
+/** Limit for the deliveries that arrive while the counts are read, in percent of all deliveries. */
 const MAX_UNCERTAINTY = 2;
 
 interface Sources {
   metrics: GatewayMetrics;
   totals: Totals;
-  /** Ends all subscriptions and waits until the own count is final. */
+  /** Ends all subscriptions and waits until the load test's own count is final. */
   unsubscribe: () => Promise<void>;
-  /** Brings the own count up to date. */
+  /** Brings the load test's own count up to date. */
   sample: () => Promise<void>;
 }
 
@@ -30,7 +30,7 @@ function incomparable({ scenario, urls, metrics }: Options): string | undefined 
 }
 
 /**
- * Compares the own delivery count with the gateways' metrics.
+ * Compares the load test's own count of deliveries with the gateways' metrics.
  *
  * @returns the gateways' last figures, and both counts or a text that says why the counts cannot be compared
  */

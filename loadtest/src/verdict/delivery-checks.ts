@@ -20,7 +20,7 @@ export function losses({ result, summary, unsettled }: Evidence): Check[] {
   const passed =
     result.published > 0
       ? `${formatNumber(result.published)} published messages, followed from the stream to each subscriber`
-      : `${formatNumber(result.messages)} messages; a message that one client has is due to all of its subscribers`;
+      : `${formatNumber(result.messages)} messages; a message that one client received is due to all of its subscribers`;
   return [
     check(name, faults.length === 0, faults.join("; ") || passed),
     check(

@@ -1,6 +1,6 @@
 /**
- * All messages that any client received or that the load test published: every subscriber is due each of
- * them.
+ * All messages that any client received or that the load test published: each message is due to every
+ * subscriber of its channel.
  */
 
 import type { StreamMessage } from "../worker-messages.ts";

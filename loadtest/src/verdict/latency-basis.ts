@@ -14,7 +14,7 @@ export interface Clocks {
 
 /** Returns what to add to a latency, µs. Returns 0 when the clocks differ by less than the uncertainty. */
 export function shiftMicros({ feed, sameMachine }: Clocks, clock: Sample["clock"]): number {
-  // The own publisher writes due times of the load test's clock; `ts` is of the clock on the gateways' side.
+  // The load test's publisher writes due times of this machine's clock; `ts` is of the gateways' clock.
   if (sameMachine || feed === "own" || clock === undefined) return 0;
   const { offsetMs, roundTripMs } = clock;
   return Math.abs(offsetMs) > roundTripMs / 2 ? offsetMs * 1000 : 0;

@@ -18,6 +18,8 @@ const TEXTS = [
   "Sold half, keeping the rest for fun.",
 ];
 
+const WINDOWS_A_DAY = 288; // 24 h have 288 windows of 5 min
+
 /** An address in the format of Solana. */
 export const address = (random: Random): string => random.text(44, BASE58);
 
@@ -108,7 +110,7 @@ export const figures: { [Event in TokenEvent]: (scene: Scene) => TokenData[Event
     return { symbol: token.symbol, favorites: token.favorites };
   },
   analytics: ({ token, random }) => {
-    const trades = 1 + Math.ceil(token.trades24h / 288);
+    const trades = 1 + Math.ceil(token.trades24h / WINDOWS_A_DAY);
     const buyers = random.below(trades + 1);
     return {
       symbol: token.symbol,
@@ -116,7 +118,7 @@ export const figures: { [Event in TokenEvent]: (scene: Scene) => TokenData[Event
       trades,
       buyers,
       sellers: trades - buyers,
-      windowVolume: Math.round(token.volume24h / 288),
+      windowVolume: Math.round(token.volume24h / WINDOWS_A_DAY),
     };
   },
   balances: ({ token, random, wallets, now }) => {

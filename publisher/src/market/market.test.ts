@@ -175,7 +175,7 @@ test("the rate changes while the market runs; 0 pauses all events", async () => 
   for (const rate of [400, 40]) {
     market.setRate(rate);
     const { emitted, took } = await count(1_000);
-    // Beside what was asked for, a trending list each 100 ms.
+    // In addition to the events of this rate, a trending list is emitted every 100 ms.
     const expected = ((rate + 10) * took) / 1_000;
     assert.ok(emitted > expected * 0.8 && emitted < expected * 1.2, `${emitted} instead of ${expected}`);
   }

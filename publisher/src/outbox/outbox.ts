@@ -21,8 +21,8 @@ export interface Parcel {
 }
 
 /**
- * Limits of what is in flight at once, for all subjects together. A single event is sent even if it exceeds
- * them.
+ * Limits of what is in flight at once, for all subjects together. A single event is sent even if the event
+ * exceeds the limits.
  */
 export interface Window {
   events: number;

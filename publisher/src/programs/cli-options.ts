@@ -28,7 +28,10 @@ export const COMMAND = {
         .describe(`events per second, not counting the trending list, 0.1 to ${MAX_RATE} (12)`),
     ),
     tokens: option("N", whole(1, 100_000).default(200).describe("tokens on the market, 1 to 100000 (200)")),
-    seconds: option("N", decimal(0.1, 1_000_000).optional().describe("end after this time (at Ctrl-C)")),
+    seconds: option(
+      "N",
+      decimal(0.1, 1_000_000).optional().describe("end after this many seconds (only at Ctrl-C)"),
+    ),
     seed: option("N", whole(0).optional().describe("the same seed gives the same market (a random seed)")),
     url: option(
       "URL",

@@ -136,7 +136,7 @@ suite("with a real nats-server", { skip: withoutNats, concurrency: true, timeout
     assert.ok(TOKEN_EVENTS.filter((event) => events.has(event)).length >= 4, [...events].join());
   });
 
-  test("without NATS it reports that and continues; a status line every 5 s; Ctrl-C stores the rest and ends", async (t) => {
+  test("without NATS the program reports the failure and continues; a status line every 5 s; Ctrl-C stores the rest and ends", async (t) => {
     const nats = await newNats(t);
     const cli = run(t, ["--rate", "20", "--url", nats.url.replace("//", "//me:secret@")]);
     await cli.said(/not connected to NATS at 127\.0\.0\.1:\d+: connection refused\n/);
@@ -206,7 +206,7 @@ suite("without NATS", { concurrency: true }, () => {
     }
   });
 
-  test("without NATS until the end it gives up after its time and reports how many events are not stored", async (t) => {
+  test("without NATS until the end, the program gives up after 5 s and reports how many events are not stored", async (t) => {
     const cli = run(t, ["--rate", "10", "--seconds", "0.5", "--url", `nats://127.0.0.1:${await freePort()}`]);
     await cli.said(/waiting up to 5 s for \d+ events/);
     assert.equal(await cli.code, 1);
@@ -223,6 +223,6 @@ suite("without NATS", { concurrency: true }, () => {
     const before = performance.now();
     cli.signal("SIGINT");
     assert.equal(await cli.code, 130);
-    assert.ok(performance.now() - before < 2_000, "it waited for events");
+    assert.ok(performance.now() - before < 2_000, "the program waited for events");
   });
 });

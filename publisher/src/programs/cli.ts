@@ -16,7 +16,7 @@ function summary(publisher: Publisher): string {
   const parts = [`published ${accepted}`, `stored ${stored}`, `waiting ${queuedEvents}`];
   if (duplicates > 0) parts.push(`duplicates ${duplicates}`);
   if (refused > 0) parts.push(`refused ${refused}`);
-  if (turnedAway > 0) parts.push(`not published because the queue was full ${turnedAway}`);
+  if (turnedAway > 0) parts.push(`left out because the queue was full ${turnedAway}`);
   return parts.join(", ");
 }
 

@@ -141,7 +141,7 @@ export class ServicePort {
       });
     });
     this.#server.maxConnections = MAX_CONNECTIONS;
-    // The time for the request does not bound how long a client may take to read the answer.
+    // requestTimeout does not limit the time in which a client reads the answer.
     this.#server.timeout = REQUEST_TIMEOUT_MS;
   }
 
@@ -152,7 +152,7 @@ export class ServicePort {
    */
   async listen(port: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Also handles errors of later connections, for which nothing waits: they do not end the service.
+    // The listener stays after the start, so that a later error of the server does not end the service.
     this.#server.on("error", (error: NodeJS.ErrnoException) => {
       const why = error.code === "EADDRINUSE" ? "is already in use" : `is not available (${error.message})`;
       reject(new Error(`PUBLISHER_PORT: port ${port} ${why}; set another port`));

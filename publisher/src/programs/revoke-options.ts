@@ -31,7 +31,7 @@ export const COMMAND = {
       "TIME",
       duration({ min: "1s", max: "87600h" })
         .optional()
-        .describe("how long to remember it: at least the time that the tokens are still valid (no end)"),
+        .describe("how long the revocation lasts: at least as long as the tokens are valid (no end)"),
     ),
     url: option(
       "URL",
@@ -50,7 +50,9 @@ export const COMMAND = {
 /** Reads the command line and the environment. */
 export function readRevoke(args: readonly string[], env: NodeJS.ProcessEnv): Read<RevokeCommand> {
   const read = readCommand(COMMAND, args, env, ({ user, jti, url, NATS_CREDS_FILE: file }) => [
-    ...(user === undefined && jti === undefined ? ["--user is missing: it must be given, or --jti"] : []),
+    ...(user === undefined && jti === undefined
+      ? ["--user is missing: it must be given, unless --jti is given"]
+      : []),
     ...(user !== undefined && jti !== undefined ? ["--jti is not possible together with --user"] : []),
     ...loginMistakes({ NATS_URL: url, NATS_CREDS_FILE: file }),
   ]);

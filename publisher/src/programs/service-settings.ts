@@ -22,7 +22,8 @@ const SETTINGS = {
 
 export const COMMAND = {
   name: "npm run publisher",
-  about: "Publishes a simulated token market to NATS until it is stopped. Its rate is changed over HTTP.",
+  about:
+    "Publishes a simulated token market to NATS until a signal stops the program. The rate can be changed over HTTP.",
   variables: SETTINGS,
 } satisfies Command;
 
