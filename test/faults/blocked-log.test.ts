@@ -103,7 +103,7 @@ describe("stdout takes nothing", () => {
     const { path, fd } = makePipe(t);
     const gateway = await start(t, { shell: `exec > ${path}`, env: { WS_WORKER_POOL_SIZE: "2" } });
     await fillLog(t, gateway, 2 * QUEUE_BYTES, SHORT);
-    // Both workers lose lines, so that both have to report it.
+    // Both workers lose lines, so both have to report their counts.
     const lost = await gateway.metric("ws_log_lines_lost_total", {}, (value) => value > 0);
     let output = "";
     await eventually("lines with the count", () => {

@@ -19,7 +19,7 @@ const ENV = {
   WS_MAX_BROADCAST_RATE: "0",
 };
 const ABUSERS = 3;
-/** Two requests each time stay below the 20 messages a second that a client may send. */
+/** Time for two requests: 18 requests a second, below the 20 a second that a client may send. */
 const INTERVAL_MS = 110;
 const P99_MS = 100;
 const ATTEMPTS = 4;
@@ -63,7 +63,7 @@ async function storm(owner: Owner, gateway: Gateway, first: Requests, requests: 
   return socket;
 }
 
-/** Publishes for a neighbour and asks for the health, for some time. Returns what these took, in ms. */
+/** Publishes for a neighbour and asks for the health, for some time. Returns how long both took, in ms. */
 async function observe(owner: Owner, nats: Nats, gateway: Gateway, ms: number) {
   const neighbour = await connect(owner, gateway);
   await neighbour.subscribe(["NEIGHBOUR.trade"]);
@@ -145,7 +145,7 @@ describe("fairness", { skip: withoutNats() }, () => {
     });
   }
 
-  test("with two workers, too", async (t) => {
+  test("a neighbour gets its messages in time with two workers, too", async (t) => {
     const pair = await startGateway(t, { nats, env: { ...ENV, WS_WORKER_POOL_SIZE: "2" } });
     await check(t, pair, [], STORMS["the whole history"] ?? [], 2500);
   });

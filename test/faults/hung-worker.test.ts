@@ -1,4 +1,4 @@
-/** A worker process that hangs: noticed, replaced, and the clients of the others notice nothing. */
+/** A worker process that hangs is replaced, and clients of other workers notice nothing. */
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
@@ -20,16 +20,16 @@ const workersOf = (gateway: Gateway): number[] =>
     .map(({ pid }) => pid)
     .filter((pid) => pid !== gateway.process.pid);
 
-// Makes the first worker hang and follows what becomes of it and of its clients.
+// Makes the first worker hang, and asserts that the worker and its clients are replaced.
 async function checkHang(t: Owner, gateway: Gateway, signal: NodeJS.Signals): Promise<void> {
   const clients = await crowd(t, gateway, 20);
   const [hung, other] = workersOf(gateway);
   assert.ok(hung !== undefined && other !== undefined);
   process.kill(hung, signal);
-  // The line of its end, because a process keeps its sockets until the last of its threads has ended.
+  // Waits for the log line about the end: a process keeps its sockets until its last thread has ended.
   const died = new RegExp(`"worker_pid":${hung},.*a worker died`);
   await eventually("an end of the worker", () => died.test(gateway.process.output), NOTICED_MS);
-  // From now on nobody waits: the kernel gives new connections to the other worker only.
+  // From now on no client waits: the kernel gives new connections to the other worker only.
   const arrivals = crowd(t, gateway, 20);
   await within("new connections", arrivals, NEW_CONNECTION_MS);
   await eventually("free seats of the clients that were cut", async () => {
@@ -43,13 +43,13 @@ async function checkHang(t: Owner, gateway: Gateway, signal: NodeJS.Signals): Pr
   await gateway.health(200);
 }
 
-// At the same time, because each waits for seconds.
+// The tests run at the same time, because each of them waits for seconds.
 describe("a worker that hangs", { concurrency: true }, () => {
-  test("one that is stopped is replaced within 5 s", async (t) => {
+  test("a worker that is stopped is replaced within 5 s", async (t) => {
     await checkHang(t, await setUp(t), "SIGSTOP");
   });
 
-  test("one in an endless loop is replaced within 5 s", async (t) => {
+  test("a worker in an endless loop is replaced within 5 s", async (t) => {
     const loop = `process.on("SIGUSR2", () => { for (;;); })`;
     const gateway = await setUp(t, {
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(loop)}`,
@@ -57,7 +57,7 @@ describe("a worker that hangs", { concurrency: true }, () => {
     await checkHang(t, gateway, "SIGUSR2");
   });
 
-  test("the whole machine suspended for longer than that: no worker is blamed", async (t) => {
+  test("after the whole machine was suspended for 5 s, no worker is replaced", async (t) => {
     const gateway = await setUp(t);
     const clients = await crowd(t, gateway, 10);
     const before = workersOf(gateway);

@@ -79,7 +79,7 @@ describe("key server", { concurrency: true }, () => {
     assert.match(gateway.process.output, /JWKS_URL answers again/);
   });
 
-  test("failures are in the log before a client notices them, and a failure that begins later too", async (t) => {
+  test("a failure at the start is logged before a client connects, and young keys are not fetched again for an unknown key", async (t) => {
     const known = await newIssuer("ES256", "known");
     const unknown = await newIssuer("ES256", "new");
     const { state, answer, url } = await startKeyServer(t, [known.jwk]);

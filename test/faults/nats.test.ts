@@ -130,7 +130,7 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     assert.equal(client.envelopes[1]?.offset, offset);
   });
 
-  test("when its consumer is deleted while messages flow, every message arrives exactly once", async (t) => {
+  test("when the gateway's consumer is deleted while messages flow, every message arrives exactly once", async (t) => {
     const channels = ["CONS1.trade", "CONS2.update"];
     const { nats, client } = await setUp(t, channels);
     const feed = startFeed(t, nats, channels, 1);

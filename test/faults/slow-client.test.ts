@@ -3,8 +3,8 @@
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
 import { before, describe, test } from "node:test";
-import type { ServerMessage, ThrottleUpdate } from "@odin-ws/protocol";
-import { connect, isEnvelope, type TestClient } from "../harness/client.ts";
+import { isEnvelope, type ServerMessage, type ThrottleUpdate } from "@odin-ws/protocol";
+import { connect, type TestClient } from "../harness/client.ts";
 import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
 import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
 import { type Owner, suiteOwner } from "../harness/owner.ts";

@@ -24,7 +24,7 @@ async function createStream(nats: Nats, more: object = {}): Promise<void> {
 }
 
 describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () => {
-  test("its last messages purged: a gateway that starts then is healthy, and reads on", async (t) => {
+  test("the last messages were purged: a gateway that starts afterwards is healthy, and reads new messages", async (t) => {
     const nats = await startNats(t);
     await createStream(nats);
     const kept = await nats.publishAll(KEPT, [1, 2, 3]);
@@ -46,7 +46,7 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
     assert.equal((await gateway.stats()).dropped, 0, "a message that is older than the gateway is no loss");
   });
 
-  test("all of its messages purged, one by one: a gateway that starts then is healthy", async (t) => {
+  test("all messages were deleted, one by one: a gateway that starts afterwards is healthy", async (t) => {
     const nats = await startNats(t);
     await createStream(nats);
     for (const seq of await nats.publishAll(KEPT, [1, 2, 3]))
@@ -57,7 +57,7 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
     assert.equal((await client.at(await nats.publish(KEPT, {}))).offset, 4);
   });
 
-  test("purged before a gateway could read: its clients are notified, and it keeps one consumer", async (t) => {
+  test("messages were purged before a gateway could read them: its clients are notified, and the gateway keeps one consumer", async (t) => {
     const nats = await startNats(t);
     const gateway = await startGateway(t, { nats });
     const client = await connect(t, gateway);
@@ -78,7 +78,7 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
       const names = await consumerNames(nats);
       return names.length === 1 && names;
     });
-    await pause(3000); // three checks
+    await pause(3000); // The gateway checks the stream three times.
     assert.deepEqual(
       await consumerNames(nats),
       [consumer],
@@ -90,7 +90,7 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
     assert.equal(notices(client), 1);
   });
 
-  test("one message for each subject: the newest arrives, notices are few, and it starts with holes", async (t) => {
+  test("one message for each subject: the newest arrives, notices are few, and a gateway starts in spite of the holes", async (t) => {
     const nats = await startNats(t);
     await createStream(nats, { max_msgs_per_subject: 1 });
     const subjects = Array.from({ length: 20 }, (_, i) => `odin.token.ONE${i}.trade`);
@@ -111,8 +111,8 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
     const second = await startGateway(t, { nats });
     const epochs = await Promise.all([gateway.stats(), second.stats()]);
     assert.equal(epochs[0]?.epoch, epochs[1]?.epoch);
-    // After a restart of the server the messages at the cursors may be replaced: that is no stream that went
-    // back.
+    // After a restart of the server, other messages may have replaced the last ones that the gateway knows.
+    // This is no stream that went back.
     await nats.kill();
     await nats.start();
     const live = await nats.publish("odin.token.ONE0.trade", {});
@@ -120,7 +120,7 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
     assert.equal((await gateway.stats()).epoch, epochs[0]?.epoch);
   });
 
-  test("limits lowered and the stream purged while a gateway reads: nothing is lost, and it still resumes", async (t) => {
+  test("limits lowered and the stream purged while a gateway reads: nothing is lost, and clients can resume", async (t) => {
     const nats = await startNats(t);
     const gateway = await startGateway(t, { nats });
     const client = await connect(t, gateway);
@@ -143,7 +143,7 @@ describe("a stream with holes", { skip: withoutNats(), concurrency: true }, () =
     assert.equal(
       (await other.subscribe(CHANNELS, { epoch, offset: 50 })).recovered,
       false,
-      "it cannot have that",
+      "the late gateway cannot have the messages after offset 50",
     );
     const again = await connect(t, late);
     assert.equal((await again.subscribe(CHANNELS, { epoch, offset: 103 })).recovered, true);

@@ -1,6 +1,6 @@
 /**
- * The stream went back: nats-server lost messages that it had acknowledged, and gives their sequences away
- * again.
+ * The stream went back: nats-server lost messages that it had acknowledged, and gives their sequences to new
+ * messages.
  */
 
 import { strict as assert } from "node:assert";
@@ -90,7 +90,7 @@ const WITHOUT_UPDATE = `authorization { users: [
 ] }`;
 
 describe("a stream that went back", { skip: withoutNats(), concurrency: true }, () => {
-  test("clients get all that it has stored since, once, and all gateways agree on a new epoch", async (t) => {
+  test("clients get each message that the server has stored since, once, and all gateways agree on a new epoch", async (t) => {
     const { nats, gateways, clients } = await setUp(t, 2);
     await publishKeptAndLost(nats, clients, 300, 100);
     const { last, numbers } = await restartOlder(nats, 250);
@@ -107,7 +107,7 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     // A gateway that starts afterwards has the epoch from the stream's metadata.
     const third = await startGateway(t, { nats });
     assert.equal((await third.stats()).epoch, epoch);
-    // A resume crosses the gateways, and no position from before the loss counts.
+    // A client can resume on each gateway, but not from a position from before the loss.
     for (const gateway of [first, second, third]) {
       const resumed = await connect(t, gateway);
       const ack = await resumed.subscribe([CHANNEL], { epoch, offset: 540 });
@@ -119,7 +119,7 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     await first.health(200);
   });
 
-  test("also with fewer messages than were lost, and again and again", async (t) => {
+  test("the same when fewer messages follow than were lost, three times in a row", async (t) => {
     const { nats, gateways, clients } = await setUp(t, 2);
     const epochs = new Set(clients.map(({ welcome }) => welcome.epoch));
     for (let round = 1; round <= 3; round++) {
@@ -163,7 +163,7 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
   });
 
   for (const workers of ["1", "2"]) {
-    test(`no gateway is left that noticed: a client from before gets all new messages, with ${workers} processes`, async (t) => {
+    test(`no gateway is left that had read the lost messages: an old client gets all new messages, with ${workers} processes`, async (t) => {
       const { nats, gateways, clients } = await setUp(t, 1);
       const [client] = clients as [TestClient];
       await publishKeptAndLost(nats, clients, 50, 20);
@@ -232,9 +232,9 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     const fresh = await startGateway(t, { nats });
     proxy.target = fresh.wsPort;
     await eventually("a refetch of the library", () => witness.refetches.length > 0, BACK_MS);
-    assert.equal(book.got.length, 70, "the refetch comes before the first message behind the loss");
+    assert.equal(book.got.length, 70, "the refetch comes before the first message after the loss");
     await nats.publishAll(SUBJECT, bodies(1));
-    await eventually("the messages behind the loss", () => book.got.at(-1)?.offset === 111, BACK_MS);
+    await eventually("the messages after the loss", () => book.got.at(-1)?.offset === 111, BACK_MS);
     const got = book.got.slice(70).map((one) => (one.data as { n: number }).n);
     assert.deepEqual(got, [...numbers, n - 1].slice(-got.length), "in order, without a gap");
   });
@@ -243,7 +243,7 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
     const { nats, gateways, clients } = await setUp(t, 1);
     const behind = await startGateway(t, { nats, env: { WS_MAX_NATS_RATE: "20" } });
     await publishKeptAndLost(nats, clients, 200, 50);
-    assert.ok((await behind.stats()).offset < 200, "it reads 20 messages a second");
+    assert.ok((await behind.stats()).offset < 200, "the second gateway reads only 20 messages a second");
     await restartOlder(nats, 60);
     const [first] = gateways as [Gateway];
     const epoch = await newEpochOf(first, clients[0] as TestClient);

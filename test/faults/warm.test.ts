@@ -27,9 +27,7 @@ function assertRefused(refused: Refused): void {
   assert.ok(Number(headers["retry-after"]) >= 1, "a Retry-After");
 }
 
-/**
- * Connects without a pause until the gateway accepts. Every refusal must be the one of a gateway that reads.
- */
+/** Connects without a pause until the gateway accepts. Each refusal must be the 503 with reason `history`. */
 async function connectAsSoonAsPossible(t: Owner, gateway: Gateway): Promise<TestClient> {
   return eventually(
     "a connection",
@@ -47,7 +45,7 @@ async function connectAsSoonAsPossible(t: Owner, gateway: Gateway): Promise<Test
   );
 }
 
-/** Asserts that this client, the first one, can resume and gets nothing twice. */
+/** Asserts that the first client gets no old message as a new one, and that another client can resume. */
 async function assertKnowsStream(
   t: Owner,
   gateway: Gateway,
@@ -72,7 +70,7 @@ describe("a gateway that does not know the stream yet", { skip: withoutNats(), c
     test(`refuses with 503 while it reads ${COUNT} messages at its start, with ${workers} processes`, async (t) => {
       const nats = await startNats(t, { down: true });
       const env = { WS_WORKER_POOL_SIZE: workers, JS_STREAM_MAX_AGE: "10m" };
-      // Without NATS it has no epoch: nobody gets in.
+      // Without NATS the gateway has no epoch, so it refuses all clients.
       const gateway = await startGateway(t, { nats, env, until: "live" });
       await eventually("the port", async () => {
         await assert.rejects(connect(t, gateway), (error) => {
@@ -94,7 +92,7 @@ describe("a gateway that does not know the stream yet", { skip: withoutNats(), c
     });
   }
 
-  test("refuses while it reads a stream that replaced the old one; clients that are there stay", async (t) => {
+  test("refuses while it reads a stream that replaced the old one; connected clients stay", async (t) => {
     const nats = await startNats(t);
     const env = { JS_STREAM_MAX_AGE: "10m" };
     const gateway = await startGateway(t, { nats, env });
@@ -103,7 +101,7 @@ describe("a gateway that does not know the stream yet", { skip: withoutNats(), c
     await nats.publish(SUBJECT, {});
     await old.receive(1);
     const { config } = await nats.jsm.streams.info(STREAM);
-    // Away while the other stream fills, so that the gateway has much to read at once.
+    // The gateway is suspended while the other stream fills, so that it has much to read at once.
     gateway.process.signal("SIGSTOP");
     await nats.jsm.streams.delete(STREAM);
     await nats.jsm.streams.add(config);

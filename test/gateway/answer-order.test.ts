@@ -2,7 +2,8 @@
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
-import { connect, isEnvelope, type TestClient } from "../harness/client.ts";
+import { isEnvelope } from "@odin-ws/protocol";
+import { connect, type TestClient } from "../harness/client.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
 import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
 import { suiteOwner } from "../harness/owner.ts";

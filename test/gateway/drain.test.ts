@@ -5,8 +5,9 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
+import { isEnvelope } from "@odin-ws/protocol";
 import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
-import { connect, isEnvelope, refusal } from "../harness/client.ts";
+import { connect, refusal } from "../harness/client.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
 import type { Owner } from "../harness/owner.ts";
 import { eventually, pause, within } from "../harness/wait.ts";

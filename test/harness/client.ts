@@ -1,6 +1,13 @@
 /** A client of the gateway that records every message that it receives. */
 
-import type { ControlMessage, Envelope, Position, ServerMessage, Welcome } from "@odin-ws/protocol";
+import {
+  type ControlMessage,
+  type Envelope,
+  isEnvelope,
+  type Position,
+  type ServerMessage,
+  type Welcome,
+} from "@odin-ws/protocol";
 import { WebSocket } from "ws";
 import type { Gateway } from "./gateway.ts";
 import type { Answer } from "./http.ts";
@@ -27,9 +34,6 @@ export interface Closed {
 }
 
 type Control<Type> = Extract<ControlMessage, { type: Type }>;
-
-export const isEnvelope = (message: ServerMessage): message is Envelope =>
-  "seq" in message && "channel" in message;
 
 /** Thrown by `connect` when the gateway answers the upgrade with a status other than 101. */
 export class Refused extends Error {

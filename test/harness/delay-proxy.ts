@@ -1,4 +1,4 @@
-/** A TCP proxy that delivers everything late: messages through it are as slow as on a slow machine. */
+/** A TCP proxy that delivers the bytes of the server late, like a slow machine. */
 
 import { connect, createServer, type Socket } from "node:net";
 import type { Owner } from "./owner.ts";

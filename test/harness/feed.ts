@@ -59,8 +59,8 @@ export function startFeed(owner: Owner, nats: Nats, channels: readonly string[],
 }
 
 /**
- * Asserts that `got` is complete: on every published channel, it holds each message from its own first offset
- * on exactly once and in order.
+ * Asserts that `got` is complete: from the first offset in `got` on, each message of the published channels
+ * is there exactly once and in order.
  */
 export function assertComplete(got: readonly Envelope[], published: readonly Published[]): void {
   const first = Math.min(...got.map(({ offset }) => offset));
@@ -71,7 +71,7 @@ export function assertComplete(got: readonly Envelope[], published: readonly Pub
     assert.deepEqual(
       received.map(({ offset }) => offset),
       wanted.map(({ offset }) => offset),
-      `${channel}: offsets received differ from those published`,
+      `${channel}: the received offsets are not the published offsets`,
     );
   }
 }

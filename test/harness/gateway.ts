@@ -35,7 +35,8 @@ export interface Stats {
 
 export interface GatewayOptions {
   /**
-   * NATS server that the gateway reads. Without it the simulator is the source, unless `env` names another.
+   * NATS server that the gateway reads. Default: the simulator is the source, unless `env` names another
+   * source.
    */
   nats?: Nats;
   env?: Env;

@@ -125,8 +125,8 @@ export class Nats {
   }
 
   /**
-   * Replaces the store by the copy, as if the server had lost everything that it stored since; only while it
-   * is down.
+   * Replaces the store by the copy, as if the server had lost everything that it stored since. Call it only
+   * while the server is down.
    */
   async goBack(): Promise<void> {
     await this.wipe();

@@ -10,7 +10,7 @@ import { pause } from "./wait.ts";
 /** Slower than the rate of messages that a client may send. */
 const EVERY_MS = 60;
 const LIMIT_MS = 100;
-/** Other tests may take the CPU for a moment. What the gateway itself does wrong, it does each time. */
+/** Other tests may take the CPU for a moment, so only a p99 that is too high in each attempt is a failure. */
 const ATTEMPTS = 3;
 
 /**
@@ -39,7 +39,7 @@ async function p99While(client: TestClient, disturbance: Promise<void>): Promise
   const over = disturbance.finally(() => {
     isOver = true;
   });
-  // Looked at below: until then a failure must not end the process of the test.
+  // `await over` throws a failure. Until then, an unhandled rejection must not end the process of the test.
   over.catch(() => {});
   while (!isOver) {
     const start = performance.now();

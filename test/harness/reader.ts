@@ -51,7 +51,7 @@ export class Reader {
     this.#keepReceived();
   }
 
-  /** Attaches again after every close, and retries until that succeeds. Returns when `signal` aborts. */
+  /** Attaches again after every close, with as many attempts as necessary. Returns when `signal` aborts. */
   async keepAttached(gateway: Gateway, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.client === undefined || this.client.closedWith !== undefined) {

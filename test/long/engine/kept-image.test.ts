@@ -29,7 +29,7 @@ describe("image of the gateways", { skip: withoutEngine() }, () => {
     (staging.cloud.one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-image-gateway"];
   const did = () => inWords(staging.cloud.takeOperations());
   const succeeded = ({ exitCode, output }: Run) => assert.equal(exitCode, 0, output);
-  /** Removes `serverImage` from the configuration, which a clean checkout does not have. */
+  /** Removes `serverImage` from the configuration: a clean checkout does not have this key. */
   const forget = () => staging.stack.pulumi("config", "rm", "serverImage");
   const keeps = (image: string) => new RegExp(`the gateways keep the image ${image}, because serverImage is`);
 

@@ -29,7 +29,7 @@ describe("without a Docker daemon", { skip: withoutEngine() }, () => {
     assert.equal(exitCode, 0, output);
   });
 
-  test("an up of people on call, who raise a limit", async () => {
+  test("an up that raises a limit, as people on call do", async () => {
     const { stack, cloud } = staging;
     await stack.configure({ maxInstances: "7" });
     const run = await stack.up();

@@ -16,7 +16,7 @@ import {
 } from "../../engine/repository-stack.ts";
 import { suiteOwner } from "../../harness/owner.ts";
 
-/** An operation that the cloud finishes, and of which the engine does not learn, because it is killed. */
+/** An operation that the cloud finishes. The engine is killed before it gets the result. */
 type Moment = Pick<Operation, "action" | "type" | "name">;
 
 const ACCOUNT = "gcp:serviceaccount/account:Account";
@@ -73,7 +73,7 @@ describe("after the engine was killed", { skip: withoutEngine() }, () => {
     assert.equal(run.exitCode, 0, run.output);
   }
 
-  test("killed while it creates the network and accounts, which exist then", async () => {
+  test("killed while the engine creates the network and accounts, which exist afterwards", async () => {
     const { stack } = staging;
     await kill("up", creation(NETWORK, "network"), creation(ACCOUNT, "gateway"), creation(ACCOUNT, "nats"));
     const printed = await recover();
@@ -83,7 +83,7 @@ describe("after the engine was killed", { skip: withoutEngine() }, () => {
     assert.match(again, /^staging: nothing was being created\. Continue with pulumi up\.$/m);
   });
 
-  test("killed while it waits for machines and their group", async () => {
+  test("killed while the engine waits for machines and their group", async () => {
     await kill("up", creation(GROUP, "gateway-group"));
     assert.match(await recover(), /RegionInstanceGroupManager gateway-group: exists/);
   });
@@ -94,7 +94,7 @@ describe("after the engine was killed", { skip: withoutEngine() }, () => {
     staging.takeCommands();
   });
 
-  test("killed while it creates an alert, which is named because it would exist twice", async () => {
+  test("killed while the engine creates an alert, which is named because it would exist twice", async () => {
     await kill("up", creation(POLICY, "watchdog-entrance"));
     assert.match(
       await recover(),
@@ -105,7 +105,7 @@ describe("after the engine was killed", { skip: withoutEngine() }, () => {
     await assertComplete();
   });
 
-  test("killed in a rollout: when it has made the new template, and when the group moves to it", async () => {
+  test("killed in a rollout: when the new template exists, and when the group moves to the template", async () => {
     const { stack, cloud } = staging;
     await stack.configure({ serverImage: IMAGE("b") });
     const old = cloud.one(TEMPLATE).id;
@@ -121,7 +121,7 @@ describe("after the engine was killed", { skip: withoutEngine() }, () => {
     await assertComplete();
   });
 
-  test("killed while it takes the stack down", async () => {
+  test("killed while the engine destroys the stack", async () => {
     const { stack, cloud } = staging;
     await kill("destroy", { action: "delete", type: GROUP, name: "gateway-group" });
     await recover();

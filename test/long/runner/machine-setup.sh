@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes new namespaces look like a machine of GitHub: a copy of this machine, in which nothing that is changed
 # outlives the namespaces, with a user `odin-runner` who may use sudo without a password. The machine has no
-# haproxy. It has a containerd that runs. Then waits.
+# haproxy, and a running containerd. When the machine is ready, the script waits.
 #   machine-setup.sh FOLDER
 # FOLDER has `home`, which becomes /home, and `tmp`, which becomes /tmp: both are real folders, because they
 # get too large for memory and because a Docker daemon cannot keep its images in an overlay.

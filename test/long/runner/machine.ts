@@ -57,7 +57,7 @@ export interface Ended {
 /** The reason why no such machine can be built here, and what to do; false when it can be built. */
 export function whyNoRunner(): string | false {
   if (process.platform !== "linux") return "needs Linux, for namespaces";
-  if (process.getuid?.() !== 0) return "needs root, for namespaces: run it with sudo";
+  if (process.getuid?.() !== 0) return "needs root, for namespaces: run the test with sudo";
   if (!existsSync("/etc/debian_version")) return "needs Debian or Ubuntu, because the workflow uses apt";
   const missing = NEEDED.filter((program) => find(program) === undefined);
   return missing.length > 0 && `needs ${missing.join(", ")}: tools/testing/install-packages.sh`;
@@ -168,7 +168,7 @@ export class RunnerMachine {
     if (action === "actions/checkout") this.#checkOut();
     else if (action === "actions/setup-node") this.#setUpNode(String(inputs["node-version"]));
     else if (action === "pulumi/actions") this.#setUpPulumi();
-    else throw new Error(`no stand-in for the action ${uses}`);
+    else throw new Error(`no stand-in for the action ${uses}: add one to RunnerMachine`);
     execFileSync("chown", ["-R", "--reference", this.#home(), this.#home()]);
   }
 
@@ -207,7 +207,7 @@ export class RunnerMachine {
   }
 }
 
-/** Starts a machine. It is disposed of with its owner. */
+/** Starts a machine. The machine is disposed of with its owner. */
 export async function startRunner(owner: Owner): Promise<RunnerMachine> {
   const machine = new RunnerMachine();
   owner.after(() => machine.dispose());
