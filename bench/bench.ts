@@ -7,11 +7,12 @@ import { type Command, flag, option, readCommand, valuesOrExit } from "@odin-ws/
 import { boolean, choice, listOf, nonEmpty, whole } from "@odin-ws/settings/values";
 import { howToGet, program } from "@odin-ws/tools/programs";
 import { type Summary, summarize } from "./figures.ts";
-import { measure, type Run, type Settings } from "./measure.ts";
+import { measure, PARTS, type Run, type Settings } from "./measure.ts";
 import { planFor } from "./messages.ts";
 import { machine, subjectTables, targetTable } from "./report.ts";
 import { SUBJECTS } from "./subjects.ts";
 import { verdicts } from "./targets.ts";
+import { wireUnavailable } from "./wire.ts";
 
 /** Many machines limit a process to 20,000 open files, and the load process has one for each connection. */
 const MAX_CONNECTIONS = 18_000;
@@ -29,8 +30,8 @@ const NAMES = SUBJECTS.map(({ name }) => name);
 
 const COMMAND = {
   name: "npm run bench",
-  about: `Measures this gateway and its peers with the same work, each in processes of its own. Takes about 12 minutes and
-connects only to 127.0.0.1. Needs Linux, because CPU and memory are read from /proc.`,
+  about: `Measures this gateway and its peers with the same work, each in processes of its own. Takes about 20 minutes and
+connects only to this machine. Needs Linux, because CPU and memory are read from /proc.`,
   options: {
     connections: option(
       "N",
@@ -50,6 +51,14 @@ connects only to 127.0.0.1. Needs Linux, because CPU and memory are read from /p
         .default(NAMES)
         .describe(`measures only these subjects, separated by commas: ${NAMES.join(", ")}`),
     ),
+    parts: option(
+      "LIST",
+      listOf(choice([...PARTS]))
+        .default([...PARTS])
+        .describe(
+          "measures only these parts: all (all connections), busy (few clients that get every message), wire (bytes on a network interface; only root can create one)",
+        ),
+    ),
     quick: flag(boolean().default(false).describe("a short run, whose figures are less precise")),
     json: option(
       "FILE",
@@ -61,11 +70,13 @@ connects only to 127.0.0.1. Needs Linux, because CPU and memory are read from /p
 function readArguments(): Choice {
   const read = valuesOrExit(COMMAND, readCommand(COMMAND, process.argv.slice(2)));
   const { quick, only, json } = read;
+  const parts = read.parts.filter((part) => part !== "wire" || wireUnavailable() === undefined);
   return {
     only,
     rounds: read.rounds ?? (quick ? 1 : 2),
     json: resolve(json),
     settings: {
+      parts,
       plan: planFor(read.connections ?? (quick ? 1_000 : 10_000)),
       seconds: read.seconds ?? (quick ? 3 : 15),
       idleSeconds: quick ? 3 : 10,
@@ -93,7 +104,7 @@ async function runAll(
         const run = await measure(subject, nats, settings);
         runs.push(run);
         errors.push(...run.errors.map((error) => `${about}: ${error}`));
-        for (const [reason, count] of Object.entries(run.refused))
+        for (const [reason, count] of Object.entries(run.many?.refused ?? {}))
           console.log(`  ${count} refused: ${reason}`);
       } catch (error) {
         errors.push(`${about}: ${(error as Error).message}`);
@@ -119,6 +130,9 @@ async function main(): Promise<void> {
   console.log(
     `${connections} connections with 5 channels, ${subscribers} subscribers for each message, windows of ${settings.seconds} s, load average before the start ${loadavg()[0]?.toFixed(2)}\n`,
   );
+
+  const unavailable = wireUnavailable();
+  if (unavailable !== undefined) console.log(`Bytes on the interface are not measured: ${unavailable}\n`);
 
   const { runs, errors } = await runAll(chosen, nats);
   const summaries: Map<string, Summary> = summarize(runs);

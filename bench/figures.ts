@@ -1,6 +1,8 @@
-/** The figures of a subject over all its rounds. */
+/** The figures of a subject over all its rounds. NaN stands for what was not measured. */
 
-import type { Run } from "./measure.ts";
+import type { OnWire } from "./busy.ts";
+import type { Many, Run } from "./measure.ts";
+import type { Traffic } from "./measurement.ts";
 import { median } from "./stats.ts";
 
 export interface Figures {
@@ -29,26 +31,53 @@ export interface Figures {
   /** Bytes for each delivery of a trade, and of the trending list. */
   bytes: number;
   trendingBytes: number;
+  /** 800 msg/s to 200 clients, and 100 msg/s to 1,210: CPU for each delivery, µs, and latency, ms. */
+  busy800: number;
+  busy800p99: number;
+  busy100: number;
+  busy100p99: number;
+  /**
+   * Bytes of IP packets for each delivery of a trade, and packets, to 200 clients: at 12 and at 800 msg/s.
+   */
+  wire12: number;
+  wire12packets: number;
+  wire800: number;
+  wire800packets: number;
 }
 
+const many = (pick: (many: Many) => number) => (run: Run) =>
+  run.many === undefined ? Number.NaN : pick(run.many);
+const busy = (name: "busy800" | "busy100", pick: (traffic: Traffic) => number) => (run: Run) =>
+  run.busy === undefined ? Number.NaN : pick(run.busy[name]);
+const wire = (name: "wire12" | "wire800", pick: (wire: OnWire) => number) => (run: Run) =>
+  run.wire === undefined ? Number.NaN : pick(run.wire[name]);
+
 const PICK: Readonly<Record<keyof Figures, (run: Run) => number>> = {
-  served: (run) => run.served,
-  connectionsPerSecond: (run) => run.connectionsPerSecond,
-  rssEmpty: (run) => run.rssEmpty,
-  rssIdle: (run) => run.rssIdle,
-  rssAfter: (run) => run.rssAfter,
-  idlePercent: (run) => run.idlePercent,
-  cpu12: (run) => run.at12.cpuMicros,
-  cpu30: (run) => run.at30.cpuMicros,
-  cpuEveryone: (run) => run.everyone.cpuMicros,
-  raw12: (run) => run.at12.cpuMicrosRaw,
-  raw30: (run) => run.at30.cpuMicrosRaw,
-  p50: (run) => run.at12.latency.p50,
-  p99: (run) => run.at12.latency.p99,
-  p99at30: (run) => run.at30.latency.p99,
-  lastMs: (run) => median(run.lastMs),
-  bytes: (run) => run.at12.bytes,
-  trendingBytes: (run) => run.trendingBytes,
+  served: many((run) => run.served),
+  connectionsPerSecond: many((run) => run.connectionsPerSecond),
+  rssEmpty: many((run) => run.rssEmpty),
+  rssIdle: many((run) => run.rssIdle),
+  rssAfter: many((run) => run.rssAfter),
+  idlePercent: many((run) => run.idlePercent),
+  cpu12: many((run) => run.at12.cpuMicros),
+  cpu30: many((run) => run.at30.cpuMicros),
+  cpuEveryone: many((run) => run.everyone.cpuMicros),
+  raw12: many((run) => run.at12.cpuMicrosRaw),
+  raw30: many((run) => run.at30.cpuMicrosRaw),
+  p50: many((run) => run.at12.latency.p50),
+  p99: many((run) => run.at12.latency.p99),
+  p99at30: many((run) => run.at30.latency.p99),
+  lastMs: many((run) => median(run.lastMs)),
+  bytes: many((run) => run.at12.bytes),
+  trendingBytes: many((run) => run.trendingBytes),
+  busy800: busy("busy800", ({ cpuMicros }) => cpuMicros),
+  busy800p99: busy("busy800", ({ latency }) => latency.p99),
+  busy100: busy("busy100", ({ cpuMicros }) => cpuMicros),
+  busy100p99: busy("busy100", ({ latency }) => latency.p99),
+  wire12: wire("wire12", ({ bytes }) => bytes),
+  wire12packets: wire("wire12", ({ packets }) => packets),
+  wire800: wire("wire800", ({ bytes }) => bytes),
+  wire800packets: wire("wire800", ({ packets }) => packets),
 };
 
 function over(runs: readonly Run[], choose: (values: readonly number[]) => number): Figures {

@@ -6,7 +6,18 @@ import type { Answer, Answers, Command } from "./load-messages.ts";
 import { cpuMicros, runModule, stop } from "./process.ts";
 
 export class LoadClient {
-  readonly #process: ChildProcess = runModule(new URL("./load-process.ts", import.meta.url));
+  readonly #process: ChildProcess;
+
+  /** @param through command line of a program that starts the load process */
+  constructor(through: readonly string[] = []) {
+    this.#process = runModule(new URL("./load-process.ts", import.meta.url), [], through);
+  }
+
+  /** Process id, once the process has started. */
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error("the load process could not be started");
+    return this.#process.pid;
+  }
 
   /** CPU time that the load process has used, µs. */
   get cpuMicros(): number {

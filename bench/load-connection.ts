@@ -31,6 +31,7 @@ const inflateOnce = new InflateOnce();
 
 export interface Options {
   dialect: Dialect;
+  host: string;
   port: number;
   deflate: boolean;
   channels: readonly string[];
@@ -62,7 +63,7 @@ export class LoadConnection implements Listener {
     this.#events = events;
     this.#reader = new FrameReader(this.#frame.bind(this));
     const onread = { buffer: shared, callback: this.#chunk.bind(this) };
-    this.#socket = connect({ port: options.port, host: "127.0.0.1", noDelay: true, onread });
+    this.#socket = connect({ port: options.port, host: options.host, noDelay: true, onread });
     this.#socket.on("connect", () => this.#socket.write(this.#request()));
     this.#socket.on("error", (error: NodeJS.ErrnoException) => this.failed(error.code ?? error.message));
     this.#socket.on("close", () => this.failed("closed by the server"));
@@ -111,10 +112,10 @@ export class LoadConnection implements Listener {
   }
 
   #request(): string {
-    const { dialect, port, deflate } = this.#options;
+    const { dialect, host, port, deflate } = this.#options;
     const lines = [
       `GET ${dialect.path} HTTP/1.1`,
-      `Host: 127.0.0.1:${port}`,
+      `Host: ${host}:${port}`,
       "Connection: Upgrade",
       "Upgrade: websocket",
       "Sec-WebSocket-Version: 13",

@@ -6,6 +6,8 @@ import type { Latency } from "./stats.ts";
 
 export interface Target {
   dialect: DialectName;
+  /** IPv4 address of the server. */
+  host: string;
   port: number;
   /** Offer permessage-deflate, like browsers. */
   deflate: boolean;

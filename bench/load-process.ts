@@ -51,7 +51,7 @@ const events = {
 };
 
 /** Opens the connections, at most `inFlight` at a time. Refused connections are not retried. */
-async function connectAll({ dialect, port, deflate, plan, inFlight }: Target): Promise<Connected> {
+async function connectAll({ dialect, host, port, deflate, plan, inFlight }: Target): Promise<Connected> {
   const refused: Record<string, number> = {};
   const begin = performance.now();
   let next = 0;
@@ -82,7 +82,9 @@ async function connectAll({ dialect, port, deflate, plan, inFlight }: Target): P
     const index = next++;
     const sample = index % SAMPLE_EVERY === 0;
     const channels = channelsOf(index, plan);
-    waiting.add(new LoadConnection({ dialect: DIALECTS[dialect], port, deflate, channels, sample }, own));
+    waiting.add(
+      new LoadConnection({ dialect: DIALECTS[dialect], host, port, deflate, channels, sample }, own),
+    );
   }
   while (next < Math.min(inFlight, plan.connections)) open();
   const timeout = sleep(CONNECT_TIMEOUT_MS, "late" as const, { ref: false });

@@ -2,6 +2,7 @@
 
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Busy, measureBusy, measureWires, type Wires } from "./busy.ts";
 import { LoadClient } from "./load-client.ts";
 import { Measurement, type Traffic } from "./measurement.ts";
 import { type Plan, tradeBody, trendingBody } from "./messages.ts";
@@ -9,7 +10,12 @@ import { cpuMicros, rssBytes } from "./process.ts";
 import type { Latency } from "./stats.ts";
 import type { Server, Subject } from "./subjects.ts";
 
+/** What is measured of each subject: 10,000 clients, the busy windows, and bytes on the interface. */
+export const PARTS = ["all", "busy", "wire"] as const;
+export type Part = (typeof PARTS)[number];
+
 export interface Settings {
+  parts: readonly Part[];
   plan: Plan;
   /** Length of each window of traffic. */
   seconds: number;
@@ -25,6 +31,15 @@ export interface Run {
   subject: string;
   /** Load average of the minute before the run: shows what else the machine did. */
   loadAverage: number;
+  /** Each part that was measured. */
+  many?: Many;
+  busy?: Busy;
+  wire?: Wires;
+  errors: string[];
+}
+
+/** Figures with all connections. */
+export interface Many {
   served: number;
   refused: Record<string, number>;
   connectionsPerSecond: number;
@@ -45,7 +60,6 @@ export interface Run {
   /** Time from publishing to the last client, ms, for each broadcast. */
   lastMs: number[];
   trendingBytes: number;
-  errors: string[];
 }
 
 const RATES = { at12: 12, at30: 30 } as const;
@@ -76,15 +90,15 @@ function together(parts: readonly Traffic[]): Traffic {
   };
 }
 
-async function measureServer(
+async function measureMany(
   subject: Subject,
   server: Server,
   load: LoadClient,
   settings: Settings,
-): Promise<Run> {
+  errors: string[],
+): Promise<Many> {
   const { plan } = settings;
   const seconds = subject.slow ? Math.ceil(settings.seconds / 3) : settings.seconds;
-  const loadAverage = loadavg()[0] ?? Number.NaN;
   const measurement = new Measurement(server, load);
   await sleep(EMPTY_SETTLE_MS);
   const rssEmpty = rssBytes(server.pids);
@@ -93,6 +107,7 @@ async function measureServer(
     kind: "connect",
     target: {
       dialect: subject.dialect,
+      host: "127.0.0.1",
       port: server.port,
       deflate: subject.deflate,
       plan,
@@ -121,9 +136,8 @@ async function measureServer(
   }
   rssPath.trending = rss();
   await sleep(settings.settleSeconds * 1000);
+  errors.push(...measurement.errors);
   return {
-    subject: subject.name,
-    loadAverage,
     served: connected.served,
     refused: connected.refused,
     connectionsPerSecond: connected.served / connected.seconds,
@@ -138,18 +152,32 @@ async function measureServer(
     everyone: together(broadcasts.map(({ traffic }) => traffic)),
     lastMs: broadcasts.map(({ lastMs }) => lastMs),
     trendingBytes,
-    errors: measurement.errors,
   };
 }
 
 /** @param nats path of the program nats-server */
 export async function measure(subject: Subject, nats: string, settings: Settings): Promise<Run> {
-  const server = await subject.start(nats, settings.plan.connections);
-  const load = new LoadClient();
+  const { plan, seconds, inFlight } = settings;
+  const parts = settings.parts.filter((part) => part === "all" || subject.busy === true);
+  const errors: string[] = [];
+  const run: Run = { subject: subject.name, loadAverage: loadavg()[0] ?? Number.NaN, errors };
+  const host = parts.includes("wire") ? "0.0.0.0" : "127.0.0.1";
+  const server = await subject.start({ nats, connections: plan.connections, host });
   try {
-    return await measureServer(subject, server, load, settings);
+    if (parts.includes("all")) {
+      const load = new LoadClient();
+      try {
+        run.many = await measureMany(subject, server, load, settings, errors);
+      } finally {
+        await load.dispose();
+      }
+      await sleep(settings.settleSeconds * 1000); // lets the server forget its clients
+    }
+    const options = { subject, server, seconds, inFlight, errors };
+    if (parts.includes("busy")) run.busy = await measureBusy(options);
+    if (parts.includes("wire")) run.wire = await measureWires(options);
+    return run;
   } finally {
-    await load.dispose();
     await server.stop();
   }
 }

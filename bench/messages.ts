@@ -29,6 +29,12 @@ export function planFor(connections: number): Plan {
   return { connections, subscribers, hot: Array.from({ length: count }, (_, index) => channelName(index)) };
 }
 
+/** Every connection subscribes to the same four token channels and the global channel. */
+export function planForAll(connections: number): Plan {
+  const hot = Array.from({ length: TOKENS_PER_CONNECTION }, (_, index) => channelName(index));
+  return { connections, subscribers: connections, hot };
+}
+
 /** Returns the five channels of a connection. */
 export function channelsOf(connection: number, { hot, subscribers }: Plan): string[] {
   const slots = Array.from(

@@ -47,8 +47,15 @@ async function connected(url: string): Promise<NatsConnection> {
   }
 }
 
-/** Starts a server with an empty JetStream store, and connects the publisher. */
-export async function startNats(program: string, wsCompression = false): Promise<NatsServer> {
+/**
+ * Starts a server with an empty JetStream store, and connects the publisher.
+ *
+ * @param wsHost address on which WebSocket clients are accepted
+ */
+export async function startNats(
+  program: string,
+  { wsCompression = false, wsHost = "127.0.0.1" } = {},
+): Promise<NatsServer> {
   const [port, wsPort] = [await freePort(), await freePort()];
   const config = join(folder, `nats-${port}.conf`);
   writeFileSync(
@@ -56,7 +63,7 @@ export async function startNats(program: string, wsCompression = false): Promise
     [
       `listen: "127.0.0.1:${port}"`,
       `jetstream { store_dir: "${join(folder, `store-${port}`)}" }`,
-      `websocket { listen: "127.0.0.1:${wsPort}", no_tls: true, compression: ${wsCompression} }`,
+      `websocket { listen: "${wsHost}:${wsPort}", no_tls: true, compression: ${wsCompression} }`,
       "",
     ].join("\n"),
   );

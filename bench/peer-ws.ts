@@ -41,7 +41,6 @@ function leave(client: Client): void {
 
 const server = new WebSocketServer({
   port: 0,
-  host: "127.0.0.1",
   // With its default threshold, ws would not compress messages of this size.
   perMessageDeflate: encoding === "deflate" ? { threshold: 0 } : false,
 });

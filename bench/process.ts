@@ -59,10 +59,19 @@ export function run(program: string, args: readonly string[], env: NodeJS.Proces
  */
 export const NODE_FLAGS = ["--max-semi-space-size=8"];
 
-/** Starts a module of the bench, with a channel for messages. */
-export function runModule(url: URL, args: readonly string[] = []): ChildProcess {
+/**
+ * Starts a module of the bench, with a channel for messages.
+ *
+ * @param through command line of a program that starts Node, such as `unshare --net --`
+ */
+export function runModule(
+  url: URL,
+  args: readonly string[] = [],
+  through: readonly string[] = [],
+): ChildProcess {
+  const [execPath = "", ...execArgv] = [...through, process.execPath, ...NODE_FLAGS];
   return track(
-    fork(url, args, { execArgv: NODE_FLAGS, detached: true, stdio: ["ignore", "inherit", "inherit", "ipc"] }),
+    fork(url, args, { execPath, execArgv, detached: true, stdio: ["ignore", "inherit", "inherit", "ipc"] }),
   );
 }
 

@@ -37,18 +37,25 @@ function table(rows: readonly (readonly string[])[]): string {
 
 const kb = (bytes: number): string => (bytes / 1024).toFixed(1);
 const micros = (value: number): string => value.toFixed(2);
+const whole = (value: number): string => value.toFixed(0);
 const millis = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
 const titleOf = (name: string): string => SUBJECTS.find((subject) => subject.name === name)?.title ?? name;
 
-type Column = [head: string, cell: (summary: Summary, bare: Figures | undefined) => string];
+/** `bare` and `nats`: the figures of the peers with which a subject is compared. */
+type Peers = Record<"bare" | "nats", Figures | undefined>;
+type Column = [head: string, cell: (summary: Summary, peers: Peers) => string];
 
 /** Formats a figure; with several rounds also its least and largest value. */
 const ranged = (key: keyof Figures, format: (value: number) => string) => (summary: Summary) =>
   summary.rounds === 1
     ? format(summary.median[key])
     : `${format(summary.median[key])} (${format(summary.least[key])}-${format(summary.most[key])})`;
-const times = (key: keyof Figures) => (summary: Summary, bare: Figures | undefined) =>
-  bare === undefined ? "" : `${(summary.median[key] / bare[key]).toFixed(2)}x`;
+const timesOf = (peer: keyof Peers) => (key: keyof Figures) => (summary: Summary, peers: Peers) => {
+  const other = peers[peer];
+  return other === undefined ? "" : `${(summary.median[key] / other[key]).toFixed(2)}x`;
+};
+const times = timesOf("bare");
+const timesNats = timesOf("nats");
 
 const CPU: readonly Column[] = [
   ["12 msg/s µs", ranged("cpu12", micros)],
@@ -60,6 +67,20 @@ const CPU: readonly Column[] = [
   ["to all µs", ranged("cpuEveryone", micros)],
   ["/ws", times("cpuEveryone")],
   ["idle CPU %", ({ median }) => median.idlePercent.toFixed(1)],
+];
+const BUSY: readonly Column[] = [
+  ["800/s to 200 µs", ranged("busy800", micros)],
+  ["/nats", timesNats("busy800")],
+  ["p99 ms", ({ median }) => millis(median.busy800p99)],
+  ["100/s to 1,210 µs", ranged("busy100", micros)],
+  ["/nats", timesNats("busy100")],
+  ["p99 ms", ({ median }) => millis(median.busy100p99)],
+];
+const WIRE: readonly Column[] = [
+  ["12 msg/s B", ranged("wire12", whole)],
+  ["packets", ({ median }) => median.wire12packets.toFixed(2)],
+  ["800 msg/s B", ranged("wire800", whole)],
+  ["packets", ({ median }) => median.wire800packets.toFixed(2)],
 ];
 const REST: readonly Column[] = [
   ["served", ({ median }) => String(median.served)],
@@ -78,10 +99,11 @@ const REST: readonly Column[] = [
 ];
 
 function part(title: string, columns: readonly Column[], summaries: ReadonlyMap<string, Summary>): string {
-  const bare = summaries.get("ws")?.median;
+  const peers = { bare: summaries.get("ws")?.median, nats: summaries.get("nats")?.median };
   const rows = [...summaries].map(([name, summary]) => [
     titleOf(name),
-    ...columns.map(([, cell]) => cell(summary, bare)),
+    // What was not measured is not a number.
+    ...columns.map(([, cell]) => cell(summary, peers).replaceAll(/NaNx?( \(NaN-NaN\))?/g, "-")),
   ]);
   return `${title}\n${table([["", ...columns.map(([head]) => head)], ...rows])}`;
 }
@@ -106,6 +128,12 @@ export function subjectTables(summaries: ReadonlyMap<string, Summary>): string {
       CPU,
       summaries,
     ),
+    part(
+      "CPU of the server for each delivery when every client gets all messages (/nats: compared with nats-server, plain)",
+      BUSY,
+      summaries,
+    ),
+    part("Bytes of IP packets to clients for each delivery of a trade, and packets", WIRE, summaries),
     part("Connections, memory for each connection, latency, bytes for each delivery", REST, summaries),
   ].join("\n\n");
 }

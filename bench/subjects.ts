@@ -20,6 +20,14 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  /** Path of the program nats-server. */
+  nats: string;
+  connections: number;
+  /** IPv4 address on which nats-server accepts WebSocket clients. */
+  host: string;
+}
+
 export interface Subject {
   name: string;
   title: string;
@@ -27,10 +35,11 @@ export interface Subject {
   deflate: boolean;
   /** Measured in every round. The others are only for comparison and are measured in the first round. */
   everyRound: boolean;
+  /** Measured also in the busy windows, and on the wire. */
+  busy?: true;
   /** The server cannot keep up with the messages, so its windows are a third as long. */
   slow?: true;
-  /** @param nats path of the program nats-server */
-  start(nats: string, connections: number): Promise<Server>;
+  start(options: StartOptions): Promise<Server>;
 }
 
 const pidOf = ({ pid }: ChildProcess): number => {
@@ -82,31 +91,34 @@ async function startWithSource(
   }
 }
 
-const gateway = (workers: number) => (nats: string, connections: number) =>
-  startWithSource(nats, async ({ url }) => {
-    const [port, opsPort] = [await freePort(), await freePort()];
-    const child = run(
-      process.execPath,
-      [...NODE_FLAGS, fileURLToPath(new URL("../server/src/main.ts", import.meta.url))],
-      {
-        NATS_URL: url,
-        AUTH_MODE: "none",
-        LOG_LEVEL: "warn",
-        GCP_METRICS: "off",
-        WS_PORT: String(port),
-        OPS_PORT: String(opsPort),
-        WS_WORKER_POOL_SIZE: String(workers),
-        WS_COMPRESSION: "true",
-        WS_MAX_CONNECTIONS: String(Math.max(connections, 10_000)),
-      },
-    );
-    await healthy(opsPort, child);
-    return { child, port };
-  });
+const gateway =
+  (workers: number, env: NodeJS.ProcessEnv = {}) =>
+  ({ nats, connections }: StartOptions) =>
+    startWithSource(nats, async ({ url }) => {
+      const [port, opsPort] = [await freePort(), await freePort()];
+      const child = run(
+        process.execPath,
+        [...NODE_FLAGS, fileURLToPath(new URL("../server/src/main.ts", import.meta.url))],
+        {
+          NATS_URL: url,
+          AUTH_MODE: "none",
+          LOG_LEVEL: "warn",
+          GCP_METRICS: "off",
+          WS_PORT: String(port),
+          OPS_PORT: String(opsPort),
+          WS_WORKER_POOL_SIZE: String(workers),
+          WS_COMPRESSION: "true",
+          WS_MAX_CONNECTIONS: String(Math.max(connections, 10_000)),
+          ...env,
+        },
+      );
+      await healthy(opsPort, child);
+      return { child, port };
+    });
 
 const peer =
   (module: string, ...args: string[]) =>
-  (nats: string) =>
+  ({ nats }: StartOptions) =>
     startWithSource(nats, async ({ url }) => {
       const child = runModule(new URL(module, import.meta.url), [url, ...args]);
       const signal = AbortSignal.timeout(START_TIMEOUT_MS);
@@ -115,9 +127,9 @@ const peer =
     });
 
 const natsServer =
-  (compression: boolean) =>
-  async (nats: string): Promise<Server> => {
-    const server = await startNats(nats, compression);
+  (wsCompression: boolean) =>
+  async ({ nats, host }: StartOptions): Promise<Server> => {
+    const server = await startNats(nats, { wsCompression, wsHost: host });
     return {
       port: server.wsPort,
       pids: [pidOf(server.process)],
@@ -129,6 +141,9 @@ const natsServer =
     };
   };
 
+/** WS_WRITE_DELAY_MS of the subject that uses it. */
+const WRITE_DELAY_MS = 20;
+
 /** All subjects, in the order of a round: subjects that are compared run one after the other. */
 export const SUBJECTS: readonly Subject[] = [
   {
@@ -137,6 +152,7 @@ export const SUBJECTS: readonly Subject[] = [
     dialect: "odin",
     deflate: false,
     everyRound: true,
+    busy: true,
     start: gateway(1),
   },
   {
@@ -145,6 +161,7 @@ export const SUBJECTS: readonly Subject[] = [
     dialect: "odin",
     deflate: false,
     everyRound: true,
+    busy: true,
     start: peer("./peer-ws.ts"),
   },
   {
@@ -153,6 +170,7 @@ export const SUBJECTS: readonly Subject[] = [
     dialect: "odin",
     deflate: true,
     everyRound: true,
+    busy: true,
     start: gateway(1),
   },
   {
@@ -177,7 +195,8 @@ export const SUBJECTS: readonly Subject[] = [
     title: "nats-server, plain",
     dialect: "nats",
     deflate: false,
-    everyRound: false,
+    everyRound: true,
+    busy: true,
     start: natsServer(false),
   },
   {
@@ -187,6 +206,15 @@ export const SUBJECTS: readonly Subject[] = [
     deflate: true,
     everyRound: false,
     start: natsServer(true),
+  },
+  {
+    name: "gateway-delay",
+    title: `odin-ws, plain, ${WRITE_DELAY_MS} ms delay`,
+    dialect: "odin",
+    deflate: false,
+    everyRound: true,
+    busy: true,
+    start: gateway(1, { WS_WRITE_DELAY_MS: String(WRITE_DELAY_MS) }),
   },
   {
     name: "gateway-2",

@@ -20,14 +20,17 @@ const MAX_OF_PLAIN = 1.3;
 const MIN_CONNECTIONS_PER_SECOND = 500;
 const MAX_P99_MS = 50;
 const MAX_TRENDING_PERCENT = 40;
+/** Of nats-server's CPU for a delivery in the same run. */
+const MAX_OF_NATS = { busy800: 0.6, busy100: 0.7 } as const;
 
 function verdict(
   target: string,
   sense: Verdict["sense"],
   limit: number,
   unit: string,
-  value: number | undefined,
+  measured: number | undefined,
 ): Verdict {
+  const value = Number.isNaN(measured) ? undefined : measured;
   const within = (is: number) => (sense === "<=" ? is <= limit : sense === "<" ? is < limit : is >= limit);
   return { target, sense, limit, unit, value, met: value === undefined ? undefined : within(value) };
 }
@@ -37,6 +40,15 @@ export function verdicts(figures: ReadonlyMap<string, Figures>, offered: number)
   const plain = figures.get("gateway");
   const deflated = figures.get("gateway-deflate");
   const ws = figures.get("ws");
+  const nats = figures.get("nats");
+  const busy = [
+    ["800 msg/s to 200", "busy800"],
+    ["100 msg/s to 1,210", "busy100"],
+  ] as const;
+  const ours = [
+    ["plain", plain],
+    ["with a write delay", figures.get("gateway-delay")],
+  ] as const;
   const ratio = (of: Figures | undefined, to: Figures | undefined, pick: (figures: Figures) => number) =>
     of === undefined || to === undefined ? undefined : pick(of) / pick(to);
   const worst = (pick: (figures: Figures) => number, choose: (...values: number[]) => number) =>
@@ -72,6 +84,17 @@ export function verdicts(figures: ReadonlyMap<string, Figures>, offered: number)
         MAX_OF_PLAIN,
         "× our plain",
         ratio(deflated, plain, pick),
+      ),
+    ),
+    ...busy.flatMap(([window, key]) =>
+      ours.map(([name, own]) =>
+        verdict(
+          `CPU per delivery, ${name}, ${window}`,
+          "<=",
+          MAX_OF_NATS[key],
+          "× nats-server",
+          ratio(own, nats, (of) => of[key]),
+        ),
       ),
     ),
     verdict(

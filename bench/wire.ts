@@ -1,0 +1,81 @@
+/**
+ * A network of its own for the load process, joined to the servers by a pair of virtual interfaces. The kernel
+ * counts on them what passes between server and clients, with all headers, as on a real network. Linux only,
+ * and only for root.
+ */
+
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { onEnd } from "./process.ts";
+
+const [OURS, THEIRS] = ["odinbench0", "odinbench1"];
+/** Addresses that RFC 5737 reserves for examples, so that no real network has them. */
+export const SERVER_ADDRESS = "192.0.2.1";
+const LOAD_ADDRESS = "192.0.2.2";
+/** Bytes of an IP packet, as on Google Cloud. */
+const MTU = 1460;
+/** The kernel's counters include the header of Ethernet, which is not part of an IP packet. */
+const ETHERNET_HEADER = 14;
+
+/** What passed since an interface was created. Bytes are those of IP packets, with their headers. */
+export interface Passed {
+  bytesToClients: number;
+  packetsToClients: number;
+  bytesFromClients: number;
+  packetsFromClients: number;
+}
+
+/** Why the interface cannot be counted here; undefined when it can. */
+export function wireUnavailable(): string | undefined {
+  if (process.getuid?.() !== 0) return "only root can create network interfaces";
+  for (const program of ["ip", "unshare", "nsenter"]) {
+    if (
+      spawnSync(program, ["--version"]).error !== undefined &&
+      spawnSync(program, ["-V"]).error !== undefined
+    )
+      return `the program ${program} is missing`;
+  }
+  return undefined;
+}
+
+/** Starts a program in a network of its own: the command line before the program. */
+export const OWN_NETWORK = ["unshare", "--net", "--"] as const;
+
+/** @throws Error with the output of the program when it failed */
+function execute(program: string, ...args: string[]): void {
+  const { status, stderr, error } = spawnSync(program, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")}: ${error?.message ?? stderr.trim()}`);
+}
+
+export class Wire {
+  /** @param pid process that was started in a network of its own */
+  constructor(pid: number) {
+    const inLoad = (...args: string[]) => execute("nsenter", "--net", "--target", String(pid), "ip", ...args);
+    onEnd(() => this.remove());
+    this.remove();
+    execute("ip", "link", "add", OURS, "type", "veth", "peer", "name", THEIRS, "netns", String(pid));
+    // Without this, each packet would have a multicast group or a router to ask for, which is counted too.
+    writeFileSync(`/proc/sys/net/ipv6/conf/${OURS}/disable_ipv6`, "1");
+    // One packet at a time, so that each is counted with its own headers: hardware splits larger ones later.
+    execute("ip", "link", "set", OURS, "mtu", String(MTU), "gso_max_segs", "1", "up");
+    execute("ip", "address", "add", `${SERVER_ADDRESS}/30`, "dev", OURS);
+    inLoad("link", "set", THEIRS, "mtu", String(MTU), "gso_max_segs", "1", "up");
+    inLoad("address", "add", `${LOAD_ADDRESS}/30`, "dev", THEIRS);
+  }
+
+  get passed(): Passed {
+    const read = (name: string) =>
+      Number(readFileSync(`/sys/class/net/${OURS}/statistics/${name}`, "utf8").trim());
+    const [packetsToClients, packetsFromClients] = [read("tx_packets"), read("rx_packets")];
+    return {
+      packetsToClients,
+      packetsFromClients,
+      bytesToClients: read("tx_bytes") - packetsToClients * ETHERNET_HEADER,
+      bytesFromClients: read("rx_bytes") - packetsFromClients * ETHERNET_HEADER,
+    };
+  }
+
+  remove(): void {
+    spawnSync("ip", ["link", "delete", OURS]);
+  }
+}
