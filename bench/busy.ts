@@ -16,17 +16,20 @@ export interface BusyWindow {
   rate: number;
   /** All of them get every message. */
   clients: number;
+  /** Messages that are published at the same moment. */
+  burst: number;
 }
 
 export const BUSY_WINDOWS = {
-  busy800: { rate: 800, clients: 200 },
-  busy100: { rate: 100, clients: 1210 },
+  busy800: { rate: 800, clients: 200, burst: 1 },
+  burst800: { rate: 800, clients: 200, burst: 8 },
+  busy100: { rate: 100, clients: 1210, burst: 1 },
 } as const satisfies Record<string, BusyWindow>;
 
 /** Traffic whose bytes are counted on the interface: one message at a time, and many. */
 export const WIRE_WINDOWS = {
-  wire12: { rate: 12, clients: 200 },
-  wire800: { rate: 800, clients: 200 },
+  wire12: { rate: 12, clients: 200, burst: 1 },
+  wire800: { rate: 800, clients: 200, burst: 1 },
 } as const satisfies Record<string, BusyWindow>;
 
 /** For each delivery: what passed the interface, with the headers of TCP and IP. */
@@ -66,7 +69,7 @@ const targetOf = ({ subject, server, inFlight }: Options, clients: number, host:
 /** Connects clients, measures one window, and disconnects the clients. `begin` is called before the window. */
 async function oneWindow(
   load: LoadClient,
-  { rate, clients }: BusyWindow,
+  { rate, clients, burst }: BusyWindow,
   host: string,
   options: Options,
   begin: () => void,
@@ -78,9 +81,9 @@ async function oneWindow(
   const measurement = new Measurement(server, load);
   await sleep(CONNECTED_SETTLE_MS);
   await measurement.watchIdle(IDLE_SECONDS);
-  await measurement.steady(target.plan, rate, Math.min(WARM_UP_SECONDS, seconds));
+  await measurement.steady(target.plan, rate, Math.min(WARM_UP_SECONDS, seconds), burst);
   begin();
-  const traffic = await measurement.steady(target.plan, rate, seconds);
+  const traffic = await measurement.steady(target.plan, rate, seconds, burst);
   errors.push(...measurement.errors.map((error) => `to ${clients} clients, ${error}`));
   return traffic;
 }

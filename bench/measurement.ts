@@ -97,13 +97,17 @@ export class Measurement {
     return [traffic, arrived];
   }
 
-  /** Publishes messages at an even rate, to the hot channels in turn. */
-  async steady({ hot }: Plan, rate: number, seconds: number): Promise<Traffic> {
+  /**
+   * Publishes messages at an even rate, to the hot channels in turn.
+   *
+   * @param burst messages that are published at the same moment
+   */
+  async steady({ hot }: Plan, rate: number, seconds: number, burst = 1): Promise<Traffic> {
     const [traffic] = await this.traffic(`${rate} msg/s`, async () => {
       const published: Published = {};
       const begin = performance.now();
       for (let i = 0; i < rate * seconds; i++) {
-        await until(begin + (i * 1000) / rate);
+        if (i % burst === 0) await until(begin + (i * 1000) / rate);
         const channel = hot[i % hot.length] ?? EVERYONE;
         this.publish(channel, tradeBody());
         published[channel] = (published[channel] ?? 0) + 1;
