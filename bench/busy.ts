@@ -1,6 +1,6 @@
 /**
- * Windows in which every client gets many messages, and the bytes of a delivery on the network interface. Each
- * window has clients of its own.
+ * Windows in which every client gets many messages, and the bytes of a delivery on the network interface.
+ * Each window has clients of its own.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -66,7 +66,7 @@ const targetOf = ({ subject, server, inFlight }: Options, clients: number, host:
   inFlight,
 });
 
-/** Connects clients, measures one window, and disconnects the clients. `begin` is called before the window. */
+/** Connects clients and measures one window. `begin` is called before the window. */
 async function oneWindow(
   load: LoadClient,
   { rate, clients, burst }: BusyWindow,

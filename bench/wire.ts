@@ -1,7 +1,7 @@
 /**
- * A network of its own for the load process, joined to the servers by a pair of virtual interfaces. The kernel
- * counts on them what passes between server and clients, with all headers, as on a real network. Linux only,
- * and only for root.
+ * A network of its own for the load process, joined to the servers by a pair of virtual interfaces. On them,
+ * the kernel counts what passes between server and clients, with all headers, as on a real network. Linux
+ * only, and only for root.
  */
 
 import { spawnSync } from "node:child_process";

@@ -23,7 +23,7 @@ export const LABEL = {
   resumeResult: "result" satisfies LabelOf<"resumes">,
   fromLevel: "from_level" satisfies LabelOf<"throttleTransitions">,
   toLevel: "to_level" satisfies LabelOf<"throttleTransitions">,
-  encoding: "encoding" satisfies LabelOf<"bytesSent">,
+  encoding: "encoding" satisfies LabelOf<"bytesSent"> & LabelOf<"messagesSent">,
 } as const;
 
 /**

@@ -110,7 +110,7 @@ test("aggregated over a primary and two workers, every metric is present once", 
   for (const worker of workers) {
     worker.connectionsCurrent.set(40);
     worker.connectionsRejected.inc({ reason: "token" }, 2);
-    worker.messagesSent.inc({ event: "trade" }, 100);
+    worker.messagesSent.inc({ event: "trade", encoding: "plain" }, 100);
     worker.messageLatency.observe(0.02, 50);
     worker.throttleTransitions.inc({ from_level: 0, to_level: 1 });
   }
@@ -123,7 +123,7 @@ test("aggregated over a primary and two workers, every metric is present once", 
     0,
     "series with known labels start at 0",
   );
-  assert.equal(seen.get('ws_messages_sent_total{event="trade"}'), 200);
+  assert.equal(seen.get('ws_messages_sent_total{encoding="plain",event="trade"}'), 200);
   assert.equal(seen.get('ws_message_latency_seconds_bucket{le="0.025"}'), 100);
   assert.equal(seen.get("ws_message_latency_seconds_count"), 100);
   assert.equal(seen.get('ws_throttle_transitions_total{from_level="0",to_level="1"}'), 2);

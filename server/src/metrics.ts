@@ -1,7 +1,8 @@
 /** Every metric of the gateway. Only this file contains their names; dashboards and alerts import them. */
 
-import { isKnownEvent } from "@odin-ws/protocol";
+import { GLOBAL_EVENTS, isKnownEvent, TOKEN_EVENTS } from "@odin-ws/protocol";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
+import { ENCODINGS } from "./delivery/frame.ts";
 import { REFUSAL_REASONS } from "./entrance/admission.ts";
 
 /** Upper bounds of histogram buckets, in the unit of the name. */
@@ -68,6 +69,13 @@ export function createMetrics(registry: Registry) {
     for (const value of known) made.inc({ [labelNames[0] as Label]: value } as Record<Label, string>, 0);
     return made;
   };
+  const byEncoding = (name: string, help: string) => {
+    const made = counter(name, help, ["encoding", "event"]);
+    for (const encoding of ENCODINGS) {
+      for (const event of [...TOKEN_EVENTS, ...GLOBAL_EVENTS]) made.inc({ encoding, event }, 0);
+    }
+    return made;
+  };
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, buckets, registers });
   collectDefaultMetrics({ register: registry });
@@ -88,7 +96,7 @@ export function createMetrics(registry: Registry) {
     ),
     messagesReceived: counter(METRIC.messagesReceived, "Messages from clients", ["type"]),
     streamMessages: counter(METRIC.streamMessages, "Messages read from the source", ["event"]),
-    messagesSent: counter(METRIC.messagesSent, "Envelopes written to clients", ["event"]),
+    messagesSent: byEncoding(METRIC.messagesSent, "Envelopes written to clients"),
     messagesDropped: counter(METRIC.messagesDropped, "Dropped deliveries, by reason", ["reason", "priority"]),
     messageLatency: new WeightedHistogram(registry, {
       name: METRIC.messageLatency,
@@ -129,12 +137,7 @@ export function createMetrics(registry: Registry) {
       "from_level",
       "to_level",
     ]),
-    bytesSent: counter(
-      METRIC.bytesSent,
-      "Bytes of envelopes, including frame headers",
-      ["encoding"],
-      ["plain", "deflate", "compact"],
-    ),
+    bytesSent: byEncoding(METRIC.bytesSent, "Bytes of envelopes, including frame headers"),
     writes: counter(METRIC.writes, "Writes to sockets of clients; one write may carry many messages", []),
     cpuUsage: gauge(METRIC.cpuUsage, "CPU of all processes in percent of WS_CPU_LIMIT"),
     memoryUsage: gauge(METRIC.memoryUsage, "Resident memory (RSS) of all processes"),

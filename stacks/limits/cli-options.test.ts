@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { helpText } from "@odin-ws/settings/help";
+import { trafficFrom } from "../traffic/options.ts";
 import { limitsCommand, readLimitsOptions } from "./cli-options.ts";
 
 const read = (...args: string[]) => readLimitsOptions(args, ["prod", "staging"]);
@@ -16,6 +17,7 @@ test("numbers and defaults", () => {
     min: undefined,
     target: undefined,
     bootSeconds: undefined,
+    traffic: trafficFrom({}),
   };
   assert.deepEqual(read("--stack", "prod", "--connections", "45000", "--max", "6"), {
     ...{

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { FLEET_RANGES, type Range } from "@odin-ws/infra";
 import { type Command, option, type Read, readCommand } from "@odin-ws/settings/command-line";
 import { choice, nonEmpty, whole } from "@odin-ws/settings/values";
+import { type TrafficOptions, trafficFrom, trafficOptions } from "../traffic/options.ts";
 import { type Curve, parseCurve } from "./curve.ts";
 
 /** Options of `npm run limits`. Undefined: the value of the stack, or the default in the help. */
@@ -19,6 +20,7 @@ export interface LimitsOptions {
   bootSeconds: number | undefined;
   svg: string | undefined;
   json: string | undefined;
+  traffic: TrafficOptions;
 }
 
 const within = ({ least, most }: Range) => whole(least, most);
@@ -75,6 +77,7 @@ them, when the autoscaler has started them, how many clients are refused until t
           .optional()
           .describe("seconds from the autoscaler's decision to a gateway in service (90)"),
       ),
+      ...trafficOptions,
       svg: option("FILE", nonEmpty().optional().describe("path of the plot (build/limits/STACK.svg)")),
       json: option("FILE", nonEmpty().optional().describe("also writes the answer and every moment as JSON")),
     },
@@ -86,8 +89,11 @@ const REPLACED = ["--connections", "--from", "--ramp-minutes"];
 /** Reads the arguments after the script's name. */
 export function readLimitsOptions(args: readonly string[], stacks: readonly string[]): Read<LimitsOptions> {
   let curve: Curve | undefined;
-  const read = readCommand(limitsCommand(stacks), args, {}, ({ min, max, curve: file }) => {
+  let traffic: TrafficOptions | undefined;
+  const read = readCommand(limitsCommand(stacks), args, {}, (values) => {
+    const { min, max, curve: file } = values;
     const mistakes: string[] = [];
+    traffic = trafficFrom(values, mistakes);
     if (min !== undefined && max !== undefined && min > max)
       mistakes.push(`--min must be at most --max (${max}), not ${min}`);
     if (file === undefined) return mistakes;
@@ -97,8 +103,12 @@ export function readLimitsOptions(args: readonly string[], stacks: readonly stri
     return mistakes;
   });
   if (read === "help" || "mistakes" in read) return read;
-  const { "ramp-minutes": rampMinutes, "boot-seconds": bootSeconds, ...options } = read;
-  return { ...options, rampMinutes, bootSeconds, curve };
+  const { stack, connections, from, cpu, min, max, target, svg, json } = read;
+  const { "ramp-minutes": rampMinutes, "boot-seconds": bootSeconds } = read;
+  return {
+    ...{ stack, connections, from, cpu, min, max, target, svg, json },
+    ...{ rampMinutes, bootSeconds, curve, traffic: traffic ?? trafficFrom({}) },
+  };
 }
 
 function readCurve(path: string, mistakes: string[]): Curve | undefined {

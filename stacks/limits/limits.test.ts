@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { repositoryFolder } from "../preview/record-stack.ts";
 import { type SampleArgs, sampleProgram } from "../preview/sample.fixture.ts";
+import { trafficFrom } from "../traffic/options.ts";
 import type { LimitsOptions } from "./cli-options.ts";
 import { limits } from "./limits.ts";
 
@@ -21,6 +22,7 @@ const nothing = {
   max: undefined,
   target: undefined,
   bootSeconds: undefined,
+  traffic: trafficFrom({}),
 };
 
 /** The printed text for the sample stack, which has 2 to 5 gateways of 8,000 connections. */
@@ -50,6 +52,15 @@ const typed = (setting: string) =>
   );
 
 describe("the question of 45,000 connections", () => {
+  test("shows what the traffic of the demand costs, or of --users", async () => {
+    const text = await run({ connections: 45_000 });
+    assert.match(text, /^Traffic to 45,000 users who are connected all month, /m);
+    const traffic = { ...trafficFrom({}), users: 3000, mix: { compact: 60, compressed: 40 } };
+    const given = await run({ connections: 45_000, traffic });
+    assert.match(given, /^Traffic to 3,000 users /m);
+    assert.match(given, /^ {2}these users: 40 % compressed, 60 % compact /m);
+  });
+
   test("needs six gateways, five can just hold them, and the text has the commands and the costs", async () => {
     const text = await run({ connections: 45_000 });
     assert.match(text, /2 to 5 gateways, 8,000 connections each are the target, 10,000 the limit/);

@@ -1,7 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { hasEntrance } from "../preview/costs.ts";
+import { defaultMix } from "../preview/demand.ts";
 import { graphOf } from "../preview/graph.ts";
 import { recordStack, repositoryFolder, type StackSource } from "../preview/record-stack.ts";
+import { trafficTable } from "../traffic/table.ts";
 import { type Answer, answer } from "./answer.ts";
 import type { LimitsOptions } from "./cli-options.ts";
 import { ramp } from "./curve.ts";
@@ -18,7 +21,8 @@ import { stackPolicy, WrongLimitsError } from "./stack-policy.ts";
 export async function limits(options: LimitsOptions, source?: StackSource): Promise<string> {
   const { stack } = options;
   const { resources } = await recordStack(stack, source);
-  const { fleet, policy: own, maxConnections, cpuReject } = stackPolicy(graphOf(resources), stack);
+  const graph = graphOf(resources);
+  const { fleet, policy: own, maxConnections, cpuReject } = stackPolicy(graph, stack);
   const policy = {
     ...own,
     min: options.min ?? Math.min(own.min, options.max ?? own.min),
@@ -52,7 +56,9 @@ export async function limits(options: LimitsOptions, source?: StackSource): Prom
     write(resolve(options.json), json(stack, given));
     paths.push(`JSON: ${shown(resolve(options.json))}`);
   }
-  return [report(stack, fleet, own, given), "", ...paths, ""].join("\n");
+  const { messages, mix = defaultMix(graph), users = given.peak } = options.traffic;
+  const traffic = hasEntrance(graph) ? [...trafficTable(messages, mix, users), ""] : [];
+  return [report(stack, fleet, own, given), "", ...traffic, ...paths, ""].join("\n");
 }
 
 /** The answer as JSON, with one line for each moment. */

@@ -1,5 +1,6 @@
 import { type Command, option, type Read, readCommand } from "@odin-ws/settings/command-line";
 import { choice, decimal, nonEmpty } from "@odin-ws/settings/values";
+import { type TrafficOptions, trafficFrom, trafficOptions } from "../traffic/options.ts";
 
 /** What the command line of `npm run preview` asks for. */
 export interface PreviewOptions {
@@ -9,8 +10,9 @@ export interface PreviewOptions {
   /** Paths of single files; undefined: in the folder. */
   json: string | undefined;
   svg: string | undefined;
-  /** Traffic to the clients in a month; undefined: left out of the bill. */
+  /** Traffic to the clients in a month; undefined: computed from `traffic`. */
   trafficGib: number | undefined;
+  traffic: TrafficOptions;
 }
 
 /**
@@ -31,8 +33,11 @@ month, and a diagram. Changes nothing anywhere.`,
       ),
       "traffic-gib": option(
         "N",
-        decimal(0, 1e12).optional().describe("adds N GiB a month of traffic to the clients to the bill"),
+        decimal(0, 1e12)
+          .optional()
+          .describe("traffic to the clients in a month, instead of the computed traffic"),
       ),
+      ...trafficOptions,
       out: option(
         "FOLDER",
         nonEmpty()
@@ -54,8 +59,13 @@ month, and a diagram. Changes nothing anywhere.`,
 
 /** Reads the arguments after the script's name. */
 export function readPreviewOptions(args: readonly string[], stacks: readonly string[]): Read<PreviewOptions> {
-  const read = readCommand(previewCommand(stacks), args);
+  let traffic: TrafficOptions | undefined;
+  const read = readCommand(previewCommand(stacks), args, {}, (values) => {
+    const mistakes: string[] = [];
+    traffic = trafficFrom(values, mistakes);
+    return mistakes;
+  });
   if (read === "help" || "mistakes" in read) return read;
-  const { "traffic-gib": trafficGib, ...options } = read;
-  return { ...options, trafficGib };
+  const { stack, out, json, svg, "traffic-gib": trafficGib } = read;
+  return { stack, out, json, svg, trafficGib, traffic: traffic ?? trafficFrom({}) };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { record } from "@odin-ws/infra";
+import { monthly, record } from "@odin-ws/infra";
 import * as gcp from "@pulumi/gcp";
 import { billOf } from "./costs.ts";
 import { graphOf } from "./graph.ts";
@@ -38,14 +38,15 @@ test("an item without a price is undefined in its line and missing in the sum", 
   assert.equal(rounded(least), rounded(billOf(await sampleGraph()).least - 2 * 730 * 0.06701142));
 });
 
-test("traffic costs only with --traffic-gib", async () => {
+test("traffic has its own lines, for the fewest and for the most VMs", async () => {
   const graph = await sampleGraph();
   const without = billOf(graph);
-  const withTraffic = billOf(graph, 100);
+  const withTraffic = billOf(graph, { least: monthly.egress(100), most: monthly.egress(200) });
   assert.ok(without.notes.some((note) => note.includes("--traffic-gib N adds it")));
   assert.ok(!withTraffic.notes.some((note) => note.includes("--traffic-gib")));
   // 0.12 to the internet, 0.008 through the load balancer.
   assert.equal(rounded(withTraffic.least - without.least), 12.8);
+  assert.equal(rounded(withTraffic.most - without.most), 25.6);
 });
 
 test("notes for another region and for spot VMs", async () => {
@@ -61,9 +62,12 @@ test("types that the table does not know are named in the notes", async () => {
     new gcp.compute.Address("spare", { region: "us-central1" });
     new gcp.compute.SecurityPolicy("armor", { rules: [{ action: "allow", priority: 1, match: {} }] });
   });
-  const { lines, notes } = billOf(graphOf(resources), 10);
+  const { lines, notes } = billOf(graphOf(resources), {
+    least: monthly.egress(10),
+    most: monthly.egress(10),
+  });
   assert.ok(notes.some((note) => /^no price: gcp:redis\/instance:Instance/.test(note)));
-  assert.ok(notes.some((note) => /--traffic-gib adds nothing/.test(note)));
+  assert.ok(notes.some((note) => /--traffic-gib add nothing/.test(note)));
   assert.deepEqual(
     lines.map(({ part, most }) => [part, rounded(most.usd)]),
     [

@@ -75,15 +75,21 @@ const PRICED = [
   ...[VERSION, ZONE, BUCKET, REPOSITORY, UPTIME, ALERT],
 ];
 
+/** What traffic to the clients costs, with the fewest and with the most VMs. The lists have one length. */
+export interface TrafficCosts {
+  least: Cost[];
+  most: Cost[];
+}
+
 /**
  * The monthly bill of a stack.
  *
- * @param trafficGib traffic to clients in a month; undefined: left out, as a note says
+ * @param traffic undefined: left out, as a note says
  */
-export function billOf(graph: Graph, trafficGib?: number): Bill {
-  const lines = [...machineLines(graph), ...networkLines(graph, trafficGib), ...otherLines(graph)];
+export function billOf(graph: Graph, traffic?: TrafficCosts): Bill {
+  const lines = [...machineLines(graph), ...networkLines(graph, traffic), ...otherLines(graph)];
   const sum = (end: "least" | "most") => lines.reduce((total, line) => total + (line[end].usd ?? 0), 0);
-  return { lines, least: sum("least"), most: sum("most"), notes: notes(graph, lines, trafficGib) };
+  return { lines, least: sum("least"), most: sum("most"), notes: notes(graph, lines, traffic) };
 }
 
 const same = (part: string, cost: Cost): CostLine => ({ part, least: cost, most: cost });
@@ -125,7 +131,12 @@ function machineLines(graph: Graph): CostLine[] {
   return [...fleets, ...single, ...disks, ...(gib > 0 ? [same("snapshots", monthly.snapshots(gib))] : [])];
 }
 
-function networkLines(graph: Graph, trafficGib: number | undefined): CostLine[] {
+/** Whether clients from the internet reach the stack. */
+export const hasEntrance = (graph: Graph): boolean =>
+  graph.all(GLOBAL_RULE).length > 0 ||
+  graph.all(REGIONAL_RULE).some(({ inputs }) => at(inputs, "loadBalancingScheme") !== "INTERNAL");
+
+function networkLines(graph: Graph, traffic: TrafficCosts | undefined): CostLine[] {
   const lines: CostLine[] = [];
   const regional = graph
     .all(REGIONAL_RULE)
@@ -149,8 +160,10 @@ function networkLines(graph: Graph, trafficGib: number | undefined): CostLine[] 
     const inline = policies.reduce((total, { inputs }) => total + listAt(inputs, "rules").length, 0);
     lines.push(same("Cloud Armor", monthly.armor(policies.length, inline + graph.all(ARMOR_RULE).length)));
   }
-  if (trafficGib !== undefined && trafficGib > 0 && regional.length + global.length > 0)
-    lines.push(...monthly.egress(trafficGib).map((cost) => same("traffic", cost)));
+  if (traffic !== undefined && hasEntrance(graph)) {
+    for (const [index, most] of traffic.most.entries())
+      lines.push({ part: "traffic", least: traffic.least[index] ?? most, most });
+  }
   return lines;
 }
 
@@ -195,7 +208,7 @@ function otherLines(graph: Graph): CostLine[] {
   return rows.filter(([number]) => number > 0).map(([, part, cost]) => same(part, cost()));
 }
 
-function notes(graph: Graph, lines: CostLine[], trafficGib: number | undefined): string[] {
+function notes(graph: Graph, lines: CostLine[], traffic: TrafficCosts | undefined): string[] {
   const found: string[] = [];
   const regions = new Set(graph.resources.map(({ inputs }) => textAt(inputs, "region")).filter(Boolean));
   regions.delete("us-central1");
@@ -213,11 +226,12 @@ function notes(graph: Graph, lines: CostLine[], trafficGib: number | undefined):
     found.push(`registry: assumed to hold ${ASSUMED.registryGib} GiB of images a repository`);
   if (graph.all(NAT).length > 0)
     found.push("Cloud NAT: without its traffic, $0.045 per GiB: image pulls, and NATS outside of the stack");
-  const hasEntrance = graph.all(REGIONAL_RULE, GLOBAL_RULE).length > 0;
-  if (trafficGib === undefined && hasEntrance)
-    found.push("traffic to the clients is left out, about $0.13 per GiB: --traffic-gib N adds it");
-  if (trafficGib !== undefined && !hasEntrance)
-    found.push("no load balancer, so no traffic to clients: --traffic-gib adds nothing");
+  if (traffic === undefined && hasEntrance(graph))
+    found.push(
+      "traffic to the clients is left out, about $0.13 per GiB: --users N or --traffic-gib N adds it",
+    );
+  if (traffic !== undefined && !hasEntrance(graph))
+    found.push("no load balancer, so no traffic to clients: --users and --traffic-gib add nothing");
   found.push("logs and metrics: within the free allotments (50 GiB of logs, 150 MiB of metrics a month)");
   const unknown = graph.resources.filter(
     ({ type }) =>

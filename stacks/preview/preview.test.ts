@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { trafficFrom } from "../traffic/options.ts";
 import { preview } from "./preview.ts";
 import { repositoryFolder } from "./record-stack.ts";
 import { sampleProgram } from "./sample.fixture.ts";
@@ -40,6 +41,7 @@ const options = (out: string) => ({
   json: undefined,
   svg: undefined,
   trafficGib: undefined,
+  traffic: trafficFrom({}),
 });
 
 describe("a sample program", () => {
@@ -54,8 +56,50 @@ describe("a sample program", () => {
       /^gateways-group: 2 × e2-standard-2 … 5 × e2-standard-2 +97\.84 +244\.59 {3}2026-09-12$/m,
     );
     assert.match(text, /not verified: balanced disk/);
+    // 2 and 5 gateways of 8,000 connections.
+    for (const users of ["16,000", "40,000"])
+      assert.match(text, new RegExp(`^Traffic to ${users} users who are connected all month, `, "m"));
+    assert.match(text, /^ {2}these users: 100 % compressed /m);
+    assert.match(text, /^traffic: \d+ GiB to the internet … \d+ GiB to the internet$/m);
     assert.match(text, /^Who is notified of what\n {2}critical alerts: nobody\n {2}warnings: nobody$/m);
     assert.match(text, /diagram\.svg\nJSON: .*preview\.json\n$/);
+  });
+
+  test("traffic of given users, in given encodings, is part of the bill and of the JSON", async () => {
+    const json = join(folder, "traffic.json");
+    const given = { ...trafficFrom({ "message-bytes": 948, "messages-per-second": 1 }), users: 1000 };
+    const messages = { ...given.messages, upkeepBytesPerSecond: 0 };
+    const traffic = { ...given, messages, mix: { plain: 100 } };
+    const text = await preview({ ...options(join(folder, "traffic")), json, traffic }, sample);
+    assert.match(text, /^traffic: 2448 GiB to the internet +279\.52 +279\.52 /m);
+    assert.match(text, /^Traffic to 1,000 users .* \(given on the command line; /m);
+    const { traffic: tables, costs } = JSON.parse(readFileSync(json, "utf8"));
+    assert.equal(tables.length, 1);
+    assert.deepEqual(
+      [tables[0].users, tables[0].rows[0].usd, tables[0].rows[0].usdForThousandUsers],
+      [1000, 299.1, 299.1],
+    );
+    assert.ok(
+      costs.lines.some(
+        ({ part, most }: { part: string; most: { usd: number } }) =>
+          part === "traffic" && most.usd === 279.52,
+      ),
+    );
+    const unknown = { ...traffic, messages: { ...messages, bytes: {} } };
+    const shown = await preview({ ...options(join(folder, "traffic")), json, traffic: unknown }, sample);
+    assert.match(
+      shown,
+      /^traffic: traffic to the internet +\? +\? {3}no price: the bytes of a message are unknown/m,
+    );
+    assert.match(shown, /together, without items that have no price/);
+    const { rows } = JSON.parse(readFileSync(json, "utf8")).traffic[0];
+    assert.equal(rows[0].usd, null);
+  });
+
+  test("--traffic-gib replaces the computed traffic", async () => {
+    const text = await preview({ ...options(join(folder, "traffic")), trafficGib: 100 }, sample);
+    assert.match(text, /^traffic: 100 GiB to the internet +12\.00 +12\.00 /m);
+    assert.doesNotMatch(text, /Traffic to/);
   });
 
   test("files are written to the given paths, and none has a secret", async () => {
@@ -111,7 +155,7 @@ describe("the command line", () => {
   test("--help names every option", async () => {
     const { code, stdout } = await cli("--help");
     assert.equal(code, 0);
-    for (const name of ["--stack", "--traffic-gib", "--out", "--json", "--svg"])
+    for (const name of ["--stack", "--traffic-gib", "--users", "--encodings", "--out", "--json", "--svg"])
       assert.ok(stdout.includes(name), name);
   });
 });

@@ -1,11 +1,22 @@
 import { type Cost, HOURS_A_MONTH } from "@odin-ws/infra";
 import { whoIsNotified } from "../monitoring/alert-receivers.ts";
+import type { Messages } from "../traffic/messages.ts";
+import { trafficRows, trafficTable } from "../traffic/table.ts";
+import type { Mix } from "../traffic/traffic.ts";
 import type { Bill, CostLine } from "./costs.ts";
+import type { Users } from "./demand.ts";
 import type { StackRecording } from "./record-stack.ts";
 import { publicInputs, shortType, treeLines, treeOf } from "./tree.ts";
 
+/** Users, what each of them gets, and in which encoding. */
+export interface CountedTraffic {
+  users: Users;
+  messages: Messages;
+  mix: Mix;
+}
+
 /** The text that `npm run preview` prints, without the paths of its files. */
-export function report(recording: StackRecording, bill: Bill): string {
+export function report(recording: StackRecording, bill: Bill, traffic: CountedTraffic | undefined): string {
   const { stack, resources, notes } = recording;
   const custom = resources.filter((resource) => resource.custom);
   const components = resources.filter(({ custom, type }) => !custom && type !== "pulumi:pulumi:Stack");
@@ -23,14 +34,46 @@ export function report(recording: StackRecording, bill: Bill): string {
     ...bill.lines.map(billLine),
     `${"".padEnd(60)}${money(bill.least)} ${money(bill.most)}   ${isComplete(bill) ? "together" : "together, without items that have no price"}`,
     ...bill.notes.map((note) => `  note: ${note}`),
+    ...trafficLines(traffic),
   ].join("\n");
+}
+
+/** A table for the users of the fewest VMs, and one for those of the most VMs. */
+function trafficLines(traffic: CountedTraffic | undefined): string[] {
+  if (traffic === undefined) return [];
+  const { messages, mix } = traffic;
+  return countsOf(traffic).flatMap((users) => ["", ...trafficTable(messages, mix, users)]);
+}
+
+const countsOf = ({ users }: CountedTraffic): number[] => [...new Set([users.least, users.most])];
+
+/** The table as JSON, for one number of users. Unknown values are null. */
+function trafficJson({ messages, mix }: CountedTraffic, users: number) {
+  return {
+    users,
+    messagesPerSecond: messages.perSecond,
+    source: messages.source,
+    rows: trafficRows(messages, mix, users).map(({ name, frame, withHeaders, traffic, thousand, saves }) => ({
+      name,
+      bytesPerMessage: frame ?? null,
+      bytesWithHeaders: withHeaders ?? null,
+      gib: traffic.gib === undefined ? null : Math.round(traffic.gib),
+      usd: traffic.usd === undefined ? null : cents(traffic.usd),
+      usdForThousandUsers: thousand === undefined ? null : cents(thousand),
+      saves: saves === undefined ? null : cents(saves),
+    })),
+  };
 }
 
 /**
  * The content of `preview.json`: resources without secrets, the bill, the notes. The same program gives the
  * same bytes.
  */
-export function reportJson(recording: StackRecording, bill: Bill): string {
+export function reportJson(
+  recording: StackRecording,
+  bill: Bill,
+  traffic: CountedTraffic | undefined,
+): string {
   const { project, stack, resources, notes } = recording;
   const content = {
     project,
@@ -56,6 +99,7 @@ export function reportJson(recording: StackRecording, bill: Bill): string {
         most: jsonCost(most),
       })),
     },
+    traffic: traffic === undefined ? [] : countsOf(traffic).map((users) => trafficJson(traffic, users)),
   };
   return `${JSON.stringify(content, null, 2)}\n`;
 }

@@ -20,14 +20,22 @@ const COMMANDS: Record<string, readonly string[]> = {
   publish: ["--rate N", "--seconds N", "--seed N", "--tokens N", "--url URL"],
   revoke: ["--user SUB", "--jti ID", "--for TIME", "--url URL"],
   loadtest: ["--connections N", "--duration TIME", "--url URL", "--max-p99 MS", "--at-once"],
-  preview: ["--stack STACK", "--traffic-gib N", "--out FOLDER", "--json FILE", "--svg FILE"],
-  limits: ["--stack STACK", "--connections N", "--curve FILE", "--boot-seconds N"],
+  preview: [
+    "--stack STACK",
+    "--traffic-gib N",
+    "--users N",
+    "--load-report FILE",
+    "--out FOLDER",
+    "--json FILE",
+    "--svg FILE",
+  ],
+  limits: ["--stack STACK", "--connections N", "--curve FILE", "--boot-seconds N", "--encodings LIST"],
   render: ["--stack STACK", "--out FOLDER"],
   recover: ["--stack STACK"],
   monitoring: ["--gateway HOST:PORT", "--nats", "--port NAME=PORT"],
   smoke: ["--secure-url URL", "--secure-required", "--auth jwt|none", "--deadline SECONDS"],
   chaos: ["--seed N", "--minutes M", "--faults KINDS", "--clients N", "--runs N"],
-  bench: ["--connections N", "--only LIST", "--quick", "--json FILE"],
+  bench: ["--connections N", "--only LIST", "--parts LIST", "--quick", "--json FILE"],
 };
 
 /** Runs a script as npm does, without npm. */

@@ -106,7 +106,11 @@ describe("operations port", { skip: withoutNats() }, () => {
     assert.equal(moved("ws_replays_total"), 1);
     assert.equal(moved("ws_resumes_total"), 1);
     assert.ok(moved("ws_bytes_sent_total") > 33 * 80);
-    assert.ok(moved("ws_writes_total") >= 33);
+    assert.ok(moved("ws_writes_total") > 0);
+    const update = { event: "update", encoding: "plain" };
+    assert.equal(moved("ws_messages_sent_total", update), 3);
+    assert.ok(moved("ws_bytes_sent_total", update) > 3 * 80);
+    assert.equal(moved("ws_bytes_sent_total", { event: "update", encoding: "deflate" }), 0);
     assert.equal(after.sum("ws_nats_connected"), 1);
     assert.equal(after.sum("ws_draining"), 0);
     await shared.gateway.metric("ws_memory_usage_bytes", {}, (value) => value > 20e6);

@@ -60,7 +60,8 @@ const MIN_DEFLATE_BYTES = 64;
 const FLUSH_TAIL_BYTES = 4;
 
 /** How the envelope of a frame is encoded: see PROTOCOL.md. */
-export type Encoding = "plain" | "deflate" | "compact";
+export const ENCODINGS = ["plain", "deflate", "compact"] as const;
+export type Encoding = (typeof ENCODINGS)[number];
 
 export class SharedFrame implements Frame {
   readonly encoding: Encoding;

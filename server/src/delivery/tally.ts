@@ -5,18 +5,19 @@
 
 import { PRIORITIES } from "@odin-ws/protocol";
 import { eventLabel, type Metrics } from "../metrics.ts";
-import type { Encoding } from "./frame.ts";
+import { ENCODINGS, type Encoding } from "./frame.ts";
 import type { Message } from "./message.ts";
 
 /** Reason for a dropped delivery. `throttled`: by a connection's level; `shed`: by WS_MAX_BROADCAST_RATE. */
 export type DropReason = "throttled" | "shed";
 
+const countsByEncoding = (): Record<Encoding, number> => ({ plain: 0, deflate: 0, compact: 0 });
+
 export class Tally {
   readonly #metrics: Metrics;
-  #sent = 0;
-  #plainBytes = 0;
-  #deflatedBytes = 0;
-  #compactBytes = 0;
+  /** By encoding, since the last flush. */
+  readonly #sent = countsByEncoding();
+  readonly #bytes = countsByEncoding();
   #throttled = 0;
   #shed = 0;
   /** Deliveries since the start. */
@@ -29,15 +30,13 @@ export class Tally {
   }
 
   countSent(bytes: number, encoding: Encoding): void {
-    this.#sent++;
-    if (encoding === "compact") this.#compactBytes += bytes;
-    else if (encoding === "deflate") this.#deflatedBytes += bytes;
-    else this.#plainBytes += bytes;
+    this.#sent[encoding]++;
+    this.#bytes[encoding] += bytes;
   }
 
   /** Counts the bytes of a dictionary, which the next message on this connection needs. */
   countDictionary(bytes: number): void {
-    this.#compactBytes += bytes;
+    this.#bytes.compact += bytes;
   }
 
   countDropped(reason: DropReason): void {
@@ -46,21 +45,21 @@ export class Tally {
   }
 
   /** Adds the counts since the last call to the metrics, under the message's event and priority. */
-  flush({ event, priority }: Message): void {
+  flush({ event: name, priority }: Message): void {
     const { messagesSent, bytesSent, messagesDropped } = this.#metrics;
-    if (this.#sent > 0) messagesSent.inc({ event: eventLabel(event) }, this.#sent);
-    if (this.#plainBytes > 0) bytesSent.inc({ encoding: "plain" }, this.#plainBytes);
-    if (this.#deflatedBytes > 0) bytesSent.inc({ encoding: "deflate" }, this.#deflatedBytes);
-    if (this.#compactBytes > 0) bytesSent.inc({ encoding: "compact" }, this.#compactBytes);
+    const event = eventLabel(name);
+    for (const encoding of ENCODINGS) {
+      const [sent, bytes] = [this.#sent[encoding], this.#bytes[encoding]];
+      if (sent > 0) messagesSent.inc({ event, encoding }, sent);
+      if (bytes > 0) bytesSent.inc({ encoding, event }, bytes);
+      this.deliveries += sent;
+      this.#sent[encoding] = 0;
+      this.#bytes[encoding] = 0;
+    }
     const level = PRIORITIES[priority] ?? "medium";
     if (this.#throttled > 0) messagesDropped.inc({ reason: "throttled", priority: level }, this.#throttled);
     if (this.#shed > 0) messagesDropped.inc({ reason: "shed", priority: level }, this.#shed);
-    this.deliveries += this.#sent;
     this.dropped += this.#throttled + this.#shed;
-    this.#sent = 0;
-    this.#plainBytes = 0;
-    this.#deflatedBytes = 0;
-    this.#compactBytes = 0;
     this.#throttled = 0;
     this.#shed = 0;
   }
