@@ -50,7 +50,7 @@ export class CanaryVms {
     if (wait) await this.#until("no VM", undefined, (found) => found.length === 0);
   }
 
-  /** Whether the group has VMs, for example of an update that was killed. */
+  /** Whether the group has no VM. An update that was killed may have left VMs. */
   async isEmpty(): Promise<boolean> {
     return (await vmsOf(this.#api, this.#group)).length === 0;
   }
@@ -68,7 +68,7 @@ export class CanaryVms {
       try {
         const vms = await vmsOf(this.#api, this.#group, template);
         if (fits(vms)) return vms;
-        trouble = `it has ${vms.map(({ name }) => name).join(", ") || "none"}`;
+        trouble = `the group has ${vms.map(({ name }) => name).join(", ") || "no VM"}`;
       } catch (error) {
         if (!(error instanceof ApiError) || retryIsUseless(error)) throw error;
         trouble = error.message;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { WS_PATH, WS_PORT } from "@odin-ws/protocol";
 import { valuesOrExit } from "@odin-ws/settings/command-line";
 import { untilSignal } from "@odin-ws/settings/signals";
 import { type CanarySettings, COMMAND, readSettings } from "./canary-settings.ts";
@@ -13,7 +14,6 @@ import { type Figures, inWords, NO_FIGURES, sum, worseIn } from "./verdict.ts";
 
 const SHARE = 0.1; // least size of the canary, as a part of all gateways
 const PROMETHEUS_PORT = 9090;
-const CLIENT_PORT = 3004;
 const LOOKS = 20; // at the canary, spread over the whole time
 const LONGEST_POLL = 30; // s between two looks
 /** Part of the time after which shares count: the first minutes of a process are not like the later ones. */
@@ -119,8 +119,8 @@ async function compare(
   );
   const urls = new Map<string, string>();
   for (const { name, zone } of canaries) {
-    const { port } = await openTunnel({ project, zone, instance: name, port: CLIENT_PORT });
-    urls.set(name, `ws://127.0.0.1:${port}/ws`);
+    const { port } = await openTunnel({ project, zone, instance: name, port: WS_PORT });
+    urls.set(name, `ws://127.0.0.1:${port}${WS_PATH}`);
   }
   for (const [name, url] of urls) await expectService(name, url, settings, settings.smokeDeadline);
 

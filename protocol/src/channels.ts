@@ -17,12 +17,6 @@ const CHANNEL =
 
 const isPart = (text: string | undefined): text is string => text !== undefined && PART.test(text);
 
-/** True for a channel in its short form, without a wildcard. */
-export function isChannel(name: string): boolean {
-  const dot = name.indexOf(".");
-  return isPart(name.slice(0, dot === -1 ? 0 : dot)) && isPart(name.slice(dot + 1));
-}
-
 export const isPattern = (channel: string): boolean => channel.startsWith("*.") || channel.endsWith(".*");
 
 /**

@@ -155,7 +155,10 @@ test("a group that creates no VM: its last error is in the message", async (t) =
     works: false,
     errors: [{ error: { code: "QUOTA_EXCEEDED", message: "CPUS" } }],
   });
-  await fails(run(), /expected 1 VMs that run new within 0 s: it has none; last error: QUOTA_EXCEEDED: CPUS/);
+  await fails(
+    run(),
+    /expected 1 VMs that run new within 0 s: the group has no VM; last error: QUOTA_EXCEEDED: CPUS/,
+  );
   assert.deepEqual(sizes, [1, 0]);
 });
 

@@ -6,11 +6,10 @@
 
 import { createHash } from "node:crypto";
 import { crc32, inflateRawSync } from "node:zlib";
+import { PREVIOUS_REACH } from "@odin-ws/protocol";
 
-/** A base of a message is at most this many offsets back. */
-const REACH = 16_384;
 /** Offsets whose messages stay in the cache. */
-const KEPT_OFFSETS = REACH + 4096;
+const KEPT_OFFSETS = PREVIOUS_REACH + 4096;
 const ID_BYTES = 8;
 const SEQ = Buffer.from('{"seq":');
 const MAX_DIGITS = 16;
@@ -151,7 +150,7 @@ export class CompactReader {
   #keep(offset: number, form: Form): void {
     this.#kept.set(offset, form);
     for (const oldest of this.#kept.keys()) {
-      if (oldest >= offset - REACH) return;
+      if (oldest >= offset - PREVIOUS_REACH) return;
       this.#kept.delete(oldest);
     }
   }

@@ -151,7 +151,7 @@ describe("canary", {
       assert.equal((await prod.stack.pulumi("stack", "output", "image")).trim(), IMAGE("a"));
     });
 
-  test("after that, the state agrees with the cloud, and the same program tries again", async () => {
+  test("after failed canaries, the state agrees with the cloud, and the same program tries again", async () => {
     const refreshed = await prod.stack.run("preview", "--refresh");
     const ahead = refreshed.steps.filter(({ op }) => !op.startsWith("delete")); // without the old templates
     const names = [...new Set(ahead.map(({ name }) => name))].sort();
