@@ -124,6 +124,19 @@ export function deliveryPanels() {
       ],
     }),
     graph({
+      title: "Left out, by event",
+      description:
+        "Messages a second that were replaced by a newer one of their channel before they were sent: clients asked for a max_rate, or were slow with WS_THROTTLE_POLICY=conflate. They are what these clients save. The line: what one gateway can deliver.",
+      unit: "short",
+      line: { limit: "deliveries", bad: "above" },
+      queries: [
+        {
+          expr: `sum by (event) (rate(${METRIC.conflated}{${CHOSEN}}[${RATE}]))`,
+          legend: "{{event}}",
+        },
+      ],
+    }),
+    graph({
       title: "Latency, all gateways",
       description: "Time from publishing to the write into the socket: quantiles of all deliveries.",
       unit: "s",

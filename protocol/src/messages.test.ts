@@ -31,6 +31,19 @@ test("a valid message is returned with its channels in short form", () => {
   assert.deepEqual(read({ type: "auth", token: "t" }), { type: "auth", token: "t" });
 });
 
+test("the options of subscribe are returned when they have an effect", () => {
+  const request = { type: "subscribe", channels: ["a.b"] };
+  assert.deepEqual(read({ ...request, last: true, max_rate: 0.1 }), {
+    ...request,
+    last: true,
+    max_rate: 0.1,
+  });
+  assert.deepEqual(read({ ...request, last: false }), request);
+  for (const wrong of [{ last: 1 }, { last: null }, { max_rate: 0 }, { max_rate: 101 }, { max_rate: "4" }]) {
+    assert.equal(codeOf({ ...request, ...wrong }), "invalid_message", JSON.stringify(wrong));
+  }
+});
+
 test("each mistake gets its error code", () => {
   assert.equal((parseClientMessage("{") as { code?: string }).code, "invalid_json");
   for (const value of [

@@ -32,7 +32,7 @@ import { AuthError, type Verifier } from "./entrance/auth.ts";
 import { type AdmittedClient, Entrance, type Seats } from "./entrance/entrance.ts";
 import { Revocations } from "./entrance/revocations.ts";
 import type { Log } from "./log.ts";
-import type { Metrics } from "./metrics.ts";
+import { eventLabel, type Metrics } from "./metrics.ts";
 import { Writes } from "./outgoing/writes.ts";
 import type { DictionaryBytes } from "./source/source.ts";
 
@@ -110,6 +110,7 @@ export class Gateway {
         : 0) as ThrottleSettings["maxLevel"],
     };
     this.#unthrottled = { ...throttle, maxLevel: 0 };
+    const tally = new Tally(metrics);
     this.#context = {
       limits: {
         maxChannels: config.WS_MAX_CHANNELS,
@@ -126,7 +127,10 @@ export class Gateway {
         maxBytes: config.JS_STREAM_MAX_BYTES,
       }),
       lastValues: config.WS_LAST_VALUES ? new LastValues(lastValuesLimits(config)) : undefined,
-      fanout: new Fanout(),
+      fanout: new Fanout({
+        deliveredLate: (message) => tally.flush(message),
+        leftOut: ({ event }, subscribers) => metrics.conflated.inc({ event: eventLabel(event) }, subscribers),
+      }),
       wheel: new TimerWheel(secondNow()),
       turns: new Turns(),
       writes: new Writes({
@@ -136,7 +140,7 @@ export class Gateway {
       }),
       replayBudget: new ReplayBudget(),
       metrics,
-      tally: new Tally(metrics),
+      tally,
       compact: config.WS_COMPACT ? new CompactEncoder(config.WS_COMPACT_PREVIOUS) : undefined,
       connectionLog: this.#records.log,
       verify,
@@ -185,11 +189,14 @@ export class Gateway {
    * Clients of another stream are notified that their offsets are no longer valid.
    */
   begin(epoch: string, offset: number, sameUpTo: number): void {
-    const { history, lastValues, compact } = this.#context;
+    const { history, lastValues, compact, fanout } = this.#context;
     const replaced = history.epoch !== epoch;
     history.begin(epoch, offset);
     lastValues?.begin(sameUpTo);
-    if (replaced) compact?.begin();
+    if (replaced) {
+      compact?.begin();
+      fanout.begin();
+    }
     this.#loss = undefined;
     if (!replaced) return;
     for (const connection of this.#connections) {
@@ -206,9 +213,7 @@ export class Gateway {
     const { fanout, metrics, tally, writes, compact } = this.#context;
     this.remember(message);
     if (shed) {
-      for (const { subscribers } of fanout.topicsOf(message)) {
-        for (const subscriber of subscribers) subscriber.shed(message);
-      }
+      fanout.shed(message);
       tally.flush(message);
       return;
     }

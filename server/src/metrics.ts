@@ -25,6 +25,7 @@ export const METRIC = {
   streamMessages: "ws_stream_messages_total",
   messagesSent: "ws_messages_sent_total",
   messagesDropped: "ws_messages_dropped_total",
+  conflated: "ws_conflated_total",
   messageLatency: "ws_message_latency_seconds",
   broadcastDuration: "ws_broadcast_duration_seconds",
   subscriptionsPerClient: "ws_subscriptions_per_client",
@@ -98,6 +99,11 @@ export function createMetrics(registry: Registry) {
     streamMessages: counter(METRIC.streamMessages, "Messages read from the source", ["event"]),
     messagesSent: byEncoding(METRIC.messagesSent, "Envelopes written to clients"),
     messagesDropped: counter(METRIC.messagesDropped, "Dropped deliveries, by reason", ["reason", "priority"]),
+    conflated: counter(
+      METRIC.conflated,
+      "Messages that a newer one of their channel replaced before they were sent, because of a rate or a slow client",
+      ["event"],
+    ),
     messageLatency: new WeightedHistogram(registry, {
       name: METRIC.messageLatency,
       help: "Time from publish to socket write, for each delivery",

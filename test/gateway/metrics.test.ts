@@ -31,6 +31,7 @@ const NAMES: Record<string, string | undefined> = {
   ws_throttle_transitions_total: "counter",
   ws_bytes_sent_total: "counter",
   ws_writes_total: "counter",
+  ws_conflated_total: "counter",
   ws_cpu_usage_percent: "gauge",
   ws_memory_usage_bytes: "gauge",
   ws_capacity_ratio: "gauge",

@@ -34,6 +34,8 @@ export interface CatchUpTarget {
   sendMessage(message: Message, oldSeq?: number): number;
   /** Writes everything to the socket that was sent so far. */
   flush(): void;
+  /** A message that waited is not sent, because its channel is no longer subscribed. */
+  leftOut(message: Message): void;
   /** Everything is sent: live messages no longer wait. */
   caughtUp(): void;
 }
@@ -155,7 +157,10 @@ export class CatchUpQueue implements Job {
     if (!(item instanceof Message)) return this.#sendMessage(item.message, item.seq);
     if (this.#pruned) {
       this.#wanted ??= this.#target.subscriptions.deliveredFilter();
-      if (!this.#wanted(item)) return 0;
+      if (!this.#wanted(item)) {
+        this.#target.leftOut(item);
+        return 0;
+      }
     }
     return this.#sendMessage(item);
   }

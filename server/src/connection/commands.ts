@@ -199,7 +199,7 @@ export class Commands implements SocketHandler, Job {
   }
 
   /** `end`: offset of the stream's last message, when the client was ahead of this gateway. */
-  #subscribe({ channels, since, last }: Subscribe, end = Number.POSITIVE_INFINITY): void {
+  #subscribe({ channels, since, last, max_rate }: Subscribe, end = Number.POSITIVE_INFINITY): void {
     const connection = this.#connection;
     const { limits, history, lastValues, metrics } = this.#context;
     const allows = permission(connection.claims.channels);
@@ -218,13 +218,14 @@ export class Commands implements SocketHandler, Job {
         `${total} channels, the limit is ${limits.maxChannels}; nothing was subscribed`,
       );
     }
+    connection.deliverWaiting();
     const resume = since === undefined ? undefined : new Resume(this.#context, connection, since, channels);
     const wentBack = since !== undefined && since.offset > Math.max(end, history.head);
     if (resume !== undefined && wentBack) resume.found = undefined;
     const lookup =
       last && lastValues ? new LastLookup(lastValues, connection, channels, history.head) : undefined;
     const from = since !== undefined && resume?.found !== undefined ? since.offset : history.head;
-    connection.subscribe(channels, from);
+    connection.subscribe(channels, from, max_rate === undefined ? 0 : Math.ceil(1000 / max_rate));
     metrics.subscriptionsPerClient.observe(subscriptions.size);
     if (resume === undefined && lookup !== undefined) return this.#sendLastValues(lookup);
     if (resume === undefined) return this.#acknowledge();
@@ -316,7 +317,7 @@ export class Commands implements SocketHandler, Job {
     const connection = this.#connection;
     const { history } = this.#context;
     const { epoch } = history;
-    const offset = connection.missed?.completeUpTo ?? history.head;
+    const offset = connection.completeUpTo;
     connection.answer(() => {
       // When another stream has begun while this answer waited, the client has nothing of that stream yet.
       const completeUpTo = epoch === history.epoch ? offset : 0;

@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import { CLOSE, type ControlMessage, PRIORITIES, type ThrottleLevel } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
-import type { Subscriber } from "../delivery/fanout.ts";
+import type { LimitedDelivery, Subscriber, Topic } from "../delivery/fanout.ts";
 import { type SharedFrame, textFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Identity } from "../entrance/auth.ts";
@@ -16,6 +16,7 @@ import type { ConnectionContext, Degraded } from "./context.ts";
 import { Liveness, type LivenessTarget } from "./liveness.ts";
 import type { Missed } from "./missed.ts";
 import { ReplayRing } from "./replay-ring.ts";
+import { SentOffsets } from "./sent-offsets.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 
@@ -81,6 +82,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
    * of this one. Such messages of a resumed channel are skipped.
    */
   #resumedUpTo = 0;
+  /** Messages of topics with a rate are delivered above this offset. All earlier ones were handled. */
+  #limitedFrom = 0;
   #backpressure: Backpressure | undefined;
   #catchUp: CatchUpQueue | undefined;
 
@@ -124,7 +127,8 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
 
   // ——— delivery ———
 
-  deliver(message: Message): boolean {
+  /** `live`: the message comes at once, so that its latency counts. */
+  deliver(message: Message, live = true): boolean {
     if (this.#isDuplicate(message)) return false;
     if (this.#backpressure !== undefined && !this.#backpressure.passes(message.priority)) {
       this.#compact?.incompleteTo(message.offset);
@@ -138,10 +142,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
         const backpressure = this.#startBackpressure();
         backpressure.drop(message, "throttled");
         backpressure.failed();
-      }
+      } else this.#markSent(message);
       return false;
     }
     const seq = this.#ring.push(message);
+    this.#markSent(message);
     if (!this.#writer.hasRoom(message.bytes)) {
       // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for
       // it.
@@ -150,9 +155,29 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
       this.#startBackpressure().unsent(message);
       return false;
     }
-    this.#send(message, seq, true);
+    this.#send(message, seq, live);
     this.#backpressure?.succeeded();
     return true;
+  }
+
+  limited(message: Message, topic: Topic, how: LimitedDelivery): boolean {
+    if (message.offset <= this.#limitedFrom || !this.subscriptions.brings(topic, message)) return false;
+    if (how === "shed") {
+      this.shed(message);
+      return false;
+    }
+    // The client may lack the previous message of the channel.
+    this.#compact?.incompleteTo(message.offset);
+    return this.deliver(message, how === "live");
+  }
+
+  #markSent({ offset }: Message): void {
+    this.subscriptions.sent?.add(offset, this.#context.history.floor);
+  }
+
+  /** A message that waited was left out, because its channel is no longer subscribed. */
+  leftOut({ offset }: Message): void {
+    this.subscriptions.sent?.delete(offset);
   }
 
   /** Drops a message because the gateway sheds load: nobody gets it now. */
@@ -191,17 +216,60 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
 
   // ——— requests of the client ———
 
-  /** Adds channels and patterns in short form. Their messages after the offset `from` will be delivered. */
-  subscribe(channels: readonly string[], from: number): void {
-    const topics = channels.map((channel) => this.#context.fanout.subscribe(this, channel));
-    this.subscriptions.add(topics, from);
+  /**
+   * Adds channels and patterns in short form. Their messages after the offset `from` will be delivered.
+   *
+   * @param intervalMs time between two messages of a channel; 0: every message is delivered
+   */
+  subscribe(channels: readonly string[], from: number, intervalMs = 0): void {
+    const { fanout, history } = this.#context;
+    const topics = channels.map((channel) => fanout.subscribe(this, channel, intervalMs));
+    for (const topic of this.subscriptions.add(topics, from)) fanout.unsubscribe(this, topic);
+    if (intervalMs > 0) {
+      this.subscriptions.sent ??= new SentOffsets(history.head);
+      this.#limitedFrom = history.head;
+    }
     this.#catchUp?.subscriptionsChanged();
     this.#resumedUpTo = Math.max(this.#resumedUpTo, from);
     this.#compact?.incompleteTo(Math.max(from, this.#context.history.head));
   }
 
+  /**
+   * Delivers the messages that wait because of a rate. Must be called before the subscriptions change: then
+   * another topic may bring the next message of a channel.
+   */
+  deliverWaiting(): void {
+    const { limited } = this.subscriptions;
+    if (limited.length === 0 || this.#closing) return;
+    const waiting = limited.flatMap((topic) =>
+      [...(topic.waiting?.() ?? [])].filter((message) => this.#awaits(message, topic)),
+    );
+    for (const message of waiting.sort((a, b) => a.offset - b.offset)) {
+      this.#compact?.incompleteTo(message.offset);
+      this.deliver(message, false);
+      this.#context.tally.flush(message);
+    }
+    this.#limitedFrom = this.#context.history.head;
+  }
+
+  #awaits(message: Message, topic: Topic): boolean {
+    return message.offset > this.#limitedFrom && this.subscriptions.brings(topic, message);
+  }
+
+  /** Offset up to which this connection was sent what its channels carried, as far as its rates allow. */
+  get completeUpTo(): number {
+    let complete = this.missed?.completeUpTo ?? this.#context.history.head;
+    for (const topic of this.subscriptions.limited) {
+      for (const message of topic.waiting?.() ?? []) {
+        if (message.offset <= complete && this.#awaits(message, topic)) complete = message.offset - 1;
+      }
+    }
+    return complete;
+  }
+
   /** Removes the channels for which `unwanted` is true. */
   unsubscribe(unwanted: (channel: string) => boolean): void {
+    this.deliverWaiting();
     const removed = this.subscriptions.remove(unwanted);
     for (const topic of removed) this.#context.fanout.unsubscribe(this, topic);
     if (removed.length > 0) this.#catchUp?.subscriptionsChanged(true);
@@ -289,6 +357,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   sendMessage(message: Message, oldSeq?: number): number {
+    this.#markSent(message);
     return this.#send(message, oldSeq ?? this.#ring.push(message), false);
   }
 
@@ -378,6 +447,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   begin(): void {
     this.#lastOffset = 0;
     this.#resumedUpTo = 0;
+    this.#limitedFrom = 0;
     this.#compact?.begin(this.#context.history.head);
     this.#catchUp?.clearMessages();
     this.#ring.clear();

@@ -171,6 +171,9 @@ const METRICS = createMetrics(new Registry());
 
 /** A stream and the context that its connections share. The clock stands at 1,000,000 s until `pass`. */
 export class World {
+  /** Messages that were left out because of rates, counted for each subscriber. */
+  leftOut = 0;
+  readonly #timers = new Set<{ at: number; callback: () => void }>();
   readonly context: ConnectionContext;
   offset = 0;
   /** Lines of the connection log. */
@@ -206,7 +209,17 @@ export class World {
         maxBytes: 1e9,
       }),
       lastValues: new LastValues({ maxAgeMs: 86_400_000, maxBytes: 1e9 }),
-      fanout: new Fanout(),
+      fanout: new Fanout({
+        now: () => Date.now(),
+        after: (ms, callback) => {
+          const timer = { at: Date.now() + ms, callback };
+          this.#timers.add(timer);
+          return () => this.#timers.delete(timer);
+        },
+        leftOut: (_, subscribers) => {
+          this.leftOut += subscribers;
+        },
+      }),
       wheel: new TimerWheel(1e6),
       turns: options.turns ?? new Turns(() => 0),
       writes: new Writes({
@@ -270,9 +283,7 @@ export class World {
   /** Drops a message to shed load. */
   shed(channel: string): void {
     const message = this.make(channel);
-    for (const { subscribers } of this.context.fanout.topicsOf(message)) {
-      for (const subscriber of subscribers) subscriber.shed(message);
-    }
+    this.context.fanout.shed(message);
     this.context.tally.flush(message);
   }
 
@@ -288,6 +299,19 @@ export class World {
     this.offset = 0;
     this.context.history.begin(epoch, 0);
     this.context.compact?.begin();
+  }
+
+  /** Lets milliseconds pass, with the messages that wait because of a rate. */
+  passMs(ms: number): void {
+    const end = Date.now() + ms;
+    for (;;) {
+      const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
+      if (next === undefined || next.at > end) break;
+      this.#timers.delete(next);
+      this.#clock.tick(Math.max(0, next.at - Date.now()));
+      next.callback();
+    }
+    this.#clock.tick(end - Date.now());
   }
 
   /** Lets seconds pass one by one, with the gateway's work in each second. */

@@ -47,7 +47,7 @@ export class LastLookup {
     const newestFirst = [...found].sort((a, b) => b.offset - a.offset);
     const beyond = newestFirst[MAX_LAST_VALUES];
     if (beyond !== undefined) this.#raise(beyond);
-    const delivered = subscriptions.deliveredFilter();
+    const delivered = subscriptions.sentFilter();
     const wanted = newestFirst.slice(0, MAX_LAST_VALUES).filter((message) => {
       const sent = delivered(message) || subscriptions.sentAsLastValue(message);
       return !sent || missed?.has(message.offset) === true;

@@ -30,7 +30,7 @@ export class Resume {
     this.#context = context;
     this.#connection = connection;
     this.#since = since;
-    this.#delivered = connection.subscriptions.deliveredFilter();
+    this.#delivered = connection.subscriptions.sentFilter();
     this.#reader = new HistoryReader(context.history, since.offset, channels);
     if (!context.history.has(since) || this.#forgotten) this.found = undefined;
   }

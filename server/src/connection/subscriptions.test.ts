@@ -9,7 +9,7 @@ import { Subscriptions } from "./subscriptions.ts";
 const topics = new Map(
   ["A.x", "A.y", "B.x", "A.*", "*.x", "*.*"].map((name): [string, Topic] => [
     name,
-    { name, subscribers: new Set() },
+    { name, subscribers: new Set(), intervalMs: 0 },
   ]),
 );
 const topic = (name: string): Topic => topics.get(name) as Topic;

@@ -2,8 +2,10 @@
  * The channels and patterns of one connection, each with the offset after which its messages are delivered.
  */
 
+import { isPattern } from "@odin-ws/protocol";
 import type { Topic } from "../delivery/fanout.ts";
 import type { Message } from "../delivery/message.ts";
+import { SentOffsets } from "./sent-offsets.ts";
 
 const NONE: readonly never[] = [];
 
@@ -24,6 +26,10 @@ export class Subscriptions {
   #from: number[] = NONE as unknown as number[];
   /** By channel or pattern; undefined until a client asks for last values. */
   #last: Map<string, LastValuesSent> | undefined;
+  /** What was sent; only for a connection that has or had a `max_rate`. */
+  sent: SentOffsets | undefined;
+  /** The topics by their names, when patterns and rates come together; made when it is needed. */
+  #overlaps: Map<string, Topic> | undefined;
 
   get topics(): readonly Topic[] {
     return this.#topics;
@@ -41,22 +47,57 @@ export class Subscriptions {
     return names.filter((name) => !known.has(name)).length;
   }
 
+  /** The topics with a rate. */
+  get limited(): Topic[] {
+    return this.sent === undefined ? [] : this.#topics.filter(({ intervalMs }) => intervalMs > 0);
+  }
+
   /**
-   * Adds topics whose messages after `offset` are delivered. For a topic that was added before, the lower
-   * offset counts.
+   * Adds topics whose messages after `offset` are delivered. For a channel or pattern that was added before,
+   * the lower offset counts. Returns the topics that were replaced by a topic with another rate.
    */
-  add(topics: readonly Topic[], offset: number): void {
-    const added = topics.filter((topic) => !this.#topics.includes(topic));
+  add(topics: readonly Topic[], offset: number): Topic[] {
+    this.#overlaps = undefined;
+    const replaced: Topic[] = [];
+    const index = new Map(this.#topics.map(({ name }, at) => [name, at]));
+    const all = [...this.#topics];
+    const from = [...this.#from];
     for (const topic of topics) {
-      const index = this.#topics.indexOf(topic);
-      if (index !== -1) this.#from[index] = Math.min(this.#from[index] as number, offset);
+      const at = index.get(topic.name);
+      if (at === undefined) {
+        all.push(topic);
+        from.push(offset);
+        continue;
+      }
+      from[at] = Math.min(from[at] as number, offset);
+      if (all[at] !== topic) replaced.push(all[at] as Topic);
+      all[at] = topic;
     }
-    this.#topics = [...this.#topics, ...added];
-    this.#from = [...this.#from, ...added.map(() => offset)];
+    this.#topics = all;
+    this.#from = from;
+    return replaced;
+  }
+
+  /** True when this topic brings the message: of several that match, the one with the highest rate does. */
+  brings(topic: Topic, { channel, patterns }: Message): boolean {
+    if (this.#topics.length === 1) return true;
+    this.#overlaps ??= new Map(
+      this.#topics.some(({ name }) => isPattern(name)) ? this.#topics.map((one) => [one.name, one]) : [],
+    );
+    let best = topic;
+    for (const name of [channel, ...patterns]) {
+      const other = this.#overlaps.get(name);
+      if (other === undefined) continue;
+      // Of two topics with the same rate, the one whose name comes first in the order of names.
+      const higher = other.intervalMs < best.intervalMs;
+      if (higher || (other.intervalMs === best.intervalMs && other.name < best.name)) best = other;
+    }
+    return best === topic;
   }
 
   /** Removes the topics for which `wanted` is true, and returns them. */
   remove(wanted: (name: string) => boolean): Topic[] {
+    this.#overlaps = undefined;
     const removed = this.#topics.filter(({ name }) => wanted(name));
     this.#from = this.#from.filter((_, index) => !wanted((this.#topics[index] as Topic).name));
     this.#topics = this.#topics.filter(({ name }) => !wanted(name));
@@ -116,9 +157,18 @@ export class Subscriptions {
     });
   }
 
+  /** Like `deliveredFilter`, and false for messages that were left out because of a rate. */
+  sentFilter(): (message: Message) => boolean {
+    const delivered = this.deliveredFilter();
+    const { sent } = this;
+    if (sent === undefined) return delivered;
+    return (message) => (message.offset > sent.since ? sent.has(message.offset) : delivered(message));
+  }
+
   /** Another stream has begun: all its messages are delivered. */
   begin(): void {
     this.#last = undefined;
+    if (this.sent !== undefined) this.sent = new SentOffsets(0);
     this.#from = this.#from.map(() => 0);
   }
 }
