@@ -14,7 +14,7 @@ import { OWN_NETWORK, SERVER_ADDRESS, Wire } from "./wire.ts";
 export interface BusyWindow {
   /** Messages a second. */
   rate: number;
-  /** All of them get every message. */
+  /** Number of clients. Each client gets every message. */
   clients: number;
   /** Messages that are published at the same moment. */
   burst: number;

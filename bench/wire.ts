@@ -54,9 +54,9 @@ export class Wire {
     onEnd(() => this.remove());
     this.remove();
     execute("ip", "link", "add", OURS, "type", "veth", "peer", "name", THEIRS, "netns", String(pid));
-    // Without this, each packet would have a multicast group or a router to ask for, which is counted too.
+    // IPv6 would send packets to find multicast groups and routers, and the kernel would count these packets.
     writeFileSync(`/proc/sys/net/ipv6/conf/${OURS}/disable_ipv6`, "1");
-    // One packet at a time, so that each is counted with its own headers: hardware splits larger ones later.
+    // The kernel must not pass several packets as one: each packet has to be counted with its own headers.
     execute("ip", "link", "set", OURS, "mtu", String(MTU), "gso_max_segs", "1", "up");
     execute("ip", "address", "add", `${SERVER_ADDRESS}/30`, "dev", OURS);
     inLoad("link", "set", THEIRS, "mtu", String(MTU), "gso_max_segs", "1", "up");

@@ -66,7 +66,7 @@ export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Pro
       old = false;
       trouble = "";
     } catch (error) {
-      if (!(error instanceof ApiError) || retryIsUseless(error)) throw explained(error, instance);
+      if (!(error instanceof ApiError) || retryIsUseless(error)) throw unreadable(error, instance);
       trouble = error.message; // may be temporary; otherwise the final error contains it
     }
     if (last?.state === "ready") return last.text;
@@ -90,7 +90,7 @@ function counts(line: StartupLine, revision: string | undefined, old: boolean): 
   return line.revision === revision || (!old && line.state === "failed" && line.revision === undefined);
 }
 
-function explained(error: unknown, instance: string): StartupError {
+function unreadable(error: unknown, instance: string): StartupError {
   const message = error instanceof Error ? error.message : String(error);
   const hint =
     error instanceof ApiError && error.status === 403
