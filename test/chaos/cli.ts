@@ -1,4 +1,4 @@
-/** `npm run chaos`: loses nothing while everything fails, or reports what was lost. */
+/** `npm run chaos`: makes faults by chance, and checks that clients lose no message silently. */
 
 import { valuesOrExit } from "@odin-ws/settings/command-line";
 import { exitCodeOf, untilSignal } from "@odin-ws/settings/signals";

@@ -21,7 +21,10 @@ export interface Outcome {
 
 /** Time after the last fault in which everybody must have everything, ms. */
 const WHOLE_MS = 10_000;
-/** Time in which the violations of a run that is not whole become visible, ms: a dead line costs 20 s. */
+/**
+ * Longest wait for everybody to have everything, ms. The wait exceeds WHOLE_MS, so that the violations of a
+ * failed run name only what never arrives: a client needs 20 s to notice a dead line.
+ */
 const PATIENCE_MS = 45_000;
 const POLL_MS = 50;
 /** Time before the first fault, ms: all clients are live. */
@@ -87,7 +90,10 @@ async function makeAll(
   return failures;
 }
 
-/** Publishes on until everybody has a message that was published after the last fault. */
+/**
+ * Stops publishing, and waits until each client has the last message of its channels. Returns how long this
+ * took, ms; undefined when it took longer than PATIENCE_MS.
+ */
 async function wholeAfter(site: Site): Promise<number | undefined> {
   const from = Date.now();
   site.stopPublishing();

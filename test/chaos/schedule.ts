@@ -12,8 +12,6 @@ export interface FaultKind {
   lasts: readonly [number, number];
   /** How many things of its kind the site has: gateways, lines to clients, or one NATS server. */
   hits: "gateway" | "line" | "nats";
-  /** True when messages may be lost to clients, which the clients must then report. */
-  loses?: true;
 }
 
 /** A fault must be over long before the history of the gateways, 30 s, is. */
@@ -30,8 +28,8 @@ export const FAULTS = {
   "nats-kill": { weight: 2, lasts: [100, 4000], hits: "nats" },
   "nats-freeze": { weight: 2, lasts: [500, 4000], hits: "nats" },
   "consumers-delete": { weight: 2, lasts: [0, 0], hits: "nats" },
-  "stream-purge": { weight: 1, lasts: [0, 0], hits: "nats", loses: true },
-  "stream-recreate": { weight: 1, lasts: [0, 0], hits: "nats", loses: true },
+  "stream-purge": { weight: 1, lasts: [0, 0], hits: "nats" },
+  "stream-recreate": { weight: 1, lasts: [0, 0], hits: "nats" },
   "client-move": { weight: 4, lasts: [0, 0], hits: "line" },
 } as const satisfies Record<string, FaultKind>;
 

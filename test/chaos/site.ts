@@ -112,7 +112,7 @@ export class Site {
   }
 }
 
-/** Starts everything and waits until all viewers are live. */
+/** Starts everything. The viewers connect afterwards. */
 export async function startSite(owner: Owner, options: SiteOptions): Promise<Site> {
   const nats = await startNats(owner);
   const env = {
