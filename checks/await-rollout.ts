@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { AppliedRevisions, StartFailed } from "./applied-revisions.ts";
 import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
-import { lastPart } from "./gateway-groups.ts";
+import { lastPart, vmsOf } from "./gateway-groups.ts";
 
-const POLL_MS = 10_000; // 10 s between two requests
+const POLL_MS = 5_000; // 5 s between two requests
 /**
  * 1 h. A wave of gateways takes about 8 min: boot, minReadySec, draining and shutdown. An hour is enough for
  * seven waves.
@@ -40,9 +41,9 @@ export class RolloutError extends Error {
 }
 
 /**
- * Waits until all gateways of a group run the template and the group changes nothing any more, and returns a
- * line with the result. An empty group does not count as ready: a new group is empty until it has created its
- * first gateway.
+ * Waits until all gateways of a group have applied the template and the group changes nothing any more, and
+ * returns a line with the result. An empty group does not count as ready: a new group is empty until it has
+ * created its first gateway.
  *
  * @throws RolloutError when the rollout does not end in time, or when the group cannot be read
  */
@@ -51,17 +52,25 @@ export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Pro
   const name = lastPart(path);
   const start = performance.now();
   const since = Date.now() - OLDER_MS;
+  const applied = new AppliedRevisions(api, path, template);
+  let isRefreshed = false;
   let last = "";
   let printedAt = Number.NEGATIVE_INFINITY;
   for (;;) {
     let line: string;
     try {
       const group = (await api("GET", path)) as Group;
-      const missing = notYet(group, template);
+      let missing = notYet(group, template);
+      if (!isRefreshed && targets(group, template)) {
+        isRefreshed = true;
+        await refresh(path, api);
+      }
+      if (missing === undefined) missing = await applied.missing(await vmsOf(api, path));
       if (missing === undefined)
         return `${name}: all ${group.targetSize} gateways run ${lastPart(template)} after ${seconds(start)} s`;
       line = missing;
     } catch (error) {
+      if (error instanceof StartFailed) throw new RolloutError(`${name}: ${error.message}`);
       if (!(error instanceof ApiError) || retryIsUseless(error)) throw unreadable(name, error);
       line = error.message; // may be temporary; otherwise the final error contains the message
     }
@@ -81,12 +90,29 @@ export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Pro
   }
 }
 
+/** Whether the group has this template and no other. */
+function targets({ versions = [] }: Group, template: string): boolean {
+  return versions.length === 1 && lastPart(versions[0]?.instanceTemplate ?? "") === lastPart(template);
+}
+
+/**
+ * Applies the template to all VMs at once where a refresh of their metadata is enough: the group itself would
+ * do the same in waves. The API refuses when a VM has to be replaced, and then the group does all the work.
+ */
+async function refresh(path: string, api: ComputeApi): Promise<void> {
+  const body = { allInstances: true, minimalAction: "REFRESH", mostDisruptiveAllowedAction: "REFRESH" };
+  await api("POST", `${path}/applyUpdatesToInstances`, body).catch((error: unknown) => {
+    if (!(error instanceof ApiError)) throw error;
+  });
+}
+
 /** What the group still has to do; undefined when there is nothing left. */
 function notYet({ targetSize = 0, versions = [], currentActions = {}, status }: Group, template: string) {
   const wanted = lastPart(template);
-  const other = versions.map(({ instanceTemplate = "" }) => lastPart(instanceTemplate));
-  if (other.length !== 1 || other[0] !== wanted)
+  if (!targets({ versions }, template)) {
+    const other = versions.map(({ instanceTemplate = "" }) => lastPart(instanceTemplate));
     return `the group runs ${other.join(", ")}, not ${wanted} yet`;
+  }
   if (targetSize === 0) return "the group has no gateway yet";
   const isReached = status?.versionTarget?.isReached === true;
   if (isReached && status?.isStable === true) return undefined;

@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 
 /** A role of machines; each has a start-up script of this name in infra/startup. */
 export type Role = "gateway" | "nats" | "monitoring" | "backend" | "runner";
@@ -34,7 +35,7 @@ export interface BootArgs {
  * starts the script.
  */
 const PARTS: Record<Role, string[]> = {
-  gateway: ["watch", "config-sync", "leaving"],
+  gateway: ["watch", "config-sync", "turn", "leaving"],
   nats: ["data-disk", "watch", "nats-server"],
   monitoring: ["data-disk", "watch", "config-sync", "monitoring-stack", "heartbeat"],
   backend: ["data-disk", "watch", "config-sync", "nats-server", "monitoring-stack"],
@@ -65,6 +66,23 @@ export function bootMetadata(args: BootArgs): Record<string, pulumi.Input<string
     ...prefixed("odin-file-", args.files),
     ...prefixed("odin-", args.settings),
   };
+}
+
+/**
+ * Metadata with the attribute `odin-revision`, a text that differs for each set of metadata. A VM with this
+ * attribute applies changes of its metadata while it runs, and names the revision in its start-up line.
+ */
+export function withRevision(
+  metadata: Record<string, pulumi.Input<string>>,
+): Record<string, pulumi.Input<string>> & { "odin-revision": pulumi.Output<string> } {
+  // Does not depend on the order of the keys.
+  const revision = pulumi.output(metadata).apply((known) =>
+    createHash("sha256")
+      .update(JSON.stringify(Object.entries(known).sort(([one], [other]) => (one < other ? -1 : 1))))
+      .digest("hex")
+      .slice(0, 16),
+  );
+  return { ...metadata, "odin-revision": revision };
 }
 
 function prefixed<Value>(prefix: string, values: Record<string, Value> = {}): Record<string, Value> {

@@ -97,7 +97,8 @@ export function updatePolicy(
 ): gcp.types.input.compute.RegionInstanceGroupManagerUpdatePolicy {
   return {
     type: "PROACTIVE",
-    minimalAction: "REPLACE",
+    // Changed metadata alone are refreshed on running VMs, which watch them. Other changes replace the VMs.
+    minimalAction: "REFRESH",
     mostDisruptiveAllowedAction: "REPLACE",
     replacementMethod: "SUBSTITUTE",
     maxSurgeFixed: zones.length, // a regional group accepts 0, or at least the number of zones

@@ -49,6 +49,7 @@ test("the template", async () => {
     disks: [
       {
         boot: true,
+        deviceName: "boot-e2-standard-2",
         autoDelete: true,
         sourceImage: "projects/cos-cloud/global/images/cos-133-19999-44-85",
         diskType: "pd-balanced",
@@ -67,8 +68,13 @@ test("the template", async () => {
 
 test("the metadata has what the start-up script reads, and no secret", async () => {
   const template = (await fleet()).one(TEMPLATE);
-  const { "startup-script": script, ...metadata } = template.inputs.metadata as Record<string, string>;
+  const {
+    "startup-script": script,
+    "odin-revision": revision,
+    ...metadata
+  } = template.inputs.metadata as Record<string, string>;
   assert.match(script ?? "", /^#!/);
+  assert.match(revision ?? "", /^[0-9a-f]{16}$/);
   assert.deepEqual(metadata, {
     "enable-oslogin": "TRUE",
     "block-project-ssh-keys": "TRUE",
@@ -81,6 +87,7 @@ test("the metadata has what the start-up script reads, and no secret", async () 
     "odin-file-nats-ca": "a certificate",
     "odin-loki-url": "http://10.10.0.10:3100",
     "odin-drain-seconds": "60",
+    "odin-turn-bucket": "test-project-odin-test-turn",
   });
   assert.deepEqual(template.secrets, []);
 });
@@ -116,7 +123,7 @@ test("the group", async () => {
     },
     updatePolicy: {
       type: "PROACTIVE",
-      minimalAction: "REPLACE",
+      minimalAction: "REFRESH",
       mostDisruptiveAllowedAction: "REPLACE",
       replacementMethod: "SUBSTITUTE",
       maxSurgeFixed: 3,
@@ -271,9 +278,13 @@ test("every child belongs to the fleet", async () => {
   const { resources, one } = await fleet();
   const { urn } = one("odin-ws:index:GatewayFleet");
   const children = resources.filter((resource) => resource.urn !== urn);
-  assert.equal(children.length, 6);
-  for (const { parent, name } of children) {
-    assert.equal(parent, urn);
+  assert.equal(children.length, 9);
+  const inside = children.filter(({ parent }) => parent === urn);
+  assert.deepEqual(
+    children.filter(({ parent }) => parent !== urn).map(({ name }) => name),
+    ["gateway-turn-bucket", "gateway-turn-gateway"],
+  );
+  for (const { name } of inside) {
     assert.match(name, /^gateway-/);
   }
 });

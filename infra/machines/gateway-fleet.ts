@@ -4,12 +4,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { refuse } from "../argument-mistakes.ts";
 import { CLIENT_PORT_NAME, PORTS } from "../ports.ts";
 import { roleLabels, type Site } from "../site.ts";
-import { type BootArgs, bootMetadata } from "./boot.ts";
+import { type BootArgs, bootMetadata, withRevision } from "./boot.ts";
 import { BOOT_DISK, cosImagePath } from "./boot-disk.ts";
 import { fleetMistakes } from "./fleet-mistakes.ts";
 import { type CanaryArgs, GatewayCanary, updatePolicy } from "./gateway-canary.ts";
 import { CONNECTIONS_METRIC, connectionsMetric } from "./metric-descriptor.ts";
 import { scheduling } from "./scheduling.ts";
+import { TurnBucket } from "./turn-bucket.ts";
 
 /**
  * Roles of a gateway in the project: it writes its log and its metric, and it asks its instance group whether
@@ -35,8 +36,8 @@ export interface GatewayFleetArgs {
   /** E-mail of the service account that the gateways run under. */
   account: pulumi.Input<string>;
   /**
-   * What the start-up script reads; the fleet adds the setting `drain-seconds`. Any change replaces all
-   * gateways, in waves of one VM for each zone.
+   * What the start-up script reads; the fleet adds settings. Running gateways apply a change in place, one
+   * after the other. Any other change of the template replaces them, in waves of one VM for each zone.
    */
   boot: Omit<BootArgs, "role">;
   /** Fewest gateways; {@link FLEET_RANGES} has the range. */
@@ -110,9 +111,12 @@ export class GatewayFleet extends pulumi.ComponentResource {
     super("odin-ws:index:GatewayFleet", name, {}, opts);
     refuse(`gateway fleet "${name}"`, fleetMistakes(args));
     const { site } = args;
-    const template = new gcp.compute.InstanceTemplate(`${name}-template`, templateArgs(args), {
-      parent: this,
-    });
+    const turn = new TurnBucket(`${name}-turn`, { site, account: args.account }, { parent: this });
+    const template = new gcp.compute.InstanceTemplate(
+      `${name}-template`,
+      templateArgs(args, turn.bucket), // its name, so that a replaced bucket replaces no template
+      { parent: this },
+    );
     const canary = args.canary && this.#canary(name, args, args.canary, template);
     this.canaryGroup = canary?.instanceGroup;
     const alive = new gcp.compute.HealthCheck(`${name}-live`, autohealingCheck(site), { parent: this });
@@ -122,7 +126,7 @@ export class GatewayFleet extends pulumi.ComponentResource {
       {
         parent: this,
         protect: site.production,
-        dependsOn: [...(args.after ?? []), ...(canary ? [canary] : [])],
+        dependsOn: [...(args.after ?? []), turn, ...(canary ? [canary] : [])],
         ignoreChanges: ["targetSize"], // after the creation the autoscaler sets the size
         // The provider waits until all gateways are drained and deleted.
         customTimeouts: { delete: "60m" },
@@ -193,10 +197,17 @@ export class GatewayFleet extends pulumi.ComponentResource {
   }
 }
 
+/**
+ * Name of the boot disk. A VM whose boot disk differs from that of a new template can only be replaced, so
+ * the name decides what is not applied in place: another machine type, for which the group would otherwise
+ * stop the VM and start it again, and templates of earlier versions, which had no name and whose VMs do not
+ * watch their metadata.
+ */
+const bootDevice = (machineType: string) => `boot-${machineType}`;
 /** Beginning of the names of the VMs. */
 const baseName = (site: Site) => `${site.prefix}-gateway`;
 
-function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs {
+function templateArgs(args: GatewayFleetArgs, turnBucket: string): gcp.compute.InstanceTemplateArgs {
   const { site, boot, drainSeconds } = args;
   const labels = roleLabels(site, "gateway");
   return {
@@ -208,6 +219,7 @@ function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs 
     disks: [
       {
         boot: true,
+        deviceName: bootDevice(args.machineType),
         autoDelete: true,
         sourceImage: cosImagePath(args.cosImage),
         diskType: BOOT_DISK.type,
@@ -221,11 +233,17 @@ function templateArgs(args: GatewayFleetArgs): gcp.compute.InstanceTemplateArgs 
     shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },
     scheduling: scheduling(args.spot ?? false),
     labels,
-    metadata: bootMetadata({
-      ...boot,
-      role: "gateway",
-      settings: { ...boot.settings, "drain-seconds": String(drainSeconds) },
-    }),
+    metadata: withRevision(
+      bootMetadata({
+        ...boot,
+        role: "gateway",
+        settings: {
+          ...boot.settings,
+          "drain-seconds": String(drainSeconds),
+          "turn-bucket": turnBucket,
+        },
+      }),
+    ),
   };
 }
 

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { internalAddress } from "../network/internal-address.ts";
 import { roleLabels, type Site } from "../site.ts";
-import { type BootArgs, bootMetadata } from "./boot.ts";
+import { type BootArgs, bootMetadata, withRevision } from "./boot.ts";
 import { BOOT_DISK, cosImagePath } from "./boot-disk.ts";
 import { DataDisk } from "./data-disk.ts";
 import { scheduling } from "./scheduling.ts";
@@ -70,8 +69,8 @@ export class Vm extends pulumi.ComponentResource {
     const disk =
       args.dataDisk && new DataDisk(`${name}-data`, { site, role, zone, ...args.dataDisk }, { parent: this });
     const device = disk ? { "data-device": DATA_DEVICE } : {};
-    const metadata = bootMetadata({ ...boot, settings: { ...boot.settings, ...device } });
-    const revision = revisionOf(metadata);
+    const metadata = withRevision(bootMetadata({ ...boot, settings: { ...boot.settings, ...device } }));
+    const revision = metadata["odin-revision"];
     const instance = new gcp.compute.Instance(
       name,
       {
@@ -105,7 +104,7 @@ export class Vm extends pulumi.ComponentResource {
         allowStoppingForUpdate: true,
         // The start-up script is part of the metadata, because a changed `metadataStartupScript` would
         // replace the VM.
-        metadata: { ...metadata, "odin-revision": revision },
+        metadata,
       },
       {
         parent: this,
@@ -136,13 +135,3 @@ export class Vm extends pulumi.ComponentResource {
 }
 
 const DATA_DEVICE = "data";
-
-/** A text that differs for each set of metadata and does not depend on the order of its keys. */
-function revisionOf(metadata: Record<string, pulumi.Input<string>>): pulumi.Output<string> {
-  return pulumi.output(metadata).apply((known) =>
-    createHash("sha256")
-      .update(JSON.stringify(Object.entries(known).sort(([one], [other]) => (one < other ? -1 : 1))))
-      .digest("hex")
-      .slice(0, 16),
-  );
-}

@@ -71,7 +71,7 @@ command_pull() { (
 # container NAME IMAGE MEMORY STOP_SECONDS [DOCKER OPTION…] -- [ARGUMENT…]: writes the unit of a container and
 # the script that it runs. MEMORY is in bytes, swap included. STOP_SECONDS is the time from SIGTERM to
 # SIGKILL. The variables UNIT_LINES and SERVICE_LINES hold additional lines for the sections [Unit] and
-# [Service].
+# [Service], STOP_COMMAND a command that stops the container.
 container() {
   local name="$1" image="$2" memory="$3" stop="$4" options=() environment=() exports="" file
   shift 4
@@ -115,7 +115,7 @@ Environment=HOME=$HOME DOCKER_CONFIG=$DOCKER_CONFIG
 ${SERVICE_LINES:-}
 ExecStartPre=-$DOCKER rm --force odin-$name
 ExecStart=/bin/bash $RUN/containers/$name.sh
-ExecStop=-$DOCKER stop -t $stop odin-$name
+ExecStop=-${STOP_COMMAND:-$DOCKER stop -t $stop odin-$name}
 ExecStopPost=-$DOCKER rm --force odin-$name
 TimeoutStartSec=600
 TimeoutStopSec=$((stop + 15))

@@ -15,8 +15,7 @@ role_steps() {
   local drain memory
   need image-gateway
   drain="$(whole_number drain-seconds 60)"
-  # When the metadata of an instance group changes, the group replaces its VMs. A single VM has a revision,
-  # and the watch applies changes while the VM runs.
+  # The watch applies changes of the metadata while the VM runs.
   [ -z "$(attribute revision "")" ] || install_watch
   step kernel
   set_kernel net.ipv4.tcp_max_syn_backlog=8192 net.core.somaxconn=8192 net.ipv4.tcp_syncookies=1
@@ -36,17 +35,45 @@ role_steps() {
   step pull
   pull "$(image gateway)"
   step start
-  container gateway "$(image gateway)" "$memory" $((drain + STOP_MARGIN)) \
+  rm -f "$RUN/restarting"
+  STOP_COMMAND="/bin/bash $RUN/startup.sh stop $((drain + STOP_MARGIN))" container gateway "$(image gateway)" "$memory" $((drain + STOP_MARGIN)) \
     --user 65532:65532 \
     --volume "$RUN/secrets:$RUN/secrets:ro" --volume "$RUN/files:$RUN/files:ro" --
   start_container gateway
+  rm -f "$RUN/restarting"
   step live
   await_200 gateway http://127.0.0.1:3002/live
+  if [ -n "$TURN_GENERATION" ]; then
+    # The next gateway sends its clients away only when this one accepts clients again.
+    await_200 gateway http://127.0.0.1:3002/health
+    leave_turn
+  fi
   step leaving
   install_leaving odin-gateway.service
   step log-shipper
   install_log_shipper
   install_config_sync
+}
+
+# Restarts in place: waits for the turn of this gateway, then lets the gateway send its clients away within
+# WS_RESTART_SECONDS. The other gateways have room for them. A new VM would take minutes.
+before_restart_gateway() {
+  local restart=15
+  [ ! -e "$RUN/env/WS_RESTART_SECONDS" ] || restart="$(cat "$RUN/env/WS_RESTART_SECONDS")"
+  step turn
+  take_turn
+  step start
+  printf '%s' $((restart + STOP_MARGIN)) >"$RUN/restarting"
+}
+
+# Command `stop SECONDS`, for the gateway's unit: SIGHUP when the gateway restarts, SIGTERM otherwise. SECONDS
+# is the time from SIGTERM to SIGKILL.
+command_stop() {
+  if [ -e "$RUN/restarting" ]; then
+    "$DOCKER" stop --signal HUP -t "$(cat "$RUN/restarting")" odin-gateway
+  else
+    "$DOCKER" stop -t "$1" odin-gateway
+  fi
 }
 
 main "$@"

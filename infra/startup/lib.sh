@@ -28,6 +28,7 @@ HTTP_SECONDS="${ODIN_HTTP_SECONDS:-10}" # time for one request
 NOFILE="${ODIN_NOFILE:-200000}"        # open files of each container
 LOCK_SECONDS=900                       # for an earlier run to end, which may wait for other NATS servers
 
+STOPPED="stopped by a signal" # the reason of a run that a signal has ended
 STEP=start
 READY=no
 REASON="$RUN/reason"
@@ -45,7 +46,7 @@ main() {
 
 command_start() {
   trap on_exit EXIT
-  trap 'fail "stopped by a signal"' HUP INT TERM
+  trap 'fail "$STOPPED"' HUP INT TERM
   trap 'on_error "$LINENO" "$BASH_COMMAND" "$?"' ERR
   install -d -m 0711 "$RUN" "$RUN/secrets" # containers can open their own files, but not list the folder
   install -d -m 0755 "$STATE" "$RUN/files"
@@ -88,6 +89,7 @@ on_exit() {
   rm -f "$RUN/token-$$"
   [ "$READY" = no ] || return 0
   reason="$(cat "$REASON" 2>/dev/null)" || true
+  ! declare -F on_failure >/dev/null || (trap - EXIT ERR && on_failure) || true
   : >"$RUN/failed" # the watch starts the script again when this file exists
   announce "odin-startup: failed role=$ROLE step=$STEP: $(one_line "${reason:-unknown}")$(revision)"
   exit 1

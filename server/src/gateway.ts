@@ -14,7 +14,10 @@ import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
 import { ConnectionRecords } from "./connection/connection-records.ts";
 import type { ConnectionContext, Degraded } from "./connection/context.ts";
-import { Drain } from "./connection/drain.ts";
+import { Drain, type DrainPlan } from "./connection/drain.ts";
+
+export type { DrainPlan };
+
 import { ReplayBudget } from "./connection/replay-budget.ts";
 import { SeatedClients } from "./connection/seated-clients.ts";
 import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
@@ -353,8 +356,8 @@ export class Gateway {
   }
 
   /** Disconnects all clients, spread over this many seconds; resolves when the last client is gone. */
-  drain(seconds: number): Promise<void> {
-    this.#drain ??= new Drain(this.#connections, seconds * 1000);
+  drain(plan: DrainPlan): Promise<void> {
+    this.#drain ??= new Drain(this.#connections, plan);
     return this.#drain.done;
   }
 

@@ -163,6 +163,9 @@ export const SETTINGS = {
   WS_DRAIN_SECONDS: integer(60, 0, 3600).describe(
     "time over which a stopping gateway disconnects its clients, seconds",
   ),
+  WS_RESTART_SECONDS: integer(15, 0, 600).describe(
+    "the same for a gateway that restarts (SIGHUP), for example with other settings, and then accepts clients again; nobody is disconnected in the first two thirds; at most WS_DRAIN_SECONDS counts",
+  ),
   WS_THROTTLE_ENABLED: bool(true).describe("throttle slow clients before they are disconnected"),
   WS_THROTTLE_POLICY: choice(["priority", "rate"])
     .default("priority")

@@ -11,14 +11,26 @@ const GROUP = "projects/p/regions/r/instanceGroupManagers/gateway-group-1a2b3c4"
 const PROJECT = "https://www.googleapis.com/compute/v1/projects/p";
 const TEMPLATE = `${PROJECT}/global/instanceTemplates/gateway-template-2?uniqueId=77`;
 
-/** A fake group that gives the next reply at each look, and the last one from then on. */
-const group = (t: TestContext, looks: readonly Reply[], errors: object[] = []): Promise<FakeCompute> => {
+/** Paths of requests that are no look at the group itself. */
+const BESIDES = /\/(listManagedInstances|applyUpdatesToInstances|serialPort)|\/instanceTemplates\//;
+
+/**
+ * A fake group that gives the next reply at each look, and the last one from then on.
+ *
+ * @param besides answers all other requests. Default: an empty answer, as for a template without a revision
+ */
+const group = (
+  t: TestContext,
+  looks: readonly Reply[],
+  errors: object[] = [],
+  besides: (path: string) => object = () => ({}),
+): Promise<FakeCompute> => {
   let look = 0;
-  return fakeCompute(t, ({ path }) =>
-    path.includes("/listErrors")
-      ? { body: { items: errors } }
-      : (looks[Math.min(look++, looks.length - 1)] ?? { body: {} }),
-  );
+  return fakeCompute(t, ({ path }) => {
+    if (path.includes("/listErrors")) return { body: { items: errors } };
+    if (BESIDES.test(path)) return { body: besides(path) };
+    return looks[Math.min(look++, looks.length - 1)] ?? { body: {} };
+  });
 };
 const reply = (more: Parameters<typeof groupReply>[1]) => ({ body: groupReply("gateway-template-2", more) });
 const READY = reply({});
@@ -145,4 +157,78 @@ test("the command takes everything from the environment", async (t) => {
     /has not ended within 2 s: the group runs gateway-template-2, not gateway-template-3/,
   );
   assert.equal((await run({ GROUP })).code, 2);
+});
+
+/** Answers for two gateways whose consoles have these texts. */
+const gateways = (consoles: () => readonly string[]) => (path: string) => {
+  if (path.includes("instanceTemplates"))
+    return { properties: { metadata: { items: [{ key: "odin-revision", value: "bbbb" }] } } };
+  if (path.includes("listManagedInstances"))
+    return {
+      managedInstances: consoles().map((_, index) => ({
+        instance: `${PROJECT}/zones/r-a/instances/vm-${index}`,
+      })),
+    };
+  const [, index = ""] = /instances\/vm-(\d)\/serialPort/.exec(path) ?? [];
+  const [, start = ""] = /start=(\d+)/.exec(path) ?? [];
+  const text = consoles()[Number(index)] ?? "";
+  return { contents: text.slice(Number(start)), next: String(text.length) };
+};
+const OLD = "odin-startup: ready role=gateway image=a seconds=70 revision=aaaa\n";
+const NEW = "odin-startup: ready role=gateway image=a seconds=20 revision=bbbb\n";
+
+test("a gateway whose metadata are new has not applied them before its console says so", async (t) => {
+  const consoles = [OLD, OLD + NEW];
+  const { url, asked } = await group(
+    t,
+    [READY],
+    [],
+    gateways(() => consoles),
+  );
+  setTimeout(() => {
+    consoles[0] += NEW;
+  }, 100);
+  const lines: string[] = [];
+  assert.match(await wait(url, lines), /all 2 gateways run/);
+  assert.match(lines.join("\n"), /not applied yet by vm-0$/m);
+  const refreshes = asked.filter(({ path }) => path.endsWith("/applyUpdatesToInstances"));
+  assert.deepEqual(
+    refreshes.map(({ body }) => body),
+    [{ allInstances: true, minimalAction: "REFRESH", mostDisruptiveAllowedAction: "REFRESH" }],
+    "once, in all VMs at the same time",
+  );
+});
+
+test("back to earlier settings: the line of an earlier time does not count", async (t) => {
+  const { url } = await group(
+    t,
+    [READY],
+    [],
+    gateways(() => [NEW + OLD]),
+  );
+  await fails(wait(url), /not applied yet by vm-0/);
+});
+
+test("a gateway that fails with the new settings ends the wait with its reason", async (t) => {
+  const failed = "odin-startup: failed role=gateway step=live: odin-gateway keeps exiting revision=bbbb\n";
+  const { url } = await group(
+    t,
+    [READY],
+    [],
+    gateways(() => [OLD + failed, OLD]),
+  );
+  await fails(wait(url), /vm-0: odin-startup: failed role=gateway step=live: odin-gateway keeps exiting/);
+});
+
+test("a group whose VMs must be replaced refuses the refresh, which ends no wait", async (t) => {
+  let refused = 0;
+  const { url } = await fakeCompute(t, ({ path }) => {
+    if (path.endsWith("/applyUpdatesToInstances")) {
+      refused++;
+      return { status: 412, body: { error: { message: "a more disruptive action is needed" } } };
+    }
+    return BESIDES.test(path) ? { body: {} } : READY;
+  });
+  await wait(url);
+  assert.equal(refused, 1);
 });

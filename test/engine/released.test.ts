@@ -43,6 +43,14 @@ const ON_PURPOSE: Record<string, string> = {
   ),
   "create gcp:monitoring/alertPolicy:AlertPolicy watchdog-warnings":
     "warnings are sent by mail, too: before, alertEmail heard of critical alerts only",
+  ...Object.fromEntries(
+    ["bucket:Bucket gateway-turn-bucket", "bucketIAMMember:BucketIAMMember gateway-turn-gateway"].map(
+      (resource) => [
+        `create gcp:storage/${resource}`,
+        "gateways apply changed settings in place, one after the other: an object in a bucket says whose turn it is",
+      ],
+    ),
+  ),
   [`create ${GROUP} gateway-canary-group`]:
     "a new template is tried on gateways of their own: the group is empty until then",
 };

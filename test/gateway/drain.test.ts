@@ -56,6 +56,20 @@ describe("drain", { concurrency: true }, () => {
     });
   }
 
+  test("on SIGHUP the gateway hurries, because it restarts: nobody is disconnected in the first two thirds", async (t) => {
+    const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "60", WS_RESTART_SECONDS: "3" } });
+    const clients = await crowd(t, gateway);
+    const start = Date.now();
+    gateway.process.signal("SIGHUP");
+    await gateway.health(503, 2000);
+    const closed = await within("all closed", Promise.all(clients.map((client) => client.closed)));
+    assert.ok(clients.every(({ closedWith }) => closedWith?.code === 1012));
+    const times = closed.map(({ at }) => at - start).sort((a, b) => a - b);
+    assert.ok((times[0] ?? 0) > 1800, `the first close came after ${times[0]} ms`);
+    assert.ok((times.at(-1) ?? 0) < 6000, `the last close came after ${times.at(-1)} ms`);
+    assert.deepEqual(await within("exit", gateway.process.exited), { code: 0, signal: null });
+  });
+
   test("clients are asked to reconnect after different times", async (t) => {
     const gateway = await startGateway(t, { env: { WS_DRAIN_SECONDS: "2" } });
     const clients = await crowd(t, gateway);

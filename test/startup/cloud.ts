@@ -1,5 +1,7 @@
 /** State of the fake cloud around the machine under test. fake-cloud.ts reads it again for each request. */
 export interface Cloud {
+  /** Name of the VM. Default: `machine-under-test`. */
+  name?: string;
   /** Instance metadata. */
   attributes: Record<string, string>;
   /** The access token of the VM's service account. Undefined: the VM has no service account. */
@@ -8,6 +10,8 @@ export interface Cloud {
   secrets: Record<string, string>;
   /** Contents by `BUCKET/PATH`. */
   objects: Record<string, string>;
+  /** Folder of the objects that VMs write and share, each in the generation that the request names. */
+  shared?: string;
   /** The VMs that Compute Engine lists for an instance group, by the group's `projects/…`. */
   groups: Record<string, ManagedInstance[]>;
   /** The critical alerts and the warnings that Alertmanager lists. */

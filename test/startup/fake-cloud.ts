@@ -7,7 +7,15 @@
  */
 
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -66,7 +74,7 @@ async function metadata({ pathname, searchParams }: URL, request: IncomingMessag
     return { status: 403, body: "Missing Metadata-Flavor" };
   const { attributes, token } = cloud();
   const path = pathname.slice(METADATA.length);
-  const own = MACHINE[path];
+  const own = path === "instance/name" ? (cloud().name ?? MACHINE[path]) : MACHINE[path];
   if (own !== undefined) return { status: 200, body: own };
   if (path === "instance/service-accounts/default/token") {
     if (token === undefined) return { status: 404 };
@@ -103,8 +111,57 @@ function secretManager({ pathname }: URL, request: IncomingMessage): Answer {
   return { status: 200, body: JSON.stringify({ name, payload }, undefined, 2) };
 }
 
-function storage({ pathname }: URL, request: IncomingMessage): Answer {
+/** An object that VMs write, as its file has it. */
+interface Written {
+  generation: number;
+  /** ms since 1970. */
+  modified: number;
+  body: string;
+}
+
+/** The object of the turn. As in the real storage, only one of several requests for a generation succeeds. */
+async function sharedObject(file: string, request: IncomingMessage, sent: string): Promise<Answer> {
+  const lock = `${file}.lock`;
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch {
+      await sleep(2);
+    }
+  }
+  try {
+    const found = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Written) : undefined;
+    const expected = request.headers["x-goog-if-generation-match"];
+    if (request.method !== "GET" && Number(expected) !== (found?.generation ?? 0)) return { status: 412 };
+    if (request.method === "DELETE") {
+      rmSync(file);
+      return { status: 204 };
+    }
+    if (request.method === "GET" && found === undefined) return { status: 404 };
+    const object = request.method === "GET" && found ? found : newObject(sent);
+    if (request.method === "PUT") writeFileSync(file, JSON.stringify(object));
+    const headers = {
+      "x-goog-generation": String(object.generation),
+      "Last-Modified": new Date(object.modified).toUTCString(),
+    };
+    return { status: 200, body: request.method === "GET" ? object.body : "", headers };
+  } finally {
+    rmdirSync(lock);
+  }
+}
+
+const newObject = (body: string): Written => ({
+  generation: Number(process.hrtime.bigint() / 1000n),
+  modified: Date.now(),
+  body,
+});
+
+function storage({ pathname }: URL, request: IncomingMessage, sent: string): Answer | Promise<Answer> {
   if (!authorized(request)) return { status: 401 };
+  const { shared } = cloud();
+  if (shared !== undefined && pathname.endsWith("/turn"))
+    return sharedObject(join(shared, "turn"), request, sent);
   const body = cloud().objects[pathname.slice(1)];
   return body === undefined ? { status: 404 } : { status: 200, body };
 }
@@ -137,7 +194,7 @@ function listen(
   to: string,
   port: number,
   address: string,
-  answer: (url: URL, request: IncomingMessage) => Answer | Promise<Answer>,
+  answer: (url: URL, request: IncomingMessage, sent: string) => Answer | Promise<Answer>,
 ) {
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     const host = request.headers.host ?? "";
@@ -152,7 +209,7 @@ function listen(
     };
     appendFileSync(join(folder, "requests"), `${JSON.stringify(line)}\n`);
     const where = to === String(port) ? `${host}${request.url}` : `${to}${request.url}`;
-    const { status, body = "", headers = {} } = faulty(where) ?? (await answer(url, request));
+    const { status, body = "", headers = {} } = faulty(where) ?? (await answer(url, request, line.body));
     if (status === 0) return; // no answer
     response.writeHead(status, headers).end(body);
   });

@@ -95,7 +95,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
     assertReady(await machine.start());
     const unit = await machine.shell(`cat ${UNIT}`);
     assert.match(unit, /^After=docker\.service network-online\.target$/m);
-    assert.match(unit, /^ExecStop=-\S+docker stop -t 55 odin-gateway$/m);
+    assert.match(unit, /^ExecStop=-\/bin\/bash \/run\/odin\/startup\.sh stop 55$/m);
     assert.match(unit, /^TimeoutStopSec=70$/m);
     assert.match(unit, /^Restart=always$/m);
     assert.match(unit, /^StartLimitIntervalSec=0$/m);

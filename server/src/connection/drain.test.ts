@@ -29,7 +29,7 @@ class FakeConnection {
   }
 }
 
-function start(t: TestContext, count: number, durationMs: number, leaves = true) {
+function start(t: TestContext, count: number, durationMs: number, { leaves = true, restarts = false } = {}) {
   t.mock.timers.enable({ apis: ["Date", "setInterval"], now: 0 });
   t.mock.method(steadyClock, "now", () => Date.now());
   const open = new Set<FakeConnection>();
@@ -40,7 +40,7 @@ function start(t: TestContext, count: number, durationMs: number, leaves = true)
   };
   const clients = Array.from({ length: count }, () => new FakeConnection(gone));
   for (const client of clients) open.add(client);
-  drain = new Drain(open as unknown as ReadonlySet<Connection>, durationMs);
+  drain = new Drain(open as unknown as ReadonlySet<Connection>, { seconds: durationMs / 1000, restarts });
   let ended = false;
   void drain.done.then(() => {
     ended = true;
@@ -86,6 +86,16 @@ test("the closes are spread over the time, after a first part for the load balan
   assert.ok(most < 150, `${most} of 1000 in one of 20 seconds`);
 });
 
+test("a gateway that restarts closes nothing in the first two thirds of its time", async (t) => {
+  const { sentAway, pass } = start(t, 100, 15_000, { restarts: true });
+  await pass(9900);
+  assert.equal(sentAway(), 0);
+  await pass(2600);
+  assert.ok(sentAway() > 30 && sentAway() < 70, `${sentAway()} of 100 in the middle of the last third`);
+  await pass(2600);
+  assert.equal(sentAway(), 100);
+});
+
 test("a drain of 0 s disconnects all clients at once", async (t) => {
   const { sentAway, pass } = start(t, 50, 0);
   assert.equal(sentAway(), 50);
@@ -117,7 +127,7 @@ test("a client that was in the handshake when the drain began is disconnected to
 });
 
 test("a client that does not answer the close is cut off 2 s after the drain's time", async (t) => {
-  const { clients, pass } = start(t, 3, 1000, false);
+  const { clients, pass } = start(t, 3, 1000, { leaves: false });
   assert.equal(await pass(2900), false);
   assert.ok(clients.every(({ terminated }) => !terminated));
   assert.equal(await pass(200), true);

@@ -6,11 +6,19 @@ import { CLOSE } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
 import type { Connection } from "./connection.ts";
 
+/** How a gateway disconnects its clients. */
+export interface DrainPlan {
+  /** Time over which all clients are disconnected. */
+  seconds: number;
+  /** Whether the gateway comes back soon: then it hurries, and a larger part of the time passes first. */
+  restarts: boolean;
+}
+
 /**
  * Share of the time in which nobody is disconnected yet: first the load balancer must see that `/health`
- * fails.
+ * fails, which takes 10 s.
  */
-const GRACE = 0.25;
+const GRACE = { stop: 0.25, restart: 2 / 3 };
 /** Each client reconnects, to another gateway, after a random wait of up to this time. */
 const RECONNECT_MS = 1000;
 const TICK_MS = 50;
@@ -24,13 +32,15 @@ export class Drain {
   readonly #waiting: Connection[];
   readonly #startedAt = steadyClock.now();
   readonly #durationMs: number;
+  readonly #graceMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #total: number;
   #resolve: () => void = () => {};
 
-  constructor(connections: ReadonlySet<Connection>, durationMs: number) {
+  constructor(connections: ReadonlySet<Connection>, { seconds, restarts }: DrainPlan) {
     this.#connections = connections;
-    this.#durationMs = durationMs;
+    this.#durationMs = seconds * 1000;
+    this.#graceMs = this.#durationMs * (restarts ? GRACE.restart : GRACE.stop);
     this.#waiting = shuffled([...connections]);
     this.#total = this.#waiting.length;
     this.done = new Promise((resolve) => {
@@ -57,9 +67,9 @@ export class Drain {
 
   #tick(): void {
     const elapsed = steadyClock.now() - this.#startedAt;
-    const window = this.#durationMs * (1 - GRACE);
+    const window = this.#durationMs - this.#graceMs;
     // The random part varies the number of clients that each tick disconnects.
-    const progress = (elapsed - this.#durationMs * GRACE + Math.random() * TICK_MS) / Math.max(1, window);
+    const progress = (elapsed - this.#graceMs + Math.random() * TICK_MS) / Math.max(1, window);
     const remaining = elapsed >= this.#durationMs ? 0 : Math.ceil(this.#total * (1 - Math.max(0, progress)));
     while (this.#waiting.length > remaining) this.#disconnect(this.#waiting.pop() as Connection);
     if (elapsed > this.#durationMs + CLOSE_TIMEOUT_MS) for (const { ws } of this.#connections) ws.terminate();

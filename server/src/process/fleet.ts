@@ -4,7 +4,7 @@ import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import type { Applicant, Refusal } from "../entrance/admission.ts";
 import type { Seats } from "../entrance/entrance.ts";
 import type { SeatHolder, SeatRegistry } from "../entrance/seat-registry.ts";
-import type { Gateway, GatewayStats } from "../gateway.ts";
+import type { DrainPlan, Gateway, GatewayStats } from "../gateway.ts";
 import type { Downstream } from "./hub.ts";
 import type { Usage } from "./overload.ts";
 
@@ -21,8 +21,8 @@ export interface Fleet {
   metrics(): Promise<MetricsSnapshot[]>;
   /** Usage of the other processes by process id. */
   usage(): Map<number, Usage>;
-  /** Disconnects all clients, spread over this many seconds; resolves when the last client is gone. */
-  drain(seconds: number): Promise<void>;
+  /** Disconnects all clients, spread over time; resolves when the last client is gone. */
+  drain(plan: DrainPlan): Promise<void>;
   /** Ends everything at once; resolves when no other process is left. */
   stop(): Promise<void>;
 }
@@ -49,8 +49,8 @@ export class LocalFleet implements Fleet {
   usage(): Map<number, Usage> {
     return new Map();
   }
-  drain(seconds: number): Promise<void> {
-    return this.downstream.drain(seconds);
+  drain(plan: DrainPlan): Promise<void> {
+    return this.downstream.drain(plan);
   }
   async stop(): Promise<void> {
     this.downstream.stop();

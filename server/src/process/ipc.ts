@@ -4,7 +4,7 @@ import { getHeapStatistics } from "node:v8";
 import type { Revocation } from "@odin-ws/protocol/revocation";
 import type { PackedMessage } from "../delivery/message.ts";
 import type { Applicant, Closure, Refusal } from "../entrance/admission.ts";
-import type { GatewayStats } from "../gateway.ts";
+import type { DrainPlan, GatewayStats } from "../gateway.ts";
 import type { DictionaryBytes } from "../source/source.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import type { Usage } from "./overload.ts";
@@ -34,7 +34,7 @@ export type ToWorker =
   /** Answers `end` with the same id: offset of the stream's last message. */
   | { type: "end"; id: number; end: number | undefined }
   | { type: "report"; id: number }
-  | { type: "drain"; seconds: number }
+  | { type: "drain"; plan: DrainPlan }
   | { type: "stop" };
 
 export type ToPrimary =

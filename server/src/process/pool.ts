@@ -9,7 +9,7 @@ import type { LastValuesLimits } from "../delivery/last-values.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
 import type { Refusal } from "../entrance/admission.ts";
 import type { SeatRegistry } from "../entrance/seat-registry.ts";
-import type { GatewayStats } from "../gateway.ts";
+import type { DrainPlan, GatewayStats } from "../gateway.ts";
 import type { Log } from "../log.ts";
 import type { Fleet, MetricsSnapshot } from "./fleet.ts";
 import type { Downstream } from "./hub.ts";
@@ -70,7 +70,7 @@ export class WorkerPool implements Fleet {
   #silenceCheckedAt = performance.now();
   #reportId = 0;
   #stopping = false;
-  #drainSeconds: number | undefined;
+  #drainPlan: DrainPlan | undefined;
   #onDrained: () => void = () => {};
   #onEmpty: () => void = () => {};
   #onServing: () => void = () => {};
@@ -193,7 +193,7 @@ export class WorkerPool implements Fleet {
   #serve(member: PoolMember): void {
     this.#feed.attach(member);
     member.send({ type: "serve", port: this.#port });
-    if (this.#drainSeconds !== undefined) member.send({ type: "drain", seconds: this.#drainSeconds });
+    if (this.#drainPlan !== undefined) member.send({ type: "drain", plan: this.#drainPlan });
   }
 
   #onExit(member: PoolMember, code: number | null, signal: string | null): void {
@@ -282,20 +282,20 @@ export class WorkerPool implements Fleet {
 
   // ——— the end ———
 
-  drain(seconds: number): Promise<void> {
+  drain(plan: DrainPlan): Promise<void> {
     this.#stopping = true;
-    this.#drainSeconds = seconds;
+    this.#drainPlan = plan;
     return new Promise((resolve) => {
       this.#onDrained = resolve;
       for (const member of this.#members.values()) {
-        if (member.attached) member.send({ type: "drain", seconds });
+        if (member.attached) member.send({ type: "drain", plan });
       }
       this.#checkDrained();
     });
   }
 
   #checkDrained(): void {
-    if (this.#drainSeconds === undefined) return;
+    if (this.#drainPlan === undefined) return;
     if ([...this.#members.values()].every(({ drained }) => drained)) this.#onDrained();
   }
 

@@ -29,7 +29,7 @@ import { explainPort } from "./port.ts";
 import { shareNext } from "./share-next.ts";
 
 const SAMPLE_MS = 1000;
-/** A drain that takes this much longer than WS_DRAIN_SECONDS is ended. */
+/** A drain that takes this much longer than planned is ended. */
 const DRAIN_OVERTIME_MS = 10_000;
 /** How long the end of the process waits for the source to close its connection. */
 const SOURCE_END_MS = 1000;
@@ -73,7 +73,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   const sampling = setInterval(sample, SAMPLE_MS);
   const sourceEnd = new AbortController();
   const secondSignal = Promise.withResolvers<void>();
-  const endRequest = untilSignal({ endAtOnce: () => secondSignal.resolve() });
+  const endRequest = untilSignal({ endAtOnce: () => secondSignal.resolve(), hangUp: true });
   const opsPort = await ops.listen(config.OPS_PORT).catch((error: Error) => {
     throw explainPort(error, "OPS_PORT", config.OPS_PORT);
   });
@@ -100,10 +100,13 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   );
 
   const signal = await endRequest.signal;
-  log.info({ signal, connections: admission.connections, seconds: config.WS_DRAIN_SECONDS }, "draining");
+  const restarts = signal === "SIGHUP";
+  const { WS_DRAIN_SECONDS: longest, WS_RESTART_SECONDS } = config;
+  const seconds = restarts ? Math.min(WS_RESTART_SECONDS, longest) : longest;
+  log.info({ signal, connections: admission.connections, seconds }, "draining");
   hub.startDraining();
-  const overtime = elapsed(config.WS_DRAIN_SECONDS * 1000 + DRAIN_OVERTIME_MS);
-  await Promise.race([fleet.drain(config.WS_DRAIN_SECONDS), overtime, secondSignal.promise]);
+  const overtime = elapsed(seconds * 1000 + DRAIN_OVERTIME_MS);
+  await Promise.race([fleet.drain({ seconds, restarts }), overtime, secondSignal.promise]);
   sourceEnd.abort();
   clearInterval(sampling);
   monitoring.stop();

@@ -125,7 +125,7 @@ export function runWorker({ registry, createGateway }: WorkerOptions): void {
         setImmediate(() => process.exit(0));
         break;
       case "drain":
-        void gateway.drain(message.seconds).then(() => sendToPrimary({ type: "drained" }));
+        void gateway.drain(message.plan).then(() => sendToPrimary({ type: "drained" }));
         break;
     }
   });

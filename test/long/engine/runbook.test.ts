@@ -116,6 +116,13 @@ describe("runbook", { skip: withoutEngine() }, () => {
     assert.equal(running(), `us-central1-docker.pkg.dev/test-project/odin-prod-images/gateway@${digest}`);
     assert.match(output, /gateway-template/);
     await type(title, "pulumi config rm serverImage --stack $STACK");
+    const flag = "pulumi config set --path gateway.WS_MAX_CONNECTIONS 8000 --stack $STACK";
+    await type(title, flag);
+    await type(title, "pulumi up");
+    assert.equal(
+      (prod.cloud.one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-env-WS_MAX_CONNECTIONS"],
+      "8000",
+    );
     did();
     await type(title, "pulumi up");
     assert.deepEqual(did(), [], "the image stays");
