@@ -6,8 +6,9 @@
 #     --promote-from PROJECT   project whose images are copied here: staging's, when prod has its own project
 #     --repository-id N        numeric id of the repository. With it, a later repository of the same name gets
 #                              no access
-#     --on-call MEMBER         person or group that runs the commands of docs/runbook.md, for example
-#                              group:ops@example.com; repeat the option for each member
+#     --on-call MEMBER         person or group that looks at the service and changes the limits of the
+#                              autoscaler, for example group:ops@example.com; repeat it for each member
+#     --operator MEMBER        person or group that runs all commands of docs/runbook.md; repeat it as well
 #     --budget                 grants roles on the project's billing account, which monthlyBudget needs (run
 #                              the script as administrator of the billing account)
 #     --dry-run                prints the commands without running them
@@ -189,10 +190,41 @@ grant_billing() {
   done
 }
 
+# make_limits_role: makes the role that may change the limits of the autoscaler, and nothing else.
+make_limits_role() {
+  local verb=create permissions
+  permissions="$(IFS=, && echo "${limits_permissions[*]}")"
+  ! there gcloud iam roles describe "$limits_role" --project="$project" || verb=update
+  [ "$verb" = create ] || [ "$(gcloud iam roles describe "$limits_role" --project="$project" --format="value(includedPermissions.list())")" != "$permissions" ] ||
+    return 0
+  run gcloud iam roles "$verb" "$limits_role" --project="$project" --title="odin-ws limits" --stage=GA --permissions="$permissions" --quiet
+}
+
+# grant_if MEMBER ROLE TITLE EXPRESSION: grants a role in the project under a condition.
+grant_if() {
+  local file="$scratch/condition.yaml"
+  if bound "$2,$1,$3" gcloud projects get-iam-policy "$project"; then return; fi
+  printf 'title: %s\nexpression: %s\n' "$3" "$4" >"$file"
+  echo "# condition.yaml:" && cat "$file"
+  bind gcloud projects add-iam-policy-binding "$project" --member="$1" --role="$2" --condition-from-file="$file" --format=none
+}
+
 # let_on_call MEMBER: grants the roles of people on call.
 let_on_call() {
+  local ports
   say "On call: $1"
-  grant_project "$project" "$1" "${deployer_roles[@]}" "${drift_roles[@]}" "${on_call_roles[@]}"
+  make_limits_role
+  grant_project "$project" "$1" "${on_call_roles[@]}" "projects/$project/roles/$limits_role"
+  ports="$(IFS=, && echo "${on_call_ports[*]}")"
+  grant_if "$1" roles/iap.tunnelResourceAccessor monitoring-only "destination.port in [$ports]"
+  grant_if "$1" roles/secretmanager.secretAccessor grafana-only \
+    "resource.name.extract('/secrets/{name}/').endsWith('-monitoring-grafana-admin-password')"
+}
+
+# let_operate MEMBER: grants the roles of operators.
+let_operate() {
+  say "Operator: $1"
+  grant_project "$project" "$1" "${deployer_roles[@]}" "${drift_roles[@]}" "${operator_roles[@]}"
   grant_granting "$1"
   grant_state "$1" roles/storage.objectAdmin roles/cloudkms.cryptoKeyEncrypterDecrypter
   budgeters+=("roles/billing.viewer $1")
@@ -257,13 +289,13 @@ warn_default_account() {
   echo "gcloud projects remove-iam-policy-binding $project --member=$member --role=roles/editor"
 }
 
-project="" repository="" repository_id="" promote_from="" dry=no budget=no stacks=() on_call=() budgeters=()
+project="" repository="" repository_id="" promote_from="" dry=no budget=no stacks=() on_call=() operators=() budgeters=()
 while [ $# -gt 0 ]; do
   case "$1" in
   --dry-run) dry=yes ;;
   --budget) budget=yes ;;
   --help | -h) usage && exit 0 ;;
-  --stack | --region | --promote-from | --repository-id | --on-call)
+  --stack | --region | --promote-from | --repository-id | --on-call | --operator)
     [ -n "${2:-}" ] || wrong "$1 needs a value"
     case "$1" in
     --stack) stacks+=("$2") ;;
@@ -271,6 +303,7 @@ while [ $# -gt 0 ]; do
     --promote-from) promote_from="$2" ;;
     --repository-id) repository_id="$2" ;;
     --on-call) on_call+=("$2") ;;
+    --operator) operators+=("$2") ;;
     esac
     shift
     ;;
@@ -288,8 +321,8 @@ id='^[a-z][a-z0-9-]{4,28}[a-z0-9]$'
 [[ -z "$repository" || "$repository" =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ ]] || wrong "'$repository' is not OWNER/REPO"
 [[ -z "$repository_id" || "$repository_id" =~ ^[0-9]+$ ]] || wrong "--repository-id '$repository_id' is not a number"
 [[ "$region" =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || wrong "--region '$region' is not a region, for example us-central1"
-for member in "${on_call[@]+"${on_call[@]}"}"; do
-  [[ "$member" =~ ^(user|group):[^@[:space:],]+@[^@[:space:],]+$ ]] || wrong "--on-call '$member' must be user:… or group:…, for example group:ops@example.com"
+for member in "${on_call[@]+"${on_call[@]}"}" "${operators[@]+"${operators[@]}"}"; do
+  [[ "$member" =~ ^(user|group):[^@[:space:],]+@[^@[:space:],]+$ ]] || wrong "'$member' must be user:… or group:…, for example group:ops@example.com"
 done
 [ ${#stacks[@]} -gt 0 ] || stacks=(staging prod)
 for stack in "${stacks[@]}"; do [[ "$stack" =~ ^[a-z][a-z0-9-]*$ ]] || wrong "--stack '$stack' is not the name of a stack"; done
@@ -309,6 +342,7 @@ enable_apis
 make_state
 [ -z "$repository" ] || make_identities
 for member in "${on_call[@]+"${on_call[@]}"}"; do let_on_call "$member"; done
+for member in "${operators[@]+"${operators[@]}"}"; do let_operate "$member"; done
 [ "$budget" = no ] || [ ${#budgeters[@]} -eq 0 ] || grant_billing
 next_steps
 warn_default_account

@@ -14,6 +14,7 @@ for arg in "$@"; do
   --format=*) format="${arg#*=}" ;;
   --condition-from-file=*) title="$(sed -n 's/^title: //p' "${arg#*=}")" ;;
   --attribute-condition=*) values+=("condition ${arg#*=}") ;;
+  --permissions=*) values+=("permissions ${arg#*=}") ;;
   --versioning) values+=("versioning True") ;;
   --*) ;;
   describe | list | enable | create | create-oidc | update | update-oidc | undelete | get-iam-policy | add-iam-policy-binding | remove-iam-policy-binding)
@@ -57,6 +58,7 @@ describe)
   case "$format" in
   "value(projectNumber)") echo 123456789012 ;;
   "value(versioning_enabled)") value versioning ;;
+  "value(includedPermissions.list())") value permissions ;;
   "value(state)") value state ;;
   "value(billingAccountName)") value billingAccountName ;;
   "value(attributeCondition)") value condition ;;

@@ -42,10 +42,32 @@ drift_roles=(
   roles/storage.objectViewer
   roles/viewer
 )
-# Roles of people on call, in addition to the roles of the deployer and of the nightly comparison. They need
-# those too, because the runbook's commands include `pulumi up --refresh`, which may have to repair any
-# resource.
+# Roles of people on call: they look, and change the limits of the autoscaler. None of these roles lets them
+# log in to a VM or read the state, because a person who can do that can read secrets.
 on_call_roles=(
+  roles/artifactregistry.reader    # which images there are
+  roles/browser                    # who has which role in the project
+  roles/certificatemanager.viewer  # the state of the certificate
+  roles/compute.viewer             # VMs, the group, their errors and serial consoles
+  roles/monitoring.viewer          # alerts and metrics of Google Cloud
+)
+# A role of this project's own for the limits: Google's smallest role that may change an autoscaler may also
+# create and delete VMs.
+limits_role=odinLimits
+limits_permissions=(
+  compute.autoscalers.get
+  compute.autoscalers.list
+  compute.autoscalers.update
+  compute.instanceGroupManagers.get
+  compute.instanceGroupManagers.list
+  compute.instanceGroupManagers.use
+)
+# Ports of the monitoring VM that people on call open through Identity-Aware Proxy: Grafana, Prometheus, Loki,
+# Alertmanager. A gateway's port 3004 is open to everybody anyway, and port 22 is not among them.
+on_call_ports=(3010 9090 3100 9093)
+# Roles of operators, in addition to the roles of the deployer and of the nightly comparison. They need those
+# too, because the runbook's commands include `pulumi up --refresh`, which may have to repair any resource.
+operator_roles=(
   roles/compute.osAdminLogin       # a login on the VMs, with sudo
   roles/iap.tunnelResourceAccessor # the connection to the VMs, which have no public address
 )

@@ -83,12 +83,9 @@ describe("runbook", { skip: withoutEngine() }, () => {
 
   test("the commands of 'Before anything'", async () => {
     const title = "Before anything";
-    const [project = "", group = ""] = pulumiCommands(section(title));
-    const show = (names: string) => (command: string) => `${command}\necho ${names}`;
-    assert.match(await type(title, project, show("$PROJECT $REGION")), /^test-project us-central1$/m);
-    const name = String(prod.cloud.one(GROUP, "gateway-group").state.name);
-    assert.match(await type(title, group, show("$GROUP")), new RegExp(`^${name}$`, "m"));
-    assert.match(await type(title, "pulumi stack output grafana --stack $STACK"), /start-iap-tunnel|ssh/);
+    const [project = ""] = pulumiCommands(section(title));
+    const typedLine = (command: string) => `${command.replace(/\s+#.*$/, "")}\necho $PROJECT $REGION`;
+    assert.match(await type(title, project, typedLine), /^test-project us-central1$/m);
     const url = /pulumi stack output url --stack \$STACK/.exec(section(title))?.[0] ?? "";
     assert.match(await prod.stack.shell(`export STACK=prod\n${url}`), /^ws:\/\/[\d.]+:3004\/ws$/m);
   });
