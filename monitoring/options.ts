@@ -1,8 +1,8 @@
 import type { Ports } from "./services/ports.ts";
 
 /**
- * What differs between deployments. Settings of the autoscaler are not part of it, so that changing them
- * changes no file.
+ * What differs between deployments. The options contain no setting of the autoscaler, so a change of such a
+ * setting changes no file.
  */
 export interface MonitoringOptions {
   /**

@@ -24,8 +24,8 @@ export const HEARTBEAT_METRIC = "custom.googleapis.com/odin_ws/monitoring_heartb
 
 /**
  * The VM writes this metric together with {@link HEARTBEAT_METRIC}: INT64, a series for each critical alert
- * and each warning that fires, with the labels `alert` and `severity`; the value is the number of its labels'
- * sets, for example of gateways. The series of an alert ends when the alert does.
+ * and each warning that fires, with the labels `alert` and `severity`. The value is how often the alert
+ * fires, for example on how many gateways. The series of an alert ends when the alert does.
  */
 export const ALERTS_METRIC = "custom.googleapis.com/odin_ws/monitoring_alerts";
 

@@ -63,7 +63,7 @@ export function alerts({ site, checks, group, monitoring }: Watched): Record<str
 1. Is any gateway healthy? \`gcloud compute instance-groups managed list-instances ${group} --region ${region} --project ${project}\`
 2. What do the gateways say? \`gcloud compute ssh GATEWAY --zone ZONE --project ${project} --tunnel-through-iap -- curl -s localhost:3002/health\`
 3. If no gateway starts: \`gcloud compute instances get-serial-port-output GATEWAY --zone ZONE --project ${project} | grep odin-startup\`
-4. If it began with a rollout, go back with \`pulumi config set serverImage EARLIER_DIGEST && pulumi up\`
+4. If the failure began with a rollout, go back with \`pulumi config set serverImage EARLIER_DIGEST && pulumi up\`
 
 docs/runbook.md: all gateways down`,
     },
@@ -116,11 +116,11 @@ docs/runbook.md: monitoring itself down`,
           }),
         ),
       ],
-      documentation: pulumi.interpolate`CPU or connections have been above the autoscaler's targets for 10 min, and it has not added enough gateways. Full gateways refuse clients.
+      documentation: pulumi.interpolate`CPU or connections have been above the autoscaler's targets for 10 min, and the autoscaler has not added enough gateways. Full gateways refuse clients.
 
-1. At its maximum? \`gcloud compute instance-groups managed describe ${group} --region ${region} --project ${project} --format 'yaml(targetSize,autoscaler.autoscalingPolicy.maxNumReplicas,autoscaler.statusDetails)'\`
-2. If it is, raise the maximum: \`pulumi config set maxInstances N && pulumi up\` (the preview shows one update, of the autoscaler)
-3. If it is below, the cause is a quota or a lack of machines: \`gcloud compute instance-groups managed list-errors ${group} --region ${region} --project ${project}\`
+1. Is the number of gateways at its maximum? \`gcloud compute instance-groups managed describe ${group} --region ${region} --project ${project} --format 'yaml(targetSize,autoscaler.autoscalingPolicy.maxNumReplicas,autoscaler.statusDetails)'\`
+2. If so, raise the maximum: \`pulumi config set maxInstances N && pulumi up\` (the preview shows one update, of the autoscaler)
+3. If not, the cause is a quota or a lack of machines: \`gcloud compute instance-groups managed list-errors ${group} --region ${region} --project ${project}\`
 
 docs/runbook.md: autoscaler at its maximum`,
     },
@@ -172,7 +172,7 @@ function firingAlerts(
     ],
     documentation: `${isCritical ? "Prometheus has found a problem that needs a person now." : "Prometheus has found a problem that can wait until the morning."} The label \`alert\` of this incident is the alert's name.
 
-1. Its values and links: \`gcloud compute ssh ${instance} --zone ${zone} --project ${site.project} --tunnel-through-iap -- "curl -s 'localhost:9093/api/v2/alerts?filter=severity=${severity}'"\`, or Grafana's dashboard of operations
+1. The values and links of the alert: \`gcloud compute ssh ${instance} --zone ${zone} --project ${site.project} --tunnel-through-iap -- "curl -s 'localhost:9093/api/v2/alerts?filter=severity=${severity}'"\`, or Grafana's dashboard of operations
 2. docs/runbook.md has a section for each alert`,
     mailOnly: true,
   };

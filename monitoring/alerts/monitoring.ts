@@ -86,7 +86,7 @@ function ownAlerts({ kind }: MonitoringOptions): Alert[] {
       expr: `${OTHER_METRIC.up}{job!="${JOB.gateway}"} == ${T.targetDown.value}`,
       ...timingAndSeverity(T.targetDown),
       summary: "Prometheus cannot scrape {{ $labels.job }} {{ $labels.instance }}",
-      description: `up is ${TEMPLATE.value} for {{ $labels.job }} {{ $labels.instance }}: alerts and dashboards that need its metrics show nothing.`,
+      description: `up is ${TEMPLATE.value} for {{ $labels.job }} {{ $labels.instance }}: alerts and dashboards that need its metrics have no data.`,
       dashboard: "operations",
     },
     {
@@ -102,7 +102,7 @@ function ownAlerts({ kind }: MonitoringOptions): Alert[] {
       expr: `sum by (integration) (rate(${OTHER_METRIC.notificationsFailed}[${T.notifications.window}])) > ${T.notifications.value}`,
       ...timingAndSeverity(T.notifications),
       summary: "Alertmanager cannot send alerts by {{ $labels.integration }}",
-      description: `${TEMPLATE.rate} notifications a second by {{ $labels.integration }} fail: nobody receives these alerts that way.`,
+      description: `${TEMPLATE.rate} notifications a second by {{ $labels.integration }} fail: this receiver gets no alerts.`,
       dashboard: "logs",
     },
     {

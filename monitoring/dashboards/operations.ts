@@ -215,7 +215,7 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
     graph({
       title: "Other targets of Prometheus",
       description:
-        "1 while Prometheus can scrape a part of the monitoring. At 0, alerts and dashboards that need the metrics of this part show nothing.",
+        "1 while Prometheus can scrape a part of the monitoring. At 0, alerts and dashboards that need its metrics have no data.",
       unit: "short",
       line: { limit: "targetDown", bad: "below" },
       queries: [{ expr: `${OTHER_METRIC.up}{job!="${JOB.gateway}"}`, legend: "{{job}} {{instance}}" }],

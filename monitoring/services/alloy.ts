@@ -22,7 +22,7 @@ export const LOCAL_LOGS = "/var/log/odin";
 
 /**
  * Configurations of Alloy, the log shipper: a file for each role. On the machine with Prometheus, Alloy also
- * exports metrics of the machine and probes the TLS entrance.
+ * exports metrics of the machine and probes certificates.
  */
 export function alloyFiles(options: MonitoringOptions): Record<string, string> {
   const { kind } = options;

@@ -103,7 +103,7 @@ export const MONITORING_CASES: readonly AlertCase[] = [
     "up",
     [1, 0, 1],
     300,
-    "up is 0 for loki monitoring: alerts and dashboards that need its metrics show nothing.",
+    "up is 0 for loki monitoring: alerts and dashboards that need its metrics have no data.",
     { job: "loki", instance: "monitoring" },
   ),
   ...["prometheus", "alertmanager"].map((job) =>
@@ -126,6 +126,6 @@ export const MONITORING_CASES: readonly AlertCase[] = [
     conditionAt: 120,
     resolvedAt: 780,
     labels: { integration: "email" },
-    description: "0.10 notifications a second by email fail: nobody receives these alerts that way.",
+    description: "0.10 notifications a second by email fail: this receiver gets no alerts.",
   },
 ];
