@@ -34,8 +34,9 @@ export const limitsCommand = (stacks: readonly string[]) =>
   ({
     name: "npm run limits",
     usage: "npm run limits -- --stack STACK [options]",
-    about: `Simulates a demand with the stack's own settings, and prints how many gateways it needs, whether the limits allow
-them, when the autoscaler has started them, how many clients are refused until then, and which commands help. Needs no cloud.`,
+    about: `Simulates a demand with the stack's own settings, and prints how many gateways the demand needs, whether the limits
+allow these gateways, when they are in service, how many clients are refused until then, and which commands help.
+Needs no cloud.`,
     options: {
       stack: option(
         "STACK",
