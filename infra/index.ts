@@ -44,7 +44,7 @@ export { NETWORK_NAME, Peerings, type PeeringsArgs } from "./network/peerings.ts
 export { WssAddress, type WssAddressArgs } from "./network/wss-address.ts";
 export { HOST_NAME, WssEntrance, type WssEntranceArgs } from "./network/wss-entrance.ts";
 export { type Recorded, type Recording, record } from "./offline/offline.ts";
-export { type Cost, HOURS_A_MONTH, monthly, type Price } from "./offline/prices.ts";
+export { type Cost, egressSteps, HOURS_A_MONTH, monthly, type Price } from "./offline/prices.ts";
 export { PORTS, RANGES } from "./ports.ts";
 export { Budget, type BudgetArgs } from "./project/budget.ts";
 export { Identity, type IdentityArgs } from "./project/identity.ts";

@@ -53,12 +53,21 @@ export interface MonitoringOptions {
   ports?: Partial<Ports>;
 }
 
-/** Prices in US dollars a month. */
+/** Prices in US dollars a month. Undefined: unknown, because a part has no price. */
 export interface MonthlyPrices {
   /** One gateway: its VM and its disk. */
-  gateway: number;
+  gateway: number | undefined;
   /** Everything else together, which does not depend on the number of gateways. */
-  base: number;
+  base: number | undefined;
+  /** Traffic to the clients: the price of a GiB from each volume on, ascending from 0. */
+  traffic: readonly TrafficPrice[] | undefined;
+}
+
+export interface TrafficPrice {
+  /** GiB of the month above which this price counts. */
+  fromGib: number;
+  /** US dollars for one GiB. */
+  usd: number;
 }
 
 /** Who receives alerts. Without receivers, alerts are visible only in Alertmanager and Grafana. */

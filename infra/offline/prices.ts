@@ -149,6 +149,19 @@ function noPrice(item: string, note: string): Cost {
 
 const tabled = (name: string): Price | undefined => (PRICES as Record<string, Price>)[name];
 
+/** Prices of a GiB to clients, to the internet and through the load balancer, by the volume of the month. */
+export function egressSteps(): { fromGib: number; usd: number }[] {
+  const steps: [Price, number][] = [
+    [PRICES.egress1, 0],
+    [PRICES.egress10, TIB],
+    [PRICES.egressMore, 10 * TIB],
+  ];
+  return steps.map(([{ usd }, fromGib]) => ({
+    fromGib,
+    usd: Number((usd + PRICES.balancedTraffic.usd).toFixed(6)),
+  }));
+}
+
 /** What things cost in a month of 730 hours. Without a price in the table `usd` is undefined, and never 0. */
 export const monthly = {
   /**

@@ -3,14 +3,13 @@ import { METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { fleetAnnotations } from "./annotations.ts";
+import { costPanels, FORECAST, peakIn } from "./cost-panels.ts";
 import type { Dashboard } from "./dashboard-json.ts";
 import { graph, number } from "./panels.ts";
 import { choiceVariable, textVariable } from "./variables.ts";
 
 const DAY = 24 * 3600;
 const WEEK = 7 * DAY;
-/** How far ahead the dashboard predicts, seconds. */
-const FORECAST = 4 * WEEK;
 /** A prediction of this many days or more is shown as "not in sight". */
 const NOT_IN_SIGHT_DAYS = 3650;
 /** Lowest growth in connections a second, so that no division by zero happens. */
@@ -188,52 +187,6 @@ function growthPanels(options: MonitoringOptions) {
           legend: `in ${ahead / WEEK} weeks`.replace("1 weeks", "1 week"),
         })),
       ],
-    }),
-  ];
-}
-
-/** Query for the predicted hourly peak; never below 0. */
-function peakIn(seconds: number): string {
-  return `clamp_min(predict_linear(${RECORD.connectionsPeak}[$growth_window], ${seconds}), 0)`;
-}
-
-function costPanels(options: MonitoringOptions) {
-  const { gateway, base } = options.monthlyPrices;
-  const month = (gateways: string) => `${base} + ${gateways} * ${gateway}`;
-  const growth = `${peakIn(FORECAST)} / clamp_min(${RECORD.connectionsPeak}, 1)`;
-  // Filled as much as the current fleet; at least one gateway, at most the maximum.
-  const projected = `clamp(ceil(${RECORD.gateways} * ${growth}), 1, $max_gateways)`;
-  const prices = `List prices: $${gateway} a month for a gateway, $${base} for everything else together. Network traffic is not included.`;
-  const cost = (title: string, description: string, expr: string) =>
-    number({
-      title,
-      description: `${description} ${prices}`,
-      unit: "currencyUSD",
-      line: "cost",
-      queries: [{ expr }],
-      decimals: 0,
-      width: 4,
-      height: 8,
-    });
-  return [
-    cost("Current fleet, per month", "Cost of the current number of gateways.", month(RECORD.gateways)),
-    cost(
-      "Fleet in four weeks, per month",
-      "Cost of the gateways that the predicted peak needs, if each gateway is as full as the current gateways.",
-      month(projected),
-    ),
-    cost("Largest fleet, per month", "Highest possible cost.", month("vector($max_gateways)")),
-    graph({
-      title: "Cost per month",
-      description: `Cost of the fleet at that time, of the fleet predicted for four weeks later, and of the largest fleet, which is the highest possible cost. ${prices}`,
-      unit: "currencyUSD",
-      line: "cost",
-      queries: [
-        { expr: month(RECORD.gateways), legend: "fleet at that time" },
-        { expr: month(projected), legend: "four weeks later" },
-        { expr: month("vector($max_gateways)"), legend: "largest fleet" },
-      ],
-      width: 12,
     }),
   ];
 }

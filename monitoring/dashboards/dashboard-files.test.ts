@@ -110,11 +110,16 @@ test("every panel has a title, a unit, a description in sentences and a query", 
 test("every panel has a line, except for these panels, which give a reason", () => {
   const bare = panels.filter((panel) => stepsOf(panel).length === 1);
   assert.deepEqual(bare.map(({ at }) => at.replace("grafana/dashboards/", "")).sort(), [
+    "capacity.json Bytes of a delivery, by encoding and event",
     "capacity.json Cost per month",
     "capacity.json Current fleet, per month",
     "capacity.json Date when full",
+    "capacity.json Deliveries by encoding",
+    "capacity.json Fleet and traffic, per month",
     "capacity.json Fleet in four weeks, per month",
     "capacity.json Largest fleet, per month",
+    "capacity.json Traffic for 1,000 clients, per month",
+    "capacity.json Traffic, per month",
     "logs.json All lines",
     "logs.json Connections",
     "logs.json Errors",
@@ -246,11 +251,12 @@ test("there are no panels for parts that the deployment does not have", () => {
 });
 
 test("costs are computed from the given prices", () => {
-  const cost = (gateway: number, base: number) =>
-    dashboardQueries(dashboardFiles({ ...SAMPLE, monthlyPrices: { gateway, base } }))
+  const cost = (gateway: number | undefined, base: number | undefined) =>
+    dashboardQueries(dashboardFiles({ ...SAMPLE, monthlyPrices: { gateway, base, traffic: undefined } }))
       .filter(({ where }) => where.startsWith('panel "Largest fleet, per month"'))
       .map(({ expr }) => expr);
   assert.deepEqual(cost(2, 3), ["3 + vector(5) * 2"]);
+  assert.deepEqual(cost(undefined, 3), ["3 + vector(5) * absent(vector(0))"]);
 });
 
 test("Prometheus keeps metrics longer than the longest period in a query", () => {

@@ -118,7 +118,7 @@ export function deliveryPanels() {
       line: { limit: "messagesInWrite", bad: "below" },
       queries: [
         {
-          expr: `${RECORD.instanceDeliveries}{${CHOSEN}} / (sum by (instance) (rate(${METRIC.writes}{${CHOSEN}}[${RATE}])) > 0)`,
+          expr: `${RECORD.instanceDeliveries}{${CHOSEN}} / (${RECORD.instanceWrites}{${CHOSEN}} > 0)`,
           legend: GATEWAY,
         },
       ],

@@ -83,6 +83,7 @@ export const WITHOUT_LINE = {
   volume: "the number of log lines depends on LOG_LEVEL",
   date: "a date has no fixed limit; the panel of days has a line",
   cost: "the owners of a deployment decide what it may cost",
+  content: "the size depends on what the publishers send",
 } as const;
 
 export interface Query {
@@ -117,6 +118,8 @@ export interface NumberSpec extends PanelSpec {
   /** Texts that replace some values. */
   mappings?: ValueMapping[];
   decimals?: number;
+  /** What is shown when a query finds nothing. */
+  noValue?: string;
 }
 
 /** The methods that the SDK's panel builders of all types share. */
@@ -174,7 +177,7 @@ export function graph(spec: GraphSpec): Builder<Panel> {
 
 /** The latest value in large type. Several series appear side by side. */
 export function number(spec: NumberSpec): Builder<Panel> {
-  const { queries, source = "prometheus", mappings, decimals } = spec;
+  const { queries, source = "prometheus", mappings, decimals, noValue } = spec;
   const panel = common(new StatBuilder(), spec, { width: 4, height: 4 })
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(["lastNotNull"]).values(false).fields(""))
     .graphMode(BigValueGraphMode.None)
@@ -182,6 +185,7 @@ export function number(spec: NumberSpec): Builder<Panel> {
   for (const [index, query] of queries.entries()) panel.withTarget(target(source, query, index, "instant"));
   if (mappings !== undefined) panel.mappings(mappings);
   if (decimals !== undefined) panel.decimals(decimals);
+  if (noValue !== undefined) panel.noValue(noValue);
   return panel;
 }
 

@@ -16,8 +16,13 @@ const skip = skipWithout("promtool");
 type Expected = [where: string, dashboard: string, at: string, samples: Record<string, number>];
 
 /** Runs queries of the dashboards on made-up time series. @param step seconds from one sample to the next */
-async function check(step: number, series: Record<string, string>, expected: Expected[]): Promise<void> {
-  const queries = dashboardQueries(files);
+async function check(
+  step: number,
+  series: Record<string, string>,
+  expected: Expected[],
+  dashboards = files,
+): Promise<void> {
+  const queries = dashboardQueries(dashboards);
   const promql_expr_test = expected.map(([where, dashboard, at, samples]) => {
     const query = queries.find(
       (candidate) => candidate.where === where && candidate.path === `grafana/dashboards/${dashboard}.json`,
@@ -59,6 +64,76 @@ test("growth predicts when the largest fleet is full, and what the fleet will co
     // 55,000 connections need seven gateways, if three gateways have 27,000; at most five may run
     ['panel "Fleet in four weeks, per month" A', "capacity", "168h", { "": 70 + 5 * 50 }],
     ['panel "Largest fleet, per month" A', "capacity", "168h", { "": 70 + 5 * 50 }],
+  ]);
+});
+
+test("a price that is unknown gives no value, which is shown as unknown", { skip }, async () => {
+  const unknown = dashboardFiles({
+    ...SAMPLE,
+    monthlyPrices: { gateway: undefined, base: 70, traffic: undefined },
+  });
+  const { panels } = JSON.parse(unknown["grafana/dashboards/capacity.json"] ?? "") as {
+    panels: { title: string; fieldConfig?: { defaults: { noValue?: string } } }[];
+  };
+  const costs = panels.filter(({ title }) => title.endsWith(", per month"));
+  assert.equal(costs.length, 6);
+  for (const { title, fieldConfig } of costs) assert.equal(fieldConfig?.defaults.noValue, "unknown", title);
+  const series = {
+    [RECORD.gateways]: week(3, 0),
+    [RECORD.connectionsPeak]: week(20_000, 0),
+    [RECORD.bytes]: week(1e6, 0),
+    [RECORD.writes]: week(100, 0),
+    [RECORD.connections]: week(100, 0),
+  };
+  const expected = costs.map(({ title }): Expected => [`panel "${title}" A`, "capacity", "168h", {}]);
+  await check(HOUR, series, expected, unknown);
+});
+
+test("traffic costs what its bytes and the headers of its packets cost, in steps of the price", {
+  skip,
+}, async () => {
+  const MINUTE = 60;
+  const month = 730 * 3600;
+  const gib = ((1e6 * (1 + 52 / 1408) + 2000 * 52) * month) / 2 ** 30; // 2,792 GiB
+  const usd = 1000 * 0.2 + (gib - 1000) * 0.1;
+  const series = {
+    [RECORD.bytes]: gaugeValues(MINUTE, [1e6, 24 * HOUR]),
+    [RECORD.writes]: gaugeValues(MINUTE, [2000, 24 * HOUR]),
+    [RECORD.connections]: gaugeValues(MINUTE, [4000, 24 * HOUR]),
+    [RECORD.gateways]: gaugeValues(MINUTE, [3, 24 * HOUR]),
+  };
+  await check(MINUTE, series, [
+    ['panel "Traffic, per month" A', "capacity", "24h", { "": usd }],
+    ['panel "Traffic for 1,000 clients, per month" A', "capacity", "24h", { "": usd / 4 }],
+    ['panel "Fleet and traffic, per month" A', "capacity", "24h", { "": 70 + 3 * 50 + usd }],
+  ]);
+});
+
+test("bytes of a delivery are known by encoding and event", { skip }, async () => {
+  const STEP = 15;
+  const END = 1800;
+  const labels = 'instance="g1",encoding="compact",event="trade"';
+  const other = 'instance="g1",encoding="deflate",event="trade"';
+  const series = {
+    [`ws_bytes_sent_total{${labels}}`]: counterValues(STEP, [19_000, END]),
+    [`ws_messages_sent_total{${labels}}`]: counterValues(STEP, [100, END]),
+    [`ws_bytes_sent_total{${other}}`]: counterValues(STEP, [105_000, END]),
+    [`ws_messages_sent_total{${other}}`]: counterValues(STEP, [300, END]),
+  };
+  const event = 'event="trade"';
+  await check(STEP, series, [
+    [
+      'panel "Bytes of a delivery, by encoding and event" A',
+      "capacity",
+      "30m",
+      { [`encoding="compact",${event}`]: 190, [`encoding="deflate",${event}`]: 350 },
+    ],
+    [
+      'panel "Deliveries by encoding" A',
+      "capacity",
+      "30m",
+      { 'encoding="compact"': 0.25, 'encoding="deflate"': 0.75 },
+    ],
   ]);
 });
 

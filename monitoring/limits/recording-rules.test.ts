@@ -41,6 +41,8 @@ const SERIES: Record<string, string> = {
   'ws_messages_dropped_total{instance="g2",reason="shed",priority="medium"}': counterValues(STEP, [4, END]),
   'ws_bytes_sent_total{instance="g1",encoding="plain"}': counterValues(STEP, [1000, END]),
   'ws_bytes_sent_total{instance="g1",encoding="deflate"}': counterValues(STEP, [500, END]),
+  'ws_writes_total{instance="g1"}': counterValues(STEP, [60, END]),
+  'ws_writes_total{instance="g2"}': counterValues(STEP, [90, END]),
   // On g1 all messages are in time. On g2 half of the messages take 50 to 100 ms.
   'ws_message_latency_seconds_bucket{instance="g1",le="0.05"}': counterValues(STEP, [100, END]),
   'ws_message_latency_seconds_bucket{instance="g1",le="0.1"}': counterValues(STEP, [100, END]),
@@ -66,6 +68,8 @@ const EXPECTED: Record<string, Record<string, number>> = {
   [RECORD.connects]: { "": 4 },
   [RECORD.rejections]: { 'reason="cpu"': 0.5, 'reason="draining"': 0.5, 'reason="token"': 7 },
   [RECORD.streamMessages]: { 'event="trade"': 12 },
+  [RECORD.instanceWrites]: { 'instance="g1"': 60, 'instance="g2"': 90 },
+  [RECORD.writes]: { "": 150 },
   [RECORD.instanceDeliveries]: { 'instance="g1"': 120, 'instance="g2"': 90 },
   [RECORD.deliveries]: { "": 210 },
   [RECORD.deliveriesByEvent]: { 'event="trade"': 190, 'event="social"': 20 },

@@ -71,6 +71,8 @@ export const RECORD = {
   dropRatio: "fleet:ws_messages_dropped:ratio_rate5m",
   instanceBytes: "instance:ws_bytes_sent:rate5m",
   bytes: "fleet:ws_bytes_sent:rate5m",
+  instanceWrites: "instance:ws_writes:rate5m",
+  writes: "fleet:ws_writes:rate5m",
   /** Labels `instance`, `le`. */
   latencyBuckets: "instance_le:ws_message_latency_seconds_bucket:rate5m",
   /** Label `quantile`: 0.5, 0.95, 0.99. */
@@ -142,6 +144,8 @@ function traffic(): RecordingRule[] {
     },
     { record: RECORD.instanceBytes, expr: perInstance(METRIC.bytesSent) },
     { record: RECORD.bytes, expr: `sum(${RECORD.instanceBytes})` },
+    { record: RECORD.instanceWrites, expr: perInstance(METRIC.writes) },
+    { record: RECORD.writes, expr: `sum(${RECORD.instanceWrites})` },
   ];
 }
 

@@ -31,7 +31,7 @@ export function localOptions({ gateways, nats = false, ports = {} }: LocalSetup 
     lokiUrl: `http://${localAddress("loki", ports)}`,
     memoryLimitBytes: MEMORY_LIMIT_BYTES,
     maxConnections: MAX_CONNECTIONS,
-    monthlyPrices: { gateway: 0, base: 0 },
+    monthlyPrices: { gateway: undefined, base: undefined, traffic: undefined },
     receivers: {},
     runbookUrl: "docs/runbook.md",
     grafanaUrl: `http://${localAddress("grafana", ports).replace("127.0.0.1", "localhost")}`,

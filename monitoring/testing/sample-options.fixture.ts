@@ -12,7 +12,14 @@ export const SAMPLE: MonitoringOptions = {
   lokiUrl: "http://127.0.0.1:3100",
   memoryLimitBytes: 1_000_000_000,
   maxConnections: 10_000,
-  monthlyPrices: { gateway: 50, base: 70 },
+  monthlyPrices: {
+    gateway: 50,
+    base: 70,
+    traffic: [
+      { fromGib: 0, usd: 0.2 },
+      { fromGib: 1000, usd: 0.1 },
+    ],
+  },
   receivers: {},
   runbookUrl: "https://example.com/docs/runbook.md",
   grafanaUrl: "http://localhost:3010",

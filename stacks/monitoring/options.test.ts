@@ -111,6 +111,7 @@ for (const [stack, values] of [
     const { gateway, base } = optionsOf(stack, values).monthlyPrices;
     const near = (value: number, expected: number, tolerance: number) =>
       assert.ok(Math.abs(value - expected) < tolerance * expected, `${value}, the preview says ${expected}`);
+    assert.ok(gateway !== undefined && base !== undefined);
     near(gateway, (most - least) / (fleet.max - fleet.min), 0.01);
     // Secrets, buckets and other items that cost cents are left out.
     near(base, least - fleet.min * gateway, 0.03);

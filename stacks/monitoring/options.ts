@@ -1,4 +1,4 @@
-import { BOOT_DISK, type Cost, monthly, PORTS } from "@odin-ws/infra";
+import { BOOT_DISK, type Cost, egressSteps, monthly, PORTS } from "@odin-ws/infra";
 import type { MonitoringOptions, MonthlyPrices } from "@odin-ws/monitoring";
 import { SETTINGS } from "@odin-ws/server/settings";
 import type { StackConfig } from "../config/config.ts";
@@ -60,10 +60,7 @@ export function natsNames({ kind, nats, site }: Pick<StackConfig, "kind" | "nats
   return servers.map((name) => `${site.prefix}-${name}`);
 }
 
-/**
- * Prices of machines, disks and entrances from the price table of the preview. Things without a price are
- * left out.
- */
+/** Prices of machines, disks, entrances and traffic from the price table of the preview. */
 function monthlyPrices(config: StackConfig): MonthlyPrices {
   const { machineType, spot, domain } = config;
   const gateway = [
@@ -89,11 +86,19 @@ function monthlyPrices(config: StackConfig): MonthlyPrices {
           ...(domain === undefined ? [] : [monthly.forwardingRules(1, "global"), monthly.armor(1, 2)]),
         ]
       : [...vm(MACHINES.backend), ...vm(MACHINES.runner), monthly.nat(0, 1)];
-  return { gateway: dollars(gateway), base: dollars([...base, monthly.registry(IMAGES_GIB)]) };
+  return {
+    gateway: dollars(gateway),
+    base: dollars([...base, monthly.registry(IMAGES_GIB)]),
+    traffic: config.kind === "service" ? egressSteps() : undefined,
+  };
 }
 
-/** Sum of the costs, rounded to a cent, so that no rounding error of floating point gets into a file. */
-function dollars(costs: readonly Cost[]): number {
+/**
+ * Sum of the costs, rounded to a cent, so that no rounding error of floating point gets into a file.
+ * Undefined when a part has no price: an incomplete sum would look like the whole.
+ */
+function dollars(costs: readonly Cost[]): number | undefined {
+  if (costs.some(({ usd }) => usd === undefined)) return undefined;
   const sum = costs.reduce((total, { usd = 0 }) => total + usd, 0);
   return Number(sum.toFixed(2));
 }
