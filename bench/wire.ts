@@ -9,9 +9,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { onEnd } from "./process.ts";
 
 const [OURS, THEIRS] = ["odinbench0", "odinbench1"];
-/** Addresses that RFC 5737 reserves for examples, so that no real network has them. */
-export const SERVER_ADDRESS = "192.0.2.1";
-const LOAD_ADDRESS = "192.0.2.2";
+/** Addresses that RFC 2544 reserves for benches. */
+export const SERVER_ADDRESS = "198.18.0.1";
+const LOAD_ADDRESS = "198.18.0.2";
 /** Bytes of an IP packet, as on Google Cloud. */
 const MTU = 1460;
 /** The kernel's counters include the header of Ethernet, which is not part of an IP packet. */
