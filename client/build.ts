@@ -1,8 +1,7 @@
 /**
- * `npm run build -w client` writes the package that applications install to `client/dist`: one ES module for
- * the library, one for the React hooks, one for the compact encoding, and their types, which include the
- * types of the protocol. Then
- * `npm pack ./client/dist` makes one file of the package.
+ * `npm run build -w client` writes the package that applications install to `client/dist`: ES modules for the
+ * library, the React hooks, the compact encoding and the fallback to HTTP, and their types, which include the
+ * types of the protocol. Then `npm pack ./client/dist` makes one file of the package.
  */
 
 import { spawnSync } from "node:child_process";
@@ -19,6 +18,7 @@ const ENTRIES = {
   index: "client/src/index.ts",
   react: "client/src/react/index.ts",
   compact: "client/src/compact.ts",
+  fallback: "client/src/fallback.ts",
 };
 const PROTOCOL = "protocol/src/index.ts";
 const TARGET = "es2022";
@@ -74,7 +74,7 @@ export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: strin
 export async function build(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for (const entry of ["index", "react", "compact"] as const) {
+  for (const entry of ["index", "react", "compact", "fallback"] as const) {
     const { code, map } = await bundle(entry);
     await writeFile(join(folder, `${entry}.js`), code);
     await writeFile(join(folder, `${entry}.js.map`), map);
@@ -100,6 +100,7 @@ async function manifest(): Promise<object> {
     sideEffects: false,
     exports: {
       ".": { types: "./types/client/src/index.d.ts", default: "./index.js" },
+      "./fallback": { types: "./types/client/src/fallback.d.ts", default: "./fallback.js" },
       "./compact": { types: "./types/client/src/compact.d.ts", default: "./compact.js" },
       "./react": { types: "./types/client/src/react/index.d.ts", default: "./react.js" },
     },

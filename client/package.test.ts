@@ -18,7 +18,9 @@ const TSC = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/pac
 const PLAIN = `
 import { connect, type Client, type Envelope, type Status } from "@odin-ws/client";
 import { compact } from "@odin-ws/client/compact";
-const options = { token: async () => "t", pauseHiddenAfter: 1000, encoding: compact };
+import { fallback } from "@odin-ws/client/fallback";
+const environment = fallback({ rollout: { percent: 50, key: "ann" }, pollMs: 1000 });
+const options = { token: async () => "t", pauseHiddenAfter: 1000, encoding: compact, environment };
 const client: Client = connect("ws://127.0.0.1:9/ws", options);
 const leave: () => void = client.subscribe<{ price: number }>(["BTC.trade", "ETH.*"], ({ data, offset }, { late }) => {
   const price: number = data.price;

@@ -34,6 +34,7 @@ import type { Closure } from "./entrance/admission.ts";
 import { AuthError, type Verifier } from "./entrance/auth.ts";
 import { type AdmittedClient, Entrance, type Seats } from "./entrance/entrance.ts";
 import { Revocations } from "./entrance/revocations.ts";
+import { HttpEndpoints } from "./http/http-endpoints.ts";
 import type { Log } from "./log.ts";
 import { eventLabel, type Metrics } from "./metrics.ts";
 import { Writes } from "./outgoing/writes.ts";
@@ -82,6 +83,7 @@ export class Gateway {
   readonly #connections = new Set<Connection>();
   readonly #revocations = new Revocations();
   readonly #records: ConnectionRecords;
+  readonly #http: HttpEndpoints;
   /** The same connections by their seats. */
   readonly seated: SeatedClients;
   readonly #unthrottled: ThrottleSettings;
@@ -150,6 +152,14 @@ export class Gateway {
       streamEnd,
       degraded: new Set<Degraded>(),
     };
+    this.#http = new HttpEndpoints({
+      context: this.#context,
+      records: this.#records,
+      seated: this.seated,
+      instance: options.instance,
+      isRevoked: (identity) => this.#revocations.includes(identity, Date.now() / 1000),
+      onCount: () => this.#countConnections(),
+    });
     this.#entrance = new Entrance({
       config,
       maxSockets: options.maxSockets,
@@ -157,6 +167,7 @@ export class Gateway {
       seats: options.seats,
       admitted: (client) => this.#admit(client),
       refused: (...refusal) => this.#records.refused(...refusal),
+      endpoints: this.#http.endpoints,
       page: options.page,
       log,
     });
@@ -202,6 +213,7 @@ export class Gateway {
     }
     this.#loss = undefined;
     if (!replaced) return;
+    this.#http.restart("another stream has begun");
     for (const connection of this.#connections) {
       connection.begin();
       connection.announce("another stream has begun: offsets restart, fetch the current state");
@@ -270,6 +282,7 @@ export class Gateway {
     const { since, count } = this.#loss;
     this.#loss = undefined;
     this.#lossAnnouncedAt = secondNow();
+    this.#http.restart("messages left the stream before the gateway could read them");
     for (const connection of this.#connections) connection.lost(since, count);
   }
 
@@ -282,6 +295,7 @@ export class Gateway {
   revoke(revocations: readonly Revocation[]): void {
     this.#revocations.add(revocations);
     for (const connection of this.#connections) this.#closeIfRevoked(connection);
+    this.#http.revoked();
   }
 
   #refuseRevoked(verify: Verifier): Verifier {
@@ -302,7 +316,7 @@ export class Gateway {
   // ——— connections ———
 
   #admit({ ws, socket, seat, identity, ip, dictionaries }: AdmittedClient): void {
-    const { config, instance, metrics } = this.#options;
+    const { config, instance } = this.#options;
     const { history, throttle, limits } = this.#context;
     const id = randomBytes(9).toString("base64url");
     const throttled = inRollout(identity?.user ?? id, config.WS_THROTTLE_ROLLOUT_PERCENT);
@@ -324,7 +338,7 @@ export class Gateway {
     this.#connections.add(connection);
     this.seated.add(seat, connection);
     this.#records.opened(connection);
-    metrics.connectionsCurrent.set(this.#connections.size);
+    this.#countConnections();
     connection.control({
       type: "welcome",
       connection: id,
@@ -351,20 +365,25 @@ export class Gateway {
     this.#connections.delete(connection);
     this.#drain?.onClosed();
     this.seated.remove(seat);
-    this.#options.metrics.connectionsCurrent.set(this.#connections.size);
+    this.#countConnections();
     this.#records.closed(connection, code);
   }
 
+  #countConnections(): void {
+    this.#options.metrics.connectionsCurrent.set(this.#connections.size + this.#http.streams);
+  }
+
   /** Disconnects all clients, spread over this many seconds; resolves when the last client is gone. */
-  drain(plan: DrainPlan): Promise<void> {
+  async drain(plan: DrainPlan): Promise<void> {
     this.#drain ??= new Drain(this.#connections, plan);
-    return this.#drain.done;
+    await Promise.all([this.#drain.done, this.#http.drain(plan)]);
   }
 
   /** Ends everything at once. */
   stop(): void {
     clearInterval(this.#timer);
     this.#drain?.stop();
+    this.#http.stop();
     for (const connection of this.#connections) connection.close(CLOSE.leaving, "the gateway stops");
     this.#entrance.server.close();
     this.#entrance.server.closeAllConnections();
@@ -379,6 +398,7 @@ export class Gateway {
     this.#checkedAt = second;
     if (second % SWEEP_SECONDS === 0) this.#revocations.sweep(Date.now() / 1000);
     this.#announceLoss();
+    this.#http.tick(second);
     this.#records.log.report();
     const now = steadyClock.now();
     history.trim(now);

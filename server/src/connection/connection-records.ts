@@ -5,10 +5,22 @@ import { steadyClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Applicant, RefusalReason } from "../entrance/admission.ts";
 import { shownAddress } from "../entrance/client-address.ts";
+import type { Ending } from "../entrance/client-socket.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Connection } from "./connection.ts";
 import { ConnectionLog } from "./connection-log.ts";
+
+/** A connection as it is recorded: over WebSocket or over HTTP. */
+export interface Recorded {
+  readonly id: string;
+  readonly user: string | undefined;
+  readonly address: string | undefined;
+  readonly openedAt: number;
+  readonly deliveries: number;
+  readonly socket: { readonly bytesWritten: number };
+  /** How the connection ended. `reportedCode`: as ws reports it. */
+  ending(reportedCode: number): Ending;
+}
 
 export interface ConnectionRecordsOptions {
   config: Pick<Config, "LOG_ADDRESSES" | "LOG_CONNECTIONS_PER_SECOND" | "WS_WORKER_POOL_SIZE">;
@@ -44,15 +56,15 @@ export class ConnectionRecords {
     this.log.write("refused", reason, () => ({ user, address: this.shown(ip), reason, detail }));
   }
 
-  opened({ id: connection, user, address }: Connection): void {
+  opened({ id: connection, user, address }: Recorded): void {
     this.#metrics.connectionsTotal.inc();
     this.log.write("opened", "", () => ({ connection, user, address }));
   }
 
   /** `reportedCode`: as ws reports it. */
-  closed(connection: Connection, reportedCode: number): void {
-    const { id, user, address, deliveries, socket, ws } = connection;
-    const { code, reason, by } = ws.ending(reportedCode);
+  closed(connection: Recorded, reportedCode: number): void {
+    const { id, user, address, deliveries, socket } = connection;
+    const { code, reason, by } = connection.ending(reportedCode);
     const label = closeLabel(code);
     const seconds = Math.floor(steadyClock.now() / 1000) - connection.openedAt;
     this.#metrics.disconnects.inc({ code: label });

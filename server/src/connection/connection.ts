@@ -7,7 +7,7 @@ import type { LimitedDelivery, Subscriber, Topic } from "../delivery/fanout.ts";
 import { type SharedFrame, textFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Identity } from "../entrance/auth.ts";
-import type { ClientSocket } from "../entrance/client-socket.ts";
+import type { ClientSocket, Ending } from "../entrance/client-socket.ts";
 import { Writer } from "../outgoing/writer.ts";
 import { Backpressure, type ThrottledClient } from "./backpressure.ts";
 import { CatchUpQueue, type CatchUpTarget, type Outgoing, type Resent } from "./catch-up-queue.ts";
@@ -463,6 +463,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.detach();
     this.ws.close(code, reason);
     this.socket.uncork();
+  }
+
+  /** How the connection ended. `code`: as ws reports it. */
+  ending(code: number): Ending {
+    return this.ws.ending(code);
   }
 
   /** Cuts the connection without a close frame. */

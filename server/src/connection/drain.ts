@@ -19,6 +19,9 @@ export interface DrainPlan {
  * fails, which takes 10 s.
  */
 const GRACE = { stop: 0.25, restart: 2 / 3 };
+/** Milliseconds in which nobody is disconnected yet. */
+export const graceMs = ({ seconds, restarts }: DrainPlan): number =>
+  seconds * 1000 * (restarts ? GRACE.restart : GRACE.stop);
 /** Each client reconnects, to another gateway, after a random wait of up to this time. */
 const RECONNECT_MS = 1000;
 const TICK_MS = 50;
@@ -37,10 +40,10 @@ export class Drain {
   readonly #total: number;
   #resolve: () => void = () => {};
 
-  constructor(connections: ReadonlySet<Connection>, { seconds, restarts }: DrainPlan) {
+  constructor(connections: ReadonlySet<Connection>, plan: DrainPlan) {
     this.#connections = connections;
-    this.#durationMs = seconds * 1000;
-    this.#graceMs = this.#durationMs * (restarts ? GRACE.restart : GRACE.stop);
+    this.#durationMs = plan.seconds * 1000;
+    this.#graceMs = graceMs(plan);
     this.#waiting = shuffled([...connections]);
     this.#total = this.#waiting.length;
     this.done = new Promise((resolve) => {

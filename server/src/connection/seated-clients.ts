@@ -3,17 +3,24 @@
 import { CLOSE } from "@odin-ws/protocol";
 import type { Seats } from "../entrance/entrance.ts";
 import { ANSWER_MS, type SeatHolder } from "../entrance/seat-registry.ts";
-import type { Connection } from "./connection.ts";
+
+/** A client on a seat: the part that this file uses. */
+export interface SeatedClient {
+  /** Resolves with whether the client gives a sign of life within this time. */
+  probe(waitMs: number): Promise<boolean>;
+  close(code: number, reason: string): void;
+  terminate(reason: string): void;
+}
 
 export class SeatedClients implements SeatHolder {
   readonly #seats: Seats;
-  readonly #connections = new Map<number, Connection>();
+  readonly #connections = new Map<number, SeatedClient>();
 
   constructor(seats: Seats) {
     this.#seats = seats;
   }
 
-  add(seat: number, connection: Connection): void {
+  add(seat: number, connection: SeatedClient): void {
     this.#connections.set(seat, connection);
   }
 

@@ -49,6 +49,24 @@ export interface AdmittedClient extends AcceptedClient {
   socket: Socket;
 }
 
+/** A request over HTTP of a client that was accepted. */
+export interface HttpClient {
+  request: IncomingMessage;
+  response: ServerResponse;
+  url: URL;
+  identity: Identity | undefined;
+  ip: string;
+  /** 0 for an endpoint whose clients take no seat. */
+  seat: number;
+}
+
+/** Serves a path to clients with the same tokens, origins and limits as the WebSocket. */
+export interface HttpEndpoint {
+  /** Whether each client takes a seat, which must be freed later. */
+  takesSeat: boolean;
+  serve(client: HttpClient): void;
+}
+
 export interface EntranceOptions {
   config: Pick<
     Config,
@@ -62,6 +80,8 @@ export interface EntranceOptions {
   admitted: (client: AdmittedClient) => void;
   /** Called for each refused client. `message`: what the client was answered, if anything. */
   refused: (reason: RefusalReason, client: Applicant, message?: string) => void;
+  /** By path. */
+  endpoints?: ReadonlyMap<string, HttpEndpoint>;
   /** Serves the demo page; returns false for a request that is not for the page. */
   page?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   log: Log;
@@ -151,9 +171,12 @@ export class Entrance {
    * connection just then. A timeout longer than any proxy's would let everybody hold idle sockets.
    */
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const { config, page } = this.#options;
+    const { config, page, endpoints } = this.#options;
+    const url = urlOf(request);
+    const endpoint = endpoints?.get(url.pathname);
+    if (endpoint !== undefined) return void this.#onHttp(endpoint, url, request, response);
     response.shouldKeepAlive = false;
-    if (urlOf(request).pathname === config.WS_PATH) {
+    if (url.pathname === config.WS_PATH) {
       response.writeHead(426, {
         Upgrade: "websocket",
         Connection: "close, Upgrade", // this replaces the header that Node would send
@@ -170,22 +193,82 @@ export class Entrance {
   }
 
   /**
+   * Serves a request over HTTP. A browser may use its connection for the next poll. The connection of a proxy
+   * ends, because the proxy may use it for an upgrade.
+   */
+  async #onHttp(
+    endpoint: HttpEndpoint,
+    url: URL,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { seats, log } = this.#options;
+    const { headers, method } = request;
+    const applicant: Applicant = { user: undefined, ip: this.#addressOf(request) };
+    const proxied = headers.via !== undefined || headers["x-forwarded-for"] !== undefined;
+    if (proxied || endpoint.takesSeat) response.shouldKeepAlive = false;
+    for (const [name, value] of Object.entries(this.#corsHeaders(request))) response.setHeader(name, value);
+    try {
+      if (method === "OPTIONS") return answerPreflight(response);
+      if (method !== "GET") {
+        response.writeHead(405, { Allow: "GET, OPTIONS" }).end();
+        return;
+      }
+      const outcome = await this.#authorize(request, url, applicant);
+      if ("status" in outcome) return this.#refuseRequest(response, outcome, applicant);
+      const seat = endpoint.takesSeat ? await seats.take(applicant) : 0;
+      if (typeof seat !== "number") return this.#refuseRequest(response, seat, applicant);
+      const { socket } = response;
+      if (response.destroyed || socket === null) {
+        if (endpoint.takesSeat) seats.free(seat);
+        return;
+      }
+      if (endpoint.takesSeat) {
+        this.#sockets.admit(socket);
+        socket.setTimeout(0);
+      }
+      endpoint.serve({ request, response, url, identity: outcome.identity, ip: applicant.ip, seat });
+    } catch (error) {
+      log.error({ err: error }, "a request failed");
+      response.destroy();
+    }
+  }
+
+  #refuseRequest(
+    response: ServerResponse,
+    { status, reason, message, retryAfter }: Refusal,
+    applicant: Applicant,
+  ): void {
+    this.#options.refused(reason, applicant, message);
+    if (retryAfter !== undefined) response.setHeader("Retry-After", retryAfter);
+    response
+      .writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" })
+      .end(`${JSON.stringify({ error: reason, message })}\n`);
+  }
+
+  /**
    * Returns headers that report how long to wait, to pages of allowed origins. A page cannot read the answer
    * to a refused WebSocket, but it can read the answer to a plain request. The status stays 426, because
    * probes from outside take 426 as a sign that the gateway runs.
    */
-  #retryHeaders({ headers: { origin = "" } }: IncomingMessage): Record<string, string | number> {
+  #retryHeaders(request: IncomingMessage): Record<string, string | number> {
     const closure = this.#closure;
     const recent = this.#recentRefusal;
     const active = recent !== undefined && performance.now() < recent.until ? recent : undefined;
     const { retryAfter } = closure === undefined ? { ...active } : closed(closure);
+    return {
+      ...this.#corsHeaders(request),
+      ...(retryAfter !== undefined && { "Retry-After": retryAfter }),
+    };
+  }
+
+  #corsHeaders({ headers: { origin = "" } }: IncomingMessage): Record<string, string> {
     return {
       Vary: "Origin",
       ...(this.#isAllowed(origin) && {
         "Access-Control-Allow-Origin": this.#options.config.WS_ALLOWED_ORIGINS.length > 0 ? origin : "*",
         "Access-Control-Expose-Headers": "Retry-After",
       }),
-      ...(retryAfter !== undefined && { "Retry-After": retryAfter }),
     };
   }
 
@@ -216,16 +299,31 @@ export class Entrance {
    * refusal. The user of the token becomes the user of the applicant.
    */
   async #check(request: IncomingMessage, applicant: Applicant): Promise<Refusal | AcceptedClient> {
-    const { config, verify, seats } = this.#options;
+    const { config, seats } = this.#options;
     const url = urlOf(request);
     if (url.pathname !== config.WS_PATH) return refusal(404, "path", `the endpoint is ${config.WS_PATH}`);
+    const outcome = await this.#authorize(request, url, applicant);
+    if ("status" in outcome) return outcome;
+    const { identity } = outcome;
+    const { ip } = applicant;
+    const seat = await seats.take(applicant);
+    return typeof seat === "number" ? { seat, identity, ip, dictionaries: dictionariesOf(url) } : seat;
+  }
+
+  /** Checks origin, closure and token. The user of the token becomes the user of the applicant. */
+  async #authorize(
+    request: IncomingMessage,
+    url: URL,
+    applicant: Applicant,
+  ): Promise<Refusal | { identity: Identity | undefined }> {
+    const { verify } = this.#options;
     if (!this.#isAllowed(request.headers.origin ?? ""))
       return refusal(403, "origin", "this origin may not connect");
     if (this.#closure !== undefined) return closed(this.#closure);
     let identity: Identity | undefined;
     if (verify !== undefined) {
-      const token = url.searchParams.get("auth");
-      if (token === null || token === "")
+      const token = url.searchParams.get("auth") ?? bearerOf(request);
+      if (token === undefined || token === "")
         return refusal(401, "token", "a token is missing: connect with ?auth=TOKEN");
       try {
         identity = await verify(token);
@@ -237,9 +335,7 @@ export class Entrance {
       }
     }
     applicant.user = identity?.user;
-    const { ip } = applicant;
-    const seat = await seats.take(applicant);
-    return typeof seat === "number" ? { seat, identity, ip, dictionaries: dictionariesOf(url) } : seat;
+    return { identity };
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, client: AcceptedClient): void {
@@ -290,6 +386,20 @@ const MAX_DICTIONARIES = 64;
 function dictionariesOf({ searchParams }: URL): ReadonlySet<string> | undefined {
   if (searchParams.get("encoding") !== "compact") return undefined;
   return new Set(searchParams.get("dictionaries")?.split(",", MAX_DICTIONARIES));
+}
+
+/** The token of the header `Authorization: Bearer TOKEN`. */
+const bearerOf = ({ headers }: IncomingMessage): string | undefined =>
+  /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
+
+function answerPreflight(response: ServerResponse): void {
+  response
+    .writeHead(204, {
+      "Access-Control-Allow-Methods": "GET",
+      "Access-Control-Allow-Headers": "Authorization, If-None-Match, Last-Event-ID",
+      "Access-Control-Max-Age": 86_400,
+    })
+    .end();
 }
 
 /** Never throws: an invalid URL becomes a path that nothing serves. */

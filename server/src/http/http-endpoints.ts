@@ -1,0 +1,241 @@
+/** `GET /poll` and `GET /events`: the channels over plain HTTP. PROTOCOL.md describes both. */
+
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CLOSE, parseChannel, type Since } from "@odin-ws/protocol";
+import { steadyClock } from "../clock.ts";
+import type { ConnectionRecords } from "../connection/connection-records.ts";
+import type { ConnectionContext } from "../connection/context.ts";
+import { type DrainPlan, graceMs } from "../connection/drain.ts";
+import { permission } from "../connection/permissions.ts";
+import type { SeatedClients } from "../connection/seated-clients.ts";
+import { HistoryReader } from "../delivery/history-reader.ts";
+import type { Identity } from "../entrance/auth.ts";
+import type { HttpClient, HttpEndpoint } from "../entrance/entrance.ts";
+import { EventStream } from "./event-stream.ts";
+import { PollAnswers } from "./poll-answers.ts";
+
+export interface HttpEndpointsOptions {
+  context: ConnectionContext;
+  records: ConnectionRecords;
+  seated: SeatedClients;
+  /** Name of this VM. */
+  instance: string;
+  /** Returns whether the bearer's token is revoked. */
+  isRevoked: (identity: Identity) => boolean;
+  /** The number of open streams has changed. */
+  onCount: () => void;
+}
+
+/** What one poll costs its user at least, in messages of the replay budget. */
+const POLL_COST = 20;
+/** Time between two comments on a silent stream. Proxies end streams that are silent for 30 or 60 s. */
+const COMMENT_SECONDS = 15;
+/** Time after which a client of a stream that has ended comes back, ms. */
+const RETRY_MS = [500, 3000] as const;
+const BATCH = 1000;
+
+interface Question {
+  channels: string[];
+  since: Since | undefined;
+}
+
+export class HttpEndpoints {
+  /** By path. */
+  readonly endpoints: ReadonlyMap<string, HttpEndpoint>;
+  readonly #options: HttpEndpointsOptions;
+  readonly #polls: PollAnswers;
+  readonly #streams = new Set<EventStream>();
+  #draining = false;
+
+  constructor(options: HttpEndpointsOptions) {
+    this.#options = options;
+    this.#polls = new PollAnswers(options.context.history, steadyClock.now);
+    this.endpoints = new Map([
+      ["/poll", { takesSeat: false, serve: (client: HttpClient) => this.#poll(client) }],
+      ["/events", { takesSeat: true, serve: (client: HttpClient) => this.#openStream(client) }],
+    ]);
+  }
+
+  /** Open streams of server-sent events. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  // ——— polls ———
+
+  #poll({ request, response, url, identity, ip }: HttpClient): void {
+    const { metrics, replayBudget } = this.#options.context;
+    const question = this.#read(url, request, identity, response);
+    if (question === undefined) return;
+    const now = steadyClock.now();
+    const account = identity === undefined ? `address ${ip}` : `user ${identity.user}`;
+    const wait = replayBudget.waitMs(account, now);
+    if (wait > 0) {
+      metrics.messagesReceived.inc({ type: "rate_limited" });
+      response.setHeader("Retry-After", Math.ceil(wait / 1000));
+      return refuse(response, 429, "rate_limited", "too many polls: wait for Retry-After seconds");
+    }
+    const { etag, body, gzip, cost } = this.#polls.answer(question.channels, question.since);
+    replayBudget.charge(account, cost.messages + POLL_COST, cost.bytes, now);
+    response.setHeader("ETag", etag);
+    response.setHeader("Cache-Control", "private, no-cache");
+    if (request.headers["if-none-match"] === etag) {
+      metrics.messagesReceived.inc({ type: "poll_not_modified" });
+      response.writeHead(304).end();
+      return;
+    }
+    metrics.messagesReceived.inc({ type: "poll" });
+    const zipped = gzip !== undefined && /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
+    const bytes = zipped ? gzip : body;
+    response.writeHead(200, {
+      "Content-Type": "application/json",
+      "Content-Length": bytes.length,
+      ...(zipped && { "Content-Encoding": "gzip" }),
+    });
+    response.end(bytes);
+  }
+
+  // ——— server-sent events ———
+
+  #openStream({ request, response, url, identity, ip, seat }: HttpClient): void {
+    const { context, records, seated, instance } = this.#options;
+    const { history, fanout, limits, tally, metrics } = context;
+    const question = this.#read(url, request, identity, response);
+    if (question === undefined) return seated.remove(seat);
+    const stream = new EventStream({
+      id: randomBytes(9).toString("base64url"),
+      response,
+      identity,
+      address: records.shown(ip),
+      epoch: history.epoch,
+      sendBufferBytes: limits.sendBufferBytes,
+      second: Math.floor(steadyClock.now() / 1000),
+      onSent: (bytes) => tally.countSent(bytes, "plain"),
+    });
+    response.writeHead(200, {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-store",
+      "X-Accel-Buffering": "no", // asks nginx not to hold events back
+    });
+    const { channels, since } = question;
+    const recovered = since === undefined || history.has(since);
+    const from = since !== undefined && recovered ? Math.min(since.offset, history.head) : history.head;
+    const [min, max] = RETRY_MS;
+    stream.retryAfter(min + Math.floor(Math.random() * (max - min)));
+    const welcome = { connection: stream.id, instance, epoch: history.epoch, offset: from, recovered };
+    stream.event("welcome", welcome, from);
+    if (since !== undefined) {
+      metrics.resumes.inc({ result: recovered ? "recovered" : "lost" });
+      const reader = new HistoryReader(history, from, channels);
+      while (!reader.done) for (const message of reader.next(BATCH) ?? []) stream.send(message);
+    }
+    stream.topics = channels.map((channel) => fanout.subscribe(stream, channel));
+    metrics.messagesReceived.inc({ type: "events" });
+    response.once("close", () => this.#closed(stream, seat));
+    this.#streams.add(stream);
+    seated.add(seat, stream);
+    records.opened(stream);
+    this.#options.onCount();
+    if (identity !== undefined && this.#options.isRevoked(identity)) this.#revoke(stream);
+    if (this.#draining) stream.close(CLOSE.restart, "this gateway is being replaced");
+  }
+
+  #closed(stream: EventStream, seat: number): void {
+    const { context, records, seated, onCount } = this.#options;
+    for (const topic of stream.topics) context.fanout.unsubscribe(stream, topic);
+    this.#streams.delete(stream);
+    seated.remove(seat);
+    records.closed(stream, 1006);
+    onCount();
+  }
+
+  #revoke(stream: EventStream): void {
+    stream.close(CLOSE.tokenExpired, "token revoked");
+  }
+
+  /** Ends the streams of tokens that are revoked now. */
+  revoked(): void {
+    const { isRevoked } = this.#options;
+    for (const stream of this.#streams)
+      if (stream.identity !== undefined && isRevoked(stream.identity)) this.#revoke(stream);
+  }
+
+  /** Another stream has begun, or messages were lost: the clients come back and learn it from `recovered`. */
+  restart(reason: string): void {
+    for (const stream of this.#streams) stream.close(CLOSE.restart, reason);
+  }
+
+  /** Called every second. */
+  tick(second: number): void {
+    const now = Date.now() / 1000;
+    for (const stream of this.#streams) {
+      const { expiresAt = 0 } = stream.identity ?? {};
+      if (expiresAt > 0 && now >= expiresAt) stream.close(CLOSE.tokenExpired, "token expired");
+      else if ((second - stream.openedAt) % COMMENT_SECONDS === COMMENT_SECONDS - 1) stream.comment();
+    }
+  }
+
+  /** Ends all streams, spread over time; resolves when the last one has ended. */
+  async drain(plan: DrainPlan): Promise<void> {
+    this.#draining = true;
+    const grace = graceMs(plan);
+    const ends = [...this.#streams].map(async (stream) => {
+      await sleep(grace + Math.random() * (plan.seconds * 1000 - grace));
+      stream.close(CLOSE.restart, "this gateway is being replaced");
+    });
+    await Promise.all(ends);
+  }
+
+  /** Ends everything at once. */
+  stop(): void {
+    for (const stream of this.#streams) stream.terminate("the gateway stops");
+  }
+
+  // ——— the question ———
+
+  /** Reads channels and position; undefined when the request was refused. */
+  #read(
+    url: URL,
+    request: IncomingMessage,
+    identity: Identity | undefined,
+    response: ServerResponse,
+  ): Question | undefined {
+    const names = (url.searchParams.get("channels") ?? "").split(",").filter((name) => name !== "");
+    const channels = new Set<string>();
+    for (const name of names) {
+      const channel = parseChannel(name);
+      if (channel === undefined) return refuse(response, 400, "invalid_channel", `${name} is not a channel`);
+      channels.add(channel);
+    }
+    const { maxChannels } = this.#options.context.limits;
+    if (channels.size > maxChannels) {
+      const message = `${channels.size} channels, the limit is ${maxChannels}`;
+      return refuse(response, 400, "too_many_channels", message);
+    }
+    const allows = permission(identity?.channels);
+    const forbidden = [...channels].find((channel) => !allows(channel));
+    if (forbidden !== undefined)
+      return refuse(response, 403, "forbidden_channel", `your token does not allow ${forbidden}`);
+    const position = request.headers["last-event-id"] ?? url.searchParams.get("since") ?? "";
+    const since = parsePosition(String(position));
+    if (since === null) return refuse(response, 400, "invalid_message", "since must be EPOCH:OFFSET");
+    return { channels: [...channels], since };
+  }
+}
+
+/** `EPOCH:OFFSET`; undefined for an empty text, null for a text that is not a position. */
+function parsePosition(text: string): Since | undefined | null {
+  if (text === "") return undefined;
+  const colon = text.lastIndexOf(":");
+  const offset = Number(text.slice(colon + 1));
+  if (colon < 1 || !/^\d{1,15}$/.test(text.slice(colon + 1))) return null;
+  return { epoch: text.slice(0, colon), offset };
+}
+
+function refuse(response: ServerResponse, status: number, error: string, message: string): undefined {
+  response
+    .writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" })
+    .end(`${JSON.stringify({ error, message })}\n`);
+}
