@@ -83,6 +83,11 @@ export class EventStream implements Subscriber {
     this.close(CLOSE.policy, "messages were dropped");
   }
 
+  /** Streams subscribe without a rate, so this is not called. */
+  limited(message: Message): boolean {
+    return this.deliver(message);
+  }
+
   /** Sends an event with a name. `offset` becomes the position from which the client resumes. */
   event(name: string, data: object, offset: number): void {
     const { response, epoch } = this.#options;
