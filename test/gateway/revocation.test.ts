@@ -21,8 +21,8 @@ const SOON_MS = 1000; // 1 s
 
 /** The users of a NATS server of the deployment, as its start-up script writes them. */
 function deployedUsers(): string {
-  const script = `ROLE=nats RUN=/nowhere; password() { printf ${PASSWORD}; }; . infra/startup/nats-server.sh
-    password() { printf ${PASSWORD}; }; nats_users`;
+  const script = `set -e; RUN=$(mktemp -d); trap 'rm -r "$RUN"' EXIT; mkdir "$RUN/nats"; ROLE=nats
+    . infra/startup/nats-server.sh; password() { printf ${PASSWORD}; }; nats_users`;
   return execFileSync("bash", ["-c", script], { cwd: ROOT, encoding: "utf8" });
 }
 

@@ -29,6 +29,8 @@ export class EventStream implements Subscriber {
   readonly identity: Identity | undefined;
   readonly openedAt: number;
   readonly socket: Socket;
+  /** Resolves when nothing is left of the stream. */
+  readonly ended: Promise<void>;
   topics: Topic[] = [];
   deliveries = 0;
   /** Set when the gateway has ended the stream. */
@@ -45,6 +47,9 @@ export class EventStream implements Subscriber {
     this.identity = options.identity;
     this.openedAt = options.second;
     this.socket = options.response.socket as Socket;
+    this.ended = new Promise((resolve) => {
+      options.response.once("close", resolve);
+    });
   }
 
   /** How the stream ended; without an ending by the gateway, the client has left. */

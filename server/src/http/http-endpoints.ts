@@ -35,6 +35,8 @@ const COMMENT_SECONDS = 15;
 /** Time after which a client of a stream that has ended comes back, ms. */
 const RETRY_MS = [500, 3000] as const;
 const BATCH = 1000;
+/** When the drain has ended a stream, its client may take this long to read the rest. */
+const CLOSE_TIMEOUT_MS = 2000;
 
 interface Question {
   channels: string[];
@@ -184,6 +186,7 @@ export class HttpEndpoints {
     const ends = [...this.#streams].map(async (stream) => {
       await sleep(grace + Math.random() * (plan.seconds * 1000 - grace));
       stream.close(CLOSE.restart, "this gateway is being replaced");
+      await Promise.race([stream.ended, sleep(CLOSE_TIMEOUT_MS)]);
     });
     await Promise.all(ends);
   }
