@@ -178,6 +178,22 @@ export function revocationStreamConfig({ replicas }: Pick<StreamSettings, "repli
   } as const satisfies Partial<StreamConfig>;
 }
 
+/**
+ * The stream whose metadata has the dictionaries of the compact encoding. It never has a message; its subject
+ * is needed because every stream has one.
+ */
+export function dictionariesConfig(stream: string, replicas: number) {
+  return {
+    name: `${stream}_DICTIONARIES`,
+    subjects: [`odin-dictionaries.${stream}`],
+    retention: "limits",
+    storage: "file",
+    num_replicas: replicas,
+    max_msgs: 1,
+    max_bytes: 1024,
+  } as const satisfies Partial<StreamConfig>;
+}
+
 /** Name of the stream that keeps the last value of each subject of the stream with this name. */
 export const lastValuesName = (stream: string): string => `${stream}${LAST_VALUES_DEFAULTS.suffix}`;
 

@@ -29,6 +29,12 @@ function countingSockets() {
   return { opened, open: open as never };
 }
 
+/** The login `some` may not use the stream with the dictionaries. */
+const CONFIG = `authorization { users: [
+  { user: all, password: all },
+  { user: some, password: some, permissions: { publish: { deny: ["$JS.API.STREAM.*.ODIN_TOKENS_DICTIONARIES"] } } }
+] }`;
+
 const sentBytes = async (gateway: Gateway, encoding: string) =>
   (await gateway.metrics()).sum("ws_bytes_sent_total", { encoding });
 
@@ -36,22 +42,29 @@ describe("client in the compact encoding", { skip: withoutNats() }, () => {
   const owner = suiteOwner();
   let nats: Nats;
   let older: Gateway;
+  /** Uses the dictionaries of `older`. */
+  let sharing: Gateway;
+  /** Makes dictionaries of its own, from later messages. */
   let newer: Gateway;
   let json: Gateway;
 
   before(async () => {
-    nats = await startNats(owner);
-    older = await startGateway(owner, { nats, env: ENV });
+    nats = await startNats(owner, { config: CONFIG, login: { user: "all", pass: "all" } });
+    const env = { ...ENV, NATS_URL: login("all") };
+    older = await startGateway(owner, { env });
     const first = startFeed(owner, nats, ["OLD.trade", "OLD.update", "OLD.social"], 3);
     await eventually("messages", () => first.count > 200);
     await first.stop();
     // The other gateways do not see the messages from which the first one has made its dictionaries.
     await nats.jsm.streams.purge(STREAM_DEFAULTS.name);
-    [newer, json] = await Promise.all([
-      startGateway(owner, { nats, env: ENV }),
-      startGateway(owner, { nats, env: { ...ENV, WS_COMPACT: "false" } }),
+    [sharing, newer, json] = await Promise.all([
+      startGateway(owner, { env }),
+      startGateway(owner, { env: { ...ENV, NATS_URL: login("some") } }),
+      startGateway(owner, { env: { ...env, WS_COMPACT: "false" } }),
     ]);
   });
+
+  const login = (user: string) => nats.url.replace("//", `//${user}:${user}@`);
 
   const startClient = async (t: TestContext, gateway: Gateway) => {
     const proxy = await startProxy(t, gateway.wsPort);
@@ -88,6 +101,29 @@ describe("client in the compact encoding", { skip: withoutNats() }, () => {
     assert.ok(opened.length >= 5 && opened.every(({ binary }) => binary > 0), JSON.stringify(opened));
     const known = opened.map(({ url }) => /dictionaries=(.*)/.exec(url)?.[1]?.split(",").length ?? 0);
     assert.deepEqual(known.slice(0, 3), [0, 3, 6], "three of each gateway");
+  });
+
+  test("gateways that read the same stream use the same dictionaries, although one has started later", async (t) => {
+    const { proxy, witness, opened } = await startClient(t, older);
+    const channels = ["SAME.trade", "SAME.update", "SAME.social"];
+    const book = await witness.listen(...channels);
+    const feed = startFeed(t, nats, channels, 3);
+    for (const gateway of [sharing, older]) {
+      const { length } = book.got;
+      await eventually("messages", () => book.got.length > length + 100);
+      await moveTo(proxy, gateway);
+    }
+    const { length } = book.got;
+    await eventually("messages", () => book.got.length > length + 100);
+    await assertExact(book, await feed.stop());
+    const named = opened.map(({ url }) => /dictionaries=(.*)/.exec(url)?.[1]?.split(",").sort().join());
+    assert.equal(named[1]?.split(",").length, 3);
+    assert.equal(named[2], named[1], "the second gateway has defined no other dictionary");
+    assert.deepEqual(
+      [older, sharing].map(({ process }) => process.tail().includes("cannot share the dictionaries")),
+      [false, false],
+    );
+    assert.match(newer.process.tail(), /cannot share the dictionaries/);
   });
 
   test("a client that comes to a gateway without the encoding gets JSON from then on", async (t) => {

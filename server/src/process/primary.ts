@@ -14,6 +14,7 @@ import { SeatRegistry } from "../entrance/seat-registry.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { DictionaryShelf } from "../source/dictionary-shelf.ts";
 import { jetstreamSource, type OnConnection } from "../source/jetstream.ts";
 import { pollSource } from "../source/poll.ts";
 import { RevocationReader } from "../source/revocation-reader.ts";
@@ -57,7 +58,11 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
     maxPerIpPerSecond: config.WS_MAX_CONNECTS_PER_IP_PER_SECOND,
   });
-  const source = createSource(config, log, (connection) => revocations.follow(connection));
+  const source = createSource(config, log, async (connection) => {
+    // Without tokens there is nothing to revoke.
+    const revoked = config.AUTH_MODE === "none" ? undefined : revocations.follow(connection);
+    await Promise.all([revoked, shelf.follow(connection)]);
+  });
   const streamEnd = source.end && shareNext(source.end);
   const fleet = createFleet(options, admission, streamEnd);
   const revocations = new RevocationReader({
@@ -65,7 +70,14 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
     log,
     onRevocations: (found) => fleet.downstream.revoke(found),
   });
-  const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log, offer: source.offer });
+  const shelf = new DictionaryShelf({
+    config,
+    log,
+    onDictionary: (dictionary) => hub.dictionary(dictionary),
+  });
+  // Only the gateways of a stream on NATS can share dictionaries.
+  const offer = config.SOURCE === "jetstream" ? shelf.offer.bind(shelf) : undefined;
+  const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log, offer });
   const ops = createOpsServer(options, { admission, fleet, hub });
 
   const sample = () => hub.sample(fleet.usage().set(process.pid, usageOfProcess()));
@@ -178,7 +190,7 @@ function createOpsServer(
 function createSource(config: Config, log: Log, onConnection: OnConnection): Source {
   switch (config.SOURCE) {
     case "jetstream":
-      return jetstreamSource(config, log, config.AUTH_MODE === "none" ? undefined : onConnection);
+      return jetstreamSource(config, log, onConnection);
     case "poll":
       return pollSource({ url: config.POLL_URL as string, intervalMs: config.POLL_INTERVAL_MS, log });
     case "simulator":

@@ -16,6 +16,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { AuthorizationError, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
+import { dictionariesConfig } from "@odin-ws/publisher/stream-settings";
 import { atMostEvery, type Log } from "../log.ts";
 import { LastStream, type LastStreamSettings } from "./last-stream.ts";
 import { connectToNats, type NatsSettings } from "./nats-connection.ts";
@@ -281,10 +282,12 @@ class StreamReader {
     this.#intake.status({ warm: true });
   }
 
-  /** EpochWriter and LastStream log a refusal themselves, and reading the stream does not need them. */
+  /** EpochWriter, LastStream and DictionaryShelf log a refusal themselves, and reading the stream does not need them. */
   #isTolerable(error: Error): boolean {
     if (!(error instanceof PermissionViolationError)) return false;
-    return error.subject.includes(".STREAM.UPDATE.") || error.subject.includes(this.#lastStream.name);
+    const { name } = this.#lastStream;
+    const own = [".STREAM.UPDATE.", name, dictionariesConfig(this.#settings.JS_STREAM_NAME, 1).name];
+    return own.some((part) => error.subject.includes(part));
   }
 
   #onAnswer(): void {

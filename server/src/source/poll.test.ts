@@ -84,7 +84,6 @@ function read(t: TestContext, from: Backend, options: Partial<PollOptions> = {})
     },
     lastValues: () => assert.fail("a backend that is polled has no last values of its own"),
     lose: () => assert.fail("the source counts the offsets itself, so none is missing"),
-    dictionary: () => assert.fail("this source keeps no dictionaries"),
     ready: () => gate.ready,
     status: (change) => void changes.push([change, messages.length]),
   };

@@ -16,7 +16,6 @@ function read(t: TestContext, options: SimulatorOptions) {
       void messages.push({ subject, ts, offset, data: JSON.parse(Buffer.from(body).toString()) }),
     lastValues: () => assert.fail("a market that has just begun has no last values"),
     lose: () => assert.fail("nothing is lost"),
-    dictionary: () => assert.fail("this source keeps no dictionaries"),
     ready: () => {
       gate.asked++;
       return gate.ready;

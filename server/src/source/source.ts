@@ -61,8 +61,6 @@ export interface Intake {
    */
   ready(): Promise<void> | undefined;
   status(change: Partial<SourceStatus>): void;
-  /** The gateways of this stream use this dictionary from now on. */
-  dictionary(dictionary: DictionaryBytes): void;
 }
 
 export interface Source {
@@ -73,9 +71,4 @@ export interface Source {
    * out. Missing where no other gateway reads the same stream.
    */
   end?: () => Promise<number | undefined>;
-  /**
-   * Offers a dictionary to all gateways of the stream. One of the offered dictionaries of an event comes back
-   * through `Intake.dictionary`. Missing where no other gateway reads the same stream.
-   */
-  offer?: (dictionary: DictionaryBytes) => void;
 }
