@@ -282,7 +282,10 @@ class StreamReader {
     this.#intake.status({ warm: true });
   }
 
-  /** EpochWriter, LastStream and DictionaryShelf log a refusal themselves, and reading the stream does not need them. */
+  /**
+   * EpochWriter, LastStream and DictionaryShelf log a refusal themselves, and reading the stream does not
+   * need them.
+   */
   #isTolerable(error: Error): boolean {
     if (!(error instanceof PermissionViolationError)) return false;
     const { name } = this.#lastStream;
