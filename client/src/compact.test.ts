@@ -30,6 +30,14 @@ describe("decoder", () => {
     assert.equal(new Decoder().decode(encoded(7, 9, text)), envelope(7, 9, text));
   });
 
+  test("large messages are read whole", () => {
+    const decoder = new Decoder();
+    for (const length of [65_000, 65_536, 300_000]) {
+      const text = textOf("A.trade", 1).replace("price:update", "x".repeat(length));
+      assert.equal(decoder.decode(encoded(1, 9, text)), envelope(1, 9, text));
+    }
+  });
+
   test("a base that this connection does not have is never guessed", () => {
     const decoder = new Decoder();
     const text = textOf("A.trade", 1);

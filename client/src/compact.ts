@@ -29,6 +29,22 @@ function crc(bytes: Uint8Array, start: number): number {
   return value;
 }
 
+/** Largest message, bytes. NATS refuses messages above 1 MiB by default. */
+const MAX_BYTES = 2 ** 24; // 16 MiB
+/** fflate would allocate and clear 128 KiB for each message, which takes longer than the message itself. */
+let scratch = new Uint8Array(65_536);
+
+/** Returns a copy of the inflated bytes. */
+function inflate(data: Uint8Array, dictionary: Uint8Array = new Uint8Array(0)): Uint8Array {
+  for (;;) {
+    const found = inflateSync(data, { out: scratch, dictionary });
+    if (found.length < scratch.length) return found.slice();
+    // Bytes that do not fit are cut off.
+    if (scratch.length >= MAX_BYTES) throw 0;
+    scratch = new Uint8Array(scratch.length * 2);
+  }
+}
+
 const encoder = new TextEncoder();
 const textDecoder = new TextDecoder();
 
@@ -127,7 +143,7 @@ export class Decoder {
     const previous = base === PREVIOUS ? offset - number() : undefined;
     const dictionary = previous === undefined ? this.#dictionaries.get(base) : this.#kept.get(previous);
     if (base !== ALONE && !dictionary) throw 0;
-    const text = inflateSync(message.subarray(at), dictionary && { dictionary });
+    const text = inflate(message.subarray(at), dictionary);
     const head = `"offset":${offset},`;
     if ((~crc(text, crc(encoder.encode(head), -1)) + seq) >>> 0 !== check) throw 0;
     // The base is not needed again: the channel's next message can only have this message as base.
@@ -145,7 +161,7 @@ export class Decoder {
   }
 
   #define(key: number, id: string, rest: Uint8Array): void {
-    const bytes = rest.length > 0 ? inflateSync(rest) : this.#known.get(id);
+    const bytes = rest.length > 0 ? inflate(rest) : this.#known.get(id);
     if (!bytes) throw 0;
     this.#dictionaries.set(key, bytes);
     // The dictionaries that were defined last stay.
