@@ -19,6 +19,7 @@ export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";
 export {
   ALERTS_METRIC,
   HEARTBEAT_METRIC,
+  lokiUrlByName,
   MONITORING_ROLES,
   MonitoringVm,
   type MonitoringVmArgs,

@@ -14,6 +14,8 @@ export const PORTS = {
   prometheus: 9090,
   loki: 3100,
   alertmanager: 9093,
+  /** Metrics of a machine, from the HTTP server of its log shipper. */
+  machine: 12345,
   ssh: 22,
 } as const;
 

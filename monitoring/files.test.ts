@@ -26,7 +26,7 @@ test("there is a file for each part, and no file is empty", () => {
     "prometheus/rules/recording.yml",
   ];
   const shippers: Record<string, string[]> = {
-    service: ["alloy/gateway.alloy", "alloy/monitoring.alloy"],
+    service: ["alloy/gateway.alloy", "alloy/monitoring.alloy", "alloy/nats.alloy"],
     "capacity-test": ["alloy/backend.alloy", "alloy/gateway.alloy"],
     local: ["alloy/local.alloy"],
   };

@@ -1,4 +1,4 @@
-import { IMAGES, Nats, NatsAddress, NatsEntrance } from "@odin-ws/infra";
+import { IMAGES, lokiUrlByName, Nats, NatsAddress, NatsEntrance } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import type { Foundation } from "./foundation.ts";
 import { MACHINES, STARTUP_CHECK } from "./machines.ts";
@@ -38,6 +38,10 @@ function createServers(foundation: Foundation, publicAddress: NatsAddress | unde
           cosImage,
           diskGb: MACHINES.nats.dataGib,
           snapshots: site.production,
+          logs: {
+            image: registry.mirror(IMAGES.alloy),
+            lokiUrl: lokiUrlByName(site, zones[0] ?? "", "monitoring"),
+          },
           startupCheck: STARTUP_CHECK,
           publishers:
             named && publisherIdentity

@@ -96,7 +96,7 @@ function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
         ...(natsIdentity ? (["nats-exporter"] as const) : []),
       ]),
       files: monitoringFiles(monitoringOptions(config)),
-      readers: { gateway: gatewayIdentity.member },
+      readers: { gateway: gatewayIdentity.member, ...(natsIdentity ? { nats: natsIdentity.member } : {}) },
       secrets: alertSecrets(config, monitoringIdentity.member, apis.first),
       natsCa: natsIdentity ? nats.ca : undefined,
       natsServers: nats.monitoring.map((address, index) => ({ name: names[index] ?? "", address })),

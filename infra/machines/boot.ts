@@ -36,7 +36,7 @@ export interface BootArgs {
  */
 const PARTS: Record<Role, string[]> = {
   gateway: ["watch", "config-sync", "turn", "leaving"],
-  nats: ["data-disk", "watch", "nats-server"],
+  nats: ["data-disk", "watch", "config-sync", "nats-server"],
   monitoring: ["data-disk", "watch", "config-sync", "monitoring-stack", "heartbeat"],
   backend: ["data-disk", "watch", "config-sync", "nats-server", "monitoring-stack"],
   runner: ["watch"],

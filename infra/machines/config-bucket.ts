@@ -18,6 +18,11 @@ export interface ConfigBucketArgs {
   readers: Record<string, pulumi.Input<string>>;
 }
 
+/** Name of a stack's bucket: unique in the world, at most 63 characters. */
+export function configBucketName({ project, prefix }: Site): string {
+  return `${project}-${prefix}-config`;
+}
+
 /**
  * Files that a stack's VMs download. The object `manifest` lists the files, one per line in the format of
  * sha256sum: `<sha256 in hex>  <path>`. The manifest is written after the files. A VM whose downloads do not
@@ -38,7 +43,7 @@ export class ConfigBucket extends pulumi.ComponentResource {
     super("odin-ws:index:ConfigBucket", name, {}, opts);
     const { site, files, readers } = args;
     refuse(`config bucket "${name}"`, mistakes(files));
-    this.bucket = `${site.project}-${site.prefix}-config`; // unique in the world, at most 63 characters
+    this.bucket = configBucketName(site);
     const bucket = new gcp.storage.Bucket(
       name,
       {

@@ -29,6 +29,14 @@ export const HEARTBEAT_METRIC = "custom.googleapis.com/odin_ws/monitoring_heartb
  */
 export const ALERTS_METRIC = "custom.googleapis.com/odin_ws/monitoring_alerts";
 
+/**
+ * Loki's URL by the VM's name in Google's internal DNS. The name is known before the VM: NATS servers ship
+ * their logs by name, because the VM needs the addresses of these servers and so comes after them.
+ */
+export function lokiUrlByName({ project, prefix }: Site, zone: string, name: string): string {
+  return `http://${prefix}-${name}.${zone}.c.${project}.internal:${PORTS.loki}`;
+}
+
 /** Arguments of {@link MonitoringVm}. */
 export interface MonitoringVmArgs {
   site: Site;

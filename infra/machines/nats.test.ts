@@ -200,6 +200,17 @@ test("a VM of a cluster depends only on the addresses of the others, which stay 
   for (const { inputs } of all("gcp:compute/address:Address")) assert.equal(inputs.name, undefined);
 });
 
+test("each VM ships its log to Loki, with the configuration of the stack's bucket", async () => {
+  const logs = { image: "alloy@sha256:1", lokiUrl: "http://monitoring:3100" };
+  const { all } = await record(() => new Nats("nats", { mode: "cluster", ...selfHosted, logs }));
+  for (const instance of all(INSTANCE)) {
+    const settings = settingsOf(instance);
+    assert.equal(settings["odin-image-alloy"], "alloy@sha256:1");
+    assert.equal(settings["odin-loki-url"], "http://monitoring:3100");
+    assert.equal(settings["odin-config-bucket"], "test-project-odin-test-config");
+  }
+});
+
 test("a cluster needs three different zones", async () => {
   for (const zones of [["a", "b"], ["a", "b", "b"], []]) {
     await assert.rejects(

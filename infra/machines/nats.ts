@@ -5,6 +5,7 @@ import { internalAddress } from "../network/internal-address.ts";
 import { PORTS } from "../ports.ts";
 import { Secret } from "../project/secret.ts";
 import type { Site } from "../site.ts";
+import { configBucketName } from "./config-bucket.ts";
 import { DEFAULT_PUBLISHER, type NatsPublisher, NatsPublishers, urls } from "./nats-publishers.ts";
 import { NatsTls } from "./nats-tls.ts";
 import { Vm } from "./vm.ts";
@@ -45,6 +46,8 @@ export interface SelfHostedArgs extends CommonArgs {
   snapshots: boolean;
   /** Start-up check of each {@link Vm}. */
   startupCheck?: string | undefined;
+  /** Log shipper of each VM: its image, and Loki's URL. Default: logs stay on the VMs. */
+  logs?: { image: pulumi.Input<string>; lokiUrl: string } | undefined;
   /**
    * Publishers by name, and the IAM member that may read the secrets of all of them. Default: the publisher
    * {@link DEFAULT_PUBLISHER} alone, which may publish everything.
@@ -215,7 +218,7 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
         after: previous ? [previous] : [],
         boot: {
           role: "nats",
-          images: { nats: args.image },
+          images: { nats: args.image, ...(args.logs ? { alloy: args.logs.image } : {}) },
           secrets: {
             ...secrets,
             "file-nats-server-key": key,
@@ -226,6 +229,7 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
             "nats-name": `${site.prefix}-${label}`,
             "nats-ordinal": String(ordinal),
             "nats-peers": peers,
+            ...(args.logs ? { "config-bucket": configBucketName(site), "loki-url": args.logs.lokiUrl } : {}),
             ...(publicAddress === undefined ? {} : { "nats-advertise": "false" }),
           },
         },

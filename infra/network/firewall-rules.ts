@@ -77,8 +77,8 @@ export function serviceRules(
     },
     {
       name: "metrics",
-      why: "Prometheus reads the gateways' metrics.",
-      ports: [PORTS.ops],
+      why: "Prometheus reads the metrics of the gateways and of their machines.",
+      ports: [PORTS.ops, PORTS.machine],
       fromAccounts: [monitoring],
       to: [gateway],
     },
@@ -86,7 +86,7 @@ export function serviceRules(
       name: "logs",
       why: "Log shippers send to Loki.",
       ports: [PORTS.loki],
-      fromAccounts: [gateway],
+      fromAccounts: present(gateway, nats),
       to: [monitoring],
     },
     ...(nats
@@ -115,8 +115,8 @@ function natsRules(roles: ServiceRoles & { nats: pulumi.Input<string> }): Firewa
     },
     {
       name: "nats-monitoring",
-      why: "Prometheus reads the state of NATS.",
-      ports: [PORTS.natsMonitoring],
+      why: "Prometheus reads the state of NATS and of its machines.",
+      ports: [PORTS.natsMonitoring, PORTS.machine],
       fromAccounts: [monitoring],
       to: [nats],
     },
@@ -196,8 +196,8 @@ export function capacityRules(roles: CapacityRoles): FirewallRule[] {
     },
     {
       name: "metrics",
-      why: "Prometheus reads the gateway's metrics.",
-      ports: [PORTS.ops],
+      why: "Prometheus reads the metrics of the gateway and of its machine.",
+      ports: [PORTS.ops, PORTS.machine],
       fromAccounts: [backend],
       to: [gateway],
     },

@@ -47,7 +47,7 @@ role_steps() {
   step live
   await_stack
   step log-shipper
-  watched_disks "$folder"
+  watched_disks /mnt/stateful_partition "$folder"
   install_log_shipper
   install_config_sync
 }

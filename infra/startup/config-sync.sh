@@ -8,6 +8,10 @@ CONFIG="$STATE/config"
 CONFIG_PREFIX="" # start of the paths that this role downloads; empty: all paths
 SHIPPER_CONFIG="" # configuration file of the log shipper, for roles that have a log shipper
 SHIPPER_OPTIONS=() # additional docker options of the log shipper
+# Address of the log shipper's HTTP server, which has the metrics of the machine. Where Prometheus runs on
+# another machine, the role opens the port.
+SHIPPER_LISTEN=127.0.0.1
+SHIPPER_PORT=12345
 
 # From now on, downloads changed files every minute. Does nothing without a bucket.
 install_config_sync() {
@@ -122,6 +126,13 @@ reload() {
   [ "$HTTP_STATUS" = 200 ]
 }
 
+# watched_disks FOLDER…: mounts disks into the log shipper, whose node exporter watches them. The exporter uses
+# /host as its root folder.
+watched_disks() {
+  local disk
+  for disk in "$@"; do SHIPPER_OPTIONS+=(--volume "$disk:/host$disk:ro"); done
+}
+
 # The log shipper: Alloy reads the journal and sends it to Loki. It must not take resources that clients need:
 # it is limited to 0.1 CPU and 256 MB, and the start waits neither for its image nor for its configuration.
 SHIPPER_MEMORY=$((256 * 1024 * 1024))
@@ -140,7 +151,7 @@ install_log_shipper() {
     --volume /var/log/journal:/var/log/journal:ro --volume /run/log/journal:/run/log/journal:ro \
     --volume /etc/machine-id:/etc/machine-id:ro --volume "$CONFIG:$CONFIG:ro" --volume "$STATE/alloy:/var/lib/alloy/data" \
     "${SHIPPER_OPTIONS[@]}" \
-    -- run --server.http.listen-addr=127.0.0.1:12345 --storage.path=/var/lib/alloy/data --disable-reporting \
+    -- run --server.http.listen-addr="$SHIPPER_LISTEN:$SHIPPER_PORT" --storage.path=/var/lib/alloy/data --disable-reporting \
     "$CONFIG/current/$SHIPPER_CONFIG"
   start_container log-shipper --no-block
 }

@@ -5,6 +5,7 @@ ROLE=gateway
 MAIN=gateway
 CONFIG_PREFIX=alloy/
 SHIPPER_CONFIG=alloy/gateway.alloy
+SHIPPER_LISTEN=0.0.0.0
 # Memory for the system, docker and the log shipper. Of 7.8 GiB on an e2-standard-2, 7.1 GiB remain for the
 # gateway; this is more than the default of WS_MEMORY_LIMIT, 7 GiB.
 RESERVED_MEMORY=$((640 * 1024 * 1024))
@@ -28,7 +29,7 @@ role_steps() {
   [ -e "$RUN/env/WS_MEMORY_LIMIT" ] || [ "$memory" -ge "$MEMORY_LIMIT" ] || printf '%s' "$memory" >"$RUN/env/WS_MEMORY_LIMIT"
   [ -e "$RUN/env/WS_DRAIN_SECONDS" ] || printf '%s' "$drain" >"$RUN/env/WS_DRAIN_SECONDS"
   step firewall
-  open_ports 3004 3002
+  open_ports 3004 3002 "$SHIPPER_PORT"
   step docker
   await_docker
   log_in_to_registries
@@ -51,6 +52,7 @@ role_steps() {
   step leaving
   install_leaving odin-gateway.service
   step log-shipper
+  watched_disks /mnt/stateful_partition
   install_log_shipper
   install_config_sync
 }

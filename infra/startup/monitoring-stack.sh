@@ -91,13 +91,6 @@ probed_servers() {
   [ ! -e "$RUN/files/nats-ca" ] || SHIPPER_OPTIONS+=(--volume "$RUN/files:$RUN/files:ro")
 }
 
-# watched_disks DATA_FOLDER: mounts the disks into the log shipper, whose node exporter watches them. The
-# exporter uses /host as its root folder.
-watched_disks() {
-  local disk
-  for disk in /mnt/stateful_partition "$1"; do SHIPPER_OPTIONS+=(--volume "$disk:/host$disk:ro"); done
-}
-
 # Waits until all services that can run report that they are ready.
 await_stack() {
   await_part prometheus prometheus/prometheus.yml 9090/-/ready

@@ -28,7 +28,7 @@ role_steps() {
   await_stack
   step timers
   install_heartbeat
-  watched_disks "$DATA"
+  watched_disks /mnt/stateful_partition "$DATA"
   probed_servers
   install_log_shipper
   install_config_sync

@@ -3,7 +3,10 @@
 
 ROLE=nats
 MAIN=nats
-RESERVED_MEMORY=$((384 * 1024 * 1024)) # bytes for the system and docker
+CONFIG_PREFIX=alloy/
+SHIPPER_CONFIG=alloy/nats.alloy
+SHIPPER_LISTEN=0.0.0.0
+RESERVED_MEMORY=$((640 * 1024 * 1024)) # bytes for the system, docker and the log shipper
 
 role_steps() {
   need image-nats nats-name data-device secret-file-nats-gateway-password secret-file-nats-publisher-password
@@ -12,7 +15,7 @@ role_steps() {
   step inputs
   install_inputs
   step firewall
-  open_ports 4222 8222
+  open_ports 4222 8222 "$SHIPPER_PORT"
   [ -z "$(attribute nats-peers "")" ] || open_ports 6222
   step disk
   mount_data_disk "$(attribute data-device "")"
@@ -26,6 +29,10 @@ role_steps() {
   start_nats "$(image nats)" $(($(total_memory) - RESERVED_MEMORY)) "$DATA/nats"
   step live
   await_nats
+  step log-shipper
+  watched_disks /mnt/stateful_partition "$DATA"
+  install_log_shipper
+  install_config_sync
 }
 
 main "$@"

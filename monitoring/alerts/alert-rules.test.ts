@@ -123,9 +123,12 @@ test("a deployment has no alerts on parts that it does not have", () => {
   const missing = (options: MonitoringOptions) => [...all].filter((name) => !names(options).has(name)).sort();
   assert.deepEqual(missing(noDomain), ["CertificateExpiring", "EntranceBroken"]);
   assert.deepEqual(missing({ ...SAMPLE, kind: "local" }), [
+    "ConntrackNearlyFull",
     "DiscoveryFailing",
     "DiskFillingUp",
     "DiskNearlyFull",
+    "KernelDropsConnections",
+    "MachineMemoryLow",
     "NatsCertificateExpiring",
   ]);
   const { natsCredentialsEnd, ...unlimited } = SAMPLE;

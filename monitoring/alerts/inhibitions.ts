@@ -36,6 +36,12 @@ export const INHIBITIONS: readonly Inhibition[] = [
     targets: { alertnames: ["GatewayDown"] },
     equal: ["stack"],
   },
+  // A machine that is gone has no metrics of its own either.
+  {
+    source: { alertname: "GatewayDown" },
+    targets: { alertnames: ["TargetDown"] },
+    equal: ["stack", "instance"],
+  },
   {
     source: { alertname: "ConnectionsRejected" },
     targets: { alertnames: ["ConnectionSloBurn", "CapacityNearlyFull"] },

@@ -37,9 +37,10 @@ function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
             expr: `${freeRatio} < ${T.diskLeft.value}`,
             ...timingAndSeverity(T.diskLeft),
             summary: `Disk ${disk} is nearly full`,
-            description: `${TEMPLATE.percentage} of ${disk} is left (alert threshold: ${percent(T.diskLeft.value)}). On a full disk no metrics and no logs are stored, and no alert fires.`,
+            description: `${TEMPLATE.percentage} of ${disk} is left (alert threshold: ${percent(T.diskLeft.value)}). On a full disk monitoring stores no metrics and no logs, and NATS no messages.`,
             dashboard: "operations" as const,
           },
+          ...kernelAlerts(),
         ]),
     ...(domain === undefined
       ? []
@@ -54,6 +55,40 @@ function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {
           },
           entranceBroken(domain),
         ]),
+  ];
+}
+
+/** Alerts on what a machine's kernel refuses. */
+function kernelAlerts(): Alert[] {
+  const machine = `{job="${JOB.machine}"}`;
+  const dropped = [OTHER_METRIC.listenDrops, OTHER_METRIC.synDrops].map(
+    (name) => `rate(${name}${machine}[${T.kernelDrops.window}])`,
+  );
+  return [
+    {
+      name: "KernelDropsConnections",
+      expr: `${dropped.join(" + ")} > ${T.kernelDrops.value}`,
+      ...timingAndSeverity(T.kernelDrops),
+      summary: "The kernel of {{ $labels.instance }} drops new connections",
+      description: `${TEMPLATE.rate} connections a second to {{ $labels.instance }} are dropped before a program accepts them (alert threshold: ${T.kernelDrops.value}): clients wait seconds and try again.`,
+      dashboard: "operations",
+    },
+    {
+      name: "ConntrackNearlyFull",
+      expr: `${OTHER_METRIC.conntrack}${machine} / ${OTHER_METRIC.conntrackLimit}${machine} > ${T.conntrack.value}`,
+      ...timingAndSeverity(T.conntrack),
+      summary: "The table of connections of {{ $labels.instance }} is nearly full",
+      description: `${TEMPLATE.percentage} of the kernel's table of connections is in use (alert threshold: ${percent(T.conntrack.value)}). When the table is full, new connections get no answer.`,
+      dashboard: "operations",
+    },
+    {
+      name: "MachineMemoryLow",
+      expr: `${OTHER_METRIC.machineMemoryAvailable}${machine} / ${OTHER_METRIC.machineMemory}${machine} < ${T.machineMemory.value}`,
+      ...timingAndSeverity(T.machineMemory),
+      summary: "{{ $labels.instance }} is short of memory",
+      description: `${TEMPLATE.percentage} of the memory of {{ $labels.instance }} is available (alert threshold: ${percent(T.machineMemory.value)}). The kernel will end a program.`,
+      dashboard: "operations",
+    },
   ];
 }
 

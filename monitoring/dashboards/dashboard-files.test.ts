@@ -127,7 +127,10 @@ test("every panel has a line, except for these panels, which give a reason", () 
     "logs.json Left out",
     "logs.json Lines by instance",
     "logs.json Lines by level",
+    "operations.json Clients that a message reaches",
+    "operations.json Duration of connections",
     "operations.json Firing alerts",
+    "operations.json Subscriptions of a client",
   ]);
   const reasons = Object.values(WITHOUT_LINE);
   for (const { at, description = "" } of bare) {

@@ -79,6 +79,23 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
       ],
       stacked: true,
     }),
+    graph({
+      title: "Duration of connections",
+      description:
+        "How long connections that closed were open: quantiles. Short connections mean that clients cannot stay connected, or that pages are short.",
+      unit: "s",
+      line: "behaviour",
+      queries: quantiles(METRIC.connectionDuration),
+      logarithmic: true,
+    }),
+    graph({
+      title: "Subscriptions of a client",
+      description:
+        "Channels and patterns of one client: quantiles. A client may have at most WS_MAX_CHANNELS.",
+      unit: "short",
+      line: "behaviour",
+      queries: quantiles(METRIC.subscriptionsPerClient),
+    }),
     errorPanel("connections", "Refused connections, objective", "connectionErrors", 24),
   ];
 }
@@ -197,6 +214,32 @@ export function deliveryPanels() {
       stacked: true,
     }),
     graph({
+      title: "Changes of throttle levels",
+      description:
+        "Clients a second whose level changes, by old and new level. A change upwards means fewer messages; 0 to 1 and back again and again is a client at the limit of its network.",
+      unit: "cps",
+      line: { limit: "throttleChanges", bad: "above" },
+      queries: [
+        {
+          expr: `sum by (${LABEL.fromLevel}, ${LABEL.toLevel}) (rate(${METRIC.throttleTransitions}{${CHOSEN}}[$__rate_interval])) or on() vector(0)`,
+          legend: `{{${LABEL.fromLevel}}} to {{${LABEL.toLevel}}}`,
+        },
+      ],
+    }),
+    graph({
+      title: "Clients that a message reaches",
+      description:
+        "Deliveries divided by messages of the stream, for each gateway. The gateway encodes and compresses a message once, so a broadcast to more clients costs less for each of them.",
+      unit: "short",
+      line: "behaviour",
+      queries: [
+        {
+          expr: `${RECORD.instanceDeliveries}{${CHOSEN}} / (sum by (instance) (rate(${METRIC.streamMessages}{${CHOSEN}}[${RATE}])) > 0)`,
+          legend: GATEWAY,
+        },
+      ],
+    }),
+    graph({
       title: "Gaps that could not be filled",
       description:
         "Share of the requests for missed messages that came too late: the buffer (replay) or the history (resume) no longer had all messages.",
@@ -245,6 +288,19 @@ export function gatewayPanels() {
       unit: "s",
       line: { limit: "eventLoopLag", bad: "above" },
       queries: [perGateway(OTHER_METRIC.eventLoopLag, `,job="${JOB.gateway}"`)],
+    }),
+    graph({
+      title: "Garbage collection",
+      description:
+        "Share of its time that a gateway's processes collect garbage, for all processes together. Messages wait meanwhile.",
+      unit: "percentunit",
+      line: { limit: "garbageCollection", bad: "above" },
+      queries: [
+        {
+          expr: `sum by (instance) (rate(${OTHER_METRIC.gcSeconds}{job="${JOB.gateway}",${CHOSEN}}[$__rate_interval]))`,
+          legend: GATEWAY,
+        },
+      ],
     }),
     graph({
       title: "Restarts",
@@ -308,6 +364,15 @@ function errorPanel(slo: SloName, title: string, limit: "connectionErrors" | "la
     queries: SLO_WINDOWS.map((window) => ({ expr: errorRatioName(slo, window), legend: window })),
     width,
   });
+}
+
+/** Quantiles of a histogram of the chosen gateways. */
+function quantiles(metric: string) {
+  const buckets = `sum by (le) (rate(${metric}_bucket{${CHOSEN}}[${RATE}]))`;
+  return QUANTILES.map((quantile) => ({
+    expr: `histogram_quantile(${quantile}, ${buckets})`,
+    legend: `p${Number(quantile) * 100}`,
+  }));
 }
 
 function throttled(metric: string, level: string) {

@@ -1,5 +1,5 @@
 import { DashboardLinkBuilder } from "@grafana/grafana-foundation-sdk/dashboard";
-import { DISKS, JOB, LABEL, OTHER_METRIC, REFUSALS } from "../limits/metrics.ts";
+import { JOB, LABEL, OTHER_METRIC, REFUSALS } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { eventRateName, SLOS, type SloName } from "../limits/slos.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
@@ -7,12 +7,12 @@ import type { MonitoringOptions } from "../options.ts";
 import { fleetAnnotations } from "./annotations.ts";
 import type { Dashboard } from "./dashboard-json.ts";
 import { connectionPanels, deliveryPanels, gatewayPanels, sourcePanels } from "./gateway-panels.ts";
+import { machinePanels } from "./machine-panels.ts";
 import { graph, list, number } from "./panels.ts";
 import { gatewayVariable } from "./variables.ts";
 
 /** Prometheus's own time series of pending and firing alerts. */
 const ALERTS = "ALERTS";
-const DAY = 24 * 3600;
 /** Lowest sum of events, so that no division by zero happens. */
 const MIN_EVENTS = 1e-9;
 
@@ -33,6 +33,7 @@ export function operationsDashboard(options: MonitoringOptions): Dashboard {
       { title: "Deliveries", panels: deliveryPanels() },
       { title: "Gateways", panels: gatewayPanels() },
       { title: "Messages from NATS", panels: sourcePanels() },
+      ...(options.kind === "local" ? [] : [{ title: "Machines", panels: machinePanels() }]),
       { title: "Monitoring itself", panels: monitoringPanels(options) },
     ],
   };
@@ -163,36 +164,7 @@ function alertPanels({ runbookUrl }: MonitoringOptions) {
   ];
 }
 
-function monitoringPanels({ kind, domain }: MonitoringOptions) {
-  const onDisks = `{job="${JOB.machine}",mountpoint=~"${DISKS}"}`;
-  const disk = "{{instance}} {{mountpoint}}";
-  const machine = [
-    graph({
-      title: "Free disk space",
-      description:
-        "Free share of the monitoring VM's disks. On a full disk no metrics are stored, and no alert fires.",
-      unit: "percentunit",
-      line: { limit: "diskLeft", bad: "below" },
-      queries: [
-        {
-          expr: `${OTHER_METRIC.diskAvailable}${onDisks} / ${OTHER_METRIC.diskSize}${onDisks}`,
-          legend: disk,
-        },
-      ],
-    }),
-    graph({
-      title: "Free disk space in 24 h",
-      description: `Predicted free bytes in 24 h at the rate of the last ${T.diskFull.window}. The alert fires only if less than ${T.diskFull.freeBelow * 100} % of the disk are free now.`,
-      unit: "bytes",
-      line: { limit: "diskFull", bad: "below" },
-      queries: [
-        {
-          expr: `predict_linear(${OTHER_METRIC.diskAvailable}${onDisks}[${T.diskFull.window}], ${DAY})`,
-          legend: disk,
-        },
-      ],
-    }),
-  ];
+function monitoringPanels({ domain }: MonitoringOptions) {
   const entrance = number({
     title: "TLS entrance",
     description: `1 while a TLS handshake with ${domain} succeeds. The probe checks the certificate like a browser.`,
@@ -232,7 +204,6 @@ function monitoringPanels({ kind, domain }: MonitoringOptions) {
         },
       ],
     }),
-    ...(kind === "local" ? [] : machine),
     ...(domain === undefined ? [] : [entrance, certificate]),
   ];
 }

@@ -82,6 +82,7 @@ export const WITHOUT_LINE = {
   lines: "log lines are read, not counted",
   volume: "the number of log lines depends on LOG_LEVEL",
   date: "a date has no fixed limit; the panel of days has a line",
+  behaviour: "the value describes clients, and no value is bad",
   cost: "the owners of a deployment decide what it may cost",
   content: "the size depends on what the publishers send",
 } as const;

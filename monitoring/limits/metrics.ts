@@ -42,6 +42,8 @@ export const OTHER_METRIC = {
    */
   cpuSeconds: "process_cpu_seconds_total",
   heapUsed: "nodejs_heap_size_used_bytes",
+  /** Seconds that a gateway's processes have collected garbage. Label `kind`. */
+  gcSeconds: "nodejs_gc_duration_seconds_sum",
   /**
    * 0 while a NATS server is healthy. The series is absent while the server does not answer; the exporter's
    * other series keep their last value then.
@@ -66,6 +68,17 @@ export const OTHER_METRIC = {
   machineMemoryAvailable: "node_memory_MemAvailable_bytes",
   machineMemory: "node_memory_MemTotal_bytes",
   machineCpu: "node_cpu_seconds_total",
+  machineSockets: "node_sockstat_TCP_inuse",
+  machineReceived: "node_network_receive_bytes_total",
+  machineSent: "node_network_transmit_bytes_total",
+  /** Connections that the kernel dropped before a program accepted them: all, and full accept queues. */
+  listenDrops: "node_netstat_TcpExt_ListenDrops",
+  listenOverflows: "node_netstat_TcpExt_ListenOverflows",
+  /** SYN packets that the kernel dropped because its queue was full, and SYN cookies that it sent instead. */
+  synDrops: "node_netstat_TcpExt_TCPReqQFullDrop",
+  synCookies: "node_netstat_TcpExt_SyncookiesSent",
+  conntrack: "node_nf_conntrack_entries",
+  conntrackLimit: "node_nf_conntrack_entries_limit",
   /** Seconds since 1970. */
   certificateEnd: "probe_ssl_earliest_cert_expiry",
   /** 1 while the probe succeeds: a TLS handshake with a valid certificate. */
@@ -86,7 +99,7 @@ export const JOB = {
   gateway: "gateway",
   /** prometheus-nats-exporter, started with -varz -healthz -jsz=streams. */
   nats: "nats",
-  /** The monitoring VM itself; Alloy exports its metrics. */
+  /** Machines: gateways, NATS and monitoring; Alloy exports their metrics. */
   machine: "node",
   /** The TLS entrance, probed by Alloy's blackbox exporter. */
   entrance: "entrance",
@@ -97,10 +110,7 @@ export const JOB = {
   loki: "loki",
 } as const;
 
-/**
- * Regular expression for the file systems of the monitoring VM that can fill up: the disk of metrics and
- * logs, and the system's disk.
- */
+/** Regular expression for file systems that can fill up: a machine's data disk, and the system's disk. */
 export const DISKS = "/mnt/disks/data|/mnt/stateful_partition";
 
 /**

@@ -37,6 +37,14 @@ export const REFERENCE_LINES = {
   messagesInWrite: { value: 1, unit: "short" },
   /** Bytes a second of one gateway: 80 % of the 4 Gbit/s that an e2-standard-2 may send. */
   bytesSent: { value: 400_000_000, unit: "bytes" },
+  /** Share of all cores of a machine. Above this value programs wait for CPU. */
+  machineCpu: { value: 0.9, unit: "percentunit" },
+  /** Open files of a gateway's container. */
+  openFiles: { value: 200_000, unit: "short" },
+  /** Changes of a throttle level a second. Above this value many clients cannot keep up. */
+  throttleChanges: { value: 1, unit: "short" },
+  /** Share of its time that a process collects garbage. Above this value messages wait for it. */
+  garbageCollection: { value: 0.1, unit: "percentunit" },
   /**
    * New connections a second that one gateway must accept after another gateway has failed. See
    * docs/performance.md.

@@ -136,6 +136,15 @@ export const THRESHOLDS = {
     freeBelow: 0.4,
     severity: "warning",
   },
+  /**
+   * Connections a second that a machine's kernel drops before a program accepts them. Clients wait and try
+   * again. A burst of a rollout may drop a few.
+   */
+  kernelDrops: { value: 1, unit: "short", for: "5m", window: "5m", severity: "warning" },
+  /** Share of the kernel's table of connections in use. A full table drops packets of new connections. */
+  conntrack: { value: 0.8, unit: "percentunit", for: "5m", severity: "warning" },
+  /** Available part of a machine's memory; the alert fires below the value. */
+  machineMemory: { value: 0.05, unit: "percentunit", for: "5m", severity: "warning" },
   /** Free part of a disk, whatever the trend; the alert fires below the value. */
   diskLeft: { value: 0.05, unit: "percentunit", for: "5m", severity: "critical" },
   /**

@@ -14,12 +14,22 @@ const ALL = { ...service, ...capacity, ...local };
 const textOf = (name: string) => ALL[`alloy/${name}.alloy`] ?? "";
 
 test("the file that each start-up script names exists", () => {
-  const named = ["gateway", "monitoring", "backend"].map((role) => {
+  const named = ["gateway", "nats", "monitoring", "backend"].map((role) => {
     const script = readFileSync(new URL(`../../infra/startup/${role}.sh`, import.meta.url), "utf8");
     return /^SHIPPER_CONFIG=(\S+)$/m.exec(script)?.[1];
   });
-  assert.deepEqual(named, ["alloy/gateway.alloy", "alloy/monitoring.alloy", "alloy/backend.alloy"]);
-  assert.deepEqual(Object.keys(service), ["alloy/gateway.alloy", "alloy/monitoring.alloy"]);
+  assert.deepEqual(named, [
+    "alloy/gateway.alloy",
+    "alloy/nats.alloy",
+    "alloy/monitoring.alloy",
+    "alloy/backend.alloy",
+  ]);
+  assert.deepEqual(Object.keys(service), [
+    "alloy/gateway.alloy",
+    "alloy/nats.alloy",
+    "alloy/monitoring.alloy",
+  ]);
+  assert.ok(!("alloy/nats.alloy" in alloyFiles({ ...SAMPLE, natsMonitoring: [] })));
   assert.deepEqual(Object.keys(capacity), ["alloy/gateway.alloy", "alloy/backend.alloy"]);
   assert.deepEqual(Object.keys(local), ["alloy/local.alloy"]);
 });
@@ -47,6 +57,7 @@ test("Alloy keeps only lines of its containers, of odin units and of the kernel"
   assert.ok(!kept("odin-gateway-2", "docker.service", "journal"));
   assert.ok(!kept("", "sshd.service", "syslog"));
   assert.ok(!kept("", "odin-config-syncXservice", "stdout"));
+  assert.ok(keepOf("nats")("odin-nats", "docker.service", "journal"));
   assert.ok(keepOf("monitoring")("odin-nats-exporter", "docker.service", "journal"));
   assert.ok(keepOf("backend")("odin-publisher", "docker.service", "journal"));
   // The shipper must not send its own lines: each line would cause another line.
@@ -86,11 +97,14 @@ test("on the machine with Prometheus, Alloy has the exporters that Prometheus sc
   const probed = (options: typeof SAMPLE) => alloyFiles(options)["alloy/monitoring.alloy"] ?? "";
   assert.match(probed(closed), /blackbox/);
   assert.doesNotMatch(probed({ ...closed, natsMonitoring: [] }), /blackbox/);
-  assert.doesNotMatch(textOf("gateway"), /prometheus\.exporter/);
+  for (const name of ["gateway", "nats", "backend"]) {
+    assert.match(textOf(name), /^prometheus\.exporter\.unix "machine" \{$/m, name);
+    assert.match(textOf(name), /set_collectors = \["conntrack", .*"netstat", "sockstat"\]/, name);
+  }
 });
 
 test("rootfs_path is the folder where the start-up script mounts the disks", () => {
-  const stack = readFileSync(new URL("../../infra/startup/monitoring-stack.sh", import.meta.url), "utf8");
+  const stack = readFileSync(new URL("../../infra/startup/config-sync.sh", import.meta.url), "utf8");
   const [, root] = /rootfs_path\s+= "([^"]+)"/.exec(textOf("monitoring")) ?? [];
   assert.ok(stack.includes(`--volume "$disk:${root}$disk:ro"`), root);
 });

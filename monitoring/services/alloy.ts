@@ -4,6 +4,7 @@ import type { MonitoringOptions } from "../options.ts";
 /** Containers whose log lines are sent to Loki, by role of the machine. Names have no prefix `odin-` here. */
 const CONTAINERS = {
   gateway: ["gateway"],
+  nats: ["nats"],
   monitoring: ["prometheus", "alertmanager", "loki", "grafana", "nats-exporter"],
   backend: ["nats", "publisher", "prometheus", "alertmanager", "loki", "grafana", "nats-exporter"],
 } as const;
@@ -21,8 +22,8 @@ const NATS_CA = "/run/odin/files/nats-ca";
 export const LOCAL_LOGS = "/var/log/odin";
 
 /**
- * Configurations of Alloy, the log shipper: a file for each role. On the machine with Prometheus, Alloy also
- * exports metrics of the machine and probes certificates.
+ * Configurations of Alloy, the log shipper: a file for each role. Alloy also exports metrics of its machine.
+ * On the machine with Prometheus, it probes the TLS entrance and the certificates of NATS servers.
  */
 export function alloyFiles(options: MonitoringOptions): Record<string, string> {
   const { kind } = options;
@@ -30,7 +31,10 @@ export function alloyFiles(options: MonitoringOptions): Record<string, string> {
   const role = kind === "service" ? "monitoring" : "backend";
   const monitoring = [journalLogs(CONTAINERS[role]), MACHINE, ...prober(options)];
   return {
-    "alloy/gateway.alloy": journalLogs(CONTAINERS.gateway),
+    "alloy/gateway.alloy": [journalLogs(CONTAINERS.gateway), MACHINE].join("\n"),
+    ...(kind === "service" && options.natsMonitoring.length > 0
+      ? { "alloy/nats.alloy": [journalLogs(CONTAINERS.nats), MACHINE].join("\n") }
+      : {}),
     [`alloy/${role}.alloy`]: monitoring.join("\n"),
   };
 }
@@ -166,7 +170,11 @@ const PROCESS = `loki.process "lines" {
  */
 const MACHINE = `prometheus.exporter.unix "machine" {
   rootfs_path    = "/host"
-  set_collectors = ["cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev"]
+  set_collectors = ["conntrack", "cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "netstat", "sockstat"]
+
+  netstat {
+    fields = "^(TcpExt_(ListenDrops|ListenOverflows|SyncookiesSent|TCPReqQFullDrop|TCPReqQFullDoCookies)|Tcp_(CurrEstab|RetransSegs|OutSegs))$"
+  }
 
   filesystem {
     mount_points_exclude = "^/(dev|etc|proc|run|sys|var)($|/)"

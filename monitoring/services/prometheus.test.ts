@@ -82,6 +82,26 @@ test("Prometheus scrapes Alloy's exporters at the paths of their components", ()
   assert.deepEqual(entrance?.params, { module: ["certificate"], target: ["live.example.com:443"] });
 });
 
+test("Prometheus scrapes the machines of gateways and NATS servers, and its own", () => {
+  const job = jobs(SAMPLE).find(({ job_name }) => job_name === "node");
+  assert.deepEqual(
+    job?.gce_sd_configs,
+    ["us-central1-a", "us-central1-b"].map((zone) => ({
+      project: "my-project",
+      zone,
+      filter: 'labels.stack = "prod"',
+      port: 12345,
+      refresh_interval: "1m",
+    })),
+  );
+  // The empty alternative keeps the machine of Prometheus, which has no labels of Google Cloud.
+  const keeps = job.relabel_configs?.slice(0, 2) as { regex: string }[];
+  assert.deepEqual(
+    keeps.map(({ regex }) => regex),
+    ["gateway|nats|", "RUNNING|"],
+  );
+});
+
 test("Prometheus probes the certificate of each NATS server through Alloy, under the server's name", () => {
   const job = jobs(SAMPLE).find(({ job_name }) => job_name === "nats-certificate");
   assert.deepEqual(

@@ -36,7 +36,7 @@ function configuration(options: MonitoringOptions): object {
       ...(natsMonitoring.length > 0
         ? [staticJob(JOB.nats, localAddress("natsExporter", ports), MONITORING)]
         : []),
-      ...(kind === "local" ? [] : [machineJob()]),
+      ...(kind === "local" ? [] : [machineJob(options)]),
       ...(domain === undefined ? [] : [entranceJob(domain)]),
       ...(kind === "service" && natsMonitoring.length > 0 ? [natsCertificateJob(options)] : []),
       ownProgram("prometheus"),
@@ -92,11 +92,28 @@ function alloyPath(component: string): string {
   return `/api/v0/component/${component}/metrics`;
 }
 
-/** The monitoring VM itself. Alloy, its log shipper, contains the node exporter. */
-function machineJob(): object {
+/**
+ * All machines with a log shipper: Alloy contains the node exporter. The machine of Prometheus itself has a
+ * fixed address, and none of the labels of Google Cloud.
+ */
+function machineJob(options: MonitoringOptions): object {
+  const { project, zones = [], stack } = options;
   return {
     ...staticJob(JOB.machine, localAddress("alloy"), MONITORING),
     metrics_path: alloyPath("prometheus.exporter.unix.machine"),
+    gce_sd_configs: zones.map((zone) => ({
+      project,
+      zone,
+      filter: `labels.stack = "${stack}"`,
+      port: PORTS.alloy,
+      refresh_interval: "1m",
+    })),
+    relabel_configs: [
+      { source_labels: ["__meta_gce_label_role"], regex: "gateway|nats|", action: "keep" },
+      { source_labels: ["__meta_gce_instance_status"], regex: "RUNNING|", action: "keep" },
+      { source_labels: ["__meta_gce_instance_name"], regex: "(.+)", target_label: "instance" },
+      { source_labels: ["__meta_gce_label_role"], regex: "(.+)", target_label: "role" },
+    ],
   };
 }
 

@@ -8,7 +8,12 @@ import { SAMPLE } from "./sample-options.fixture.ts";
  */
 export const KNOWN_METRICS: ReadonlySet<string> = new Set<string>([
   ...Object.values(METRIC),
-  ...[METRIC.messageLatency, METRIC.broadcastDuration].flatMap((name) => [`${name}_bucket`, `${name}_count`]),
+  ...[
+    METRIC.messageLatency,
+    METRIC.broadcastDuration,
+    METRIC.connectionDuration,
+    METRIC.subscriptionsPerClient,
+  ].flatMap((name) => [`${name}_bucket`, `${name}_count`]),
   ...Object.values(OTHER_METRIC),
   ...recordingRules(SAMPLE).flatMap(({ rules }) => rules.map(({ record }) => record)),
   "ALERTS",

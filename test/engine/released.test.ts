@@ -41,6 +41,10 @@ const ON_PURPOSE: Record<string, string> = {
       "a command builds the image now, so that a preview needs no Docker daemon. The resource existed in the state alone: its deletion removes nothing from the registry",
     ]),
   ),
+  "create gcp:storage/bucketObject:BucketObject monitoring-config-alloy/nats.alloy":
+    "NATS servers ship their logs: the configuration of their log shipper",
+  "create gcp:storage/bucketIAMMember:BucketIAMMember monitoring-config-nats":
+    "NATS servers ship their logs: their log shipper reads its configuration",
   "create gcp:monitoring/alertPolicy:AlertPolicy watchdog-warnings":
     "warnings are sent by mail, too: before, alertEmail heard of critical alerts only",
   ...Object.fromEntries(

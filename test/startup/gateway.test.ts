@@ -37,6 +37,7 @@ describe("start-up of a gateway", { skip: whyNoMachine(), timeout: SUITE }, () =
       "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",
       "-A INPUT -p tcp -m tcp --dport 3004 -j ACCEPT",
       "-A INPUT -p tcp -m tcp --dport 3002 -j ACCEPT",
+      "-A INPUT -p tcp -m tcp --dport 12345 -j ACCEPT",
     ]);
     assert.deepEqual(machine.calls("docker-credential-gcr"), [
       "docker-credential-gcr configure-docker --registries=us-central1-docker.pkg.dev",

@@ -1,6 +1,7 @@
 /** A NATS VM: the server that its script starts, and how it behaves in a cluster. */
 
 import { strict as assert } from "node:assert";
+import { createHash } from "node:crypto";
 import { chmodSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
@@ -103,7 +104,7 @@ describe("the real nats-server of a NATS VM", {
     const open = await machine.shell("iptables -S INPUT");
     assert.deepEqual(
       [...open.matchAll(/--dport (\d+) /g)].map(([, port]) => port),
-      ["22", "4222", "8222"],
+      ["22", "4222", "8222", "12345"],
     );
   });
 
@@ -265,6 +266,33 @@ describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
       /step=metadata: metadata attribute odin-secret-file-nats-gateway-password is missing$/,
     );
     assert.equal(starts(machine), 0);
+  });
+
+  test("ships its log, and shows the metrics of its machine to the monitoring VM", async (t) => {
+    const machine = await buildNats(t, makeAuthority(t));
+    Object.assign(machine.cloud.attributes, {
+      "odin-image-alloy": "us-central1-docker.pkg.dev/project/mirror/grafana/alloy:v1",
+      "odin-loki-url": "http://monitoring:3100",
+      "odin-config-bucket": "odin-config",
+    });
+    const file = "// nothing\n";
+    const sum = createHash("sha256").update(file).digest("hex");
+    machine.cloud.objects = {
+      "odin-config/alloy/nats.alloy": file,
+      "odin-config/manifest": `${sum}  alloy/nats.alloy\n`,
+    };
+    ready(await machine.start());
+    // The start does not wait for the files.
+    assert.equal((await machine.systemctl("start", "odin-config-sync.service")).code, 0);
+    await eventually("the log shipper", () => machine.runs("log-shipper"));
+    const [shipper = ""] = machine.calls("docker", /^docker run .*--name odin-log-shipper /);
+    for (const disk of ["/mnt/stateful_partition", "/mnt/disks/data"])
+      assert.ok(shipper.includes(` --volume ${disk}:/host${disk}:ro `), shipper);
+    assert.match(shipper, /--server\.http\.listen-addr=0\.0\.0\.0:12345 /);
+    assert.match(shipper, /--cpus 0\.1 /);
+    assert.doesNotMatch(shipper, /secrets/);
+    const { LOKI_URL, ODIN_ROLE } = machine.environment("log-shipper");
+    assert.deepEqual([LOKI_URL, ODIN_ROLE], ["http://monitoring:3100", "nats"]);
   });
 
   test("of a cluster restarts only while all other servers are healthy", async (t) => {

@@ -1,6 +1,7 @@
 import { gaugeValues } from "../../testing/series.fixture.ts";
 import { type AlertCase, counter, gauge, gaugeCase, STEP, seriesName } from "./alert-case.fixture.ts";
 
+const GATEWAY_MACHINE = { job: "node", instance: "g1", role: "gateway" };
 const ENTRANCE = { job: "entrance", instance: "live.example.com" };
 const PROMETHEUS = { job: "prometheus", instance: "monitoring" };
 const DISK = { job: "node", instance: "monitoring", mountpoint: "/mnt/disks/data" };
@@ -33,7 +34,7 @@ export const MONITORING_CASES: readonly AlertCase[] = [
     resolvedAt: 480,
     labels: DISK,
     description:
-      "4% of /mnt/disks/data of monitoring is left (alert threshold: 5%). On a full disk no metrics and no logs are stored, and no alert fires.",
+      "4% of /mnt/disks/data of monitoring is left (alert threshold: 5%). On a full disk monitoring stores no metrics and no logs, and NATS no messages.",
   },
   {
     alert: "CertificateExpiring",
@@ -49,6 +50,48 @@ export const MONITORING_CASES: readonly AlertCase[] = [
     labels: ENTRANCE,
     description:
       "The certificate expires in 20d 22h 59m 45s. From then on browsers cannot connect to wss://live.example.com.",
+  },
+  {
+    alert: "KernelDropsConnections",
+    step: STEP,
+    series: {
+      [seriesName("node_netstat_TcpExt_ListenDrops", GATEWAY_MACHINE)]: counter([0, 120], [1, 720], [0, 360]),
+      [seriesName("node_netstat_TcpExt_TCPReqQFullDrop", GATEWAY_MACHINE)]: counter(
+        [0, 120],
+        [1, 720],
+        [0, 360],
+      ),
+    },
+    conditionAt: 270, // more than 1 a second on average over five minutes
+    resolvedAt: 1140,
+    labels: GATEWAY_MACHINE,
+    description:
+      "2.00 connections a second to g1 are dropped before a program accepts them (alert threshold: 1): clients wait seconds and try again.",
+  },
+  {
+    alert: "ConntrackNearlyFull",
+    step: STEP,
+    series: {
+      [seriesName("node_nf_conntrack_entries", GATEWAY_MACHINE)]: gauge([80, 120], [90, 360], [10, 60]),
+      [seriesName("node_nf_conntrack_entries_limit", GATEWAY_MACHINE)]: gauge([100, 540]),
+    },
+    conditionAt: 120,
+    resolvedAt: 480,
+    labels: GATEWAY_MACHINE,
+    description:
+      "90% of the kernel's table of connections is in use (alert threshold: 80%). When the table is full, new connections get no answer.",
+  },
+  {
+    alert: "MachineMemoryLow",
+    step: STEP,
+    series: {
+      [seriesName("node_memory_MemAvailable_bytes", GATEWAY_MACHINE)]: gauge([5, 120], [4, 360], [50, 60]),
+      [seriesName("node_memory_MemTotal_bytes", GATEWAY_MACHINE)]: gauge([100, 540]),
+    },
+    conditionAt: 120,
+    resolvedAt: 480,
+    labels: GATEWAY_MACHINE,
+    description: "4% of the memory of g1 is available (alert threshold: 5%). The kernel will end a program.",
   },
   {
     alert: "EntranceBroken", // a failed probe reports no certificate
