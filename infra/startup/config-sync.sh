@@ -126,8 +126,8 @@ reload() {
   [ "$HTTP_STATUS" = 200 ]
 }
 
-# watched_disks FOLDER…: mounts disks into the log shipper, whose node exporter watches them. The exporter uses
-# /host as its root folder.
+# watched_disks FOLDER…: mounts disks into the log shipper, whose node exporter watches them. The exporter
+# uses /host as its root folder.
 watched_disks() {
   local disk
   for disk in "$@"; do SHIPPER_OPTIONS+=(--volume "$disk:/host$disk:ro"); done
