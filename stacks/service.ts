@@ -120,13 +120,18 @@ function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
   const { config, apis, gatewayIdentity, network, registry, connected } = foundation;
   const { image, nats, monitoringVm, wssAddress } = parts;
   const { site, jwtSecret, jwtSecretPrevious } = config;
-  const tokenSecret = (name: string, variable: string, value: string | undefined) =>
+  const tokenSecret = (name: string, variable: string, value: string | undefined, isRenewable = false) =>
     value === undefined
       ? {}
       : {
           [`env-${variable}`]: new Secret(
             name,
-            { site, value: pulumi.secret(value), accessors: { gateway: gatewayIdentity.member } },
+            {
+              site,
+              value: pulumi.secret(value),
+              accessors: { gateway: gatewayIdentity.member },
+              isRenewable,
+            },
             apis.first,
           ).version,
         };
@@ -150,7 +155,8 @@ function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
         secrets: {
           ...nats.connection.secrets,
           ...tokenSecret("jwt-secret", "JWT_SECRET", jwtSecret),
-          ...tokenSecret("jwt-secret-previous", "JWT_SECRET_PREVIOUS", jwtSecretPrevious),
+          // The runbook removes this key again, so its secret must not be protected.
+          ...tokenSecret("jwt-secret-previous", "JWT_SECRET_PREVIOUS", jwtSecretPrevious, true),
         },
         files: nats.connection.files,
         settings: { "loki-url": monitoringVm.lokiUrl, "config-bucket": monitoringVm.bucket },

@@ -13,7 +13,8 @@ export interface SecretArgs {
    */
   accessors: Record<string, pulumi.Input<string>>;
   /**
-   * True: the program can make the value again, so the secret is not protected from deletion in production.
+   * True: the program can make the value again, or the value is only needed for a while, so the secret is not
+   * protected from deletion in production.
    * Default: false.
    */
   isRenewable?: boolean;
