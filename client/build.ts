@@ -19,6 +19,7 @@ const ENTRIES = {
   react: "client/src/react/index.ts",
   compact: "client/src/compact.ts",
   fallback: "client/src/fallback.ts",
+  selective: "client/src/selective.ts",
 };
 const PROTOCOL = "protocol/src/index.ts";
 const TARGET = "es2022";
@@ -46,13 +47,15 @@ export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: strin
     external: ["react"],
     // The directive marks the hooks as client code for frameworks that render on a server.
     ...(entry === "react" ? { banner: { js: '"use client";' } } : {}),
-    ...(entry === "index" ? { mangleProps: INNER } : {}),
+    ...(entry === "index" || entry === "selective" ? { mangleProps: INNER } : {}),
     write: false,
     plugins: [
       {
         name: "library",
-        setup: ({ onResolve }) => {
-          onResolve({ filter: /^\.\.\/connect\.ts$/ }, () => ({ path: "./index.js", external: true }));
+        setup: ({ onResolve, onLoad }) => {
+          onResolve({ filter: /^\.\.\/connect\.ts$/ }, () => ({ path: "./selective.js", external: true }));
+          if (entry !== "index") return;
+          onLoad({ filter: /\/extent\.ts$/ }, () => ({ contents: "export const SELECTIVE = false;" }));
         },
       },
     ],
@@ -74,7 +77,7 @@ export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: strin
 export async function build(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for (const entry of ["index", "react", "compact", "fallback"] as const) {
+  for (const entry of ["index", "react", "compact", "fallback", "selective"] as const) {
     const { code, map } = await bundle(entry);
     await writeFile(join(folder, `${entry}.js`), code);
     await writeFile(join(folder, `${entry}.js.map`), map);
@@ -101,6 +104,7 @@ async function manifest(): Promise<object> {
     exports: {
       ".": { types: "./types/client/src/index.d.ts", default: "./index.js" },
       "./fallback": { types: "./types/client/src/fallback.d.ts", default: "./fallback.js" },
+      "./selective": { types: "./types/client/src/selective.d.ts", default: "./selective.js" },
       "./compact": { types: "./types/client/src/compact.d.ts", default: "./compact.js" },
       "./react": { types: "./types/client/src/react/index.d.ts", default: "./react.js" },
     },

@@ -15,7 +15,16 @@ import { Registry } from "./registry.ts";
 import { Requests } from "./requests.ts";
 import { Timers } from "./timers.ts";
 import { renewIn } from "./token.ts";
-import type { Client, ConnectOptions, Environment, Events, Listener, Socket, Status } from "./types.ts";
+import type {
+  Client,
+  ConnectOptions,
+  Environment,
+  Events,
+  Listener,
+  Socket,
+  Status,
+  SubscribeOptions,
+} from "./types.ts";
 
 /**
  * How long the client waits for the welcome. After a connection that lasted longer than this, waits are short
@@ -108,10 +117,20 @@ class Connection implements Client {
     return this.#emitter.status;
   }
 
-  subscribe<Data>(channels: string | readonly string[], listener: Listener<Data>): () => void {
-    return this.#registry.add([channels].flat(), listener as Listener, this.#course.top, () => {
-      this.#requests.pumpAfter(0); // One request for all calls of this tick.
-    });
+  subscribe<Data>(
+    channels: string | readonly string[],
+    listener: Listener<Data>,
+    options?: SubscribeOptions,
+  ): () => void {
+    return this.#registry.add(
+      [channels].flat(),
+      listener as Listener,
+      this.#course.top,
+      () => {
+        this.#requests.pumpAfter(0); // One request for all calls of this tick.
+      },
+      options,
+    );
   }
 
   on<Name extends keyof Events>(event: Name, listener: (event: Events[Name]) => void): () => void {

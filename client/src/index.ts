@@ -19,5 +19,6 @@ export type {
   Socket,
   State,
   Status,
+  SubscribeOptions,
   Watchable,
 } from "./types.ts";

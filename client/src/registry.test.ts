@@ -70,6 +70,6 @@ test("a list with an invalid name adds no channel", () => {
       0,
       () => {},
     );
-  assert.throws(add, { name: "TypeError", message: "nonsense is not a channel like BTC.trade or BTC.*" });
+  assert.throws(add, { name: "TypeError", message: "nonsense is not a channel like BTC.trade" });
   assert.deepEqual([...registry.channels], []);
 });

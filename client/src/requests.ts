@@ -14,8 +14,10 @@ import {
   type SubscriptionAck,
 } from "@odin-ws/protocol";
 import type { Emitter } from "./emitter.ts";
+import { SELECTIVE } from "./extent.ts";
 import type { Registry } from "./registry.ts";
 import type { Timers } from "./timers.ts";
+import { ask, groups, outdated } from "./wishes.ts";
 
 /**
  * Bytes of the names in one message, or of a token: a message may have 4 KiB, and everything else takes less
@@ -107,7 +109,13 @@ export class Requests {
 
   /** Requests all messages of the live channels since a position. Replaces an earlier refill. */
   refill(since: Position, round: number): void {
-    this.#refill = { round, since, parts: splitIntoMessages(this.live) };
+    this.#refill = {
+      round,
+      since,
+      parts: SELECTIVE
+        ? groups(this.#registry, this.live).flatMap(splitIntoMessages)
+        : splitIntoMessages(this.live),
+    };
     this.pump();
   }
 
@@ -158,6 +166,8 @@ export class Requests {
       if (!this.#subscribed.has(channel) && !this.#registry.has(channel)) this.#live.delete(channel);
     }
     this.#pending = this.#nextRequest();
+    if (SELECTIVE && this.#pending?.type === "subscribe")
+      Object.assign(this.#pending, ask(this.#registry, this.#pending.channels));
     if (this.#pending) this.#send(this.#pending);
   }
 
@@ -234,11 +244,14 @@ export class Requests {
     // Channels beyond the limit wait. They are reported once, until no channel is beyond the limit.
     const excess = missing.splice(this.#maxChannels - subscribed.length);
     const some = excess.length > 0;
-    const message = `more than ${this.#maxChannels} channels: the others wait`;
+    const message = `more than ${this.#maxChannels} channels: others wait`;
     if (some && !this.#excessReported)
       this.#emitter.emit("error", { code: "too_many_channels", message, channels: excess });
     this.#excessReported = some;
-    const [added] = splitIntoMessages(missing);
+    if (SELECTIVE) missing.push(...outdated(this.#registry, this.#wanted(subscribed)));
+    const [added] = SELECTIVE
+      ? groups(this.#registry, missing).flatMap(splitIntoMessages)
+      : splitIntoMessages(missing);
     const channels = this.#takePart(this.#parts) ?? added;
     return channels && { type: "subscribe", channels };
   }

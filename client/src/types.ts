@@ -81,6 +81,20 @@ export interface MessageInfo {
   readonly late: boolean;
 }
 
+/** What a subscription wants beyond its channels. */
+export interface SubscribeOptions {
+  /**
+   * Messages a second of each channel that are enough, 0.1 to 100; the newest ones come. Other listeners of
+   * the same channel may want more: then this one gets more, too. Default: all messages.
+   */
+  maxRate?: number | undefined;
+  /**
+   * Calls the listener first with the newest message of each channel that this client does not know yet; such
+   * a message has `last: true`.
+   */
+  last?: boolean | undefined;
+}
+
 export type Listener<Data = unknown> = (message: Envelope<Data>, info: MessageInfo) => void;
 
 export interface Client {
@@ -95,7 +109,11 @@ export interface Client {
    * @returns a function that ends the subscription; calling the function again has no effect
    * @throws TypeError when a name is neither a channel nor a pattern
    */
-  subscribe<Data = unknown>(channels: string | readonly string[], listener: Listener<Data>): () => void;
+  subscribe<Data = unknown>(
+    channels: string | readonly string[],
+    listener: Listener<Data>,
+    options?: SubscribeOptions,
+  ): () => void;
   /** Calls `listener` for every event with this name. Returns a function that removes the listener. */
   on<Name extends keyof Events>(event: Name, listener: (event: Events[Name]) => void): () => void;
   /** Disconnects until `resume()`, which continues from the same position in the stream. */

@@ -28,9 +28,9 @@ export function Activity({ symbol }: { symbol: string }) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
   const messages = {
-    trade: useChannel<Trade>(`${symbol}.trade`, { list: KEPT }),
-    liquidity: useChannel<Liquidity>(`${symbol}.liquidity`, { list: KEPT }),
-    comment: useChannel<Comment>(`${symbol}.comment`, { list: KEPT }),
+    trade: useChannel<Trade>(`${symbol}.trade`, { list: KEPT, last: true }),
+    liquidity: useChannel<Liquidity>(`${symbol}.liquidity`, { list: KEPT, last: true }),
+    comment: useChannel<Comment>(`${symbol}.comment`, { list: KEPT, last: true }),
   };
 
   const onKeyDown = ({ key }: KeyboardEvent) => {

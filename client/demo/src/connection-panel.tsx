@@ -1,10 +1,17 @@
-import { useSyncExternalStore } from "react";
-import { type Connection, useConnection } from "../../src/react/index.ts";
+import { useState, useSyncExternalStore } from "react";
+import { type Connection, useChannel, useConnection } from "../../src/react/index.ts";
+import { TABLE_CHANNELS } from "./events.ts";
 import * as format from "./format.ts";
 import { CutIcon, SlowIcon } from "./icons.tsx";
 import type { JournalKeeper } from "./journal.ts";
 import type { Line } from "./line.ts";
 import { Figure } from "./token-view.tsx";
+
+/** Subscribes the table's channels without a rate. The highest rate of a page counts. */
+function Everything() {
+  useChannel<unknown, number>(TABLE_CHANNELS, { select: () => 0 });
+  return null;
+}
 
 const THROTTLE = ["Everything", "Not low priority", "High priority only", "Critical only"];
 
@@ -14,6 +21,18 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
   const { entries, traffic } = useSyncExternalStore(journal.subscribe, journal.get);
   const { state, gateway, latencyMs } = connection;
 
+  const [all, setAll] = useState(false);
+
+  const toggleAll = () => {
+    const rate = `before: ${format.plural(traffic.perSecond, "message")}/s`;
+    journal.note(
+      "plain",
+      all
+        ? `At most 4 messages a second of each channel again (${rate})`
+        : `All messages, not only 4 a second of each channel (${rate})`,
+    );
+    setAll(!all);
+  };
   const cut = () => {
     journal.note("warn", "You disconnected");
     line.cut();
@@ -45,6 +64,10 @@ export function ConnectionPanel({ journal, line }: { journal: JournalKeeper; lin
         <button type="button" onClick={toggleSlow} aria-pressed={traffic.slow}>
           <SlowIcon /> Read slowly
         </button>
+        <button type="button" onClick={toggleAll} aria-pressed={all}>
+          All messages
+        </button>
+        {all && <Everything />}
       </div>
       <h3 className="unseen" id="journal-title">
         What happened

@@ -143,6 +143,9 @@ function setPrice(token: Draft & { points: Point[] }, price: number | undefined,
 
 export const market: FeedDefinition<Market> = {
   channels: TABLE_CHANNELS,
+  // People cannot read a row that changes more often.
+  maxRate: 4,
+  last: true,
   initial: { tokens: new Map(), trending: [] },
   fold(state, batch) {
     const turn = new Turn(state);

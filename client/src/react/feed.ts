@@ -1,6 +1,6 @@
 /** A feed: one state that is folded from the messages of some channels, and shared by components. */
 
-import type { Envelope, Listener } from "../types.ts";
+import type { Envelope, Listener, SubscribeOptions } from "../types.ts";
 
 /** A message as the client has delivered it. */
 export interface Received<Data = unknown> {
@@ -16,7 +16,7 @@ export interface Received<Data = unknown> {
  * How a state follows from the messages of some channels. Define it once, outside of components: all users of
  * the definition share one state.
  */
-export interface FeedDefinition<State, Data = unknown> {
+export interface FeedDefinition<State, Data = unknown> extends SubscribeOptions {
   /** Channels and patterns: `BTC.trade`, `BTC.*`, `*.trade`. */
   readonly channels: readonly string[];
   readonly initial: State;
@@ -30,7 +30,7 @@ export interface FeedDefinition<State, Data = unknown> {
 /** What a feed needs from its owner. */
 export interface Supply {
   /** Subscribes; returns a function that ends the subscription. */
-  join(channels: readonly string[], listener: Listener): () => void;
+  join(channels: readonly string[], listener: Listener, options: SubscribeOptions): () => void;
   /** This feed has a change for the next animation frame. */
   changed(feed: Feed<unknown>): void;
   /** The feed has its first listener. */
@@ -89,9 +89,13 @@ export class Feed<State> {
   };
 
   #join(): void {
-    const { channels } = this.#definition;
+    const { channels, maxRate, last } = this.#definition;
     if (channels.length === 0) this.#leave = () => {};
-    else this.#leave = this.#supply.join(channels, (message, { late }) => this.#take({ message, late }));
+    else
+      this.#leave = this.#supply.join(channels, (message, { late }) => this.#take({ message, late }), {
+        maxRate,
+        last,
+      });
   }
 
   #take(received: Received): void {

@@ -4,7 +4,7 @@
  */
 
 import { connect } from "../connect.ts";
-import type { Client, ConnectOptions, Listener, Refetch, Status } from "../types.ts";
+import type { Client, ConnectOptions, Listener, Refetch, Status, SubscribeOptions } from "../types.ts";
 import { Feed, type FeedDefinition, LINGER_MS, type Supply } from "./feed.ts";
 import { Frames } from "./frames.ts";
 
@@ -91,10 +91,10 @@ export class Hub implements Supply {
 
   // ——— for feeds ———
 
-  join(channels: readonly string[], listener: Listener): () => void {
+  join(channels: readonly string[], listener: Listener, options: SubscribeOptions): () => void {
     this.retain();
     try {
-      const leave = this.#connected().subscribe(channels, listener);
+      const leave = this.#connected().subscribe(channels, listener, options);
       return () => {
         leave();
         this.release();

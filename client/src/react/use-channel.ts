@@ -1,5 +1,5 @@
 import { useCallback, useMemo } from "react";
-import type { Envelope } from "../types.ts";
+import type { Envelope, SubscribeOptions } from "../types.ts";
 import type { FeedDefinition, Received } from "./feed.ts";
 import { useHub } from "./provider.ts";
 import { useSelection } from "./use-feed.ts";
@@ -24,7 +24,7 @@ export interface Listing {
 }
 
 type Value = Envelope | Latest | Recent | undefined;
-type Options = Partial<Selecting<never, unknown> & Listing>;
+type Options = Partial<Selecting<never, unknown> & Listing> & SubscribeOptions;
 
 /**
  * A pattern may match any number of channels. Beyond this number the channel that was silent longest is
@@ -39,32 +39,40 @@ const MAX_CHANNELS = 4_096;
  *   message of all channels that match.
  * - `useChannel(["BTC.trade", "*.liquidity"])`: a map with the latest message of each channel.
  * - `{ list: 50 }`: the last 50 messages, the newest first.
+ * - `{ last: true }`: begins with the newest message that the gateway knows.
+ * - `{ maxRate: 4 }`: at most 4 messages a second of each channel, unless another component wants more.
  * - `{ select }`: only the selection that this function returns.
  *
  * Components that name the same channels share one subscription. It ends with the last of these components.
  */
 export function useChannel<Data, Selection>(
   channels: string | readonly string[],
-  options: Listing & Selecting<Recent<Data>, Selection>,
+  options: Listing & Selecting<Recent<Data>, Selection> & SubscribeOptions,
 ): Selection;
 export function useChannel<Data = unknown>(
   channels: string | readonly string[],
-  options: Listing,
+  options: Listing & SubscribeOptions,
 ): Recent<Data>;
 export function useChannel<Data, Selection>(
   channel: string,
-  options: Selecting<Envelope<Data> | undefined, Selection>,
+  options: Selecting<Envelope<Data> | undefined, Selection> & SubscribeOptions,
 ): Selection;
-export function useChannel<Data = unknown>(channel: string): Envelope<Data> | undefined;
+export function useChannel<Data = unknown>(
+  channel: string,
+  options?: SubscribeOptions,
+): Envelope<Data> | undefined;
 export function useChannel<Data, Selection>(
   channels: readonly string[],
-  options: Selecting<Latest<Data>, Selection>,
+  options: Selecting<Latest<Data>, Selection> & SubscribeOptions,
 ): Selection;
-export function useChannel<Data = unknown>(channels: readonly string[]): Latest<Data>;
+export function useChannel<Data = unknown>(
+  channels: readonly string[],
+  options?: SubscribeOptions,
+): Latest<Data>;
 export function useChannel(channels: string | readonly string[], options: Options = {}): unknown {
   const hub = useHub();
-  const { list, isEqual } = options;
-  const name = nameOf(channels, list);
+  const { isEqual } = options;
+  const name = nameOf(channels, options);
   const feed = useMemo(() => hub.named<Value, unknown>(name, () => definitionOf(name)), [hub, name]);
   const { select } = options as Partial<Selecting<Value, unknown>>;
   const all = useCallback((value: Value): unknown => value, []);
@@ -73,18 +81,19 @@ export function useChannel(channels: string | readonly string[], options: Option
 
 // Equal requests get equal names, so that components share a feed even if they list their channels in another
 // order.
-function nameOf(channels: string | readonly string[], list: number | undefined): string {
+function nameOf(channels: string | readonly string[], { list, maxRate, last }: Options): string {
   const names = typeof channels === "string" ? channels : [...new Set(channels)].sort();
-  return JSON.stringify(list === undefined ? [names] : [names, list]);
+  return JSON.stringify({ names, list, maxRate, last });
 }
 
 function definitionOf(name: string): FeedDefinition<Value> {
-  const [names, list] = JSON.parse(name) as [string | string[], number | undefined];
+  const { names, list, ...wish } = JSON.parse(name) as Options & { names: string | string[] };
   const channels = typeof names === "string" ? [names] : names;
-  if (list !== undefined) return { channels, initial: [], fold: recent(list) } as FeedDefinition<Value>;
+  const base = { channels, ...wish };
+  if (list !== undefined) return { ...base, initial: [], fold: recent(list) } as FeedDefinition<Value>;
   if (typeof names !== "string")
-    return { channels, initial: new Map(), fold: byChannel } as FeedDefinition<Value>;
-  return { channels, initial: undefined, fold: latest } as FeedDefinition<Value>;
+    return { ...base, initial: new Map(), fold: byChannel } as FeedDefinition<Value>;
+  return { ...base, initial: undefined, fold: latest } as FeedDefinition<Value>;
 }
 
 function latest(state: Envelope | undefined, batch: readonly Received[]): Envelope | undefined {

@@ -45,8 +45,10 @@ export class Commands implements SocketHandler, Job {
   /** The request that is handled next. Later ones wait, so that answers come in the order of the requests. */
   #current: ClientMessage | ErrorMessage | undefined;
   #resume: Resume | undefined;
-  /** Last values that the request of `#resume` asks for, in case that messages are lost. */
+  /** Last values that the request of `#resume` asks for. */
   #last: LastLookup | undefined;
+  /** Offset up to which these are sent when nothing is lost. */
+  #lastUpTo = 0;
   /** The client that resumes is ahead of the whole stream. */
   #wentBack = false;
   /** The answer to a request waits for something outside this process, such as the key of a token. */
@@ -232,6 +234,9 @@ export class Commands implements SocketHandler, Job {
     connection.hold();
     this.#resume = resume;
     this.#last = lookup;
+    // A client that has everything up to its offset has the last values, too, unless some of them waited for
+    // their turn when its connection ended.
+    this.#lastUpTo = max_rate === undefined || since === undefined ? 0 : since.offset;
     this.#wentBack = wentBack;
   }
 
@@ -259,15 +264,15 @@ export class Commands implements SocketHandler, Job {
     replayBudget.charge(this.#account, cost.messages, cost.bytes, steadyClock.now());
     const lookup = this.#last;
     this.#last = undefined;
-    // A client that has everything up to its offset has the last values, too.
-    const values = found === undefined && lookup !== undefined ? this.#takeLastValues(lookup) : [];
+    if (found !== undefined) lookup?.keepUpTo(this.#lastUpTo);
+    const values = lookup === undefined ? [] : this.#takeLastValues(lookup);
     const acknowledgement = this.#acknowledgement({
       recovered: found !== undefined,
       replayed: found?.length ?? 0,
       ...(lookup !== undefined && { last: values.length }),
     });
     const otherStream = this.#wentBack ? [() => this.#otherStream()] : [];
-    this.#connection.release([() => acknowledgement, ...otherStream, ...(found ?? values)]);
+    this.#connection.release([() => acknowledgement, ...otherStream, ...values, ...(found ?? [])]);
   }
 
   /** Sends the answer to a `subscribe` with `last`. Live messages wait behind the last values. */

@@ -17,10 +17,12 @@ export class LastLookup {
   readonly #connection: Connection;
   readonly #channels: readonly string[];
   readonly #head: number;
-  readonly #found: readonly Message[];
+  #found: readonly Message[];
   /** The newest messages of all channels are found above this offset. */
   #completeAbove = 0;
   #looked = 0;
+  /** All values are sent that this connection was not sent before. */
+  #complete = true;
 
   /**
    * Must be created before the channels are subscribed.
@@ -59,9 +61,17 @@ export class LastLookup {
     this.#completeAbove = Math.max(this.#completeAbove, message.offset);
   }
 
-  /** Returns the values to send, in order. From now on they count as sent on this connection. */
+  /** Leaves out the values above an offset, because the client has them or gets them in another way. */
+  keepUpTo(offset: number): void {
+    this.#complete = false;
+    this.#found = this.#found.filter((message) => message.offset <= offset);
+  }
+
+  /** Returns the values to send, in order. From now on they count as sent. */
   take(): Outgoing[] {
-    this.#connection.subscriptions.lastValuesSent(this.#channels, this.#head, this.#completeAbove);
+    if (this.#complete) {
+      this.#connection.subscriptions.lastValuesSent(this.#channels, this.#head, this.#completeAbove);
+    }
     return this.#found.map((message) => {
       const again = this.#connection.withOldSeq(message);
       return { message: this.#values.marked(message), seq: "seq" in again ? again.seq : undefined };

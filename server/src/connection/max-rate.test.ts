@@ -116,6 +116,28 @@ test("when the channel with the higher rate is unsubscribed, the client gets wha
   assert.deepEqual(offsets(client), [2]);
 });
 
+test("a client that resumes with a rate also gets what waited for its turn when its connection ended", (t) => {
+  const { world, client } = start(t, ["*.trade"], { max_rate: 1 });
+  for (const channel of ["A.trade", "B.trade", "A.trade"]) world.publish(channel); // 3 waits
+  assert.deepEqual(offsets(client), [1, 2]);
+  world.publish("C.trade"); // 4
+  const next = new FakeClient(world);
+  next.subscribe(["*.trade"], 4, "e", { max_rate: 1, last: true });
+  world.publish("D.trade"); // 5
+  const [ack, ...rest] = next.take();
+  assert.ok(ack?.type === "subscription_ack");
+  assert.deepEqual([ack.recovered, ack.replayed, ack.last], [true, 0, 3]);
+  assert.deepEqual(
+    rest.map((one) => "data" in one && [one.offset, one.last]),
+    [
+      [2, true],
+      [3, true],
+      [4, true],
+      [5, undefined],
+    ],
+  );
+});
+
 test("a heartbeat names the offset before the oldest message that waits", (t) => {
   const { world, client } = start(t, ["*.trade"], { max_rate: 1 });
   for (const channel of ["A.trade", "B.trade", "A.trade", "B.trade", "C.trade"]) world.publish(channel);
@@ -186,6 +208,7 @@ test("in any sequence: no message twice, in order, within the rate, the newest a
       const rates = new Map<string, number | undefined>();
       const published: string[] = [];
       const given = new Set<number>();
+      const ever = new Set<number>();
       /** Of each channel: newest offset, and time of the last delivery since the last change. */
       const newest = new Map<string, number>();
       let delivered = new Map<string, number>();
@@ -200,6 +223,7 @@ test("in any sequence: no message twice, in order, within the rate, the newest a
       const take = (one: ReceivedEnvelope) => {
         assert.ok(!given.has(one.offset), `${one.offset} came twice`);
         given.add(one.offset);
+        ever.add(one.offset);
         assert.equal(published[one.offset - 1], one.channel);
         if (older) return;
         assert.ok(one.offset > (newest.get(one.channel) ?? 0), `${one.offset} is out of order`);
@@ -229,6 +253,10 @@ test("in any sequence: no message twice, in order, within the rate, the newest a
           // What waits comes before the change, and so sooner than the rate allows.
           delivered = new Map();
           client.send({ type: "unsubscribe", channels: [one.unsubscribe] });
+          // A channel that is subscribed again may bring the same messages again.
+          for (const offset of given) {
+            if (covers(one.unsubscribe, published[offset - 1] as string)) given.delete(offset);
+          }
           rates.delete(one.unsubscribe);
           owed.delete(one.unsubscribe);
         } else {
@@ -264,7 +292,7 @@ test("in any sequence: no message twice, in order, within the rate, the newest a
       for (const channel of CHANNELS) {
         const last = published.lastIndexOf(channel) + 1;
         const since = [...owed].filter(([name]) => covers(name, channel)).map(([, offset]) => offset);
-        if (last > Math.min(...since)) assert.ok(given.has(last), `${last}, the newest of ${channel}`);
+        if (last > Math.min(...since)) assert.ok(ever.has(last), `${last}, the newest of ${channel}`);
       }
       if (rates.size === 0) return;
       older = true;
@@ -273,7 +301,7 @@ test("in any sequence: no message twice, in order, within the rate, the newest a
       }
       receive();
       for (const [index, channel] of published.entries()) {
-        if (rateOf(channel) > 0) assert.ok(given.has(index + 1), `${index + 1} of ${channel} is missing`);
+        if (rateOf(channel) > 0) assert.ok(ever.has(index + 1), `${index + 1} of ${channel} is missing`);
       }
     }),
     { numRuns: 400 },

@@ -162,7 +162,7 @@ export class Subscriptions {
     const delivered = this.deliveredFilter();
     const { sent } = this;
     if (sent === undefined) return delivered;
-    return (message) => (message.offset > sent.since ? sent.has(message.offset) : delivered(message));
+    return (message) => sent.has(message.offset) || (message.offset <= sent.since && delivered(message));
   }
 
   /** Another stream has begun: all its messages are delivered. */
