@@ -10,6 +10,8 @@ import { PATIENCE_MS, startDemo } from "../harness/demo.ts";
 import { eventually } from "../harness/wait.ts";
 
 const LIMIT_MS = 300; // ms from the open socket to the first frame with the list
+/** The same for the slowest of three pages. A page that waits for the next list waits up to 5 s. */
+const BUSY_MS = 1500; // ms
 
 /** Runs in the page: notes when its socket opened, and the first frame with all tokens of the list. */
 const WATCH = `
@@ -49,9 +51,9 @@ describe("first paint of the demo page", { skip: withoutBrowser(), timeout: 120_
       assert.deepEqual(errors, []);
       await page.close();
     }
-    // Other tests share the two cores, so one page may be late.
-    const median = times.sort((a, b) => a - b)[1] as number;
     t.diagnostic(`${times.map(Math.round).join(", ")} ms`);
-    assert.ok(median < LIMIT_MS, `${median} ms`);
+    // Other tests share the two cores, which can only make a page slower.
+    assert.ok(Math.min(...times) < LIMIT_MS, `${times} ms`);
+    assert.ok(Math.max(...times) < BUSY_MS, `${times} ms`);
   });
 });
