@@ -100,7 +100,8 @@ describe("client in the compact encoding", { skip: withoutNats() }, () => {
     );
     assert.ok(opened.length >= 5 && opened.every(({ binary }) => binary > 0), JSON.stringify(opened));
     const known = opened.map(({ url }) => /dictionaries=(.*)/.exec(url)?.[1]?.split(",").length ?? 0);
-    assert.deepEqual(known.slice(0, 3), [0, 3, 6], "three of each gateway");
+    // The second gateway makes its dictionaries while the client is there, at the latest in its second visit.
+    assert.deepEqual([known[0], known[1], known.at(-1)], [0, 3, 6], "three of each gateway");
   });
 
   test("gateways that read the same stream use the same dictionaries, although one has started later", async (t) => {

@@ -13,6 +13,7 @@ import { localOptions } from "../../monitoring/local/options.ts";
 import { type LocalMonitoring, startLocal } from "../../monitoring/local/programs.ts";
 import type { MonitoringOptions } from "../../monitoring/options.ts";
 import { type DashboardQuery, dashboardQueries } from "../../monitoring/testing/dashboard-queries.fixture.ts";
+import { SAMPLE } from "../../monitoring/testing/sample-options.fixture.ts";
 import { connect, type TestClient } from "../harness/client.ts";
 import { startFeed } from "../harness/feed.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
@@ -63,6 +64,8 @@ async function startStack(owner: Owner): Promise<Stack> {
   const options: MonitoringOptions = {
     ...localOptions({ gateways: [host], nats: true, ports }),
     receivers: { webhook: { value: webhook.url } },
+    // Without prices, the panels of costs show "unknown".
+    monthlyPrices: SAMPLE.monthlyPrices,
   };
   const monitoring = startLocal(faster(monitoringFiles(options), FACTOR), ports);
   owner.after(() => monitoring.stop());
@@ -124,6 +127,8 @@ async function load(owner: Owner, gateway: Gateway): Promise<string[]> {
   await first.close();
   const again = await connectAs(owner, gateway, "user-again");
   await again.subscribe(CHANNELS, position);
+  const seldom = await connectAs(owner, gateway, "user-seldom");
+  await seldom.ask({ type: "subscribe", channels: CHANNELS, max_rate: 1 }, "subscription_ack");
   await connect(owner, gateway, { path: "/elsewhere" }).catch(() => {});
   const late = await connectAs(owner, gateway, LATE_USER, 2);
   await late.ended();
