@@ -3,9 +3,9 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import type { Owner } from "../harness/owner.ts";
-import { eventually } from "../harness/wait.ts";
-import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
+import type { Owner } from "../../harness/owner.ts";
+import { eventually } from "../../harness/wait.ts";
+import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from "../../startup/machine.ts";
 
 const BUCKET = "odin-config";
 const CURRENT = "/var/lib/odin/config/current";

@@ -5,11 +5,11 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
-import { LOADTEST } from "../../stacks/capacity-test.ts";
-import type { Owner } from "../harness/owner.ts";
-import { eventually } from "../harness/wait.ts";
-import { buildGateway, IMAGE } from "./gateway-machine.ts";
-import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
+import { LOADTEST } from "../../../stacks/capacity-test.ts";
+import type { Owner } from "../../harness/owner.ts";
+import { eventually } from "../../harness/wait.ts";
+import { buildGateway, IMAGE } from "../../startup/gateway-machine.ts";
+import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from "../../startup/machine.ts";
 
 const REGISTRY = "us-central1-docker.pkg.dev/project/odin";
 

@@ -7,8 +7,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { Owner } from "../harness/owner.ts";
-import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
+import type { Owner } from "../../harness/owner.ts";
+import { buildMachine, type Machine, type Outcome, SUITE, whyNoMachine } from "../../startup/machine.ts";
 
 const SIZE = 64 * 1024 * 1024; // bytes
 const system = (program: string, ...args: string[]) =>

@@ -16,11 +16,11 @@
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { suiteOwner } from "../harness/owner.ts";
-import { type Step, withoutEngine } from "./engine.ts";
-import { liveResources, RELEASED, readReleased } from "./released/stacks.ts";
-import { GROUP, type RepositoryStack, repositoryStack, TEMPLATE } from "./repository-stack.ts";
-import { ofUrn } from "./resource-type.ts";
+import { type Step, withoutEngine } from "../../engine/engine.ts";
+import { liveResources, RELEASED, readReleased } from "../../engine/released/stacks.ts";
+import { GROUP, type RepositoryStack, repositoryStack, TEMPLATE } from "../../engine/repository-stack.ts";
+import { ofUrn } from "../../engine/resource-type.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 /** Types of which a new resource replaces the old one at each rollout, and why nobody notices. */
 const REPLACED_BY_ROLLOUTS: Record<string, string> = {

@@ -5,8 +5,8 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
-import { buildGateway, CREDENTIALS, IMAGE, ready } from "./gateway-machine.ts";
-import { type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
+import { buildGateway, CREDENTIALS, IMAGE, ready } from "../../startup/gateway-machine.ts";
+import { type Machine, type Outcome, SUITE, whyNoMachine } from "../../startup/machine.ts";
 
 const FAILED = "odin-startup: failed role=gateway ";
 

@@ -3,9 +3,9 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import { eventually } from "../harness/wait.ts";
-import { buildGateway, IMAGE, PAYLOADS, ready } from "./gateway-machine.ts";
-import { type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
+import { eventually } from "../../harness/wait.ts";
+import { buildGateway, IMAGE, PAYLOADS, ready } from "../../startup/gateway-machine.ts";
+import { type Machine, type Outcome, SUITE, whyNoMachine } from "../../startup/machine.ts";
 
 const UNIT = "/etc/systemd/system/odin-gateway.service";
 

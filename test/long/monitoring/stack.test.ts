@@ -4,30 +4,33 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
-import { INHIBITIONS } from "../../monitoring/alerts/inhibitions.ts";
-import { monitoringFiles } from "../../monitoring/files.ts";
-import { LOG_LABELS } from "../../monitoring/limits/log-labels.ts";
-import { recordingRules } from "../../monitoring/limits/recording-rules.ts";
-import { LogSender } from "../../monitoring/local/log-sender.ts";
-import { localOptions } from "../../monitoring/local/options.ts";
-import { type LocalMonitoring, startLocal } from "../../monitoring/local/programs.ts";
-import type { MonitoringOptions } from "../../monitoring/options.ts";
-import { type DashboardQuery, dashboardQueries } from "../../monitoring/testing/dashboard-queries.fixture.ts";
-import { SAMPLE } from "../../monitoring/testing/sample-options.fixture.ts";
-import { connect, type TestClient } from "../harness/client.ts";
-import { startFeed } from "../harness/feed.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
-import { get } from "../harness/http.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { type Owner, suiteOwner } from "../harness/owner.ts";
-import { freePort } from "../harness/ports.ts";
-import { issue } from "../harness/tokens.ts";
-import { eventually } from "../harness/wait.ts";
-import { faster } from "./faster.ts";
-import { startNatsExporter } from "./nats-exporter.ts";
-import { skipWithoutPrograms } from "./programs.ts";
-import { type Found, logql, promql, promqlRange, streams, targets } from "./queries.ts";
-import { type ReceivedAlert, startWebhook } from "./webhook.ts";
+import { INHIBITIONS } from "../../../monitoring/alerts/inhibitions.ts";
+import { monitoringFiles } from "../../../monitoring/files.ts";
+import { LOG_LABELS } from "../../../monitoring/limits/log-labels.ts";
+import { recordingRules } from "../../../monitoring/limits/recording-rules.ts";
+import { LogSender } from "../../../monitoring/local/log-sender.ts";
+import { localOptions } from "../../../monitoring/local/options.ts";
+import { type LocalMonitoring, startLocal } from "../../../monitoring/local/programs.ts";
+import type { MonitoringOptions } from "../../../monitoring/options.ts";
+import {
+  type DashboardQuery,
+  dashboardQueries,
+} from "../../../monitoring/testing/dashboard-queries.fixture.ts";
+import { SAMPLE } from "../../../monitoring/testing/sample-options.fixture.ts";
+import { connect, type TestClient } from "../../harness/client.ts";
+import { startFeed } from "../../harness/feed.ts";
+import { type Gateway, startGateway } from "../../harness/gateway.ts";
+import { get } from "../../harness/http.ts";
+import { type Nats, startNats, withoutNats } from "../../harness/nats.ts";
+import { type Owner, suiteOwner } from "../../harness/owner.ts";
+import { freePort } from "../../harness/ports.ts";
+import { issue } from "../../harness/tokens.ts";
+import { eventually } from "../../harness/wait.ts";
+import { faster } from "../../monitoring/faster.ts";
+import { startNatsExporter } from "../../monitoring/nats-exporter.ts";
+import { skipWithoutPrograms } from "../../monitoring/programs.ts";
+import { type Found, logql, promql, promqlRange, streams, targets } from "../../monitoring/queries.ts";
+import { type ReceivedAlert, startWebhook } from "../../monitoring/webhook.ts";
 
 const FACTOR = 15; // Prometheus scrapes every second, and 5 minutes become 20 seconds
 const CLIENTS = 8;
@@ -337,7 +340,7 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
 
 /** Paths of the heartbeat's requests: alerts of a severity, which must be added, and the alert Watchdog. */
 function heartbeatPaths(): string[] {
-  const script = readFileSync(new URL("../../infra/startup/heartbeat.sh", import.meta.url), "utf8");
+  const script = readFileSync(new URL("../../../infra/startup/heartbeat.sh", import.meta.url), "utf8");
   const requests = script.matchAll(/'http:\/\/127\.0\.0\.1:9093(\/api\/v2\/alerts[^']+)'/g);
   return [...requests].map(([, path = ""]) => path);
 }

@@ -8,16 +8,16 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
-import { LOCAL_PROGRAMS } from "../../monitoring/local/programs.ts";
-import { get } from "../harness/http.ts";
-import type { Owner } from "../harness/owner.ts";
-import { freePort } from "../harness/ports.ts";
-import { eventually, pause, within } from "../harness/wait.ts";
-import { skipWithoutPrograms } from "./programs.ts";
-import { logql, targets } from "./queries.ts";
+import { LOCAL_PROGRAMS } from "../../../monitoring/local/programs.ts";
+import { get } from "../../harness/http.ts";
+import type { Owner } from "../../harness/owner.ts";
+import { freePort } from "../../harness/ports.ts";
+import { eventually, pause, within } from "../../harness/wait.ts";
+import { skipWithoutPrograms } from "../../monitoring/programs.ts";
+import { logql, targets } from "../../monitoring/queries.ts";
 
-const CLI = fileURLToPath(new URL("../../monitoring/local/cli.ts", import.meta.url));
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const CLI = fileURLToPath(new URL("../../../monitoring/local/cli.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PATIENCE_MS = 60_000; // ms
 
 /** Runs the command with free ports, and with a temporary folder that tests can inspect. */

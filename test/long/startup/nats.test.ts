@@ -6,13 +6,13 @@ import { chmodSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { withoutNats } from "../harness/nats.ts";
-import { eventually, within } from "../harness/wait.ts";
-import { type Machine, type Outcome, SUITE, whyNoMachine } from "./machine.ts";
-import { buildNats, makeAuthority, NATS_IMAGE, PASSWORDS } from "./nats-machine.ts";
+import { withoutNats } from "../../harness/nats.ts";
+import { eventually, within } from "../../harness/wait.ts";
+import { type Machine, type Outcome, SUITE, whyNoMachine } from "../../startup/machine.ts";
+import { buildNats, makeAuthority, NATS_IMAGE, PASSWORDS } from "../../startup/nats-machine.ts";
 
-const ATTEMPTS = fileURLToPath(new URL("./nats-attempts.ts", import.meta.url));
-const GATEWAY = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url));
+const ATTEMPTS = fileURLToPath(new URL("../../startup/nats-attempts.ts", import.meta.url));
+const GATEWAY = fileURLToPath(new URL("../../../server/src/main.ts", import.meta.url));
 const PEERS = "nats-1:6222 nats-2:6222 nats-3:6222";
 const STREAM = JSON.stringify({
   name: "ODIN_TOKENS",
@@ -114,7 +114,7 @@ describe("the real nats-server of a NATS VM", {
     ready(await machine.start());
     const create = `$JS.API.STREAM.CREATE.ODIN_TOKENS=${STREAM}`;
     assert.deepEqual(await attempt(machine, "gateway", authority.caFile, [create]), [true]);
-    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
     const [, section = ""] = readme.split("### Publish from your backend");
     const [, commands = ""] = /```sh\n([\s\S]*?)```/.exec(section) ?? [];
     // Stands in for Pulumi: prints the stack's outputs.

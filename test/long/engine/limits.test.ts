@@ -5,11 +5,10 @@
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { record } from "../../infra/offline/offline.ts";
-import { readStack } from "../../stacks/preview/stack-config.ts";
-import { suiteOwner } from "../harness/owner.ts";
-import { withoutEngine } from "./engine.ts";
-import { repository } from "./repository.ts";
+import { record } from "../../../infra/offline/offline.ts";
+import { readStack } from "../../../stacks/preview/stack-config.ts";
+import { withoutEngine } from "../../engine/engine.ts";
+import { repository } from "../../engine/repository.ts";
 import {
   AUTOSCALER,
   GROUP,
@@ -17,7 +16,8 @@ import {
   type RepositoryStack,
   repositoryStack,
   SECRET,
-} from "./repository-stack.ts";
+} from "../../engine/repository-stack.ts";
+import { suiteOwner } from "../../harness/owner.ts";
 
 describe("limits of staging", { skip: withoutEngine() }, () => {
   const owner = suiteOwner();
@@ -33,7 +33,7 @@ describe("limits of staging", { skip: withoutEngine() }, () => {
     assert.deepEqual(run.messages, []);
 
     const { project, config, secretKeys } = readStack(repository, "staging");
-    const { default: program } = await import("../../stacks/index.ts");
+    const { default: program } = await import("../../../stacks/index.ts");
     const { resources } = await record(program, {
       project,
       stack: "staging",

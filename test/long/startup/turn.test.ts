@@ -4,10 +4,10 @@ import { strict as assert } from "node:assert";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { Owner } from "../harness/owner.ts";
-import { eventually } from "../harness/wait.ts";
-import { buildGateway } from "./gateway-machine.ts";
-import { type Machine, SUITE, whyNoMachine } from "./machine.ts";
+import type { Owner } from "../../harness/owner.ts";
+import { eventually } from "../../harness/wait.ts";
+import { buildGateway } from "../../startup/gateway-machine.ts";
+import { type Machine, SUITE, whyNoMachine } from "../../startup/machine.ts";
 
 const NAME = "machine-under-test";
 
