@@ -1,6 +1,6 @@
 /**
- * Saves the stacks of the checkout that this script lies in, for test/long/engine/released.test.ts. The header
- * of that test says when and how to run the script.
+ * Saves the stacks of the checkout that this script lies in, for test/long/engine/released.test.ts. The
+ * header of that test says when and how to run the script.
  */
 
 import type { Owner } from "../../harness/owner.ts";
