@@ -37,8 +37,9 @@ export const MAKE: Record<FaultName, Make> = {
   async "line-cut-in-frame"(site, { target, detail }) {
     site.lines[target]?.cutAfter(1 + Math.floor(detail * CUT_WITHIN));
   },
-  async "line-stall"(site, { target }) {
+  async "line-stall"(site, { target, lasts }) {
     site.lines[target]?.stall();
+    await pause(lasts);
   },
   async "line-refuse"(site, { target, lasts }) {
     const line = site.lines[target];

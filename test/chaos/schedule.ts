@@ -22,7 +22,8 @@ export const FAULTS = {
   "worker-kill": { weight: 2, lasts: [0, 0], hits: "gateway" },
   "line-cut": { weight: 6, lasts: [0, 0], hits: "line" },
   "line-cut-in-frame": { weight: 6, lasts: [0, 0], hits: "line" },
-  "line-stall": { weight: 4, lasts: [0, 0], hits: "line" },
+  // A client notices a dead line within 15 s: a heartbeat every 10 s must be answered within 5 s.
+  "line-stall": { weight: 4, lasts: [15_000, 15_000], hits: "line" },
   "line-refuse": { weight: 4, lasts: [500, 8000], hits: "line" },
   "line-slow": { weight: 4, lasts: [500, 8000], hits: "line" },
   "nats-kill": { weight: 2, lasts: [100, 4000], hits: "nats" },
