@@ -104,6 +104,31 @@ describe("key server", { concurrency: true }, () => {
     assert.equal((await refusal(t, gateway, { token: stranger })).status, 401);
   });
 
+  test("a failure that begins later is in the log with its own reason and consequence", async (t) => {
+    const issuer = await newIssuer("ES256");
+    const { state, answer, url } = await startKeyServer(t, [issuer.jwk]);
+    const works = state.listener;
+    state.listener = answer("", 503);
+    const gateway = await startGateway(t, withKeys(url));
+    const logged = (line: RegExp) =>
+      eventually(
+        () => `${line} in:\n${gateway.process.tail()}`,
+        () => line.test(gateway.process.output),
+      );
+    await logged(/"reason":"status 503 instead of 200","message":"JWKS_URL gives no keys: no token/);
+    state.listener = works;
+    const token = await issuer.issue({ sub: "a" });
+    await eventually("keys", () => connect(t, gateway, { token }));
+    await logged(/JWKS_URL answers again/);
+    state.listener = answer("", 500);
+    await pause(MAX_AGE_MS + 100);
+    await connect(t, gateway, { token });
+    // The warning at the start, less than a minute ago, does not hold this one back.
+    await logged(
+      /"reason":"status 500 instead of 200","age_seconds":\d+,"message":"JWKS_URL gives no keys: tokens are checked with old keys"/,
+    );
+  });
+
   test("a key server that does not answer delays a known key by 1 s at most", async (t) => {
     const known = await newIssuer("ES256", "known");
     const unknown = await newIssuer("ES256", "new");
