@@ -8,6 +8,7 @@ import { revoke } from "@odin-ws/publisher";
 import { connect, refusal } from "../harness/client.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
 import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
+import { startNatsDelay } from "../harness/nats-delay.ts";
 import type { Owner } from "../harness/owner.ts";
 import { issue } from "../harness/tokens.ts";
 import { eventually, pause } from "../harness/wait.ts";
@@ -32,9 +33,9 @@ async function startDeployedNats(t: Owner): Promise<Nats> {
   return startNats(t, { config, login: { user: "test", pass: PASSWORD } });
 }
 
-const urlFor = (nats: Nats, user: string) => nats.url.replace("://", `://${user}:${PASSWORD}@`);
+const urlFor = (nats: Pick<Nats, "url">, user: string) => nats.url.replace("://", `://${user}:${PASSWORD}@`);
 
-const start = (t: Owner, nats: Nats, workers = 1) =>
+const start = (t: Owner, nats: Pick<Nats, "url">, workers = 1) =>
   startGateway(t, {
     env: {
       NATS_URL: urlFor(nats, "gateway"),
@@ -104,6 +105,21 @@ describe("revocation", { skip: withoutNats(), concurrency: true }, () => {
     await isRefused(t, next, token);
     await connect(t, next, { token: kept });
   });
+
+  for (const workers of [1, 2])
+    test(`a gateway accepts nobody before it knows the revocations, however slowly they come (${workers} processes)`, async (t) => {
+      const nats = await startDeployedNats(t);
+      const token = await issue(SECRET, { sub: "ann", jti: "leaked" });
+      const kept = await issue(SECRET, { sub: "ann", jti: "kept" });
+      await revoke({ jti: "leaked" }, { servers: urlFor(nats, "publisher"), seconds: 600 });
+      // Without the wait for the revocations, the gateway would be healthy long before they come.
+      const slow = await startNatsDelay(t, nats, /REVOCATIONS/, 500);
+      const gateway = await start(t, slow, workers);
+      await isRefused(t, gateway, token);
+      await connect(t, gateway, { token: kept });
+      // The stream, its consumer, and the messages.
+      assert.ok(slow.delayed >= 3, `${slow.delayed} requests for the stream of revocations`);
+    });
 
   test("a gateway that was running while NATS restarted gets later revocations", async (t) => {
     const nats = await startDeployedNats(t);

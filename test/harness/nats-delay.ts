@@ -1,0 +1,87 @@
+/** A proxy in front of NATS that passes on some requests of its clients late. */
+
+import { connect, createServer, type Socket } from "node:net";
+import type { Nats } from "./nats.ts";
+import type { Owner } from "./owner.ts";
+import { freePort } from "./ports.ts";
+
+export interface NatsDelay {
+  /** For NATS_URL. */
+  url: string;
+  /** Number of requests that were passed on late. */
+  readonly delayed: number;
+}
+
+const LINE_END = Buffer.from("\r\n");
+
+/**
+ * Splits the bytes of a NATS client into its commands. Each command is a line; PUB and HPUB also have a body,
+ * whose length is the last word of the line.
+ */
+function commandReader(): (chunk: Buffer) => { subject: string; bytes: Buffer }[] {
+  let rest = Buffer.alloc(0);
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    const commands = [];
+    for (;;) {
+      const end = rest.indexOf(LINE_END);
+      if (end < 0) break;
+      const [verb = "", subject = "", ...others] = rest.toString("latin1", 0, end).split(/\s+/);
+      const isPublish = /^H?PUB$/i.test(verb);
+      const length = end + 2 + (isPublish ? Number(others.at(-1)) + 2 : 0);
+      if (rest.length < length) break;
+      commands.push({ subject: isPublish ? subject : "", bytes: rest.subarray(0, length) });
+      rest = rest.subarray(length);
+    }
+    return commands;
+  };
+}
+
+/** Passes on requests to these subjects after `delay` ms, and everything else at once. */
+export async function startNatsDelay(
+  owner: Owner,
+  nats: Pick<Nats, "url">,
+  subjects: RegExp,
+  delay: number,
+): Promise<NatsDelay> {
+  const sockets = new Set<Socket>();
+  const target = Number(new URL(nats.url).port);
+  let delayed = 0;
+  const server = createServer((client) => {
+    const upstream = connect(target, "127.0.0.1");
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.once("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+    upstream.pipe(client);
+    const read = commandReader();
+    client.on("data", (chunk) => {
+      for (const { subject, bytes } of read(chunk)) {
+        if (!subjects.test(subject)) upstream.write(bytes);
+        else {
+          delayed++;
+          setTimeout(() => upstream.write(bytes), delay);
+        }
+      }
+    });
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  owner.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    get delayed() {
+      return delayed;
+    },
+  };
+}
