@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
+import { jwtVerify } from "jose";
 import { type Defect, FakeGateway } from "./fake-gateway.fixture.ts";
 import type { Result } from "./verdict/result.ts";
 
@@ -27,6 +28,7 @@ interface Session {
 }
 
 const CONNECTIONS = 40;
+const SECRET = "a secret of the identity service";
 
 /** Runs the load test with 40 connections against a fake gateway. */
 async function begin(t: TestContext, wrong: Defect, args: readonly string[]): Promise<Session> {
@@ -82,9 +84,16 @@ const failed = ({ checks }: Result) =>
   checks.filter(({ outcome }) => outcome === "failed").map(({ name }) => name);
 
 describe("load test on the command line", { concurrency: 8 }, () => {
-  test("passes and writes a report", async (t) => {
-    const session = await begin(t, "nothing", ["sustained", "--duration", "3"]);
+  test("passes and writes a report, with tokens of the gateway's issuer and audience", async (t) => {
+    const issuer = "https://id.example";
+    const tokens = ["--jwt-secret", SECRET, "--jwt-issuer", `${issuer}, old`, "--jwt-audience", "live"];
+    const session = await begin(t, "nothing", ["sustained", "--duration", "3", ...tokens]);
     const { code, output, result, html } = await session.end;
+    const { asked } = session.gateway;
+    assert.ok(asked.length > CONNECTIONS, "clients, and the check before the load");
+    const accepted = { issuer, audience: "live" };
+    for (const { searchParams } of asked)
+      await jwtVerify(searchParams.get("auth") ?? "", Buffer.from(SECRET), accepted);
     assert.deepEqual([code, failed(result)], [0, []], output);
     assert.equal(result.outcome, "passed");
     assert.equal(result.open, CONNECTIONS);

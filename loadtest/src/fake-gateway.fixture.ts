@@ -46,6 +46,8 @@ export class FakeGateway {
   readonly #http = createServer();
   readonly #ops = createServer((_request, response) => response.end(this.#metrics()));
   readonly clients = new Set<Client>();
+  /** Addresses of all connections so far. */
+  readonly asked: URL[] = [];
   readonly #history: Message[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** Last offset of the stream, and the last offset that the gateway has received. */
@@ -71,7 +73,10 @@ export class FakeGateway {
 
   async start(): Promise<{ url: string; metrics: string }> {
     const server = new WebSocketServer({ server: this.#http });
-    server.on("connection", (socket) => this.#onConnection(socket));
+    server.on("connection", (socket, { url = "" }) => {
+      this.asked.push(new URL(url, "ws://gateway"));
+      this.#onConnection(socket);
+    });
     const ports = await Promise.all([this.#http, this.#ops].map(listen));
     const begin = performance.now();
     const tick = () => {

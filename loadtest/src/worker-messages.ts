@@ -16,6 +16,13 @@ export interface StreamMessage {
 /** This variable is set in the environment of a worker process. */
 export const WORKER_VARIABLE = "ODIN_LOADTEST_WORKER";
 
+/** What the tokens of the clients are made from. */
+export interface TokenSettings {
+  secret: string;
+  issuer: string | undefined;
+  audience: string | undefined;
+}
+
 /** The settings of a worker, which do not change during a run. */
 export interface Assignment {
   plan: Plan;
@@ -26,7 +33,8 @@ export interface Assignment {
   sources: string[];
   compression: boolean;
   compact: boolean;
-  jwtSecret: string | undefined;
+  /** Undefined: the clients have no tokens. */
+  tokens: TokenSettings | undefined;
   /** Clients reconnect without the delay that the gateway asks for. */
   atOnce: boolean;
   /** Broken connections are part of the scenario and no fault. */

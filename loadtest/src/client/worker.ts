@@ -72,14 +72,14 @@ export class Worker {
   }
 
   #add(index: number): void {
-    const { plan, urls, sources, compression, compact, jwtSecret } = this.#assignment;
+    const { plan, urls, sources, compression, compact, tokens } = this.#assignment;
     const slow = index < this.#assignment.slow;
     const channels = channelsOf(plan, index, slow);
     const key = channels.join();
     const group = this.#groups.get(key) ?? { matches: matcher(channels), members: [], audits: [] };
     this.#groups.set(key, group);
     const url = new URL(urls[index % urls.length] as string);
-    if (jwtSecret !== undefined) url.searchParams.set("auth", tokenFor(jwtSecret, index));
+    if (tokens !== undefined) url.searchParams.set("auth", tokenFor(tokens, index));
     if (compact) url.searchParams.set("encoding", "compact");
     const lookup: OffsetLookup = {
       channelOf: (offset) => this.#context.messageIndex.channelOf(offset),

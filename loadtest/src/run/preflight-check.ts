@@ -30,7 +30,8 @@ function advice(reason: string, localAddress: string | undefined): string {
   if (reason.includes("EADDRNOTAVAIL"))
     return `${localAddress ?? "the local address"} (--source-addresses) is not an address of this machine, or has no free port`;
   if (/ENOTFOUND|EAI_AGAIN/.test(reason)) return "the host name does not exist";
-  if (reason.startsWith("401")) return "the gateway requires tokens: set JWT_SECRET to the gateway's secret";
+  if (reason.startsWith("401"))
+    return "the gateway requires tokens: set JWT_SECRET to the gateway's secret, and JWT_ISSUER and JWT_AUDIENCE if the gateway has these settings";
   if (reason.startsWith("403")) return "the gateway does not admit this client";
   if (/^(4|2|3)/.test(reason))
     return `check that the address belongs to a gateway and has the right path (${WS_PATH})`;
@@ -72,10 +73,10 @@ function connect(url: URL, localAddress: string | undefined, compression: boolea
 
 /** Connects, and retries while the gateway refuses clients with 503 or 429. */
 async function connectWithRetries(address: string, index: number, options: Options): Promise<Probe> {
-  const { sources, compression, jwtSecret } = options;
+  const { sources, compression, tokens } = options;
   const localAddress = sources[index % Math.max(1, sources.length)];
   const url = new URL(address);
-  if (jwtSecret !== undefined) url.searchParams.set("auth", tokenFor(jwtSecret, -1 - index));
+  if (tokens !== undefined) url.searchParams.set("auth", tokenFor(tokens, -1 - index));
   for (const deadline = performance.now() + ADMISSION_TIMEOUT_MS; ; await sleep(RETRY_MS)) {
     try {
       return await connect(url, localAddress, compression);

@@ -204,11 +204,11 @@ export class Run {
   }
 
   async #assign(): Promise<void> {
-    const { urls, sources, compression, compact, jwtSecret, atOnce, scenario } = this.#options;
+    const { urls, sources, compression, compact, tokens, atOnce, scenario } = this.#options;
     const { plan, slow } = this.#prepared;
     const breaksWanted = scenario === "reconnect";
     await this.#workers.assign({
-      ...{ plan, urls, sources, compression, compact, jwtSecret, atOnce, breaksWanted, slow },
+      ...{ plan, urls, sources, compression, compact, tokens, atOnce, breaksWanted, slow },
     });
   }
 

@@ -125,6 +125,22 @@ export const COMMAND = {
         .describe("secret that signs a token for each connection; the environment variable is safer"),
       { variable: "JWT_SECRET", secret: true },
     ),
+    "jwt-issuer": option(
+      "TEXT",
+      list()
+        .default([])
+        .describe("issuer of the tokens, as the gateway's JWT_ISSUER requires it; of a list, the first one"),
+      { variable: "JWT_ISSUER" },
+    ),
+    "jwt-audience": option(
+      "TEXT",
+      list()
+        .default([])
+        .describe(
+          "audience of the tokens, as the gateway's JWT_AUDIENCE requires it; of a list, the first one",
+        ),
+      { variable: "JWT_AUDIENCE" },
+    ),
     rounds: option("N", whole(1, 100).optional().describe("reconnect: number of breaks (2; with --kill 1)"), {
       variable: "ROUNDS",
     }),

@@ -92,6 +92,16 @@ describe("options of the load test", () => {
       assert.match(JSON.stringify(readOptions(["sustained", flag, ","], {})), / must not be empty/);
   });
 
+  test("tokens: the first issuer and audience of the gateway's own settings; none without a secret", () => {
+    const env = { JWT_ISSUER: "https://id.example, https://old.example", JWT_AUDIENCE: "" };
+    assert.equal(read(["sustained"], env).tokens, undefined);
+    assert.deepEqual(read(["sustained"], { ...env, JWT_SECRET: "s" }).tokens, {
+      secret: "s",
+      issuer: "https://id.example",
+      audience: undefined,
+    });
+  });
+
   test("--help names every scenario and setting", () => {
     assert.equal(readOptions(["--help"], {}), "help");
     for (const name of [...Object.keys(SCENARIOS), "TARGET_CONNECTIONS", "WS_URL", "--max-p99", "--at-once"])

@@ -3,6 +3,7 @@
 import { availableParallelism, networkInterfaces } from "node:os";
 import { OPS_PORT } from "@odin-ws/protocol";
 import { type CommandValues, type Read, readCommand } from "@odin-ws/settings/command-line";
+import type { TokenSettings } from "../worker-messages.ts";
 import { COMMAND, type Scenario } from "./command.ts";
 
 export type { Scenario };
@@ -31,7 +32,8 @@ export interface Options {
   compression: boolean;
   /** Clients ask for the compact encoding. */
   compact: boolean;
-  jwtSecret: string | undefined;
+  /** Undefined: the clients have no tokens. */
+  tokens: TokenSettings | undefined;
   rounds: number;
   kill: string | undefined;
   atOnce: boolean;
@@ -97,7 +99,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Re
     minSuccess: given["min-success"],
     compression: given.compression,
     compact: given.compact,
-    jwtSecret: given["jwt-secret"],
+    tokens: tokensOf(given),
     // By default a command runs once, because a command that ends a process works only once.
     rounds: given.rounds ?? (kill === undefined ? 2 : 1),
     kill,
@@ -105,6 +107,16 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Re
     slowPercent: given.slow,
     out: given.out,
   };
+}
+
+/** A gateway may accept several issuers and audiences; the tokens have the first of each. */
+function tokensOf(given: CommandValues<typeof COMMAND>): TokenSettings | undefined {
+  const {
+    "jwt-secret": secret,
+    "jwt-issuer": [issuer],
+    "jwt-audience": [audience],
+  } = given;
+  return secret === undefined ? undefined : { secret, issuer, audience };
 }
 
 function contradictions(given: Partial<CommandValues<typeof COMMAND>>): string[] {

@@ -61,6 +61,12 @@ test("a clock difference is added only when it matters and is known", () => {
 
 test("each token is a JWT for a user of its own", async () => {
   const { jwtVerify } = await import("jose");
-  const { payload } = await jwtVerify(tokenFor("secret", 7), new TextEncoder().encode("secret"));
-  assert.equal(payload.sub, "loadtest-7");
+  const claims = async (issuer?: string, audience?: string) => {
+    const token = tokenFor({ secret: "secret", issuer, audience }, 7);
+    return (await jwtVerify(token, new TextEncoder().encode("secret"))).payload;
+  };
+  const { sub, iss, aud } = await claims();
+  assert.deepEqual([sub, iss, aud], ["loadtest-7", undefined, undefined]);
+  const named = await claims("https://id.example", "live");
+  assert.deepEqual([named.iss, named.aud], ["https://id.example", "live"]);
 });
