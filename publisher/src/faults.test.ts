@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import type { EventInput } from "./events.ts";
 import { type NatsServer, type StoredMessage, startNats, withoutNats } from "./nats/nats-server.fixture.ts";
@@ -181,6 +184,34 @@ suite("faults of a real nats-server", { skip: withoutNats, concurrency: true, ti
       (await Promise.all(published)).map(({ offset }) => offset),
       [1, 2, 3],
     );
+  });
+
+  test("the account's plan does not allow the stream: the status says which settings to change, and events wait", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "odin-publisher-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const config = join(folder, "nats.conf");
+    const account = "jetstream { max_store: 10MB }, users: [{ user: a, password: a }]";
+    await writeFile(config, `accounts { A { ${account} } }\nno_auth_user: a\n`);
+    const nats = await startNats(t, ["-c", config]);
+    const published: Promise<unknown>[] = [];
+    for (const [createStream, advice] of [
+      [{}, /insufficient storage .*Set JS_STREAM_MAX_BYTES \(now 52428800\) or JS_REPLICAS \(now 1\) to/],
+      [{ replicas: 3, maxBytes: 1_048_576 }, /replicas > 1 not supported .*Set JS_REPLICAS \(now 3\) to/],
+    ] as const) {
+      const watched = watch(t, { servers: nats.url, createStream });
+      published.push(watched.publisher.publish(eventOf(published.length)));
+      const { message } = await watched.reported("retrying");
+      assert.match(
+        message,
+        /^no stream takes the events, and ODIN_TOKENS can be neither found nor created: /,
+      );
+      assert.match(message, advice);
+    }
+    // The advice works, also for the events that wait.
+    const { publisher } = watch(t, { servers: nats.url, createStream: { maxBytes: 1_048_576 } });
+    published.push(publisher.publish(eventOf(published.length)));
+    await Promise.all(published);
+    await assertAllOnceAndInOrder(nats, 3);
   });
 
   test("a stream that does not capture the subject: the status names the subjects that it captures", async (t) => {
