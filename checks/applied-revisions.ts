@@ -1,4 +1,4 @@
-import type { ComputeApi } from "./compute-api.ts";
+import type { GoogleApi } from "./compute-api.ts";
 import type { GatewayVm } from "./gateway-groups.ts";
 import { Console, type StartupLine } from "./startup-lines.ts";
 import { readTemplate } from "./template-change.ts";
@@ -21,13 +21,13 @@ interface Reading {
  * are; the gateway applies them later, in its turn, and says so on the serial console.
  */
 export class AppliedRevisions {
-  readonly #api: ComputeApi;
+  readonly #api: GoogleApi;
   readonly #group: string;
   readonly #template: string;
   readonly #readings = new Map<string, Reading>();
   #revision: Promise<string | undefined> | undefined;
 
-  constructor(api: ComputeApi, group: string, template: string) {
+  constructor(api: GoogleApi, group: string, template: string) {
     this.#api = api;
     this.#group = group;
     this.#template = template;

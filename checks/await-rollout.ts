@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppliedRevisions, StartFailed } from "./applied-revisions.ts";
-import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
-import { lastPart, vmsOf } from "./gateway-groups.ts";
+import { ApiError, computeApi, type GoogleApi, retryIsUseless } from "./compute-api.ts";
+import { lastError, lastPart, vmsOf } from "./gateway-groups.ts";
 
 const POLL_MS = 5_000; // 5 s between two requests
 /**
@@ -10,8 +10,6 @@ const POLL_MS = 5_000; // 5 s between two requests
  */
 const DEADLINE_MS = 3_600_000;
 const REPEAT_MS = 120_000; // 2 min: the longest time without a line
-// Errors of the 5 min before the wait count, too: the update began before the wait, and clocks may differ.
-const OLDER_MS = 300_000;
 
 /** The group to wait for, and the times of the wait. */
 export interface AwaitRolloutArgs {
@@ -47,11 +45,11 @@ export class RolloutError extends Error {
  *
  * @throws RolloutError when the rollout does not end in time, or when the group cannot be read
  */
-export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Promise<string> {
+export async function awaitRollout(args: AwaitRolloutArgs, api: GoogleApi): Promise<string> {
   const { group: path, template, print, poll = POLL_MS, deadline = DEADLINE_MS, repeat = REPEAT_MS } = args;
   const name = lastPart(path);
   const start = performance.now();
-  const since = Date.now() - OLDER_MS;
+  const since = Date.now();
   const applied = new AppliedRevisions(api, path, template);
   let isRefreshed = false;
   let last = "";
@@ -76,13 +74,13 @@ export async function awaitRollout(args: AwaitRolloutArgs, api: ComputeApi): Pro
     }
     const now = performance.now();
     if (now - start + poll > deadline) {
-      const reason = await lastError(path, since, api);
+      const reason = await lastError(api, path, since);
       throw new RolloutError(
         `${name}: the rollout has not ended within ${Math.round(deadline / 1000)} s: ${line}${reason}. The group continues the rollout. Look at LAST_ERROR of the VMs, and at the serial console of one that does not start; another \`pulumi up\` waits again.`,
       );
     }
     if (line !== last || now - printedAt >= repeat) {
-      print(`${name}: ${seconds(start)} s: ${line}${await lastError(path, since, api)}`);
+      print(`${name}: ${seconds(start)} s: ${line}${await lastError(api, path, since)}`);
       last = line;
       printedAt = now;
     }
@@ -99,7 +97,7 @@ function targets({ versions = [] }: Group, template: string): boolean {
  * Applies the template to all VMs at once where a refresh of their metadata is enough: the group itself would
  * do the same in waves. The API refuses when a VM has to be replaced, and then the group does all the work.
  */
-async function refresh(path: string, api: ComputeApi): Promise<void> {
+async function refresh(path: string, api: GoogleApi): Promise<void> {
   const body = { allInstances: true, minimalAction: "REFRESH", mostDisruptiveAllowedAction: "REFRESH" };
   await api("POST", `${path}/applyUpdatesToInstances`, body).catch((error: unknown) => {
     if (!(error instanceof ApiError)) throw error;
@@ -121,24 +119,6 @@ function notYet({ targetSize = 0, versions = [], currentActions = {}, status }: 
     .map(([action, count]) => `${count} ${action}`);
   const still = isReached ? "not stable yet" : `not all run ${wanted} yet`;
   return [`${targetSize} gateways wanted, ${still}`, ...actions].join(", ");
-}
-
-/**
- * The newest error of the group as the end of a line, because a group without machines or quota only retries;
- * empty without an error. The group keeps errors for hours: those before `since` (ms) belong to another
- * rollout.
- */
-async function lastError(path: string, since: number, api: ComputeApi): Promise<string> {
-  try {
-    const { items = [] } = (await api("GET", `${path}/listErrors?maxResults=20`)) as {
-      items?: { timestamp?: string; error?: { code?: string; message?: string } }[];
-    };
-    const dated = items.map(({ timestamp = "", error }) => ({ at: Date.parse(timestamp), error }));
-    const [newest] = dated.filter(({ at }) => at >= since).sort((one, other) => other.at - one.at);
-    return newest ? `; last error: ${newest.error?.code}: ${newest.error?.message}` : "";
-  } catch {
-    return ""; // the errors only help a reader
-  }
 }
 
 function unreadable(name: string, error: unknown): RolloutError {

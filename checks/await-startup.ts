@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError, type ComputeApi, computeApi, retryIsUseless } from "./compute-api.ts";
+import { ApiError, computeApi, type GoogleApi, retryIsUseless } from "./compute-api.ts";
 import { Console, type StartupLine } from "./startup-lines.ts";
 
 const POLL_MS = 5_000; // 5 s between two requests
@@ -34,7 +34,7 @@ export class StartupError extends Error {
  * @throws StartupError when the script reports a failure, when it reports nothing in time, or when the
  * console cannot be read
  */
-export async function awaitStartup(args: AwaitStartupArgs, api: ComputeApi): Promise<string> {
+export async function awaitStartup(args: AwaitStartupArgs, api: GoogleApi): Promise<string> {
   const {
     project,
     zone,

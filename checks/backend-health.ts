@@ -1,4 +1,4 @@
-import { ApiError, type ComputeApi } from "./compute-api.ts";
+import { ApiError, type GoogleApi } from "./compute-api.ts";
 
 /** An instance and its health as the load balancer sees it. */
 interface Seen {
@@ -13,7 +13,7 @@ interface Seen {
  * @throws Error that names the instances that are not healthy
  */
 export async function checkBackendHealth(
-  api: ComputeApi,
+  api: GoogleApi,
   backendService: string,
   group: string,
 ): Promise<number> {

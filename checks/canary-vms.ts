@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { awaitStartup } from "./await-startup.ts";
-import { ApiError, type ComputeApi, retryIsUseless } from "./compute-api.ts";
-import { type GatewayVm, lastPart, resize, vmsOf } from "./gateway-groups.ts";
+import { ApiError, type GoogleApi, retryIsUseless } from "./compute-api.ts";
+import { type GatewayVm, lastError, lastPart, resize, vmsOf } from "./gateway-groups.ts";
 
 /** Times of the canary's group, in milliseconds. */
 export interface VmTimes {
@@ -13,11 +13,11 @@ export interface VmTimes {
 
 /** The group of the canary, normally empty. */
 export class CanaryVms {
-  readonly #api: ComputeApi;
+  readonly #api: GoogleApi;
   readonly #group: string;
   readonly #times: VmTimes;
 
-  constructor(api: ComputeApi, group: string, times: VmTimes) {
+  constructor(api: GoogleApi, group: string, times: VmTimes) {
     this.#api = api;
     this.#group = group;
     this.#times = times;
@@ -61,6 +61,7 @@ export class CanaryVms {
     fits: (vms: GatewayVm[]) => boolean,
     aborted?: AbortSignal,
   ): Promise<GatewayVm[]> {
+    const since = Date.now();
     const end = performance.now() + this.#times.deadline;
     for (;;) {
       aborted?.throwIfAborted();
@@ -75,22 +76,9 @@ export class CanaryVms {
       }
       if (performance.now() + this.#times.poll > end)
         throw new Error(
-          `${lastPart(this.#group)}: expected ${what} within ${Math.round(this.#times.deadline / 1000)} s: ${trouble}${await this.#lastError()}`,
+          `${lastPart(this.#group)}: expected ${what} within ${Math.round(this.#times.deadline / 1000)} s: ${trouble}${await lastError(this.#api, this.#group, since)}`,
         );
       await sleep(this.#times.poll, undefined, aborted === undefined ? {} : { signal: aborted });
-    }
-  }
-
-  /** The newest error of the group, as the end of a message: a group without quota only retries. */
-  async #lastError(): Promise<string> {
-    try {
-      const { items = [] } = (await this.#api("GET", `${this.#group}/listErrors?maxResults=1`)) as {
-        items?: { error?: { code?: string; message?: string } }[];
-      };
-      const [newest] = items;
-      return newest ? `; last error: ${newest.error?.code}: ${newest.error?.message}` : "";
-    } catch {
-      return ""; // the error only helps a reader
     }
   }
 }

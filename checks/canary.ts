@@ -4,7 +4,7 @@ import { valuesOrExit } from "@odin-ws/settings/command-line";
 import { untilSignal } from "@odin-ws/settings/signals";
 import { type CanarySettings, COMMAND, readSettings } from "./canary-settings.ts";
 import { CanaryVms, type VmTimes } from "./canary-vms.ts";
-import { type ComputeApi, certificatesApi, computeApi } from "./compute-api.ts";
+import { certificatesApi, computeApi, type GoogleApi } from "./compute-api.ts";
 import { answering, figuresOf, prometheus } from "./gateway-figures.ts";
 import { type GatewayVm, groupsOf, lastPart, vmsOf } from "./gateway-groups.ts";
 import { iapTunnel, type OpenTunnel, type Tunnel } from "./iap-tunnel.ts";
@@ -29,7 +29,7 @@ export class CanaryError extends Error {
 }
 
 export interface CanaryTools {
-  api: ComputeApi;
+  api: GoogleApi;
   openTunnel: OpenTunnel;
   print: (line: string) => void;
   /** Ends the judgement early: the group becomes empty, and nothing is decided. */
@@ -88,7 +88,7 @@ export async function tryCanary(settings: CanarySettings, tools: CanaryTools): P
 /** Why the update needs no canary; undefined when it needs one. */
 async function whyNoCanary(
   { skip, template }: CanarySettings,
-  api: ComputeApi,
+  api: GoogleApi,
   groups: readonly { templates: string[] }[],
 ): Promise<string | undefined> {
   if (skip) return "ODIN_CANARY=skip";

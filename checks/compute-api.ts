@@ -28,14 +28,13 @@ export function retryIsUseless({ status }: ApiError): boolean {
  * @throws ApiError
  */
 export type GoogleApi = (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>;
-export type ComputeApi = GoogleApi;
 
 /**
  * Google's Compute API, with the credentials of this machine: from gcloud, a service account or workload
  * identity federation. `ODIN_COMPUTE_URL` in the environment replaces `https://compute.googleapis.com`;
  * requests to it carry no credentials.
  */
-export function computeApi(env: NodeJS.ProcessEnv = process.env): ComputeApi {
+export function computeApi(env: NodeJS.ProcessEnv = process.env): GoogleApi {
   return api(
     `${BASE}/compute/v1`,
     env.ODIN_COMPUTE_URL && `${withoutSlash(env.ODIN_COMPUTE_URL)}/compute/v1`,

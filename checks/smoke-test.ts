@@ -1,7 +1,7 @@
 import { valuesOrExit } from "@odin-ws/settings/command-line";
 import { checkBackendHealth, whereToLookForHealth } from "./backend-health.ts";
 import { inactiveState, whereToLookForCertificate } from "./certificate-state.ts";
-import { type ComputeApi, certificatesApi, computeApi, type GoogleApi } from "./compute-api.ts";
+import { certificatesApi, computeApi, type GoogleApi } from "./compute-api.ts";
 import { CHANNELS, type ConversationArgs, converse } from "./conversation.ts";
 import { notYet } from "./secure-entrance.ts";
 import { COMMAND, readSettings, type SmokeSettings } from "./smoke-settings.ts";
@@ -10,7 +10,7 @@ import { shortLivedToken } from "./token.ts";
 
 /** Google's APIs that the smoke test asks. */
 export interface SmokeApis {
-  compute: ComputeApi;
+  compute: GoogleApi;
   certificates: GoogleApi;
 }
 
@@ -67,12 +67,7 @@ async function asClient(steps: Steps, args: ConversationArgs): Promise<Outcome> 
 }
 
 /** Checks that the load balancer sees all instances as healthy. */
-async function health(
-  steps: Steps,
-  api: ComputeApi,
-  backendService: string,
-  group: string,
-): Promise<Outcome> {
+async function health(steps: Steps, api: GoogleApi, backendService: string, group: string): Promise<Outcome> {
   const ok = await steps.untilOk(async () => {
     await steps.step(
       "health",

@@ -1,4 +1,4 @@
-import type { ComputeApi } from "./compute-api.ts";
+import type { GoogleApi } from "./compute-api.ts";
 
 /**
  * What a template changes for gateways that run another one:
@@ -18,7 +18,7 @@ export interface TemplateProperties {
 const RELEASE = /^odin-(image-|role$)|^(?!odin-)/;
 
 /** Reads a template. @param url as the API or the provider writes it, with or without a unique id */
-export async function readTemplate(api: ComputeApi, url: string): Promise<TemplateProperties> {
+export async function readTemplate(api: GoogleApi, url: string): Promise<TemplateProperties> {
   const path = url.replace(/^https:\/\/[^/]+\/compute\/[^/]+\//, "").replace(/\?.*$/, "");
   const { properties = {} } = (await api("GET", path)) as { properties?: TemplateProperties };
   return properties;

@@ -151,15 +151,25 @@ test("a gateway whose start fails: the reason is in the error, and the gateway i
 });
 
 test("a group that creates no VM: its last error is in the message", async (t) => {
+  const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
   const { run, sizes } = await scene(t, {
     works: false,
-    errors: [{ error: { code: "QUOTA_EXCEEDED", message: "CPUS" } }],
+    errors: [
+      { timestamp: ago(2), error: { code: "ZONE_RESOURCE_POOL_EXHAUSTED", message: "no machines" } },
+      { timestamp: ago(1), error: { code: "QUOTA_EXCEEDED", message: "CPUS" } },
+    ],
   });
   await fails(
     run(),
     /expected 1 VMs that run new within 0 s: the group has no VM; last error: QUOTA_EXCEEDED: CPUS/,
   );
   assert.deepEqual(sizes, [1, 0]);
+});
+
+test("an error of an earlier canary is not in the message", async (t) => {
+  const timestamp = new Date(Date.now() - 3_600_000).toISOString();
+  const { run } = await scene(t, { works: false, errors: [{ timestamp, error: { code: "OLD" } }] });
+  await fails(run(), /within 0 s: the group has no VM\. /);
 });
 
 test("without a verdict, because Prometheus cannot be reached, the update fails, too", async (t) => {
