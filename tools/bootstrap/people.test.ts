@@ -171,4 +171,12 @@ test("operators get the roles of the deployer, of the drift check and of the run
     [],
   );
   one(made, /projectIamAdmin --condition-from-file=/);
+  const { out } = run(["--dry-run", "my-project", "--operator", "group:ops@example.com"]);
+  const shown = out.split("\n").filter((line) => line.includes("--member=group:ops@example.com "));
+  assert.ok(shown.length >= theirs.length, out);
+  assert.deepEqual(
+    shown.filter((line, index) => shown.indexOf(line) !== index),
+    [],
+    "the commands of a dry run, which cannot see what is granted already",
+  );
 });

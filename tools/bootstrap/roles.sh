@@ -15,7 +15,7 @@ deployer_roles=(
   roles/dns.admin                       # records of wss://
   roles/iam.serviceAccountAdmin         # an account for each role of machines
   roles/iam.serviceAccountUser          # starting VMs that run as these accounts
-  roles/iap.tunnelResourceAccessor      # the canary's judge connects to Prometheus and to the canary
+  roles/iap.tunnelResourceAccessor      # connections to VMs, which have no public address: the canary's judge
   roles/monitoring.editor               # metrics, uptime checks, alerts
   roles/secretmanager.admin             # secrets, their versions and readers
   roles/serviceusage.serviceUsageAdmin  # enabling APIs
@@ -68,6 +68,5 @@ on_call_ports=(3010 9090 3100 9093)
 # Roles of operators, in addition to the roles of the deployer and of the nightly comparison. They need those
 # too, because the runbook's commands include `pulumi up --refresh`, which may have to repair any resource.
 operator_roles=(
-  roles/compute.osAdminLogin       # a login on the VMs, with sudo
-  roles/iap.tunnelResourceAccessor # the connection to the VMs, which have no public address
+  roles/compute.osAdminLogin # a login on the VMs, with sudo; the deployer's roles let them connect
 )
