@@ -69,6 +69,7 @@ describe("image of the publisher", { skip: whyNoDocker() ?? withoutNats() }, () 
     assert.equal((await stats()).version, `${version}+${COMMIT.slice(0, 12)}`);
     await assertNoRights(container);
     await eventually("stored events", async () => (await stats()).stored > 50);
+    assert.match((await get(`${url}/metrics`)).body, /^publisher_store_seconds_count [1-9]/m);
     const answer = await fetch(`${url}/rate`, { method: "PUT", body: '{"rate": 0}' });
     assert.equal(((await answer.json()) as Stats).rate, 0);
     await eventually("the last event stored", async () => {

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
 import { type Answer, get } from "../harness/http.ts";
+import { Metrics } from "../harness/metrics.ts";
 import { type Nats, STREAM, startNats, withoutNats } from "../harness/nats.ts";
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
@@ -40,6 +41,13 @@ class Service {
 
   async stats(): Promise<Stats> {
     return JSON.parse((await this.ask("/stats")).body) as Stats;
+  }
+
+  async metrics(): Promise<Metrics> {
+    const { status, headers, body } = await this.ask("/metrics");
+    assert.equal(status, 200, body);
+    assert.match(headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
+    return new Metrics(body);
   }
 
   /** Sends this body to `/rate`: a string unchanged, any other value as JSON. */
@@ -162,9 +170,9 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
     const wrongMethod = await service.ask("/rate");
     assert.deepEqual([wrongMethod.status, wrongMethod.headers.allow], [405, "PUT, POST"]);
     assert.equal((await service.ask("/stats", "DELETE")).status, 405);
-    const unknown = await service.ask("/metrics");
+    const unknown = await service.ask("/metric");
     assert.equal(unknown.status, 404);
-    assert.match(unknown.body, /\/health, \/stats, \/rate/);
+    assert.match(unknown.body, /\/health, \/stats, \/metrics, \/rate/);
     assert.equal((await service.stats()).rate, 0);
   });
 
@@ -186,6 +194,51 @@ describe("publisher service", { skip: withoutNats(), concurrency: true }, () => 
       return stored > published && left < 10;
     });
     assert.ok(!service.process.output.includes("hunter2"));
+  });
+
+  test("/metrics has the counts of /stats, and how long each event took until the stream had stored it", async (t) => {
+    const { nats, service } = await setUp(t, { AUTOSTART: "false" });
+    await service.setRate({ rate: 40 });
+    assert.equal((await service.metrics()).sum("publisher_rate"), 40);
+    const settled = async (least: number) => {
+      await eventually("stored events", async () => (await service.stats()).stored >= least);
+      await service.setRate({ rate: 0 });
+      await eventually("the end of the queue", async () => (await service.stats()).waiting === 0);
+      const [stats, metrics] = [await service.stats(), await service.metrics()];
+      assert.equal(metrics.sum("publisher_events_published_total"), stats.published);
+      assert.equal(metrics.sum("publisher_events_stored_total"), stats.stored);
+      assert.equal(
+        metrics.sum("publisher_store_seconds_count"),
+        stats.stored,
+        "each stored event is measured",
+      );
+      for (const name of ["publisher_rate", "publisher_events_waiting", "publisher_events_in_flight"])
+        assert.equal(metrics.sum(name), 0, name);
+      assert.equal(metrics.sum("publisher_nats_connected"), 1);
+      return metrics;
+    };
+    const slow = (metrics: Metrics) =>
+      metrics.sum("publisher_store_seconds_count") -
+      metrics.sum("publisher_store_seconds_bucket", { le: "0.25" });
+    const before = await settled(20);
+    assert.equal(before.types.get("publisher_store_seconds"), "histogram");
+    assert.ok(before.sum("publisher_store_seconds_sum") > 0);
+    assert.ok(slow(before) < before.sum("publisher_store_seconds_count"), "most events are stored at once");
+
+    await nats.kill();
+    await service.health(503);
+    await service.setRate({ rate: 100 });
+    const away = await eventually("events that wait", async () => {
+      const metrics = await service.metrics();
+      return metrics.sum("publisher_events_waiting") > 50 && metrics;
+    });
+    assert.equal(away.sum("publisher_nats_connected"), 0);
+    assert.ok(away.sum("publisher_waiting_bytes") > 50 * 20);
+    await nats.start();
+    await service.health(200);
+    const after = await settled(before.sum("publisher_events_stored_total") + 50);
+    // The first events have waited for the others, which came at 100 a second.
+    assert.ok(slow(after) - slow(before) >= 10, `${slow(after)} slow events, ${slow(before)} before`);
   });
 
   test("SIGTERM stores the waiting events and ends the service, and the log is JSON lines", async (t) => {

@@ -1,4 +1,7 @@
-/** The service's HTTP port: health, counts, and the rate, which may be changed while the service runs. */
+/**
+ * The service's HTTP port: health, counts, metrics, and the rate, which may be changed while the service
+ * runs.
+ */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,6 +13,8 @@ export interface ServiceAnswers {
   /** Why no events can be stored. Undefined: events can be stored. */
   unhealthy(): string | undefined;
   stats(): object;
+  /** Prometheus' text format. */
+  metrics(): Promise<string>;
   setRate(rate: number, seconds: number | undefined): void;
 }
 
@@ -30,6 +35,7 @@ const MAX_CONNECTIONS = 32; // further connections are closed, so that they take
 const REQUEST_TIMEOUT_MS = 10_000; // 10 s for a whole request to arrive
 const KEEP_ALIVE_MS = 5_000; // 5 s
 const MAX_SECONDS = 86_400; // 24 h
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 const EXAMPLE = '{"rate": 30} or {"rate": 30, "seconds": 60}';
 
 const bounded = (min: number, max: number) => {
@@ -49,6 +55,7 @@ const RATE = z.strictObject(
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/health": ["GET", "HEAD"],
   "/stats": ["GET", "HEAD"],
+  "/metrics": ["GET", "HEAD"],
   "/rate": ["PUT", "POST"],
 };
 
@@ -111,6 +118,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, answer
       return reason === undefined
         ? send(response, 200, { status: "ok", reasons: [] })
         : send(response, 503, { status: "unavailable", reasons: [reason] });
+    }
+    case "/metrics": {
+      const text = await answers.metrics();
+      response.writeHead(200, { "Content-Type": METRICS_TYPE, "Cache-Control": "no-store" }).end(text);
+      return;
     }
     case "/rate": {
       const { rate, seconds } = readRate(await readBody(request));

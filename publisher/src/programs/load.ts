@@ -15,6 +15,11 @@ export interface LoadOptions {
    * of NATS.
    */
   warn: (text: string) => void;
+  /**
+   * Gets the milliseconds from the publishing of each event to its acknowledgement. Default: the time is not
+   * measured.
+   */
+  onStored?: (ms: number) => void;
 }
 
 /** The present rate. */
@@ -34,17 +39,21 @@ export class Load {
   /** End of a temporary rate, in the time of performance.now(). */
   #endsAt = 0;
 
-  constructor({ publisher, rate, tokens, seed, warn }: LoadOptions) {
+  constructor({ publisher, rate, tokens, seed, warn, onStored = () => {} }: LoadOptions) {
     let refusal = "";
     const onSkip = (events: number) =>
       warn(`this process was blocked for more than a second: ${events} events were skipped`);
     this.#market = startMarket({ rate, tokens, seed, onSkip }, ({ id, subject, data }) => {
-      publisher.publish({ id, subject, data }).catch((error: unknown) => {
-        // The publisher counts all other failures. The first refusal is reported with its reason.
-        if (!(error instanceof EventRefusedError) || refusal !== "") return;
-        refusal = error.message;
-        warn(refusal);
-      });
+      const start = performance.now();
+      publisher.publish({ id, subject, data }).then(
+        () => onStored(performance.now() - start),
+        (error: unknown) => {
+          // The publisher counts all other failures. The first refusal is reported with its reason.
+          if (!(error instanceof EventRefusedError) || refusal !== "") return;
+          refusal = error.message;
+          warn(refusal);
+        },
+      );
     });
     this.#lasting = rate;
     this.#now = rate;

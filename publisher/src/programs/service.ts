@@ -10,6 +10,7 @@ import { NotStoredError } from "../errors.ts";
 import { connectPublisher } from "../publisher.ts";
 import { ServicePort } from "./http.ts";
 import { Load } from "./load.ts";
+import { ServiceMetrics } from "./service-metrics.ts";
 import { COMMAND, readServiceSettings, type ServiceSettings } from "./service-settings.ts";
 
 const CLOSE_TIMEOUT_MS = 5_000; // 5 s for the last events to be stored
@@ -48,7 +49,15 @@ async function run({ port, rate, tokens, seed, servers, publisher: options }: Se
       log(isTrouble ? "WARNING" : "INFO", message);
     },
   });
-  const load = new Load({ publisher, rate, tokens, seed, warn: (text) => log("WARNING", text) });
+  const metrics = new ServiceMetrics({ stats: () => publisher.stats(), rate: () => load.rate.rate });
+  const load = new Load({
+    publisher,
+    rate,
+    tokens,
+    seed,
+    warn: (text) => log("WARNING", text),
+    onStored: (ms) => metrics.observeStored(ms),
+  });
   const version = readVersion();
   const start = performance.now();
   const seconds = () => Math.round((performance.now() - start) / 100) / 10;
@@ -75,6 +84,7 @@ async function run({ port, rate, tokens, seed, servers, publisher: options }: Se
       return publisher.stats().connected ? undefined : down;
     },
     stats,
+    metrics: () => metrics.text(),
     setRate: (wanted, forSeconds) => {
       load.setRate(wanted, forSeconds);
       log("INFO", "the rate is set", { rate: wanted, seconds: forSeconds });
