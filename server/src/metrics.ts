@@ -2,6 +2,7 @@
 
 import { GLOBAL_EVENTS, isKnownEvent, TOKEN_EVENTS } from "@odin-ws/protocol";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
+import { BusiestTokens } from "./busiest-tokens.ts";
 import { ENCODINGS } from "./delivery/frame.ts";
 import { REFUSAL_REASONS } from "./entrance/admission.ts";
 
@@ -23,6 +24,7 @@ export const METRIC = {
   connectionDuration: "ws_connection_duration_seconds",
   messagesReceived: "ws_messages_received_total",
   streamMessages: "ws_stream_messages_total",
+  busiestTokens: "ws_busiest_token_messages",
   messagesSent: "ws_messages_sent_total",
   messagesDropped: "ws_messages_dropped_total",
   conflated: "ws_conflated_total",
@@ -97,6 +99,10 @@ export function createMetrics(registry: Registry) {
     ),
     messagesReceived: counter(METRIC.messagesReceived, "Messages from clients", ["type"]),
     streamMessages: counter(METRIC.streamMessages, "Messages read from the source", ["event"]),
+    busiestTokens: new BusiestTokens(registry, {
+      name: METRIC.busiestTokens,
+      help: "Messages read in the last five minutes, for the ten tokens that had the most",
+    }),
     messagesSent: byEncoding(METRIC.messagesSent, "Envelopes written to clients"),
     messagesDropped: counter(METRIC.messagesDropped, "Dropped deliveries, by reason", ["reason", "priority"]),
     conflated: counter(

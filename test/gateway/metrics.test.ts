@@ -32,6 +32,7 @@ const NAMES: Record<string, string | undefined> = {
   ws_bytes_sent_total: "counter",
   ws_writes_total: "counter",
   ws_conflated_total: "counter",
+  ws_busiest_token_messages: "gauge",
   ws_cpu_usage_percent: "gauge",
   ws_memory_usage_bytes: "gauge",
   ws_capacity_ratio: "gauge",
@@ -43,6 +44,8 @@ const NAMES: Record<string, string | undefined> = {
   process_resident_memory_bytes: "gauge",
   nodejs_eventloop_lag_seconds: "gauge",
 };
+
+const BUSIEST = "ws_busiest_token_messages";
 
 const STATS = [
   "version",
@@ -118,6 +121,16 @@ describe("operations port", { skip: withoutNats() }, () => {
     await shared.gateway.metric("ws_capacity_ratio", {}, (value) => value > 0);
   });
 
+  test("the busiest tokens are shown with their messages, which are counted once for all clients", async (t) => {
+    const clients = [await connect(t, shared.gateway), await connect(t, shared.gateway)];
+    for (const client of clients) await client.subscribe(["BUSY.*"]);
+    let last = 0;
+    for (let n = 0; n < 80; n++) last = await shared.nats.publish("odin.token.BUSY.trade", { n });
+    await Promise.all(clients.map((client) => client.at(last)));
+    const [busiest] = (await shared.gateway.metrics()).series(BUSIEST, { token: "BUSY" });
+    assert.equal(busiest?.value, 80);
+  });
+
   test("latency is measured from the publish to the write", async (t) => {
     const client = await connect(t, shared.gateway);
     await client.subscribe(["LATENCY.trade"]);
@@ -141,10 +154,16 @@ describe("operations port", { skip: withoutNats() }, () => {
     await client.at(last);
     const { samples } = await shared.gateway.metrics();
     assert.ok(samples.length - seriesBefore < 30, `there are ${samples.length - seriesBefore} more series`);
-    assert.equal(
-      samples.some(({ labels }) => Object.values(labels).some((value) => /CARD|made_up/.test(value))),
-      false,
+    const named = samples.filter(({ labels }) =>
+      Object.values(labels).some((value) => /CARD|made_up/.test(value)),
     );
+    // The busiest tokens are the only place where a token has a name.
+    assert.ok(named.length <= 10, `${named.length} series name a token or an unknown event`);
+    assert.deepEqual(
+      named.filter(({ name, labels }) => name !== BUSIEST || Object.keys(labels).join() !== "token"),
+      [],
+    );
+    assert.equal((await shared.gateway.metrics()).series(BUSIEST).length, 10);
     client.send({ type: "made_up_type" });
     await client.control("error");
     const received = (await shared.gateway.metrics()).series("ws_messages_received_total");

@@ -143,6 +143,18 @@ test("unknown events pass and share one label in the metrics", async (t) => {
   assert.equal(await value('ws_stream_messages_total{event="other"}'), 20);
 });
 
+test("messages are counted by token, each once, and those that are not delivered are not counted", async (t) => {
+  const { hub, send, value } = start(t);
+  hub.begin("e", 0);
+  for (const event of ["trade", "trade", "update", "made_up"]) send(`odin.token.BTC.${event}`);
+  send("odin.token.ETH.trade");
+  send("odin.token.ETH.trade", "{");
+  send("odin.global.trending");
+  assert.equal(await value('ws_busiest_token_messages{token="BTC"}'), 4);
+  assert.equal(await value('ws_busiest_token_messages{token="ETH"}'), 1);
+  assert.ok(Number.isNaN(await value('ws_busiest_token_messages{token="global"}')));
+});
+
 test("above the broadcast rate the lowest priority is shed, but not while the history is warmed", (t) => {
   const { hub, downstream, send } = start(t, { WS_MAX_BROADCAST_RATE: "10" });
   hub.begin("e", 0);

@@ -140,6 +140,7 @@ export class Hub implements Intake {
     const message = Message.from(raw);
     if (message === undefined) return this.#drop(offset, "invalid_subject", this.#warnOfSubject);
     this.#metrics.streamMessages.inc({ event: eventLabel(message.event) });
+    this.#metrics.busiestTokens.count(message.channel);
     // Messages that only warm the history are not delivered to anyone, so the broadcast rate does not apply
     // to them.
     const shed = this.#status.warm && this.#broadcastLimit?.passes(message.priority, this.#now()) === false;
