@@ -19,6 +19,11 @@ export interface MonitoringOptions {
   region?: string;
   /** Zones of the gateways, for example `us-central1-a`. Not for `local`. */
   zones?: readonly string[];
+  /**
+   * The publisher's service runs on this machine. Default: false. Only for `local`; the capacity test always
+   * has the service.
+   */
+  publisher?: boolean;
   /** `host:3002` of the gateways; only for `local`. */
   gatewayTargets?: readonly string[];
   /**
@@ -85,3 +90,8 @@ export interface Receivers {
  * itself.
  */
 export type Confidential = { file: string } | { value: string };
+
+/** True when the publisher's service runs on the machine of Prometheus. */
+export function runsPublisher({ kind, publisher = false }: MonitoringOptions): boolean {
+  return kind === "capacity-test" || (kind === "local" && publisher);
+}

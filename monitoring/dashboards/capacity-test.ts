@@ -3,6 +3,7 @@ import { QUANTILES } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
 import type { Dashboard } from "./dashboard-json.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
+import { publisherRows } from "./publisher-panels.ts";
 import { CHOSEN, gatewayVariable } from "./variables.ts";
 
 /** A rate over Grafana's own interval, which is short: a run lasts minutes. */
@@ -20,7 +21,8 @@ const CONNECTION_MEMORY = `(${MEMORY} - min_over_time(${MEMORY}[$__range])) / ($
 const DELIVERY_CPU = `sum by (instance) (${rate(chosen(OTHER_METRIC.cpuSeconds, `,job="${JOB.gateway}"`))}) / (${DELIVERED} > 0)`;
 
 /** The dashboard of one capacity test. */
-export function capacityTestDashboard({ maxConnections, memoryLimitBytes }: MonitoringOptions): Dashboard {
+export function capacityTestDashboard(options: MonitoringOptions): Dashboard {
+  const { maxConnections, memoryLimitBytes } = options;
   return {
     name: "capacityTest",
     description:
@@ -31,6 +33,7 @@ export function capacityTestDashboard({ maxConnections, memoryLimitBytes }: Moni
       { title: "The run in numbers", panels: numbers() },
       { title: "Load", panels: loadPanels(maxConnections) },
       { title: "What clients see", panels: clientPanels() },
+      ...publisherRows(options),
       { title: "What it costs", panels: costPanels(memoryLimitBytes) },
     ],
   };

@@ -131,6 +131,7 @@ test("every panel has a line, except for these panels, which give a reason", () 
     "operations.json Duration of connections",
     "operations.json Firing alerts",
     "operations.json Subscriptions of a client",
+    "operations.json Ten busiest tokens",
   ]);
   const reasons = Object.values(WITHOUT_LINE);
   for (const { at, description = "" } of bare) {

@@ -353,6 +353,24 @@ export function sourcePanels() {
   ];
 }
 
+/** The tokens with the most messages. All gateways read the same messages, so each token has one line. */
+export function busiestTokensPanel() {
+  return graph({
+    title: "Ten busiest tokens",
+    description:
+      "Messages of a token in the last five minutes, for the ten tokens with the most. Many messages of one token: a token that trades a lot, or a publisher that sends too much.",
+    unit: "short",
+    line: "content",
+    queries: [
+      {
+        expr: `topk(10, max by (${LABEL.token}) (${METRIC.busiestTokens}{${CHOSEN}}))`,
+        legend: `{{${LABEL.token}}}`,
+      },
+    ],
+    width: 24,
+  });
+}
+
 /** The error ratios of an objective over all windows. */
 function errorPanel(slo: SloName, title: string, limit: "connectionErrors" | "latencyErrors", width: number) {
   return graph({

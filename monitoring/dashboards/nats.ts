@@ -7,6 +7,7 @@ import { fleetAnnotations } from "./annotations.ts";
 import type { Dashboard } from "./dashboard-json.ts";
 import { sourcePanels } from "./gateway-panels.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
+import { publisherRows } from "./publisher-panels.ts";
 import { CHOSEN, gatewayVariable } from "./variables.ts";
 
 const SERVER = "{{server_id}}";
@@ -16,8 +17,8 @@ const STREAM = "{{stream_name}}";
  * The dashboard of NATS as the gateways see it and, where the deployment has its own NATS servers, of these
  * servers.
  */
-export function natsDashboard({ natsMonitoring }: MonitoringOptions): Dashboard {
-  const servers = natsMonitoring.length;
+export function natsDashboard(options: MonitoringOptions): Dashboard {
+  const servers = options.natsMonitoring.length;
   return {
     name: "nats",
     description: "Do messages arrive, and do gateways and servers keep up with them?",
@@ -33,6 +34,7 @@ export function natsDashboard({ natsMonitoring }: MonitoringOptions): Dashboard 
             { title: "NATS servers", panels: serverPanels() },
             { title: "Stream", panels: streamPanels() },
           ]),
+      ...publisherRows(options),
     ],
   };
 }

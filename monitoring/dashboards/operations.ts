@@ -6,7 +6,13 @@ import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { fleetAnnotations } from "./annotations.ts";
 import type { Dashboard } from "./dashboard-json.ts";
-import { connectionPanels, deliveryPanels, gatewayPanels, sourcePanels } from "./gateway-panels.ts";
+import {
+  busiestTokensPanel,
+  connectionPanels,
+  deliveryPanels,
+  gatewayPanels,
+  sourcePanels,
+} from "./gateway-panels.ts";
 import { machinePanels } from "./machine-panels.ts";
 import { graph, list, number } from "./panels.ts";
 import { gatewayVariable } from "./variables.ts";
@@ -32,7 +38,7 @@ export function operationsDashboard(options: MonitoringOptions): Dashboard {
       { title: "Connections", panels: connectionPanels(options) },
       { title: "Deliveries", panels: deliveryPanels() },
       { title: "Gateways", panels: gatewayPanels() },
-      { title: "Messages from NATS", panels: sourcePanels() },
+      { title: "Messages from NATS", panels: [...sourcePanels(), busiestTokensPanel()] },
       ...(options.kind === "local" ? [] : [{ title: "Machines", panels: machinePanels() }]),
       { title: "Monitoring itself", panels: monitoringPanels(options) },
     ],

@@ -84,7 +84,7 @@ export const WITHOUT_LINE = {
   date: "a date has no fixed limit; the panel of days has a line",
   behaviour: "the value describes clients, and no value is bad",
   cost: "the owners of a deployment decide what it may cost",
-  content: "the size depends on what the publishers send",
+  content: "the value depends on what the publishers send",
 } as const;
 
 export interface Query {

@@ -137,6 +137,25 @@ test("bytes of a delivery are known by encoding and event", { skip }, async () =
   ]);
 });
 
+test("every busy token has one line, although every gateway reports the token", { skip }, async () => {
+  const STEP = 15;
+  const END = 600;
+  const busy = (instance: string, token: string) =>
+    `ws_busiest_token_messages{job="gateway",instance="${instance}",token="${token}"}`;
+  const tokens = Array.from({ length: 12 }, (_, n) => `T${n}`);
+  const series = Object.fromEntries(
+    tokens.flatMap((token, n) => [
+      [busy("g1", token), gaugeValues(STEP, [100 - n, END])],
+      // A gateway that has started a minute ago has counted fewer messages.
+      [busy("g2", token), gaugeValues(STEP, [undefined, END - 60], [20 - n, 60])],
+    ]),
+  );
+  const shown = tokens.slice(0, 10).map((token, n) => [`token="${token}"`, 100 - n]);
+  await check(STEP, series, [
+    ['panel "Ten busiest tokens" A', "operations", "9m45s", Object.fromEntries(shown)],
+  ]);
+});
+
 test("a predicted fraction of a gateway costs as much as a whole gateway", { skip }, async () => {
   const series = { [RECORD.connectionsPeak]: week(20_000, 1000), [RECORD.gateways]: week(1, 0) };
   await check(HOUR, series, [

@@ -1,12 +1,13 @@
 /**
- * All names of metrics and labels that rules and dashboards use. Names of the gateway's metrics come from the
- * gateway's code, so that a renamed metric fails the type check.
+ * All names of metrics and labels that rules and dashboards use. Names of the gateway's and the
+ * publisher's metrics come from their code, so that a renamed metric fails the type check.
  */
 
+import { PUBLISHER_METRIC } from "@odin-ws/publisher/metrics";
 import { METRIC, type Metrics } from "@odin-ws/server/metrics";
 import type { Counter } from "prom-client";
 
-export { METRIC };
+export { METRIC, PUBLISHER_METRIC };
 
 type LabelOf<Name extends keyof Metrics> = Metrics[Name] extends Counter<infer Label> ? Label : never;
 
@@ -23,6 +24,8 @@ export const LABEL = {
   resumeResult: "result" satisfies LabelOf<"resumes">,
   fromLevel: "from_level" satisfies LabelOf<"throttleTransitions">,
   toLevel: "to_level" satisfies LabelOf<"throttleTransitions">,
+  /** Label of `busiestTokens`. */
+  token: "token",
   encoding: "encoding" satisfies LabelOf<"bytesSent"> & LabelOf<"messagesSent">,
 } as const;
 
@@ -99,6 +102,8 @@ export const JOB = {
   gateway: "gateway",
   /** prometheus-nats-exporter, started with -varz -healthz -jsz=streams. */
   nats: "nats",
+  /** The publisher's service. */
+  publisher: "publisher",
   /** Machines: gateways, NATS and monitoring; Alloy exports their metrics. */
   machine: "node",
   /** The TLS entrance, probed by Alloy's blackbox exporter. */

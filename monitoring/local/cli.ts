@@ -16,7 +16,12 @@ import { localOptions } from "./options.ts";
 import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./programs.ts";
 
 /** Names that --port accepts. */
-const MOVABLE = [...LOCAL_PROGRAMS, "natsExporter", "grafana"] as const satisfies (keyof Ports)[];
+const MOVABLE = [
+  ...LOCAL_PROGRAMS,
+  "natsExporter",
+  "publisher",
+  "grafana",
+] as const satisfies (keyof Ports)[];
 
 const EXAMPLE_GATEWAY = `127.0.0.1:${PORTS.gateway}`;
 const MAX_PORT = 65_535;
@@ -56,13 +61,18 @@ Press Ctrl-C to stop them; their files are then deleted.`,
         .default(false)
         .describe(`a NATS exporter runs on this machine, on port ${PORTS.natsExporter}`),
     ),
+    publisher: flag(
+      boolean()
+        .default(false)
+        .describe(`the publisher's service (npm run publisher) runs here, on port ${PORTS.publisher}`),
+    ),
     port: option(
       "NAME=PORT",
       listOf(movedPort())
         .optional()
         .describe(
-          `another port: ${MOVABLE.map((name) => `${name}=${PORTS[name]}`).join(", ")}; may be repeated. The NATS exporter ` +
-            "and Grafana are not started by this command",
+          `another port: ${MOVABLE.map((name) => `${name}=${PORTS[name]}`).join(", ")}; may be repeated. The NATS exporter, ` +
+            "the publisher and Grafana are not started by this command",
         ),
       { repeatable: true },
     ),
@@ -75,10 +85,11 @@ async function main(): Promise<number> {
   const {
     gateway: gateways,
     nats,
+    publisher,
     port: moved = [],
   } = valuesOrExit(COMMAND, readCommand(COMMAND, process.argv.slice(2)));
   const ports: Partial<Ports> = Object.fromEntries(moved.map(([name, port]) => [name, Number(port)]));
-  const options = localOptions({ gateways, nats, ports });
+  const options = localOptions({ gateways, nats, publisher, ports });
   const { signal } = untilSignal({
     endAtOnce: (name) => {
       monitoring.kill();

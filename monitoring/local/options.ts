@@ -10,6 +10,8 @@ export interface LocalSetup {
    * without NATS.
    */
   nats?: boolean;
+  /** Whether the publisher's service runs on this machine. Default: false. */
+  publisher?: boolean;
   /** Ports that differ from the monitoring VM's ports. */
   ports?: Partial<Ports>;
 }
@@ -22,11 +24,17 @@ const MEMORY_LIMIT_BYTES = 7_516_192_768; // 7 GiB
  * Options for monitoring gateways on this machine. There are no receivers: alerts are visible in Alertmanager
  * only.
  */
-export function localOptions({ gateways, nats = false, ports = {} }: LocalSetup = {}): MonitoringOptions {
+export function localOptions({
+  gateways,
+  nats = false,
+  publisher = false,
+  ports = {},
+}: LocalSetup = {}): MonitoringOptions {
   return {
     kind: "local",
     stack: "local",
     gatewayTargets: gateways ?? [localAddress("gateway", ports)],
+    publisher,
     natsMonitoring: nats ? ["nats"] : [],
     lokiUrl: `http://${localAddress("loki", ports)}`,
     memoryLimitBytes: MEMORY_LIMIT_BYTES,

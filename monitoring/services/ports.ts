@@ -7,6 +7,8 @@ export interface Ports {
   loki: number;
   grafana: number;
   natsExporter: number;
+  /** The publisher's service. */
+  publisher: number;
   /** NATS servers: their clients' port. */
   nats: number;
   /** Alloy's HTTP server, which has the metrics of its exporters. */
@@ -21,6 +23,7 @@ export const PORTS: Ports = {
   loki: 3100,
   grafana: 3010,
   natsExporter: 7777,
+  publisher: 3003,
   nats: 4222,
   alloy: 12345,
 };

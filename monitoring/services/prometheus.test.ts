@@ -57,6 +57,8 @@ test("there is a job for every program whose metrics rules and dashboards use", 
   assert.deepEqual(names({ ...closed, natsMonitoring: [] }), ["gateway", "node", ...ownPrograms]);
   assert.deepEqual(names(localOptions()), ["gateway", ...ownPrograms]);
   assert.deepEqual(names(localOptions({ nats: true })), ["gateway", "nats", ...ownPrograms]);
+  assert.deepEqual(names(localOptions({ publisher: true })), ["gateway", "publisher", ...ownPrograms]);
+  assert.ok(names({ ...SAMPLE, kind: "capacity-test" }).includes("publisher"));
   const targets = Object.fromEntries(
     jobs(SAMPLE).flatMap(({ job_name, static_configs }) =>
       (static_configs ?? []).map((config) => [job_name, config]),
@@ -130,6 +132,11 @@ test("on a laptop every target has the given address", () => {
     static_configs?.flatMap(({ targets }) => targets),
   );
   assert.deepEqual(all, ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4"]);
+  const publisher = jobs(localOptions({ publisher: true, ports: { publisher: 5 } })).find(
+    ({ job_name }) => job_name === "publisher",
+  );
+  assert.deepEqual(publisher?.static_configs?.[0]?.targets, ["127.0.0.1:5"]);
+  assert.equal(publisher?.metrics_path, undefined, "the service answers on /metrics, the default");
   assert.deepEqual(read(options).alerting.alertmanagers, [
     { static_configs: [{ targets: ["127.0.0.1:3"] }] },
   ]);
@@ -150,7 +157,7 @@ test("promtool accepts the configuration with all its rules", { skip: skipWithou
   for (const options of [
     SAMPLE,
     { ...SAMPLE, kind: "capacity-test" as const },
-    localOptions({ nats: true }),
+    localOptions({ nats: true, publisher: true }),
   ]) {
     const files = Object.fromEntries(
       Object.entries(prometheusFiles(options)).map(([path, text]) => [path.replace("prometheus/", ""), text]),

@@ -1,7 +1,7 @@
 import { alertRules } from "../alerts/alert-rules.ts";
 import { JOB } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
-import type { MonitoringOptions } from "../options.ts";
+import { type MonitoringOptions, runsPublisher } from "../options.ts";
 import { PROBER, PROBES } from "./alloy.ts";
 import { localAddress, PORTS } from "./ports.ts";
 import { yaml } from "./yaml.ts";
@@ -35,6 +35,9 @@ function configuration(options: MonitoringOptions): object {
       gatewayJob(options),
       ...(natsMonitoring.length > 0
         ? [staticJob(JOB.nats, localAddress("natsExporter", ports), MONITORING)]
+        : []),
+      ...(runsPublisher(options)
+        ? [staticJob(JOB.publisher, localAddress("publisher", ports), MONITORING)]
         : []),
       ...(kind === "local" ? [] : [machineJob(options)]),
       ...(domain === undefined ? [] : [entranceJob(domain)]),

@@ -1,10 +1,10 @@
-import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
+import { METRIC, OTHER_METRIC, PUBLISHER_METRIC } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import { SAMPLE } from "./sample-options.fixture.ts";
 
 /**
- * All names that a query may use: metrics of the gateway, other metrics, records, and Prometheus's own
- * `ALERTS`.
+ * All names that a query may use: metrics of the gateway and of the publisher, other metrics, records, and
+ * Prometheus's own `ALERTS`.
  */
 export const KNOWN_METRICS: ReadonlySet<string> = new Set<string>([
   ...Object.values(METRIC),
@@ -14,6 +14,8 @@ export const KNOWN_METRICS: ReadonlySet<string> = new Set<string>([
     METRIC.connectionDuration,
     METRIC.subscriptionsPerClient,
   ].flatMap((name) => [`${name}_bucket`, `${name}_count`]),
+  ...Object.values(PUBLISHER_METRIC),
+  `${PUBLISHER_METRIC.storeSeconds}_bucket`,
   ...Object.values(OTHER_METRIC),
   ...recordingRules(SAMPLE).flatMap(({ rules }) => rules.map(({ record }) => record)),
   "ALERTS",

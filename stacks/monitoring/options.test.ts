@@ -28,11 +28,12 @@ function optionsOf(stack: string, values: Record<string, string> = {}): Monitori
 }
 
 test("the ports of monitoring are the ports of the deployment", () => {
-  const { gateway, prometheus, alertmanager, loki, grafana } = MONITORING_PORTS;
+  const { gateway, publisher, prometheus, alertmanager, loki, grafana } = MONITORING_PORTS;
   assert.deepEqual(
-    { gateway, prometheus, alertmanager, loki, grafana },
+    { gateway, publisher, prometheus, alertmanager, loki, grafana },
     {
       gateway: PORTS.ops,
+      publisher: PORTS.publisher,
       prometheus: PORTS.prometheus,
       alertmanager: PORTS.alertmanager,
       loki: PORTS.loki,

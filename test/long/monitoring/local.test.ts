@@ -149,6 +149,7 @@ test("the command line prints its help, and refuses wrong arguments", () => {
     "alertmanager=9093",
     "loki=3100",
     "natsExporter=7777",
+    "publisher=3003",
     "grafana=3010",
   ])
     assert.ok(help.stdout.includes(port), port);
