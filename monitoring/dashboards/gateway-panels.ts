@@ -143,7 +143,7 @@ export function deliveryPanels() {
     graph({
       title: "Left out, by event",
       description:
-        "Messages a second that were replaced by a newer one of their channel before they were sent, because clients asked for a max_rate. They are what these clients save. The line: what one gateway can deliver.",
+        "Messages a second that were replaced by a newer one of their channel before they were sent, because clients asked for a max_rate, or read slowly with the policy conflate. The line: what one gateway can deliver.",
       unit: "short",
       line: { limit: "deliveries", bad: "above" },
       queries: [

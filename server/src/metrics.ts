@@ -107,7 +107,7 @@ export function createMetrics(registry: Registry) {
     messagesDropped: counter(METRIC.messagesDropped, "Dropped deliveries, by reason", ["reason", "priority"]),
     conflated: counter(
       METRIC.conflated,
-      "Messages that a newer one of their channel replaced before they were sent, because of a max_rate",
+      "Messages that a newer one of their channel replaced before they were sent: max_rate, policy conflate",
       ["event"],
     ),
     messageLatency: new WeightedHistogram(registry, {

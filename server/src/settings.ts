@@ -167,9 +167,11 @@ export const SETTINGS = {
     "the same for a gateway that restarts (SIGHUP), for example with other settings, and then accepts clients again; nobody is disconnected in the first two thirds; at most WS_DRAIN_SECONDS counts",
   ),
   WS_THROTTLE_ENABLED: bool(true).describe("throttle slow clients before they are disconnected"),
-  WS_THROTTLE_POLICY: choice(["priority", "rate"])
+  WS_THROTTLE_POLICY: choice(["priority", "rate", "conflate"])
     .default("priority")
-    .describe("choice of the messages that a throttled client still gets: by priority, or a percentage"),
+    .describe(
+      "choice of the messages that a slow client still gets: by priority, a percentage, or (conflate) the newest message of each channel as soon as there is room",
+    ),
   WS_THROTTLE_LIGHT_PERCENT: percent(75).describe("percent of messages at level 1"),
   WS_THROTTLE_MEDIUM_PERCENT: percent(50).describe("percent of messages at level 2"),
   WS_THROTTLE_HEAVY_PERCENT: percent(25).describe("percent of messages at level 3"),

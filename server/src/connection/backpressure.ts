@@ -11,7 +11,7 @@ import type { DropReason } from "../delivery/tally.ts";
 import type { ConnectionContext } from "./context.ts";
 import { Missed } from "./missed.ts";
 import { Progress } from "./progress.ts";
-import { Throttle, type ThrottleSettings } from "./throttle.ts";
+import { conflates, Throttle, type ThrottleSettings } from "./throttle.ts";
 
 /** The part of a connection that Backpressure uses. */
 export interface ThrottledClient {
@@ -27,6 +27,11 @@ export interface ThrottledClient {
 const STALL_MS = 2000;
 /** The same for a client that has taken nothing since sends began to fail. Covers a burst of messages. */
 const BURST_MS = 30;
+/**
+ * Both times with the policy `conflate`. A client on a slow line is often full at the last level, because the
+ * level drops nothing. What waits for the client is bounded, so there is time for a pause of the line.
+ */
+const CONFLATED_STALL_MS = 10_000;
 
 /** A connection has a Backpressure only from its first unsent or dropped message until it has recovered. */
 export class Backpressure {
@@ -93,10 +98,15 @@ export class Backpressure {
   #closeWhenStalled(now: number): void {
     this.#progress.sample(now);
     if (this.#client.socket.writableLength === 0) this.#failing = false;
-    const patience = this.#progress.moved ? STALL_MS : BURST_MS;
-    if (this.#failing && this.#progress.stalledMs(now) >= patience) {
+    if (this.#failing && this.#progress.stalledMs(now) >= this.#patienceMs) {
       this.#client.close(CLOSE.policy, "too slow");
     }
+  }
+
+  /** A client is closed when it takes nothing for this time beyond the last level. */
+  get #patienceMs(): number {
+    if (conflates(this.#settings)) return CONFLATED_STALL_MS;
+    return this.#progress.moved ? STALL_MS : BURST_MS;
   }
 
   #changed(before: ThrottleLevel): void {

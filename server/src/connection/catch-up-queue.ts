@@ -42,6 +42,8 @@ export interface CatchUpTarget {
 
 /** When more live messages than this wait behind the requested ones, further ones are left out. */
 const MAX_LIVE = 10_000;
+/** The same while the client does not take its messages and the newest of each channel can wait instead. */
+const MAX_LIVE_BLOCKED = 1000;
 /** Answers that may wait for a client that sends requests but does not read. */
 const MAX_ANSWERS = 256;
 /** Bytes after which a step ends. */
@@ -55,6 +57,8 @@ export class CatchUpQueue implements Job {
   #answers = 0;
   /** The first messages are still being collected: everything waits. */
   #held = false;
+  /** Messages that are sent before those. */
+  #before: readonly Message[] = [];
   #ended = false;
   /** Channels were unsubscribed: waiting messages of no subscription are left out when their turn comes. */
   #pruned = false;
@@ -79,15 +83,18 @@ export class CatchUpQueue implements Job {
     if (removed) this.#pruned = true;
   }
 
-  /** Lets everything wait until `release`. */
-  hold(): void {
+  /** Lets everything wait until `release`, and then sends `before` first. */
+  hold(before: readonly Message[]): void {
     this.#held = true;
+    this.#before = before;
   }
 
   /** Puts these items before everything that waits, and begins to send. */
   release(items: readonly Outgoing[]): void {
     const live = this.#items;
     this.#items = new Deque();
+    this.add(this.#before);
+    this.#before = [];
     this.add(items);
     for (let item = live.shift(); item !== undefined; item = live.shift()) this.#items.push(item);
     this.#held = false;
@@ -107,9 +114,14 @@ export class CatchUpQueue implements Job {
     return this.#liveCount >= MAX_LIVE;
   }
 
-  /** Adds a live message. Returns false, and does not add it, when too many live messages wait. */
-  addLive(message: Message): boolean {
-    if (this.full) return false;
+  /**
+   * Adds a live message. Returns false, and does not add it, when too many live messages wait.
+   *
+   * @param conflating the newest message of each channel can wait elsewhere
+   */
+  addLive(message: Message, conflating = false): boolean {
+    const blocked = conflating && this.#liveCount >= MAX_LIVE_BLOCKED;
+    if (this.full || (blocked && this.#target.socket.writableNeedDrain)) return false;
     this.#items.push(message);
     this.#liveCount++;
     return true;
@@ -122,6 +134,7 @@ export class CatchUpQueue implements Job {
       if (typeof item === "function") retained.push(item);
     }
     this.#items = retained;
+    this.#before = [];
     this.#liveCount = 0;
   }
 

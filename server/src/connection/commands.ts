@@ -221,6 +221,7 @@ export class Commands implements SocketHandler, Job {
       );
     }
     connection.deliverWaiting();
+    const waiting = since !== undefined || last ? connection.takeConflated() : [];
     const resume = since === undefined ? undefined : new Resume(this.#context, connection, since, channels);
     const wentBack = since !== undefined && since.offset > Math.max(end, history.head);
     if (resume !== undefined && wentBack) resume.found = undefined;
@@ -229,9 +230,10 @@ export class Commands implements SocketHandler, Job {
     const from = since !== undefined && resume?.found !== undefined ? since.offset : history.head;
     connection.subscribe(channels, from, max_rate === undefined ? 0 : Math.ceil(1000 / max_rate));
     metrics.subscriptionsPerClient.observe(subscriptions.size);
+    if (resume === undefined) connection.enqueue(waiting);
     if (resume === undefined && lookup !== undefined) return this.#sendLastValues(lookup);
     if (resume === undefined) return this.#acknowledge();
-    connection.hold();
+    connection.hold(waiting);
     this.#resume = resume;
     this.#last = lookup;
     // A client that has everything up to its offset has the last values, too, unless some of them waited for

@@ -27,6 +27,8 @@ class Observed {
   /** Due offsets that were dropped, or numbered but not sent, when they were live. */
   readonly #late = new Set<number>();
   readonly #dropped = new Set<number>();
+  /** Offsets that waited for room, and that a newer message of their channel has replaced. */
+  readonly #leftOut = new Set<number>();
   /** Offsets that were published while a request to subscribe was waiting: the client may get them. */
   readonly #optional = new Set<number>();
   /** Offsets that this client must get with the mark of a last value. */
@@ -47,7 +49,7 @@ class Observed {
   }
 
   publish(channel: string, priority: string | undefined, size: number, shed: boolean): void {
-    const before = this.world.context.tally.dropped;
+    const { dropped: before, conflated } = this.world.context.tally;
     if (shed) this.world.shed(channel);
     else this.world.publish(channel, { size, ...(priority === undefined ? {} : { priority }) });
     const { offset } = this.world;
@@ -59,6 +61,18 @@ class Observed {
     else if (matching.length > 0) this.#optional.add(offset);
     if (this.world.context.tally.dropped > before) this.#dropped.add(offset);
     if (this.client.connection.missed?.has(offset)) this.#late.add(offset);
+    if (this.world.context.tally.conflated > conflated) this.#leaveOut(channel, offset);
+  }
+
+  /** A message replaces the one before of its channel, which waits for room. */
+  #leaveOut(channel: string, offset: number): void {
+    const before = [...this.#due, ...this.#optional].filter(
+      (one) => one < offset && this.#channels.get(one) === channel && !this.#dropped.has(one),
+    );
+    const replaced = Math.max(...before);
+    assert.ok(this.client.connection.lacks(replaced), `${replaced} waited and is left out`);
+    this.#leftOut.add(replaced);
+    this.#late.add(replaced);
   }
 
   /**
@@ -185,6 +199,7 @@ class Observed {
     this.#settle();
     this.receive();
     this.#dropped.clear();
+    this.#leftOut.clear();
     this.#checkContent();
   }
 
@@ -198,8 +213,8 @@ class Observed {
     const given = new Set(offsets);
     for (const offset of this.#due) {
       assert.ok(
-        given.has(offset) || this.#dropped.has(offset),
-        `${offset} was neither delivered nor counted as dropped`,
+        given.has(offset) || this.#dropped.has(offset) || this.#leftOut.has(offset),
+        `${offset} was neither delivered nor counted as dropped or left out`,
       );
     }
     const last = new Map<string, number>();
@@ -278,7 +293,7 @@ const MODES = [
   { stepMs: 2, delayMs: 10 },
 ];
 
-for (const policy of ["priority", "rate"] as const) {
+for (const policy of ["priority", "rate", "conflate"] as const) {
   for (const encoding of ["plain", "deflate", "compact"] as const) {
     for (const { stepMs, delayMs } of MODES) {
       const mode = `${policy}, ${encoding}, ${stepMs}, ${delayMs}`;

@@ -12,13 +12,14 @@ import { Writer } from "../outgoing/writer.ts";
 import { Backpressure, type ThrottledClient } from "./backpressure.ts";
 import { CatchUpQueue, type CatchUpTarget, type Outgoing, type Resent } from "./catch-up-queue.ts";
 import { CompactLine } from "./compact-line.ts";
+import { type ConflatedClient, Conflation } from "./conflation.ts";
 import type { ConnectionContext, Degraded } from "./context.ts";
 import { Liveness, type LivenessTarget } from "./liveness.ts";
 import type { Missed } from "./missed.ts";
 import { ReplayRing } from "./replay-ring.ts";
 import { SentOffsets } from "./sent-offsets.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import type { ThrottleSettings } from "./throttle.ts";
+import { conflates, type ThrottleSettings } from "./throttle.ts";
 
 /** Bytes of answers that may wait for a client that does not read, in multiples of the send buffer. */
 const MAX_UNREAD_ANSWERS = 2;
@@ -47,7 +48,9 @@ export interface ConnectionOptions {
   firstPing?: number;
 }
 
-export class Connection implements Subscriber, Degraded, ThrottledClient, LivenessTarget, CatchUpTarget {
+export class Connection
+  implements Subscriber, Degraded, ThrottledClient, LivenessTarget, CatchUpTarget, ConflatedClient
+{
   readonly id: string;
   /** Claim `sub`; undefined without authentication. */
   readonly user: string | undefined;
@@ -86,6 +89,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   #limitedFrom = 0;
   #backpressure: Backpressure | undefined;
   #catchUp: CatchUpQueue | undefined;
+  /**
+   * Exists from the first message that had to wait with the policy `conflate` until what was left out has
+   * left the history.
+   */
+  #conflation: Conflation | undefined;
 
   constructor(context: ConnectionContext, options: ConnectionOptions) {
     const { replayBuffer, pingSeconds } = context.limits;
@@ -130,6 +138,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** `live`: the message comes at once, so that its latency counts. */
   deliver(message: Message, live = true): boolean {
     if (this.#isDuplicate(message)) return false;
+    if (this.#conflation?.waits) return this.#conflate(message);
     if (this.#backpressure !== undefined && !this.#backpressure.passes(message.priority)) {
       this.#compact?.incompleteTo(message.offset);
       this.#backpressure.drop(message, "throttled");
@@ -138,16 +147,21 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
       return false;
     }
     if (this.#catchUp !== undefined) {
-      if (!this.#catchUp.addLive(message)) {
+      const conflating = conflates(this.#throttleSettings);
+      if (!this.#catchUp.addLive(message, conflating)) {
+        if (conflating) return this.#conflate(message);
         const backpressure = this.#startBackpressure();
         backpressure.drop(message, "throttled");
         backpressure.failed();
       } else this.#markSent(message);
       return false;
     }
+    const full = !this.#writer.hasRoom(message.bytes);
+    const conflating = full && conflates(this.#throttleSettings);
+    if (conflating && this.socket.writableNeedDrain) return this.#conflate(message);
     const seq = this.#ring.push(message);
     this.#markSent(message);
-    if (!this.#writer.hasRoom(message.bytes)) {
+    if (full && !conflating) {
       // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for
       // it.
       this.#compact?.incompleteTo(message.offset);
@@ -158,6 +172,17 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.#send(message, seq, live);
     this.#backpressure?.succeeded();
     return true;
+  }
+
+  /** Lets a message wait as the newest one of its channel. */
+  #conflate(message: Message): false {
+    this.#compact?.incompleteTo(message.offset);
+    const backpressure = this.#startBackpressure();
+    this.#conflation ??= new Conflation(this.#context, this);
+    if (!this.#conflation.add(message)) backpressure.drop(message, "throttled");
+    const full = this.busy || !this.#writer.hasRoom(message.bytes);
+    if (full && this.socket.writableNeedDrain) backpressure.failed();
+    return false;
   }
 
   limited(message: Message, topic: Topic, how: LimitedDelivery): boolean {
@@ -173,11 +198,13 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
 
   #markSent({ offset }: Message): void {
     this.subscriptions.sent?.add(offset, this.#context.history.floor);
+    this.#conflation?.markSent(offset);
   }
 
   /** A message that waited was left out, because its channel is no longer subscribed. */
   leftOut({ offset }: Message): void {
     this.subscriptions.sent?.delete(offset);
+    this.#conflation?.unmark(offset);
   }
 
   /** Drops a message because the gateway sheds load: nobody gets it now. */
@@ -259,6 +286,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** Offset up to which this connection was sent what its channels carried, as far as its rates allow. */
   get completeUpTo(): number {
     let complete = this.missed?.completeUpTo ?? this.#context.history.head;
+    if (this.#conflation !== undefined) complete = Math.min(complete, this.#conflation.firstOffset - 1);
     for (const topic of this.subscriptions.limited) {
       for (const message of topic.waiting?.() ?? []) {
         if (message.offset <= complete && this.#awaits(message, topic)) complete = message.offset - 1;
@@ -272,7 +300,9 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.deliverWaiting();
     const removed = this.subscriptions.remove(unwanted);
     for (const topic of removed) this.#context.fanout.unsubscribe(this, topic);
-    if (removed.length > 0) this.#catchUp?.subscriptionsChanged(true);
+    if (removed.length === 0) return;
+    this.#catchUp?.subscriptionsChanged(true);
+    this.#conflation?.retain(this.subscriptions.deliveredFilter());
   }
 
   /**
@@ -299,10 +329,24 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     else this.enqueue([create]);
   }
 
-  /** Lets live messages and answers wait until `release`. Only while nothing waits. */
-  hold(): void {
+  /**
+   * Returns the messages that wait for room, in order. The caller must send them before newer messages of
+   * other channels: a client that reconnects asks for what follows its highest offset.
+   */
+  takeConflated(): Message[] {
+    const messages = this.#conflation?.takeAll() ?? [];
+    for (const message of messages) this.#markSent(message);
+    return messages;
+  }
+
+  /**
+   * Lets live messages and answers wait until `release`. Only while nothing is in the queue.
+   *
+   * @param before messages that are sent before what `release` brings
+   */
+  hold(before: readonly Message[] = []): void {
     this.#catchUp = new CatchUpQueue(this.#context, this);
-    this.#catchUp.hold();
+    this.#catchUp.hold(before);
   }
 
   /** Sends these items, then everything that has waited since `hold`. */
@@ -312,10 +356,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   /**
-   * A message that took a sequence but could not be sent is sent with that sequence, which fills the client's
-   * gap.
+   * Must be called for each message that a request sends because the connection lacks it. A message that took
+   * a sequence but could not be sent is sent with that sequence, which fills the client's gap.
    */
   withOldSeq(message: Message): Message | Resent {
+    this.#conflation?.markSent(message.offset);
     const seq = this.missed?.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
     if (seq === undefined) return message;
     this.#unsent--;
@@ -361,6 +406,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     return this.#send(message, oldSeq ?? this.#ring.push(message), false);
   }
 
+  sendConflated(message: Message): number {
+    this.#backpressure?.succeeded();
+    return this.sendMessage(message);
+  }
+
   /** Writes everything that waits to be written, now. */
   flush(): void {
     this.#writer.flush();
@@ -369,6 +419,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   caughtUp(): void {
     this.#catchUp = undefined;
     this.#compact?.incompleteTo(this.#context.history.head);
+    this.#conflation?.start();
   }
 
   // ——— backpressure ———
@@ -376,6 +427,11 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   /** Messages that this connection subscribed to but was not sent, and that can still be sent. */
   get missed(): Missed | undefined {
     return this.#backpressure?.missed;
+  }
+
+  /** True when the message with this offset was not sent, although its channel is subscribed. */
+  lacks(offset: number): boolean {
+    return this.missed?.has(offset) === true || this.#conflation?.lacks(offset) === true;
   }
 
   #startBackpressure(): Backpressure {
@@ -395,8 +451,10 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
   }
 
   checkRecovery(now: number): void {
-    if (this.#backpressure?.checkRecovery(now) === false) return;
+    const remembers = this.#conflation?.forget() === false;
+    if (this.#backpressure?.checkRecovery(now) === false || remembers) return;
     this.#backpressure = undefined;
+    this.#conflation = undefined;
     this.#context.degraded.delete(this);
   }
 
@@ -450,9 +508,15 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     this.#limitedFrom = 0;
     this.#compact?.begin(this.#context.history.head);
     this.#catchUp?.clearMessages();
+    this.#endConflation();
     this.#ring.clear();
     this.missed?.clear();
     this.subscriptions.begin();
+  }
+
+  #endConflation(): void {
+    this.#conflation?.end();
+    this.#conflation = undefined;
   }
 
   /** Closes with a close code; nothing is sent after the close frame. */
@@ -484,6 +548,7 @@ export class Connection implements Subscriber, Degraded, ThrottledClient, Livene
     wheel.cancel(this.#liveness);
     degraded.delete(this);
     this.#catchUp?.end();
+    this.#endConflation();
     this.#backpressure = undefined;
   }
 }

@@ -38,7 +38,7 @@ export class LastLookup {
   }
 
   #find(): Message[] {
-    const { subscriptions, missed } = this.#connection;
+    const { subscriptions } = this.#connection;
     const found = new Set<Message>();
     for (const name of this.#channels) {
       const newest = this.#values.newest(name, MAX_LAST_VALUES);
@@ -52,7 +52,7 @@ export class LastLookup {
     const delivered = subscriptions.sentFilter();
     const wanted = newestFirst.slice(0, MAX_LAST_VALUES).filter((message) => {
       const sent = delivered(message) || subscriptions.sentAsLastValue(message);
-      return !sent || missed?.has(message.offset) === true;
+      return !sent || this.#connection.lacks(message.offset);
     });
     return wanted.reverse();
   }

@@ -53,9 +53,8 @@ export class Resume {
   }
 
   #take(message: Message): void {
-    const { missed } = this.#connection;
     const sent = this.#delivered(message) || this.#sentAsLastValue(message);
-    if (sent && missed?.has(message.offset) !== true) return;
+    if (sent && !this.#connection.lacks(message.offset)) return;
     this.#bytes += message.bytes;
     this.found?.push(this.#connection.withOldSeq(message));
   }

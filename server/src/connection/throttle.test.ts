@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PRIORITIES } from "@odin-ws/protocol";
 import fc from "fast-check";
-import { inRollout, Throttle, type ThrottleSettings } from "./throttle.ts";
+import { conflates, inRollout, Throttle, type ThrottleSettings } from "./throttle.ts";
 
 const SETTINGS: ThrottleSettings = {
   policy: "priority",
@@ -154,6 +154,16 @@ test("rate policy: critical messages do not use up the share of the others", () 
   for (let i = 0; i < 1000; i++) throttle.passes(critical);
   const passed = Array.from({ length: 100 }, () => throttle.passes(high)).filter(Boolean).length;
   assert.ok(passed >= 40, `after many critical messages only ${passed} of 100 passed`);
+});
+
+test("conflate policy: everything passes at every level, and without levels nothing is conflated", () => {
+  for (const level of [0, 1, 2, 3]) {
+    const throttle = at(level, { policy: "conflate" });
+    for (const priority of [low, medium, high, critical]) assert.ok(throttle.passes(priority));
+  }
+  assert.ok(conflates({ ...SETTINGS, policy: "conflate" }));
+  assert.ok(!conflates({ ...SETTINGS, policy: "conflate", maxLevel: 0 }));
+  assert.ok(!conflates(SETTINGS));
 });
 
 test("rollout: the percentage of users is right and stable", () => {

@@ -5,12 +5,13 @@
 
 import type { ThrottleLevel } from "@odin-ws/protocol";
 
-export type ThrottlePolicy = "priority" | "rate";
+/** `conflate`: every level passes everything, and the newest message of each channel waits for room. */
+export type ThrottlePolicy = "priority" | "rate" | "conflate";
 
 export interface ThrottleSettings {
   policy: ThrottlePolicy;
   /**
-   * Percent of messages that pass at level 0, 1, 2, 3. Announced with both policies, but enforced only by
+   * Percent of messages that pass at level 0, 1, 2, 3. Announced with all policies, but enforced only by
    * `rate`.
    */
   percent: readonly [number, number, number, number];
@@ -95,6 +96,7 @@ export class Throttle {
   /** True when a message of this priority (index into PRIORITIES) may be sent at the current level. */
   passes(priority: number): boolean {
     if (this.#level === 0) return true;
+    if (this.#settings.policy === "conflate") return true;
     if (this.#settings.policy === "priority") return priority >= LOWEST_PASSING[this.#level];
     this.#debt = Math.min(MAX_DEBT, this.#debt + 1 - this.ratePercent / 100);
     // The small term makes up for rounding: a sum of shares like 0.3 may stay just below a whole number.
@@ -102,6 +104,11 @@ export class Throttle {
     this.#debt--;
     return false;
   }
+}
+
+/** True when the newest messages wait for a slow client. Not without levels: then a slow client is closed. */
+export function conflates({ policy, maxLevel }: ThrottleSettings): boolean {
+  return policy === "conflate" && maxLevel > 0;
 }
 
 /** True for `percent` of all keys, always for the same keys (FNV-1a hash). */

@@ -20,10 +20,13 @@ export class Tally {
   readonly #bytes = countsByEncoding();
   #throttled = 0;
   #shed = 0;
+  #conflated = 0;
   /** Deliveries since the start. */
   deliveries = 0;
   /** Dropped deliveries since the start. */
   dropped = 0;
+  /** Messages since the start that a newer one of their channel replaced while they waited for a slow client. */
+  conflated = 0;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
@@ -44,9 +47,14 @@ export class Tally {
     else this.#throttled++;
   }
 
+  /** A message waited for a slow client, and is not sent because a newer one of its channel came. */
+  countConflated(): void {
+    this.#conflated++;
+  }
+
   /** Adds the counts since the last call to the metrics, under the message's event and priority. */
   flush({ event: name, priority }: Message): void {
-    const { messagesSent, bytesSent, messagesDropped } = this.#metrics;
+    const { messagesSent, bytesSent, messagesDropped, conflated } = this.#metrics;
     const event = eventLabel(name);
     for (const encoding of ENCODINGS) {
       const [sent, bytes] = [this.#sent[encoding], this.#bytes[encoding]];
@@ -59,8 +67,11 @@ export class Tally {
     const level = PRIORITIES[priority] ?? "medium";
     if (this.#throttled > 0) messagesDropped.inc({ reason: "throttled", priority: level }, this.#throttled);
     if (this.#shed > 0) messagesDropped.inc({ reason: "shed", priority: level }, this.#shed);
+    if (this.#conflated > 0) conflated.inc({ event }, this.#conflated);
     this.dropped += this.#throttled + this.#shed;
+    this.conflated += this.#conflated;
     this.#throttled = 0;
     this.#shed = 0;
+    this.#conflated = 0;
   }
 }
