@@ -91,7 +91,7 @@ describe("policy conflate", { skip: withoutNats(), concurrency: true }, () => {
       setTimeout(() => line.resume(), 30);
     });
     slow.socket.resume();
-    for (const until = Date.now() + 5000; Date.now() < until; await pause(80)) {
+    for (const until = Date.now() + 4000; Date.now() < until; await pause(80)) {
       for (let token = 0; token < 4; token++) await publish(`T${token}`);
     }
     assert.equal(slow.closedWith, undefined);

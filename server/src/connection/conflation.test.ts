@@ -228,6 +228,21 @@ test("a client that never reads is closed after 10 s, also when no message comes
   assert.deepEqual(client.closed, [1008]);
 });
 
+test("a client that does not take a large message is closed also when small ones would have room", (t) => {
+  const world = new World(t);
+  const client = new FakeClient(world, { throttle: { policy: "conflate" } });
+  client.subscribe(["*.trade"]);
+  client.take();
+  client.socket.room = 0;
+  world.publish("A.trade", { size: LIMITS.sendBufferBytes + 1 });
+  world.publish("B.trade", { size: LIMITS.sendBufferBytes });
+  for (let i = 0; i < 11; i++) {
+    for (let n = 0; n < 4; n++) world.publish(`${n}.trade`);
+    world.pass(1);
+  }
+  assert.deepEqual(client.closed, [1008]);
+});
+
 test("without levels, for example outside of the rollout, a slow client is closed as with the other policies", (t) => {
   const world = new World(t);
   const client = new FakeClient(world, { throttle: { policy: "conflate", maxLevel: 0 } });

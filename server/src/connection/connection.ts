@@ -180,8 +180,8 @@ export class Connection
     const backpressure = this.#startBackpressure();
     this.#conflation ??= new Conflation(this.#context, this);
     if (!this.#conflation.add(message)) backpressure.drop(message, "throttled");
-    const full = this.busy || !this.#writer.hasRoom(message.bytes);
-    if (full && this.socket.writableNeedDrain) backpressure.failed();
+    // Counts also when there is room for this message by now: the client takes too little for those before.
+    if (this.socket.writableNeedDrain) backpressure.failed();
     return false;
   }
 
