@@ -1,4 +1,4 @@
-/** `WS_THROTTLE_POLICY=conflate`: a slow client gets the newest message of each channel when there is room. */
+/** `WS_THROTTLE_POLICY=conflate`: a slow client gets the newest message of each channel. */
 
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";

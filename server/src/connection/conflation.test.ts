@@ -84,7 +84,7 @@ test("what was left out comes with `since`, once; what waits comes once, too", (
   assert.deepEqual(offsets(client), []);
 });
 
-test("what waits comes before last values, and is none of them", (t) => {
+test("what waits comes before last values, without their mark", (t) => {
   const { world, client } = stalled(t);
   world.publish("A.metadata"); // 4
   const size = LIMITS.sendBufferBytes / 4;

@@ -70,7 +70,7 @@ export class Conflation implements Job {
     return taken;
   }
 
-  /** True when the message with this offset was left out or waits, provided that its channel is subscribed. */
+  /** True when the message with this offset was left out or waits, if its channel is subscribed. */
   lacks(offset: number): boolean {
     return this.#leftOut.has(offset);
   }

@@ -5,7 +5,7 @@
 
 import { SentOffsets } from "./sent-offsets.ts";
 
-/** A part of the stream of which only some messages were sent. `sent.since`: the offset before its first one. */
+/** A part of the stream of which only some messages were sent. It begins after the offset `sent.since`. */
 interface Span {
   sent: SentOffsets;
   /** Offset of its last message. */

@@ -25,7 +25,7 @@ export class Tally {
   deliveries = 0;
   /** Dropped deliveries since the start. */
   dropped = 0;
-  /** Messages since the start that a newer one of their channel replaced while they waited for a slow client. */
+  /** Messages since the start that waited for a slow client until a newer one of their channel came. */
   conflated = 0;
 
   constructor(metrics: Metrics) {
