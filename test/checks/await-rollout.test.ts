@@ -35,6 +35,9 @@ const group = (
 const reply = (more: Parameters<typeof groupReply>[1]) => ({ body: groupReply("gateway-template-2", more) });
 const READY = reply({});
 
+/** For waits that must fail. All other waits end long before their deadline, also on a busy machine. */
+const SOON = { deadline: 400 };
+
 function wait(url: string, lines: string[] = [], args: Partial<AwaitRolloutArgs> = {}): Promise<string> {
   return awaitRollout(
     {
@@ -42,7 +45,7 @@ function wait(url: string, lines: string[] = [], args: Partial<AwaitRolloutArgs>
       template: TEMPLATE,
       print: (line) => lines.push(line),
       poll: 10,
-      deadline: 400,
+      deadline: 20_000,
       repeat: 60_000,
       ...args,
     },
@@ -90,7 +93,7 @@ test("an empty group is not ready, although the API calls it stable", async (t) 
 test("a group with two versions is in the middle of a rollout", async (t) => {
   const two = { ...groupReply("gateway-template-2"), versions: ["1", "2"].map(versionOf) };
   await fails(
-    wait((await group(t, [{ body: two }])).url),
+    wait((await group(t, [{ body: two }])).url, [], SOON),
     /the group runs gateway-template-1, gateway-template-2,/,
   );
 });
@@ -108,7 +111,7 @@ test("a rollout that does not end fails with what the group does and with its ne
   const { url } = await group(t, [stuck], errors);
   const lines: string[] = [];
   await fails(
-    wait(url, lines),
+    wait(url, lines, SOON),
     /^gateway-group-1a2b3c4: the rollout has not ended within 0 s: 2 gateways wanted, .*, 3 creating; last error: ZONE_RESOURCE_POOL_EXHAUSTED: no machines\. /,
   );
   assert.equal(lines.length, 1, "an unchanged state is printed once");
@@ -126,14 +129,14 @@ test("an error of an earlier rollout is not shown", async (t) => {
 test("an unchanged state is printed again after some time, so that nobody takes the wait for a hang", async (t) => {
   const { url } = await group(t, [reply({ isStable: false })]);
   const lines: string[] = [];
-  await fails(wait(url, lines, { repeat: 50 }), /not stable yet/);
+  await fails(wait(url, lines, { repeat: 50, deadline: 1500 }), /not stable yet/);
   assert.ok(lines.length >= 3, `${lines.length}`);
 });
 
 test("temporary errors are retried, permanent errors end the wait at once", async (t) => {
   const busy: Reply = { status: 503, body: "<html>try again</html>" };
   assert.match(await wait((await group(t, [busy, busy, READY])).url), /all 2 gateways/);
-  await fails(wait((await group(t, [busy])).url), /HTTP 503: <html>try again/);
+  await fails(wait((await group(t, [busy])).url, [], SOON), /HTTP 503: <html>try again/);
   const denied = await group(t, [{ status: 403, body: { error: { message: "no" } } }]);
   await fails(
     wait(denied.url, [], { deadline: 60_000 }),
@@ -185,11 +188,12 @@ test("a gateway whose metadata are new has not applied them before its console s
     [],
     gateways(() => consoles),
   );
-  setTimeout(() => {
-    consoles[0] += NEW;
-  }, 100);
   const lines: string[] = [];
-  assert.match(await wait(url, lines), /all 2 gateways run/);
+  const print = (line: string) => {
+    lines.push(line);
+    consoles[0] = OLD + NEW;
+  };
+  assert.match(await wait(url, lines, { print }), /all 2 gateways run/);
   assert.match(lines.join("\n"), /not applied yet by vm-0$/m);
   const refreshes = asked.filter(({ path }) => path.endsWith("/applyUpdatesToInstances"));
   assert.deepEqual(
@@ -206,7 +210,7 @@ test("back to earlier settings: the line of an earlier time does not count", asy
     [],
     gateways(() => [NEW + OLD]),
   );
-  await fails(wait(url), /not applied yet by vm-0/);
+  await fails(wait(url, [], SOON), /not applied yet by vm-0/);
 });
 
 test("a gateway that fails with the new settings ends the wait with its reason", async (t) => {
