@@ -37,7 +37,9 @@ describe("load test", { skip: withoutNats() }, () => {
 
   before(async () => {
     nats = await startNats(owner);
-    gateway = await startGateway(owner, { nats, env: { WS_WORKER_POOL_SIZE: "2" } });
+    // Slow clients recover in seconds.
+    const env = { WS_WORKER_POOL_SIZE: "2", WS_THROTTLE_RECOVERY_SECONDS: "2" };
+    gateway = await startGateway(owner, { nats, env });
   });
 
   /** Runs the load test and asserts that it passed with all connections open. */

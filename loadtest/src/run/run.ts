@@ -32,6 +32,8 @@ const AUDIT_AFTER_MS = 3000;
 /** Without a new connection for this long, the run stops waiting for more. */
 const STALLED_MS = 45_000; // longer than the longest delay of a client that was refused
 const FINISH_MS = 15_000; // 15 s
+/** A slow client leaves each of three throttle levels after 30 s, and then gets what was dropped. */
+const SLOW_FINISH_MS = 120_000; // 2 min
 
 export class Run {
   readonly #options: Options;
@@ -61,7 +63,7 @@ export class Run {
     startWorkers: (onSample: OnSample) => RunWorkers,
     progress: ProgressListener,
     stop: AbortSignal,
-    finishMs = FINISH_MS,
+    finishMs = prepared.slow > 0 ? SLOW_FINISH_MS : FINISH_MS,
   ) {
     this.#finishMs = finishMs;
     this.#options = options;
