@@ -51,6 +51,9 @@ function useClock(running: boolean): number | undefined {
   return now;
 }
 
+/** Reasons of the client after an attempt to connect that failed. */
+const REFUSED = ["refused", "asked to wait"];
+
 interface Description {
   title: string;
   detail: string;
@@ -71,7 +74,7 @@ export function describe({ state, reason, retryAt, gateway }: Connection, now: n
     case "waiting": {
       const seconds = Math.ceil(((retryAt ?? now) - now) / SECOND);
       const next = seconds > 0 ? `Next attempt in ${seconds}\u00a0s.` : "Trying again …";
-      const why = reason === "refused" ? "The gateway is down, restarting or full. " : "";
+      const why = REFUSED.includes(reason) ? "The gateway is down, restarting or full. " : "";
       return { title, detail: why + next, again: "connect" };
     }
     default:
