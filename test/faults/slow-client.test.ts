@@ -131,9 +131,12 @@ describe("slow client", { skip: withoutNats() }, () => {
       const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
       assert.ok(grown < 120, `the process grew by ${grown.toFixed(0)} MiB while 400 MB were not sent`);
       assert.equal((await gateway.metrics()).sum("ws_throttle_transitions_total"), 0);
+      await gateway.metric("ws_disconnects_total", { code: "1008" }, (value) => value === stuck.length);
       for (const client of stuck) {
         client.socket.resume();
-        assert.equal((await client.ended()).code, 1008);
+        // 1006: the gateway has cut the client, which did not answer the close frame in time.
+        const { code } = await client.ended();
+        assert.ok(code === 1008 || code === 1006, `${code}`);
         assert.equal(updates(client).length, 0);
       }
     });
