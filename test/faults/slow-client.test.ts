@@ -127,18 +127,21 @@ describe("slow client", { skip: withoutNats() }, () => {
       for (let n = 0; n < 20; n++) await publishInStep(nats, "odin.token.STUCK.trade", neighbour);
       for (const client of stuck) client.socket.pause();
       const before = gateway.process.rssBytes();
-      for (let n = 0; n < 400; n++) await publishInStep(nats, "odin.token.STUCK.trade", neighbour);
-      const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
-      assert.ok(grown < 120, `the process grew by ${grown.toFixed(0)} MiB while 400 MB were not sent`);
+      let published = 0;
+      // A closed client has no subscription left. The gateway cuts a client that does not answer within 5 s.
+      while ((await gateway.stats()).subscriptions > 1 && published++ < 400)
+        await publishInStep(nats, "odin.token.STUCK.trade", neighbour);
+      const assertSmall = () => {
+        const grown = (gateway.process.rssBytes() - before) / MEBIBYTE;
+        assert.ok(grown < 120, `the process grew by ${grown.toFixed(0)} MiB while 400 MB were not sent`);
+      };
+      assertSmall();
+      for (const client of stuck) client.socket.resume();
+      for (const client of stuck) assert.equal((await client.ended()).code, 1008);
+      while (published++ < 400) await publishInStep(nats, "odin.token.STUCK.trade", neighbour);
+      assertSmall();
       assert.equal((await gateway.metrics()).sum("ws_throttle_transitions_total"), 0);
-      await gateway.metric("ws_disconnects_total", { code: "1008" }, (value) => value === stuck.length);
-      for (const client of stuck) {
-        client.socket.resume();
-        // 1006: the gateway has cut the client, which did not answer the close frame in time.
-        const { code } = await client.ended();
-        assert.ok(code === 1008 || code === 1006, `${code}`);
-        assert.equal(updates(client).length, 0);
-      }
+      for (const client of stuck) assert.equal(updates(client).length, 0);
     });
   }
 
