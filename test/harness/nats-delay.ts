@@ -1,9 +1,8 @@
 /** A proxy in front of NATS that passes on some requests of its clients late. */
 
-import { connect, createServer, type Socket } from "node:net";
 import type { Nats } from "./nats.ts";
 import type { Owner } from "./owner.ts";
-import { freePort } from "./ports.ts";
+import { startRelay } from "./relay.ts";
 
 export interface NatsDelay {
   /** For NATS_URL. */
@@ -44,22 +43,9 @@ export async function startNatsDelay(
   subjects: RegExp,
   delay: number,
 ): Promise<NatsDelay> {
-  const sockets = new Set<Socket>();
   const target = Number(new URL(nats.url).port);
   let delayed = 0;
-  const server = createServer((client) => {
-    const upstream = connect(target, "127.0.0.1");
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.once("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
+  const port = await startRelay(owner, target, (client, upstream) => {
     upstream.pipe(client);
     const read = commandReader();
     client.on("data", (chunk) => {
@@ -71,12 +57,6 @@ export async function startNatsDelay(
         }
       }
     });
-  });
-  const port = await freePort();
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  owner.after(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
   });
   return {
     url: `nats://127.0.0.1:${port}`,
