@@ -1,7 +1,45 @@
-/** A TCP proxy that delivers the bytes of the server late, like a slow machine. */
+/** TCP proxies that delay bytes, like a slow machine. */
 
+import { connect, createServer, type Socket } from "node:net";
 import type { Owner } from "./owner.ts";
-import { startRelay } from "./relay.ts";
+import { freePort } from "./ports.ts";
+
+/**
+ * Connects each client of a free port to `target`, both on the loopback interface. When one side closes, the
+ * other side is closed too.
+ *
+ * @param join makes the two sockets pass on bytes
+ * @returns the port
+ */
+export async function startRelay(
+  owner: Owner,
+  target: number,
+  join: (client: Socket, upstream: Socket) => void,
+): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(target, "127.0.0.1");
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.once("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+    join(client, upstream);
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  owner.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return port;
+}
 
 /** Forwards a free port of the loopback interface to `target`; bytes from `target` wait for `delay` ms. */
 export function startDelayProxy(owner: Owner, target: number, delay: number): Promise<number> {

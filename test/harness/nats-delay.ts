@@ -1,8 +1,8 @@
 /** A proxy in front of NATS that passes on some requests of its clients late. */
 
+import { startRelay } from "./delay-proxy.ts";
 import type { Nats } from "./nats.ts";
 import type { Owner } from "./owner.ts";
-import { startRelay } from "./relay.ts";
 
 export interface NatsDelay {
   /** For NATS_URL. */
