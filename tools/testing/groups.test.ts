@@ -7,7 +7,7 @@ const [measuring = ""] = MEASURING;
 
 test("tests that measure times run after the others", () => {
   assert.deepEqual(groupsOf(["a", measuring, "b"], 4), [
-    { files: ["a", "b"], concurrency: 4 },
+    { files: ["a", "b"], concurrency: 5 },
     { files: [measuring], concurrency: 4 },
   ]);
   assert.deepEqual(groupsOf([measuring], 1), [{ files: [measuring], concurrency: 2 }]);

@@ -3,10 +3,10 @@
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
-import { openPage, withoutBrowser } from "../harness/browser.ts";
-import { PATIENCE_MS, ROW, startDemo } from "../harness/demo.ts";
-import { suiteOwner } from "../harness/owner.ts";
-import { eventually } from "../harness/wait.ts";
+import { openPage, withoutBrowser } from "../../harness/browser.ts";
+import { PATIENCE_MS, ROW, startDemo } from "../../harness/demo.ts";
+import { suiteOwner } from "../../harness/owner.ts";
+import { eventually } from "../../harness/wait.ts";
 
 const FRAMES = 90;
 /**

@@ -6,7 +6,7 @@ import * as command from "@pulumi/command";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { newStack, type Stack, withoutEngine } from "./engine.ts";
+import { newStack, type Stack, withoutEngine } from "../../engine/engine.ts";
 
 const TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate";
 const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";

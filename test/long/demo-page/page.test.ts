@@ -5,12 +5,12 @@ import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { WebSocket } from "ws";
-import * as format from "../../client/demo/src/format.ts";
-import { openPage, withoutBrowser } from "../harness/browser.ts";
-import { end, npm, PATIENCE_MS, ROW, startDemo } from "../harness/demo.ts";
-import { startNats, withoutNats } from "../harness/nats.ts";
-import type { Owner } from "../harness/owner.ts";
-import { eventually } from "../harness/wait.ts";
+import * as format from "../../../client/demo/src/format.ts";
+import { openPage, withoutBrowser } from "../../harness/browser.ts";
+import { end, npm, PATIENCE_MS, ROW, startDemo } from "../../harness/demo.ts";
+import { startNats, withoutNats } from "../../harness/nats.ts";
+import type { Owner } from "../../harness/owner.ts";
+import { eventually } from "../../harness/wait.ts";
 
 /**
  * A token with enough trades that a short break misses some, and few enough that the list still shows the

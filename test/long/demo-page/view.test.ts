@@ -4,10 +4,10 @@ import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
-import { type PageOptions, startBrowser, withoutBrowser } from "../harness/browser.ts";
-import { type Demo, PATIENCE_MS, ROW, startDemo } from "../harness/demo.ts";
-import { suiteOwner } from "../harness/owner.ts";
-import { eventually } from "../harness/wait.ts";
+import { type PageOptions, startBrowser, withoutBrowser } from "../../harness/browser.ts";
+import { type Demo, PATIENCE_MS, ROW, startDemo } from "../../harness/demo.ts";
+import { suiteOwner } from "../../harness/owner.ts";
+import { eventually } from "../../harness/wait.ts";
 
 const AXE = fileURLToPath(import.meta.resolve("axe-core/axe.min.js"));
 const DESKTOP = { width: 1280, height: 800 };

@@ -4,12 +4,12 @@ import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
 import { before, describe, test } from "node:test";
 import { isEnvelope, type ServerMessage, type ThrottleUpdate } from "@odin-ws/protocol";
-import { connect, type TestClient } from "../harness/client.ts";
-import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { type Owner, suiteOwner } from "../harness/owner.ts";
-import { rawUpgrade } from "../harness/raw.ts";
-import { eventually, pause } from "../harness/wait.ts";
+import { connect, type TestClient } from "../../harness/client.ts";
+import { type Env, type Gateway, startGateway } from "../../harness/gateway.ts";
+import { type Nats, startNats, withoutNats } from "../../harness/nats.ts";
+import { type Owner, suiteOwner } from "../../harness/owner.ts";
+import { rawUpgrade } from "../../harness/raw.ts";
+import { eventually, pause } from "../../harness/wait.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** Size of one message. About 100 of them fill the kernel's buffers on both ends, some 10 MB. */

@@ -2,15 +2,15 @@
 
 import { strict as assert } from "node:assert";
 import { before, describe, test } from "node:test";
-import { type FaultProxy, startProxy } from "../client/fault-proxy.ts";
-import { assertExact, startWitness } from "../client/witness.ts";
-import { connect, Refused, refusal, type TestClient } from "../harness/client.ts";
-import { assertComplete, startFeed } from "../harness/feed.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { type Owner, suiteOwner } from "../harness/owner.ts";
-import { issue } from "../harness/tokens.ts";
-import { eventually, pause, within } from "../harness/wait.ts";
+import { type FaultProxy, startProxy } from "../../client/fault-proxy.ts";
+import { assertExact, startWitness } from "../../client/witness.ts";
+import { connect, Refused, refusal, type TestClient } from "../../harness/client.ts";
+import { assertComplete, startFeed } from "../../harness/feed.ts";
+import { type Gateway, startGateway } from "../../harness/gateway.ts";
+import { type Nats, startNats, withoutNats } from "../../harness/nats.ts";
+import { type Owner, suiteOwner } from "../../harness/owner.ts";
+import { issue } from "../../harness/tokens.ts";
+import { eventually, pause, within } from "../../harness/wait.ts";
 
 const SECRET = "a secret of at least thirty-two bytes, as HS256 wants it";
 const SEATS = 3; // default of WS_MAX_CONNECTIONS_PER_USER

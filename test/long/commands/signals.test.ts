@@ -10,17 +10,17 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
-import { connect } from "../harness/client.ts";
-import { npm } from "../harness/demo.ts";
-import { startGateway } from "../harness/gateway.ts";
-import { get } from "../harness/http.ts";
-import { withoutNats } from "../harness/nats.ts";
-import type { Owner } from "../harness/owner.ts";
-import { freePort } from "../harness/ports.ts";
-import { ProcessGroup } from "../harness/process-group.ts";
-import { eventually, pause, within } from "../harness/wait.ts";
+import { connect } from "../../harness/client.ts";
+import { npm } from "../../harness/demo.ts";
+import { startGateway } from "../../harness/gateway.ts";
+import { get } from "../../harness/http.ts";
+import { withoutNats } from "../../harness/nats.ts";
+import type { Owner } from "../../harness/owner.ts";
+import { freePort } from "../../harness/ports.ts";
+import { ProcessGroup } from "../../harness/process-group.ts";
+import { eventually, pause, within } from "../../harness/wait.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PATIENCE_MS = 60_000; // ms
 const AT_ONCE_MS = 3_000; // ms for a program to end its processes
 
