@@ -40,7 +40,7 @@ working folder.
   --help                       shows this text`;
 
 const LONG = "test/long";
-/** Kept between runs, and safe to delete: compiled sources, and how long each test file took. */
+/** Kept between runs, and safe to delete: compiled sources, checked types, and how long each test file took. */
 const CACHE = resolve("node_modules/.cache/odin-ws");
 const DURATIONS = join(CACHE, "test-durations.json");
 const LONG_CONCURRENCY = 2; // the long tests fill the machine with load
@@ -174,13 +174,18 @@ async function linkPrograms(bin: string, signal: AbortSignal): Promise<number> {
   return process.env.CI === "true" ? missing : 0;
 }
 
+/** Arguments of a type check that keeps its result, so that the next one checks only what has changed. */
+function typeCheck(name: string): string[] {
+  return ["--noEmit", "--incremental", "--tsBuildInfoFile", join(CACHE, `types-of-${name}.tsbuildinfo`)];
+}
+
 /** Runs the linter and the type check at the same time; returns how many of them failed. */
 async function check({ env, signal }: Context): Promise<number> {
   const colors = process.stdout.isTTY ? [] : ["--colors=off"]; // biome colours its output to a file too
   const commands: [string, ...string[]][] = [
     ["biome", "ci", ...colors, "."],
-    ["tsc", "--noEmit"],
-    ["tsc", "--noEmit", "--project", "client/demo"], // a page has other types than Node
+    ["tsc", ...typeCheck("node")],
+    ["tsc", ...typeCheck("page"), "--project", "client/demo"], // a page has other types than Node
   ];
   const codes = await Promise.all(
     commands.map(async ([command, ...args]) => {

@@ -2,9 +2,9 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
-import { eventually } from "../harness/wait.ts";
-import { buildGateway } from "./gateway-machine.ts";
-import { type Machine, SUITE, whyNoMachine } from "./machine.ts";
+import { eventually } from "../../harness/wait.ts";
+import { buildGateway } from "../../startup/gateway-machine.ts";
+import { type Machine, SUITE, whyNoMachine } from "../../startup/machine.ts";
 
 const GROUP = "projects/42/regions/us-central1/instanceGroupManagers/odin-prod-gateway-1a2b";
 const UNIT = "odin-leaving.service";

@@ -6,14 +6,14 @@ import { describe, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { type WebSocket, WebSocketServer } from "ws";
-import { runChild } from "../../tools/testing/child.ts";
-import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
-import { type Nats, startNats, withoutNats } from "../harness/nats.ts";
-import { type Owner, suiteOwner } from "../harness/owner.ts";
-import { freePort } from "../harness/ports.ts";
-import { fakeCompute, type Reply } from "./fake-compute.ts";
+import { runChild } from "../../../tools/testing/child.ts";
+import { fakeCompute, type Reply } from "../../checks/fake-compute.ts";
+import { type Env, type Gateway, startGateway } from "../../harness/gateway.ts";
+import { type Nats, startNats, withoutNats } from "../../harness/nats.ts";
+import { type Owner, suiteOwner } from "../../harness/owner.ts";
+import { freePort } from "../../harness/ports.ts";
 
-const SMOKE = fileURLToPath(new URL("../../checks/smoke-test.ts", import.meta.url));
+const SMOKE = fileURLToPath(new URL("../../../checks/smoke-test.ts", import.meta.url));
 const QUICK = { ODIN_SMOKE_DEADLINE_SECONDS: "1" }; // one attempt: these failures do not pass by themselves
 const CERTIFICATE = "projects/p/locations/global/certificates/live";
 
