@@ -40,7 +40,7 @@ working folder.
   --help                       shows this text`;
 
 const LONG = "test/long";
-/** Kept between runs, and safe to delete: compiled sources, checked types, and how long each test file took. */
+/** Kept between runs, and safe to delete: compiled sources, checked types, how long each test file took. */
 const CACHE = resolve("node_modules/.cache/odin-ws");
 const DURATIONS = join(CACHE, "test-durations.json");
 const LONG_CONCURRENCY = 2; // the long tests fill the machine with load

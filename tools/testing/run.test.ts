@@ -54,7 +54,8 @@ test("checks and every test file run, node's summary stays visible, the counts c
   const { code, text, last } = run();
   assert.equal(code, 0, text);
   assert.match(text, /^biome ci .*\.$/m);
-  assert.match(text, /^tsc --noEmit$/m);
+  assert.match(text, /^tsc --noEmit --incremental --tsBuildInfoFile \S+$/m);
+  assert.match(text, /^tsc --noEmit --incremental .* --project client\/demo$/m);
   assert.match(text, /✔ passes/);
   assert.match(text, /^ℹ pass 2$/m);
   assert.equal(last, "2 passed, 0 failed");
