@@ -129,14 +129,14 @@ export class ManualTurns {
 /** Frames wait until the test ends the turn of the event loop, or the write delay. */
 export class ManualWrites {
   readonly options: Pick<WritesOptions, "atTurnEnd" | "after" | "delayMs">;
-  #atTurnEnd: (() => void) | undefined;
+  #atTurnEnd: (() => void)[] = [];
   #after: (() => void) | undefined;
 
   constructor(delayMs = 0) {
     this.options = {
       delayMs,
       atTurnEnd: (flush) => {
-        this.#atTurnEnd = flush;
+        this.#atTurnEnd.push(flush);
       },
       after: (flush, ms) => {
         assert.equal(ms, delayMs);
@@ -147,10 +147,9 @@ export class ManualWrites {
 
   /** Ends the turn. Returns false when nothing waited for the end. */
   endTurn(): boolean {
-    const flush = this.#atTurnEnd;
-    this.#atTurnEnd = undefined;
-    flush?.();
-    return flush !== undefined;
+    const flushes = this.#atTurnEnd.splice(0);
+    for (const flush of flushes) flush();
+    return flushes.length > 0;
   }
 
   /** Ends the write delay. Returns false when nothing waited for the end. */
@@ -226,6 +225,7 @@ export class World {
         metrics: METRICS,
         sendBufferBytes: options.limits?.sendBufferBytes ?? LIMITS.sendBufferBytes,
         atTurnEnd: (flush) => flush(),
+        now: () => 0, // writes take no time, so that no pause follows
         ...options.writes?.options,
       }),
       replayBudget: new ReplayBudget(),

@@ -1,6 +1,6 @@
 /**
- * Everything that leaves one connection, in order: messages, answers, pings. Frames wait here until the turn
- * of the event loop or the write delay is over, and then leave in one write.
+ * Everything that leaves one connection, in order: messages, answers, pings. Frames wait here until `Writes`
+ * lets this connection write, and then leave in one write.
  */
 
 import type { Socket } from "node:net";
@@ -65,7 +65,7 @@ export class Writer implements QueuedWriter {
    * Takes an envelope with its sequence. Returns its bytes.
    *
    * @param live the message of the frame when its latency counts; undefined for a message that is sent late
-   * @param urgent true when the envelope leaves in this turn in spite of a write delay
+   * @param urgent true when the envelope leaves in this turn in spite of a write delay or a pause
    */
   send(frame: Frame, seq: number, live: Message | undefined, urgent: boolean): number {
     const bytes = frame.bytes(seq);
@@ -95,7 +95,7 @@ export class Writer implements QueuedWriter {
 
   #queue(urgent: boolean): void {
     if (this.#queuedSoon) return;
-    if (urgent || this.#writes.delayMs === 0) {
+    if (urgent) {
       this.#queuedSoon = true;
       this.#writes.queueSoon(this);
     } else if (!this.#queuedLater) {

@@ -9,11 +9,12 @@ const message = (ts: number): Message => {
 };
 
 /** Records what is observed. The end of the turn and of the delay is called by the test. */
-function setUp(delayMs = 0) {
+function setUp(delayMs = 0, now = () => 0) {
   const latencies: [seconds: number, deliveries: number][] = [];
   const durations: number[] = [];
   let counted = 0;
   const pending: Record<"turn" | "delay", (() => void)[]> = { turn: [], delay: [] };
+  const waits: number[] = [];
   const metrics = {
     messageLatency: { observe: (seconds: number, weight: number) => latencies.push([seconds, weight]) },
     broadcastDuration: { observe: (seconds: number) => durations.push(seconds) },
@@ -24,12 +25,16 @@ function setUp(delayMs = 0) {
     sendBufferBytes: 1e6,
     delayMs,
     atTurnEnd: (flush) => pending.turn.push(flush),
-    after: (flush) => pending.delay.push(flush),
+    after: (flush, ms) => {
+      waits.push(ms);
+      pending.delay.push(flush);
+    },
+    now,
   });
   const end = (what: "turn" | "delay") => {
     for (const flush of pending[what].splice(0)) flush();
   };
-  return { writes, latencies, durations, pending, end, counted: () => counted };
+  return { writes, latencies, durations, pending, waits, end, counted: () => counted };
 }
 
 const writer = (writes: Writes, log: string[], messages: Message[] = []): QueuedWriter => ({
@@ -52,6 +57,36 @@ test("one callback ends a turn for all writers, and one ends the delay", () => {
   assert.deepEqual(log.slice(3), ["later", "later"]);
   writes.queueSoon(writer(writes, log));
   assert.equal(pending.turn.length, 1);
+});
+
+test("after writes that take long, messages wait for a pause; after short ones they do not", () => {
+  let now = 0;
+  const { writes, pending, waits, end } = setUp(0, () => now);
+  const send = (writingMs: number) => writes.queueLater({ writeQueued: () => (now += writingMs) });
+  send(0.3);
+  assert.equal(pending.turn.length, 1, "the first message leaves at the end of its turn");
+  end("turn");
+  send(0.5);
+  assert.equal(pending.turn.length, 1, "0.3 ms of writing are not worth a pause");
+  end("turn");
+  send(0);
+  assert.deepEqual([pending.turn.length, waits], [0, [2]], "1.5 ms after 0.5 ms of writing");
+  writes.queueSoon({ writeQueued: () => {} });
+  assert.equal(pending.turn.length, 1, "what is urgent leaves in its turn");
+  end("turn");
+  now += 1.5;
+  end("delay");
+  send(50);
+  end("turn");
+  send(0);
+  assert.deepEqual(waits, [2, 2], "a pause is 2 ms at most");
+  now += 2;
+  end("delay");
+  send(50);
+  end("turn");
+  now += 2;
+  send(0);
+  assert.equal(pending.turn.length, 1, "the pause is over");
 });
 
 test("a writer that is queued while others write gets the next turn", () => {

@@ -1,7 +1,8 @@
 /**
  * Decides when the connections of a process write. Everything that becomes due to a connection in one turn of
  * the event loop leaves in one write at the end of the turn. With a write delay, messages that are not
- * critical wait that long, so that more of them share a write.
+ * critical wait that long, so that more of them share a write. Without a delay, messages that follow closely
+ * on a large fan-out wait for up to 2 ms: at high rates, writes would otherwise take nearly all CPU.
  */
 
 import type { Message } from "../delivery/message.ts";
@@ -20,9 +21,20 @@ export interface QueuedWriter {
  */
 const CLOCK_WRITES = 64;
 
+/**
+ * After the writes of a fan-out, messages that are not critical wait this many times the CPU time of these
+ * writes, so that writes take at most a quarter of the time. The factor and the limit are measured: see "When
+ * every client gets all messages" in docs/performance.md.
+ */
+const PAUSE_FACTOR = 3;
+/** Longest pause, ms. */
+const MAX_PAUSE_MS = 2;
+/** Timers are not more exact, and less is not worth a wait, ms. */
+const MIN_PAUSE_MS = 1;
+
 export interface WritesOptions {
   metrics: Pick<Metrics, "messageLatency" | "broadcastDuration" | "writes">;
-  /** Longest wait of a message that is not critical, ms; 0: until the end of the turn. */
+  /** Wait of a message that is not critical, ms; 0: until the end of the turn, or of the pause. */
   delayMs?: number;
   /** Bytes that may wait for one client, here and in its socket. */
   sendBufferBytes: number;
@@ -30,6 +42,8 @@ export interface WritesOptions {
   atTurnEnd?: (flush: () => void) => void;
   /** Calls a function after this many ms. */
   after?: (flush: () => void, ms: number) => void;
+  /** Steady time, ms. */
+  now?: () => number;
 }
 
 export class Writes {
@@ -40,10 +54,13 @@ export class Writes {
   readonly #metrics: WritesOptions["metrics"];
   readonly #atTurnEnd: (flush: () => void) => void;
   readonly #after: (flush: () => void, ms: number) => void;
+  readonly #now: () => number;
   /** Write at the end of this turn. */
   #soon: QueuedWriter[] = [];
-  /** Write when the delay is over. */
+  /** Write when the delay or the pause is over. */
   #later: QueuedWriter[] = [];
+  /** End of the pause after the last writes, on the clock `now`. */
+  #pauseUntil = 0;
   readonly #flushSoon = (): void => this.#flush("soon");
   readonly #flushLater = (): void => this.#flush("later");
   /** Messages with deliveries that were written and are not in the latency yet. */
@@ -60,21 +77,26 @@ export class Writes {
     delayMs = 0,
     atTurnEnd = (flush) => void setImmediate(flush),
     after = (flush, ms) => void setTimeout(flush, ms),
+    now = () => performance.now(),
   }: WritesOptions) {
     this.#metrics = metrics;
     this.sendBufferBytes = sendBufferBytes;
     this.delayMs = delayMs;
     this.#atTurnEnd = atTurnEnd;
     this.#after = after;
+    this.#now = now;
   }
 
   queueSoon(writer: QueuedWriter): void {
     if (this.#soon.push(writer) === 1) this.#atTurnEnd(this.#flushSoon);
   }
 
-  /** Lets a connection write when the delay of the first one in the queue is over. */
+  /** Lets a connection write when the delay of the first one in the queue, or the pause, is over. */
   queueLater(writer: QueuedWriter): void {
-    if (this.#later.push(writer) === 1) this.#after(this.#flushLater, this.delayMs);
+    if (this.#later.push(writer) !== 1) return;
+    const ms = this.delayMs > 0 ? this.delayMs : Math.ceil(this.#pauseUntil - this.#now());
+    if (ms > 0) this.#after(this.#flushLater, ms);
+    else this.#atTurnEnd(this.#flushLater);
   }
 
   /** A message was passed to its connections, which took this time. */
@@ -97,10 +119,13 @@ export class Writes {
     const due = queue === "soon" ? this.#soon : this.#later;
     if (queue === "soon") this.#soon = [];
     else this.#later = [];
-    const started = process.hrtime.bigint();
+    const started = this.#now();
     for (const writer of due) writer.writeQueued(queue);
     this.#observeLatency();
-    this.#observeDuration(Number(process.hrtime.bigint() - started) / 1e9);
+    const ended = this.#now();
+    this.#observeDuration((ended - started) / 1000);
+    const pause = Math.min((ended - started) * PAUSE_FACTOR, MAX_PAUSE_MS);
+    this.#pauseUntil = pause < MIN_PAUSE_MS ? 0 : ended + pause;
     if (this.#writes > 0) this.#metrics.writes.inc(this.#writes);
     this.#writes = 0;
   }

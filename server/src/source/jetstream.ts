@@ -77,6 +77,8 @@ class StreamReader {
   /** Time since which JetStream has failed, on the clock of performance.now(); undefined while it answers. */
   #failingSince: number | undefined;
   #checking = false;
+  /** The same as `aborted` of the signal, which takes longer to read than a message. */
+  #stopped = false;
   /** True while the intake does not accept the next message. */
   #paused = false;
   /** Ends the current consumer; the next one starts behind the cursor. */
@@ -107,7 +109,10 @@ class StreamReader {
         "cannot read the stream, retrying",
       ),
     );
-    signal.addEventListener("abort", () => this.#restart("stopped"));
+    signal.addEventListener("abort", () => {
+      this.#stopped = true;
+      this.#restart("stopped");
+    });
   }
 
   async run(onConnection?: OnConnection): Promise<void> {
@@ -213,8 +218,9 @@ class StreamReader {
   async #deliver(messages: ConsumerMessages, name: string, info: StreamInfo): Promise<void> {
     const intake = this.#intake;
     const cursor = this.#cursor;
+    let warm = false;
     for await (const message of messages) {
-      if (this.#signal.aborted) return;
+      if (this.#stopped) return;
       const { consumer, pending } = message.info;
       // The NATS client has replaced the consumer by itself: the stream may have gone back meanwhile.
       if (consumer !== name) return;
@@ -222,7 +228,10 @@ class StreamReader {
       if (found === "other") return; // the next consumer starts where the stream branched off
       if (found === "next") intake.message(rawOf(message));
       if (pending === 0) cursor.passHoles(info);
-      if (cursor.seq >= info.state.last_seq) intake.status({ warm: true });
+      if (!warm && cursor.seq >= info.state.last_seq) {
+        warm = true;
+        intake.status({ warm });
+      }
       if (found === "known") continue;
       const ready = intake.ready();
       if (ready === undefined) continue;
