@@ -3,10 +3,12 @@
 import { valuesOrExit } from "@odin-ws/settings/command-line";
 import { exitCodeOf, untilSignal } from "@odin-ws/settings/signals";
 import { findProgram, howToGet } from "../../tools/programs/programs.ts";
+import { enterNamespace, whyNoNamespace } from "./namespace.ts";
 import { chaosCommand, readChaosOptions } from "./options.ts";
 import { type Outcome, run } from "./run.ts";
-import { describeFault, type Fault, schedule } from "./schedule.ts";
+import { describeFault, type Fault, possibleKinds, schedule } from "./schedule.ts";
 import { shortest } from "./shortest.ts";
+import type { Size } from "./site/sizes.ts";
 
 /** Violations that are printed. */
 const SHOWN = 20;
@@ -20,19 +22,25 @@ if (findProgram("nats-server") === undefined) {
   console.error(howToGet("nats-server"));
   process.exit(1);
 }
+const obstacle = whyNoNamespace();
+if (obstacle === undefined) enterNamespace();
+else console.log(`faults of packets and disks are left out, because they need namespaces: ${obstacle}`);
 // The guards of test/harness end all processes that this one has started.
 const request = untilSignal({ endAtOnce: (signal) => process.exit(exitCodeOf(signal)) });
 const { seed, minutes, gateways, workers, clients, rate, channels, runs } = options;
-const site = { seed, gateways, workers, viewers: clients, channels, rate };
+const natsServers = Number(options.nats ?? (seed % 2 === 1 ? 3 : 1));
+const site = { seed, natsServers, gateways, workers, viewers: clients, channels, rate };
+const possible = possibleKinds(natsServers, obstacle === undefined);
 const faults = schedule({
   seed,
   lengthMs: Math.max(1, minutes * 60_000 - END_MS),
   gateways,
   lines: clients,
-  ...(options.faults.length > 0 ? { kinds: options.faults } : {}),
+  natsServers,
+  kinds: possible.filter((kind) => options.faults.length === 0 || options.faults.includes(kind)),
 });
 console.log(
-  `seed ${seed}: ${faults.length} faults in ${minutes} min, ${clients} clients, ${gateways} gateways with ${workers} processes`,
+  `seed ${seed}: ${faults.length} faults in ${minutes} min; ${clients} clients, ${gateways} gateways with ${workers} processes, ${natsServers} NATS`,
 );
 try {
   const outcome = await run(site, faults, (line) => console.log(line), request.aborted);
@@ -48,11 +56,15 @@ try {
   request.dispose();
 }
 
-function print({ violations, startedAt, stored, received, refetches, wholeAfterMs }: Outcome): void {
+function print(outcome: Outcome): void {
+  const { violations, startedAt, stored, received, late, throttled, refetches, wholeAfterMs, sizes } =
+    outcome;
   const whole = wholeAfterMs === undefined ? "never" : `${wholeAfterMs} ms after the last fault`;
   console.log(
-    `${stored} messages stored, ${received} received, ${refetches} losses reported, all complete ${whole}`,
+    `${stored} messages stored, ${received} received, ${late} of them late, ${throttled} times throttled, ${refetches} losses reported, all complete ${whole}`,
   );
+  console.log(`gateways before: ${sizes.before.map(describeSize).join("; ")}`);
+  console.log(`gateways after:  ${sizes.after.map(describeSize).join("; ")}`);
   if (violations.length === 0) {
     console.log(`seed ${seed}: no violation`);
     return;
@@ -66,6 +78,10 @@ function print({ violations, startedAt, stored, received, refetches, wholeAfterM
   for (const fault of faults.filter(({ at }) => at <= first).slice(-TIMELINE))
     console.log(describeFault(fault));
   console.log(`seed ${seed}: ${violations.length} violations`);
+}
+
+function describeSize({ rssBytes, files, connections }: Size): string {
+  return `${Math.round(rssBytes / 1_048_576)} MiB, ${files} descriptors, ${connections} connections`;
 }
 
 /** Milliseconds from the start to the first violation; an error of a client has no time. */

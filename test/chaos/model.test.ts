@@ -67,7 +67,38 @@ test("a loss must be reported before the first message behind the loss, and not 
   ]);
 });
 
-test("a report of a loss without a loss", () => {
+test("a report of a loss needs a loss, or an absence that is longer than the history", () => {
   const all = [0, 2, 4, 6, 8].map((n) => message(n));
-  assert.deepEqual(found([...all, refetch(900)]), ["refetch (history), although no message was lost"]);
+  const wrong = ["refetch (history), although no message was lost"];
+  const settled = (at: number): Entry => ({ kind: "settled", at });
+  assert.deepEqual(found([...all, refetch(900)]), wrong);
+  assert.deepEqual(found([...all, refetch(900)], {}, [850]), []);
+  assert.deepEqual(found([...all, refetch(40_000)], {}, [850]), [], "away for 40 s");
+  assert.deepEqual(found([...all, settled(30_000), refetch(40_000)], {}, [850]), wrong);
+  assert.deepEqual(found([...all, settled(30_000), refetch(40_000)], {}, [39_000]), []);
+  assert.deepEqual(found([...all, settled(2_000), refetch(40_000)], {}, [850]), []);
+});
+
+test("patterns: each channel that they cover", () => {
+  const both = [0, 1, 2, 4, 5, 6, 7, 8, 9].map((n) => message(n));
+  assert.deepEqual(found(both, { channels: ["*.trade", "A.*", "A.trade"] }), [
+    "message 3 of B.trade is missing, and nothing was reported",
+  ]);
+  assert.deepEqual(found([message(1)], { channels: ["A.*"], liveAt: 2000 }), [
+    "message 1 of B.trade was not subscribed",
+  ]);
+});
+
+test("a throttled client may learn of a loss behind the next message", () => {
+  const [zero, two, six, eight] = [0, 2, 6, 8].map((n) => message(n)) as [Entry, Entry, Entry, Entry];
+  const throttled: Entry = { kind: "throttled", at: 300 };
+  assert.deepEqual(found([zero, two, throttled, six, eight, refetch(900)], {}, [390]), []);
+});
+
+test("while the run lasts, only what has had its time is missing", () => {
+  const model = new Model(STORED, []);
+  const some = journal([0, 2, 6].map((n) => message(n)));
+  assert.deepEqual(model.check(some, 1000), []);
+  assert.equal(model.check(some, 100_000).length, 1, "message 4; the last one may still come");
+  assert.deepEqual(model.check(journal([], { liveAt: undefined }), 1000), []);
 });

@@ -12,9 +12,10 @@ export const chaosCommand = {
   name: "npm run chaos",
   usage: "npm run chaos -- [options]",
   about: `Runs a publisher, nats-server, gateways behind a load balancer, and clients of the library on this machine. Makes
-faults by chance, several at once: processes end, freeze and restart; lines break, stall and become slow; the stream is
-purged and replaced. Then checks that each client got each message once and in order, that no loss was silent, and that
-all clients are complete within 10 s of the last fault. The same seed makes the same faults.`,
+faults by chance, several at once: processes end, freeze and restart; lines break, stall, lose packets and become slow;
+disks and descriptors run out; the stream is purged and replaced. Checks that each client got each message once and in
+order, that no loss was silent, and that all clients are complete within 10 s of the last fault. The same seed makes the
+same faults. Faults of packets and disks need Linux and root: the command makes network and mount namespaces of its own.`,
   options: {
     seed: option(
       "N",
@@ -29,7 +30,11 @@ all clients are complete within 10 s of the last fault. The same seed makes the 
         .default([])
         .describe(`only these kinds of faults: ${FAULT_NAMES.join(",")}`),
     ),
-    clients: option("N", whole(1, 2000).default(60).describe("clients (60)")),
+    clients: option("N", whole(1, 2000).default(100).describe("clients (100)")),
+    nats: option(
+      "N",
+      choice(["1", "3"]).optional().describe("NATS servers (3 for an odd seed, 1 for an even one)"),
+    ),
     gateways: option("N", whole(2, 8).default(3).describe("gateways (3)")),
     workers: option("N", whole(1, 8).default(2).describe("processes of each gateway (2)")),
     channels: option(

@@ -3,10 +3,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Owner } from "../harness/owner.ts";
 import { pause } from "../harness/wait.ts";
-import { MAKE } from "./faults.ts";
-import { Model, type Violation } from "./model.ts";
+import { checkClients, checkPublisher } from "./checks.ts";
+import { MAKE } from "./faults/faults.ts";
+import type { Violation } from "./model.ts";
 import { describeFault, type Fault } from "./schedule.ts";
-import { type Site, type SiteOptions, startSite } from "./site.ts";
+import { type Site, type SiteOptions, startSite } from "./site/site.ts";
+import { checkGateways, type Size, sizesOf } from "./site/sizes.ts";
 
 export interface Outcome {
   violations: Violation[];
@@ -14,9 +16,14 @@ export interface Outcome {
   startedAt: number;
   stored: number;
   received: number;
+  /** Messages that came late to throttled clients, of those received. */
+  late: number;
   refetches: number;
+  /** How often a client learned that it was throttled. */
+  throttled: number;
   /** Milliseconds from the end of the last fault until everybody had everything; undefined: never. */
   wholeAfterMs: number | undefined;
+  sizes: { before: Size[]; after: Size[] };
 }
 
 /** Time after the last fault in which everybody must have everything, ms. */
@@ -29,8 +36,8 @@ const PATIENCE_MS = 45_000;
 const POLL_MS = 50;
 /** Time before the first fault, ms: all clients are live. */
 const QUIET_MS = 1_000;
-/** A gateway of a run has at most this many bytes of memory. */
-const MAX_RSS_BYTES = 500 * 1024 * 1024;
+/** Time between two checks while the faults last, ms. A run ends at the first violation. */
+const CHECK_MS = 15_000;
 
 /**
  * Runs a site through these faults.
@@ -48,26 +55,51 @@ export async function run(
   try {
     const site = await startSite(owner, options);
     site.startPublishing();
-    await until(() => site.viewers.every(({ current }) => current?.liveAt !== undefined), PATIENCE_MS);
+    const areLive = () => site.viewers.every(({ current }) => current?.liveAt !== undefined);
+    if (!(await until(areLive, PATIENCE_MS)))
+      throw new Error("not all clients became live before the first fault");
     await pause(QUIET_MS);
+    const before = await sizesOf(site);
     const startedAt = Date.now();
     const failures = await makeAll(site, faults, startedAt, log, signal);
     signal.throwIfAborted();
-    const wholeAfterMs = await wholeAfter(site);
-    const violations = [...failures, ...check(site)];
-    if (wholeAfterMs === undefined || wholeAfterMs > WHOLE_MS) {
-      const what = `after the last fault, not everybody had everything within ${WHOLE_MS / 1000} s`;
-      violations.push({ who: "the site", at: Date.now(), what });
+    const violations = [...failures];
+    let wholeAfterMs: number | undefined;
+    // After a violation in the middle of the faults, nobody needs to be complete.
+    if (failures.length === 0) {
+      wholeAfterMs = await wholeAfter(site, violations);
+      if (wholeAfterMs === undefined || wholeAfterMs > WHOLE_MS) {
+        const what = `after the last fault, not everybody had everything within ${WHOLE_MS / 1000} s${missing(site)}`;
+        violations.push({ who: "the site", at: Date.now(), what });
+      }
+      violations.push(...checkClients(site), ...(await checkGateways(site)));
     }
-    const entries = site.viewers.flatMap(({ journals }) => journals.flatMap((one) => one.entries));
-    const received = entries.filter(({ kind }) => kind === "message").length;
-    const refetches = entries.length - received;
-    return { violations, startedAt, stored: site.stored.length, received, refetches, wholeAfterMs };
+    violations.sort((a, b) => a.at - b.at);
+    return {
+      violations,
+      startedAt,
+      wholeAfterMs,
+      ...countEntries(site),
+      sizes: { before, after: await sizesOf(site) },
+    };
   } finally {
     for (const dispose of disposals.reverse()) await dispose();
   }
 }
 
+function countEntries(site: Site) {
+  const entries = site.viewers.flatMap(({ journals }) => journals.flatMap((one) => one.entries));
+  const messages = entries.filter((entry) => entry.kind === "message");
+  return {
+    stored: site.stored.length,
+    received: messages.length,
+    late: messages.filter(({ late }) => late).length,
+    refetches: entries.filter(({ kind }) => kind === "refetch").length,
+    throttled: entries.filter(({ kind }) => kind === "throttled").length,
+  };
+}
+
+/** Makes all faults, until the first violation. Resolves when they are over. */
 async function makeAll(
   site: Site,
   faults: readonly Fault[],
@@ -76,62 +108,85 @@ async function makeAll(
   signal: AbortSignal,
 ): Promise<Violation[]> {
   const failures: Violation[] = [];
+  const ended = new AbortController();
+  const timer = setInterval(() => {
+    const now = Date.now();
+    failures.push(...checkClients(site, now), ...checkPublisher(site, now));
+    if (failures.length > 0) ended.abort();
+  }, CHECK_MS);
+  const either = AbortSignal.any([signal, ended.signal]);
   const running: Promise<void>[] = [];
-  for (const fault of faults) {
-    await sleep(Math.max(0, startedAt + fault.at - Date.now()), undefined, { signal }).catch(() => {});
-    if (signal.aborted) return failures;
-    log(describeFault(fault));
-    const made = MAKE[fault.name](site, fault).catch((error: unknown) => {
-      failures.push({ who: "the fault", at: Date.now(), what: `${describeFault(fault).trim()}: ${error}` });
-    });
-    running.push(made);
+  try {
+    for (const fault of faults) {
+      await sleep(Math.max(0, startedAt + fault.at - Date.now()), undefined, { signal: either }).catch(
+        () => {},
+      );
+      if (either.aborted) return failures;
+      log(describeFault(fault));
+      const made = MAKE[fault.name](site, fault).catch((error: unknown) => {
+        failures.push({ who: "the fault", at: Date.now(), what: `${describeFault(fault).trim()}: ${error}` });
+        ended.abort();
+      });
+      running.push(made);
+    }
+    await Promise.race([Promise.all(running), aborted(either)]);
+  } finally {
+    clearInterval(timer);
   }
-  await Promise.all(running);
   return failures;
 }
 
-/**
- * Stops publishing, and waits until each client has the last message of its channels. Returns how long this
- * took, ms; undefined when it took longer than PATIENCE_MS.
- */
-async function wholeAfter(site: Site): Promise<number | undefined> {
-  const from = Date.now();
-  site.stopPublishing();
-  await site.publisher.flush();
-  const last = new Map<string, number>();
-  for (const { n, channel } of site.stored) last.set(channel, Math.max(n, last.get(channel) ?? 0));
-  const isWhole = () =>
-    site.viewers.every(({ client, current }) => {
-      if (client.status.state !== "open" || current?.liveAt === undefined) return false;
-      const newest = new Map<string, number>();
-      for (const entry of current.entries) {
-        if (entry.kind === "message")
-          newest.set(entry.channel, Math.max(entry.n, newest.get(entry.channel) ?? 0));
-      }
-      // A listener that joined after the last message of a channel gets none.
-      return current.channels.every(
-        (channel) => (newest.get(channel) ?? 0) >= (last.get(channel) ?? 0) || (current.liveAt ?? 0) >= from,
-      );
-    });
-  return (await until(isWhole, PATIENCE_MS)) ? Date.now() - from : undefined;
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
-function check(site: Site): Violation[] {
-  const model = new Model(site.stored, site.losses);
-  const journals = site.viewers.flatMap(({ journals }) => journals);
-  const found = journals.flatMap((journal) => model.check(journal));
-  for (const { errors } of site.viewers) {
-    for (const what of errors) found.push({ who: "a client", at: 0, what });
-  }
-  for (const [index, gateway] of site.gateways.entries()) {
-    const who = `gateway ${index}`;
-    if (gateway === undefined || gateway.process.exit !== undefined) {
-      found.push({ who, at: Date.now(), what: `is not running:\n${gateway?.process.tail() ?? ""}` });
-    } else if (gateway.process.rssBytes() > MAX_RSS_BYTES) {
-      found.push({ who, at: Date.now(), what: `has ${gateway.process.rssBytes()} bytes of memory` });
+/**
+ * Publishes one more message on each channel, and waits until each client has it. Returns how long this took,
+ * ms; undefined when it took longer than PATIENCE_MS.
+ */
+async function wholeAfter(site: Site, violations: Violation[]): Promise<number | undefined> {
+  const from = Date.now();
+  site.stopPublishing();
+  for (let round = from; Date.now() < from + PATIENCE_MS; round = Date.now()) {
+    // An earlier message may have left the stream before everybody got it.
+    site.publishOnAll();
+    try {
+      await site.flush();
+    } catch (error) {
+      violations.push({ who: "the publisher", at: Date.now(), what: `${error}` });
+      return undefined;
     }
+    const refetched = () => site.viewers.some(({ current }) => (current?.refetchedAt ?? 0) >= round);
+    const isWhole = () => site.viewers.every((viewer) => lacks(site, viewer, round).length === 0);
+    await until(() => isWhole() || refetched(), from + PATIENCE_MS - Date.now());
+    if (isWhole() && !refetched()) return Date.now() - from;
+    // A client that has just learned of a loss needs none of the messages before.
   }
-  return found.sort((a, b) => a.at - b.at);
+  return undefined;
+}
+
+/** Channels of which a client does not have the last message. `from`: time of the last messages, ms. */
+function lacks(site: Site, { client, current }: Site["viewers"][number], from = Infinity): string[] {
+  if (client.status.state !== "open") return [`a connection (${JSON.stringify(client.status)})`];
+  if (current?.liveAt === undefined) return ["live channels"];
+  // A listener that joined after the last message of a channel gets none.
+  if (current.liveAt >= from) return [];
+  const last = site.lastOf(current.channels);
+  return last
+    .filter(({ channel, n }) => (current.newest.get(channel) ?? -1) < n)
+    .map(({ channel }) => channel);
+}
+
+/** For people: what the first clients lack. */
+function missing(site: Site): string {
+  const lines = site.viewers.flatMap((viewer, index) => {
+    const all = lacks(site, viewer);
+    return all.length > 0 ? [`client ${index} lacks ${all}`] : [];
+  });
+  return lines.length > 0 ? `; now ${lines.slice(0, 3).join("; ")}` : "";
 }
 
 async function until(holds: () => boolean, limitMs: number): Promise<boolean> {

@@ -15,6 +15,8 @@ export class FaultProxy {
   target: number;
   /** New connections are cut at once. */
   refusing = false;
+  /** New connections end after this many bytes to the client; undefined: they last. */
+  newEndAfter: number | undefined;
   /** Number of connections that were accepted so far. */
   accepted = 0;
   readonly #server: Server;
@@ -65,17 +67,7 @@ export class FaultProxy {
    * frame.
    */
   cutAfter(bytes: number): void {
-    for (const pair of this.#pairs) {
-      let left = bytes;
-      pair.gateway.removeAllListeners("data");
-      pair.gateway.on("data", (chunk: Buffer) => {
-        const passed = chunk.subarray(0, left);
-        left -= passed.length;
-        pair.client.write(passed, () => {
-          if (left === 0) pair.client.destroy();
-        });
-      });
-    }
+    for (const pair of this.#pairs) endAfter(pair, bytes);
   }
 
   /** Keeps the connections open, but forwards nothing any more in either direction. New connections work. */
@@ -128,7 +120,21 @@ export class FaultProxy {
     };
     client.on("close", end);
     gateway.on("close", end);
+    if (this.newEndAfter !== undefined) endAfter(pair, this.newEndAfter);
   }
+}
+
+/** Forwards only this many more bytes to the client, then cuts the connection. */
+function endAfter({ client, gateway }: Pair, bytes: number): void {
+  let left = bytes;
+  gateway.removeAllListeners("data");
+  gateway.on("data", (chunk: Buffer) => {
+    const passed = chunk.subarray(0, left);
+    left -= passed.length;
+    client.write(passed, () => {
+      if (left === 0) client.destroy();
+    });
+  });
 }
 
 /** Starts a proxy to this port. The owner closes the proxy and all of its connections. */

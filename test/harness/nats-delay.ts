@@ -14,10 +14,11 @@ export interface NatsDelay {
 const LINE_END = Buffer.from("\r\n");
 
 /**
- * Splits the bytes of a NATS client into its commands. Each command is a line; PUB and HPUB also have a body,
- * whose length is the last word of the line.
+ * Splits the bytes of a NATS connection into its commands. Each command is a line; the commands with these
+ * names also have a subject and a body, whose length is the last word of the line. Clients send PUB and HPUB,
+ * servers MSG and HMSG.
  */
-function commandReader(): (chunk: Buffer) => { subject: string; bytes: Buffer }[] {
+export function commandReader(withBody: RegExp): (chunk: Buffer) => { subject: string; bytes: Buffer }[] {
   let rest = Buffer.alloc(0);
   return (chunk) => {
     rest = Buffer.concat([rest, chunk]);
@@ -26,10 +27,10 @@ function commandReader(): (chunk: Buffer) => { subject: string; bytes: Buffer }[
       const end = rest.indexOf(LINE_END);
       if (end < 0) break;
       const [verb = "", subject = "", ...others] = rest.toString("latin1", 0, end).split(/\s+/);
-      const isPublish = /^H?PUB$/i.test(verb);
-      const length = end + 2 + (isPublish ? Number(others.at(-1)) + 2 : 0);
+      const hasBody = withBody.test(verb);
+      const length = end + 2 + (hasBody ? Number(others.at(-1)) + 2 : 0);
       if (rest.length < length) break;
-      commands.push({ subject: isPublish ? subject : "", bytes: rest.subarray(0, length) });
+      commands.push({ subject: hasBody ? subject : "", bytes: rest.subarray(0, length) });
       rest = rest.subarray(length);
     }
     return commands;
@@ -47,7 +48,7 @@ export async function startNatsDelay(
   let delayed = 0;
   const port = await startRelay(owner, target, (client, upstream) => {
     upstream.pipe(client);
-    const read = commandReader();
+    const read = commandReader(/^H?PUB$/i);
     client.on("data", (chunk) => {
       for (const { subject, bytes } of read(chunk)) {
         if (!subjects.test(subject)) upstream.write(bytes);

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { FaultProxy } from "../client/fault-proxy.ts";
+import type { FaultProxy } from "../../client/fault-proxy.ts";
 
 const PERIOD_MS = 500;
 const TIMEOUT_MS = 1500;
@@ -18,20 +18,24 @@ export interface Backend {
 
 export class Balancer {
   readonly #lines: readonly FaultProxy[];
-  #backends: readonly Backend[];
-  #healthy: Backend[];
+  #backends: readonly Backend[] = [];
+  #healthy: Backend[] = [];
   readonly #timer: NodeJS.Timeout;
 
-  constructor(lines: readonly FaultProxy[], backends: readonly Backend[]) {
+  constructor(lines: readonly FaultProxy[]) {
     this.#lines = lines;
-    this.#backends = backends;
-    this.#healthy = [...backends];
     this.#timer = setInterval(() => void this.#look(), PERIOD_MS);
   }
 
-  /** A gateway was replaced. */
+  /** A gateway was started or replaced. */
   set backends(backends: readonly Backend[]) {
     this.#backends = backends;
+    this.route();
+  }
+
+  /** True when the gateway was healthy at the last look. */
+  isHealthy(backend: Backend): boolean {
+    return this.#healthy.some(({ wsPort }) => wsPort === backend.wsPort);
   }
 
   close(): void {
