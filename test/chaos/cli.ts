@@ -30,14 +30,22 @@ const request = untilSignal({ endAtOnce: (signal) => process.exit(exitCodeOf(sig
 const { seed, minutes, gateways, workers, clients, rate, channels, runs } = options;
 const natsServers = Number(options.nats ?? (seed % 2 === 1 ? 3 : 1));
 const site = { seed, natsServers, gateways, workers, viewers: clients, channels, rate };
-const possible = possibleKinds(natsServers, obstacle === undefined);
+const kinds = possibleKinds(natsServers, obstacle === undefined).filter(
+  (kind) => options.faults.length === 0 || options.faults.includes(kind),
+);
+if (kinds.length === 0) {
+  console.error(
+    `${options.faults} cannot be made here: leader-change needs --nats 3, others need namespaces`,
+  );
+  process.exit(1);
+}
 const faults = schedule({
   seed,
   lengthMs: Math.max(1, minutes * 60_000 - END_MS),
   gateways,
   lines: clients,
   natsServers,
-  kinds: possible.filter((kind) => options.faults.length === 0 || options.faults.includes(kind)),
+  kinds,
 });
 console.log(
   `seed ${seed}: ${faults.length} faults in ${minutes} min; ${clients} clients, ${gateways} gateways with ${workers} processes, ${natsServers} NATS`,

@@ -58,7 +58,7 @@ const POSITION_MS = 5_000;
 const NOTICED_MS = 10_000;
 /** A client without a connection gets a message within this time, ms. */
 const IN_FLIGHT_MS = 30_000;
-/** A message waits in the buffers of a slow client for at most this time before the client is throttled, ms. */
+/** A message waits in the buffers of a slow client for at most this time before throttling begins, ms. */
 const THROTTLED_MS = 10_000;
 /** While a run lasts, older messages than this must have come or be reported, ms. */
 const SETTLED_MS = 50_000;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FAULT_NAMES, FAULTS, possibleKinds, schedule } from "./schedule.ts";
 
@@ -46,4 +47,9 @@ test("kinds that need a cluster or namespaces are possible only with them", () =
   assert.equal(possibleKinds(1, true).includes("leader-change"), false);
   assert.equal(possibleKinds(3, false).includes("gateway-loss"), false);
   assert.ok(possibleKinds(1, false).includes("gateway-kill"));
+});
+
+test("docs/reliability.md describes each kind", () => {
+  const text = readFileSync(new URL("../../docs/reliability.md", import.meta.url), "utf8");
+  for (const name of FAULT_NAMES) assert.ok(text.includes(`\`${name}\``), name);
 });

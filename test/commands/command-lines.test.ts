@@ -34,7 +34,8 @@ const COMMANDS: Record<string, readonly string[]> = {
   recover: ["--stack STACK"],
   monitoring: ["--gateway HOST:PORT", "--nats", "--port NAME=PORT"],
   smoke: ["--secure-url URL", "--secure-required", "--auth jwt|none", "--deadline SECONDS"],
-  chaos: ["--seed N", "--minutes M", "--faults KINDS", "--clients N", "--runs N"],
+  chaos: ["--seed N", "--minutes M", "--faults KINDS", "--nats N", "--clients N", "--runs N"],
+  "chaos:mutants": ["--seed N", "--minutes M", "--only LIST"],
   bench: ["--connections N", "--only LIST", "--parts LIST", "--quick", "--json FILE"],
 };
 
@@ -63,6 +64,7 @@ const WRONG_VALUES: Record<string, readonly [option: string, mistake: string]> =
   preview: ["--traffic-gib", "must be a number from 0 to 1000000000000"],
   limits: ["--cpu", "must be a whole number from 1 to 200"],
   chaos: ["--gateways", "must be a whole number from 2 to 8"],
+  "chaos:mutants": ["--minutes", "must be a whole number from 1 to 600"],
   render: ["--stack", "must be one of "],
   monitoring: [
     "--gateway",

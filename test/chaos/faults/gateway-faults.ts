@@ -29,7 +29,7 @@ export const gatewayFaults = {
     await losePackets(both, LOST, lasts);
   },
 
-  /** The gateway hears nothing any more, or nobody hears the gateway. */
+  /** All packets to the gateway are lost, or all packets from it. */
   async "gateway-one-way"(site: Site, { target, lasts, detail }: Fault) {
     const gateway = site.gateways[target];
     if (gateway === undefined) return;

@@ -8,7 +8,7 @@ import { losePackets } from "./packets.ts";
 
 /** Bytes after which a line is cut: most frames have 100 to 300. */
 const CUT_WITHIN = 400;
-/** Bytes after which each new connection of a line ends: behind the upgrade and the welcome, in the resume. */
+/** Bytes after which each new connection of a line ends: behind the welcome, in the resume. */
 const FLAP_BYTES = [600, 4000] as const;
 
 export const lineFaults = {
@@ -50,7 +50,7 @@ export const lineFaults = {
   "line-refuse": refuse,
   "line-away": refuse,
 
-  /** The client reads nothing. Hits a client that watches much, so that the buffers of its gateway are full. */
+  /** The client reads nothing. Hits a client that watches much: then the buffers of its gateway fill up. */
   async "line-slow"(site: Site, { target, lasts }: Fault) {
     const line = site.lines[target - (target % HEAVY_EVERY)];
     line?.throttle(true);

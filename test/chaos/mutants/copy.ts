@@ -19,7 +19,7 @@ import type { Mutant } from "./mutants.ts";
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const OWN = "@odin-ws";
 
-/** Returns the text of a mutant's file with the fault. Throws when the text to replace does not occur once. */
+/** The text of a mutant's file with the fault. Throws when the text to replace does not occur once. */
 export function mutated({ name, file, from, to }: Mutant): string {
   const parts = readFileSync(join(ROOT, file), "utf8").split(from);
   if (parts.length !== 2)

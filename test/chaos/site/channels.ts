@@ -4,9 +4,9 @@
 const EVENTS = ["trade", "metadata", "balances", "social", "liquidity"] as const;
 /** Names that most clients watch. */
 const WATCHED = 4;
-/** One client of so many watches patterns. */
+/** One client of this number watches patterns. */
 const PATTERNS_EVERY = 7;
-/** One client of so many watches so much that it soon becomes slow on a bad line. */
+/** One client of this number watches most messages, and soon becomes slow on a bad line. */
 export const HEAVY_EVERY = 6;
 
 /** `count` channels of symbols that have all events. */

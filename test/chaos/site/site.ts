@@ -28,13 +28,13 @@ export interface SiteOptions {
 }
 
 const TICK_MS = 10;
-/** One client of so many uses the compact encoding. */
+/** One client of this number uses the compact encoding. */
 const COMPACT_EVERY = 3;
 /** Life of a token, seconds: each client renews its token several times in a run. */
 const TOKEN_SECONDS = 30;
 /** Longest time until everything that was published is stored, ms. */
 const FLUSH_MS = 30_000;
-/** Bytes of most messages and of one in four, which together fill the buffer of a client that reads nothing. */
+/** Bytes of most messages, and of one in four: these fill the buffer of a client that reads nothing. */
 const SIZES = { usual: 100, large: 8000, largeEvery: 4 } as const;
 const CLOCK = new URL("./clock.ts", import.meta.url).href;
 /** Seconds by which the clocks of gateways are set; less than the rest of a token's life. */
