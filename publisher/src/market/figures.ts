@@ -71,14 +71,7 @@ export const figures: { [Event in TokenEvent]: (scene: Scene) => TokenData[Event
   update: ({ token, random, now }) => {
     token.step(random, now);
     return {
-      symbol: token.symbol,
-      name: token.name,
-      price: token.price,
-      change24h: token.change24h,
-      volume24h: Math.round(token.volume24h),
-      marketCap: token.marketCap,
-      liquidity: Math.round(token.liquidity),
-      holders: token.holders,
+      ...listing(token),
       time: now,
     };
   },
@@ -154,11 +147,9 @@ export const newListing = (token: Token, now: number): GlobalData["new_listing"]
   time: now,
 });
 
-/** The `count` tokens with the largest volume, largest first. */
-export function trendingList(tokens: readonly Token[], count: number): TrendingToken[] {
-  const largest = tokens.toSorted((a, b) => b.volume24h - a.volume24h).slice(0, count);
-  return largest.map((token, index) => ({
-    rank: index + 1,
+/** What both an update and the list of trending tokens show of a token. */
+function listing(token: Token) {
+  return {
     symbol: token.symbol,
     name: token.name,
     price: token.price,
@@ -167,6 +158,15 @@ export function trendingList(tokens: readonly Token[], count: number): TrendingT
     marketCap: token.marketCap,
     liquidity: Math.round(token.liquidity),
     holders: token.holders,
+  };
+}
+
+/** The `count` tokens with the largest volume, largest first. */
+export function trendingList(tokens: readonly Token[], count: number): TrendingToken[] {
+  const largest = tokens.toSorted((a, b) => b.volume24h - a.volume24h).slice(0, count);
+  return largest.map((token, index) => ({
+    rank: index + 1,
+    ...listing(token),
     trades24h: Math.round(token.trades24h),
   }));
 }
