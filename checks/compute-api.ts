@@ -27,7 +27,7 @@ export function retryIsUseless({ status }: ApiError): boolean {
  * API's reference: after `/compute/v1/`, for example.
  * @throws ApiError
  */
-export type GoogleApi = (method: "GET" | "POST", path: string, body?: object) => Promise<unknown>;
+export type GoogleApi = (method: "GET" | "POST" | "PATCH", path: string, body?: object) => Promise<unknown>;
 
 /**
  * Google's Compute API, with the credentials of this machine: from gcloud, a service account or workload

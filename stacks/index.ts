@@ -7,6 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { capacityTest } from "./capacity-test.ts";
 import { readConfig } from "./config/config.ts";
 import { keptImage } from "./kept-image.ts";
+import { refuseLostRegions } from "./left-regions.ts";
 import { alertGaps, whoIsNotified } from "./monitoring/alert-receivers.ts";
 import { service } from "./service.ts";
 
@@ -14,6 +15,7 @@ import { service } from "./service.ts";
 export default async function program(): Promise<Record<string, unknown>> {
   const config = readConfig();
   if (config.kind !== "service") return capacityTest(config);
+  await refuseLostRegions(config);
   if (pulumi.runtime.isDryRun())
     pulumi.log.info(
       `who is notified of what:\n${whoIsNotified((key) => config[key] !== undefined)

@@ -7,6 +7,9 @@ export const ROLLOUT_CHECK = "npm run --silent await-rollout";
 /** Tries a new template on gateways of their own; runs on the machine that deploys. */
 export const CANARY_CHECK = "npm run --silent canary";
 
+/** Empties the gateways' group of a region that is removed; runs on the machine that deploys. */
+export const DRAIN = "npm run --silent drain-region";
+
 /** Machine types and data disks of the VMs for which the configuration has no key. */
 export const MACHINES = {
   nats: { type: "e2-small", dataGib: 10 },

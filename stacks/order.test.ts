@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { graphOf } from "./preview/graph.ts";
 import { recordWith } from "./recorded.fixture.ts";
+import { THREE_REGIONS } from "./regions.fixture.ts";
 
 // The order in which a new stack is created. The engine creates all resources at once that do not depend on
 // each other.
@@ -69,3 +70,67 @@ for (const [stack, values] of [
       );
   });
 }
+
+const RANKED = [
+  // The canary and its judge, then the rollout and the test of one region after the other.
+  "gateway-canary-judge",
+  "gateway-rollout",
+  "rollout-test",
+  "gateway-asia-southeast1-rollout",
+  "rollout-asia-southeast1-test",
+  "gateway-europe-west1-rollout",
+  "rollout-europe-west1-test",
+  "rollout-entrance-test",
+];
+
+test("three regions: each region waits for the test of the region before it, and the entrance for all of them", async () => {
+  const { all, upstream } = await graph("prod", THREE_REGIONS);
+  const commands = all(COMMAND);
+  const command = (name: string) => commands.find((found) => found.name === name);
+  for (const [index, name] of RANKED.entries()) {
+    const found = command(name);
+    assert.ok(found, name);
+    const before = upstream(found, COMMAND).map((other) => other.name);
+    assert.deepEqual(
+      RANKED.filter((other) => before.includes(other)),
+      RANKED.slice(0, index),
+      name,
+    );
+  }
+  const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";
+  const last = all(GROUP).find(({ name }) => name === "gateway-europe-west1-group");
+  assert.ok(last && upstream(last, COMMAND).some(({ name }) => name === "rollout-asia-southeast1-test"));
+  const [entrance] = all("gcp:compute/backendService:BackendService");
+  assert.ok(entrance);
+  const groups = (entrance.inputs.backends as { group: string }[]).map(({ group }) => group);
+  assert.deepEqual(
+    groups.map((url) => /regions\/([^/]+)\/instanceGroups\/(.*)$/.exec(url)?.slice(1)),
+    [
+      ["us-central1", "gateway-group"],
+      ["us-central1", "gateway-canary-group"],
+      ["asia-southeast1", "gateway-asia-southeast1-group"],
+      ["europe-west1", "gateway-europe-west1-group"],
+    ],
+  );
+});
+
+test("a region is emptied before anything of it is deleted: its drain depends on everything that clients need", async () => {
+  const { all, upstream, resources } = await graph("prod", THREE_REGIONS);
+  const drain = all(COMMAND).find(({ name }) => name === "drain-europe-west1-group");
+  assert.ok(drain);
+  const types = resources.map(({ type }) => type);
+  const before = new Set(upstream(drain, ...types).map(({ urn }) => urn));
+  const needed = resources.filter(
+    ({ custom, name }) =>
+      custom && /^(gateway|load-balancer|network)-europe-west1/.test(name) && !name.includes("rollout"),
+  );
+  assert.ok(needed.length >= 10, `${needed.length}`);
+  assert.deepEqual(
+    needed.filter(({ urn }) => !before.has(urn)).map(({ name }) => name),
+    [],
+  );
+  assert.deepEqual(
+    [drain.inputs.delete, (drain.inputs.environment as Record<string, string>).DRAIN],
+    ["DRAIN=true npm run --silent drain-region", "false"],
+  );
+});

@@ -12,6 +12,7 @@ import {
 } from "@odin-ws/infra";
 import { SETTINGS } from "@odin-ws/server/settings";
 import * as pulumi from "@pulumi/pulumi";
+import { clientUrl } from "./client-url.ts";
 import type { StackConfig } from "./config/config.ts";
 import type { Foundation } from "./foundation.ts";
 import { CANARY_CHECK } from "./machines.ts";
@@ -52,26 +53,26 @@ function asClient(config: StackConfig): Record<string, pulumi.Input<string>> {
   };
 }
 
-/** What the gate tests. */
+/** What a gate tests. */
 export interface Tested {
   nats: Nats;
   monitoringVm: MonitoringVm;
   fleet: GatewayFleet;
-  /** `url` is the address for clients through the load balancer; `wss` is undefined without a domain. */
-  entrances: { loadBalancer: LoadBalancer; url: pulumi.Output<string>; wss: WssEntrance | undefined };
+  loadBalancer: LoadBalancer;
+  /** The TLS entrance; undefined without a domain, and where another gate tests it. */
+  wss: WssEntrance | undefined;
 }
 
-/** The test through the entrances, after the rollout. */
-export function createGate({ config, apis }: Foundation, tested: Tested): RolloutGate {
-  const { nats, monitoringVm, fleet, entrances } = tested;
-  const { loadBalancer, url, wss } = entrances;
+/** The test through the entrances of one region, after the rollout there. */
+export function createGate({ config, apis }: Foundation, tested: Tested, name = "rollout"): RolloutGate {
+  const { nats, monitoringVm, fleet, loadBalancer, wss } = tested;
   const { domain } = config;
   return new RolloutGate(
-    "rollout",
+    name,
     {
       command: SMOKE_TEST,
       environment: {
-        ODIN_SMOKE_URL: url,
+        ODIN_SMOKE_URL: clientUrl(loadBalancer),
         ODIN_SMOKE_BACKEND_SERVICE: loadBalancer.backendService,
         ODIN_SMOKE_GROUP: fleet.instanceGroup,
         ODIN_SMOKE_DEADLINE_SECONDS: GATE_SECONDS,

@@ -2,30 +2,31 @@ import {
   ALERTS_METRIC,
   after,
   Budget,
-  GatewayFleet,
+  type GatewayFleet,
   HEARTBEAT_METRIC,
   LoadBalancer,
   MonitoringVm,
   type Nats,
   PORTS,
   type RolloutGate,
-  Secret,
   Watchdog,
   WssAddress,
   WssEntrance,
 } from "@odin-ws/infra";
 import { monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
+import { clientUrl } from "./client-url.ts";
 import type { StackConfig } from "./config/config.ts";
 import { createFoundation, type Foundation } from "./foundation.ts";
-import { drainSeconds, gatewayEnvironment, trustedProxies } from "./gateway-settings.ts";
+import { behind, createFleet, gatewayBoot } from "./gateways.ts";
 import { gatewayImage, mirroredImages } from "./images.ts";
 import type { KeptImage } from "./kept-image.ts";
-import { MACHINES, ROLLOUT_CHECK, STARTUP_CHECK } from "./machines.ts";
+import { MACHINES, STARTUP_CHECK } from "./machines.ts";
 import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
 import { createNats } from "./nats.ts";
-import { canaryArgs, createGate, proven } from "./rollout.ts";
+import { createRegions, type DeployedRegion } from "./regions.ts";
+import { createGate, proven } from "./rollout.ts";
 
 /**
  * New connections a minute from one address through the TLS entrance: a whole office may share an address.
@@ -49,16 +50,23 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
     config.domain === undefined
       ? undefined
       : new WssAddress("wss-address", { site: config.site }, foundation.apis.first);
-  const fleet = createFleet(foundation, { image, nats, monitoringVm, wssAddress });
-  const entrances = createEntrances(foundation, fleet, wssAddress);
-  const gate = createGate(foundation, { nats, monitoringVm, fleet, entrances });
-  createWatchdog(foundation, { monitoringVm, fleet, entrances, gate });
+  const boot = gatewayBoot(foundation, { image, nats, monitoringVm, wssAddress });
+  const fleet = createFleet(foundation, { boot, nats, monitoringVm });
+  const loadBalancer = new LoadBalancer("load-balancer", behind(config, fleet), foundation.apis.first);
+  const tested = { nats, monitoringVm, fleet, loadBalancer };
+  // With several regions, each region has a gate of its own, and the TLS entrance waits for all of them.
+  const homeGate =
+    config.furtherRegions.length > 0 ? createGate(foundation, { ...tested, wss: undefined }) : undefined;
+  const regions = homeGate ? createRegions(foundation, { boot, nats, monitoringVm, gate: homeGate }) : [];
+  const wss = createWss(foundation, { fleet, wssAddress, regions });
+  const gate = createGate(foundation, { ...tested, wss }, homeGate ? "rollout-entrance" : "rollout");
+  createWatchdog(foundation, { monitoringVm, fleet, loadBalancer, regions, gate });
 
   const { site, zones, domain } = config;
   const { publisherIdentity } = foundation;
   return {
-    url: entrances.url,
-    ...(entrances.wss ? { secureUrl: `wss://${domain}/ws`, dnsRecords: entrances.wss.dnsRecords } : {}),
+    url: urls(config, loadBalancer, regions),
+    ...(wss ? { secureUrl: `wss://${domain}/ws`, dnsRecords: wss.dnsRecords } : {}),
     image: proven(image, gate),
     instanceGroup: fleet.instanceGroup,
     monitoringVm: monitoringVm.instance,
@@ -108,124 +116,77 @@ function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
   );
 }
 
-interface FleetParts {
-  /** The gateway's image by digest. */
-  image: pulumi.Output<string>;
-  nats: Nats;
-  monitoringVm: MonitoringVm;
+/**
+ * The address for clients through the load balancer. With several regions a map: `global` is the entrance
+ * that sends each client to the nearest region, and each region has an address of its own.
+ */
+function urls(
+  { site, domain, regions }: StackConfig,
+  loadBalancer: LoadBalancer,
+  further: readonly DeployedRegion[],
+): unknown {
+  if (Object.keys(regions).length === 0) return clientUrl(loadBalancer);
+  return {
+    global: `wss://${domain}/ws`,
+    [site.region]: clientUrl(loadBalancer),
+    ...Object.fromEntries(further.map(({ region, loadBalancer }) => [region, clientUrl(loadBalancer)])),
+  };
+}
+
+interface WssParts {
+  fleet: GatewayFleet;
+  /** Undefined without a domain. */
   wssAddress: WssAddress | undefined;
+  regions: readonly DeployedRegion[];
 }
 
-function createFleet(foundation: Foundation, parts: FleetParts): GatewayFleet {
-  const { config, apis, gatewayIdentity, network, registry, connected } = foundation;
-  const { image, nats, monitoringVm, wssAddress } = parts;
-  const { site, jwtSecret, jwtSecretPrevious } = config;
-  const tokenSecret = (name: string, variable: string, value: string | undefined, isRenewable = false) =>
-    value === undefined
-      ? {}
-      : {
-          [`env-${variable}`]: new Secret(
-            name,
-            {
-              site,
-              value: pulumi.secret(value),
-              accessors: { gateway: gatewayIdentity.member },
-              isRenewable,
-            },
-            apis.first,
-          ).version,
-        };
-  const environment = gatewayEnvironment(config);
-  return new GatewayFleet(
-    "gateway",
-    {
-      site,
-      subnet: network.subnetId,
-      zones: config.zones,
-      machineType: config.machineType,
-      cosImage: config.cosImage,
-      account: gatewayIdentity.email,
-      boot: {
-        images: { gateway: image, ...mirroredImages(registry, ["alloy"]) },
-        environment: {
-          ...environment,
-          ...(wssAddress ? { WS_TRUSTED_PROXIES: trustedProxies(wssAddress.address) } : {}),
-          ...nats.connection.environment,
-        },
-        secrets: {
-          ...nats.connection.secrets,
-          ...tokenSecret("jwt-secret", "JWT_SECRET", jwtSecret),
-          // The runbook removes this key again, so its secret must not be protected.
-          ...tokenSecret("jwt-secret-previous", "JWT_SECRET_PREVIOUS", jwtSecretPrevious, true),
-        },
-        files: nats.connection.files,
-        settings: { "loki-url": monitoringVm.lokiUrl, "config-bucket": monitoringVm.bucket },
-      },
-      minInstances: config.minInstances,
-      maxInstances: config.maxInstances,
-      cpuTarget: config.cpuTarget / 100,
-      connectionsTarget: config.connectionsTarget,
-      scaleInMinutes: config.scaleInMinutes,
-      drainSeconds: drainSeconds(environment),
-      spot: config.spot,
-      rolloutCheck: ROLLOUT_CHECK,
-      canary: canaryArgs(config, monitoringVm),
-      after: [nats], // a gateway that starts while NATS is away accepts no client
-    },
-    connected,
-  );
-}
-
-interface Entrances {
-  loadBalancer: LoadBalancer;
-  /** Address for clients, through the load balancer. */
-  url: pulumi.Output<string>;
-  /** The TLS entrance; undefined without a domain. */
-  wss: WssEntrance | undefined;
-}
-
-function createEntrances(
+/** The TLS entrance; undefined without a domain. */
+function createWss(
   { config, apis }: Foundation,
-  { instanceGroup, canaryGroup }: GatewayFleet,
-  wssAddress: WssAddress | undefined,
-): Entrances {
-  const { site, domain, dnsZone } = config;
-  const behind = { site, instanceGroup, canaryGroup, drainSeconds: drainSeconds(gatewayEnvironment(config)) };
-  const loadBalancer = new LoadBalancer("load-balancer", behind, apis.first);
-  const wss =
-    domain === undefined || wssAddress === undefined
-      ? undefined
-      : new WssEntrance(
-          "wss",
-          {
-            ...behind,
-            domain,
-            dnsZone,
-            address: wssAddress.address,
-            connectsPerMinutePerAddress: CONNECTS_PER_MINUTE,
-          },
-          apis.first,
-        );
-  return { loadBalancer, url: pulumi.interpolate`ws://${loadBalancer.address}:${PORTS.clients}/ws`, wss };
+  { fleet, wssAddress, regions }: WssParts,
+): WssEntrance | undefined {
+  const { domain, dnsZone } = config;
+  if (domain === undefined || wssAddress === undefined) return undefined;
+  return new WssEntrance(
+    "wss",
+    {
+      ...behind(config, fleet),
+      furtherGroups: regions.map(({ fleet }) => fleet.instanceGroup),
+      domain,
+      dnsZone,
+      address: wssAddress.address,
+      connectsPerMinutePerAddress: CONNECTS_PER_MINUTE,
+    },
+    // A region gets clients of the entrance when its gateways have passed their test.
+    after(apis, ...regions.flatMap(({ gate }) => gate ?? [])),
+  );
 }
 
 interface Watched {
   monitoringVm: MonitoringVm;
   fleet: GatewayFleet;
-  entrances: Entrances;
+  loadBalancer: LoadBalancer;
+  regions: readonly DeployedRegion[];
   gate: RolloutGate;
 }
 
 function createWatchdog({ config, apis }: Foundation, watched: Watched): void {
-  const { monitoringVm, fleet, entrances, gate } = watched;
+  const { monitoringVm, fleet, loadBalancer, regions, gate } = watched;
   const { site, zones, domain, alertEmail, alertWebhook, monthlyBudget } = config;
   const watchdog = new Watchdog(
     "watchdog",
     {
       site,
-      address: entrances.loadBalancer.address,
+      address: loadBalancer.address,
       domain,
       instanceGroup: fleet.instanceGroup,
+      furtherRegions: regions
+        .filter(({ drain }) => !drain)
+        .map(({ region, fleet, loadBalancer }) => ({
+          region,
+          address: loadBalancer.address,
+          instanceGroup: fleet.instanceGroup,
+        })),
       monitoring: {
         instance: monitoringVm.instance,
         zone: zones[0] ?? "",

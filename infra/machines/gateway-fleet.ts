@@ -3,13 +3,12 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { refuse } from "../argument-mistakes.ts";
 import { CLIENT_PORT_NAME, PORTS } from "../ports.ts";
-import { roleLabels, type Site } from "../site.ts";
-import { type BootArgs, bootMetadata, withRevision } from "./boot.ts";
-import { BOOT_DISK, cosImagePath } from "./boot-disk.ts";
+import type { Site } from "../site.ts";
+import type { BootArgs } from "./boot.ts";
 import { fleetMistakes } from "./fleet-mistakes.ts";
 import { type CanaryArgs, GatewayCanary, updatePolicy } from "./gateway-canary.ts";
+import { templateArgs } from "./gateway-template.ts";
 import { CONNECTIONS_METRIC, connectionsMetric } from "./metric-descriptor.ts";
-import { scheduling } from "./scheduling.ts";
 import { TurnBucket } from "./turn-bucket.ts";
 
 /**
@@ -69,6 +68,16 @@ export interface GatewayFleetArgs {
    */
   canary?: CanaryArgs | undefined;
   /**
+   * False: the fleet of another region declares the metric of connections, which belongs to the project.
+   * Default: true.
+   */
+  declaresMetric?: boolean | undefined;
+  /**
+   * True: the autoscaler adds no gateway, so that the group can be made empty. Such a fleet needs no
+   * `rolloutCheck`, because an empty group runs no template. Default: false.
+   */
+  drain?: boolean | undefined;
+  /**
    * Resources that have to be created or changed before the group starts or replaces a gateway, for example
    * the servers that the gateways connect to. Default: none.
    */
@@ -99,6 +108,10 @@ export class GatewayFleet extends pulumi.ComponentResource {
    * with nothing else.
    */
   readonly stable: pulumi.Output<string>;
+  /** Id of the instance group manager. */
+  readonly groupId: pulumi.Output<string>;
+  /** Id of the autoscaler. */
+  readonly autoscalerId: pulumi.Output<string>;
   /** URL of the template with its unique id, known as soon as it is created. */
   readonly template: pulumi.Output<string>;
 
@@ -132,7 +145,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
         customTimeouts: { delete: "60m" },
       },
     );
-    const metric = connectionsMetric(`${name}-connections`, site, { parent: this });
+    const metric =
+      args.declaresMetric === false ? [] : [connectionsMetric(`${name}-connections`, site, { parent: this })];
     const autoscaler = new gcp.compute.RegionAutoscaler(
       `${name}-autoscaler`,
       {
@@ -142,7 +156,7 @@ export class GatewayFleet extends pulumi.ComponentResource {
         target: group.id,
         autoscalingPolicy: autoscalingPolicy(args),
       },
-      { parent: this, dependsOn: [metric] },
+      { parent: this, dependsOn: metric },
     );
     const check = this.#rolloutCheck(name, args.rolloutCheck, group, template, autoscaler);
     // Waits for the check by its id and not by its output, because previews know the id even if the check
@@ -150,6 +164,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
     const done = pulumi.all([group.id, autoscaler.id, ...(check ? [check.id] : [])]);
     this.instanceGroup = pulumi.all([group.instanceGroup, done]).apply(([url]) => url);
     this.template = template.selfLinkUnique;
+    this.groupId = group.id;
+    this.autoscalerId = autoscaler.id;
     this.stable = pulumi.all([template.selfLinkUnique, done]).apply(([selfLinkUnique]) => selfLinkUnique);
     this.registerOutputs({
       instanceGroup: this.instanceGroup,
@@ -197,55 +213,8 @@ export class GatewayFleet extends pulumi.ComponentResource {
   }
 }
 
-/**
- * Name of the boot disk. A VM whose boot disk differs from that of a new template can only be replaced, so
- * the name decides what is not applied in place: another machine type, for which the group would otherwise
- * stop the VM and start it again, and templates of earlier versions, which had no name and whose VMs do not
- * watch their metadata.
- */
-const bootDevice = (machineType: string) => `boot-${machineType}`;
 /** Beginning of the names of the VMs. */
 const baseName = (site: Site) => `${site.prefix}-gateway`;
-
-function templateArgs(args: GatewayFleetArgs, turnBucket: string): gcp.compute.InstanceTemplateArgs {
-  const { site, boot, drainSeconds } = args;
-  const labels = roleLabels(site, "gateway");
-  return {
-    project: site.project,
-    region: site.region,
-    description: "gateway",
-    instanceDescription: "gateway",
-    machineType: args.machineType,
-    disks: [
-      {
-        boot: true,
-        deviceName: bootDevice(args.machineType),
-        autoDelete: true,
-        sourceImage: cosImagePath(args.cosImage),
-        diskType: BOOT_DISK.type,
-        diskSizeGb: BOOT_DISK.sizeGb,
-        labels,
-      },
-    ],
-    networkInterfaces: [{ subnetwork: args.subnet }], // no access config: no public address
-    canIpForward: false,
-    serviceAccount: { email: args.account, scopes: ["cloud-platform"] }, // roles limit what the VM may do
-    shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },
-    scheduling: scheduling(args.spot ?? false),
-    labels,
-    metadata: withRevision(
-      bootMetadata({
-        ...boot,
-        role: "gateway",
-        settings: {
-          ...boot.settings,
-          "drain-seconds": String(drainSeconds),
-          "turn-bucket": turnBucket,
-        },
-      }),
-    ),
-  };
-}
 
 /**
  * Checks whether the gateway's process still answers; a full gateway and a leaving one answer too. The check
@@ -302,7 +271,7 @@ function autoscalingPolicy(
 ): gcp.types.input.compute.RegionAutoscalerAutoscalingPolicy {
   const scaleInSeconds = args.scaleInMinutes * 60;
   return {
-    mode: "ON",
+    mode: args.drain ? "OFF" : "ON",
     minReplicas: args.minInstances,
     maxReplicas: args.maxInstances,
     cooldownPeriod: 120, // s for boot, image pull and history: CPU in this time says nothing about load

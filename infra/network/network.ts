@@ -2,6 +2,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type Mistake, refuse } from "../argument-mistakes.ts";
 import type { Site } from "../site.ts";
+import { subnetWithNat } from "./subnet-with-nat.ts";
 
 /** Arguments of {@link Network}. */
 export interface NetworkArgs {
@@ -36,7 +37,7 @@ export class Network extends pulumi.ComponentResource {
     super("odin-ws:index:Network", name, {}, opts);
     refuse(`network "${name}"`, networkMistakes(args));
     const { site, cidr, natMinPortsPerVm } = args;
-    const { project, region } = site;
+    const { project } = site;
     const network = new gcp.compute.Network(
       name,
       {
@@ -49,56 +50,14 @@ export class Network extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const subnet = new gcp.compute.Subnetwork(
-      `${name}-subnet`,
-      {
-        name: `${site.prefix}-${name}`,
-        project,
-        region,
-        network: network.id,
-        description: `${site.prefix}: all machines`,
-        ipCidrRange: cidr,
-        privateIpGoogleAccess: true, // images, secrets, metrics and buckets are reached without the NAT
-        // No flow logs: each of 50,000 clients would write a line every few seconds, which would be the most
-        // expensive of all logs. The gateways' own metrics and logs already say who connected, when, and how
-        // much was sent. To study one case, switch flow logs on for an hour in the console.
-      },
-      { parent: this },
-    );
-    const router = new gcp.compute.Router(
-      `${name}-router`,
-      {
-        name: `${site.prefix}-${name}`,
-        project,
-        region,
-        network: network.id,
-        description: `${site.prefix}: carries the NAT`,
-      },
-      { parent: this },
-    );
-    const nat = new gcp.compute.RouterNat(
-      `${name}-nat`,
-      {
-        name: `${site.prefix}-${name}`,
-        project,
-        region,
-        router: router.name,
-        natIpAllocateOption: "AUTO_ONLY",
-        sourceSubnetworkIpRangesToNat: "ALL_SUBNETWORKS_ALL_PRIMARY_IP_RANGES",
-        // Explicitly off: endpoint-independent mapping excludes dynamic ports and runs out of ports sooner,
-        // and only connections between peers need it.
-        enableEndpointIndependentMapping: false,
-        ...(natMinPortsPerVm === undefined
-          ? {}
-          : { enableDynamicPortAllocation: true, minPortsPerVm: natMinPortsPerVm }),
-        logConfig: { enable: true, filter: "ERRORS_ONLY" }, // a line for each packet that found no port
-      },
-      { parent: this },
-    );
     this.id = network.id;
-    // Waits for the NAT by its input `router` and not by its id, because the input is known in previews:
-    // otherwise a new NAT would make every VM look changed.
-    this.subnetId = pulumi.all([subnet.id, nat.router]).apply(([id]) => id);
+    this.subnetId = subnetWithNat(this, name, {
+      site,
+      network: network.id,
+      cidr,
+      natMinPortsPerVm,
+      cloudName: `${site.prefix}-${name}`,
+    });
     this.registerOutputs({ id: this.id, subnetId: this.subnetId });
   }
 }
@@ -106,7 +65,7 @@ export class Network extends pulumi.ComponentResource {
 /** Every mistake in the arguments. */
 export function networkMistakes({ cidr, natMinPortsPerVm: ports }: NetworkArgs): Mistake[] {
   const mistakes: Mistake[] = [];
-  const allowed = cidrMistake(cidr);
+  const allowed = rangeMistake(cidr);
   if (allowed) mistakes.push({ propertyPath: "cidr", reason: `is ${cidr}: ${allowed}` });
   if (ports !== undefined && !(Number.isInteger(Math.log2(ports)) && ports >= 32 && ports <= 32768)) {
     mistakes.push({
@@ -117,8 +76,8 @@ export function networkMistakes({ cidr, natMinPortsPerVm: ports }: NetworkArgs):
   return mistakes;
 }
 
-/** What a range must be and is not; undefined for a range that is allowed. */
-function cidrMistake(cidr: string): string | undefined {
+/** What the range of a subnet must be and is not; undefined for a range that is allowed. */
+export function rangeMistake(cidr: string): string | undefined {
   const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(cidr)?.slice(1).map(Number);
   const [a = 256, b = 256, c = 256, d = 256, bits = 33] = octets ?? [];
   if (Math.max(a, b, c, d) > 255) return "it must be a range of IPv4 addresses, for example 10.10.0.0/20";

@@ -23,6 +23,11 @@ export interface WssEntranceArgs {
   instanceGroup: pulumi.Input<string>;
   /** URL of the group of gateways that try a new template. Default: no such group. */
   canaryGroup?: pulumi.Input<string> | undefined;
+  /**
+   * URLs of the gateways' groups in other regions. A client gets a gateway of the nearest region that has a
+   * healthy one. Default: none.
+   */
+  furtherGroups?: pulumi.Input<string>[] | undefined;
   /** How long a gateway takes to send its clients away, in seconds. */
   drainSeconds: number;
   /**
@@ -106,9 +111,11 @@ export class WssEntrance extends pulumi.ComponentResource {
         // RATE and not with UTILIZATION. Source: cloud.google.com/load-balancing/docs/backend-service,
         // restrictions for instance groups. RATE needs a rate, in a regional group for each instance.
         // The rate is never reached; with the canary's group, traffic is shared by the number of instances.
-        backends: [args.instanceGroup, ...(args.canaryGroup === undefined ? [] : [args.canaryGroup])].map(
-          (group) => ({ group, balancingMode: "RATE", maxRatePerInstance: NEVER_REACHED }),
-        ),
+        backends: groupsOf(args).map((group) => ({
+          group,
+          balancingMode: "RATE",
+          maxRatePerInstance: NEVER_REACHED,
+        })),
         securityPolicy: policy.id,
         // A log would contain the clients' tokens, which are part of the requests' URLs.
         logConfig: { enable: false },
@@ -173,6 +180,11 @@ export class WssEntrance extends pulumi.ComponentResource {
       .apply(([data, proof]) => [{ name: `${domain}.`, type: "A", data }, proof]);
     this.registerOutputs({ dnsRecords: this.dnsRecords, certificate: this.certificate });
   }
+}
+
+/** All groups behind the entrance. */
+function groupsOf({ instanceGroup, canaryGroup, furtherGroups = [] }: WssEntranceArgs) {
+  return [instanceGroup, ...(canaryGroup === undefined ? [] : [canaryGroup]), ...furtherGroups];
 }
 
 /**

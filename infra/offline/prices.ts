@@ -91,6 +91,22 @@ export const PRICES = {
     "dev.to, copy of Google's table",
     false,
   ),
+  nearRegion: price(
+    "traffic between regions of one continent",
+    "GiB",
+    0.02,
+    "undated",
+    "copies of the table at cloud.google.com/vpc/pricing",
+    false,
+  ),
+  farRegion: price(
+    "traffic between regions of two continents, the price with Asia",
+    "GiB",
+    0.08,
+    "undated",
+    "copies of the table at cloud.google.com/vpc/pricing",
+    false,
+  ),
   armorPolicy: price(
     "Cloud Armor policy",
     "month",
@@ -249,6 +265,11 @@ export const monthly = {
     return cost(item, [[PRICES.uptimeCheck, charged / 1000]], "a million are free");
   },
   alerts: (policies: number) => cost(times(policies, "alert policy"), [[PRICES.alert, policies]]),
+  /** Traffic between VMs of two regions. @param gib a month; only the sending side is billed */
+  betweenRegions: (gib: number, within: "one continent" | "two continents") =>
+    cost(`${gib} GiB between regions of ${within}`, [
+      [within === "one continent" ? PRICES.nearRegion : PRICES.farRegion, gib],
+    ]),
   /** Traffic to clients. @param gib a month, to the internet through a load balancer */
   egress(gib: number): Cost[] {
     const steps: [Price, number][] = [

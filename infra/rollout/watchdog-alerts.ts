@@ -99,31 +99,7 @@ docs/runbook.md: monitoring itself down`,
           critical: firingAlerts(site, zone, instance, firing, "critical"),
           warnings: firingAlerts(site, zone, instance, firing, "warning"),
         }),
-    "autoscaler-limit": {
-      severity: "WARNING",
-      title: "the autoscaler cannot add gateways",
-      // The gateways' load divided by their load at the target. Above 1, the autoscaler wants more gateways.
-      // The value stays above 1 for ten minutes only when the autoscaler is at its maximum or cannot create
-      // machines (quota, or no machines available in the zone). The division is per series: CPU and
-      // connections are never added up.
-      conditions: [
-        query(
-          "load above the targets for 10 min",
-          "600s",
-          group.apply((name) => {
-            const labels = `{monitored_resource="autoscaler",instance_group_manager_name="${name}"}`;
-            return `max(${promqlName("autoscaler.googleapis.com/current_utilization")}${labels} / ${promqlName("autoscaler.googleapis.com/capacity")}${labels}) > 1`;
-          }),
-        ),
-      ],
-      documentation: pulumi.interpolate`CPU or connections have been above the autoscaler's targets for 10 min, and the autoscaler has not added enough gateways. Full gateways refuse clients.
-
-1. Is the number of gateways at its maximum? \`gcloud compute instance-groups managed describe ${group} --region ${region} --project ${project} --format 'yaml(targetSize,autoscaler.autoscalingPolicy.maxNumReplicas,autoscaler.statusDetails)'\`
-2. If so, raise the maximum: \`pulumi config set maxInstances N && pulumi up\` (the preview shows one update, of the autoscaler)
-3. If not, the cause is a quota or a lack of machines: \`gcloud compute instance-groups managed list-errors ${group} --region ${region} --project ${project}\`
-
-docs/runbook.md: autoscaler at its maximum`,
-    },
+    "autoscaler-limit": autoscalerLimit(site, group),
     "metric-absent": {
       severity: "WARNING",
       title: "gateways do not report their connections",
@@ -143,6 +119,67 @@ docs/runbook.md: autoscaler at its maximum`,
 
 docs/runbook.md: custom metric absent`,
     },
+  };
+}
+
+/** @param group name of the instance group in the site's region */
+function autoscalerLimit({ project, region }: Site, group: pulumi.Output<string>): Alert {
+  return {
+    severity: "WARNING",
+    title: "the autoscaler cannot add gateways",
+    // The gateways' load divided by their load at the target. Above 1, the autoscaler wants more gateways.
+    // The value stays above 1 for ten minutes only when the autoscaler is at its maximum or cannot create
+    // machines (quota, or no machines available in the zone). The division is per series: CPU and
+    // connections are never added up.
+    conditions: [
+      query(
+        "load above the targets for 10 min",
+        "600s",
+        group.apply((name) => {
+          const labels = `{monitored_resource="autoscaler",instance_group_manager_name="${name}"}`;
+          return `max(${promqlName("autoscaler.googleapis.com/current_utilization")}${labels} / ${promqlName("autoscaler.googleapis.com/capacity")}${labels}) > 1`;
+        }),
+      ),
+    ],
+    documentation: pulumi.interpolate`CPU or connections have been above the autoscaler's targets for 10 min, and the autoscaler has not added enough gateways. Full gateways refuse clients.
+
+1. Is the number of gateways at its maximum? \`gcloud compute instance-groups managed describe ${group} --region ${region} --project ${project} --format 'yaml(targetSize,autoscaler.autoscalingPolicy.maxNumReplicas,autoscaler.statusDetails)'\`
+2. If so, raise the maximum: \`pulumi config set maxInstances N && pulumi up\` (the preview shows one update, of the autoscaler)
+3. If not, the cause is a quota or a lack of machines: \`gcloud compute instance-groups managed list-errors ${group} --region ${region} --project ${project}\`
+
+docs/runbook.md: autoscaler at its maximum`,
+  };
+}
+
+/** A region beside the home region, and the id of the uptime check of its address. */
+export interface WatchedRegion {
+  site: Site;
+  check: pulumi.Output<string>;
+  /** Name of the region's instance group. */
+  group: pulumi.Output<string>;
+}
+
+/**
+ * The alerts of a region beside the home region, by the last part of their policies' logical names. Clients
+ * of the TLS entrance use the other regions meanwhile, so a region that cannot be reached is a warning.
+ */
+export function regionAlerts({ site, check, group }: WatchedRegion): Record<string, Alert> {
+  const { project, region } = site;
+  const limit = autoscalerLimit(site, group);
+  return {
+    [`entrance-${region}`]: {
+      severity: "WARNING",
+      title: `clients cannot connect to ${region}`,
+      conditions: [unreachable(check)],
+      documentation: pulumi.interpolate`The load balancer of ${region} does not answer Google's probes from at least two regions of the world. The TLS entrance sends clients to the other regions.
+
+1. Is any gateway healthy? \`gcloud compute instance-groups managed list-instances ${group} --region ${region} --project ${project}\`
+2. Does Google report an incident in the region? https://status.cloud.google.com
+3. Have the other regions room? \`gcloud compute instance-groups managed list --project ${project}\`; if not, raise their maximum: \`pulumi config set --path 'regions["REGION"].maxInstances' N && pulumi up\`
+
+docs/runbook.md: a region is down`,
+    },
+    [`autoscaler-limit-${region}`]: { ...limit, title: `${limit.title} in ${region}` },
   };
 }
 

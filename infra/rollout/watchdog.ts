@@ -2,7 +2,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { PORTS } from "../ports.ts";
 import { roleLabels, type Site } from "../site.ts";
-import { type Alert, alerts, type Watched } from "./watchdog-alerts.ts";
+import { type Alert, alerts, regionAlerts, type Watched } from "./watchdog-alerts.ts";
 
 /** Arguments of {@link Watchdog}. */
 export interface WatchdogArgs {
@@ -13,12 +13,23 @@ export interface WatchdogArgs {
   domain?: string | undefined;
   /** URL of the gateways' instance group. */
   instanceGroup: pulumi.Input<string>;
+  /** The regions beside the site's own: the address of the load balancer and the URL of the group. */
+  furtherRegions?: WatchdogRegion[] | undefined;
   /** The monitoring VM: its name in the cloud, its zone, and the metric that it writes while it works. */
   monitoring: Watched["monitoring"];
   /** E-mail address that gets all alerts. Default: no mail. */
   email?: string | undefined;
   /** URL that incidents are posted to, with its token if it needs one; secret. Default: none. */
   webhook?: pulumi.Input<string> | undefined;
+}
+
+/** A region beside the site's own. */
+export interface WatchdogRegion {
+  /** For example `europe-west1`. */
+  region: string;
+  address: pulumi.Input<string>;
+  /** URL of the region's instance group. */
+  instanceGroup: pulumi.Input<string>;
 }
 
 /**
@@ -59,10 +70,20 @@ export class Watchdog extends pulumi.ComponentResource {
               acceptedResponseStatusCodes: [{ statusValue: 426 }],
             },
           });
-    const group = pulumi.output(args.instanceGroup).apply((url) => url.slice(url.lastIndexOf("/") + 1));
-    for (const [key, alert] of Object.entries(
-      alerts({ site, checks: { loadBalancer, wss }, group, monitoring }),
-    )) {
+    const checks = { loadBalancer, wss };
+    const all = alerts({ site, checks, group: nameOf(args.instanceGroup), monitoring });
+    for (const { region, address, instanceGroup } of args.furtherRegions ?? []) {
+      const check = uptimeCheck(
+        this,
+        `${name}-load-balancer-${region}`,
+        site,
+        `${site.prefix} load balancer in ${region}`,
+        address,
+        { tcpCheck: { port: PORTS.clients } },
+      );
+      Object.assign(all, regionAlerts({ site: { ...site, region }, check, group: nameOf(instanceGroup) }));
+    }
+    for (const [key, alert] of Object.entries(all)) {
       const recipients = alert.mailOnly ? this.mailChannels : this.channels;
       if (!alert.mailOnly || recipients.length > 0)
         alertPolicy(this, `${name}-${key}`, site, alert, recipients);
@@ -70,6 +91,10 @@ export class Watchdog extends pulumi.ComponentResource {
     this.registerOutputs({ channels: this.channels, mailChannels: this.mailChannels });
   }
 }
+
+/** Name of an instance group, from its URL. */
+const nameOf = (instanceGroup: pulumi.Input<string>) =>
+  pulumi.output(instanceGroup).apply((url) => url.slice(url.lastIndexOf("/") + 1));
 
 function notificationChannels(parent: Watchdog, name: string, { site, email, webhook }: WatchdogArgs) {
   const common = { project: site.project, userLabels: roleLabels(site, "watchdog") };

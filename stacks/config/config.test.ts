@@ -1,27 +1,16 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { parse } from "yaml";
 import { ConfigError, parseConfig, type RawConfig } from "./config.ts";
+import { defaults, project } from "./defaults.fixture.ts";
 import { KEYS } from "./keys.ts";
-
-const project = parse(readFileSync(new URL("../../Pulumi.yaml", import.meta.url), "utf8")) as {
-  config: Record<string, { type: string; default?: unknown; description?: string }>;
-};
-
-const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 /**
  * The configuration as the engine passes it to the program: the stack's values, and defaults of Pulumi.yaml
  * for the rest.
  */
 function raw(values: Record<string, unknown> = {}, rest: Partial<RawConfig> = {}): RawConfig {
-  const defaults = Object.entries(project.config)
-    .filter(([key]) => !key.includes(":"))
-    .map(([key, row]) => [key, row.default]);
-  const all = { ...Object.fromEntries(defaults), zones: ["us-central1-a", "us-central1-b"], ...values };
   return {
-    values: Object.fromEntries(Object.entries(all).map(([key, value]) => [key, text(value)])),
+    values: defaults({ zones: ["us-central1-a", "us-central1-b"], ...values }),
     stack: "staging",
     project: "my-project",
     region: "us-central1",

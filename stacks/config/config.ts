@@ -4,11 +4,18 @@ import type { Site } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import { contradictions } from "./contradictions.ts";
 import { KEYS, type Key, SECRET_KEYS, type Values } from "./keys.ts";
+import { type FurtherRegion, furtherRegions, homeValues } from "./regions.ts";
 import { type Mistake, Rejected } from "./values.ts";
 
-/** A stack's configuration, complete and without contradictions. */
+/**
+ * A stack's configuration, complete and without contradictions. `zones`, `minInstances` and `maxInstances`
+ * are those of the home region, also when the key `regions` has them.
+ */
 export interface StackConfig extends Values {
+  /** The home region, which has NATS and monitoring. */
   site: Site;
+  /** The other regions of the key `regions`; empty without the key. */
+  furtherRegions: FurtherRegion[];
   /** The stack's name, for example `prod`. */
   stack: string;
 }
@@ -86,16 +93,20 @@ export function parseConfig({ values, stack, project, region }: RawConfig): Stac
     ...contradictions(parsed as Partial<Values>, { stack, region, production: isProduction(stack) }),
   );
   if (mistakes.length > 0 || !project || !region) throw new ConfigError(stack, mistakes);
+  const all = parsed as Values;
+  const site: Site = {
+    project,
+    region,
+    prefix: `odin-${stack}`,
+    labels: { app: "odin-ws", stack },
+    production: isProduction(stack),
+  };
   return {
-    ...(parsed as Values),
+    ...all,
+    ...homeValues(all, region),
     stack,
-    site: {
-      project,
-      region,
-      prefix: `odin-${stack}`,
-      labels: { app: "odin-ws", stack },
-      production: isProduction(stack),
-    },
+    site,
+    furtherRegions: furtherRegions(all, site),
   };
 }
 

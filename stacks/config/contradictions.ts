@@ -8,6 +8,7 @@ import { SETTINGS } from "@odin-ws/server/settings";
 import { gatewayMemory, RESERVED_BYTES } from "./gateway-memory.ts";
 import type { Values } from "./keys.ts";
 import { publisherMistakes } from "./publishers.ts";
+import { hasRegions, regionMistakes } from "./regions.ts";
 import type { Mistake } from "./values.ts";
 
 /**
@@ -64,7 +65,9 @@ export function contradictions(
   const isCapacityTest = values.kind === "capacity-test";
   return [
     ...(isCapacityTest ? unusedKeys(values) : []),
-    ...placeMistakes(values, region, production),
+    // Of a malformed `regions`, nothing is known.
+    ...(hasRegions(values) || !("regions" in values) ? [] : placeMistakes(values, region, production)),
+    ...regionMistakes(values, region, production),
     ...sizeMistakes(values, production),
     ...natsMistakes(values),
     ...publisherMistakes(values),

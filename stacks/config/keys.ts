@@ -1,5 +1,6 @@
 import { EXACT_COS_IMAGE, FLEET_RANGES, HOST_NAME, NETWORK_NAME } from "@odin-ws/infra";
 import { publishers } from "./publishers.ts";
+import { regions } from "./regions.ts";
 import { boolean, choice, environment, integer, list, optional, required } from "./values.ts";
 
 /** A range of IPv4 addresses from /8 to /32: larger ranges would let in strangers. */
@@ -18,6 +19,7 @@ export const KEYS = {
   zones: list(/^[a-z]+-[a-z]+\d+-[a-z]$/, "a list of zones, for example [us-central1-a, us-central1-b]"),
   minInstances: integer(FLEET_RANGES.minInstances),
   maxInstances: integer(FLEET_RANGES.maxInstances),
+  regions,
   cpuTarget: integer(FLEET_RANGES.cpuTargetPercent),
   connectionsTarget: integer(FLEET_RANGES.connectionsTarget),
   scaleInMinutes: integer(FLEET_RANGES.scaleInMinutes),

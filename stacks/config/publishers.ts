@@ -1,6 +1,7 @@
 import type { NatsPublisher } from "@odin-ws/infra";
 import { z } from "zod";
 import type { Values } from "./keys.ts";
+import { overlap } from "./ranges.ts";
 import { type Mistake, Rejected } from "./values.ts";
 
 /** Names of users; a dash and a number at the end would be another login of a publisher. */
@@ -95,15 +96,3 @@ export function publisherMistakes(values: Partial<Values>): Mistake[] {
 }
 
 const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
-
-/** Whether two ranges of IPv4 addresses have an address in common. */
-function overlap(one: string, other: string): boolean {
-  const parse = (range: string) => {
-    const [address = "", bits = "32"] = range.split("/");
-    const number = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-    return { number, size: 2 ** (32 - Number(bits)) };
-  };
-  const [a, b] = [parse(one), parse(other)];
-  const size = Math.max(a.size, b.size);
-  return Math.floor(a.number / size) === Math.floor(b.number / size);
-}

@@ -1,6 +1,7 @@
 import { type Cost, HOURS_A_MONTH, monthly, type Recorded } from "@odin-ws/infra";
 import { fleetsOf, isSpot } from "./fleet.ts";
 import { at, type Graph, listAt, numberAt, textAt } from "./graph.ts";
+import { betweenRegions, regionOf, regionsOf } from "./regions.ts";
 
 /** One line of the bill. */
 export interface CostLine {
@@ -87,7 +88,12 @@ export interface TrafficCosts {
  * @param traffic undefined: left out, as a note says
  */
 export function billOf(graph: Graph, traffic?: TrafficCosts): Bill {
-  const lines = [...machineLines(graph), ...networkLines(graph, traffic), ...otherLines(graph)];
+  const lines = [
+    ...machineLines(graph),
+    ...networkLines(graph, traffic),
+    ...betweenRegions(graph),
+    ...otherLines(graph),
+  ];
   const sum = (end: "least" | "most") => lines.reduce((total, line) => total + (line[end].usd ?? 0), 0);
   return { lines, least: sum("least"), most: sum("most"), notes: notes(graph, lines, traffic) };
 }
@@ -152,7 +158,7 @@ function networkLines(graph: Graph, traffic: TrafficCosts | undefined): CostLine
   for (const nat of graph.all(NAT)) {
     const fixed = listAt(nat.inputs, "natIps").length; // fixed addresses have their own lines
     const addresses = fixed > 0 ? 0 : 1;
-    const { min, max } = vmsWithoutAddress(graph);
+    const { min, max } = vmsWithoutAddress(graph, regionOf(nat));
     lines.push({ part: nat.name, least: monthly.nat(min, addresses), most: monthly.nat(max, addresses) });
   }
   const policies = graph.all(ARMOR);
@@ -174,15 +180,17 @@ function addressCost(graph: Graph, address: Recorded): Cost {
   return monthly.address("nothing");
 }
 
-function vmsWithoutAddress(graph: Graph): { min: number; max: number } {
+/** VMs of a region that need its NAT. */
+function vmsWithoutAddress(graph: Graph, region: string): { min: number; max: number } {
   const hasAddress = (networks: unknown[]) =>
     networks.some((network) => listAt(network, "accessConfigs").length > 0);
   const singles = graph
     .all(INSTANCE)
+    .filter((vm) => regionOf(vm) === region)
     .filter(({ inputs }) => !hasAddress(listAt(inputs, "networkInterfaces"))).length;
-  const fleets = fleetsOf(graph).filter(
-    ({ template }) => !hasAddress(listAt(template.inputs, "networkInterfaces")),
-  );
+  const fleets = fleetsOf(graph)
+    .filter(({ group }) => regionOf(group) === region)
+    .filter(({ template }) => !hasAddress(listAt(template.inputs, "networkInterfaces")));
   return {
     min: fleets.reduce((total, { min }) => total + min, singles),
     max: fleets.reduce((total, { max }) => total + max, singles),
@@ -226,6 +234,10 @@ function notes(graph: Graph, lines: CostLine[], traffic: TrafficCosts | undefine
     found.push(`registry: assumed to hold ${ASSUMED.registryGib} GiB of images a repository`);
   if (graph.all(NAT).length > 0)
     found.push("Cloud NAT: without its traffic, $0.045 per GiB: image pulls, and NATS outside of the stack");
+  if (regionsOf(graph).length > 1)
+    found.push(
+      "traffic between regions: the stream at the highest rate that the gateways read (WS_MAX_NATS_RATE); logs and metrics are left out",
+    );
   if (traffic === undefined && hasEntrance(graph))
     found.push(
       "traffic to the clients is left out, about $0.13 per GiB: --users N or --traffic-gib N adds it",

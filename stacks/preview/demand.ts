@@ -11,16 +11,18 @@ export interface Users {
 }
 
 /**
- * The connections for which the autoscaler keeps the fewest and the most gateways; undefined for a stack
- * without an autoscaler.
+ * The connections for which the autoscalers of all regions keep the fewest and the most gateways; undefined
+ * for a stack without an autoscaler.
  */
 export function usersOf(graph: Graph): Users | undefined {
+  let users: Users | undefined;
   for (const { autoscaler, min, max } of fleetsOf(graph)) {
     const metrics = listAt(autoscaler?.inputs, "autoscalingPolicy.metrics");
     const target = numberAt(metrics[0], "target", 0);
-    if (target > 0) return { least: min * target, most: max * target };
+    if (target === 0) continue;
+    users = { least: (users?.least ?? 0) + min * target, most: (users?.most ?? 0) + max * target };
   }
-  return undefined;
+  return users;
 }
 
 /** Browsers offer compression themselves, so all users have it unless the gateways do not. */

@@ -43,11 +43,16 @@ function entranceEdges(graph: Graph, nodes: Node[]): Edge[] {
     if (!rule) return [];
     const port = listAt(rule.inputs, "ports").map(String).join(", ") || textAt(rule.inputs, "portRange");
     const groups = graph.upstream(rule, GROUP);
-    const behind = nodes.find(({ machines }) => machines?.group && groups.includes(machines.group));
-    const inner = String(at(listAt(behind?.machines?.group?.inputs, "namedPorts")[0], "port") ?? port);
+    // The global entrance leads to the groups of all regions.
+    const behind = nodes.filter(({ machines }) => machines?.group && groups.includes(machines.group));
     return [
       { from: OUTSIDE.browsers, to: id, label: port, kind: "traffic" as const },
-      ...(behind ? [{ from: id, to: behind.id, label: inner, kind: "traffic" as const }] : []),
+      ...behind.map(({ id: to, machines }) => ({
+        from: id,
+        to,
+        label: String(at(listAt(machines?.group?.inputs, "namedPorts")[0], "port") ?? port),
+        kind: "traffic" as const,
+      })),
     ];
   });
 }

@@ -1,6 +1,7 @@
 import type { Recorded } from "@odin-ws/infra";
 import { type Graph, listAt, textAt } from "./graph.ts";
 import { type Machines, machinesOf } from "./machines.ts";
+import { regionOf, regionsOf } from "./regions.ts";
 
 /** A box of the diagram. */
 export interface Node {
@@ -58,6 +59,7 @@ export function nodesOf(graph: Graph): Node[] {
 
 function entrance(graph: Graph, rule: Recorded): Node {
   const isGlobal = rule.type === RULES[1];
+  const isSeveral = regionsOf(graph).length > 1;
   const [service] = graph.upstream(rule, ...SERVICES);
   const affinity = textAt(service?.inputs, "sessionAffinity");
   const drain = textAt(service?.inputs, "connectionDrainingTimeoutSec");
@@ -69,6 +71,7 @@ function entrance(graph: Graph, rule: Recorded): Node {
     lines: [
       `${textAt(rule.inputs, "ipProtocol") || "TCP"} ${ports}`,
       isGlobal ? "global, application" : "regional, passthrough",
+      ...(isSeveral ? [isGlobal ? "to the nearest region" : regionOf(rule)] : []),
       ...(affinity ? [`affinity ${affinity}`] : []),
       ...(drain ? [`draining ${drain} s`] : []),
       ...(isGlobal && graph.upstream(rule, ARMOR).length > 0 ? ["Cloud Armor limits connects"] : []),
@@ -78,11 +81,11 @@ function entrance(graph: Graph, rule: Recorded): Node {
 }
 
 function machinesNode(machines: Machines): Node {
-  const { role, count, machineType, zones, spot, disks, group, autoscaled, healedOn } = machines;
+  const { role, count, machineType, zones, spot, disks, region, group, autoscaled, healedOn } = machines;
   const care = [...(autoscaled ? ["autoscaled"] : []), ...(healedOn ? [`healed on ${healedOn}`] : [])];
   const size = count === "1" ? machineType : `${count} × ${machineType}`;
   return {
-    id: `machines ${role} ${machines.account} ${machineType}`,
+    id: `machines ${role} ${machines.account} ${machineType} ${region}`,
     kind: "machines",
     title: group ? `${role}s` : role,
     lines: [

@@ -2,6 +2,7 @@ import { instance } from "@viz-js/viz";
 import { type Edge, edgesOf } from "./diagram-edges.ts";
 import { type Node, nodesOf } from "./diagram-nodes.ts";
 import { type Graph, listAt } from "./graph.ts";
+import { regionOf, regionsOf } from "./regions.ts";
 
 /**
  * Graphviz measures text with Courier, which is wider than the font of the SVG. So the text fits with every
@@ -49,12 +50,32 @@ export function diagramDot(graph: Graph, title: string): string {
     ...used.filter(({ kind }) => kind !== "machines").map((node) => `  ${nodeLine(node)}`),
     `  subgraph ${NETWORK} {`,
     `    label=${quote(networkLabel(graph))}; labeljust=l; labelloc=b; fontsize=13; style="rounded"; color="#94a3b8"; margin=18;`,
-    ...inside.map((node) => `    ${nodeLine(node)}`),
+    ...insideLines(graph, inside),
     "  }",
     ...edges.map((edge) => `  ${edgeLine(edge)}`),
     "}",
     "",
   ].join("\n");
+}
+
+/** The boxes in the network; with several regions, each region is a frame. */
+function insideLines(graph: Graph, inside: Node[]): string[] {
+  const regions = regionsOf(graph);
+  if (regions.length < 2) return inside.map((node) => `    ${nodeLine(node)}`);
+  return regions.flatMap((region, index) => {
+    const [subnet] = graph
+      .all("gcp:compute/subnetwork:Subnetwork")
+      .filter((found) => regionOf(found) === region);
+    const label = [region, String(subnet?.inputs.ipCidrRange ?? ""), index === 0 ? "home" : ""];
+    return [
+      `    subgraph ${quote(`cluster_${region}`)} {`,
+      `      label=${quote(label.filter(Boolean).join("  ·  "))}; style="rounded,dashed"; color="#94a3b8"; margin=14;`,
+      ...inside
+        .filter(({ machines }) => machines?.region === region)
+        .map((node) => `      ${nodeLine(node)}`),
+      "    }",
+    ];
+  });
 }
 
 /** The diagram as SVG on a white background. */
@@ -77,9 +98,9 @@ function edgeLine({ from, to, label, kind, whole }: Edge): string {
 
 function networkLabel(graph: Graph): string {
   const [network] = graph.all("gcp:compute/network:Network");
-  const ranges = graph
-    .all("gcp:compute/subnetwork:Subnetwork")
-    .map(({ inputs }) => String(inputs.ipCidrRange));
+  const subnets = graph.all("gcp:compute/subnetwork:Subnetwork");
+  // With several regions, each region's frame has its range.
+  const ranges = regionsOf(graph).length > 1 ? [] : subnets.map(({ inputs }) => String(inputs.ipCidrRange));
   if (!network) return "network";
   return [
     `network ${String(network.inputs.name ?? network.name)}`,

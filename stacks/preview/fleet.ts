@@ -27,6 +27,8 @@ export function fleetsOf(graph: Graph): Fleet[] {
     const [autoscaler] = graph.downstream(group, AUTOSCALER);
     const fixed = numberAt(group.inputs, "targetSize", 0);
     if (at(group.inputs, "targetSize") === 0) return [];
+    // A region that is being removed is empty.
+    if (textAt(autoscaler?.inputs, "autoscalingPolicy.mode") === "OFF") return [];
     return {
       group,
       template,

@@ -1,6 +1,7 @@
 import type { Recorded } from "@odin-ws/infra";
 import { fleetsOf, isSpot } from "./fleet.ts";
 import { at, type Graph, listAt, textAt } from "./graph.ts";
+import { regionOf } from "./regions.ts";
 
 /** VMs of one role and one service account: an instance group, or single VMs of the same type. */
 export interface Machines {
@@ -14,6 +15,8 @@ export interface Machines {
   spot: boolean;
   /** Data disks, for example `20 GiB`; empty without one. */
   disks: string;
+  /** For example `europe-west1`. */
+  region: string;
   /** Metadata of one of the VMs. */
   metadata: Record<string, unknown>;
   /** The instance group; undefined for single VMs. */
@@ -39,6 +42,7 @@ export function machinesOf(graph: Graph): Machines[] {
       zones,
       spot,
       disks: "",
+      region: regionOf(group),
       group,
       autoscaled: autoscaler !== undefined,
       healedOn: graph
@@ -48,7 +52,7 @@ export function machinesOf(graph: Graph): Machines[] {
     }),
   );
   const singles = Map.groupBy(graph.all(INSTANCE), (vm) =>
-    [roleOf(vm), common(vm).account, textAt(vm.inputs, "machineType")].join(" "),
+    [roleOf(vm), common(vm).account, textAt(vm.inputs, "machineType"), regionOf(vm)].join(" "),
   );
   const alike = [...singles.values()].flatMap((vms) => {
     const [first] = vms;
@@ -62,6 +66,7 @@ export function machinesOf(graph: Graph): Machines[] {
       zones: vms.map(({ inputs }) => textAt(inputs, "zone")),
       spot: isSpot(first.inputs),
       disks: disks.map(({ inputs }) => `${textAt(inputs, "size")} GiB`).join(", "),
+      region: regionOf(first),
       group: undefined,
       autoscaled: false,
       healedOn: "",

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { assumedCall } from "../../infra/offline/assumed-outputs.ts";
 import { type CommandRunner, runShell } from "./commands.ts";
-import { cloudId, refersTo, stateOf } from "./live-state.ts";
+import { cloudId, refersTo, runDeletion, stateOf } from "./live-state.ts";
 import {
   changedKeys,
   isAutoNamed,
@@ -248,6 +248,7 @@ export class FakeCloud {
         throw new Error(
           `googleapi: Error 400: The resource '${id}' is already being used by '${user.id}', resourceInUseByAnotherResource`,
         );
+      if (type === "command:local:Command") await runDeletion(live, this.runCommand);
       this.#live.delete(id);
     });
   }

@@ -102,16 +102,24 @@ function addressOf(
 async function commandOutputs(inputs: Properties, run: CommandRunner, before: Properties | undefined) {
   const command = before === undefined ? inputs.create : (inputs.update ?? inputs.create);
   if (typeof command !== "string") return { stdout: "", stderr: "" };
+  return run(command, commandOptions(inputs, before));
+}
+
+/** Runs the command with which a `command:local:Command` is deleted, if it has one. */
+export async function runDeletion({ inputs, state }: Live, run: CommandRunner): Promise<void> {
+  if (typeof inputs.delete === "string") await run(inputs.delete, commandOptions(inputs, state));
+}
+
+function commandOptions(inputs: Properties, before: Properties | undefined) {
   const previous =
     before === undefined || inputs.addPreviousOutputInEnv === false
       ? {}
       : { PULUMI_COMMAND_STDOUT: text(before.stdout), PULUMI_COMMAND_STDERR: text(before.stderr) };
-  const environment = { ...previous, ...(inputs.environment as Record<string, string> | undefined) };
-  return run(command, {
-    environment,
+  return {
+    environment: { ...previous, ...(inputs.environment as Record<string, string> | undefined) },
     dir: inputs.dir as string | undefined,
     stdin: inputs.stdin as string | undefined,
-  });
+  };
 }
 
 const PEMS: Record<string, string[]> = {

@@ -24,8 +24,11 @@ export const SMOKE = "npm run --silent smoke";
 /** The command that tries a new template on gateways of their own. */
 export const CANARY = "npm run --silent canary";
 
+/** The command that empties a region; with `DRAIN=true` before it when the region is removed. */
+export const DRAIN = "npm run --silent drain-region";
+
 const isCheck = (command: string) =>
-  ["npm run --silent await-startup", CANARY, ROLLOUT, SMOKE].includes(command);
+  ["npm run --silent await-startup", CANARY, ROLLOUT, SMOKE, DRAIN, `DRAIN=true ${DRAIN}`].includes(command);
 
 export const AUTOSCALER = "gcp:compute/regionAutoscaler:RegionAutoscaler";
 export const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";

@@ -14,6 +14,7 @@ const SDKS = ["gcp", "command", "random", "tls"];
 // their modules as it loads.
 const { given } = watchArguments(SDKS.map((name) => `@pulumi/${name}`));
 const { recordWith } = await import("../../stacks/recorded.fixture.ts");
+const { THREE_REGIONS, withDrain } = await import("../../stacks/regions.fixture.ts");
 
 const CREDENTIALS = "-----BEGIN NATS USER JWT-----\na\n-----BEGIN USER NKEY SEED-----\nb\n";
 
@@ -47,6 +48,8 @@ const VARIANTS: [name: string, stack: string, values: Record<string, string>][] 
     },
   ],
   ["prod with a domain whose zone is elsewhere", "prod", { domain: "live.example.com" }],
+  ["prod in three regions", "prod", THREE_REGIONS],
+  ["prod with a region that is being removed", "prod", withDrain("europe-west1")],
   ["prod with Synadia", "prod", { nats: "synadia", natsCredentials: CREDENTIALS }],
 ];
 
