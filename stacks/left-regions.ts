@@ -18,7 +18,9 @@ export async function refuseLostRegions({ site, stack, furtherRegions }: StackCo
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
   const { outputs } = await pulumi.runtime.invoke(RESOURCES, { stackName });
   const kept = new Set(furtherRegions.map(({ region }) => region));
-  const lost = regionsWithGateways((outputs ?? {}) as Record<string, unknown>).filter((region) => !kept.has(region));
+  const lost = regionsWithGateways((outputs ?? {}) as Record<string, unknown>).filter(
+    (region) => !kept.has(region),
+  );
   if (lost.length > 0)
     throw new pulumi.RunError(
       `Pulumi.${stack}.yaml no longer has ${lost.join(", ")}, where gateways still have clients. Put the region back, empty it with ${lost.map((region) => `pulumi config set --path 'regions["${region}"].drain' true`).join(" and ")} and pulumi up, and then remove it`,
@@ -26,13 +28,13 @@ export async function refuseLostRegions({ site, stack, furtherRegions }: StackCo
 }
 
 /**
- * The regions with gateways, from the outputs of a stack's resources by URN: those whose last drain command
+ * The regions with gateways, from a stack's resources by URN, as the engine gives them: those whose last drain command
  * did not drain.
  */
 export function regionsWithGateways(resources: Record<string, unknown>): string[] {
   return Object.entries(resources).flatMap(([urn, outputs]) => {
     const [, region] = DRAIN.exec(urn) ?? [];
-    const { environment } = outputs as { environment?: { DRAIN?: unknown } };
+    const { environment } = (outputs as { outputs?: { environment?: { DRAIN?: unknown } } }).outputs ?? {};
     return region === undefined || environment?.DRAIN === "true" ? [] : [region];
   });
 }
