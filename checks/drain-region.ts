@@ -4,8 +4,8 @@ import { lastPart, resize, vmsOf } from "./gateway-groups.ts";
 
 const POLL_MS = 5_000; // 5 s between two requests
 /**
- * 20 min. A gateway leaves within the draining timeout of its load balancers (60 s and its own drain), and its
- * VM stops within two minutes more.
+ * 20 min. A gateway leaves within the draining timeout of its load balancers (60 s and its own drain), and
+ * its VM stops within two minutes more.
  */
 const DEADLINE_MS = 1_200_000;
 
@@ -88,8 +88,9 @@ function unchangeable(name: string, error: ApiError): DrainError {
 }
 
 /**
- * The command `npm run drain-region`, with GROUP, AUTOSCALER and DRAIN in the environment. Without DRAIN=true,
- * and with ODIN_DRAIN=skip, nothing happens. ODIN_DRAIN_DEADLINE_SECONDS replaces the longest wait of 20 min.
+ * The command `npm run drain-region`, with GROUP, AUTOSCALER and DRAIN in the environment. Without
+ * DRAIN=true, and with ODIN_DRAIN=skip, nothing happens. ODIN_DRAIN_DEADLINE_SECONDS replaces the longest
+ * wait of 20 min.
  */
 async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const { GROUP: group, AUTOSCALER: autoscaler, DRAIN: drain, ODIN_DRAIN: skip } = env;

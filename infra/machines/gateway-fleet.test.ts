@@ -306,3 +306,13 @@ test("mistakes stop the fleet before anything is created", async () => {
 function value<Value>(output: { apply(run: (value: Value) => void): unknown }): Promise<Value> {
   return new Promise((resolve) => output.apply(resolve));
 }
+
+test("a fleet that is emptied has an autoscaler that adds nothing; a further region's fleet declares no metric", async () => {
+  const mode = ({ one }: Awaited<ReturnType<typeof fleet>>) =>
+    (one(AUTOSCALER).inputs.autoscalingPolicy as { mode: string }).mode;
+  assert.equal(mode(await fleet()), "ON");
+  const emptied = await fleet({ drain: true, declaresMetric: false });
+  assert.equal(mode(emptied), "OFF");
+  assert.deepEqual(emptied.all(METRIC), []);
+  assert.equal((await fleet()).all(METRIC).length, 1);
+});

@@ -19,8 +19,8 @@ export interface SubnetWithNatArgs {
  * Creates a subnet and a NAT, which is its only way out, as children of `parent`.
  *
  * @param name start of the logical names
- * @returns id of the subnet, known when the NAT exists too, so that a VM that starts in the subnet can connect
- * to the internet at once
+ * @returns id of the subnet, known when the NAT exists too, so that a VM that starts in the subnet can
+ * connect to the internet at once
  */
 export function subnetWithNat(
   parent: pulumi.ComponentResource,

@@ -24,6 +24,11 @@ describe("months as the price lists give them", () => {
     assert.equal(dollars(monthly.vms("e2-standard-2", 0)), 0);
   });
 
+  test("a GiB between regions costs more to another continent", () => {
+    assert.equal(dollars(monthly.betweenRegions(100, "one continent")), 2);
+    assert.equal(dollars(monthly.betweenRegions(100, "two continents")), 8);
+  });
+
   test("a machine or disk type without a price is never free", () => {
     for (const name of ["n2-standard-2", "pd-balanced", "snapshot", "toString"])
       assert.equal(monthly.vms(name, 2).usd, undefined, name);

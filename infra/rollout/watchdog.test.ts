@@ -281,3 +281,33 @@ test("every policy says what to do first, with commands for this stack's machine
     assert.doesNotMatch(content, /undefined|\[object|Calling \[toString\]/, name);
   }
 });
+
+test("each further region has a check of its address and two warnings, with commands for the region", async () => {
+  const europe = {
+    region: "europe-west1",
+    address: "203.0.113.30",
+    instanceGroup:
+      "https://www.googleapis.com/compute/v1/projects/test-project/regions/europe-west1/instanceGroups/gateway-eu-1",
+  };
+  const { one, all } = await create({ furtherRegions: [europe] });
+  const check = one(CHECK, "watchdog-load-balancer-europe-west1");
+  assert.deepEqual(
+    [check.inputs.displayName, check.inputs.monitoredResource],
+    [
+      "odin-test load balancer in europe-west1",
+      { type: "uptime_url", labels: { project_id: "test-project", host: "203.0.113.30" } },
+    ],
+  );
+  const entrance = one(POLICY, "watchdog-entrance-europe-west1");
+  assert.equal(entrance.inputs.severity, "WARNING");
+  assert.match(JSON.stringify(conditionsOf(entrance)), /check_id=\\"watchdog-load-balancer-europe-west1\\"/);
+  const limit = one(POLICY, "watchdog-autoscaler-limit-europe-west1");
+  assert.equal(limit.inputs.displayName, "odin-test: the autoscaler cannot add gateways in europe-west1");
+  assert.match(JSON.stringify(conditionsOf(limit)), /instance_group_manager_name=\\"gateway-eu-1\\"/);
+  for (const policy of [entrance, limit]) {
+    const { content } = policy.inputs.documentation as { content: string };
+    assert.match(content, /gateway-eu-1 --region europe-west1 --project test-project/);
+    assert.doesNotMatch(content, /us-central1|undefined|\[object|Calling \[toString\]/);
+  }
+  assert.equal(all(POLICY).length, 6);
+});

@@ -8,7 +8,9 @@ export const project = parse(readFileSync(new URL("../../Pulumi.yaml", import.me
 
 const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
-/** The given values, and the defaults of Pulumi.yaml for the rest, as the engine passes them to the program. */
+/**
+ * The given values, and the defaults of Pulumi.yaml for the rest, as the engine passes them to the program.
+ */
 export function defaults(values: Record<string, unknown>): Record<string, string> {
   const all = Object.entries(project.config)
     .filter(([key]) => !key.includes(":"))

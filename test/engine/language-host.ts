@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
 import automation from "@pulumi/pulumi/automation/server.js";
 import type { PulumiFn } from "@pulumi/pulumi/automation/workspace.js";
+import { RunError } from "@pulumi/pulumi/errors.js";
 import service from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
@@ -57,7 +58,8 @@ let isIgnored = false;
 /**
  * Ignores rejections that follow a failed run. The engine exits while the program still registers resources,
  * and the SDK handles the rejections of these calls nowhere. Some of them come after the run, and the test
- * runner, whose listeners are installed already, would count each one as a failed test.
+ * runner, whose listeners are installed already, would count each one as a failed test. A RunError of the
+ * program is in the output of the run, and rejects more promises of the SDK.
  */
 function ignoreEndOfMonitor(): void {
   if (isIgnored) return;
@@ -67,6 +69,7 @@ function ignoreEndOfMonitor(): void {
   process.on("unhandledRejection", (error, promise) => {
     if (error instanceof Error && /Resource monitor (is terminating|has terminated)/.test(error.message))
       return;
+    if (error instanceof Error && RunError.isInstance(error)) return;
     for (const listener of others) listener(error, promise);
   });
 }

@@ -69,7 +69,7 @@ async function assertAtRest({ stack }: RepositoryStack): Promise<void> {
   assert.deepEqual([exitCode, steps], [0, []], output);
 }
 
-describe("regions of prod", { skip: withoutEngine(), timeout: 300_000 }, () => {
+describe("regions of prod", { skip: withoutEngine(), timeout: 600_000 }, () => {
   const owner = suiteOwner();
   let prod: RepositoryStack;
   before(async () => {
@@ -320,7 +320,7 @@ describe("regions of prod", { skip: withoutEngine(), timeout: 300_000 }, () => {
   });
 });
 
-describe("regions of staging", { skip: withoutEngine(), timeout: 120_000 }, () => {
+describe("regions of staging", { skip: withoutEngine(), timeout: 300_000 }, () => {
   const owner = suiteOwner();
   let staging: RepositoryStack;
   const TWO = { "us-central1": HOME, "europe-west1": EUROPE };

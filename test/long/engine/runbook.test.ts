@@ -229,7 +229,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     did();
     await type("Restore a data disk from a snapshot", "pulumi preview --stack $STACK");
     assert.deepEqual(did(), []);
-    await type("The region is down", "pulumi stack init prod-b");
+    await type("The home region is down", "pulumi stack init prod-b");
     await prod.stack.pulumi("stack", "select", "prod");
   });
 
@@ -265,6 +265,51 @@ describe("runbook", { skip: withoutEngine() }, () => {
     await type(title, UP);
     assert.ok(did().includes("update RegionAutoscaler gateway-autoscaler"));
     assert.deepEqual((await prod.stack.preview()).steps, []);
+  });
+
+  test("a region is added, gets more gateways when another one is down, and is emptied and removed", async () => {
+    const title = "Add or remove a region";
+    const [zones = "", home = "", europe = "", limit = "", , url = "", drain = "", , remove = ""] =
+      pulumiCommands(section(title)).filter((text) => !/^pulumi preview$/.test(text));
+    const others = (command: string, letters: string) => (text: string) =>
+      [...letters]
+        .map((letter, index) =>
+          text.replace("[0]", `[${index}]`).replace(/-[a-z] --stack/, `-${letter} --stack`),
+        )
+        .join("\n") || command;
+    await type(title, zones);
+    await type(title, home, others(home, "abc"));
+    did();
+    await type(title, UP);
+    assert.deepEqual(did(), [], "the map with the home region alone changes nothing");
+    await type(title, europe, others(europe, "bc"));
+    await type(title, limit);
+    await type(title, UP);
+    assert.ok(did().includes("create RegionInstanceGroupManager gateway-europe-west1-group"));
+    assert.match(await type(title, url), /"global": "wss:\/\/live\.example\.com\/ws"/);
+
+    const down = "A region is down";
+    const [room = "", , skip = ""] = pulumiCommands(section(down));
+    await type(down, room);
+    await type(down, UP);
+    assert.deepEqual(did(), ["update RegionAutoscaler gateway-autoscaler"]);
+
+    await type(title, drain);
+    await type(down, skip);
+    assert.ok(did().includes("update Command drain-europe-west1-group"));
+    await type(title, remove);
+    await type(title, UP);
+    assert.deepEqual(
+      prod.cloud.resources.filter(({ name }) => name.includes("europe-west1")),
+      [],
+    );
+    await prod.stack.pulumi("config", "rm", "regions");
+    await prod.stack.shell(
+      [..."abc"]
+        .map((letter, index) => `pulumi config set --path 'zones[${index}]' us-central1-${letter}`)
+        .join("\n"),
+    );
+    did();
   });
 
   const TAKE_DOWN = "Take down a stack or its domain";
