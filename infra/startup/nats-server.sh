@@ -44,10 +44,10 @@ CONF
 }
 
 # Users. Gateways read the stream and the stream of revocations, create them when they are missing, and write
-# the epoch into the metadata of the first. Publishers write to both. Gateways may not publish messages,
-# publishers may not read them, and neither may delete a stream, except that gateways create the stream of
-# last values again when it no longer fits the stream. The capacity test has its own network and uses no
-# passwords.
+# the epoch into the metadata of the first. Publishers write to both. Gateways may publish no messages, except
+# those to each other, below odin-gateways. Publishers may not read messages, and neither may delete a stream,
+# except that gateways create the stream of last values again when it no longer fits the stream. The capacity
+# test has its own network and uses no passwords.
 nats_users() {
   local gateway
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
@@ -59,9 +59,9 @@ authorization {
     { user: gateway, password: "$gateway", permissions: {
       publish: [
         "\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*", "\$JS.API.STREAM.UPDATE.*"
-        "\$JS.API.CONSUMER.>", "\$JS.ACK.>", "\$JS.API.STREAM.DELETE.ODIN_TOKENS_LAST"
+        "\$JS.API.CONSUMER.>", "\$JS.ACK.>", "\$JS.API.STREAM.DELETE.ODIN_TOKENS_LAST", "odin-gateways.>"
       ]
-      subscribe: ["_INBOX.>"]
+      subscribe: ["_INBOX.>", "odin-gateways.>"]
     } }
 $(cat "$RUN/nats/publishers.new")
   ]

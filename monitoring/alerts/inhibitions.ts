@@ -28,7 +28,7 @@ export const INHIBITIONS: readonly Inhibition[] = [
   // Alerts on the same gateway only: other gateways may have a problem of their own.
   {
     source: { alertname: "NatsUnreachable" },
-    targets: { alertnames: ["NatsLag", "HighLatency", "HighDropRate"] },
+    targets: { alertnames: ["NatsLag", "HighLatency", "HighDropRate", "UserLimitAlone"] },
     equal: ["stack", "instance"],
   },
   {

@@ -39,6 +39,14 @@ export function natsAlerts(options: MonitoringOptions): Alert[] {
       dashboard: "nats",
     },
     {
+      name: "UserLimitAlone",
+      expr: `${METRIC.userLimitAlone} > ${T.userLimitAlone.value}`,
+      ...timingAndSeverity(T.userLimitAlone),
+      summary: `Gateway ${TEMPLATE.gateway} counts the connections of its users alone`,
+      description: `ws_user_limit_alone has been ${TEMPLATE.value} on ${TEMPLATE.gateway} for ${T.userLimitAlone.for}: the gateway cannot exchange messages with the other gateways over NATS, so a user may have more connections than WS_MAX_CONNECTIONS_PER_USER.`,
+      dashboard: "nats",
+    },
+    {
       name: "StreamSilent",
       // `vector(0)`, because gateways that have read nothing since their start do not have this series.
       expr: `(sum(rate(${METRIC.streamMessages}[${T.streamRate.window}])) or vector(0)) <= ${T.streamRate.value} and on() ${RECORD.gatewaysUp} > ${T.gatewaysUp.value}`,

@@ -1,4 +1,4 @@
-import { METRIC, OTHER_METRIC } from "../limits/metrics.ts";
+import { LABEL, METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { unhealthyServers } from "../limits/nats-health.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
@@ -28,6 +28,7 @@ export function natsDashboard(options: MonitoringOptions): Dashboard {
     rows: [
       { title: "Do messages arrive?", panels: numbers(servers) },
       { title: "NATS as the gateways see it", panels: [...sourcePanels(), ...viewPanels()] },
+      { title: "Limit of a user", panels: userLimitPanels() },
       ...(servers === 0
         ? []
         : [
@@ -109,6 +110,41 @@ function viewPanels() {
       line: { limit: "latency", bad: "above" },
       queries: [{ expr: `${RECORD.instanceLatency}{quantile="0.99",${CHOSEN}}`, legend: GATEWAY }],
       logarithmic: true,
+    }),
+  ];
+}
+
+/** How the gateways count the connections of their users together. */
+function userLimitPanels() {
+  return [
+    graph({
+      title: "Gateways that count alone",
+      description:
+        "1 while a gateway cannot count the connections of its users to other gateways, because its messages over NATS do not come back. A user may then have more connections than the limit.",
+      unit: "short",
+      line: { limit: "userLimitAlone", bad: "above" },
+      queries: [{ expr: `${METRIC.userLimitAlone}{${CHOSEN}}`, legend: GATEWAY }],
+    }),
+    graph({
+      title: "Gateways that count together",
+      description:
+        "Number of gateways that each gateway counts the connections of users with, itself included. All gateways should show the same number. 0: the gateway drains, or there is no limit.",
+      unit: "short",
+      line: "content",
+      queries: [{ expr: `${METRIC.userLimitGateways}{${CHOSEN}}`, legend: GATEWAY }],
+    }),
+    graph({
+      title: "Questions whether a user may connect",
+      description:
+        "Answers a second. refused: the user has as many connections as the limit allows. unanswered, alone: the client got a seat although the gateway that counts this user did not answer, or NATS was away.",
+      unit: "cps",
+      line: "content",
+      queries: [
+        {
+          expr: `sum by (${LABEL.claimResult}) (rate(${METRIC.userSeatClaims}{${CHOSEN}}[$__rate_interval]))`,
+          legend: `{{${LABEL.claimResult}}}`,
+        },
+      ],
     }),
   ];
 }

@@ -26,6 +26,7 @@ export const LABEL = {
   toLevel: "to_level" satisfies LabelOf<"throttleTransitions">,
   /** Label of `busiestTokens`. */
   token: "token",
+  claimResult: "result" satisfies LabelOf<"userSeatClaims">,
   encoding: "encoding" satisfies LabelOf<"bytesSent"> & LabelOf<"messagesSent">,
 } as const;
 

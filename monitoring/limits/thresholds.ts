@@ -106,6 +106,11 @@ export const THRESHOLDS = {
   /** `ws_nats_paused`: 1 while a gateway pauses reading because it is short of CPU. */
   natsPaused: { value: 0, unit: "short", for: "5m", severity: "warning" },
   /**
+   * `ws_user_limit_alone`: 1 while a gateway cannot count the connections of its users to other gateways.
+   * `for` covers restarts of NATS.
+   */
+  userLimitAlone: { value: 0, unit: "short", for: "5m", severity: "warning" },
+  /**
    * Messages a second that gateways read; the alert fires at 0. The cause is the publishers, because an
    * unreachable NATS inhibits this alert. At night 0 is normal for a deployment without traffic.
    */

@@ -47,6 +47,9 @@ export const METRIC = {
   natsLag: "ws_nats_lag_messages",
   natsPaused: "ws_nats_paused",
   draining: "ws_draining",
+  userLimitAlone: "ws_user_limit_alone",
+  userLimitGateways: "ws_user_limit_gateways",
+  userSeatClaims: "ws_user_seat_claims_total",
   logLinesLost: "ws_log_lines_lost_total",
   logLinesLeftOut: "ws_log_lines_left_out_total",
 } as const;
@@ -158,6 +161,20 @@ export function createMetrics(registry: Registry) {
     natsLag: gauge(METRIC.natsLag, "Messages in the stream that were not read yet"),
     natsPaused: gauge(METRIC.natsPaused, "1 while reading is paused because of high CPU usage"),
     draining: gauge(METRIC.draining, "1 while the gateway disconnects its clients before it stops"),
+    userLimitAlone: gauge(
+      METRIC.userLimitAlone,
+      "1 while the connections of a user to other gateways cannot be counted",
+    ),
+    userLimitGateways: gauge(
+      METRIC.userLimitGateways,
+      "Gateways that count the connections of a user together, with this one; 0: they are not counted together",
+    ),
+    userSeatClaims: counter(
+      METRIC.userSeatClaims,
+      "Answers to the question whether a user may have another connection; unanswered, alone: yes, without an answer",
+      ["result"],
+      ["granted", "refused", "unanswered", "alone"],
+    ),
     logLinesLeftOut: counter(
       METRIC.logLinesLeftOut,
       "Log lines about connections left out because of LOG_CONNECTIONS_PER_SECOND",

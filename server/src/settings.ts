@@ -90,13 +90,13 @@ export const SETTINGS = {
     "largest number of connections on the whole VM; lower when a process may not open enough files",
   ),
   WS_MAX_CONNECTIONS_PER_USER: integer(3, 0).describe(
-    "largest number of connections of one user (claim sub); 0: no limit",
+    "largest number of connections of one user (claim sub), to all gateways that read the same stream together; without NATS to this gateway; 0: no limit",
   ),
   WS_USER_LIMIT_ACTION: choice(["refuse", "replace"])
     .default("refuse")
     .describe(
       "at the limit of a user: refuse the newest connection, unless an older one does not answer a ping within 1.5 s, " +
-        "or replace the oldest one, which is closed with 4409",
+        "or replace the oldest one, on whatever gateway, which is closed with 4409",
     ),
   WS_MAX_CONNECTS_PER_IP_PER_SECOND: integer(0, 0).describe(
     "new connections a second from one address; 0: no limit",

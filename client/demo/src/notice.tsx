@@ -54,6 +54,10 @@ function useClock(running: boolean): number | undefined {
 /** Reasons of the client after an attempt to connect that failed. */
 const REFUSED = ["refused", "asked to wait"];
 
+/** Close code: another connection of the same user took the seat. */
+const REPLACED = 4409;
+const ELSEWHERE = "Another window or device took the connection of this page. Reload to use this page.";
+
 interface Description {
   title: string;
   detail: string;
@@ -64,12 +68,14 @@ interface Description {
  * The text of the notice. A browser does not show why a connection was refused, so a full gateway and a dead
  * one look the same.
  */
-export function describe({ state, reason, retryAt, gateway }: Connection, now: number): Description {
+export function describe({ state, reason, code, retryAt, gateway }: Connection, now: number): Description {
   const title = gateway === undefined ? "No connection." : "The connection is lost.";
   switch (state) {
     case "offline":
       return { title: "This device is offline.", detail: "Prices continue when the network is back." };
     case "closed":
+      if (code === REPLACED)
+        return { title: "This account is used elsewhere.", detail: ELSEWHERE, again: "reload" };
       return { title: "The connection has ended.", detail: `${reason}.`, again: "reload" };
     case "waiting": {
       const seconds = Math.ceil(((retryAt ?? now) - now) / SECOND);

@@ -33,6 +33,13 @@ export const NATS_CASES: readonly AlertCase[] = [
     300,
     "ws_nats_paused has been 1 on g1 for 5m: the gateway is short of CPU, and its clients receive messages late.",
   ),
+  gaugeCase(
+    "UserLimitAlone",
+    "ws_user_limit_alone",
+    [0, 1, 0],
+    300,
+    "ws_user_limit_alone has been 1 on g1 for 5m: the gateway cannot exchange messages with the other gateways over NATS, so a user may have more connections than WS_MAX_CONNECTIONS_PER_USER.",
+  ),
   {
     alert: "StreamSilent",
     step: STEP,

@@ -12,9 +12,14 @@ export interface SeatedClient {
   terminate(reason: string): void;
 }
 
+/** A client that has got its seat is connected after this time, or has left. */
+const HANDSHAKE_MS = 10_000;
+
 export class SeatedClients implements SeatHolder {
   readonly #seats: Seats;
   readonly #connections = new Map<number, SeatedClient>();
+  /** Seats that were lost before their clients were connected. */
+  readonly #replaced = new Set<number>();
 
   constructor(seats: Seats) {
     this.#seats = seats;
@@ -22,6 +27,8 @@ export class SeatedClients implements SeatHolder {
 
   add(seat: number, connection: SeatedClient): void {
     this.#connections.set(seat, connection);
+    // Later, so that the client gets its welcome first.
+    if (this.#replaced.delete(seat)) setImmediate(() => this.replaceClient(seat));
   }
 
   /** The connection has ended. */
@@ -45,9 +52,10 @@ export class SeatedClients implements SeatHolder {
   }
 
   replaceClient(seat: number): void {
-    // Later, because a client that has just got its seat has no connection yet.
-    setImmediate(() => {
-      this.#connections.get(seat)?.close(CLOSE.replaced, "another connection of this user took the seat");
-    });
+    const connection = this.#connections.get(seat);
+    if (connection !== undefined)
+      return connection.close(CLOSE.replaced, "another connection of this user took the seat");
+    this.#replaced.add(seat);
+    setTimeout(() => this.#replaced.delete(seat), HANDSHAKE_MS).unref();
   }
 }

@@ -60,6 +60,12 @@ export function closed(closure: Closure): Refusal {
   return { status: 503, reason: closure, ...CLOSURES[closure] };
 }
 
+/** Returns the refusal of a user who has this many connections. */
+export function overUserLimit(connections: number, limit: number): Refusal {
+  const message = `this user has ${connections} connections already, the limit is ${limit}`;
+  return { status: 429, reason: "per_user", message, retryAfter: 5 };
+}
+
 /** A full gateway is open again only when at most this share of its seats is taken. */
 const REOPEN_RATIO = 0.95;
 
@@ -143,10 +149,7 @@ export class Admission {
     const { maxPerUser } = this.#limits;
     if (user !== undefined && maxPerUser > 0) {
       const ofUser = this.#perUser.get(user) ?? 0;
-      if (ofUser >= maxPerUser) {
-        const message = `this user has ${ofUser} connections already, the limit is ${maxPerUser}`;
-        return { status: 429, reason: "per_user", message, retryAfter: 5 };
-      }
+      if (ofUser >= maxPerUser) return overUserLimit(ofUser, maxPerUser);
       this.#perUser.set(user, ofUser + 1);
     }
     this.#connections++;

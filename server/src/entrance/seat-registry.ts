@@ -3,10 +3,13 @@
  * changed comes back while the old connections still hold all seats of this user: these connections are dead,
  * but nothing has ended them yet. So the limit of a user is enforced only against connections that still
  * answer, or, as the settings want it, against none: then the newest connection replaces the oldest one.
+ *
+ * A user with room on this VM may have connections to other gateways: these are counted by UserSeats, which
+ * is asked last.
  */
 
 import { steadyClock } from "../clock.ts";
-import type { Admission, Applicant, Refusal } from "./admission.ts";
+import { type Admission, type Applicant, overUserLimit, type Refusal } from "./admission.ts";
 
 /**
  * Time that a client has to answer a ping when its user needs the seat. Longer than a round trip on a bad
@@ -32,9 +35,25 @@ export interface UserLimit {
   action: "refuse" | "replace";
 }
 
-/** A seat that is taken. `seat`: number of the seat, chosen by its holder. */
+/** Counts the seats of users over all gateways. */
+export interface UserSeats {
+  /**
+   * Takes a seat for a user. Resolves with undefined, or with the number of the user's connections when there
+   * are too many.
+   *
+   * @param id number of the seat on this VM, never used before
+   */
+  claim(id: number, user: string): Promise<number | undefined>;
+  /** Does nothing when the seat is free already. */
+  free(id: number): void;
+}
+
+/** A seat that is taken. */
 interface Taken {
+  /** Number of the seat on this VM. */
+  id: number;
   holder: SeatHolder;
+  /** Number of the seat in its holder. */
   seat: number;
   user: string | undefined;
 }
@@ -53,6 +72,11 @@ export class SeatRegistry {
   /** Oldest first. */
   readonly #byUser = new Map<string, Set<Taken>>();
   readonly #checks = new Map<string, Check>();
+  /** Seats of users by their numbers on this VM. */
+  readonly #byId = new Map<number, Taken>();
+  #lastId = 0;
+  /** Undefined: the limit of a user holds for this VM alone. */
+  userSeats: UserSeats | undefined;
 
   constructor(admission: Admission, limit: UserLimit) {
     this.#admission = admission;
@@ -81,8 +105,29 @@ export class SeatRegistry {
       refusal = this.#admission.takeAgain(applicant);
     }
     if (refusal !== undefined) return refusal;
-    this.#record({ holder, seat, user });
-    return undefined;
+    const taken = { id: ++this.#lastId, holder, seat, user };
+    this.#record(taken);
+    if (user === undefined || this.userSeats === undefined) return undefined;
+    const connections = await this.userSeats.claim(taken.id, user);
+    // Meanwhile a newer connection may have replaced this one.
+    if (connections === undefined && this.#byId.has(taken.id)) return undefined;
+    this.free(holder, seat);
+    return overUserLimit(connections ?? this.#limit.maxPerUser, this.#limit.maxPerUser);
+  }
+
+  /** Checks the clients on these seats, given by their numbers on this VM, like `SeatHolder.checkClients`. */
+  async check(ids: readonly number[]): Promise<void> {
+    const found = ids.map((id) => this.#byId.get(id)).filter((taken) => taken !== undefined);
+    const byHolder = Map.groupBy(found, ({ holder }) => holder);
+    await Promise.all(
+      [...byHolder].map(([holder, taken]) => holder.checkClients(taken.map(({ seat }) => seat))),
+    );
+  }
+
+  /** Closes the client on a seat, given by its number on this VM, because a newer one has taken the seat. */
+  replace(id: number): void {
+    const taken = this.#byId.get(id);
+    if (taken !== undefined) this.#replace(taken);
   }
 
   /** Gives a seat back. Does nothing when the seat is free already. */
@@ -94,6 +139,8 @@ export class SeatRegistry {
     seats?.delete(seat);
     this.#admission.free({ user });
     if (user === undefined) return;
+    this.#byId.delete(taken.id);
+    this.userSeats?.free(taken.id);
     const ofUser = this.#byUser.get(user);
     ofUser?.delete(taken);
     if (ofUser?.size === 0) this.#byUser.delete(user);
@@ -106,6 +153,7 @@ export class SeatRegistry {
     if (seats === undefined) return this.#admission.free({ user });
     seats.set(seat, taken);
     if (user === undefined) return;
+    this.#byId.set(taken.id, taken);
     const ofUser = this.#byUser.get(user);
     if (ofUser === undefined) this.#byUser.set(user, new Set([taken]));
     else ofUser.add(taken);
@@ -113,9 +161,12 @@ export class SeatRegistry {
 
   #replaceOldest(user: string): void {
     const [oldest] = this.#byUser.get(user) ?? [];
-    if (oldest === undefined) return;
-    this.free(oldest.holder, oldest.seat);
-    oldest.holder.replaceClient(oldest.seat);
+    if (oldest !== undefined) this.#replace(oldest);
+  }
+
+  #replace({ holder, seat }: Taken): void {
+    this.free(holder, seat);
+    holder.replaceClient(seat);
   }
 
   /**

@@ -8,6 +8,8 @@ import { atMostEvery, type Log } from "../log.ts";
 export interface OpsAnswers {
   /** Reasons for which `/health` fails; empty when new connections are wanted. */
   unhealthy: () => string[];
+  /** Further fields in the body of `/health`. */
+  health: () => object;
   /** Prometheus text format. */
   metrics: () => Promise<string>;
   stats: () => Promise<object>;
@@ -67,6 +69,7 @@ async function answer(url: string, response: ServerResponse, answers: OpsAnswers
       return send(response, reasons.length === 0 ? 200 : 503, {
         status: reasons.length === 0 ? "ok" : "unavailable",
         reasons,
+        ...answers.health(),
       });
     }
     case "/live":

@@ -27,6 +27,7 @@ import { usageOfProcess } from "./ipc.ts";
 import { OpsServer } from "./ops.ts";
 import { WorkerPool } from "./pool.ts";
 import { explainPort } from "./port.ts";
+import { SeatExchange, type UserLimitScope } from "./seat-exchange.ts";
 import { shareNext } from "./share-next.ts";
 
 const SAMPLE_MS = 1000;
@@ -61,10 +62,17 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   const source = createSource(config, log, async (connection) => {
     // Without tokens there is nothing to revoke.
     const revoked = config.AUTH_MODE === "none" ? undefined : revocations.follow(connection);
+    exchange?.channel.follow(connection);
     await Promise.all([revoked, shelf.follow(connection)]);
   });
   const streamEnd = source.end && shareNext(source.end);
-  const fleet = createFleet(options, admission, streamEnd);
+  const seats = new SeatRegistry(admission, {
+    maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
+    action: config.WS_USER_LIMIT_ACTION,
+  });
+  const exchange = createExchange(options, seats);
+  seats.userSeats = exchange;
+  const fleet = createFleet(options, seats, streamEnd);
   const revocations = new RevocationReader({
     config,
     log,
@@ -78,7 +86,8 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   // Only the gateways of a stream on NATS can share dictionaries.
   const offer = config.SOURCE === "jetstream" ? shelf.offer.bind(shelf) : undefined;
   const hub = new Hub({ config, admission, downstream: fleet.downstream, metrics, log, offer });
-  const ops = createOpsServer(options, { admission, fleet, hub });
+  const userLimit = () => exchange?.scope ?? scopeWithoutExchange(config);
+  const ops = createOpsServer(options, { admission, fleet, hub, userLimit });
 
   const sample = () => hub.sample(fleet.usage().set(process.pid, usageOfProcess()));
   sample();
@@ -117,6 +126,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   const seconds = restarts ? Math.min(WS_RESTART_SECONDS, longest) : longest;
   log.info({ signal, connections: admission.connections, seconds }, "draining");
   hub.startDraining();
+  exchange?.leave();
   const overtime = elapsed(seconds * 1000 + DRAIN_OVERTIME_MS);
   await Promise.race([fleet.drain({ seconds, restarts }), overtime, secondSignal.promise]);
   sourceEnd.abort();
@@ -128,15 +138,34 @@ export async function runPrimary(options: PrimaryOptions): Promise<void> {
   log.info("gateway has ended");
 }
 
+/** Whether there are users whose connections can be counted. */
+const hasUserLimit = (config: Config) =>
+  config.WS_MAX_CONNECTIONS_PER_USER > 0 && config.AUTH_MODE !== "none";
+
+const scopeWithoutExchange = (config: Config): UserLimitScope => ({
+  counted_by: hasUserLimit(config) ? "gateway" : "none",
+  gateways: 1,
+});
+
+/** Counts the connections of users with the other gateways. Only gateways on NATS know each other. */
+function createExchange(
+  { config, metrics, log }: PrimaryOptions,
+  registry: SeatRegistry,
+): SeatExchange | undefined {
+  if (!hasUserLimit(config)) return undefined;
+  if (config.SOURCE === "jetstream") return new SeatExchange({ config, registry, metrics, log });
+  log.info(
+    { source: config.SOURCE },
+    "WS_MAX_CONNECTIONS_PER_USER holds for this gateway alone: without NATS, gateways do not know each other",
+  );
+  return undefined;
+}
+
 function createFleet(
   { config, createGateway, log }: PrimaryOptions,
-  admission: Admission,
+  registry: SeatRegistry,
   streamEnd: StreamEnd | undefined,
 ): Fleet {
-  const registry = new SeatRegistry(admission, {
-    maxPerUser: config.WS_MAX_CONNECTIONS_PER_USER,
-    action: config.WS_USER_LIMIT_ACTION,
-  });
   if (config.WS_WORKER_POOL_SIZE > 1) {
     return new WorkerPool({
       size: config.WS_WORKER_POOL_SIZE,
@@ -161,10 +190,16 @@ function createFleet(
 
 function createOpsServer(
   { instance, version, registry, log, opsSockets }: PrimaryOptions,
-  { admission, fleet, hub }: { admission: Admission; fleet: Fleet; hub: Hub },
+  {
+    admission,
+    fleet,
+    hub,
+    userLimit,
+  }: { admission: Admission; fleet: Fleet; hub: Hub; userLimit: () => UserLimitScope },
 ): OpsServer {
   const answers = {
     unhealthy: () => hub.unhealthy,
+    health: () => ({ user_limit: userLimit() }),
     metrics: async () => {
       const own = (await registry.getMetricsAsJSON()) as MetricsSnapshot;
       return AggregatorRegistry.aggregate([own, ...(await fleet.metrics())]).metrics();

@@ -18,6 +18,7 @@ import {
 import { AuthorizationError, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { dictionariesConfig } from "@odin-ws/publisher/stream-settings";
 import { atMostEvery, type Log } from "../log.ts";
+import { GATEWAY_SUBJECTS } from "./gateway-channel.ts";
 import { LastStream, type LastStreamSettings } from "./last-stream.ts";
 import { connectToNats, type NatsSettings } from "./nats-connection.ts";
 import type { Intake, Source } from "./source.ts";
@@ -292,13 +293,14 @@ class StreamReader {
   }
 
   /**
-   * EpochWriter, LastStream and DictionaryShelf log a refusal themselves, and reading the stream does not
-   * need them.
+   * EpochWriter, LastStream, DictionaryShelf and GatewayChannel log a refusal themselves, and reading the
+   * stream does not need them.
    */
   #isTolerable(error: Error): boolean {
     if (!(error instanceof PermissionViolationError)) return false;
     const { name } = this.#lastStream;
-    const own = [".STREAM.UPDATE.", name, dictionariesConfig(this.#settings.JS_STREAM_NAME, 1).name];
+    const dictionaries = dictionariesConfig(this.#settings.JS_STREAM_NAME, 1).name;
+    const own = [".STREAM.UPDATE.", name, dictionaries, GATEWAY_SUBJECTS];
     return own.some((part) => error.subject.includes(part));
   }
 
