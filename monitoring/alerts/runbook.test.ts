@@ -80,7 +80,7 @@ test("outputs, configuration keys, units and firewall rules that the runbook nam
   ]
     .map((file) => read(`infra/startup/${file}.sh`))
     .join("\n");
-  const units = found(/(?:CONTAINER_NAME=|-u |systemctl \w+(?:-\w+)? |`)odin-([a-z-]+[a-z])\b/g);
+  const units = found(/(?:CONTAINER_NAME=|-u |systemctl \w+(?:-\w+)? |`)odin-([a-z-]+[a-z])\b(?!\.>)/g);
   assert.ok(units.size > 5);
   for (const unit of units)
     assert.match(

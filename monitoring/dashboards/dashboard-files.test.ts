@@ -127,6 +127,8 @@ test("every panel has a line, except for these panels, which give a reason", () 
     "logs.json Left out",
     "logs.json Lines by instance",
     "logs.json Lines by level",
+    "nats.json Gateways that count together",
+    "nats.json Questions whether a user may connect",
     "operations.json Clients that a message reaches",
     "operations.json Duration of connections",
     "operations.json Firing alerts",

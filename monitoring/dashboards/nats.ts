@@ -130,7 +130,7 @@ function userLimitPanels() {
       description:
         "Number of gateways that each gateway counts the connections of users with, itself included. All gateways should show the same number. 0: the gateway drains, or there is no limit.",
       unit: "short",
-      line: "content",
+      line: "fleet",
       queries: [{ expr: `${METRIC.userLimitGateways}{${CHOSEN}}`, legend: GATEWAY }],
     }),
     graph({
@@ -138,7 +138,7 @@ function userLimitPanels() {
       description:
         "Answers a second. refused: the user has as many connections as the limit allows. unanswered, alone: the client got a seat although the gateway that counts this user did not answer, or NATS was away.",
       unit: "cps",
-      line: "content",
+      line: "behaviour",
       queries: [
         {
           expr: `sum by (${LABEL.claimResult}) (rate(${METRIC.userSeatClaims}{${CHOSEN}}[$__rate_interval]))`,

@@ -84,6 +84,7 @@ export const WITHOUT_LINE = {
   date: "a date has no fixed limit; the panel of days has a line",
   behaviour: "the value describes clients, and no value is bad",
   cost: "the owners of a deployment decide what it may cost",
+  fleet: "the right value is the number of gateways that run",
   content: "the value depends on what the publishers send",
 } as const;
 

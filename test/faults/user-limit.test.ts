@@ -62,8 +62,12 @@ describe("the limit of a user over several gateways", { skip: withoutNats(), con
     nats = await startNats(owner);
   });
 
-  test("refuse: the limit holds over three gateways and their workers", async (t) => {
-    const [a, b, c] = (await startTogether(t, nats, [{ WS_WORKER_POOL_SIZE: "2" }, {}, {}])) as Three;
+  test("refuse: the limit holds over three gateways and their workers, when one is killed and when one drains", async (t) => {
+    const [a, b, c] = (await startTogether(t, nats, [
+      { WS_WORKER_POOL_SIZE: "2" },
+      {},
+      { WS_DRAIN_SECONDS: "60" },
+    ])) as Three;
     const token = await newToken();
     const tabs = [
       await connect(t, a, { token }),
@@ -98,34 +102,7 @@ describe("the limit of a user over several gateways", { skip: withoutNats(), con
       }),
     );
     assert.deepEqual(crowds, Array(10).fill(SEATS));
-  });
 
-  test("replace: the oldest connection is closed with 4409 on its gateway, and its client stays away", async (t) => {
-    const env = { WS_USER_LIMIT_ACTION: "replace" };
-    const own = await startNats(t);
-    const [a, b, c] = (await startTogether(t, own, [
-      env,
-      { ...env, WS_WORKER_POOL_SIZE: "2" },
-      env,
-    ])) as Three;
-    const token = await newToken();
-    const library = startWitness(t, a.url, { token });
-    await library.until("open");
-    const first = await connect(t, b, { token });
-    const rest = [await connect(t, b, { token }), await connect(t, c, { token })];
-    await library.until("closed");
-    assert.equal(library.client.status.code, 4409);
-    assert.match(library.client.status.reason, /another connection of this user took the seat/);
-    rest.push(await connect(t, a, { token }));
-    assert.equal((await first.ended()).code, 4409);
-    for (const tab of rest) await isAlive(tab);
-    await a.metric("ws_disconnects_total", { code: "4409" }, (value) => value === 1);
-    await b.metric("ws_disconnects_total", { code: "4409" }, (value) => value === 1);
-  });
-
-  test("a gateway that is killed releases its seats, one that drains at once", async (t) => {
-    const own = await startNats(t);
-    const [a, b, c] = (await startTogether(t, own, [{}, {}, { WS_DRAIN_SECONDS: "60" }])) as Three;
     const killed = await Promise.all(Array.from({ length: 6 }, newToken));
     for (const token of killed) for (let seat = 0; seat < SEATS; seat++) await connect(t, a, { token });
     const drained = await newToken();
@@ -155,6 +132,29 @@ describe("the limit of a user over several gateways", { skip: withoutNats(), con
       );
     assert.ok((await c.stats()).connections > 0, "clients of the gateway are still connected");
     await together([b]);
+  });
+
+  test("replace: the oldest connection is closed with 4409 on its gateway, and its client stays away", async (t) => {
+    const env = { WS_USER_LIMIT_ACTION: "replace" };
+    const own = await startNats(t);
+    const [a, b, c] = (await startTogether(t, own, [
+      env,
+      { ...env, WS_WORKER_POOL_SIZE: "2" },
+      env,
+    ])) as Three;
+    const token = await newToken();
+    const library = startWitness(t, a.url, { token });
+    await library.until("open");
+    const first = await connect(t, b, { token });
+    const rest = [await connect(t, b, { token }), await connect(t, c, { token })];
+    await library.until("closed");
+    assert.equal(library.client.status.code, 4409);
+    assert.match(library.client.status.reason, /another connection of this user took the seat/);
+    rest.push(await connect(t, a, { token }));
+    assert.equal((await first.ended()).code, 4409);
+    for (const tab of rest) await isAlive(tab);
+    await a.metric("ws_disconnects_total", { code: "4409" }, (value) => value === 1);
+    await b.metric("ws_disconnects_total", { code: "4409" }, (value) => value === 1);
   });
 
   test("NATS away: each gateway counts alone and says so; NATS back: they agree again", async (t) => {

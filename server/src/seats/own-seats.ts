@@ -117,7 +117,7 @@ export class OwnSeats {
     this.#options.onResult(result);
   }
 
-  /** The client gets its seat without an answer. The owner is sent the seat, at the latest when it is back. */
+  /** The client gets its seat without an answer. Its owner is sent the seat now, or when it is back. */
   #keep(own: OwnSeat, result: "unanswered" | "alone"): void {
     this.#decide(own, result);
     this.#options.send(own.owner, ["hold", [own.entry]]);

@@ -172,6 +172,18 @@ test("after a short loss of NATS, seats that were taken meanwhile are counted at
   for (let n = 0; n < 20; n++) assert.deepEqual(ownerOf(`u${n}`)?.booked(`u${n}`), [a.id]);
 });
 
+test("gateways that come back from a loss of NATS one after the other agree at once", async () => {
+  const gateways = await started(REFUSE);
+  for (const gateway of gateways) gateway.setCut(true);
+  for (let n = 0; n < 30; n++) await connected(gateways[n % 3] as SimulatedGateway, `u${n}`);
+  for (const gateway of gateways) {
+    await service.pass(500);
+    gateway.setCut(false);
+  }
+  await service.pass(500);
+  for (let n = 0; n < 30; n++) assert.deepEqual(ownerOf(`u${n}`)?.booked(`u${n}`), [gateways[n % 3]?.id]);
+});
+
 test("a gateway that the others took for ended is counted again as soon as they hear of it", async () => {
   const [a] = (await started(REFUSE)) as [SimulatedGateway];
   for (let n = 0; n < 20; n++) await connected(a, `u${n}`);

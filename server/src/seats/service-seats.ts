@@ -129,6 +129,8 @@ export class ServiceSeats {
     if (this.#shared) return;
     this.#shared = true;
     this.#own.resend(this.gateways);
+    // What the others have sent meanwhile is lost, also when they were back earlier than this gateway.
+    for (const id of this.#members.all()) this.#send(id, ["resend"]);
     this.#deliverOwn();
     this.#options.onShared(true);
   }
