@@ -14,6 +14,7 @@ export { ConfigBucket, type ConfigBucketArgs } from "./machines/config-bucket.ts
 export { FLEET_RANGES, orderMistakes, type Range, zoneMistakes } from "./machines/fleet-mistakes.ts";
 export type { CanaryArgs } from "./machines/gateway-canary.ts";
 export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./machines/gateway-fleet.ts";
+export { logBucketName } from "./machines/log-bucket.ts";
 export { MANIFEST, manifest } from "./machines/manifest.ts";
 export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";
 export {

@@ -39,6 +39,8 @@ export interface MonitoringOptions {
    * LOKI_URL.
    */
   lokiUrl: string;
+  /** Bucket for Loki's chunks and index. Default: Loki keeps them on its disk. */
+  logBucket?: string;
   /** WS_MEMORY_LIMIT of the gateways. */
   memoryLimitBytes: number;
   /** WS_MAX_CONNECTIONS of the gateways. */

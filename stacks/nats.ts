@@ -2,6 +2,7 @@ import { IMAGES, lokiUrlByName, Nats, NatsAddress, NatsEntrance } from "@odin-ws
 import * as pulumi from "@pulumi/pulumi";
 import type { Foundation } from "./foundation.ts";
 import { MACHINES, STARTUP_CHECK } from "./machines.ts";
+import { monitoringZone } from "./monitoring/zone.ts";
 
 /**
  * Creates the NATS servers and, where publishers come from outside, their public address and its load
@@ -40,7 +41,7 @@ function createServers(foundation: Foundation, publicAddress: NatsAddress | unde
           snapshots: site.production,
           logs: {
             image: registry.mirror(IMAGES.alloy),
-            lokiUrl: lokiUrlByName(site, zones[0] ?? "", "monitoring"),
+            lokiUrl: lokiUrlByName(site, monitoringZone(config), "monitoring"),
           },
           startupCheck: STARTUP_CHECK,
           publishers:

@@ -16,6 +16,7 @@ import { clientUrl } from "./client-url.ts";
 import type { StackConfig } from "./config/config.ts";
 import type { Foundation } from "./foundation.ts";
 import { CANARY_CHECK } from "./machines.ts";
+import { monitoringZone } from "./monitoring/zone.ts";
 
 const SMOKE_TEST = "npm run --silent smoke";
 /**
@@ -32,7 +33,7 @@ export function canaryArgs(config: StackConfig, monitoringVm: MonitoringVm): Can
     environment: {
       CANARY_MINUTES: String(config.canaryMinutes),
       MONITORING: monitoringVm.instance,
-      ZONE: config.zones[0] ?? "",
+      ZONE: monitoringZone(config),
       ...asClient(config),
     },
   };

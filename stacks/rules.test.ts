@@ -268,7 +268,8 @@ for (const { title, stack, name = stack, values = {} } of VARIANTS) {
           resource.inputs.addressType !== "INTERNAL" &&
           resource.name !== "gateway-canary-group" &&
           !leaving.some((region) => resource.name.includes(region));
-        const isData = kept.includes(type(resource)) && isLost;
+        const isLogs = type(resource) === "Bucket" && /-logs$/.test(String(resource.inputs.name));
+        const isData = isLogs || (kept.includes(type(resource)) && isLost);
         if (!isProduction(name)) assert.ok(!resource.protect, `${label(resource)} is protected`);
         else if (isData) assert.ok(resource.protect, `${label(resource)} is not protected`);
       }

@@ -13,7 +13,7 @@ import {
   WssAddress,
   WssEntrance,
 } from "@odin-ws/infra";
-import { monitoringFiles } from "@odin-ws/monitoring";
+import { LOG_DAYS, monitoringFiles } from "@odin-ws/monitoring";
 import * as pulumi from "@pulumi/pulumi";
 import { clientUrl } from "./client-url.ts";
 import type { StackConfig } from "./config/config.ts";
@@ -24,6 +24,7 @@ import type { KeptImage } from "./kept-image.ts";
 import { MACHINES, STARTUP_CHECK } from "./machines.ts";
 import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
+import { monitoringZone } from "./monitoring/zone.ts";
 import { createNats } from "./nats.ts";
 import { createRegions, type DeployedRegion } from "./regions.ts";
 import { createGate, proven } from "./rollout.ts";
@@ -62,7 +63,7 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
   const gate = createGate(foundation, { ...tested, wss }, homeGate ? "rollout-entrance" : "rollout");
   createWatchdog(foundation, { monitoringVm, fleet, loadBalancer, regions, gate });
 
-  const { site, zones, domain } = config;
+  const { site, domain } = config;
   const { publisherIdentity } = foundation;
   return {
     url: urls(config, loadBalancer, regions),
@@ -70,7 +71,7 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
     image: proven(image, gate),
     instanceGroup: fleet.instanceGroup,
     monitoringVm: monitoringVm.instance,
-    grafana: pulumi.interpolate`gcloud compute ssh ${monitoringVm.instance} --project ${site.project} --zone ${zones[0]} --tunnel-through-iap -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
+    grafana: pulumi.interpolate`gcloud compute ssh ${monitoringVm.instance} --project ${site.project} --zone ${monitoringZone(config)} --tunnel-through-iap -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
     ...(publisherIdentity
       ? { natsUrl: nats.publisherUrl, natsCa: nats.ca, publisherAccount: publisherIdentity.email }
       : {}),
@@ -84,13 +85,13 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
 function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
   const { config, apis, gatewayIdentity, monitoringIdentity, natsIdentity, network, registry, connected } =
     foundation;
-  const { site, zones, cosImage } = config;
+  const { site, cosImage } = config;
   const names = natsNames(config);
   return new MonitoringVm(
     "monitoring",
     {
       site,
-      zone: zones[0] ?? "",
+      zone: monitoringZone(config),
       subnet: network.subnetId,
       account: monitoringIdentity,
       machineType: MACHINES.monitoring.type,
@@ -109,6 +110,7 @@ function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
       natsCa: natsIdentity ? nats.ca : undefined,
       natsServers: nats.monitoring.map((address, index) => ({ name: names[index] ?? "", address })),
       diskGb: MACHINES.monitoring.dataGib,
+      logDays: LOG_DAYS,
       snapshots: site.production,
       startupCheck: STARTUP_CHECK,
     },
@@ -172,7 +174,7 @@ interface Watched {
 
 function createWatchdog({ config, apis }: Foundation, watched: Watched): void {
   const { monitoringVm, fleet, loadBalancer, regions, gate } = watched;
-  const { site, zones, domain, alertEmail, alertWebhook, monthlyBudget } = config;
+  const { site, domain, alertEmail, alertWebhook, monthlyBudget } = config;
   const watchdog = new Watchdog(
     "watchdog",
     {
@@ -189,7 +191,7 @@ function createWatchdog({ config, apis }: Foundation, watched: Watched): void {
         })),
       monitoring: {
         instance: monitoringVm.instance,
-        zone: zones[0] ?? "",
+        zone: monitoringZone(config),
         heartbeat: HEARTBEAT_METRIC,
         alerts: ALERTS_METRIC,
       },

@@ -19,6 +19,7 @@ const args: MonitoringVmArgs = {
   files: { "prometheus/prometheus.yml": "global: {}\n" },
   readers: { gateway: "serviceAccount:gateway@test" },
   diskGb: 30,
+  logDays: 7,
   snapshots: true,
 };
 const PASSWORD = "projects/test-project/secrets/odin-test-monitoring-grafana-admin-password/versions/1";
@@ -67,12 +68,28 @@ test("Grafana's password is generated, secret, and readable by this VM only", as
   );
 });
 
-test("the VM and the gateways may read the files", async () => {
+test("the VM and the gateways may read the files; only the VM may use the bucket of the logs", async () => {
   const { all } = await record(() => new MonitoringVm("monitoring", args));
   assert.deepEqual(
-    all("gcp:storage/bucketIAMMember:BucketIAMMember").map(({ inputs }) => inputs.member),
-    ["serviceAccount:gateway@test", MEMBER],
+    all("gcp:storage/bucketIAMMember:BucketIAMMember").map(({ inputs }) => [inputs.bucket, inputs.member]),
+    [
+      ["test-project-odin-test-logs", MEMBER],
+      ["test-project-odin-test-config", "serviceAccount:gateway@test"],
+      ["test-project-odin-test-config", MEMBER],
+    ],
   );
+});
+
+test("Loki's configuration is uploaded after the bucket that it names exists and may be used", async () => {
+  const { one, resources } = await recorded({ "loki/loki.yml": "auth_enabled: false\n" });
+  const before = one("gcp:storage/bucketObject:BucketObject", "monitoring-config-loki/loki.yml").dependencies;
+  for (const name of ["monitoring-logs", "monitoring-logs-writer"])
+    assert.ok(
+      resources.some(
+        (resource) => resource.custom && resource.name === name && before.includes(resource.urn),
+      ),
+      name,
+    );
 });
 
 test("the VM starts after its files are uploaded, and does not change with them", async () => {

@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { after } from "../after.ts";
 import { PORTS } from "../ports.ts";
 import { Secret } from "../project/secret.ts";
 import type { Site } from "../site.ts";
 import { ConfigBucket } from "./config-bucket.ts";
+import { LogBucket } from "./log-bucket.ts";
 import { Vm } from "./vm.ts";
 
 /**
@@ -71,8 +73,10 @@ export interface MonitoringVmArgs {
   natsCa?: pulumi.Input<string> | undefined;
   /** Secrets besides Grafana's password, in the form of {@link BootArgs.secrets}. Default: none. */
   secrets?: Record<string, pulumi.Input<string>> | undefined;
-  /** Size of the data disk in GB, for metrics and logs. */
+  /** Size of the data disk in GB, for metrics and for what Loki has not yet written to its bucket. */
   diskGb: number;
+  /** Days that Loki keeps logs, according to its configuration. */
+  logDays: number;
   /** True: daily snapshots of the data disk. */
   snapshots: boolean;
   /** Start-up check of the {@link Vm}. */
@@ -80,8 +84,8 @@ export interface MonitoringVmArgs {
 }
 
 /**
- * Prometheus, Alertmanager, Loki and Grafana on one VM, with their data on a separate disk and their files in
- * a bucket.
+ * Prometheus, Alertmanager, Loki and Grafana on one VM, with their data on a separate disk, their files in a
+ * bucket, and the logs in another bucket.
  */
 export class MonitoringVm extends pulumi.ComponentResource {
   readonly address: pulumi.Output<string>;
@@ -109,10 +113,16 @@ export class MonitoringVm extends pulumi.ComponentResource {
       { site, value: pulumi.secret(result), accessors: { monitoring: account.member } },
       { parent: this },
     ).version;
+    const logs = new LogBucket(
+      `${name}-logs`,
+      { site, writer: account.member, keepDays: args.logDays },
+      { parent: this },
+    );
     const bucket = new ConfigBucket(
       `${name}-config`,
       { site, files, readers: { ...readers, monitoring: account.member } },
-      { parent: this },
+      // The configuration names the bucket of the logs.
+      { parent: this, ...after(logs) },
     );
     const vm = new Vm(
       name,

@@ -130,6 +130,14 @@ export const PRICES = {
     "2026-09-20",
     "cloud.google.com/storage/pricing",
   ),
+  bucketWrite: price(
+    "Cloud Storage, writes and lists",
+    "1,000 operations",
+    0.005,
+    "undated",
+    "cloud.google.com/storage/pricing",
+    false,
+  ),
   registry: price(
     "Artifact Registry",
     "GiB-hour",
@@ -257,6 +265,11 @@ export const monthly = {
     ),
   dnsZones: (count: number) => cost(times(count, "DNS zone"), [[PRICES.dnsZone, HOURS_A_MONTH * count]]),
   storage: (gib: number) => cost(`${gib} GiB in buckets`, [[PRICES.bucket, HOURS_A_MONTH * gib]]),
+  /** @param operations writes and lists of objects in a month */
+  bucketWrites: (operations: number) =>
+    cost(`${operations.toLocaleString("en-US")} writes to buckets`, [
+      [PRICES.bucketWrite, operations / 1000],
+    ]),
   registry: (gib: number) => cost(`${gib} GiB of images`, [[PRICES.registry, HOURS_A_MONTH * gib]]),
   /** @param runs number of runs of all uptime checks in a month; a million are free */
   uptimeChecks(runs: number): Cost {

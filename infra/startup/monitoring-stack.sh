@@ -59,8 +59,25 @@ start_alertmanager() {
 }
 
 start_loki() {
-  stack_container loki 10001 "$LOKI_SHARE" "$1" loki/loki.yml --env "LOKI_DATA=$1" -- \
+  local from
+  from="$(loki_bucket_from "$1")"
+  stack_container loki 10001 "$LOKI_SHARE" "$1" loki/loki.yml --env "LOKI_DATA=$1" --env "LOKI_BUCKET_FROM=$from" -- \
     -config.file="$CONFIG/current/loki/loki.yml" -config.expand-env=true
+}
+
+# loki_bucket_from DATA: prints the first day (UTC) of which Loki keeps the logs in its bucket. The day is
+# chosen once and stays on the disk: another day would hide logs that were written before. A disk without logs
+# gets a day long ago, so a new disk shows everything that the bucket has. On a disk with logs, the days until
+# tomorrow belong to the disk, because Loki may still hold lines of these days in memory.
+loki_bucket_from() {
+  local file="$1/bucket-from" day=2025-01-02
+  if [ ! -s "$file" ]; then
+    [ ! -d "$1/chunks" ] || day="$(date --utc --date "2 days" +%F)"
+    install -d "$1"
+    write_file "$file" <<<"$day"
+    sync "$1"
+  fi
+  cat "$file"
 }
 
 # Grafana uses the password only when it creates its database. Later, the password is changed in Grafana.

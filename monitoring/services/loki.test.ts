@@ -11,20 +11,45 @@ import { lokiFiles } from "./loki.ts";
 const FILE = "loki/loki.yml";
 const text = lokiFiles(SAMPLE)[FILE] ?? "";
 const loki = parse(text);
+const verified = (content: string, env: Record<string, string> = {}) =>
+  runOnFiles(
+    "loki",
+    [`-config.file=${FILE}`, "-config.expand-env=true", "-verify-config"],
+    { [FILE]: content },
+    { LOKI_DATA: tmpdir(), ...env },
+  );
 
 test("Loki accepts the configuration", { skip: skipWithout("loki") }, async () => {
-  const args = [`-config.file=${FILE}`, "-config.expand-env=true", "-verify-config"];
-  const verify = (content: string) => runOnFiles("loki", args, { [FILE]: content }, { LOKI_DATA: tmpdir() });
-  const { ok, output } = await verify(text);
+  const { ok, output } = await verified(text);
   assert.ok(ok, output);
-  const tooMuch = await verify(text.replace("100MB", "100 lines"));
+  const tooMuch = await verified(text.replace("100MB", "100 lines"));
   assert.ok(!tooMuch.ok, "Loki checks the ceiling");
-  const wrong = await verify(text.replace("retention_period", "retention_perod"));
+  const wrong = await verified(text.replace("retention_period", "retention_perod"));
   assert.ok(!wrong.ok);
   assert.match(wrong.output, /retention_perod/);
 });
 
-test("all data are on the data disk, and deleted after a week", () => {
+test("from a day on that the VM chooses, chunks and index are in the bucket", {
+  skip: skipWithout("loki"),
+}, async () => {
+  assert.deepEqual(
+    loki.schema_config.configs.map((period: { object_store: string }) => period.object_store),
+    ["filesystem", "gcs"],
+  );
+  assert.equal(loki.storage_config.gcs.bucket_name, "my-project-odin-prod-logs");
+  const { ok, output } = await verified(text, { LOKI_BUCKET_FROM: "2025-01-02" });
+  assert.ok(ok, output);
+  const early = await verified(text, { LOKI_BUCKET_FROM: "2025-01-01" });
+  assert.ok(!early.ok, "Loki reads the day: periods must begin on different days");
+});
+
+test("without a bucket, all data stay on the disk", () => {
+  const local = parse(lokiFiles(localOptions())[FILE] ?? "");
+  assert.equal(local.schema_config.configs.length, 1);
+  assert.equal(local.storage_config, undefined);
+});
+
+test("the index, and what is not yet in the bucket, are on the data disk; logs are deleted after a week", () => {
   const folders = [
     loki.common.path_prefix,
     loki.common.storage.filesystem.chunks_directory,

@@ -4,13 +4,25 @@ import { yaml } from "./yaml.ts";
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Loki replaces it by the environment variable
 const DATA = "${LOKI_DATA}";
-const RETENTION = "168h"; // 7 days
+/** Days that Loki keeps logs. */
+export const LOG_DAYS = 7;
+const RETENTION = `${LOG_DAYS * 24}h`;
+
+/**
+ * First day (UTC) of which Loki keeps the logs in the bucket. The start-up script of the monitoring VM
+ * chooses the day once for each disk. Until the script has chosen, the logs stay on the disk.
+ */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Loki replaces it by the environment variable
+const BUCKET_FROM = "${LOKI_BUCKET_FROM:-2100-01-01}";
 
 /**
  * Configuration of Loki: one process with 400 MB, a fifth of an e2-small's memory. The limits drop lines of a
  * gateway that logs too much.
+ *
+ * With a bucket, Loki keeps chunks and index there, beginning with a day, and still reads those of earlier
+ * days from its disk. The disk always has the write-ahead log.
  */
-export function lokiFiles({ ports }: MonitoringOptions): Record<string, string> {
+export function lokiFiles({ ports, logBucket }: MonitoringOptions): Record<string, string> {
   return {
     "loki/loki.yml": yaml({
       auth_enabled: false,
@@ -33,18 +45,15 @@ export function lokiFiles({ ports }: MonitoringOptions): Record<string, string> 
       },
       schema_config: {
         configs: [
-          {
-            from: "2025-01-01",
-            store: "tsdb",
-            object_store: "filesystem",
-            schema: "v13",
-            index: { prefix: "index_", period: "24h" },
-          },
+          period("2025-01-01", "filesystem"),
+          ...(logBucket === undefined ? [] : [period(BUCKET_FROM, "gcs")]),
         ],
       },
+      ...(logBucket === undefined ? {} : { storage_config: { gcs: { bucket_name: logBucket } } }),
       compactor: {
         working_directory: `${DATA}/compactor`,
         retention_enabled: true,
+        // Nobody sends requests to delete logs, so their list need not survive the disk.
         delete_request_store: "filesystem",
       },
       ingester: {
@@ -88,6 +97,15 @@ const LIMITS = {
   max_chunks_per_query: 20_000,
   query_timeout: "1m",
 };
+
+/** A period of the schema. @param from its first day (UTC) */
+const period = (from: string, store: "filesystem" | "gcs") => ({
+  from,
+  store: "tsdb",
+  object_store: store,
+  schema: "v13",
+  index: { prefix: "index_", period: "24h" },
+});
 
 /** A cache in the process's memory. @param megabytes largest size */
 function cache(name: string, megabytes: number, inner?: string): object {

@@ -10,6 +10,7 @@ export const SAMPLE: MonitoringOptions = {
   natsMonitoring: ["10.10.0.4:8222", "10.10.0.5:8222"],
   natsCredentialsEnd: 100 * 86_400, // 100 days after the first sample of promtool's tests
   lokiUrl: "http://127.0.0.1:3100",
+  logBucket: "my-project-odin-prod-logs",
   memoryLimitBytes: 1_000_000_000,
   maxConnections: 10_000,
   monthlyPrices: {

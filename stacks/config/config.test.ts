@@ -103,6 +103,16 @@ describe("mistakes name the key, the value and what is allowed", () => {
       { zones: [] },
       /^zones is empty: it must name at least one zone of region us-central1, pulumi config set/,
     ],
+    [
+      "monitoring in another region",
+      { monitoringZone: "europe-west1-b" },
+      /^monitoringZone is europe-west1-b: it must be a zone of region us-central1/,
+    ],
+    [
+      "monitoring in no zone",
+      { monitoringZone: "b" },
+      /^monitoringZone is b: allowed is a zone, for example/,
+    ],
     ["zone twice", { zones: ["us-central1-a", "us-central1-a"] }, /^zones is .*each once/],
     ["not a zone", { zones: ["us-central1"] }, /^zones is \["us-central1"\]: allowed is a list of zones/],
     ["image by tag", { serverImage: "r.example/p/gateway:v1" }, /^serverImage is r\.example.*by digest/],

@@ -41,6 +41,7 @@ const MAX_PING = 30;
 
 /** Keys without a default that a capacity test does not use. */
 const SERVICE_KEYS = [
+  "monitoringZone",
   "natsUrl",
   "natsCredentials",
   "jwtSecret",
@@ -97,7 +98,7 @@ function openAccessMistakes({ gateway }: Partial<Values>): Mistake[] {
 }
 
 function placeMistakes(
-  { zones, nats, kind }: Partial<Values>,
+  { zones, monitoringZone, nats, kind }: Partial<Values>,
   region: string | undefined,
   production: boolean,
 ): Mistake[] {
@@ -107,6 +108,8 @@ function placeMistakes(
     ({ propertyPath, reason }) => `${propertyPath} ${reason}${command}`,
   );
   if (kind === "capacity-test") return mistakes;
+  if (monitoringZone !== undefined && region !== undefined && monitoringZone.slice(0, -2) !== region)
+    mistakes.push(`monitoringZone is ${monitoringZone}: it must be a zone of region ${region}`);
   if (production && zones.length === 1)
     mistakes.push(`zones is [${zones}]: prod needs at least two zones, to survive the loss of one`);
   if (nats === "cluster" && zones.length < 3)

@@ -7,6 +7,8 @@ import { boolean, choice, environment, integer, list, optional, required } from 
 const RANGE =
   /^(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])(\.(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])){3}\/([89]|[12]\d|3[0-2])$/;
 
+const ZONE = /^[a-z]+-[a-z]+\d+-[a-z]$/;
+
 /** Value of `serverImage` that asks for an image that is built from this repository. */
 export const BUILD = "build";
 
@@ -16,7 +18,8 @@ export const BUILD = "build";
  */
 export const KEYS = {
   kind: choice("service", "capacity-test"),
-  zones: list(/^[a-z]+-[a-z]+\d+-[a-z]$/, "a list of zones, for example [us-central1-a, us-central1-b]"),
+  zones: list(ZONE, "a list of zones, for example [us-central1-a, us-central1-b]"),
+  monitoringZone: optional(ZONE, "a zone, for example us-central1-b"),
   minInstances: integer(FLEET_RANGES.minInstances),
   maxInstances: integer(FLEET_RANGES.maxInstances),
   regions,

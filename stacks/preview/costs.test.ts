@@ -30,6 +30,22 @@ test("each item has a line, with its cost at the fewest and at the most VMs", as
   assert.deepEqual([bill.least, bill.most], [sum("least"), sum("most")]);
 });
 
+test("a bucket of logs costs its content and the writes of Loki; another bucket only its content", async () => {
+  const { resources } = await record(() => {
+    new gcp.storage.Bucket("files", { location: "US-CENTRAL1", labels: { role: "config" } });
+    new gcp.storage.Bucket("logs", { location: "US-CENTRAL1", labels: { role: "logs" } });
+  });
+  const { lines, notes } = billOf(graphOf(resources));
+  assert.deepEqual(
+    lines.map(({ part, most }) => [part, rounded(most.usd)]),
+    [
+      ["buckets", 0.04], // 2 GiB
+      ["buckets, writes of logs", 0.5],
+    ],
+  );
+  assert.ok(notes.some((note) => note.includes("100,000 writes of logs")));
+});
+
 test("an item without a price is undefined in its line and missing in the sum", async () => {
   const { lines, least } = billOf(await sampleGraph({ machineType: "c9-huge-8" }));
   const [group] = lines;

@@ -26,7 +26,11 @@ export interface Bill {
 const BOOT_DISK = { type: "pd-standard", gib: 10 }; // Compute Engine's defaults, for programs that set none
 const CHECKERS = 6; // regions from which an uptime check runs by default
 const SECONDS_A_MONTH = HOURS_A_MONTH * 3600;
-const ASSUMED = { bucketGib: 1, registryGib: 5 };
+/**
+ * Loki writes a chunk an hour for each of some 100 streams (machine, program and level), and its index every
+ * ten minutes.
+ */
+const ASSUMED = { bucketGib: 1, registryGib: 5, logWrites: 100_000 };
 
 const ADDRESSES = ["gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAddress"];
 const REGIONAL_RULE = "gcp:compute/forwardingRule:ForwardingRule";
@@ -205,10 +209,12 @@ function otherLines(graph: Graph): CostLine[] {
       total + Math.round(SECONDS_A_MONTH / seconds) * (listAt(inputs, "selectedRegions").length || CHECKERS)
     );
   }, 0);
+  const logs = graph.all(BUCKET).filter(({ inputs }) => textAt(inputs, "labels.role") === "logs").length;
   const rows: [number, string, () => Cost][] = [
     [count(VERSION), "secrets", () => monthly.secretVersions(count(VERSION))],
     [count(ZONE), "DNS", () => monthly.dnsZones(count(ZONE))],
     [count(BUCKET), "buckets", () => monthly.storage(ASSUMED.bucketGib * count(BUCKET))],
+    [logs, "buckets, writes of logs", () => monthly.bucketWrites(ASSUMED.logWrites * logs)],
     [count(REPOSITORY), "registry", () => monthly.registry(ASSUMED.registryGib * count(REPOSITORY))],
     [runs, "uptime checks", () => monthly.uptimeChecks(runs)],
     [count(ALERT), "alerts", () => monthly.alerts(count(ALERT))],
@@ -230,6 +236,10 @@ function notes(graph: Graph, lines: CostLine[], traffic: TrafficCosts | undefine
       "snapshots: assumed to be as large as their disks; they contain changes only, and are smaller",
     );
   if (has("buckets")) found.push(`buckets: assumed to hold ${ASSUMED.bucketGib} GiB each`);
+  if (has("buckets, writes of logs"))
+    found.push(
+      `buckets: ${ASSUMED.logWrites.toLocaleString("en-US")} writes of logs a month are assumed, for about 100 streams of lines`,
+    );
   if (has("registry"))
     found.push(`registry: assumed to hold ${ASSUMED.registryGib} GiB of images a repository`);
   if (graph.all(NAT).length > 0)

@@ -24,7 +24,7 @@ mount -o remount,bind,noexec /tmp
 # The commands of the system. The PATH of the scripts contains no other programs. A command that is missing
 # here is not on Container-Optimized OS, or no script has needed it yet.
 for name in awk base64 basename blkid cat chmod chown cmp cp curl cut date df dirname e2fsck flock grep head install iptables ln ls mkdir \
-  mkfs.ext4 mount mountpoint mv resize2fs rm sed sha256sum sleep sort tail tr uniq wc; do
+  mkfs.ext4 mount mountpoint mv resize2fs rm sed sha256sum sleep sort sync tail tr uniq wc; do
   cp "$here/stand-ins/recorder" "/mnt/bin/$name"
 done
 cp "$here"/stand-ins/{docker,docker-credential-gcr,journalctl,modprobe,sysctl,systemctl} /mnt/bin

@@ -19,7 +19,7 @@ deployer_roles=(
   roles/monitoring.editor               # metrics, uptime checks, alerts
   roles/secretmanager.admin             # secrets, their versions and readers
   roles/serviceusage.serviceUsageAdmin  # enabling APIs
-  roles/storage.admin                   # the bucket of the monitoring VM's configuration
+  roles/storage.admin                   # the buckets of monitoring: its configuration, and the logs
 )
 # The only roles that the deployer may grant in the project. So it cannot make itself an owner.
 granted_roles=(

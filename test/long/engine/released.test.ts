@@ -55,6 +55,14 @@ const ON_PURPOSE: Record<string, string> = {
       ],
     ),
   ),
+  ...Object.fromEntries(
+    ["bucket:Bucket monitoring-logs", "bucketIAMMember:BucketIAMMember monitoring-logs-writer"].map(
+      (resource) => [
+        `create gcp:storage/${resource}`,
+        "logs survive the monitoring VM: Loki keeps them in a bucket",
+      ],
+    ),
+  ),
   [`create ${GROUP} gateway-canary-group`]:
     "a new template is tried on gateways of their own: the group is empty until then",
 };

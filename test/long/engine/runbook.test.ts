@@ -213,6 +213,42 @@ describe("runbook", { skip: withoutEngine() }, () => {
     );
   });
 
+  test("monitoring in another zone: the VM and its disk are replaced, and the bucket of the logs stays", async () => {
+    const title = "The zone of monitoring is lost";
+    const zones = () =>
+      prod.cloud.resources
+        .filter(({ type, name }) => /:(Instance|Disk)$/.test(type) && /^monitoring(-data)?$/.test(name))
+        .map(({ inputs }) => inputs.zone);
+    const bucket = () => prod.cloud.one("gcp:storage/bucket:Bucket", "monitoring-logs").id;
+    const [set = "", list = "", unprotect = "", ...others] = pulumiCommands(section(title));
+    assert.ok(others.includes(UP));
+    const [before, groups] = [bucket(), prod.cloud.all(GROUP).map(({ id }) => id)];
+    assert.deepEqual(zones(), ["us-central1-a", "us-central1-a"]);
+    await type(title, set);
+    await assert.rejects(type(title, UP), /monitoring-data.*marked for protection/s);
+    const urn = /urn:pulumi:\S+::monitoring-data\b/.exec(await type(title, list))?.[0] ?? "";
+    await type(title, unprotect, (command) => command.replace(/'urn:[^']*'/, `'${urn}'`));
+    // What `gcloud compute instances delete` does.
+    const vm = prod.cloud.one("gcp:compute/instance:Instance", "monitoring");
+    await prod.cloud.delete(urn.replace(/gcp:compute.*/, `${vm.type}::${vm.name}`), vm.id, 0);
+    did();
+    await type(title, UP);
+    assert.deepEqual(zones(), ["us-central1-b", "us-central1-b"]);
+    assert.equal(bucket(), before);
+    assert.deepEqual(
+      prod.cloud.all(GROUP).map(({ id }) => id),
+      groups,
+    );
+    const done = did();
+    const deleted = done.filter(
+      (step) => step.startsWith("delete ") && !/ (Command|InstanceTemplate) /.test(step),
+    );
+    assert.deepEqual(deleted.sort(), [
+      "delete Disk monitoring-data",
+      "delete DiskResourcePolicyAttachment monitoring-data-snapshots",
+    ]);
+  });
+
   test("commands that only read, and commands that compare with the cloud", async () => {
     const history = "pulumi stack history --stack $STACK --page-size 3";
     for (const title of ["All gateways down", "Restart loop", "Clients rejected"])

@@ -128,6 +128,30 @@ describe("monitoring VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
     assert.equal(machine.calls("docker", /^docker run /).length, 4);
   });
 
+  test("Loki's first day in the bucket is chosen once for each disk", async (t) => {
+    const machine = await buildMonitoring(t);
+    const from = () => machine.environment("loki").LOKI_BUCKET_FROM;
+    const file = "/mnt/disks/data/loki/bucket-from";
+    ready(await machine.start());
+    assert.equal(from(), "2025-01-02", "a new disk: everything is in the bucket");
+    assert.equal(await machine.shell(`cat ${file}`), "2025-01-02\n");
+    assert.equal((await machine.shell("stat -c %u:%a /mnt/disks/data/loki")).trim(), "10001:700");
+
+    // The disk of an earlier version has logs and no day.
+    const inTwoDays = () => new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10);
+    await machine.shell(`rm ${file} && mkdir /mnt/disks/data/loki/chunks`);
+    const before = inTwoDays();
+    ready(await machine.start());
+    assert.ok([before, inTwoDays()].includes(from() ?? ""), `${from()}: two days from now`);
+    assert.equal(runs(machine, "loki").length, 2, "Loki starts again with the day");
+
+    await machine.shell(`echo 2026-03-04 > ${file}`);
+    ready(await machine.start());
+    assert.equal(from(), "2026-03-04", "the day that the disk has");
+    ready(await machine.start());
+    assert.equal(runs(machine, "loki").length, 3);
+  });
+
   test("the exporter of NATS asks the servers in the metadata; the log shipper sees the disks", async (t) => {
     const machine = await buildMonitoring(t);
     const servers = ["nats-0,http://10.10.0.4:8222", "nats-1,http://10.10.0.5:8222"];
