@@ -12,10 +12,11 @@ import { SAMPLE } from "../testing/sample-options.fixture.ts";
 import { type AlertRule, alertRules, runbookAnchor } from "./alert-rules.ts";
 import type { AlertCase } from "./cases/alert-case.fixture.ts";
 import { ALERT_CASES } from "./cases/all-cases.fixture.ts";
+import { allAlertRules } from "./cases/all-rules.fixture.ts";
 import { checkRules } from "./cases/check-rules.fixture.ts";
 import { WATCHDOG } from "./monitoring.ts";
 
-const groups = alertRules(SAMPLE);
+const groups = allAlertRules();
 const rules = groups.flatMap((group) => group.rules);
 const skip = skipWithout("promtool");
 
@@ -107,7 +108,7 @@ test("each alert has a severity, a summary, a description with the value, and li
 });
 
 test("every row of the table of thresholds belongs to an alert", () => {
-  const sources = ["gateway", "nats", "monitoring"].map((part) =>
+  const sources = ["gateway", "nats", "publisher", "monitoring"].map((part) =>
     readFileSync(new URL(`${part}.ts`, import.meta.url), "utf8"),
   );
   for (const name of Object.keys(THRESHOLDS)) {
@@ -141,6 +142,12 @@ test("a deployment has no alerts on parts that it does not have", () => {
     "NatsSlowConsumer",
   ]);
   assert.ok(domain);
+  const onPublisher = (options: MonitoringOptions) =>
+    [...names(options)].filter((name) => name.startsWith("Publisher")).length;
+  assert.equal(onPublisher(SAMPLE), 0, "a service has backends instead");
+  assert.equal(onPublisher({ ...SAMPLE, kind: "local" }), 0);
+  assert.equal(onPublisher({ ...SAMPLE, kind: "local", publisher: true }), 4);
+  assert.equal(onPublisher({ ...SAMPLE, kind: "capacity-test" }), 4);
 });
 
 test("an alert's name becomes the anchor of its section in the runbook", () => {

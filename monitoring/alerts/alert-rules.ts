@@ -5,6 +5,7 @@ import type { Alert } from "./alert.ts";
 import { gatewayAlerts } from "./gateway.ts";
 import { monitoringAlerts } from "./monitoring.ts";
 import { natsAlerts } from "./nats.ts";
+import { publisherAlerts } from "./publisher.ts";
 import { sloAlerts } from "./slo.ts";
 
 /** An alerting rule in Prometheus's format. */
@@ -24,13 +25,13 @@ export function alertRules(options: MonitoringOptions): RuleGroup<AlertRule>[] {
   const groups = {
     "odin-gateways": gatewayAlerts(options),
     "odin-nats": natsAlerts(options),
+    "odin-publisher": publisherAlerts(options),
     "odin-objectives": sloAlerts(),
     "odin-monitoring": monitoringAlerts(options),
   };
-  return Object.entries(groups).map(([name, alerts]) => ({
-    name,
-    rules: alerts.map((alert) => ruleOf(alert, options)),
-  }));
+  return Object.entries(groups)
+    .filter(([, alerts]) => alerts.length > 0)
+    .map(([name, alerts]) => ({ name, rules: alerts.map((alert) => ruleOf(alert, options)) }));
 }
 
 /**

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { secondsOf } from "../testing/duration.fixture.ts";
-import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { alertRules } from "./alert-rules.ts";
+import { allAlertRules } from "./cases/all-rules.fixture.ts";
 import { INHIBITIONS } from "./inhibitions.ts";
 
-const rules = alertRules(SAMPLE).flatMap((group) => group.rules);
+const rules = allAlertRules().flatMap((group) => group.rules);
 
 test("inhibitions name alerts that exist, and a consequence never fires before its source", () => {
   const pendingTimes = (name: string, severity?: string) =>

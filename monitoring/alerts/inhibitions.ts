@@ -32,6 +32,13 @@ export const INHIBITIONS: readonly Inhibition[] = [
     equal: ["stack", "instance"],
   },
   {
+    source: { alertname: "PublisherDisconnected" },
+    targets: {
+      alertnames: ["PublisherQueueFilling", "PublisherLosesEvents", "PublisherSlow", "StreamSilent"],
+    },
+    equal: ["stack"],
+  },
+  {
     source: { alertname: "AllGatewaysDown" },
     targets: { alertnames: ["GatewayDown"] },
     equal: ["stack"],

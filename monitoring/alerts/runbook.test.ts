@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { KNOWN_METRICS, metricsIn } from "../testing/metric-names.fixture.ts";
-import { SAMPLE } from "../testing/sample-options.fixture.ts";
-import { alertRules, runbookAnchor } from "./alert-rules.ts";
+import { runbookAnchor } from "./alert-rules.ts";
+import { allAlertRules } from "./cases/all-rules.fixture.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const runbook = read("docs/runbook.md");
 const parts = new Map(sections(runbook, "## "));
 const alertSections = new Map(sections(parts.get("alerts") ?? "", "### "));
 const ownAlerts = new Set(
-  alertRules(SAMPLE).flatMap(({ rules }) => rules.map(({ alert }) => runbookAnchor(alert))),
+  allAlertRules().flatMap(({ rules }) => rules.map(({ alert }) => runbookAnchor(alert))),
 );
 /** Alerts of Google Cloud's own monitoring. */
 const outsideAlerts = new Set(
@@ -70,6 +70,7 @@ test("outputs, configuration keys, units and firewall rules that the runbook nam
   for (const key of found(/pulumi config (?:set|rm)(?: --secret)? (\w+)/g))
     assert.match(keys, new RegExp(`^  ${key}: `, "m"), key);
   const startup = [
+    "backend",
     "config-sync",
     "containers",
     "heartbeat",

@@ -17,7 +17,7 @@ function publisherPanels() {
       description:
         "Time from the publishing of an event to the acknowledgement of the stream: quantiles. The latency of the gateways begins where this time ends.",
       unit: "s",
-      line: { limit: "inTime", bad: "above" },
+      line: { limit: "publisherLatency", bad: "above" },
       queries: QUANTILES.map((quantile) => ({
         expr: `histogram_quantile(${quantile}, sum by (le) (${rate(`${PUBLISHER_METRIC.storeSeconds}_bucket`)}))`,
         legend: `p${Number(quantile) * 100}`,
@@ -39,7 +39,7 @@ function publisherPanels() {
     graph({
       title: "Queue of the publisher",
       description:
-        "Events that are not stored yet, and the part of them that is in flight. Above the line the queue is full, and events are left out.",
+        "Events that are not stored yet, and the part of them that is in flight. Above the line the queue is full, and events are left out. An alert fires when half of the queue is in use.",
       unit: "short",
       line: { limit: "publisherQueue", bad: "above" },
       queries: [
@@ -59,7 +59,7 @@ function publisherPanels() {
       description:
         "Events a second. refused: NATS will never take these events; left out: the queue was full; sent again: no acknowledgement came; stored before: the first acknowledgement was lost.",
       unit: "mps",
-      line: { limit: "publisherTrouble", bad: "above" },
+      line: { limit: "publisherLoss", bad: "above" },
       queries: [
         { expr: `sum(${rate(PUBLISHER_METRIC.refused)})`, legend: "refused" },
         { expr: `sum(${rate(PUBLISHER_METRIC.leftOut)})`, legend: "left out" },
@@ -71,7 +71,7 @@ function publisherPanels() {
       title: "Publisher connected",
       description: "1 while the publisher is connected to NATS. At 0 its events wait in the queue.",
       unit: "short",
-      line: { limit: "present", bad: "below" },
+      line: { limit: "publisherConnected", bad: "below" },
       queries: [{ expr: PUBLISHER_METRIC.connected, legend: "{{instance}}" }],
     }),
   ];

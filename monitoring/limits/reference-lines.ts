@@ -73,8 +73,6 @@ export const REFERENCE_LINES = {
   /** Events in the publisher's queue, and their bytes: the defaults of maxQueueEvents and maxQueueBytes. */
   publisherQueue: { value: 10_000, unit: "short" },
   publisherQueueBytes: { value: 16_777_216, unit: "bytes" },
-  /** Events a second that the publisher loses or has to send again. */
-  publisherTrouble: { value: 0, unit: "short" },
   /** Bytes of memory of one NATS server: three quarters of an e2-small. */
   natsMemory: { value: 1_500_000_000, unit: "bytes" },
 } as const;

@@ -117,6 +117,17 @@ export const THRESHOLDS = {
   streamRate: { value: 0, unit: "short", for: "5m", window: "1m", severity: "warning" },
   /** Time from publishing to the write into the socket, 99th percentile. */
   latency: { value: 0.25, unit: "s", for: "5m", window: "5m", severity: "warning" },
+  /**
+   * Value of `publisher_nats_connected` when the publisher cannot reach NATS. NATS restarts in seconds. The
+   * alert keeps firing 2 min after recovery, so that the alerts it inhibits end first.
+   */
+  publisherConnected: { value: 0, unit: "short", for: "30s", keepFiring: "2m", severity: "critical" },
+  /** Events a second that the publisher loses: NATS refuses them, or the queue is full. */
+  publisherLoss: { value: 0, unit: "short", for: "1m", window: "5m", severity: "warning" },
+  /** Time from publishing to the acknowledgement of the stream, 99th percentile. */
+  publisherLatency: { value: 0.25, unit: "s", for: "5m", window: "5m", severity: "warning" },
+  /** Share of the publisher's queue in use, by events or by bytes. */
+  publisherQueueUse: { value: 0.5, unit: "percentunit", for: "1m", severity: "warning" },
   /** `ws_draining`: 1 while a gateway drains. `for` is much longer than a drain takes in a rollout. */
   draining: { value: 0, unit: "short", for: "10m", severity: "warning" },
   /**

@@ -2,6 +2,7 @@ import type { AlertCase } from "./alert-case.fixture.ts";
 import { GATEWAY_CASES } from "./gateway.fixture.ts";
 import { MONITORING_CASES } from "./monitoring.fixture.ts";
 import { NATS_CASES } from "./nats.fixture.ts";
+import { PUBLISHER_CASES } from "./publisher.fixture.ts";
 import { SLO_CASES } from "./slo.fixture.ts";
 
 /**
@@ -11,6 +12,7 @@ import { SLO_CASES } from "./slo.fixture.ts";
 export const ALERT_CASES: readonly AlertCase[] = [
   ...GATEWAY_CASES,
   ...NATS_CASES,
+  ...PUBLISHER_CASES,
   ...MONITORING_CASES,
   ...SLO_CASES,
 ];

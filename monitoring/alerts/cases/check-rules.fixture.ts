@@ -1,10 +1,11 @@
 import { recordingRules } from "../../limits/recording-rules.ts";
 import { assertRuleTest } from "../../testing/promtool.fixture.ts";
 import { SAMPLE } from "../../testing/sample-options.fixture.ts";
-import { type AlertRule, alertRules } from "../alert-rules.ts";
+import type { AlertRule } from "../alert-rules.ts";
+import { allAlertRules } from "./all-rules.fixture.ts";
 
 const RECORDING = recordingRules(SAMPLE);
-const ALERTS = alertRules(SAMPLE);
+const ALERTS = allAlertRules();
 
 /** Groups with only the rules for which `wanted` is true. */
 function only<Rule>(groups: readonly { name: string; rules: Rule[] }[], wanted: (rule: Rule) => boolean) {
