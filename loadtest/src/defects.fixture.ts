@@ -39,5 +39,13 @@ export type Defect =
   | "mute"
   /** Answers every resume as recovered without messages. */
   | "lie-on-resume"
+  /** Sends the message before the newest one of each channel as its last value. */
+  | "stale-last"
+  /** Keeps no last values. */
+  | "no-last"
+  /** Sends all messages to clients that asked for a rate. */
+  | "ignore-rate"
+  /** Of the messages that wait for their turn, the oldest one comes. */
+  | "oldest-wins"
   /** Counts every message twice in the metrics. */
   | "miscount";

@@ -18,6 +18,10 @@ interface Client {
   affected: boolean;
   /** The first heartbeat was answered. */
   acknowledged?: boolean;
+  /** Time between two messages of a channel, ms; 0: all messages. */
+  intervalMs: number;
+  /** By channel: the time from which the next message may be sent, and the newest message that waits. */
+  turns: Map<string, { at: number; waiting: Message | undefined }>;
 }
 
 interface Message {
@@ -25,6 +29,13 @@ interface Message {
   channel: string;
   data: object;
   ts: number;
+}
+
+interface Subscribe {
+  channels: string[];
+  since?: { offset: number };
+  last?: boolean;
+  max_rate?: number;
 }
 
 const INTERVAL_MS = 20; // between two messages
@@ -108,7 +119,10 @@ export class FakeGateway {
   }
 
   #onConnection(socket: WebSocket): void {
-    const client: Client = { socket, matches: () => false, seq: 0, ring: new Map(), affected: false };
+    const client: Client = {
+      ...{ socket, matches: () => false, seq: 0, ring: new Map(), affected: false },
+      ...{ intervalMs: 0, turns: new Map() },
+    };
     this.clients.add(client);
     socket.on("close", () => this.clients.delete(client));
     const send = (message: object) => socket.send(JSON.stringify(message));
@@ -122,7 +136,12 @@ export class FakeGateway {
         const mute = this.#defect === "mute" && this.#stored >= this.#defectiveFrom;
         // Without an answer to the first heartbeat, no client would count as connected.
         if (client.acknowledged !== true || !mute)
-          send({ type: "heartbeat_ack", ts: Date.now(), seq: client.seq, offset: this.#offset });
+          send({
+            type: "heartbeat_ack",
+            ts: Date.now(),
+            seq: client.seq,
+            offset: completeUpTo(client, this.#offset),
+          });
         client.acknowledged = true;
       } else if (message.type === "subscribe") this.#subscribe(client, message, send);
       else if (message.type === "replay") this.#replay(client, message, send);
@@ -132,10 +151,11 @@ export class FakeGateway {
 
   #subscribe(
     client: Client,
-    { channels, since }: { channels: string[]; since?: { offset: number } },
+    { channels, since, last, max_rate }: Subscribe,
     send: (message: object) => void,
   ): void {
     client.matches = matcher(channels);
+    client.intervalMs = max_rate === undefined || this.#defect === "ignore-rate" ? 0 : 1000 / max_rate;
     // The first client of the load with this channel is affected; the preflight check subscribes to *.*.
     if (this.#affected === undefined && !channels.includes("*.*") && client.matches(this.#defectiveChannel)) {
       this.#affected = client;
@@ -143,14 +163,38 @@ export class FakeGateway {
       this.#defectiveFrom = this.#stored + DEFECT_AFTER;
     }
     const ack = { type: "subscription_ack", subscribed: channels, count: channels.length };
-    if (since === undefined) return send(ack);
+    const values = last === true ? this.#newest(client, since?.offset ?? Number.POSITIVE_INFINITY) : [];
+    const count = last === true && this.#defect !== "no-last" ? { last: values.length } : {};
+    const sendValues = () => {
+      if (this.#defect === "no-last") this.defects += values.length;
+      else for (const message of values) this.#write(client, this.#text(client, message, { last: true }));
+    };
+    if (since === undefined) {
+      send({ ...ack, ...count });
+      return sendValues();
+    }
     const missed = this.#history.filter(
       ({ offset, channel }) => offset > since.offset && offset <= this.#offset && client.matches(channel),
     );
     const given = this.#defect === "lie-on-resume" ? [] : missed;
     this.defects += missed.length > given.length ? 1 : 0;
-    send({ ...ack, recovered: true, replayed: given.length });
+    send({ ...ack, ...count, recovered: true, replayed: given.length });
+    sendValues();
     for (const message of given) this.#deliver(client, message);
+  }
+
+  /** The newest message of each channel of a client, in the order of their offsets. */
+  #newest(client: Client, upTo: number): Message[] {
+    const found = new Map<string, Message[]>();
+    for (const message of this.#history)
+      if (client.matches(message.channel) && message.offset <= Math.min(upTo, this.#offset))
+        found.set(message.channel, [message, ...(found.get(message.channel) ?? [])]);
+    const values = [...found.values()].flatMap(([newest, older]) => {
+      if (this.#defect !== "stale-last" || !client.affected || older === undefined) return newest ?? [];
+      this.defects++;
+      return older;
+    });
+    return values.sort((a, b) => a.offset - b.offset);
   }
 
   #replay(
@@ -202,13 +246,22 @@ export class FakeGateway {
     for (const client of this.clients) {
       if (!client.matches(channel)) continue;
       if (client.affected && due) this.#sendDefective(client, message);
-      else this.#deliver(client, message);
+      else this.#deliverInTurn(client, message);
     }
   }
 
-  #text(client: Client, { offset, ts, channel, data }: Message): string {
+  #text(client: Client, { offset, ts, channel, data }: Message, mark: { last?: true } = {}): string {
     const seq = ++client.seq;
-    const text = JSON.stringify({ seq, offset, ts, type: "x:update", priority: "high", channel, data });
+    const text = JSON.stringify({
+      seq,
+      offset,
+      ...mark,
+      ts,
+      type: "x:update",
+      priority: "high",
+      channel,
+      data,
+    });
     client.ring.set(seq, text);
     return text;
   }
@@ -220,6 +273,33 @@ export class FakeGateway {
 
   #deliver(client: Client, message: Message): void {
     this.#write(client, this.#text(client, message));
+  }
+
+  /** Delivers a message, or lets it wait for the turn of its channel. */
+  #deliverInTurn(client: Client, message: Message): void {
+    if (client.intervalMs === 0) return this.#deliver(client, message);
+    const now = performance.now();
+    const turn = client.turns.get(message.channel) ?? { at: 0, waiting: undefined };
+    client.turns.set(message.channel, turn);
+    const isFree = now >= turn.at && turn.waiting === undefined;
+    if (isFree) {
+      turn.at = now + client.intervalMs;
+      return this.#deliver(client, message);
+    }
+    const hadTimer = turn.waiting !== undefined;
+    if (this.#defect === "oldest-wins" && hadTimer && client.affected) {
+      this.defects++;
+      return;
+    }
+    turn.waiting = message;
+    if (hadTimer) return;
+    setTimeout(() => {
+      const { waiting } = turn;
+      turn.waiting = undefined;
+      turn.at = performance.now() + client.intervalMs;
+      if (waiting !== undefined && client.socket.readyState === client.socket.OPEN)
+        this.#deliver(client, waiting);
+    }, turn.at - now);
   }
 
   #sendDefective(client: Client, message: Message): void {
@@ -273,6 +353,12 @@ export class FakeGateway {
         return this.#deliver(client, message);
     }
   }
+}
+
+/** Everything up to this offset was sent, or replaced. */
+function completeUpTo({ turns }: Client, offset: number): number {
+  const waiting = [...turns.values()].flatMap((turn) => (turn.waiting ? [turn.waiting.offset - 1] : []));
+  return Math.min(offset, ...waiting);
 }
 
 function listen(server: ReturnType<typeof createServer>): Promise<number> {

@@ -33,6 +33,12 @@ export interface Assignment {
   sources: string[];
   compression: boolean;
   compact: boolean;
+  /** Clients ask for last values. */
+  last: boolean;
+  /** Messages a second of each channel that clients ask for at most; undefined: no limit. */
+  maxRate: number | undefined;
+  /** The gateway's policy for slow clients is `conflate`. */
+  conflate: boolean;
   /** Undefined: the clients have no tokens. */
   tokens: TokenSettings | undefined;
   /** Clients reconnect without the delay that the gateway asks for. */
@@ -87,6 +93,7 @@ export const FAULTS = {
   content: "an envelope was malformed, altered, or differed between clients",
   duplicate: "a message arrived twice",
   reorder: "a message of a channel arrived after a later one",
+  tooOften: "a channel came more often than the client asked for",
   error: "the gateway answered with an error",
   ended: "a connection ended unexpectedly",
   epoch: "the stream was replaced",
@@ -103,6 +110,8 @@ export interface Sample {
   deliveries: number;
   /** Deliveries among them that the gateway sent again on request. */
   caughtUp: number;
+  /** Deliveries among them that are last values. */
+  lastValues: number;
   bytes: number;
   gaps: number;
   replays: number;
@@ -147,6 +156,12 @@ export interface DeliverySummary {
    */
   dropped: number;
   slowDropped: number;
+  /**
+   * Deliveries that newer messages of their channels have replaced, because the client asked for a rate or
+   * the gateway conflates; to normal clients and to slow ones.
+   */
+  leftOut: number;
+  slowLeftOut: number;
   /** Deliveries on channels that the client did not subscribe to. */
   unexpected: number;
   examples: string[];

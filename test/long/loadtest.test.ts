@@ -146,6 +146,51 @@ describe("load test", { skip: withoutNats() }, () => {
     assert.ok((await sent("compact")) > 0);
   });
 
+  for (const encoding of ["--compression", "--compact"])
+    test(`last values and a rate, ${encoding}: the newest message of each channel comes, also after a break`, async (t) => {
+      const changes = { connections: "500", duration: "10", rounds: "1", rate: "100", "max-rate": "1" };
+      const { result, passed, code, output } = await runLoadTest(t, "reconnect", changes, "--last", encoding);
+      assert.equal(code, 0, output);
+      assert.equal(result.resumed, 500);
+      const { lost, leftOut } = result.deliverySummary;
+      assert.equal(lost, 0);
+      // Each channel has three messages a second. The resume brings those that were missed, without a limit.
+      assert.ok(leftOut > result.deliveries / 2, `${leftOut} of ${result.deliveries}`);
+      // 32 channels with 61 subscribers each.
+      assert.ok(result.lastValues >= 32 * 61, `${result.lastValues}`);
+      for (const name of [LOSS, "Last values arrived", "No channel more often than --max-rate"])
+        assert.ok(passed.has(name), name);
+    });
+
+  test("a rate: each message was delivered or replaced by a newer one", async (t) => {
+    const changes = { connections: "500", duration: "8", rate: "100", "max-rate": "1" };
+    const { result, passed, code, output } = await runLoadTest(t, "sustained", changes);
+    assert.equal(code, 0, output);
+    assert.equal(result.deliveries + result.deliverySummary.leftOut, result.published * 61);
+    for (const name of [
+      "Delivery count matches published messages",
+      "Delivery count matches the gateway's metrics",
+    ])
+      assert.ok(passed.has(name), name);
+  });
+
+  test("slow-clients, conflated: slow clients get the newest message of each channel, the others get all", async (t) => {
+    const env = { WS_THROTTLE_POLICY: "conflate" };
+    const conflating = await startGateway(owner, { nats, env });
+    const changes = {
+      url: conflating.url,
+      metrics: `http://127.0.0.1:${conflating.opsPort}/metrics`,
+      connections: "500",
+      duration: "30",
+      slow: "1",
+    };
+    const { result, code, output, passed } = await runLoadTest(t, "slow-clients", changes, "--conflate");
+    assert.equal(code, 0, output);
+    assert.ok(result.deliverySummary.slowLeftOut > 0);
+    assert.equal(result.deliverySummary.leftOut, 0);
+    for (const name of [LOSS, "Only slow clients had messages left out"]) assert.ok(passed.has(name), name);
+  });
+
   test("reconnect: all connections break twice, and no message is lost", async (t) => {
     const { result, passed } = await load(t, "reconnect", { duration: "14" });
     assert.equal(result.resumed, 2 * CONNECTIONS);

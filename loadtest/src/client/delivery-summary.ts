@@ -11,13 +11,15 @@ export function summarizeDeliveries(
 ): DeliverySummary {
   const summary: DeliverySummary = {
     ...{ lost: 0, clientsWithLoss: 0, dropped: 0, slowDropped: 0, unexpected: 0 },
+    ...{ leftOut: 0, slowLeftOut: 0 },
     ...{ examples: [], slowThrottled: 0, slowClosed: 0 },
   };
   for (const { tracker, state, options, throttled, closedAsSlow } of subscribers) {
-    const { lost, dropped, unexpected } = tracker.summary(state !== "ready");
+    const { lost, dropped, leftOut, unexpected } = tracker.summary(state !== "ready");
     summary.lost += lost.length;
     summary.clientsWithLoss += lost.length > 0 ? 1 : 0;
     summary[options.slow ? "slowDropped" : "dropped"] += dropped;
+    summary[options.slow ? "slowLeftOut" : "leftOut"] += leftOut;
     summary.unexpected += unexpected.length;
     summary.slowThrottled += options.slow && throttled ? 1 : 0;
     summary.slowClosed += closedAsSlow ? 1 : 0;
@@ -40,6 +42,8 @@ export function addSummaries(parts: readonly DeliverySummary[]): DeliverySummary
     clientsWithLoss: sum(({ clientsWithLoss }) => clientsWithLoss),
     dropped: sum(({ dropped }) => dropped),
     slowDropped: sum(({ slowDropped }) => slowDropped),
+    leftOut: sum(({ leftOut }) => leftOut),
+    slowLeftOut: sum(({ slowLeftOut }) => slowLeftOut),
     unexpected: sum(({ unexpected }) => unexpected),
     slowThrottled: sum(({ slowThrottled }) => slowThrottled),
     slowClosed: sum(({ slowClosed }) => slowClosed),

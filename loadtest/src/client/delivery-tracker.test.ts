@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { DeliveryTracker, type OffsetLookup } from "./delivery-tracker.ts";
+import { DeliveryTracker, type OffsetLookup, type Wishes } from "./delivery-tracker.ts";
 
 const audited = new Set<number>();
 /** Channel A has the even offsets, channel B the odd ones. */
 const lookup: OffsetLookup = {
   channelOf: (offset) => (offset % 2 === 0 ? "A" : "B"),
   audited: (offset) => audited.has(offset),
+  newestAudited: () => newestAudited,
 };
-function started(offset = 0): DeliveryTracker {
+const newestAudited = new Map<string, number>();
+function started(offset = 0, wishes?: Wishes): DeliveryTracker {
   audited.clear();
-  const tracker = new DeliveryTracker();
-  tracker.start(offset);
+  newestAudited.clear();
+  const tracker = new DeliveryTracker(wishes);
+  tracker.start(offset, lookup);
   return tracker;
 }
 /** Receives these offsets with consecutive numbers from `seq`. */
@@ -20,14 +23,14 @@ function receive(tracker: DeliveryTracker, offsets: readonly number[], seq = tra
   return offsets.flatMap((offset, index) => tracker.receive(seq + index, offset, lookup) ?? []);
 }
 const kinds = (faults: unknown[]) => faults.map((fault) => (fault as { kind?: string }).kind ?? "gap");
-const NOTHING = { lost: [], dropped: 0, unexpected: [] };
+const NOTHING = { lost: [], dropped: 0, leftOut: 0, unexpected: [] };
 
 describe("delivery tracker", () => {
   test("counts nothing when everything arrives in order", () => {
     const tracker = started(10);
     assert.deepEqual(receive(tracker, [11, 12, 14]), []);
-    tracker.audit([9, 11, 12], 12);
-    tracker.audit([14], 15);
+    tracker.audit([9, 11, 12], 12, lookup.channelOf);
+    tracker.audit([14], 15, lookup.channelOf);
     assert.deepEqual(tracker.summary(false), NOTHING);
     assert.equal(tracker.resumeOffset, 14);
   });
@@ -35,14 +38,14 @@ describe("delivery tracker", () => {
   test("counts a message that never arrives as lost, even without a gap in the numbers", () => {
     const tracker = started();
     receive(tracker, [1, 3]);
-    tracker.audit([1, 2, 3], 3);
+    tracker.audit([1, 2, 3], 3, lookup.channelOf);
     assert.deepEqual(tracker.summary(false), { ...NOTHING, lost: [2] });
   });
 
   test("counts the last message as lost, too", () => {
     const tracker = started();
     receive(tracker, [1]);
-    tracker.audit([1, 2], 2);
+    tracker.audit([1, 2], 2, lookup.channelOf);
     assert.deepEqual(tracker.summary(false).lost, [2]);
     assert.deepEqual(tracker.summary(true).lost, [], "not for a client that has left");
   });
@@ -50,7 +53,7 @@ describe("delivery tracker", () => {
   test("does not count a message as lost that arrives after its audit", () => {
     const tracker = started();
     receive(tracker, [1]);
-    tracker.audit([1, 2], 2);
+    tracker.audit([1, 2], 2, lookup.channelOf);
     assert.deepEqual(receive(tracker, [2]), []);
     assert.deepEqual(tracker.summary(false), NOTHING);
   });
@@ -59,7 +62,7 @@ describe("delivery tracker", () => {
     const tracker = started();
     assert.deepEqual(kinds([...receive(tracker, [1, 2]), ...receive(tracker, [2], 2)]), ["duplicate"]);
     assert.deepEqual(kinds(receive(tracker, [1])), ["duplicate"]);
-    tracker.audit([1, 2], 2);
+    tracker.audit([1, 2], 2, lookup.channelOf);
     audited.add(1).add(2);
     assert.deepEqual(kinds(receive(tracker, [2])), ["duplicate"]);
   });
@@ -73,7 +76,7 @@ describe("delivery tracker", () => {
   test("detects wrong order of a message that an audit counted as missing", () => {
     const tracker = started(3);
     receive(tracker, [6]);
-    tracker.audit([4, 6], 6);
+    tracker.audit([4, 6], 6, lookup.channelOf);
     assert.deepEqual(kinds(receive(tracker, [4])), ["reorder"]);
     assert.deepEqual(tracker.summary(false), NOTHING, "a late message is not lost");
   });
@@ -103,7 +106,7 @@ describe("delivery tracker", () => {
     assert.equal(tracker.resumeOffset, 1, "the client would resume from before the gap");
     assert.deepEqual([tracker.receive(2, 2, lookup), tracker.receive(3, 4, lookup)], [undefined, undefined]);
     assert.equal(tracker.resumeOffset, 6);
-    tracker.audit([1, 2, 4, 6], 6);
+    tracker.audit([1, 2, 4, 6], 6, lookup.channelOf);
     assert.deepEqual(tracker.summary(false), NOTHING);
   });
 
@@ -118,12 +121,12 @@ describe("delivery tracker", () => {
     const tracker = started();
     receive(tracker, [1]);
     tracker.receive(3, 3, lookup); // the second is missing
-    tracker.audit([1, 2, 3, 4], 4);
+    tracker.audit([1, 2, 3, 4], 4, lookup.channelOf);
     for (const offset of [1, 2, 3, 4]) audited.add(offset);
     assert.equal(tracker.resumeOffset, 1);
     tracker.reconnected();
     assert.deepEqual(receive(tracker, [2, 3, 4, 5], 1), []);
-    tracker.audit([5], 5);
+    tracker.audit([5], 5, lookup.channelOf);
     assert.deepEqual(tracker.summary(false), NOTHING);
   });
 
@@ -141,7 +144,7 @@ describe("delivery tracker", () => {
     const tracker = started();
     tracker.dropsBegan(1);
     receive(tracker, [1, 4]);
-    tracker.audit([1, 2, 3, 4], 4);
+    tracker.audit([1, 2, 3, 4], 4, lookup.channelOf);
     assert.deepEqual(tracker.summary(false), { ...NOTHING, dropped: 2 });
     tracker.requestedAgain(1);
     tracker.dropsEnded(true);
@@ -153,7 +156,7 @@ describe("delivery tracker", () => {
     const tracker = started();
     tracker.dropsBegan(1);
     receive(tracker, [1, 4]);
-    tracker.audit([1, 2, 3, 4], 4);
+    tracker.audit([1, 2, 3, 4], 4, lookup.channelOf);
     tracker.dropsEnded(true);
     assert.deepEqual(tracker.summary(false).lost, [2, 3]);
   });
@@ -161,7 +164,7 @@ describe("delivery tracker", () => {
   test("reports messages of channels without a subscription as unexpected", () => {
     const tracker = started();
     receive(tracker, [1, 2]);
-    tracker.audit([1], 2);
+    tracker.audit([1], 2, lookup.channelOf);
     assert.deepEqual(tracker.summary(false).unexpected, [2]);
   });
 
@@ -184,19 +187,102 @@ describe("delivery tracker", () => {
             newest[lookup.channelOf(offset) as string] = offset;
           } else (fate === "late" ? late : lost)?.push(offset);
           if (!audit) continue;
-          tracker.audit(expected, offset);
+          tracker.audit(expected, offset, lookup.channelOf);
           expected = [];
         }
-        tracker.audit(expected, steps.length);
+        tracker.audit(expected, steps.length, lookup.channelOf);
         for (const offset of late ?? []) {
           const channel = lookup.channelOf(offset) as string;
           const early = offset > (newest[channel] ?? 0);
           assert.deepEqual(kinds(receive(tracker, [offset])), early ? [] : ["reorder"]);
           if (early) newest[channel] = offset;
         }
-        tracker.audit([], steps.length + 1);
+        tracker.audit([], steps.length + 1, lookup.channelOf);
         assert.deepEqual(tracker.summary(false), { ...NOTHING, lost });
       }),
     );
+  });
+});
+
+describe("delivery tracker of a client for which the newest message counts", () => {
+  const newestWins = true;
+
+  test("a message that a newer one of its channel has replaced is left out, and not lost", () => {
+    const tracker = started(0, { newestWins });
+    receive(tracker, [2, 8, 9]);
+    tracker.audit([2, 4, 6, 8, 9], 9, lookup.channelOf);
+    assert.deepEqual(tracker.summary(false), { ...NOTHING, leftOut: 2 });
+  });
+
+  test("the newest message of each channel must come", () => {
+    const tracker = started(0, { newestWins });
+    receive(tracker, [2, 9]);
+    tracker.audit([2, 4, 6, 7, 9], 9, lookup.channelOf);
+    assert.deepEqual(tracker.summary(false), { ...NOTHING, lost: [4, 6], leftOut: 1 });
+  });
+
+  test("the newest message may come after the audit, and on the next connection as a last value", () => {
+    const tracker = started(0, { newestWins });
+    receive(tracker, [2]);
+    tracker.audit([2, 4, 6, 7], 7, lookup.channelOf);
+    receive(tracker, [6]);
+    tracker.advanceOffset(7);
+    tracker.reconnected();
+    assert.equal(
+      tracker.receiveLast(1, 6, lookup),
+      undefined,
+      "the client has it from the earlier connection",
+    );
+    assert.equal(tracker.receiveLast(2, 7, lookup), undefined);
+    assert.deepEqual(tracker.summary(false), { ...NOTHING, leftOut: 1 });
+  });
+
+  test("order and duplicates are checked as ever", () => {
+    const tracker = started(0, { newestWins });
+    assert.deepEqual(kinds(receive(tracker, [2, 6, 4])), ["reorder"]);
+    assert.deepEqual(kinds(receive(tracker, [6])), ["duplicate"]);
+  });
+});
+
+describe("delivery tracker of a client with last values", () => {
+  /** A client that connects when audits know these messages, with these last values. Due: all above 10. */
+  function withLast(newest: [string, number][], last: number[]): DeliveryTracker {
+    audited.clear();
+    newestAudited.clear();
+    for (const [channel, offset] of newest) newestAudited.set(channel, offset);
+    const tracker = new DeliveryTracker({ last: true });
+    for (const offset of last) assert.equal(tracker.receiveLast(tracker.seq + 1, offset, lookup), undefined);
+    tracker.start(10, lookup);
+    return tracker;
+  }
+
+  test("the newest message of each channel, or a newer one, is due", () => {
+    const known: [string, number][] = [
+      ["A", 4],
+      ["B", 7],
+    ];
+    assert.deepEqual(withLast(known, [4, 7]).summary(false), NOTHING);
+    assert.deepEqual(withLast(known, [6, 9]).summary(false), NOTHING, "newer than what audits know");
+    assert.deepEqual(withLast(known, [4, 5]).summary(false).lost, [7], "an older value");
+    assert.deepEqual(withLast(known, [4]).summary(false).lost, [7], "no value");
+  });
+
+  test("a last value that is older than a message that others got before the subscription is found", () => {
+    const tracker = withLast([], [4, 7]);
+    receive(tracker, [12]);
+    tracker.audit([2, 4, 6, 7, 12], 12, lookup.channelOf);
+    assert.deepEqual(tracker.summary(false).lost, [6]);
+  });
+
+  test("last values may come after the answer to the first heartbeat", () => {
+    const tracker = withLast([["A", 4]], []);
+    assert.equal(tracker.receiveLast(1, 6, lookup), undefined);
+    assert.deepEqual(tracker.summary(false), NOTHING);
+  });
+
+  test("a message that this connection has had does not come again", () => {
+    const tracker = withLast([], [4]);
+    receive(tracker, [12]);
+    assert.deepEqual(kinds([tracker.receiveLast(3, 12, lookup)]), ["duplicate"]);
   });
 });

@@ -23,7 +23,25 @@ export interface OffsetLookup {
   channelOf(offset: number): string | undefined;
   /** True when an earlier audit expected this offset for clients with these channels. */
   audited(offset: number): boolean;
+  /** The highest offset of each of these channels that an audit has expected so far. */
+  newestAudited(): ReadonlyMap<string, number>;
 }
+
+/** What a client asked for besides all messages of its channels. */
+export interface Wishes {
+  /**
+   * The newest message of each channel counts: an older one that never arrives is left out, and not lost.
+   * Default: false.
+   */
+  newestWins?: boolean;
+  /**
+   * The client asked for last values: the newest message of each channel is due from the start. Default:
+   * false.
+   */
+  last?: boolean;
+}
+
+type Channel = string | undefined;
 
 const inside = (ranges: readonly OffsetRange[], offset: number): boolean =>
   ranges.some(({ from, to }) => offset > from && offset <= to);
@@ -38,7 +56,8 @@ export class DeliveryTracker {
   readonly #missingSeqs = new Set<number>();
   /** Offsets received since the last audit, mostly in order. */
   #received: number[] = [];
-  readonly #missing = new Set<number>();
+  /** Offsets that were due and have not arrived, with their channels. */
+  readonly #missing = new Map<number, Channel>();
   /** Offsets received that no audit has expected yet. */
   readonly #unexpected = new Set<number>();
   #auditedUpTo = 0;
@@ -49,17 +68,37 @@ export class DeliveryTracker {
    */
   #mayBeLate: OffsetRange[] = [];
   /** Highest offset of each channel on this connection. */
-  readonly #newestOf = new Map<string | undefined, number>();
+  readonly #newestOf = new Map<Channel, number>();
+  /** The same for earlier connections; only when the newest message counts. */
+  readonly #newestBefore = new Map<Channel, number>();
+  /** Offset of the last value of each channel: all newer messages of the channel are due. */
+  readonly #lastOf = new Map<Channel, number>();
+  readonly #wishes: Wishes;
+  /** Messages that newer ones of their channels have replaced. */
+  #leftOut = 0;
   /**
    * Offsets among which the gateway reported drops. The last range is open-ended while the client is
    * throttled.
    */
   #dropped: OffsetRange[] = [];
 
+  constructor(wishes: Wishes = {}) {
+    this.#wishes = wishes;
+  }
+
   /** Everything above this offset is due from now on. A later call moves only the last offset. */
-  start(offset: number): void {
+  start(offset: number, lookup: OffsetLookup): void {
+    if (this.#startOffset === undefined && this.#wishes.last) this.#expectNewest(offset, lookup);
     this.#startOffset ??= offset;
     this.#lastOffset = Math.max(this.#lastOffset, offset);
+  }
+
+  /** Audits from before this client have known these messages: each channel's last value is one, or newer. */
+  #expectNewest(start: number, lookup: OffsetLookup): void {
+    for (const [channel, offset] of lookup.newestAudited()) {
+      const has = offset <= (this.#lastOf.get(channel) ?? 0) || this.#received.includes(offset);
+      if (offset <= start && !has) this.#missing.set(offset, channel);
+    }
   }
 
   get started(): boolean {
@@ -88,6 +127,7 @@ export class DeliveryTracker {
     if (from < this.#lastOffset) this.#mayRepeat.push({ from, to: this.#lastOffset });
     this.#lastSeq = 0;
     this.#missingSeqs.clear();
+    if (this.#wishes.newestWins) for (const [channel, offset] of this.#newestOf) this.#raise(channel, offset);
     // A resume sends the missed messages first and in order, so the order is checked from the start again.
     this.#newestOf.clear();
     this.#mayBeLate = [];
@@ -144,10 +184,8 @@ export class DeliveryTracker {
   /** Records an envelope. Returns a fault, or the gap before this envelope. */
   receive(seq: number, offset: number, lookup: OffsetLookup): Fault | Gap | undefined {
     const fillsGap = seq <= this.#lastSeq;
-    if (fillsGap && !this.#missingSeqs.delete(seq))
-      return { kind: "duplicate", text: `seq ${seq} (offset ${offset}) arrived again` };
-    const gap = fillsGap ? undefined : this.advanceSeq(seq - 1);
-    if (!fillsGap) this.#lastSeq = seq;
+    const gap = this.#takeSeq(seq, offset);
+    if (gap !== undefined && "kind" in gap) return gap;
     if (offset > this.#lastOffset) {
       this.#lastOffset = offset;
       this.#newestOf.set(lookup.channelOf(offset), offset);
@@ -158,13 +196,61 @@ export class DeliveryTracker {
     return this.#duplicateOf(offset, lookup) ?? this.#disorderOf(offset, fillsGap, lookup) ?? gap;
   }
 
+  /**
+   * Records a last value: the newest message of a channel, which may be older than the subscription. The
+   * client may have the message from an earlier connection, but not from this one.
+   */
+  receiveLast(seq: number, offset: number, lookup: OffsetLookup): Fault | Gap | undefined {
+    const fillsGap = seq <= this.#lastSeq;
+    const gap = this.#takeSeq(seq, offset);
+    if (gap !== undefined && "kind" in gap) return gap;
+    const channel = lookup.channelOf(offset);
+    const newest = this.#newestOf.get(channel) ?? 0;
+    if (!fillsGap && offset <= newest)
+      return { kind: "duplicate", text: `the last value ${offset} of ${channel} arrived after ${newest}` };
+    this.#newestOf.set(channel, Math.max(newest, offset));
+    this.#lastOf.set(channel, Math.max(this.#lastOf.get(channel) ?? 0, offset));
+    // Older messages of the channel are not due, unless they belong to the time after the subscription.
+    for (const [missing, its] of this.#missing)
+      if (its === channel && missing < offset && missing <= (this.#startOffset ?? 0))
+        this.#missing.delete(missing);
+    if (!this.#missing.delete(offset) && !this.#knows(offset, lookup)) this.#received.push(offset);
+    return gap;
+  }
+
+  /** Records the number of an envelope. Returns a fault, or the gap before this envelope. */
+  #takeSeq(seq: number, offset: number): Fault | Gap | undefined {
+    if (seq > this.#lastSeq) {
+      const gap = this.advanceSeq(seq - 1);
+      this.#lastSeq = seq;
+      return gap;
+    }
+    if (this.#missingSeqs.delete(seq)) return undefined;
+    return { kind: "duplicate", text: `seq ${seq} (offset ${offset}) arrived again` };
+  }
+
+  #raise(channel: Channel, offset: number): void {
+    this.#newestBefore.set(channel, Math.max(this.#newestBefore.get(channel) ?? 0, offset));
+  }
+
+  /** True when a newer message of the channel has arrived, and only the newest one counts. */
+  #isReplaced(offset: number, channel: Channel): boolean {
+    if (!this.#wishes.newestWins || channel === undefined) return false;
+    return offset < Math.max(this.#newestOf.get(channel) ?? 0, this.#newestBefore.get(channel) ?? 0);
+  }
+
+  #knows(offset: number, lookup: OffsetLookup): boolean {
+    return (
+      this.#unexpected.has(offset) ||
+      this.#received.includes(offset) ||
+      (offset <= this.#auditedUpTo && offset > (this.#startOffset ?? 0) && lookup.audited(offset))
+    );
+  }
+
   /** Records an offset that is not above the last one. Such an offset may still be new. */
   #duplicateOf(offset: number, lookup: OffsetLookup): Fault | undefined {
     if (this.#missing.delete(offset)) return undefined;
-    const known =
-      this.#unexpected.has(offset) ||
-      this.#received.includes(offset) ||
-      (offset <= this.#auditedUpTo && offset > (this.#startOffset ?? 0) && lookup.audited(offset));
+    const known = this.#knows(offset, lookup);
     if (!known) this.#received.push(offset);
     return !known || inside(this.#mayRepeat, offset)
       ? undefined
@@ -184,14 +270,18 @@ export class DeliveryTracker {
    *
    * @param expected ascending offsets of this client's channels, up to `cutoff`, that were in no earlier
    *   audit
+   * @param channelOf the channels of these offsets
    */
-  audit(expected: readonly number[], cutoff: number): void {
+  audit(expected: readonly number[], cutoff: number, channelOf: (offset: number) => Channel): void {
     this.#auditedUpTo = Math.max(this.#auditedUpTo, cutoff);
     const start = this.#startOffset;
     if (start === undefined) return;
     let at = 0;
     while (at < expected.length && (expected[at] as number) <= start) at++;
-    const due = at === 0 ? expected : expected.slice(at);
+    const early = this.#wishes.last
+      ? expected.slice(0, at).filter((offset) => this.#isNewer(offset, channelOf))
+      : [];
+    const due = at === 0 ? expected : [...early, ...expected.slice(at)];
     // Fast path: nearly always the same offsets arrived in the same order.
     const same = due.every((offset, index) => offset === this.#received[index]);
     const next = this.#received[due.length];
@@ -202,9 +292,17 @@ export class DeliveryTracker {
     const received = new Set(this.#received.filter((offset) => offset <= cutoff));
     this.#received = this.#received.filter((offset) => offset > cutoff);
     for (const offset of due) {
-      if (!received.delete(offset) && !this.#unexpected.delete(offset)) this.#missing.add(offset);
+      if (received.delete(offset) || this.#unexpected.delete(offset)) continue;
+      const channel = channelOf(offset);
+      if (this.#isReplaced(offset, channel)) this.#leftOut++;
+      else this.#missing.set(offset, channel);
     }
     for (const offset of received) this.#unexpected.add(offset);
+  }
+
+  /** True for a message from before the subscription that is newer than the last value of its channel. */
+  #isNewer(offset: number, channelOf: (offset: number) => Channel): boolean {
+    return offset > (this.#lastOf.get(channelOf(offset)) ?? 0);
   }
 
   /**
@@ -212,13 +310,18 @@ export class DeliveryTracker {
    *
    * @param away the client is not connected; messages after its disconnection are not due
    * @returns `lost`: offsets that never arrived. `dropped`: how many the gateway reported as dropped.
+   *   `leftOut`: how many were replaced by newer messages of their channels, as the client asked for.
    *   `unexpected`: offsets that arrived on channels of other clients
    */
-  summary(away: boolean): { lost: number[]; dropped: number; unexpected: number[] } {
-    const missing = [...this.#missing].filter((offset) => !away || offset <= this.#lastOffset);
+  summary(away: boolean): { lost: number[]; dropped: number; leftOut: number; unexpected: number[] } {
+    const due = [...this.#missing].filter(([offset]) => !away || offset <= this.#lastOffset);
+    const missing = due
+      .filter(([offset, channel]) => !this.#isReplaced(offset, channel))
+      .map(([offset]) => offset);
+    const leftOut = this.#leftOut + due.length - missing.length;
     const lost = missing.filter((offset) => !inside(this.#dropped, offset));
     const unexpected = [...this.#unexpected].filter((offset) => offset > (this.#startOffset ?? 0));
-    return { lost, dropped: missing.length - lost.length, unexpected };
+    return { lost, dropped: missing.length - lost.length, leftOut, unexpected };
   }
 
   /** Forgets everything, because the stream was replaced. */
@@ -230,6 +333,8 @@ export class DeliveryTracker {
     this.#mayRepeat = [];
     this.#mayBeLate = [];
     this.#newestOf.clear();
+    this.#newestBefore.clear();
+    this.#lastOf.clear();
     this.#dropped = [];
     this.#missing.clear();
     this.#unexpected.clear();

@@ -5,9 +5,10 @@
 
 import type { ControlMessage } from "@odin-ws/protocol";
 import { wallMicros } from "../traffic/clock.ts";
-import { DeliveryTracker, type Gap } from "./delivery-tracker.ts";
+import { DeliveryTracker, type Fault, type Gap } from "./delivery-tracker.ts";
 import { GapQueue } from "./gap-queue.ts";
-import { ContentError, isEnvelope } from "./message-index.ts";
+import { ContentError, isEnvelope, type ReceivedEnvelope } from "./message-index.ts";
+import { RateCheck } from "./rate-check.ts";
 import type { SubscriberContext, SubscriberOptions } from "./subscriber-context.ts";
 
 /** What the handler needs of the connection. */
@@ -30,7 +31,7 @@ interface SubscribeRequest {
 type Message<Type extends ControlMessage["type"]> = Extract<ControlMessage, { type: Type }>;
 
 export class MessageHandler {
-  readonly tracker = new DeliveryTracker();
+  readonly tracker: DeliveryTracker;
   readonly #options: SubscriberOptions;
   readonly #context: SubscriberContext;
   readonly #events: HandlerEvents;
@@ -44,6 +45,9 @@ export class MessageHandler {
   });
   /** Envelopes still to come that the gateway sends only because of a `since`. */
   #catchUpLeft = 0;
+  /** Last values still to come, which the last answer announced, and the offset of the one before. */
+  #lastValues = { left: 0, offset: 0 };
+  readonly #rateCheck: RateCheck | undefined;
   /** Microseconds since 1970; 0 while no heartbeat waits for its answer. */
   #heartbeatSentAt = 0;
   /** A resume could not recover the messages above this offset; undefined when it could. */
@@ -56,6 +60,9 @@ export class MessageHandler {
   throttled = false;
 
   constructor(options: SubscriberOptions, context: SubscriberContext, events: HandlerEvents) {
+    const { newestWins, last, maxRate } = options;
+    this.tracker = new DeliveryTracker({ newestWins, last });
+    this.#rateCheck = maxRate === undefined ? undefined : new RateCheck(maxRate);
     this.#options = options;
     this.#context = context;
     this.#events = events;
@@ -78,6 +85,7 @@ export class MessageHandler {
     this.#requests = [];
     this.#gaps.clear();
     this.#catchUpLeft = 0;
+    this.#lastValues.left = 0;
     this.#heartbeatSentAt = 0;
   }
 
@@ -109,7 +117,9 @@ export class MessageHandler {
     const now = wallMicros();
     stats.count("deliveries");
     stats.count("bytes", end - start);
-    const { seq, offset, message } = messageIndex.read(bytes, start, end, now / 1000);
+    const envelope = messageIndex.read(bytes, start, end, now / 1000);
+    if (envelope.isLast) return this.#onLastValue(envelope);
+    const { seq, offset, message } = envelope;
     const requested = this.#catchUpLeft > 0;
     if (requested) {
       this.#catchUpLeft--;
@@ -117,9 +127,27 @@ export class MessageHandler {
     }
     const live = !requested && !this.#options.slow;
     stats.delivery(message.dueMicros, live ? now - message.dueMicros : undefined);
-    const outcome = this.tracker.receive(seq, offset, this.#options.lookup);
+    if (live && this.#rateCheck?.accepts(message.channel, now / 1000) === false)
+      stats.fault("tooOften", `${message.channel} came more often than the client asked for`);
+    this.#onOutcome(this.tracker.receive(seq, offset, this.#options.lookup));
+  }
+
+  /** Last values come in the order of their offsets, as many as the answer said. */
+  #onLastValue({ seq, offset, message }: ReceivedEnvelope): void {
+    const { stats } = this.#context;
+    stats.count("lastValues");
+    const isReplayed = seq <= this.tracker.seq;
+    if (!isReplayed && this.#lastValues.left-- <= 0)
+      stats.fault("content", `a last value of ${message.channel} that no answer announced`);
+    else if (!isReplayed && offset <= this.#lastValues.offset)
+      stats.fault("reorder", `the last value ${offset} arrived after ${this.#lastValues.offset}`);
+    if (!isReplayed) this.#lastValues.offset = offset;
+    this.#onOutcome(this.tracker.receiveLast(seq, offset, this.#options.lookup));
+  }
+
+  #onOutcome(outcome: Fault | Gap | undefined): void {
     if (outcome === undefined) return;
-    if ("kind" in outcome) stats.fault(outcome.kind, outcome.text);
+    if ("kind" in outcome) this.#context.stats.fault(outcome.kind, outcome.text);
     else this.#onGap(outcome);
   }
 
@@ -130,8 +158,20 @@ export class MessageHandler {
 
   #subscribe(reason: SubscribeRequest["reason"], since?: number): void {
     this.#requests.push({ reason, since: since ?? 0 });
-    const position = since === undefined ? {} : { since: { epoch: this.#epoch, offset: since } };
-    this.#events.send({ type: "subscribe", channels: this.#options.channels, ...position });
+    const { channels, maxRate } = this.#options;
+    this.#events.send({
+      type: "subscribe",
+      channels,
+      ...(since !== undefined && { since: { epoch: this.#epoch, offset: since } }),
+      ...(maxRate !== undefined && { max_rate: maxRate }),
+      ...(this.#wantsLast(reason) && { last: true }),
+    });
+  }
+
+  /** With a rate, the newest message of a channel may have waited when the connection ended. */
+  #wantsLast(reason: SubscribeRequest["reason"]): boolean {
+    const { last, maxRate } = this.#options;
+    return (last && reason === "first") || ((last || maxRate !== undefined) && reason === "resume");
   }
 
   #onControl(message: ControlMessage): void {
@@ -140,7 +180,7 @@ export class MessageHandler {
       case "welcome":
         return this.#onWelcome(message);
       case "subscription_ack":
-        return this.#onAck(message.recovered, message.replayed ?? 0);
+        return this.#onAck(message);
       case "heartbeat_ack":
         return this.#onHeartbeat(message);
       case "replay_end":
@@ -180,9 +220,14 @@ export class MessageHandler {
     this.tracker.reset();
   }
 
-  #onAck(recovered: boolean | undefined, replayed: number): void {
+  #onAck({ recovered, replayed = 0, last }: Message<"subscription_ack">): void {
     const request = this.#requests.shift();
     this.#catchUpLeft += replayed;
+    if (request !== undefined && this.#wantsLast(request.reason)) {
+      if (last === undefined)
+        this.#context.stats.fault("error", "the gateway keeps no last values (WS_LAST_VALUES)");
+      this.#lastValues = { left: last ?? 0, offset: 0 };
+    }
     if (request === undefined || request.reason === "first") return;
     const { reason, since } = request;
     if (reason !== "gap") this.tracker.dropsEnded(recovered === true);
@@ -229,7 +274,7 @@ export class MessageHandler {
   #onSubscribed(offset: number): void {
     this.#subscribed = true;
     this.#events.subscribed();
-    this.tracker.start(offset);
+    this.tracker.start(offset, this.#options.lookup);
     if (this.#notRecoveredFrom !== undefined) this.tracker.notRecovered(this.#notRecoveredFrom, offset);
     this.#notRecoveredFrom = undefined;
     this.#context.stats.count("served");
@@ -240,7 +285,7 @@ export class MessageHandler {
       this.#onNewEpoch(since.epoch);
       this.#context.accepts(since.epoch);
       this.#epoch = since.epoch;
-      this.tracker.start(since.offset);
+      this.tracker.start(since.offset, this.#options.lookup);
       return;
     }
     if (level > 0) {

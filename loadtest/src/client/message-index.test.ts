@@ -49,6 +49,20 @@ describe("message index", () => {
     assert.throws(() => read(envelope(2, 7, { price: 10 })), ContentError);
   });
 
+  test("a last value is compared without its mark", () => {
+    const { read } = indexOf("market");
+    const asLast = (text: string) => text.replace(/("offset":\d+)/, '$1,"last":true');
+    const live = read(envelope(1, 7, { price: 1 }));
+    const last = read(asLast(envelope(2, 7, { price: 1 })));
+    assert.deepEqual([live.isLast, last.isLast, last.seq], [false, true, 2]);
+    assert.equal(last.message, live.message);
+    assert.throws(() => read(asLast(envelope(3, 7, { price: 2 }))), /offset 7 differs between clients/);
+    assert.equal(
+      read(asLast(envelope(4, 8, { price: 3 }))).message,
+      read(envelope(5, 8, { price: 3 })).message,
+    );
+  });
+
   test("detects malformed envelopes", () => {
     const { read } = indexOf("market");
     assert.throws(() => read('{"seq":1,"offset":7,"ts":1'), /is not JSON/);

@@ -20,6 +20,8 @@ export interface ReceivedEnvelope {
   seq: number;
   offset: number;
   message: IndexedMessage;
+  /** The envelope is a last value, which the client asked for. */
+  isLast: boolean;
 }
 
 /** An envelope is malformed, altered, or differs from the copy of another client. */
@@ -27,6 +29,8 @@ export class ContentError extends Error {}
 
 const SEQ = Buffer.from('{"seq":');
 const OFFSET = Buffer.from('"offset":');
+/** Follows the offset in a last value, and is no part of the message. */
+const LAST = Buffer.from(',"last":true');
 const DATA = ',"data":';
 const COMMA = 0x2c;
 const KEPT_MS = 120_000; // 2 min: a copy that arrives later is parsed again, like a first one
@@ -73,16 +77,29 @@ export class MessageIndex {
     const body = seq.end + 1;
     const marked =
       bytes[seq.end] === COMMA && bytes.compare(OFFSET, 0, OFFSET.length, body, body + OFFSET.length) === 0;
-    const offset = marked ? numberAt(bytes, body + OFFSET.length).value : Number.NaN;
+    const number = marked ? numberAt(bytes, body + OFFSET.length) : { value: Number.NaN, end: body };
+    const offset = number.value;
     if (!(seq.value >= 1) || Number.isNaN(offset))
       throw new ContentError(`an envelope does not start with seq and offset: ${excerpt(bytes, start, end)}`);
+    const rest = number.end + LAST.length;
+    const isLast = rest <= end && bytes.compare(LAST, 0, LAST.length, number.end, rest) === 0;
+    // A last value is compared without its mark, so that all copies of a message are the same.
+    if (isLast) {
+      const text = Buffer.concat([bytes.subarray(body, number.end), bytes.subarray(rest, end)]);
+      return { seq: seq.value, offset, message: this.#same(offset, text, 0, text.length, nowMs), isLast };
+    }
+    return { seq: seq.value, offset, message: this.#same(offset, bytes, body, end, nowMs), isLast };
+  }
+
+  /** The message of an offset, which has the same text for all clients. */
+  #same(offset: number, bytes: Buffer, start: number, end: number, nowMs: number): IndexedMessage {
     const message = this.#messages.get(offset);
-    if (message === undefined) return { seq: seq.value, offset, message: this.#add(bytes, body, end, nowMs) };
-    if (message.body.compare(bytes, body, end) !== 0)
+    if (message === undefined) return this.#add(bytes, start, end, nowMs);
+    if (message.body.compare(bytes, start, end) !== 0)
       throw new ContentError(
-        `offset ${offset} differs between clients: ${excerpt(bytes, body, end)} and ${excerpt(message.body, 0, 120)}`,
+        `offset ${offset} differs between clients: ${excerpt(bytes, start, end)} and ${excerpt(message.body, 0, 120)}`,
       );
-    return { seq: seq.value, offset, message };
+    return message;
   }
 
   #add(bytes: Buffer, start: number, end: number, receivedAtMs: number): IndexedMessage {

@@ -20,4 +20,10 @@ export interface SubscriberOptions extends ConnectionOptions {
   lookup: OffsetLookup;
   /** The client stops reading on command. */
   slow: boolean;
+  /** The client asks for the newest message of each channel when it subscribes. */
+  last: boolean;
+  /** Messages a second of each channel that the client asks for at most; undefined: no limit. */
+  maxRate: number | undefined;
+  /** The newest message of each channel counts: because of `maxRate` or the policy `conflate`. */
+  newestWins: boolean;
 }

@@ -30,6 +30,7 @@ type Counter =
   | "served"
   | "deliveries"
   | "caughtUp"
+  | "lastValues"
   | "bytes"
   | "gaps"
   | "replays"
@@ -113,6 +114,7 @@ function empty(): Sample {
     served: 0,
     deliveries: 0,
     caughtUp: 0,
+    lastValues: 0,
     bytes: 0,
     gaps: 0,
     replays: 0,

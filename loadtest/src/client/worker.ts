@@ -29,6 +29,8 @@ interface Group {
   members: Subscriber[];
   /** Offsets of the last audits, the oldest first. */
   audits: Set<number>[];
+  /** The highest offset of each channel in all audits. */
+  newest: Map<string, number>;
 }
 
 /** All commands except the one that creates the worker. */
@@ -72,11 +74,16 @@ export class Worker {
   }
 
   #add(index: number): void {
-    const { plan, urls, sources, compression, compact, tokens } = this.#assignment;
+    const { plan, urls, sources, compression, compact, tokens, last, maxRate, conflate } = this.#assignment;
     const slow = index < this.#assignment.slow;
     const channels = channelsOf(plan, index, slow);
     const key = channels.join();
-    const group = this.#groups.get(key) ?? { matches: matcher(channels), members: [], audits: [] };
+    const group: Group = this.#groups.get(key) ?? {
+      matches: matcher(channels),
+      members: [],
+      audits: [],
+      newest: new Map(),
+    };
     this.#groups.set(key, group);
     const url = new URL(urls[index % urls.length] as string);
     if (tokens !== undefined) url.searchParams.set("auth", tokenFor(tokens, index));
@@ -84,6 +91,7 @@ export class Worker {
     const lookup: OffsetLookup = {
       channelOf: (offset) => this.#context.messageIndex.channelOf(offset),
       audited: (offset) => group.audits.some((offsets) => offsets.has(offset)),
+      newestAudited: () => group.newest,
     };
     const localAddress = sources[Math.floor((index / plan.connections) * sources.length)];
     const path = `${url.pathname}${url.search}`;
@@ -97,6 +105,9 @@ export class Worker {
         channels,
         lookup,
         slow,
+        last,
+        maxRate,
+        newestWins: conflate || maxRate !== undefined,
       },
       this.#context,
     );
@@ -109,6 +120,7 @@ export class Worker {
     const first = this.#epoch === undefined;
     this.#epoch = epoch;
     this.#context.messageIndex.clear();
+    for (const group of this.#groups.values()) group.newest.clear();
     return first;
   }
 
@@ -151,12 +163,17 @@ export class Worker {
   }
 
   #audit({ messages, cutoff }: Extract<Command, { kind: "audit" }>): null {
+    const channels = new Map(messages.map(({ offset, channel }) => [offset, channel]));
     for (const group of this.#groups.values()) {
-      const expected = messages.filter(({ channel }) => group.matches(channel)).map(({ offset }) => offset);
-      expected.sort((a, b) => a - b);
+      const own = messages
+        .filter(({ channel }) => group.matches(channel))
+        .sort((a, b) => a.offset - b.offset);
+      const expected = own.map(({ offset }) => offset);
+      for (const { channel, offset } of own) group.newest.set(channel, offset);
       group.audits.push(new Set(expected));
       if (group.audits.length > AUDITS_KEPT) group.audits.shift();
-      for (const { tracker } of group.members) tracker.audit(expected, cutoff);
+      for (const { tracker } of group.members)
+        tracker.audit(expected, cutoff, (offset) => channels.get(offset));
     }
     return null;
   }

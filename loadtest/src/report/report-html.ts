@@ -126,7 +126,7 @@ function about(result: Result): string {
     ["Latency", result.latencyBasis],
     [
       "Clients",
-      `${number(command.connections)} connections in ${command.workers === 1 ? "one process" : `${command.workers} processes`}, permessage-deflate ${command.compression ? "offered" : "not offered"}${command.compact ? ", compact encoding" : ""}`,
+      `${number(command.connections)} connections in ${command.workers === 1 ? "one process" : `${command.workers} processes`}, permessage-deflate ${command.compression ? "offered" : "not offered"}${command.compact ? ", compact encoding" : ""}${command.last ? ", last values" : ""}${command.maxRate === undefined ? "" : `, at most ${number(command.maxRate, 1)} messages a second of each channel`}${command.conflate ? "; the gateway conflates for slow clients" : ""}`,
     ],
     [
       "Rate",

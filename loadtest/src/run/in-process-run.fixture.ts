@@ -41,6 +41,11 @@ class DirectFeed implements Feed {
 
   async ready(): Promise<void> {}
 
+  async prime(): Promise<void> {
+    for (const channel of OWN.channels)
+      this.#store(channel, seal({ n: ++this.#count, due: Math.round(wallMicros()) }, { price: 0 }));
+  }
+
   async setRate(perSecond: number): Promise<void> {
     clearInterval(this.#timer);
     const begin = performance.now();

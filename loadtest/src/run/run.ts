@@ -207,10 +207,12 @@ export class Run {
 
   async #assign(): Promise<void> {
     const { urls, sources, compression, compact, tokens, atOnce, scenario } = this.#options;
+    const { last, maxRate, conflate } = this.#options;
     const { plan, slow } = this.#prepared;
     const breaksWanted = scenario === "reconnect";
     await this.#workers.assign({
       ...{ plan, urls, sources, compression, compact, tokens, atOnce, breaksWanted, slow },
+      ...{ last, maxRate, conflate },
     });
   }
 
@@ -220,6 +222,7 @@ export class Run {
     try {
       const before = await this.#metrics.readWhenIdle();
       this.#metrics.start();
+      if (this.#options.last) await this.#feed.prime?.();
       await this.#assign();
       await this.#connect();
       // Without any connection, traffic would show nothing.

@@ -168,6 +168,25 @@ export const COMMAND = {
         .default(false)
         .describe("clients ask for the compact encoding, and check every message of it"),
     ),
+    last: flag(
+      boolean()
+        .default(false)
+        .describe("clients ask for last values, and check that they are the newest of their channels"),
+    ),
+    "max-rate": option(
+      "N",
+      decimal(0.1, 100)
+        .optional()
+        .describe("clients ask for at most N messages a second of each channel (0.1 to 100; all messages)"),
+      { variable: "MAX_RATE" },
+    ),
+    conflate: flag(
+      boolean()
+        .default(false)
+        .describe(
+          "the gateway has WS_THROTTLE_POLICY=conflate: slow clients must get the newest message of each channel",
+        ),
+    ),
     compression: flag(boolean().default(false).describe("clients offer permessage-deflate, like browsers")),
     "at-once": flag(
       boolean()

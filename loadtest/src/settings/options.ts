@@ -32,6 +32,12 @@ export interface Options {
   compression: boolean;
   /** Clients ask for the compact encoding. */
   compact: boolean;
+  /** Clients ask for last values. */
+  last: boolean;
+  /** Messages a second of each channel that clients ask for at most; undefined: no limit. */
+  maxRate: number | undefined;
+  /** The gateway's policy for slow clients is `conflate`. */
+  conflate: boolean;
   /** Undefined: the clients have no tokens. */
   tokens: TokenSettings | undefined;
   rounds: number;
@@ -99,6 +105,9 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Re
     minSuccess: given["min-success"],
     compression: given.compression,
     compact: given.compact,
+    last: given.last,
+    maxRate: given["max-rate"],
+    conflate: given.conflate,
     tokens: tokensOf(given),
     // By default a command runs once, because a command that ends a process works only once.
     rounds: given.rounds ?? (kill === undefined ? 2 : 1),

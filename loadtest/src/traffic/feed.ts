@@ -10,6 +10,11 @@ export interface Feed {
   controlled: boolean;
   /** @throws Error when nothing can be published */
   ready(): Promise<void>;
+  /**
+   * Publishes one message on each channel of the plan, and waits until they are stored: with `--last`, each
+   * client must get these messages. Missing where the load test does not publish.
+   */
+  prime?(): Promise<void>;
   /** Publishes this many messages a second from now on, for at most `seconds`. */
   setRate(perSecond: number, seconds: number): Promise<void>;
   /** Stops publishing; resolves when everything is stored. */

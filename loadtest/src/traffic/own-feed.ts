@@ -86,6 +86,11 @@ export class OwnFeed implements Feed {
     }
   }
 
+  async prime(): Promise<void> {
+    const now = wallMicros();
+    await Promise.all(this.#plan.channels.map((channel) => this.#publish(channel, now, this.#trade())));
+  }
+
   async setRate(perSecond: number): Promise<void> {
     this.#tick();
     const now = wallMicros();
@@ -98,10 +103,10 @@ export class OwnFeed implements Feed {
     const now = wallMicros();
     const { channels } = this.#plan;
     for (let due = this.#messages.next(now); due !== undefined; due = this.#messages.next(now)) {
-      this.#publish(channels[this.#count % channels.length] as string, due, this.#trade());
+      void this.#publish(channels[this.#count % channels.length] as string, due, this.#trade());
     }
     for (let due = this.#bulk.next(now); due !== undefined; due = this.#bulk.next(now)) {
-      this.#publish(BULK_CHANNEL, due, { fill: "x".repeat(BULK_BYTES) });
+      void this.#publish(BULK_CHANNEL, due, { fill: "x".repeat(BULK_BYTES) });
     }
   }
 
@@ -113,10 +118,11 @@ export class OwnFeed implements Feed {
     }
   }
 
-  #publish(channel: string, due: number, data: object): void {
+  /** Resolves when the message is stored or has failed. */
+  #publish(channel: string, due: number, data: object): Promise<void> {
     const n = ++this.#count;
     const body = seal({ n, due: Math.round(due) }, data);
-    this.#publisher.publish({ id: `${this.#run}-${n}`, subject: subjectOf(channel), data: body }).then(
+    return this.#publisher.publish({ id: `${this.#run}-${n}`, subject: subjectOf(channel), data: body }).then(
       ({ offset }) => this.#onStored(offset, channel),
       (error: Error) => {
         this.failures.count++;

@@ -11,7 +11,7 @@ import {
   skipped,
 } from "./check.ts";
 import { connectTime, openConnections, reconnects, slowClients } from "./connection-checks.ts";
-import { content, deliveryCount, gatewayCount, losses, storedMessages } from "./delivery-checks.ts";
+import { content, deliveryCount, gatewayCount, leftOut, losses, storedMessages } from "./delivery-checks.ts";
 import type { Check } from "./result.ts";
 
 function latency(evidence: Evidence): Check {
@@ -27,23 +27,30 @@ function latency(evidence: Evidence): Check {
   const silent = result.stages.find(({ latency: { samples } }) => samples === 0);
   if (silent !== undefined && !stopped)
     return check(name, false, `no live message arrived in the stage ${silent.name}`);
+  // With a rate, a message waits for its turn for up to one interval.
+  const waiting = options.maxRate === undefined ? 0 : 1000 / options.maxRate;
   return check(
     name,
-    worst.latency.p99 <= options.maxP99Ms,
-    `${formatMs(worst.latency.p99)}${where} (at most ${options.maxP99Ms} ms)`,
+    worst.latency.p99 <= options.maxP99Ms + waiting,
+    `${formatMs(worst.latency.p99)}${where} (at most ${options.maxP99Ms} ms${waiting > 0 ? `, and ${formatMs(waiting)} for a turn at --max-rate` : ""})`,
   );
 }
 
 const FAULT_CHECKS: readonly [FaultName, string, string][] = [
   ["duplicate", "No duplicates", "deliveries arrived twice"],
   ["reorder", "Order on each channel", "deliveries arrived out of order"],
+  ["tooOften", "No channel more often than --max-rate", "deliveries came before their turn"],
   ["ended", "No unexpected disconnections", "connections ended"],
   ["error", "No error messages from the gateway", "error messages"],
   ["epoch", "Stream not replaced", "connections were sent another epoch"],
 ];
 
 function faults({ options, result }: Evidence): Check[] {
-  const applicable = FAULT_CHECKS.filter(([fault]) => fault !== "ended" || options.scenario !== "reconnect");
+  const applicable = FAULT_CHECKS.filter(
+    ([fault]) =>
+      (fault !== "ended" || options.scenario !== "reconnect") &&
+      (fault !== "tooOften" || options.maxRate !== undefined),
+  );
   return applicable.map(([fault, name, what]) => {
     const found = result.faults[fault] ?? 0;
     const idle = found === 0 && result.deliveries === 0 && (fault === "duplicate" || fault === "reorder");
@@ -70,6 +77,7 @@ export function judge(evidence: Evidence): Check[] {
     openConnections(evidence),
     latency(evidence),
     ...losses(evidence),
+    ...leftOut(evidence),
     ...deliveryCount(evidence),
     ...content(evidence),
     ...faults(evidence),

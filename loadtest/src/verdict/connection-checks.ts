@@ -63,15 +63,15 @@ export function reconnects({ options, result, stopped, commandFailures }: Eviden
 export function slowClients({ options, summary, stopped }: Evidence): Check[] {
   if (options.scenario !== "slow-clients") return [];
   const name = "Slow clients detected";
-  const { slowThrottled, slowClosed, slowDropped } = summary;
-  const detected = slowThrottled + slowClosed;
+  const { slowThrottled, slowClosed, slowDropped, slowLeftOut } = summary;
+  const detected = slowThrottled + slowClosed + slowLeftOut;
   if (stopped && detected === 0) return [skipped(name, STOPPED)];
   return [
     check(
       name,
       detected > 0,
       detected > 0
-        ? `${formatNumber(slowThrottled)} throttled, ${formatNumber(slowClosed)} disconnected as too slow, ${formatNumber(slowDropped)} of their deliveries dropped and reported`
+        ? `${formatNumber(slowThrottled)} throttled, ${formatNumber(slowClosed)} disconnected as too slow, ${formatNumber(slowDropped)} of their deliveries dropped and reported${slowLeftOut > 0 ? `, ${formatNumber(slowLeftOut)} replaced by newer ones` : ""}`
         : "the buffers of no slow client filled up: use a longer --duration, or let the load test publish (--nats)",
     ),
   ];

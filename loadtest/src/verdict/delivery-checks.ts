@@ -37,10 +37,49 @@ export function losses({ result, summary, unsettled }: Evidence): Check[] {
 }
 
 /**
+ * Checks of messages that newer ones have replaced, which is no loss. `losses` has checked that the newest
+ * message of each channel arrived.
+ */
+export function leftOut({ options, result, summary }: Evidence): Check[] {
+  const { maxRate, conflate, last, scenario } = options;
+  const checks: Check[] = [];
+  const rated = "The newest message of each channel came, and --max-rate left out older ones";
+  if (maxRate !== undefined && summary.leftOut === 0)
+    checks.push(
+      skipped(rated, `no channel had more than ${formatNumber(maxRate)} messages a second: raise --rate`),
+    );
+  else if (maxRate !== undefined)
+    checks.push(
+      check(
+        rated,
+        summary.lost === 0,
+        `${formatNumber(summary.leftOut)} deliveries were replaced by newer ones of their channels`,
+      ),
+    );
+  else if (conflate)
+    checks.push(
+      check(
+        "Only slow clients had messages left out",
+        summary.leftOut === 0,
+        `${formatNumber(summary.leftOut)} deliveries to other clients, ${formatNumber(summary.slowLeftOut)} to slow ones`,
+      ),
+    );
+  if (last && scenario !== "connection-rate")
+    checks.push(
+      check(
+        "Last values arrived",
+        result.lastValues > 0,
+        `${formatNumber(result.lastValues)}, each the newest message of its channel`,
+      ),
+    );
+  return checks;
+}
+
+/**
  * Compares the delivery count with the number of messages, where every message has the same number of
  * subscribers.
  */
-export function deliveryCount({ options, result, subscribers }: Evidence): Check[] {
+export function deliveryCount({ options, result, summary, subscribers }: Evidence): Check[] {
   const { scenario, nats, connections } = options;
   if (nats === undefined || (scenario !== "sustained" && scenario !== "throughput")) return [];
   const name = "Delivery count matches published messages";
@@ -49,11 +88,12 @@ export function deliveryCount({ options, result, subscribers }: Evidence): Check
   if (!complete) return [skipped(name, "not all clients were connected all the time")];
   if (result.caughtUp > 0) return [skipped(name, "some messages were sent again on request")];
   const due = result.published * subscribers;
+  const replaced = summary.leftOut === 0 ? "" : `, and ${formatNumber(summary.leftOut)} were left out`;
   return [
     check(
       name,
-      result.deliveries === due,
-      `${formatNumber(result.published)} messages × ${formatNumber(subscribers)} subscribers = ${formatNumber(due)} deliveries; ${formatNumber(result.deliveries)} arrived`,
+      result.deliveries + summary.leftOut === due,
+      `${formatNumber(result.published)} messages × ${formatNumber(subscribers)} subscribers = ${formatNumber(due)} deliveries; ${formatNumber(result.deliveries)} arrived${replaced}`,
     ),
   ];
 }

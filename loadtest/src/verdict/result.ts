@@ -28,6 +28,10 @@ export interface Result {
     workers: number;
     compression: boolean;
     compact: boolean;
+    last: boolean;
+    /** Messages a second of each channel that the clients asked for; missing: all. */
+    maxRate?: number | undefined;
+    conflate: boolean;
     maxP99Ms: number;
     minSuccess: number;
   };
@@ -52,6 +56,8 @@ export interface Result {
   replays: number;
   /** Deliveries that the gateway sent again on request. */
   caughtUp: number;
+  /** Deliveries that are last values. */
+  lastValues: number;
   resumed: number;
   notRecovered: number;
   throttled: number;

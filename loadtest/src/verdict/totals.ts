@@ -11,6 +11,7 @@ const COUNTS = [
   "served",
   "deliveries",
   "caughtUp",
+  "lastValues",
   "bytes",
   "gaps",
   "replays",

@@ -42,6 +42,17 @@ const CASES: readonly Case[] = [
   { defect: "misdirect", failedCheck: "Same content for all clients" },
   { defect: "unasked", failedCheck: "No messages without a subscription" },
   { defect: "close", failedCheck: "No unexpected disconnections" },
+  { defect: "stale-last", failedCheck: LOSS, feeds: ["market"], args: ["sustained", "--last"] },
+  { defect: "no-last", failedCheck: "No error messages from the gateway", args: ["sustained", "--last"] },
+  // 12 messages a second of each channel.
+  {
+    defect: "ignore-rate",
+    failedCheck: "No channel more often than --max-rate",
+    args: ["sustained", "--max-rate", "2"],
+    counted: false,
+  },
+  { defect: "drop-last", failedCheck: LOSS, feeds: ["own"], args: ["sustained", "--max-rate", "2"] },
+  { defect: "oldest-wins", failedCheck: LOSS, feeds: ["own"], args: ["sustained", "--max-rate", "2"] },
   { defect: "miscount", failedCheck: "Delivery count matches the gateway's metrics", counted: false },
   // The stall lasts beyond the end of the traffic: messages that were due before count, whenever they arrive.
   // An external feed does not wait for the traffic, so the stall may end before.
@@ -57,8 +68,14 @@ const CASES: readonly Case[] = [
 describe("verdict of a run", { concurrency: 100 }, () => {
   for (const kind of ["market", "own"] as const) {
     const feed = `with ${kind === "own" ? "the load test's own" : "an external"} feed`;
-    for (const args of [["sustained"], RECONNECT])
-      test(`a correct gateway passes ${args[0]} ${feed}`, async (t) => {
+    for (const args of [
+      ["sustained"],
+      RECONNECT,
+      ["sustained", "--last"],
+      ["sustained", "--max-rate", "4"],
+      [...RECONNECT, "--max-rate", "4", "--last"],
+    ])
+      test(`a correct gateway passes ${args.join(" ")} ${feed}`, async (t) => {
         const { result } = await runInProcess(t, "nothing", kind, ["--duration", "3", ...args]);
         assert.deepEqual([result.outcome, failed(result)], ["passed", []], JSON.stringify(result.checks));
         assert.equal(result.open, CONNECTIONS);
