@@ -190,7 +190,9 @@ export class FakeGateway {
       if (client.matches(message.channel) && message.offset <= Math.min(upTo, this.#offset))
         found.set(message.channel, [message, ...(found.get(message.channel) ?? [])]);
     const values = [...found.values()].flatMap(([newest, older]) => {
-      if (this.#defect !== "stale-last" || !client.affected || older === undefined) return newest ?? [];
+      // Other clients have the newest message, or were sent it as their last value.
+      const known = [...this.clients].filter((other) => other.matches(newest?.channel ?? "")).length > 2;
+      if (this.#defect !== "stale-last" || !known || older === undefined) return newest ?? [];
       this.defects++;
       return older;
     });
@@ -350,7 +352,7 @@ export class FakeGateway {
         client.affected = false;
         return client.socket.close(1011);
       default:
-        return this.#deliver(client, message);
+        return this.#deliverInTurn(client, message);
     }
   }
 }

@@ -79,9 +79,11 @@ describe("verdict of a run", { concurrency: 100 }, () => {
         const { result } = await runInProcess(t, "nothing", kind, ["--duration", "3", ...args]);
         assert.deepEqual([result.outcome, failed(result)], ["passed", []], JSON.stringify(result.checks));
         assert.equal(result.open, CONNECTIONS);
-        assert.ok(result.messages > 50 && result.latency.samples > 100);
+        // With a rate, most messages are left out.
+        const least = args.includes("--max-rate") ? 20 : 100;
+        assert.ok(result.messages > 50 && result.latency.samples > least);
         const stage = result.stages[0]?.latency.samples ?? 0;
-        assert.ok(stage > 100 && stage + result.caughtUp <= result.deliveries, `${stage}`);
+        assert.ok(stage > least && stage + result.caughtUp <= result.deliveries, `${stage}`);
       });
 
     for (const { defect, failedCheck, feeds, args = ["sustained"], counted = true } of CASES) {
