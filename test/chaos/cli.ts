@@ -63,6 +63,8 @@ try {
 } finally {
   request.dispose();
 }
+// Lines may still be broken by faults that were not over when a run ended.
+process.exit();
 
 function print(outcome: Outcome): void {
   const { violations, startedAt, stored, received, late, throttled, refetches, wholeAfterMs, sizes } =

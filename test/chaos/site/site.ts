@@ -72,6 +72,9 @@ export class Site {
   readonly #filling: string;
   #timer: NodeJS.Timeout | undefined;
   #count = 0;
+  #isOver = false;
+  #natsFaults = 0;
+  #calmSince = Date.now();
 
   constructor(options: SiteOptions, { owner, nats, relays, keys, lines }: Parts) {
     this.#owner = owner;
@@ -112,6 +115,7 @@ export class Site {
 
   /** Publishes all the time, until `stopPublishing`. */
   startPublishing(): void {
+    if (this.#isOver) return;
     const { rate } = this.#options;
     const start = performance.now();
     const from = this.#count;
@@ -125,6 +129,12 @@ export class Site {
 
   stopPublishing(): void {
     clearInterval(this.#timer);
+  }
+
+  /** Publishes nothing any more, also when a fault would begin again. */
+  end(): void {
+    this.#isOver = true;
+    this.stopPublishing();
   }
 
   /** Publishes one message on each channel. */
@@ -153,6 +163,22 @@ export class Site {
   lastOf(names: readonly string[]): { channel: string; n: number }[] {
     const watched = this.#channels.filter((channel) => names.some((name) => covers(name, channel)));
     return watched.map((channel) => ({ channel, n: this.#last.get(channel) ?? -1 }));
+  }
+
+  /** Counts a fault that may keep the publisher from storing messages, until the promise settles. */
+  async disturbNats(fault: Promise<void>): Promise<void> {
+    this.#natsFaults++;
+    try {
+      await fault;
+    } finally {
+      this.#natsFaults--;
+      this.#calmSince = Date.now();
+    }
+  }
+
+  /** Time since the last fault of NATS or of the publisher's connection, ms; 0 during one. */
+  get natsCalmMs(): number {
+    return this.#natsFaults > 0 ? 0 : Date.now() - this.#calmSince;
   }
 
   /** Age of the oldest message that is not known to be stored, ms; 0 when all are. */
