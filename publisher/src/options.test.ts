@@ -31,6 +31,7 @@ test("without options, all settings have their documented defaults", () => {
       maxBytes: 52_428_800,
     },
     createStream: false,
+    homeDomain: undefined,
     maxQueueEvents: 10_000,
     maxQueueBytes: 16_777_216,
     maxInFlight: 512,

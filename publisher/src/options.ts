@@ -38,6 +38,11 @@ export interface PublisherOptions {
    * Default false: a gateway creates the stream.
    */
   createStream?: boolean | Partial<Omit<StreamSettings, "name">>;
+  /**
+   * JetStream domain of the home region, when `servers` are NATS servers of another region: the stream is
+   * created there. Default: `servers` have the stream themselves.
+   */
+  homeDomain?: string;
   /** Limit of accepted events that have no acknowledgement yet. Default 10,000. */
   maxQueueEvents?: number;
   /** The same limit in bytes. Default 16 MiB. */
@@ -59,6 +64,8 @@ export interface Settings extends NatsServers {
   name: string;
   stream: StreamSettings;
   createStream: boolean;
+  /** Undefined: the servers have the stream themselves. */
+  homeDomain: string | undefined;
   maxQueueEvents: number;
   maxQueueBytes: number;
   maxInFlight: number;
@@ -127,6 +134,7 @@ export function readOptions(options: PublisherOptions): Settings {
     credentialsFile: readable(options.credentialsFile, problems),
     name: title("name", options.name, "odin-publisher"),
     createStream: createStream !== false,
+    homeDomain: options.homeDomain === undefined ? undefined : title("homeDomain", options.homeDomain, ""),
     stream: {
       name: title("stream", options.stream, STREAM_DEFAULTS.name),
       storage,

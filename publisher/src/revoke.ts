@@ -10,7 +10,8 @@ import { NAME_IN_USE, NOT_FOUND } from "./nats/stream.ts";
 import { type PublisherOptions, readOptions } from "./options.ts";
 import { revocationStreamConfig } from "./stream-settings.ts";
 
-export interface RevokeOptions extends Pick<PublisherOptions, "servers" | "credentialsFile" | "name"> {
+export interface RevokeOptions
+  extends Pick<PublisherOptions, "servers" | "credentialsFile" | "name" | "homeDomain"> {
   /**
    * Time after which the revocation is forgotten, seconds: at least the time that the revoked tokens are
    * still valid. Default: never, so that no token can come back.
@@ -34,7 +35,7 @@ export async function revoke(revoked: Revoked, options: RevokeOptions = {}): Pro
   if (typeof id !== "string" || id === "") throw new InvalidOptionsError(["jti or user must not be empty"]);
   if (seconds !== undefined && !(Number.isFinite(seconds) && seconds > 0))
     throw new InvalidOptionsError(["seconds must be a number above 0"]);
-  const { servers, login, tls, credentialsFile, name } = readOptions(given);
+  const { servers, login, tls, credentialsFile, name, homeDomain } = readOptions(given);
   const connection = await connect({
     ...connectionOptions({ servers: [...servers], login, tls }),
     ...(credentialsFile !== undefined && {
@@ -45,7 +46,7 @@ export async function revoke(revoked: Revoked, options: RevokeOptions = {}): Pro
     reconnect: false,
   });
   try {
-    await ensureStream(connection, replicas);
+    await ensureStream(connection, replicas, homeDomain);
     const all = headers();
     if (seconds !== undefined) all.set(TTL_HEADER, `${Math.ceil(seconds)}s`);
     await jetstream(connection, { timeout: TIMEOUT_MS }).publish(
@@ -58,8 +59,13 @@ export async function revoke(revoked: Revoked, options: RevokeOptions = {}): Pro
   }
 }
 
-async function ensureStream(connection: NatsConnection, replicas: number): Promise<void> {
-  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: TIMEOUT_MS });
+async function ensureStream(
+  connection: NatsConnection,
+  replicas: number,
+  domain: string | undefined,
+): Promise<void> {
+  const options = { checkAPI: false, timeout: TIMEOUT_MS, ...(domain !== undefined && { domain }) };
+  const manager = await jetstreamManager(connection, options);
   try {
     await manager.streams.info(REVOCATIONS.stream);
   } catch (error) {

@@ -68,6 +68,11 @@ export const STREAM_VARIABLES = {
   JS_STREAM_NAME: natsName("stream name")
     .default(STREAM_DEFAULTS.name)
     .describe(`JetStream stream, which is created when it is missing (${STREAM_DEFAULTS.name})`),
+  JS_HOME_DOMAIN: natsName("JetStream domain")
+    .optional()
+    .describe(
+      "JetStream domain of the home region, for NATS servers of another region, which hold a mirror of the stream",
+    ),
   JS_STORAGE: choice(["file", "memory"])
     .default(STREAM_DEFAULTS.storage)
     .describe(`storage of a created stream, file or memory (${STREAM_DEFAULTS.storage})`),
@@ -92,7 +97,7 @@ type StreamVariables = Values<typeof STREAM_VARIABLES>;
 
 /** The settings of the stream that these variables describe. */
 export function streamSettings(
-  variables: Omit<StreamVariables, "NATS_URL" | "NATS_CREDS_FILE">,
+  variables: Omit<StreamVariables, "NATS_URL" | "NATS_CREDS_FILE" | "JS_HOME_DOMAIN">,
 ): StreamSettings {
   return {
     name: variables.JS_STREAM_NAME,
@@ -192,6 +197,20 @@ export function dictionariesConfig(stream: string, replicas: number) {
     max_msgs: 1,
     max_bytes: 1024,
   } as const satisfies Partial<StreamConfig>;
+}
+
+/**
+ * The mirror of a stream of the home region, in another region. It has the name and the limits of its origin,
+ * which is in another JetStream domain.
+ */
+export function mirrorConfig(origin: Partial<StreamConfig> & { name: string }, homeDomain: string) {
+  // Only the origin captures subjects and drops duplicates. A mirror that refused a message would stop.
+  const { subjects: _subjects, duplicate_window: _window, ...limits } = origin;
+  return {
+    ...limits,
+    discard: "old",
+    mirror: { name: origin.name, external: { api: `$JS.${homeDomain}.API` } },
+  } satisfies Partial<StreamConfig>;
 }
 
 /** Name of the stream that keeps the last value of each subject of the stream with this name. */

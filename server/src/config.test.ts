@@ -153,6 +153,12 @@ test("NATS_URL may contain a login; the error for an invalid URL does not repeat
   assert.match(of({ NATS_URL: "nats://hunter@a,tls://b" }), /^NATS_URL must be either all/);
   assert.match(of({ NATS_URL: "ws://me:hunter1@a" }), /^NATS_URL must be URLs with nats:\/\/ or tls:\/\//);
   const NATS_CREDS_FILE = fileURLToPath(import.meta.url);
+  assert.match(of({ JS_HOME_DOMAIN: "home" }), /^NATS_URL is missing: JS_HOME_DOMAIN has no use without it$/);
+  assert.match(
+    of({ NATS_URL: "nats://a", JS_HOME_DOMAIN: "$JS.home" }),
+    /^JS_HOME_DOMAIN must be a JetStream domain/,
+  );
+  assert.equal(read({ NATS_URL: "nats://a", JS_HOME_DOMAIN: "home" }).JS_HOME_DOMAIN, "home");
   assert.match(of({ NATS_URL: "nats://hunter@a", NATS_CREDS_FILE }), /^NATS_CREDS_FILE .*NATS_URL/);
   assert.equal(read({ NATS_URL: "nats://a", NATS_CREDS_FILE }).NATS_CREDS_FILE, NATS_CREDS_FILE);
 });

@@ -80,8 +80,9 @@ function sourceMistakes(isGiven: (variable: string) => boolean): string[] {
   if (isGiven("SOURCE")) return [];
   const mistakes: string[] = [];
   if (isGiven("POLL_URL")) mistakes.push("SOURCE must be poll when POLL_URL is set (or unset POLL_URL)");
-  else if (isGiven("NATS_CREDS_FILE") && !isGiven("NATS_URL"))
-    mistakes.push("NATS_URL is missing: NATS_CREDS_FILE has no use without it");
+  else if (!isGiven("NATS_URL"))
+    for (const variable of ["NATS_CREDS_FILE", "JS_HOME_DOMAIN"].filter(isGiven))
+      mistakes.push(`NATS_URL is missing: ${variable} has no use without it`);
   return mistakes;
 }
 

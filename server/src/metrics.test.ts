@@ -140,7 +140,7 @@ test("the names are the documented ones", () => {
     ws_messages_dropped_total ws_message_latency_seconds ws_broadcast_duration_seconds ws_subscriptions_per_client
     ws_subscribers_per_channel ws_replays_total ws_resumes_total ws_throttled_clients_light ws_throttled_clients_medium
     ws_throttled_clients_heavy ws_throttle_transitions_total ws_bytes_sent_total ws_writes_total ws_conflated_total ws_cpu_usage_percent ws_memory_usage_bytes
-    ws_capacity_ratio ws_nats_connected ws_nats_lag_messages ws_nats_paused ws_draining`;
+    ws_capacity_ratio ws_nats_connected ws_nats_lag_messages ws_nats_lag_seconds ws_region_lag_messages ws_region_connected ws_nats_paused ws_draining`;
   const missing = documented
     .split(/\s+/)
     .filter((name) => !(Object.values(METRIC) as string[]).includes(name));

@@ -45,6 +45,9 @@ export const METRIC = {
   capacityRatio: "ws_capacity_ratio",
   natsConnected: "ws_nats_connected",
   natsLag: "ws_nats_lag_messages",
+  natsLagSeconds: "ws_nats_lag_seconds",
+  regionLag: "ws_region_lag_messages",
+  regionConnected: "ws_region_connected",
   natsPaused: "ws_nats_paused",
   draining: "ws_draining",
   userLimitAlone: "ws_user_limit_alone",
@@ -159,6 +162,18 @@ export function createMetrics(registry: Registry) {
     capacityRatio: gauge(METRIC.capacityRatio, "Open connections divided by WS_MAX_CONNECTIONS"),
     natsConnected: gauge(METRIC.natsConnected, "1 while the message source is connected"),
     natsLag: gauge(METRIC.natsLag, "Messages in the stream that were not read yet"),
+    natsLagSeconds: gauge(
+      METRIC.natsLagSeconds,
+      "Time since this region had everything that the home region had, about 2 s when nothing is wrong; 0 in the home region",
+    ),
+    regionLag: gauge(
+      METRIC.regionLag,
+      "Messages that the home region had at its last answer and this region had not; 0 in the home region",
+    ),
+    regionConnected: gauge(
+      METRIC.regionConnected,
+      "1 while the home region answers this region; always 1 in the home region",
+    ),
     natsPaused: gauge(METRIC.natsPaused, "1 while reading is paused because of high CPU usage"),
     draining: gauge(METRIC.draining, "1 while the gateway disconnects its clients before it stops"),
     userLimitAlone: gauge(

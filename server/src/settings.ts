@@ -59,6 +59,10 @@ export const SETTINGS = {
   JS_STREAM_NAME: STREAM_VARIABLES.JS_STREAM_NAME.describe(
     "name of the JetStream stream; the gateway creates it when it is missing",
   ),
+  JS_HOME_DOMAIN: STREAM_VARIABLES.JS_HOME_DOMAIN.describe(
+    "JetStream domain of the home region, for a gateway of another region: the gateway creates and reads a mirror of " +
+      "the stream on its own region's NATS servers; unset: NATS_URL has the stream itself",
+  ),
   JS_STORAGE: STREAM_VARIABLES.JS_STORAGE.describe("storage of the stream, when the gateway creates it"),
   JS_REPLICAS: STREAM_VARIABLES.JS_REPLICAS.describe("replicas of the stream, when the gateway creates it"),
   JS_STREAM_MAX_AGE: STREAM_VARIABLES.JS_STREAM_MAX_AGE.describe(

@@ -195,12 +195,12 @@ export class TestClient {
 /** Connects and waits for the welcome. @throws Refused */
 export async function connect(
   owner: Owner,
-  gateway: Pick<Gateway, "wsPort">,
+  gateway: Pick<Gateway, "wsPort"> & Partial<Pick<Gateway, "host">>,
   options: ConnectOptions = {},
 ): Promise<TestClient> {
   const { token, headers = {}, path = "/ws", deflate = false, autoPong = true } = options;
   const query = token === undefined ? "" : `?auth=${encodeURIComponent(token)}`;
-  const socket = new WebSocket(`ws://127.0.0.1:${gateway.wsPort}${path}${query}`, {
+  const socket = new WebSocket(`ws://${gateway.host ?? "127.0.0.1"}:${gateway.wsPort}${path}${query}`, {
     headers,
     perMessageDeflate: deflate,
     autoPong,

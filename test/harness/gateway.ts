@@ -6,7 +6,7 @@ import { Metrics } from "./metrics.ts";
 import type { Nats } from "./nats.ts";
 import type { Owner } from "./owner.ts";
 import { freePort } from "./ports.ts";
-import { type Exit, ProcessGroup } from "./process-group.ts";
+import { type Exit, HERE, type Place, ProcessGroup } from "./process-group.ts";
 import { eventually, within } from "./wait.ts";
 
 const MAIN = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url));
@@ -47,26 +47,30 @@ export interface GatewayOptions {
   until?: "health" | "live";
   /** Commands of sh that run before the gateway, in its process: "ulimit -n 100". */
   shell?: string;
+  /** Default: the network of the test. */
+  place?: Place;
 }
 
 export class Gateway {
   readonly process: ProcessGroup;
   readonly wsPort: number;
   readonly opsPort: number;
+  readonly host: string;
   readonly url: string;
 
-  constructor(wsPort: number, opsPort: number, env: Env, shell?: string) {
+  constructor(wsPort: number, opsPort: number, env: Env, shell?: string, { host, enter }: Place = HERE) {
     this.wsPort = wsPort;
     this.opsPort = opsPort;
-    this.url = `ws://127.0.0.1:${wsPort}/ws`;
-    const command = [process.execPath, MAIN] as const;
-    const [program, ...args] =
-      shell === undefined ? command : (["sh", "-c", `${shell}; exec "$@"`, "sh", ...command] as const);
+    this.host = host;
+    this.url = `ws://${host}:${wsPort}/ws`;
+    const command = [process.execPath, MAIN];
+    const inShell = shell === undefined ? command : ["sh", "-c", `${shell}; exec "$@"`, "sh", ...command];
+    const [program = "", ...args] = [...enter, ...inShell];
     this.process = new ProcessGroup(program, args, gatewayEnv(wsPort, opsPort, env));
   }
 
   ops(path: string): Promise<Answer> {
-    return get(`http://127.0.0.1:${this.opsPort}${path}`);
+    return get(`http://${this.host}:${this.opsPort}${path}`);
   }
 
   async stats(): Promise<Stats> {
@@ -143,7 +147,7 @@ export class Gateway {
 export async function startGateway(owner: Owner, options: GatewayOptions = {}): Promise<Gateway> {
   const env: Env = { ...options.env };
   if (options.nats !== undefined) env.NATS_URL ??= options.nats.url;
-  const gateway = new Gateway(await freePort(), await freePort(), env, options.shell);
+  const gateway = new Gateway(await freePort(), await freePort(), env, options.shell, options.place);
   owner.after(() => gateway.process.dispose());
   const path = options.until === "live" ? "/live" : "/health";
   let last = "";

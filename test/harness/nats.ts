@@ -9,7 +9,7 @@ import { findProgram, howToGet } from "../../tools/programs/programs.ts";
 import { get } from "./http.ts";
 import type { Owner } from "./owner.ts";
 import { freePort } from "./ports.ts";
-import { ProcessGroup } from "./process-group.ts";
+import { HERE, type Place, ProcessGroup } from "./process-group.ts";
 import { eventually } from "./wait.ts";
 import { guardFolder } from "./watchdog.ts";
 
@@ -40,6 +40,8 @@ export interface NatsSetup {
   config?: string;
   /** Login of the test itself. Default: no login. */
   login?: NodeConnectionOptions;
+  /** Default: the network of the test. */
+  place?: Place;
 }
 
 interface Session {
@@ -61,13 +63,15 @@ export class Nats {
   #session: Session | undefined;
 
   constructor(program: string, port: number, monitorPort: number, store: string, setup: NatsSetup) {
-    this.url = `nats://127.0.0.1:${port}`;
-    this.monitoring = `http://127.0.0.1:${monitorPort}`;
-    this.#program = program;
+    const { config = "", login = {}, place = HERE } = setup;
+    const { host, enter } = place;
+    this.url = `nats://${host}:${port}`;
+    this.monitoring = `http://${host}:${monitorPort}`;
+    const [first = program, ...others] = [...enter, program];
+    this.#program = first;
     this.#config = join(store, "nats.conf");
-    const { config = "", login = {} } = setup;
-    const args = ["-js", "-a", "127.0.0.1", "-p", `${port}`, "-m", `${monitorPort}`, "-sd", store];
-    this.#args = config === "" ? args : [...args, "-c", this.#config];
+    const args = ["-js", "-a", host, "-p", `${port}`, "-m", `${monitorPort}`, "-sd", store];
+    this.#args = [...others, ...args, ...(config === "" ? [] : ["-c", this.#config])];
     this.#store = store;
     this.#login = login;
   }

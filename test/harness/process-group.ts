@@ -18,6 +18,17 @@ export interface ProcessInfo {
   rssBytes: number;
 }
 
+/** A network in which a program runs. */
+export interface Place {
+  /** Address at which the test reaches the program. */
+  host: string;
+  /** Words of a command that run the following command in this network. */
+  enter: readonly string[];
+}
+
+/** The network of the test itself. */
+export const HERE: Place = { host: "127.0.0.1", enter: [] };
+
 function killGroup(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");

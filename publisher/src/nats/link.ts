@@ -212,10 +212,9 @@ export class NatsLink {
   async ensureStream(): Promise<StreamFound> {
     const connection = this.#connection;
     if (connection === undefined) throw new Error("not connected");
-    return ensureStream(
-      await jetstreamManager(connection, { checkAPI: false, timeout: API_TIMEOUT_MS }),
-      this.#settings.stream,
-    );
+    const { stream, homeDomain: domain } = this.#settings;
+    const options = { checkAPI: false, timeout: API_TIMEOUT_MS, ...(domain !== undefined && { domain }) };
+    return ensureStream(await jetstreamManager(connection, options), stream);
   }
 
   /** Closes the connection at once, and makes no other. */

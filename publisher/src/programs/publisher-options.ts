@@ -13,11 +13,12 @@ export interface Connection {
  * environment.
  */
 export function connectionOf(variables: Values<typeof STREAM_VARIABLES>): Connection {
-  const { NATS_URL: servers, NATS_CREDS_FILE: credentialsFile } = variables;
+  const { NATS_URL: servers, NATS_CREDS_FILE: credentialsFile, JS_HOME_DOMAIN: homeDomain } = variables;
   const { name, ...createStream } = streamSettings(variables);
   const publisher = {
     ...(servers !== undefined && { servers }),
     ...(credentialsFile !== undefined && { credentialsFile }),
+    ...(homeDomain !== undefined && { homeDomain }),
     stream: name,
     createStream,
   };

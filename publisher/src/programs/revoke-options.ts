@@ -14,7 +14,7 @@ export interface RevokeCommand {
   servers: string;
 }
 
-const { NATS_CREDS_FILE, JS_REPLICAS } = STREAM_VARIABLES;
+const { NATS_CREDS_FILE, JS_REPLICAS, JS_HOME_DOMAIN } = STREAM_VARIABLES;
 
 export const COMMAND = {
   name: "npm run revoke",
@@ -44,7 +44,7 @@ export const COMMAND = {
       { variable: "NATS_URL", secret: true },
     ),
   },
-  variables: { NATS_CREDS_FILE, JS_REPLICAS },
+  variables: { NATS_CREDS_FILE, JS_REPLICAS, JS_HOME_DOMAIN },
 } satisfies Command;
 
 /** Reads the command line and the environment. */
@@ -58,6 +58,7 @@ export function readRevoke(args: readonly string[], env: NodeJS.ProcessEnv): Rea
   ]);
   if (read === "help" || "mistakes" in read) return read;
   const { user, jti, for: ms, url, NATS_CREDS_FILE: file, JS_REPLICAS: replicas } = read;
+  const { JS_HOME_DOMAIN: homeDomain } = read;
   const revoked: Revoked = jti === undefined ? { user: user as string } : { jti };
   const where = {
     ...(url !== undefined && { servers: url }),
@@ -67,6 +68,7 @@ export function readRevoke(args: readonly string[], env: NodeJS.ProcessEnv): Rea
     ...where,
     name: "odin-revoke",
     replicas,
+    ...(homeDomain !== undefined && { homeDomain }),
     ...(ms !== undefined && { seconds: ms / 1000 }),
   };
   return { revoked, options, servers: readOptions(where).servers.join(", ") };

@@ -236,6 +236,10 @@ export class Hub implements Intake {
     this.#metrics.memoryUsage.set(overload.rssBytes);
     this.#metrics.capacityRatio.set(this.#admission.connections / this.#config.WS_MAX_CONNECTIONS);
     this.#metrics.natsPaused.set(overload.pauses ? 1 : 0);
+    const { region } = this;
+    this.#metrics.regionConnected.set(region?.connected === false ? 0 : 1);
+    this.#metrics.regionLag.set(region?.lag_messages ?? 0);
+    this.#metrics.natsLagSeconds.set(region?.lag_seconds ?? 0);
     this.#updateClosure();
   }
 
@@ -273,6 +277,18 @@ export class Hub implements Intake {
     else if (!connected && this.#now() - this.#lostAt > SOURCE_GRACE_MS)
       reasons.push(refused ? `${source}_not_authorized` : `${source}_lost`);
     return reasons;
+  }
+
+  /**
+   * The way from the home region to this one, for `/health`; undefined in the home region. A region that is
+   * cut off serves what it has, so `/health` does not fail.
+   */
+  get region() {
+    const { region } = this.#status;
+    if (region === undefined) return undefined;
+    const { home, connected, lagMessages, inStepAt } = region;
+    const seconds = Math.max(0, this.#now() - inStepAt) / 1000;
+    return { home, connected, lag_messages: lagMessages, lag_seconds: Math.round(seconds * 10) / 10 };
   }
 
   get stats() {

@@ -199,7 +199,7 @@ function createOpsServer(
 ): OpsServer {
   const answers = {
     unhealthy: () => hub.unhealthy,
-    health: () => ({ user_limit: userLimit() }),
+    health: () => ({ user_limit: userLimit(), region: hub.region }),
     metrics: async () => {
       const own = (await registry.getMetricsAsJSON()) as MetricsSnapshot;
       return AggregatorRegistry.aggregate([own, ...(await fleet.metrics())]).metrics();

@@ -17,9 +17,12 @@ import {
 } from "@nats-io/jetstream";
 import { AuthorizationError, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { dictionariesConfig } from "@odin-ws/publisher/stream-settings";
+import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import { GATEWAY_SUBJECTS } from "./gateway-channel.ts";
+import { HomeRegion } from "./home-region.ts";
 import { LastStream, type LastStreamSettings } from "./last-stream.ts";
+import { MirroredStream } from "./mirrored-stream.ts";
 import { connectToNats, type NatsSettings } from "./nats-connection.ts";
 import type { Intake, Source } from "./source.ts";
 import {
@@ -31,10 +34,12 @@ import {
   storedOf,
 } from "./stream-consumer.ts";
 import { StreamCursor } from "./stream-cursor.ts";
-import { EpochWriter } from "./stream-epoch.ts";
-import { isStreamNotFound, StreamSetup } from "./stream-setup.ts";
+import { isStreamNotFound, type StreamPlace, StreamSetup } from "./stream-setup.ts";
 
-export type JetStreamSettings = LastStreamSettings & NatsSettings & ConsumerSettings;
+export type JetStreamSettings = LastStreamSettings &
+  NatsSettings &
+  ConsumerSettings &
+  Pick<Config, "JS_HOME_DOMAIN">;
 
 const CHECK_MS = 1000;
 const RETRY_MS = 250;
@@ -64,10 +69,9 @@ class StreamReader {
   readonly #log: Log;
   readonly #intake: Intake;
   readonly #signal: AbortSignal;
-  readonly #setup: StreamSetup;
+  readonly #place: StreamPlace;
   readonly #logError: () => void;
   readonly #cursor: StreamCursor;
-  readonly #epochWriter: EpochWriter;
   readonly #lastStream: LastStream;
   #manager: JetStreamManager | undefined;
   #lastError: unknown;
@@ -90,8 +94,13 @@ class StreamReader {
     this.#log = log;
     this.#intake = intake;
     this.#signal = signal;
-    this.#setup = new StreamSetup(settings, log);
-    const lastStream = new LastStream(settings, log, intake);
+    const { JS_HOME_DOMAIN } = settings;
+    const home = JS_HOME_DOMAIN === undefined ? undefined : new HomeRegion(JS_HOME_DOMAIN);
+    this.#place =
+      home === undefined
+        ? new StreamSetup(settings, log)
+        : new MirroredStream(settings, home, log, (region) => intake.status({ region }));
+    const lastStream = new LastStream(settings, log, intake, home);
     this.#lastStream = lastStream;
     this.#cursor = new StreamCursor(
       {
@@ -103,7 +112,6 @@ class StreamReader {
       },
       log,
     );
-    this.#epochWriter = new EpochWriter(log);
     this.#logError = atMostEvery(LOG_INTERVAL_MS, (count) =>
       log.warn(
         { err: this.#lastError, count, stream: settings.JS_STREAM_NAME },
@@ -123,6 +131,7 @@ class StreamReader {
         connection = await connectToNats(this.#settings);
         this.#intake.status({ connected: true, refused: false });
         void this.#watchConnection(connection);
+        await this.#place.connect(connection);
         await onConnection?.(connection);
         await this.#readAll(connection);
       } catch (error) {
@@ -171,8 +180,7 @@ class StreamReader {
   /** Resolves with the sequence of the stream's last message; undefined when the stream cannot be asked. */
   async end(): Promise<number | undefined> {
     try {
-      const info = await this.#manager?.streams.info(this.#settings.JS_STREAM_NAME);
-      return info?.created === this.#cursor.created ? info.state.last_seq : undefined;
+      return this.#manager && (await this.#place.end(this.#manager, this.#cursor));
     } catch {
       return undefined; // the next check reports the reason
     }
@@ -182,11 +190,11 @@ class StreamReader {
   async #read(manager: JetStreamManager): Promise<void> {
     this.#manager = manager;
     const cursor = this.#cursor;
-    const info = await this.#setup.find(manager, cursor.created);
+    const info = await this.#place.find(manager, cursor);
     if (info === undefined) return this.#sleep(RETRY_MS);
     this.#onAnswer();
     await cursor.locate(info, (seq) => firstFrom(manager, this.#settings, seq));
-    void this.#epochWriter.write(manager, info, cursor.epoch);
+    void this.#place.writeEpoch(manager, info, cursor.epoch);
     const target = info.state.last_seq;
     // The consumer starts with the last message that was read. Only when that message comes again is it
     // certain that the stream has not gone back since `locate`.
@@ -253,11 +261,11 @@ class StreamReader {
     this.#checking = true;
     try {
       const before = this.#cursor.seq;
-      const info = await manager.streams.info(this.#settings.JS_STREAM_NAME);
+      const { info, ...found } = await this.#place.check(manager, this.#cursor);
       const { last_seq: end } = info.state;
       this.#onAnswer();
       this.#intake.status({ lag: Math.max(0, end - this.#cursor.seq) });
-      const problem = this.#cursor.problemWith(info, before);
+      const problem = found.problem ?? this.#cursor.problemWith(info, before);
       if (problem !== undefined) this.#restart(problem);
       else if (!this.#paused && this.#cursor.seq === this.#checkedCursor && before < this.#checkedEnd) {
         await this.#onStandstill(manager, info);
@@ -265,7 +273,7 @@ class StreamReader {
       this.#checkedCursor = this.#cursor.seq;
       this.#checkedEnd = end;
       if (problem === undefined) {
-        void this.#epochWriter.write(manager, info, this.#cursor.epoch);
+        void this.#place.writeEpoch(manager, info, this.#cursor.epoch);
         void this.#lastStream.update(manager, info, this.#cursor.epoch);
       }
     } catch (error) {

@@ -5,19 +5,29 @@
  * A mirror has the sequences of its stream, and only continues from its last sequence. When the stream was
  * created again, or went back, the mirror would keep old messages and miss new ones. So a gateway that
  * notices this deletes the mirror and creates another one.
+ *
+ * In another region than the home region, it is a mirror of the home region's stream of last values, which
+ * has values of a whole day from the start.
  */
 
 import { randomBytes } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import {
   type ConsumerMessages,
   DeliverPolicy,
   type JetStreamManager,
   type StreamInfo,
 } from "@nats-io/jetstream";
-import { lastValuesConfig, lastValuesName, streamSettings } from "@odin-ws/publisher/stream-settings";
+import {
+  lastValuesConfig,
+  lastValuesName,
+  mirrorConfig,
+  streamSettings,
+} from "@odin-ws/publisher/stream-settings";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
+import { HomeMirror } from "./home-mirror.ts";
+import type { HomeRegion } from "./home-region.ts";
 import type { Intake, RawMessage } from "./source.ts";
 import { type ConsumerSettings, rawOf } from "./stream-consumer.ts";
 import { epochMetadata, namedEpoch } from "./stream-epoch.ts";
@@ -27,6 +37,11 @@ export type LastStreamSettings = StreamSettings & ConsumerSettings & Pick<Config
 
 /** How often a gateway makes sure that the stream of last values exists. */
 const CHECK_MS = 60_000; // 1 min
+/** The same while another region has no values of this epoch yet. */
+const INCOMPLETE_CHECK_MS = 3000;
+/** How often and how long a gateway of another region waits at its start until the mirror has all values. */
+const FILL_POLL_MS = 200;
+const FILL_MS = 5000;
 /** After a loss, the values are read again, at most this often. */
 const READ_AGAIN_MS = 300_000; // 5 min
 /** A gateway starts without the rest when reading takes longer. */
@@ -42,6 +57,8 @@ export class LastStream {
   readonly #settings: LastStreamSettings;
   readonly #log: Log;
   readonly #intake: Pick<Intake, "lastValues">;
+  /** Undefined in the home region. */
+  readonly #mirror: HomeMirror | undefined;
   readonly name: string;
   readonly #warn: (error: unknown) => void;
   /** Epoch of the stream whose values were read; empty before the first time. */
@@ -55,11 +72,25 @@ export class LastStream {
   /** Messages left the stream unread: the newest of their channels are missing. */
   #lost = false;
 
-  constructor(settings: LastStreamSettings, log: Log, intake: Pick<Intake, "lastValues">) {
+  /** `home`: undefined in the home region. */
+  constructor(
+    settings: LastStreamSettings,
+    log: Log,
+    intake: Pick<Intake, "lastValues">,
+    home: HomeRegion | undefined,
+  ) {
     this.#settings = settings;
     this.#log = log;
     this.#intake = intake;
     this.name = lastValuesName(settings.JS_STREAM_NAME);
+    this.#mirror =
+      home &&
+      new HomeMirror({
+        config: mirrorConfig(lastValuesConfig(streamSettings(settings)), home.domain),
+        home,
+        log,
+        epochOf: ({ config }) => namedEpoch(config)?.epoch ?? "unknown",
+      });
     let last: unknown;
     const report = atMostEvery(LOG_INTERVAL_MS, (count) =>
       log.warn(
@@ -94,7 +125,10 @@ export class LastStream {
     this.#checkedAt = now;
     this.#triedEpoch = epoch;
     try {
-      if (!(await this.#prepare(manager, info, epoch))) return;
+      const usable = await (this.#mirror
+        ? this.#prepareMirror(this.#mirror, manager, epoch)
+        : this.#prepare(manager, info, epoch));
+      if (!usable) return;
       const again = this.#lost && now - this.#readAt > READ_AGAIN_MS;
       if (epoch !== this.#epoch || again) await this.#read(manager);
       this.#epoch = epoch;
@@ -103,6 +137,24 @@ export class LastStream {
     } finally {
       this.#busy = false;
     }
+  }
+
+  /**
+   * The same in another region. The home region creates its stream of last values again when its epoch
+   * changes, and this region follows.
+   */
+  async #prepareMirror(mirror: HomeMirror, manager: JetStreamManager, epoch: string): Promise<boolean> {
+    const end = performance.now() + FILL_MS;
+    do {
+      const { info, origin } = (await mirror.find(manager)) ?? {};
+      const complete = info !== undefined && info.state.last_seq >= (origin?.state.last_seq ?? 0);
+      if (complete && namedEpoch(info.config)?.epoch === epoch) return true;
+      // Without an epoch, no values were read yet. Later nothing waits for the values.
+      if (this.#epoch !== "" || complete) break;
+      await sleep(FILL_POLL_MS);
+    } while (performance.now() < end);
+    this.#checkedAt = performance.now() + INCOMPLETE_CHECK_MS - CHECK_MS;
+    return false;
   }
 
   /** Returns false when there is no stream of last values that can be used. */

@@ -13,14 +13,16 @@ import {
 } from "@nats-io/jetstream";
 import { type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { parseRevocation, REVOCATIONS, type Revocation, TTL_HEADER } from "@odin-ws/protocol/revocation";
-import { revocationStreamConfig } from "@odin-ws/publisher/stream-settings";
+import { mirrorConfig, revocationStreamConfig } from "@odin-ws/publisher/stream-settings";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
+import { HomeMirror } from "./home-mirror.ts";
+import { HomeRegion } from "./home-region.ts";
 import { createConsumer } from "./stream-consumer.ts";
 import { isStreamNotFound } from "./stream-setup.ts";
 
 export interface RevocationReaderOptions {
-  config: Pick<Config, "JS_CONSUMER_NAME" | "JS_REPLICAS">;
+  config: Pick<Config, "JS_CONSUMER_NAME" | "JS_REPLICAS" | "JS_HOME_DOMAIN">;
   log: Pick<Log, "info" | "warn">;
   /** Called with revocations that were read, also with those that have ended meanwhile. */
   onRevocations: (revocations: Revocation[]) => void;
@@ -38,6 +40,9 @@ const WARN_INTERVAL_MS = 60_000;
 
 export class RevocationReader {
   readonly #options: RevocationReaderOptions;
+  /** Both undefined in the home region. */
+  readonly #home: HomeRegion | undefined;
+  readonly #mirror: HomeMirror | undefined;
   readonly #warn: () => void;
   readonly #warnOfBody: () => void;
   #lastError: unknown;
@@ -51,7 +56,17 @@ export class RevocationReader {
 
   constructor(options: RevocationReaderOptions) {
     this.#options = options;
-    const { log } = options;
+    const { log, config } = options;
+    const { JS_HOME_DOMAIN, JS_REPLICAS: replicas } = config;
+    if (JS_HOME_DOMAIN !== undefined) {
+      this.#home = new HomeRegion(JS_HOME_DOMAIN);
+      this.#mirror = new HomeMirror({
+        config: mirrorConfig(revocationStreamConfig({ replicas }), JS_HOME_DOMAIN),
+        home: this.#home,
+        log,
+        epochOf: () => "revocations",
+      });
+    }
     this.#warn = atMostEvery(WARN_INTERVAL_MS, (count) =>
       log.warn(
         { err: this.#lastError, count, stream: REVOCATIONS.stream },
@@ -83,6 +98,7 @@ export class RevocationReader {
 
   async #run(connection: NatsConnection, onKnown: () => void): Promise<void> {
     let failures = 0;
+    await this.#home?.connect(connection);
     while (!connection.isClosed()) {
       try {
         const manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
@@ -151,7 +167,11 @@ export class RevocationReader {
   }
 
   async #isBehind(manager: JetStreamManager): Promise<boolean> {
-    const { created, state } = await manager.streams.info(REVOCATIONS.stream);
+    const found = this.#mirror
+      ? (await this.#mirror.find(manager))?.info
+      : await manager.streams.info(REVOCATIONS.stream);
+    if (found === undefined) return true;
+    const { created, state } = found;
     const behind = created !== this.#created || (state.messages > 0 && this.#seq < this.#endBefore);
     this.#endBefore = state.last_seq;
     return behind;
@@ -159,6 +179,7 @@ export class RevocationReader {
 
   /** Finds the stream, and creates it when it is missing. */
   async #find(manager: JetStreamManager): Promise<StreamInfo> {
+    if (this.#mirror !== undefined) return this.#findMirror(this.#mirror, manager);
     try {
       return await manager.streams.info(REVOCATIONS.stream);
     } catch (error) {
@@ -168,6 +189,13 @@ export class RevocationReader {
       revocationStreamConfig({ replicas: this.#options.config.JS_REPLICAS }),
     );
     this.#options.log.info({ stream: REVOCATIONS.stream }, "created the stream of revocations");
+    return info;
+  }
+
+  async #findMirror(mirror: HomeMirror, manager: JetStreamManager): Promise<StreamInfo> {
+    const { info, origin } = (await mirror.find(manager)) ?? {};
+    if (info === undefined || info.state.last_seq < (origin?.state.last_seq ?? 0))
+      throw new Error("the mirror of this region has not received all revocations yet");
     return info;
   }
 

@@ -25,6 +25,18 @@ export interface DictionaryBytes {
   bytes: Uint8Array;
 }
 
+/** What a gateway outside of the home region knows about the way from there to its region. */
+export interface RegionStatus {
+  /** JetStream domain of the home region. */
+  home: string;
+  /** False: the home region does not answer, and the region serves what it has. */
+  connected: boolean;
+  /** Messages that the home region had at its last answer, and this region had not. */
+  lagMessages: number;
+  /** The region has everything that the home region had at this time, on the clock of performance.now(). */
+  inStepAt: number;
+}
+
 export interface SourceStatus {
   /** True while the source can be reached. */
   connected: boolean;
@@ -36,6 +48,8 @@ export interface SourceStatus {
   warm: boolean;
   /** Messages in the stream that were not read yet. */
   lag: number;
+  /** Undefined in the home region. */
+  region?: RegionStatus | undefined;
 }
 
 /** Receives the messages of a source. */

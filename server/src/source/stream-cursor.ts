@@ -48,6 +48,17 @@ export class StreamCursor {
     return undefined;
   }
 
+  /** True when the cursor is in this stream and in its epoch. */
+  follows({ created, config }: Pick<StreamInfo, "created" | "config">): boolean {
+    return created === this.#created && !this.#isNew(epochOf({ created, config }));
+  }
+
+  /** Resolves with true when another stream than the one that was read has these messages. */
+  async differsFrom({ state }: StreamInfo, firstFrom: FirstFrom): Promise<boolean> {
+    const { first_seq: first, last_seq: last } = state;
+    return (await findBranch({ read: this.#read, cursor: this.#seq, first, last, firstFrom })) !== undefined;
+  }
+
   /**
    * Sets the cursor for the next consumer: unchanged, at the beginning of a stream that was not read before,
    * or behind the last common message of a stream that went back.

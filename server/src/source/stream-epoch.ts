@@ -1,6 +1,7 @@
 /**
  * The epoch of a stream: all gateways that read the same messages under the same sequences have the same
- * epoch, without asking each other.
+ * epoch, without asking each other. A mirror of the stream in another region has it in its metadata, with the
+ * creation time of the stream, not of the copy.
  *
  * The first epoch follows from the stream's name and creation time. When the stream went back (a server lost
  * messages that it had acknowledged and gave their sequences away again), the next epoch follows from the
@@ -15,7 +16,8 @@ import type { StoredMessage } from "./read-messages.ts";
 
 /**
  * Key in the stream's metadata. Value: the epoch, a space, and the creation time of the stream for which the
- * epoch holds. A stream that is created again with a copied configuration so does not get a copied epoch.
+ * epoch holds; in a mirror, that of its origin. A stream that is created again with a copied configuration
+ * so does not get a copied epoch.
  */
 const METADATA_KEY = "odin-epoch";
 const RETRY_MS = 60_000; // 1 min
@@ -60,10 +62,14 @@ export class EpochWriter {
     this.#log = log;
   }
 
-  /** Writes the epoch when the stream names another one. Repeats a failed attempt at most once a minute. */
-  async write(manager: JetStreamManager, info: StreamInfo, epoch: string): Promise<void> {
+  /**
+   * Writes the epoch when the stream names another one. Repeats a failed attempt at most once a minute.
+   * Resolves with true when the stream names this epoch now.
+   */
+  async write(manager: JetStreamManager, info: StreamInfo, epoch: string): Promise<boolean> {
     const now = performance.now();
-    if (epochOf(info) === epoch || now - this.#triedAt < RETRY_MS) return;
+    if (epochOf(info) === epoch) return true;
+    if (now - this.#triedAt < RETRY_MS) return false;
     this.#triedAt = now;
     const { config, created } = info;
     const metadata = { ...config.metadata, ...epochMetadata(epoch, created) };
@@ -71,11 +77,13 @@ export class EpochWriter {
       await manager.streams.update(config.name, { metadata });
       this.#triedAt = Number.NEGATIVE_INFINITY;
       this.#log.info({ stream: config.name, epoch }, "wrote the new epoch into the metadata of the stream");
+      return true;
     } catch (error) {
       this.#log.warn(
         { err: error, stream: config.name, epoch },
         "cannot write the new epoch into the metadata of the stream: gateways that start from now on do not know it",
       );
+      return false;
     }
   }
 }

@@ -4,9 +4,12 @@
  */
 
 import { JetStreamApiError, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { explainedLimit, streamConfig, streamSettings } from "@odin-ws/publisher/stream-settings";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
+import type { StreamCursor } from "./stream-cursor.ts";
+import { EpochWriter } from "./stream-epoch.ts";
 
 export type StreamSettings = Pick<
   Config,
@@ -26,24 +29,56 @@ const RECREATE_AFTER_MS = 2000;
 const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
 
-export class StreamSetup {
+/** Where a gateway reads the stream: in the home region the stream itself, in another region its mirror. */
+export interface StreamPlace {
+  /** Called with each connection, before all other methods. */
+  connect(connection: NatsConnection): Promise<void>;
+  /** Returns the stream, which is created when it is missing; undefined: it cannot be read yet, try again. */
+  find(manager: JetStreamManager, cursor: StreamCursor): Promise<StreamInfo | undefined>;
+  /** Returns the state of the stream, and why it must be looked for again with `find`, if it must. */
+  check(
+    manager: JetStreamManager,
+    cursor: StreamCursor,
+  ): Promise<{ info: StreamInfo; problem?: string | undefined }>;
+  /** Resolves with the sequence of the stream's last message; undefined when it is not known. */
+  end(manager: JetStreamManager, cursor: StreamCursor): Promise<number | undefined>;
+  /** Writes the epoch into the metadata of the stream when they name another one. Never rejects. */
+  writeEpoch(manager: JetStreamManager, info: StreamInfo, epoch: string): Promise<void>;
+}
+
+export class StreamSetup implements StreamPlace {
   readonly #settings: StreamSettings;
   readonly #log: Log;
+  readonly #epochWriter: EpochWriter;
   /** On the clock of performance.now(); undefined while the stream exists. */
   #missingSince: number | undefined;
 
   constructor(settings: StreamSettings, log: Log) {
     this.#settings = settings;
     this.#log = log;
+    this.#epochWriter = new EpochWriter(log);
+  }
+
+  async connect(): Promise<void> {}
+
+  async check(manager: JetStreamManager): Promise<{ info: StreamInfo }> {
+    return { info: await manager.streams.info(this.#settings.JS_STREAM_NAME) };
+  }
+
+  async end(manager: JetStreamManager, { created }: StreamCursor): Promise<number | undefined> {
+    const { info } = await this.check(manager);
+    return info.created === created ? info.state.last_seq : undefined;
+  }
+
+  async writeEpoch(manager: JetStreamManager, info: StreamInfo, epoch: string): Promise<void> {
+    await this.#epochWriter.write(manager, info, epoch);
   }
 
   /**
    * Returns the stream, which is created when it is missing; undefined while it is too early to create it
    * again.
-   *
-   * @param known creation time of the stream that has been read so far; empty before the first stream
    */
-  async find(manager: JetStreamManager, known: string): Promise<StreamInfo | undefined> {
+  async find(manager: JetStreamManager, { created: known }: StreamCursor): Promise<StreamInfo | undefined> {
     try {
       const info = await manager.streams.info(this.#settings.JS_STREAM_NAME);
       this.#missingSince = undefined;
