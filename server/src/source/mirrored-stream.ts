@@ -67,9 +67,9 @@ export class MirroredStream implements StreamPlace {
     else if (!follows) this.#wanted ??= origin.state.last_seq;
     if (this.#wanted !== undefined && has < this.#wanted) return false;
     this.#wanted = undefined;
-    // A mirror that is behind what was read has not caught up, unless home itself went back.
-    const homeWentBack = origin !== undefined && origin.state.last_seq < cursor.seq;
-    return !follows || has >= cursor.seq || homeWentBack;
+    // A mirror that is behind what was read has not caught up. When home itself went back, its end counts: a
+    // reader would take an earlier end for the last message that home still has, and deliver messages twice.
+    return !follows || has >= Math.min(cursor.seq, origin?.state.last_seq ?? Infinity);
   }
 
   async check(
