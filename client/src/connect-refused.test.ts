@@ -110,6 +110,7 @@ describe("a connection that never opened", () => {
     assert.equal(hiding.client.status.state, "paused");
     hiding.line.page.hidden = false;
     hiding.line.page.fire();
+    await hiding.line.pass(0);
     assert.equal(hiding.client.status.state, "waiting");
     await hiding.line.pass(49_000);
     assert.equal(hiding.line.sockets.length, 1);

@@ -169,7 +169,7 @@ describe("requests that the gateway did not read", () => {
     client.subscribe("B.trade", () => {});
     await line.pass(100);
     assert.equal(client.status.state, "open");
-    await line.pass(10_000); // The gateway answers the next heartbeat, but not the request.
+    await line.pass(5_000); // The gateway answers the next heartbeat, but not the request.
     assert.equal(client.status.reason, "rate_limited");
   });
 });

@@ -4,7 +4,7 @@
  */
 
 import type { ClientMessage, Welcome } from "@odin-ws/protocol";
-import { backoff, FIRST_WINDOW } from "./backoff.ts";
+import { backoff, FIRST_WINDOW, QUICK_ATTEMPTS } from "./backoff.ts";
 import { Course } from "./course.ts";
 import { Emitter } from "./emitter.ts";
 import { environmentOf } from "./environment.ts";
@@ -26,11 +26,13 @@ import type {
   SubscribeOptions,
 } from "./types.ts";
 
-/**
- * How long the client waits for the welcome. After a connection that lasted longer than this, waits are short
- * again.
- */
+/** How long the client waits for the welcome. */
 const PATIENCE_MS = 10_000; // 10 s
+/**
+ * The same shortly after a loss: a load balancer may still choose the gateway that is gone. After a
+ * connection that lasted longer than this, waits are short again.
+ */
+const QUICK_PATIENCE_MS = 5_000; // 5 s
 /**
  * Close codes after which a reconnect would not help. 1002, 1007, 1009: this client has broken the protocol.
  * 4409: a newer connection of the same user took the seat; if this client reconnected, the two would end each
@@ -73,8 +75,8 @@ class Connection implements Client {
   readonly #course: Course;
   readonly #requests: Requests;
   #window = FIRST_WINDOW;
-  /** Failed attempts since the last connection that lasted. */
-  #failures = 0;
+  /** Failed attempts since the last connection that lasted; see `backoff`. */
+  #failures = QUICK_ATTEMPTS;
   /** The gateway has asked not to connect before this time. */
   #notBefore = 0;
   #socket: Socket | undefined;
@@ -156,8 +158,8 @@ class Connection implements Client {
 
   /** The page, the network or the application's wish has changed. */
   #look(): void {
-    const { state } = this.status;
     const { away } = this.#page;
+    const { state } = this.status;
     if (state === "closed") return;
     if (away) this.#leave("paused", away);
     else if (this.#pulse) this.#pulse.check();
@@ -170,10 +172,11 @@ class Connection implements Client {
     // A listener may have closed or paused the client, or started another attempt. Then this attempt ends.
     if (this.status.state !== "connecting") return;
     const attempt = ++this.#attempt;
-    this.#timers.set("open", PATIENCE_MS, () => {
-      const slow = !this.#socket;
-      this.#lose(slow ? "no token" : "no welcome");
-      if (slow) this.#reportToken("no token for 10 s");
+    // Shortly after a loss, a load balancer may still choose the gateway that is gone.
+    this.#timers.set("open", this.#failures < QUICK_ATTEMPTS ? QUICK_PATIENCE_MS : PATIENCE_MS, () => {
+      if (this.#socket) return this.#lose("no welcome");
+      this.#lose("no token");
+      this.#reportToken("no token");
     });
     const token = await this.#newToken(attempt);
     if (attempt !== this.#attempt) return;
@@ -186,8 +189,8 @@ class Connection implements Client {
       return this.#end(`${error}`); // The address is invalid, or the page may not use it.
     }
     this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#receive(data as string);
     socket.onerror = () => {}; // A close follows.
+    socket.onmessage = ({ data }) => this.#receive(data as string);
     // A connection that never opened was refused, or no gateway answered: the socket does not show which.
     socket.onclose = ({ code, reason }) => this.#lose(reason || (this.#pulse ? "lost" : "refused"), code);
     this.#renewLater(token);
@@ -219,9 +222,13 @@ class Connection implements Client {
 
   #lose(reason: string, code = 1006): void {
     const now = this.#timers.now();
-    if (this.#pulse && now - this.#welcomedAt > PATIENCE_MS) this.#failures = 0;
-    if (HOPELESS.includes(code)) return this.#end(`ended: ${reason}`, code);
-    if (code === TOKEN_EXPIRED && typeof this.#token !== "function") return this.#end("token expired", code);
+    if (this.#pulse)
+      this.#failures =
+        now - this.#welcomedAt < QUICK_PATIENCE_MS
+          ? Math.max(QUICK_ATTEMPTS, this.#failures)
+          : +(reason === "silent"); // clients notice silence at different times, and need no spread
+    if (HOPELESS.includes(code) || (code === TOKEN_EXPIRED && typeof this.#token !== "function"))
+      return this.#end(`ended: ${reason}`, code);
     let wait = this.#notBefore - now;
     if (wait <= 0)
       wait = Math.min(LONGEST_WAIT_MS, backoff(this.#window, this.#failures++, this.#environment.random()));
@@ -248,11 +255,11 @@ class Connection implements Client {
       const answer = await this.#environment.fetch?.(this.#url.replace(/^ws/, "http"), this.#question);
       // NaN for a date, which gateways do not send.
       const seconds = Number(answer?.headers.get("Retry-After"));
-      if (attempt === this.#attempt && seconds > 0 && BUSY.includes(answer?.status)) {
+      if (seconds > 0 && BUSY.includes(answer?.status) && attempt === this.#attempt) {
         this.#ask(
           Math.max(wait, Math.min(seconds, LONGEST_ADVICE_SECONDS) * (1 + this.#environment.random()) * 1000),
         );
-        this.#lose(ASKED, this.status.code);
+        this.#look();
       }
     } catch {} // No gateway answered, or this page may not read the answer.
   }

@@ -66,8 +66,8 @@ export class FakeSocket implements Socket {
     this.say({ seq: ++this.seq, offset, ts: 0, type: "t", priority: "high", channel, data: offset });
   }
 
-  end(code: number): void {
-    this.onclose?.({ code, reason: "" });
+  end(code: number, reason = ""): void {
+    this.onclose?.({ code, reason });
   }
 }
 

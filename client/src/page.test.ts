@@ -27,6 +27,7 @@ test("a page that is hidden for long enough, and then visible again", async () =
   assert.equal(changes(), before + 1);
   line.page.hidden = false;
   line.page.fire();
+  await line.pass(0);
   assert.equal(page.away, undefined);
 });
 

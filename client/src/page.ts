@@ -42,14 +42,10 @@ export class Page {
   }
 
   readonly #look = (): void => {
-    this.#timers.clear();
-    if (this.#environment.document?.hidden)
-      this.#timers.set("hidden", this.#hideAfter, () => this.#turn(true));
-    else this.#turn(false);
+    const hidden = this.#environment.document?.hidden === true;
+    this.#timers.set("hidden", hidden ? this.#hideAfter : 0, () => {
+      this.#left = hidden;
+      this.#changed();
+    });
   };
-
-  #turn(left: boolean): void {
-    this.#left = left;
-    this.#changed();
-  }
 }

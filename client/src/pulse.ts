@@ -5,14 +5,13 @@
 import type { Timers } from "./timers.ts";
 
 /**
- * Time between two heartbeats. The client detects a dead connection within 20 s, and its position in the
- * stream is at most 10 s old; the gateways' history lasts 30 s. The gateway's own pings may be rarer or more
- * frequent.
+ * After silence of this time the client sends a heartbeat, and after the same time without an answer the
+ * connection counts as dead: the client detects a dead connection within 10 s of the last message. While
+ * messages arrive, there is a heartbeat every 10 s, so the client's position in the stream is recent; the
+ * gateways' history lasts 30 s. The gateway's own pings may be rarer or more frequent.
  */
-const INTERVAL_MS = 10_000; // 10 s
+const QUIET_MS = 5_000; // 5 s
 const CHECK_INTERVAL_MS = 1_000; // 1 s
-/** How long `check` waits for an answer. */
-const PATIENCE_MS = 5_000; // 5 s
 
 interface Beat {
   at: number;
@@ -33,7 +32,7 @@ export class Pulse {
     this.#timers = timers;
     this.#send = send;
     this.#lose = lose;
-    this.#turn(INTERVAL_MS);
+    this.#turn();
   }
 
   /** A message has arrived. */
@@ -60,15 +59,15 @@ export class Pulse {
     const now = this.#timers.now();
     if (now - this.#checkedAt < CHECK_INTERVAL_MS) return;
     this.#checkedAt = now;
-    this.#turn(PATIENCE_MS);
+    this.#turn();
   }
 
-  #turn(ms: number): void {
+  #turn(): void {
     const at = this.#timers.now();
     this.beat();
-    this.#timers.set("open", ms, () => {
-      if (this.#heardAt < at) this.#lose("silent");
-      else this.#turn(INTERVAL_MS);
+    this.#timers.set("open", QUIET_MS, () => {
+      if (this.#heardAt < at) return this.#lose("silent");
+      this.#timers.set("open", QUIET_MS + this.#heardAt - this.#timers.now(), () => this.#turn());
     });
   }
 }

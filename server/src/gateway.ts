@@ -68,9 +68,9 @@ const TICK_MS = 250;
 const BACKLOG = 8192;
 /**
  * Range of a client's first wait after an unplanned end: wide, so that not all clients of a lost VM return at
- * once.
+ * once. 10,000 clients in 1.8 s are 5,500 connections a second for all other gateways together.
  */
-const RECONNECT = { min_ms: 500, max_ms: 5000 } as const;
+const RECONNECT = { min_ms: 200, max_ms: 2000 } as const;
 const ALL_CHANNELS = "*.*";
 /** How often revocations of expired tokens are forgotten. */
 const SWEEP_SECONDS = 60;

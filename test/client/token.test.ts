@@ -65,6 +65,9 @@ describe("client with a token", { skip: withoutNats(), concurrency: 3 }, () => {
       [["forbidden_channel", "HIS.trade"]],
     );
     await witness.until("closed", 20_000);
-    assert.deepEqual([witness.client.status.reason, witness.client.status.code], ["token expired", 4401]);
+    assert.deepEqual(
+      [witness.client.status.reason, witness.client.status.code],
+      ["ended: token expired", 4401],
+    );
   });
 });
