@@ -37,6 +37,7 @@ const COMMANDS: Record<string, readonly string[]> = {
   chaos: ["--seed N", "--minutes M", "--faults KINDS", "--nats N", "--clients N", "--runs N"],
   "chaos:mutants": ["--seed N", "--minutes M", "--only LIST"],
   bench: ["--connections N", "--only LIST", "--parts LIST", "--quick", "--json FILE"],
+  "bench:recovery": ["--scenarios LIST", "--only LIST", "--clients N", "--drain N", "--json FILE"],
 };
 
 /** Runs a script as npm does, without npm. */
@@ -73,6 +74,7 @@ const WRONG_VALUES: Record<string, readonly [option: string, mistake: string]> =
   ],
   smoke: ["--deadline", "must be a number from 1 to 3600"],
   bench: ["--rounds", "must be a whole number from 1 to 10"],
+  "bench:recovery": ["--away", "must be a whole number from 1 to 3600"],
 };
 
 describe("command lines", () => {
