@@ -37,6 +37,9 @@ test("each goal of the gateway can be missed; peers have no goals", () => {
 });
 
 test("the table does not round a loss away", () => {
-  const table = tableOf([outcomeOf(jitter, odin, { ...COUNTS, due: 1_000_000, inOrder: 999_999 })], () => "x");
+  const table = tableOf(
+    [outcomeOf(jitter, odin, { ...COUNTS, due: 1_000_000, inOrder: 999_999 })],
+    () => "x",
+  );
   assert.match(table, /\| x \| 99\.99 % \| 0\.50 s \| 0\.95 s \| 0\.99 s \| 1\.00 s \| 0 \| 0 \|/);
 });

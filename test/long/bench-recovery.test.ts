@@ -21,15 +21,21 @@ interface Row {
   wrong: number;
 }
 
-test("each scenario, with each peer: nothing is lost here, and everybody is back", { skip: withoutNats() }, (t) => {
+test("each scenario, with each peer: nothing is lost here, and everybody is back", {
+  skip: withoutNats(),
+}, (t) => {
   const folder = mkdtempSync(join(tmpdir(), "odin-recovery-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const json = join(folder, "figures.json");
   const options = ["--clients", "100", "--seconds", "14", "--cut-every", "7", "--away", "1", "--drain", "4"];
-  const { stdout, stderr } = spawnSync(process.execPath, [CLI, ...options, "--check", "300", "--json", json], {
-    encoding: "utf8",
-    timeout: 300_000,
-  });
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [CLI, ...options, "--check", "300", "--json", json],
+    {
+      encoding: "utf8",
+      timeout: 300_000,
+    },
+  );
   const { outcomes } = JSON.parse(readFileSync(json, "utf8")) as { outcomes: Row[] };
   assert.equal(outcomes.length, 8, `${stdout}\n${stderr}`);
   for (const row of outcomes) {
