@@ -85,6 +85,7 @@ function print(outcome: Outcome): void {
   if (more > 0) console.log(`and ${more} more`);
   const first = firstAt(violations, startedAt);
   console.log("faults before the first violation:");
+  if (first < (faults[0]?.at ?? 0)) console.log("    none");
   for (const fault of faults.filter(({ at }) => at <= first).slice(-TIMELINE))
     console.log(describeFault(fault));
   console.log(`seed ${seed}: ${violations.length} violations`);
@@ -104,6 +105,7 @@ async function printShortest({ violations, startedAt }: Outcome): Promise<void> 
   if (runs === 0) return;
   const first = firstAt(violations, startedAt);
   const suspects = faults.filter(({ at }) => at <= first);
+  if (suspects.length === 0) return console.log("the run fails without a fault");
   let count = 0;
   const fails = async (some: readonly Fault[]) => {
     const { violations: again } = await run(site, some, () => {}, request.aborted);

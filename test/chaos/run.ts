@@ -173,6 +173,9 @@ function aborted(signal: AbortSignal): Promise<void> {
 async function wholeAfter(site: Site, violations: Violation[]): Promise<number | undefined> {
   const from = Date.now();
   site.stopPublishing();
+  // A client that was cut several times waits for up to 20 s, so that a crowd does not return at once. The
+  // browser ends this wait when the network is back.
+  for (const viewer of site.viewers) if (viewer.client.status.state === "waiting") viewer.online();
   for (let round = from; Date.now() < from + PATIENCE_MS; round = Date.now()) {
     // An earlier message may have left the stream before everybody got it.
     site.publishOnAll();

@@ -33,20 +33,22 @@ const disksIn = (folder: string) => readdirSync(folder).filter((name) => name.st
 describe("chaos", { skip: withoutNats() }, () => {
   test("a fault in the gateway: seed, timeline, and the shortest list of faults", async (t) => {
     const folder = copySources();
-    apply(folder, MUTANTS.find(({ name }) => /drops one message of/.test(name)) as (typeof MUTANTS)[number]);
+    apply(
+      folder,
+      MUTANTS.find(({ name }) => /leaves out its newest message/.test(name)) as (typeof MUTANTS)[number],
+    );
     const run = chaos(t, folder, tmpdir(), "--faults", "line-cut,client-move", "--runs", "1");
     const { code } = await within(() => `end of chaos:\n${run.tail()}`, run.exited, RUN_MS);
     assert.equal(code, 1, run.output);
     assert.match(
       run.output,
-      /\n +[\d.]+ s {2}client \d+, listener \d+: message \d+ of \S+ is missing, and nothing/,
+      /\n +-?[\d.]+ s {2}client \d+, listener \d+: message \d+ of \S+ is missing, and nothing/,
     );
     assert.match(
       run.output,
       /\nfaults before the first violation:\n( +[\d.]+ s {2}(line-cut|client-move) line \d+\n)*/,
     );
     assert.match(run.output, /\nseed 7: \d+ violations\n/);
-    assert.match(run.output, /\nrun 1: \d+ faults, \d+ violations\n/);
     assert.match(
       run.output,
       /\nthe shortest list of faults that still fails:\n( +[\d.]+ s {2}\S+ line \d+\n)+$/,
