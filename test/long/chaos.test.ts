@@ -46,7 +46,7 @@ describe("chaos", { skip: withoutNats() }, () => {
     );
     assert.match(
       run.output,
-      /\nfaults before the first violation:\n( +[\d.]+ s {2}(line-cut|client-move) line \d+\n)*/,
+      /\nfaults before the first violation:\n( +[\d.]+ s {2}(line-cut|client-move) line \d+\n)+/,
     );
     assert.match(run.output, /\nseed 7: \d+ violations\n/);
     assert.match(
