@@ -59,8 +59,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "client: keeps a connection that is silent",
     file: "client/src/pulse.ts",
-    from: 'if (this.#heardAt < at) this.#lose("silent");\n      else this.#turn',
-    to: "this.#turn",
+    from: 'if (this.#heardAt < at) return this.#lose("silent");',
+    to: "",
     found: /not everybody had everything|is missing/,
   },
   {
