@@ -33,7 +33,10 @@ export interface Status {
   readonly gateway?: string | undefined;
   /** Round trip of the last heartbeat, in milliseconds. */
   readonly latencyMs?: number | undefined;
-  /** 0: the gateway sends everything. Above 0: this client reads too slowly, and the gateway sends less. */
+  /**
+   * 0: the gateway sends everything. Above 0: the gateway sends less, because this client reads too slowly or
+   * the gateway is overloaded.
+   */
   readonly throttle: ThrottleLevel;
 }
 

@@ -165,7 +165,7 @@ export class Gateway {
       maxSockets: options.maxSockets,
       verify,
       seats: options.seats,
-      admitted: (client) => this.#admit(client),
+      admitted: (client) => this.admit(client),
       refused: (...refusal) => this.#records.refused(...refusal),
       endpoints: this.#http.endpoints,
       page: options.page,
@@ -315,7 +315,8 @@ export class Gateway {
 
   // ——— connections ———
 
-  #admit({ ws, socket, seat, identity, ip, dictionaries }: AdmittedClient): void {
+  /** Serves a client whose connection was upgraded. The simulation calls this without an entrance. */
+  admit({ ws, socket, seat, identity, ip, dictionaries }: AdmittedClient): void {
     const { config, instance } = this.#options;
     const { history, throttle, limits } = this.#context;
     const id = randomBytes(9).toString("base64url");

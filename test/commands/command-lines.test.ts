@@ -36,6 +36,7 @@ const COMMANDS: Record<string, readonly string[]> = {
   smoke: ["--secure-url URL", "--secure-required", "--auth jwt|none", "--deadline SECONDS"],
   chaos: ["--seed N", "--minutes M", "--faults KINDS", "--nats N", "--clients N", "--runs N"],
   "chaos:mutants": ["--seed N", "--minutes M", "--only LIST"],
+  simulate: ["--seed N", "--schedules N"],
   bench: ["--connections N", "--only LIST", "--parts LIST", "--quick", "--json FILE"],
   "bench:recovery": ["--scenarios LIST", "--only LIST", "--clients N", "--drain N", "--json FILE"],
 };
@@ -73,6 +74,7 @@ const WRONG_VALUES: Record<string, readonly [option: string, mistake: string]> =
       "or several separated by commas",
   ],
   smoke: ["--deadline", "must be a number from 1 to 3600"],
+  simulate: ["--schedules", "must be a whole number from 1 to 10000000"],
   bench: ["--rounds", "must be a whole number from 1 to 10"],
   "bench:recovery": ["--away", "must be a whole number from 1 to 3600"],
 };

@@ -69,7 +69,12 @@ export class Backpressure {
   /** Counts a message that is dropped on purpose and takes no sequence. */
   drop(message: Message, reason: DropReason): void {
     this.#context.tally.countDropped(reason);
+    const isFirst = this.level === 0 && this.missed.count === 0;
     this.missed.add(message.offset);
+    // The connection may end before the dropped messages are announced. A client that then knew of no gap
+    // would resume behind these messages. Level 1, because at level 0 the client would request the messages
+    // at once, while the gateway is overloaded.
+    if (isFirst) this.#announce("messages are dropped: request them at level 0", 1, message.offset - 1, 1);
   }
 
   /** A message with a sequence could not be sent. */
@@ -143,11 +148,11 @@ export class Backpressure {
     this.#announce("messages left the stream before the gateway could read them", count, offset);
   }
 
-  #announce(message: string, dropped: number, offset: number): void {
+  #announce(message: string, dropped: number, offset: number, level: ThrottleLevel = this.level): void {
     this.#client.control({
       type: "throttle_update",
-      level: this.level,
-      rate_percent: this.#throttle.ratePercent,
+      level,
+      rate_percent: this.#settings.percent[level],
       dropped,
       since: { epoch: this.#context.history.epoch, offset },
       message,

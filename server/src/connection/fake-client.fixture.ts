@@ -76,8 +76,13 @@ export class FakeSocket extends EventEmitter {
       this.#held.shift();
       this.room -= first.length;
       this.writableLength -= first.length;
-      this.received.push(Buffer.from(first));
+      this.take(Buffer.from(first));
     }
+  }
+
+  /** The reader has taken these bytes. */
+  protected take(bytes: Buffer): void {
+    this.received.push(bytes);
   }
 }
 
@@ -166,7 +171,7 @@ export class ManualWrites {
 }
 
 // The default metrics can be registered only once a process. The counts are not tested here.
-const METRICS = createMetrics(new Registry());
+export const METRICS = createMetrics(new Registry());
 
 /** A stream and the context that its connections share. The clock stands at 1,000,000 s until `pass`. */
 export class World {

@@ -1,0 +1,81 @@
+/** A client of the library in the simulation, with a journal of everything that its listeners get. */
+
+import { type Client, connect, type Environment } from "@odin-ws/client";
+import type { Entry, Journal } from "../chaos/model.ts";
+
+interface OpenJournal extends Journal {
+  liveAt: number | undefined;
+  leftAt: number | undefined;
+  entries: Entry[];
+}
+
+export class SimViewer {
+  readonly journals: OpenJournal[] = [];
+  readonly errors: string[] = [];
+  /** Changes of the throttle level. */
+  readonly levels: { at: number; level: number }[] = [];
+  readonly #client: Client;
+  readonly #name: string;
+  readonly #live = new Set<string>();
+  #leave = () => {};
+
+  constructor(name: string, open: Environment["open"], random: () => number) {
+    this.#name = name;
+    const environment = {
+      open,
+      random,
+      fetch: undefined,
+      now: () => performance.now(),
+      window: undefined,
+      navigator: undefined,
+      document: undefined,
+    };
+    this.#client = connect("ws://simulated/ws", { environment });
+    this.#client.on("error", ({ code, message }) => this.errors.push(`${code}: ${message}`));
+    this.#client.on("status", ({ throttle }) => {
+      if (throttle !== this.levels.at(-1)?.level) this.levels.push({ at: Date.now(), level: throttle });
+    });
+    this.#client.on("subscribed", ({ channels }) => {
+      for (const channel of channels) this.#live.add(channel);
+      this.#checkLive();
+    });
+    this.#client.on("refetch", ({ channels, reason }) => {
+      const entry: Entry = { kind: "refetch", at: Date.now(), channels, reason };
+      this.current?.entries.push(entry);
+    });
+  }
+
+  get current(): OpenJournal | undefined {
+    return this.journals.at(-1);
+  }
+
+  get isOpen(): boolean {
+    return this.#client.status.state === "open" && this.current?.liveAt !== undefined;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /** Replaces the listener by one for these channels. */
+  listen(channels: readonly string[]): void {
+    const former = this.current;
+    const stop = this.#leave;
+    const who = `${this.#name}, listener ${this.journals.length + 1}`;
+    const journal: OpenJournal = { who, channels, liveAt: undefined, leftAt: undefined, entries: [] };
+    this.#leave = this.#client.subscribe<{ n: number }>(channels, ({ channel, offset, data }, { late }) => {
+      journal.entries.push({ kind: "message", at: Date.now(), n: data.n, channel, offset, late });
+    });
+    stop();
+    if (former !== undefined) former.leftAt = Date.now();
+    this.journals.push(journal);
+    for (const channel of this.#live) if (!channels.includes(channel)) this.#live.delete(channel);
+    this.#checkLive();
+  }
+
+  #checkLive(): void {
+    const journal = this.current;
+    if (journal === undefined || journal.liveAt !== undefined) return;
+    if (journal.channels.every((channel) => this.#live.has(channel))) journal.liveAt = Date.now();
+  }
+}
