@@ -17,8 +17,13 @@ export interface MonitoringOptions {
   project?: string;
   /** For example `us-central1`. Not for `local`. */
   region?: string;
-  /** Zones of the gateways, for example `us-central1-a`. Not for `local`. */
+  /** Zones of the gateways of all regions, for example `us-central1-a`. Not for `local`. */
   zones?: readonly string[];
+  /**
+   * Regions that must have gateways, when there are several: metrics then have the label `region`. Default:
+   * all gateways are in `region`.
+   */
+  regions?: readonly string[];
   /**
    * The publisher's service runs on this machine. Default: false. Only for `local`; the capacity test always
    * has the service.

@@ -6,6 +6,7 @@ import { gatewayAlerts } from "./gateway.ts";
 import { monitoringAlerts } from "./monitoring.ts";
 import { natsAlerts } from "./nats.ts";
 import { publisherAlerts } from "./publisher.ts";
+import { regionAlerts } from "./regions.ts";
 import { sloAlerts } from "./slo.ts";
 
 /** An alerting rule in Prometheus's format. */
@@ -26,6 +27,7 @@ export function alertRules(options: MonitoringOptions): RuleGroup<AlertRule>[] {
     "odin-gateways": gatewayAlerts(options),
     "odin-nats": natsAlerts(options),
     "odin-publisher": publisherAlerts(options),
+    ...(options.regions === undefined ? {} : { "odin-regions": regionAlerts(options) }),
     "odin-objectives": sloAlerts(),
     "odin-monitoring": monitoringAlerts(options),
   };

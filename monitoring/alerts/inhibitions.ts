@@ -43,6 +43,11 @@ export const INHIBITIONS: readonly Inhibition[] = [
     targets: { alertnames: ["GatewayDown"] },
     equal: ["stack"],
   },
+  {
+    source: { alertname: "RegionWithoutGateways" },
+    targets: { alertnames: ["GatewayDown"] },
+    equal: ["stack", "region"],
+  },
   // A machine that is gone has no metrics of its own either.
   {
     source: { alertname: "GatewayDown" },

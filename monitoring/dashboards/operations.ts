@@ -15,6 +15,7 @@ import {
 } from "./gateway-panels.ts";
 import { machinePanels } from "./machine-panels.ts";
 import { graph, list, number } from "./panels.ts";
+import { regionPanels } from "./region-panels.ts";
 import { gatewayVariable } from "./variables.ts";
 
 /** Prometheus's own time series of pending and firing alerts. */
@@ -36,6 +37,7 @@ export function operationsDashboard(options: MonitoringOptions): Dashboard {
       { title: "Are users served?", panels: servedPanels() },
       { title: "Alerts", panels: alertPanels(options) },
       { title: "Connections", panels: connectionPanels(options) },
+      ...(options.regions === undefined ? [] : [{ title: "Regions", panels: regionPanels() }]),
       { title: "Deliveries", panels: deliveryPanels() },
       { title: "Gateways", panels: gatewayPanels() },
       { title: "Messages from NATS", panels: [...sourcePanels(), busiestTokensPanel()] },

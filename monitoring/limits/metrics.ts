@@ -24,6 +24,8 @@ export const LABEL = {
   resumeResult: "result" satisfies LabelOf<"resumes">,
   fromLevel: "from_level" satisfies LabelOf<"throttleTransitions">,
   toLevel: "to_level" satisfies LabelOf<"throttleTransitions">,
+  /** Region of a gateway, from Prometheus. Only with several regions. */
+  region: "region",
   /** Label of `busiestTokens`. */
   token: "token",
   claimResult: "result" satisfies LabelOf<"userSeatClaims">,

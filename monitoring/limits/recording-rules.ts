@@ -80,6 +80,14 @@ export const RECORD = {
   latency: "fleet_quantile:ws_message_latency_seconds:histogram_quantile",
   /** Share of WS_MEMORY_LIMIT. */
   instanceMemory: "instance:ws_memory_usage:ratio",
+  /** Gateways of each region that answer Prometheus; 0 for a region without gateways. Label `region`. */
+  regionGatewaysUp: "region:gateways_up:count",
+  /** Label `region`. */
+  regionConnections: "region:ws_connections_current:sum",
+  /** Share of the connections that the running gateways of a region accept. Label `region`. */
+  regionConnectionsUsed: "region:ws_connections_current:ratio",
+  /** 99th percentile. Label `region`. */
+  regionLatency: "region:ws_message_latency_seconds:p99",
 } as const;
 
 export const QUANTILES = ["0.5", "0.95", "0.99"] as const;
@@ -90,6 +98,9 @@ export function recordingRules(options: MonitoringOptions): RuleGroup<RecordingR
     { name: "odin-fleet", rules: fleet(options) },
     { name: "odin-traffic", rules: traffic() },
     { name: "odin-latency", rules: latency() },
+    ...(options.regions === undefined
+      ? []
+      : [{ name: "odin-regions", rules: regional(options.regions, options) }]),
     ...objectives(),
   ];
 }
@@ -109,6 +120,27 @@ function fleet({ maxConnections, memoryLimitBytes }: MonitoringOptions): Recordi
     },
     { record: RECORD.connectionsPeak, expr: `max_over_time(${RECORD.connections}[1h])` },
     { record: RECORD.instanceMemory, expr: `${METRIC.memoryUsage} / ${memoryLimitBytes}` },
+  ];
+}
+
+function regional(regions: readonly string[], { maxConnections }: MonitoringOptions): RecordingRule[] {
+  const by = LABEL.region;
+  // A region without a gateway has no series of its own: the vectors add a 0.
+  const none = regions.map((region) => `label_replace(vector(0), "${by}", "${region}", "", "")`);
+  return [
+    {
+      record: RECORD.regionGatewaysUp,
+      expr: [`count by (${by}) (${GATEWAY_UP} == 1)`, ...none].join(" or "),
+    },
+    { record: RECORD.regionConnections, expr: `sum by (${by}) (${METRIC.connectionsCurrent})` },
+    {
+      record: RECORD.regionConnectionsUsed,
+      expr: `${RECORD.regionConnections} / on (${by}) (${RECORD.regionGatewaysUp} * ${maxConnections} > 0)`,
+    },
+    {
+      record: RECORD.regionLatency,
+      expr: `histogram_quantile(0.99, sum by (${by}, le) (rate(${METRIC.messageLatency}_bucket[${RATE}])))`,
+    },
   ];
 }
 

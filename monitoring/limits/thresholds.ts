@@ -51,6 +51,11 @@ export const THRESHOLDS = {
    */
   gatewaysKnown: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
   /**
+   * Gateways of a region that answer Prometheus; the alert fires at 0, but only if the region had a gateway
+   * within the window, because a new region needs minutes. `for` covers a rollout of a small region.
+   */
+  regionGateways: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
+  /**
    * Value of `up` of a gateway that does not answer. Autohealing normally replaces the gateway within `for`.
    */
   gatewayDown: { value: 0, unit: "short", for: "5m", severity: "warning" },

@@ -39,6 +39,7 @@ test("Prometheus finds the gateways of its own stack in every zone, by their pri
     { source_labels: ["__meta_gce_instance_status"], regex: "RUNNING", action: "keep" },
     { source_labels: ["__meta_gce_instance_name"], target_label: "instance" },
     { source_labels: ["__meta_gce_zone"], regex: ".*/([^/]+)", target_label: "zone" },
+    { source_labels: ["__meta_gce_zone"], regex: ".*/([^/]+)-[a-z]", target_label: "region" },
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { alertRules } from "../alerts/alert-rules.ts";
-import { JOB } from "../limits/metrics.ts";
+import { JOB, LABEL } from "../limits/metrics.ts";
 import { recordingRules } from "../limits/recording-rules.ts";
 import { type MonitoringOptions, runsPublisher } from "../options.ts";
 import { PROBER, PROBES } from "./alloy.ts";
@@ -59,7 +59,7 @@ function gatewayJob(options: MonitoringOptions): object {
   return {
     job_name: JOB.gateway,
     gce_sd_configs: machines(options, "gateway", PORTS.gateway, "30s"),
-    relabel_configs: NAMED_MACHINES,
+    relabel_configs: [...NAMED_MACHINES, ...regionLabel(options)],
   };
 }
 
@@ -85,6 +85,12 @@ const NAMED_MACHINES = [
   { source_labels: ["__meta_gce_instance_name"], target_label: "instance" },
   { source_labels: ["__meta_gce_zone"], regex: ".*/([^/]+)", target_label: "zone" },
 ];
+
+/** With several regions, the label `region`, which is the zone without its letter. */
+function regionLabel({ regions }: MonitoringOptions): object[] {
+  if (regions === undefined) return [];
+  return [{ source_labels: ["__meta_gce_zone"], regex: ".*/([^/]+)-[a-z]", target_label: LABEL.region }];
+}
 
 function staticJob(job: string, address: string, instance: string): object {
   return { job_name: job, static_configs: [{ targets: [address], labels: { instance } }] };
@@ -116,6 +122,7 @@ function machineJob(options: MonitoringOptions): object {
       { source_labels: ["__meta_gce_instance_status"], regex: "RUNNING|", action: "keep" },
       { source_labels: ["__meta_gce_instance_name"], regex: "(.+)", target_label: "instance" },
       { source_labels: ["__meta_gce_label_role"], regex: "(.+)", target_label: "role" },
+      ...regionLabel(options),
     ],
   };
 }

@@ -7,6 +7,7 @@ export const SAMPLE: MonitoringOptions = {
   project: "my-project",
   region: "us-central1",
   zones: ["us-central1-a", "us-central1-b"],
+  regions: ["us-central1", "europe-west1"],
   natsMonitoring: ["10.10.0.4:8222", "10.10.0.5:8222"],
   natsCredentialsEnd: 100 * 86_400, // 100 days after the first sample of promtool's tests
   lokiUrl: "http://127.0.0.1:3100",

@@ -17,7 +17,7 @@ const IMAGES_GIB = 10; // images in the registry
  * changed limit changes no file.
  */
 export function monitoringOptions(config: StackConfig): MonitoringOptions {
-  const { site, stack, zones, domain } = config;
+  const { site, stack, zones, domain, furtherRegions } = config;
   const environment = gatewayEnvironment(config);
   const service = config.kind === "service";
   return {
@@ -25,7 +25,8 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     stack,
     project: site.project,
     region: site.region,
-    zones: service ? zones : zones.slice(0, 1),
+    zones: service ? [...zones, ...furtherRegions.flatMap((region) => region.zones)] : zones.slice(0, 1),
+    ...(service && furtherRegions.length > 0 ? { regions: withGateways(config) } : {}),
     natsMonitoring: natsNames(config),
     ...natsCredentialsEnd(config),
     lokiUrl: OWN_LOKI,
@@ -38,6 +39,11 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     grafanaUrl: "http://localhost:3010", // through the tunnel that `pulumi stack output grafana` prints
     ...(service && domain !== undefined ? { domain } : {}),
   };
+}
+
+/** The regions of a stack without those that are being removed. */
+function withGateways({ site, furtherRegions }: StackConfig): string[] {
+  return [site.region, ...furtherRegions.filter(({ drain }) => !drain).map(({ region }) => region)];
 }
 
 /** When the user in natsCredentials expires, if its JWT says so. */

@@ -3,6 +3,7 @@ import { GATEWAY_CASES } from "./gateway.fixture.ts";
 import { MONITORING_CASES } from "./monitoring.fixture.ts";
 import { NATS_CASES } from "./nats.fixture.ts";
 import { PUBLISHER_CASES } from "./publisher.fixture.ts";
+import { REGION_CASES } from "./regions.fixture.ts";
 import { SLO_CASES } from "./slo.fixture.ts";
 
 /**
@@ -13,6 +14,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
   ...GATEWAY_CASES,
   ...NATS_CASES,
   ...PUBLISHER_CASES,
+  ...REGION_CASES,
   ...MONITORING_CASES,
   ...SLO_CASES,
 ];
