@@ -108,7 +108,7 @@ test("each alert has a severity, a summary, a description with the value, and li
 });
 
 test("every row of the table of thresholds belongs to an alert", () => {
-  const sources = ["gateway", "nats", "publisher", "monitoring"].map((part) =>
+  const sources = ["gateway", "nats", "publisher", "regions", "monitoring"].map((part) =>
     readFileSync(new URL(`${part}.ts`, import.meta.url), "utf8"),
   );
   for (const name of Object.keys(THRESHOLDS)) {

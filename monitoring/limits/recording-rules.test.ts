@@ -18,14 +18,18 @@ const END = 900;
  * gateway is down.
  */
 const SERIES: Record<string, string> = {
-  'up{job="gateway",instance="g1"}': gaugeValues(STEP, [1, END]),
-  'up{job="gateway",instance="g2"}': gaugeValues(STEP, [1, END]),
-  'up{job="gateway",instance="g3"}': gaugeValues(STEP, [0, END]),
+  'up{job="gateway",instance="g1",region="us-central1"}': gaugeValues(STEP, [1, END]),
+  'up{job="gateway",instance="g2",region="europe-west1"}': gaugeValues(STEP, [1, END]),
+  'up{job="gateway",instance="g3",region="europe-west1"}': gaugeValues(STEP, [0, END]),
   'up{job="loki",instance="monitoring"}': gaugeValues(STEP, [1, END]),
   'ws_nats_connected{instance="g1"}': gaugeValues(STEP, [1, END]),
   'ws_nats_connected{instance="g2"}': gaugeValues(STEP, [0, END]),
-  'ws_connections_current{instance="g1"}': gaugeValues(STEP, [9000, 300], [4000, END - 300]),
-  'ws_connections_current{instance="g2"}': gaugeValues(STEP, [1000, END]),
+  'ws_connections_current{instance="g1",region="us-central1"}': gaugeValues(
+    STEP,
+    [9000, 300],
+    [4000, END - 300],
+  ),
+  'ws_connections_current{instance="g2",region="europe-west1"}': gaugeValues(STEP, [1000, END]),
   'ws_memory_usage_bytes{instance="g1"}': gaugeValues(STEP, [5e8, END]),
   'ws_connections_total{instance="g1"}': counterValues(STEP, [3, END]),
   'ws_connections_total{instance="g2"}': counterValues(STEP, [1, END]),
@@ -100,6 +104,10 @@ const EXPECTED: Record<string, Record<string, number>> = {
     'quantile="0.95"': 0.09,
     'quantile="0.99"': 0.098,
   },
+  [RECORD.regionGatewaysUp]: { 'region="us-central1"': 1, 'region="europe-west1"': 1 },
+  [RECORD.regionConnections]: { 'region="us-central1"': 4000, 'region="europe-west1"': 1000 },
+  [RECORD.regionConnectionsUsed]: { 'region="us-central1"': 0.4, 'region="europe-west1"': 0.1 },
+  [RECORD.regionLatency]: { "": 0.098 },
   // Refusals for a wrong token do not count. Of the 5 attempts a second that count, 1 is refused.
   ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("connections", window), { "": 0.2 }])),
   ...Object.fromEntries(SLO_WINDOWS.map((window) => [errorRatioName("latency", window), { "": 0.25 }])),

@@ -100,7 +100,7 @@ export function recordingRules(options: MonitoringOptions): RuleGroup<RecordingR
     { name: "odin-latency", rules: latency() },
     ...(options.regions === undefined
       ? []
-      : [{ name: "odin-regions", rules: regional(options.regions, options) }]),
+      : [{ name: "odin-by-region", rules: regional(options.regions, options) }]),
     ...objectives(),
   ];
 }

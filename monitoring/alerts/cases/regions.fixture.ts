@@ -17,6 +17,6 @@ export const REGION_CASES: readonly AlertCase[] = [
     resolvedAt: 660,
     labels: { region: "europe-west1" },
     description:
-      "No gateway of europe-west1 has answered Prometheus for 5m. Clients of the TLS entrance use the other regions, which need room for them; clients of the region's own address cannot connect.",
+      "0 gateways of europe-west1 have answered Prometheus for 5m. Clients of the TLS entrance use the other regions, which need room for them; clients of the region's own address cannot connect.",
   },
 ];
