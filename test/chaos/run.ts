@@ -30,7 +30,7 @@ export interface Outcome {
 const WHOLE_MS = 10_000;
 /**
  * Longest wait for everybody to have everything, ms. The wait exceeds WHOLE_MS, so that the violations of a
- * failed run name only what never arrives: a client needs 20 s to notice a dead line.
+ * failed run name only what never arrives: a client needs 10 s to notice a dead line.
  */
 const PATIENCE_MS = 45_000;
 const POLL_MS = 50;

@@ -29,7 +29,7 @@ export const FAULTS = {
   "line-cut": { weight: 6, lasts: [0, 0], hits: "line" },
   "line-cut-in-frame": { weight: 6, lasts: [0, 0], hits: "line" },
   "line-flap": { weight: 6, lasts: [1000, 6000], hits: "line" },
-  // A client notices a dead line within 15 s: a heartbeat every 10 s must be answered within 5 s.
+  // Longer than the 10 s in which a client notices a dead line.
   "line-stall": { weight: 4, lasts: [15_000, 15_000], hits: "line" },
   "line-one-way": { weight: 4, lasts: [2000, 15_000], hits: "line", needs: "namespace" },
   "line-refuse": { weight: 4, lasts: [500, 8000], hits: "line" },
