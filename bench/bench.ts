@@ -7,9 +7,10 @@ import { type Command, flag, option, readCommand, valuesOrExit } from "@odin-ws/
 import { boolean, choice, listOf, nonEmpty, whole } from "@odin-ws/settings/values";
 import { howToGet, program } from "@odin-ws/tools/programs";
 import { type Summary, summarize } from "./figures.ts";
+import { type HttpFigures, measureHttp } from "./http/measure-http.ts";
 import { measure, PARTS, type Run, type Settings } from "./measure.ts";
 import { planFor } from "./messages.ts";
-import { machine, subjectTables, targetTable } from "./report.ts";
+import { httpTable, machine, subjectTables, targetTable } from "./report.ts";
 import { SUBJECTS } from "./subjects.ts";
 import { verdicts } from "./targets.ts";
 import { wireUnavailable } from "./wire.ts";
@@ -18,11 +19,15 @@ import { wireUnavailable } from "./wire.ts";
 const MAX_CONNECTIONS = 18_000;
 const MAX_SECONDS = 300;
 const MAX_ROUNDS = 10;
+/** Connections of the part `http`, for each way to receive: one process holds them all. */
+const MAX_HTTP = 1000;
 
 interface Choice {
   settings: Settings;
   rounds: number;
   only: readonly string[];
+  /** Whether clients over HTTP are measured. */
+  http: boolean;
   json: string;
 }
 
@@ -53,10 +58,10 @@ connects only to this machine. Needs Linux, because CPU and memory are read from
     ),
     parts: option(
       "LIST",
-      listOf(choice([...PARTS]))
-        .default([...PARTS])
+      listOf(choice([...PARTS, "http"]))
+        .default([...PARTS, "http"])
         .describe(
-          "measures only these parts: all (all connections), busy (few clients that get every message), wire (bytes on a network interface; only root can create one)",
+          "measures only these parts: all (all connections), busy (few clients that get every message), wire (bytes on a network interface; only root can create one), http (polls and server-sent events, only of this gateway)",
         ),
     ),
     quick: flag(boolean().default(false).describe("a short run, whose figures are less precise")),
@@ -70,9 +75,12 @@ connects only to this machine. Needs Linux, because CPU and memory are read from
 function readArguments(): Choice {
   const read = valuesOrExit(COMMAND, readCommand(COMMAND, process.argv.slice(2)));
   const { quick, only, json } = read;
-  const parts = read.parts.filter((part) => part !== "wire" || wireUnavailable() === undefined);
+  const parts = PARTS.filter(
+    (part) => read.parts.includes(part) && (part !== "wire" || wireUnavailable() === undefined),
+  );
   return {
-    only,
+    only: parts.length > 0 ? only : [],
+    http: read.parts.includes("http"),
     rounds: read.rounds ?? (quick ? 1 : 2),
     json: resolve(json),
     settings: {
@@ -135,6 +143,16 @@ async function main(): Promise<void> {
   if (unavailable !== undefined) console.log(`Bytes on the interface are not measured: ${unavailable}\n`);
 
   const { runs, errors } = await runAll(chosen, nats);
+  let http: HttpFigures[] = [];
+  if (chosen.http) {
+    http = await measureHttp({
+      nats,
+      seconds: settings.seconds,
+      connections: Math.min(connections, MAX_HTTP),
+    });
+    errors.push(...http.flatMap((figures) => figures.errors));
+    console.log(`\n${httpTable(http)}`);
+  }
   const summaries: Map<string, Summary> = summarize(runs);
   const figures = new Map([...summaries].map(([name, { median }]) => [name, median]));
   const targets = verdicts(figures, connections);
@@ -149,6 +167,7 @@ async function main(): Promise<void> {
     targets,
     errors,
     runs,
+    http,
   };
   writeFileSync(chosen.json, `${JSON.stringify(report, null, 2)}\n`);
   console.log(`\nAll figures: ${chosen.json}`);

@@ -2,6 +2,7 @@
 
 import { cpus, release, totalmem, type } from "node:os";
 import type { Figures, Summary } from "./figures.ts";
+import type { HttpFigures } from "./http/measure-http.ts";
 import { SUBJECTS } from "./subjects.ts";
 import type { Verdict } from "./targets.ts";
 
@@ -139,4 +140,32 @@ export function subjectTables(summaries: ReadonlyMap<string, Summary>): string {
     part("Bytes of IP packets to clients for each delivery of a trade, and packets", WIRE, summaries),
     part("Connections, memory for each connection, latency, bytes for each delivery", REST, summaries),
   ].join("\n\n");
+}
+
+const WAY_TITLES: Record<HttpFigures["way"], string> = {
+  websocket: "WebSocket, compressed",
+  events: "server-sent events",
+  poll: "polls, shared channels",
+  mixed: "polls, own channels",
+};
+
+/** Formats what clients over HTTP cost beside clients over WebSocket. */
+export function httpTable(all: readonly HttpFigures[]): string {
+  const websocket = all.find(({ way }) => way === "websocket")?.cpuMicros ?? Number.NaN;
+  const rows = all.map(({ way, clients, cpuMicros, messages, polls, notModified, bytes }) => [
+    WAY_TITLES[way],
+    String(clients),
+    cpuMicros.toFixed(0),
+    `${(cpuMicros / websocket).toFixed(2)}x`,
+    // 10,000 clients for a second, of the µs of a core.
+    `${((cpuMicros * 10_000) / 1e4).toFixed(0)} %`,
+    messages.toFixed(2),
+    polls.toFixed(0),
+    `${(notModified * 100).toFixed(0)} %`,
+    bytes.toFixed(0),
+  ]);
+  const head = ["", "clients", "CPU µs", "/ws", "10,000 clients", "messages", "polls/s", "304", "bytes"];
+  return `A client and second over HTTP, beside WebSocket: CPU of the gateway, share of a core for 10,000 clients,
+messages, polls a second of all clients and how many got 304, bytes to the client
+${table([head, ...rows])}`;
 }

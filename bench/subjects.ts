@@ -91,7 +91,8 @@ async function startWithSource(
   }
 }
 
-const gateway =
+/** Starts a gateway with these settings. */
+export const gateway =
   (workers: number, env: NodeJS.ProcessEnv = {}) =>
   ({ nats, connections }: StartOptions) =>
     startWithSource(nats, async ({ url }) => {

@@ -1,7 +1,8 @@
 /**
  * `npm run build -w client` writes the package that applications install to `client/dist`: ES modules for the
- * library, the React hooks, the compact encoding and the fallback to HTTP, and their types, which include the
- * types of the protocol. Then `npm pack ./client/dist` makes one file of the package.
+ * library, the React hooks, the compact encoding and the fallback to HTTP, which the library loads when it is
+ * needed, and their types, which include the types of the protocol. Then `npm pack ./client/dist` makes one
+ * file of the package.
  */
 
 import { spawnSync } from "node:child_process";
@@ -54,6 +55,8 @@ export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: strin
         name: "library",
         setup: ({ onResolve, onLoad }) => {
           onResolve({ filter: /^\.\.\/connect\.ts$/ }, () => ({ path: "./selective.js", external: true }));
+          // A module of its own, which the library loads only when it is needed.
+          onResolve({ filter: /^\.\/fallback\.ts$/ }, () => ({ path: "./fallback.js", external: true }));
           if (entry !== "index") return;
           onLoad({ filter: /\/extent\.ts$/ }, () => ({ contents: "export const SELECTIVE = false;" }));
         },
@@ -67,7 +70,9 @@ export async function bundle(entry: keyof typeof ENTRIES): Promise<{ code: strin
   const options = { module: true, compress: { target: TARGET }, mangle: { toplevel: true } };
   const done = await minify(`${entry}.js`, text, { ...options, sourcemap: true, inputMap: JSON.parse(map) });
   if (done.errors.length > 0) throw new Error(`${entry} cannot be minified: ${done.errors[0]?.message}`);
-  return { code: done.code, map: JSON.stringify(done.map) };
+  // Some bundlers look only for plain strings.
+  const code = done.code.replaceAll(/import\(`([^`]+)`\)/g, 'import("$1")');
+  return { code, map: JSON.stringify(done.map) };
 }
 
 /**

@@ -20,8 +20,11 @@ test("the library's tests pass with the bundle in its place", async (t) => {
   t.after(() => rm(folder, { recursive: true }));
   const file = join(folder, "index.mjs");
   await writeFile(file, `${(await bundle("index")).code}\nprocess.stderr.write("BUNDLE");`);
+  const chunk = join(folder, "fallback.js");
+  await writeFile(chunk, (await bundle("fallback")).code);
   const hooks = `
     import { registerHooks } from "node:module";
+    import ${JSON.stringify(pathToFileURL(chunk).href)};
     const bundled = { url: ${JSON.stringify(pathToFileURL(file).href)}, shortCircuit: true };
     registerHooks({ resolve: (name, context, next) => name === "./connect.ts" ? bundled : next(name, context) });`;
   const hook = `data:text/javascript,${encodeURIComponent(hooks)}`;

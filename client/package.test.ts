@@ -19,8 +19,9 @@ const PLAIN = `
 import { connect, type Client, type Envelope, type Status } from "@odin-ws/client";
 import { compact } from "@odin-ws/client/compact";
 import { fallback } from "@odin-ws/client/fallback";
-const environment = fallback({ rollout: { percent: 50, key: "ann" }, pollMs: 1000 });
-const options = { token: async () => "t", pauseHiddenAfter: 1000, encoding: compact, environment };
+const overHttp = fallback({ rollout: { percent: 12.5, key: "ann" }, pollMs: 1000, stream: false });
+const options = { token: async () => "t", pauseHiddenAfter: 1000, encoding: compact, fallback: overHttp };
+connect("ws://127.0.0.1:9/ws", { fallback: false }).close();
 const client: Client = connect("ws://127.0.0.1:9/ws", options);
 const leave: () => void = client.subscribe<{ price: number }>(["BTC.trade", "ETH.*"], ({ data, offset }, { late }) => {
   const price: number = data.price;

@@ -33,6 +33,8 @@ import { createGate, proven } from "./rollout.ts";
  * New connections a minute from one address through the TLS entrance: a whole office may share an address.
  */
 const CONNECTS_PER_MINUTE = 600;
+/** Polls a minute from one address: of 300 clients, which poll every 2 s. */
+const POLLS_PER_MINUTE = 9000;
 
 /**
  * Staging and prod: gateways behind their entrances, NATS, monitoring, a test of each rollout, and a
@@ -158,6 +160,7 @@ function createWss(
       dnsZone,
       address: wssAddress.address,
       connectsPerMinutePerAddress: CONNECTS_PER_MINUTE,
+      pollsPerMinutePerAddress: POLLS_PER_MINUTE,
     },
     // A region gets clients of the entrance when its gateways have passed their test.
     after(apis, ...regions.flatMap(({ gate }) => gate ?? [])),

@@ -45,6 +45,7 @@ class ReportingSocket extends LineSocket {
 /** The client library of this repository. */
 const odin: MakeClient = (line, channel, events) => {
   const client = connect("ws://127.0.0.1/ws", {
+    fallback: false, // its requests would not pass the line
     environment: {
       open: (url) => new ReportingSocket(line, url, events),
       // A gateway that refuses a client says how long to wait.

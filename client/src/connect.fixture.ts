@@ -1,14 +1,17 @@
-/** For tests: a client on a FakeLine, and all of its events. */
+/** For tests: a client on a FakeLine without the fallback to HTTP, and all of its events. */
 
 import { connect } from "./connect.ts";
 import { FakeLine } from "./fake-line.fixture.ts";
+// Loaded now, because the clock of a FakeLine does not wait for the disk when the client loads this file.
+import "./fallback.ts";
 import type { ConnectOptions, Refetch, Status } from "./types.ts";
 
 export const URL = "wss://gateway.example/ws";
 
 export function begin(options: ConnectOptions = {}, url = URL) {
   const line = new FakeLine();
-  const client = connect(url, { ...options, environment: { ...line.environment, ...options.environment } });
+  const environment = { ...line.environment, ...options.environment };
+  const client = connect(url, { fallback: false, ...options, environment });
   const events = { refetches: [] as Refetch[], errors: [] as unknown[], states: [] as Status[] };
   client.on("refetch", (refetch) => events.refetches.push(refetch));
   client.on("error", (error) => events.errors.push(error));

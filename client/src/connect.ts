@@ -40,16 +40,9 @@ const QUICK_PATIENCE_MS = 5_000; // 5 s
  */
 const HOPELESS: readonly number[] = [1002, 1007, 1009, 4409];
 const TOKEN_EXPIRED = 4401;
-/**
- * Answers to a plain request whose `Retry-After` is meant for this client: 426 of a gateway, 429 and 503 of a
- * proxy in between.
- */
-const BUSY: readonly unknown[] = [426, 429, 503];
 const ASKED = "asked to wait";
 /** A gateway or proxy can make the client wait for this long, no longer. */
 const LONGEST_WAIT_MS = 300_000; // 5 min
-/** Most of what counts of `Retry-After`, because the client waits up to twice that time. */
-const LONGEST_ADVICE_SECONDS = 150; // seconds
 /** After this time, a call of the token function that has not answered counts as failed. */
 const TOKEN_PATIENCE_MS = 60_000; // 1 min
 
@@ -68,6 +61,8 @@ class Connection implements Client {
   readonly #token: ConnectOptions["token"];
   readonly #parse: ConnectOptions["parse"];
   readonly #environment: Environment;
+  /** The fallback to HTTP must still be loaded when it is needed. */
+  #alone: boolean;
   readonly #timers: Timers;
   readonly #emitter = new Emitter();
   readonly #registry = new Registry();
@@ -91,12 +86,17 @@ class Connection implements Client {
   /** Number of the current attempt. A callback of an earlier attempt is ignored. */
   #attempt = 0;
 
-  constructor(url: string, { token, parse, encoding, pauseHiddenAfter, environment }: ConnectOptions) {
+  constructor(
+    url: string,
+    { token, parse, encoding, fallback, pauseHiddenAfter, environment }: ConnectOptions,
+  ) {
     this.#url = url;
     this.#token = token;
     this.#parse = parse;
     this.#environment = environmentOf(environment);
     encoding?.(this.#environment);
+    this.#alone = fallback === undefined;
+    if (fallback) fallback(this.#environment);
     this.#timers = new Timers(this.#environment);
     this.#requests = new Requests(this.#registry, this.#emitter, this.#timers, {
       send: (message) => this.#send(message),
@@ -222,7 +222,8 @@ class Connection implements Client {
 
   #lose(reason: string, code = 1006): void {
     const now = this.#timers.now();
-    if (this.#pulse)
+    const pulse = this.#pulse;
+    if (pulse)
       this.#failures =
         now - this.#welcomedAt < QUICK_PATIENCE_MS
           ? Math.max(QUICK_ATTEMPTS, this.#failures)
@@ -234,7 +235,7 @@ class Connection implements Client {
       wait = Math.min(LONGEST_WAIT_MS, backoff(this.#window, this.#failures++, this.#environment.random()));
     this.#leave("waiting", reason, wait, code);
     // A listener may have closed the client or called resume(): then there is no next attempt to wait for.
-    if (reason === "refused" && this.status.retryAt) void this.#inquire(wait);
+    if (!pulse && this.status.retryAt) void this.#seekHelp(reason, wait);
   }
 
   /** The gateway has asked to wait this long. */
@@ -243,25 +244,24 @@ class Connection implements Client {
   }
 
   /**
-   * Asks a gateway that has refused the connection how long to wait: its answer to a plain request has
-   * `Retry-After` while it refuses everyone. The client then waits once to twice that time, so that not all
-   * clients return at the same moment. The answer must come before the current wait ends.
+   * No gateway has welcomed the client. Loads what only such clients need: the fallback to HTTP, for the next
+   * attempt, and the question to a gateway that has refused the connection how long to wait. The answer must
+   * come before the current wait ends.
    */
-  async #inquire(wait: number): Promise<void> {
+  async #seekHelp(reason: string, wait: number): Promise<void> {
     const attempt = this.#attempt;
     this.#question = new AbortController();
     try {
-      // The token is not needed. The controller serves as options, because it has the property `signal`.
-      const answer = await this.#environment.fetch?.(this.#url.replace(/^ws/, "http"), this.#question);
-      // NaN for a date, which gateways do not send.
-      const seconds = Number(answer?.headers.get("Retry-After"));
-      if (seconds > 0 && BUSY.includes(answer?.status) && attempt === this.#attempt) {
-        this.#ask(
-          Math.max(wait, Math.min(seconds, LONGEST_ADVICE_SECONDS) * (1 + this.#environment.random()) * 1000),
-        );
+      const { fallback, inquire } = await import("./fallback.ts");
+      if (this.#alone) fallback()(this.#environment);
+      this.#alone = false;
+      if (reason !== "refused" || attempt !== this.#attempt) return;
+      const ms = await inquire(this.#environment, this.#url, this.#question);
+      if (ms > 0 && attempt === this.#attempt) {
+        this.#ask(Math.max(wait, ms));
         this.#look();
       }
-    } catch {} // No gateway answered, or this page may not read the answer.
+    } catch {} // Without this help the client tries the WebSocket again.
   }
 
   #end(reason: string, code = this.status.code): void {

@@ -1,21 +1,19 @@
 /**
- * Looks like a WebSocket of a gateway and polls `GET /poll`: answers the client's requests as a gateway does,
- * and numbers the envelopes.
+ * Looks like a WebSocket of a gateway and gets its messages over HTTP: answers the client's requests as a
+ * gateway does, and numbers the envelopes. It polls `GET /poll`. Where the network lets server-sent events
+ * through, it reads `GET /events` instead. Both begin behind the same position, so nothing is missing when
+ * one replaces the other, and what both bring is passed on once.
  */
 
-import type { ClientMessage, Envelope, ServerMessage } from "@odin-ws/protocol";
+import type { ClientMessage, Envelope, Position, ServerMessage } from "@odin-ws/protocol";
+import { readEvents, type ServerEvent } from "./server-events.ts";
 import type { Socket } from "./types.ts";
 
 export interface HttpSocketOptions {
   pollMs: number;
-  /** The socket closes after this time, so that the client tries the WebSocket; Infinity: never. */
-  lifeMs: number;
+  /** Whether to read server-sent events where they work. */
+  stream: boolean;
   fetch: typeof fetch;
-}
-
-interface Position {
-  epoch: string;
-  offset: number;
 }
 
 interface Poll extends Position {
@@ -23,13 +21,43 @@ interface Poll extends Position {
   messages: Omit<Envelope, "seq">[];
 }
 
+interface Stream {
+  end: AbortController;
+  openedAt: number;
+  /** When the welcome came; undefined: not yet. */
+  welcomedAt?: number;
+  heardAt: number;
+  /** The stream has brought something sooner than the polls, so the client does not poll. */
+  live: boolean;
+}
+
 /** A poll that has no answer after this time counts as failed. */
 const PATIENCE_MS = 10_000; // 10 s
 /** Failed polls in a row that end the connection. */
 const MAX_FAILURES = 2;
-/** Close codes: the connection broke, and the gateway asks to come back. */
+/** Wait before another poll when a gateway has not read the stream as far as the gateway before. */
+const BEHIND_MS = 300;
+/** After a change of channels: other changes often follow. */
+const SETTLE_MS = 200;
+/** A proxy holds a stream back if it has brought nothing after this time. */
+const FIRST_EVENT_MS = 5000; // 5 s
+/** Events that come sooner after the welcome may be older than the stream. */
+const TOGETHER_MS = 500;
+/** The gateway sends its position every 10 s. A stream that is silent for longer than this is held back. */
+const SILENT_MS = 13_000; // 13 s
+/** Streams before a live one that is older than this no longer count. */
+const PROVEN_MS = 60_000; // 1 min
+/** Wait before another stream, ms. */
+const RETRY_MS = [500, 3000] as const;
+/** Streams that did not work, after which this connection only polls. */
+const MAX_BAD_STREAMS = 3;
+/** Close codes: the connection broke; the gateway asks to come back; the token has expired. */
 const LOST = 1006;
 const RESTART = 1012;
+const TOKEN_EXPIRED = 4401;
+const UNAUTHORIZED = 401;
+/** The client comes back after this time at most, when a WebSocket works. */
+const RETURN_MS = 200;
 
 /** Functions of JSON that keep the text of a number; not in every browser. */
 const { rawJSON } = JSON as { rawJSON?: (text: string) => unknown };
@@ -47,34 +75,50 @@ export class HttpSocket implements Socket {
   onerror: Socket["onerror"] = null;
   readonly #options: HttpSocketOptions;
   readonly #url: URL;
-  readonly #end = new AbortController();
   readonly #channels = new Set<string>();
-  readonly #endAt: number;
+  /** The client has everything of its channels up to this offset. */
   #at: Position = { epoch: "", offset: 0 };
   #seq = 0;
   #failures = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Requests are handled one after the other, because their answers must come in this order. */
+  #badStreams = 0;
+  #stream: Stream | undefined;
+  #held = false;
+  #ended = false;
+  #pollTimer: ReturnType<typeof setTimeout> | undefined;
+  #streamTimer: ReturnType<typeof setTimeout> | undefined;
+  /** The running poll. */
+  #asking: AbortController | undefined;
+  /** Requests and polls are handled one after the other, because their answers must come in this order. */
   #queue: Promise<void>;
 
   constructor(url: string, options: HttpSocketOptions) {
     this.#options = options;
     this.#url = new URL(url.replace(/^ws/, "http"));
-    this.#url.pathname = this.#url.pathname.replace(/[^/]*$/, "poll");
-    // Of the compact encoding, which is for WebSockets.
-    for (const name of ["encoding", "dictionaries"]) this.#url.searchParams.delete(name);
-    this.#endAt = performance.now() + options.lifeMs;
     this.#queue = this.#open();
   }
 
   send(text: string): void {
     const message = JSON.parse(text) as ClientMessage;
-    this.#queue = this.#queue.then(() => this.#handle(message)).catch(() => this.#close(LOST, "lost"));
+    this.#enqueue(() => this.#handle(message));
+  }
+
+  /** While a connection is held, it polls and has no stream, which would take a seat. */
+  hold(held: boolean): void {
+    this.#held = held;
+    this.#streamLater(SETTLE_MS);
+  }
+
+  /** Asks the client to connect again at once. */
+  leave(reason: string): void {
+    this.#say({ type: "reconnect", in_ms: 1 + Math.random() * RETURN_MS, reason });
+    this.#close(RESTART, reason);
   }
 
   close(): void {
-    this.#end.abort();
-    clearTimeout(this.#timer);
+    this.#ended = true;
+    this.#asking?.abort();
+    this.#endStream();
+    clearTimeout(this.#pollTimer);
     this.onmessage = this.onclose = null;
   }
 
@@ -88,18 +132,27 @@ export class HttpSocket implements Socket {
     this.onmessage?.({ data: JSON.stringify(message) });
   }
 
+  /** Runs `task` after everything that was enqueued before. */
+  #enqueue(task: () => Promise<void>): void {
+    this.#queue = this.#queue
+      .then(() => (this.#ended ? undefined : task()))
+      .catch(() => this.#close(LOST, "lost"));
+  }
+
   async #open(): Promise<void> {
     try {
-      const { epoch, offset } = (await this.#poll([])) as Poll;
+      const { epoch, offset } = await this.#poll([]);
       this.#at = { epoch, offset };
       const reconnect = { min_ms: 500, max_ms: 5000 };
       const names = { connection: "http", instance: "http" };
       this.#say({ type: "welcome", ...names, epoch, offset, heartbeat_seconds: 25, reconnect });
-      this.#later();
+      this.#pollLater();
     } catch {
       this.#close(LOST, "refused");
     }
   }
+
+  // ——— requests of the client ———
 
   async #handle(message: ClientMessage): Promise<void> {
     switch (message.type) {
@@ -107,6 +160,7 @@ export class HttpSocket implements Socket {
         return this.#subscribe(message.channels, message.since);
       case "unsubscribe":
         for (const channel of message.channels) this.#channels.delete(channel);
+        this.#streamLater(SETTLE_MS);
         return this.#acknowledge();
       case "auth":
         this.#url.searchParams.set("auth", message.token);
@@ -117,76 +171,202 @@ export class HttpSocket implements Socket {
         return this.#say({ type: "replay_end", from_seq, to_seq, sent: 0, missing: 0 });
       }
       case "heartbeat":
+        await this.#checkStream();
         return this.#say({ type: "heartbeat_ack", ts: Date.now(), seq: this.#seq, offset: this.#at.offset });
     }
   }
 
   async #subscribe(channels: readonly string[], since: Position | undefined): Promise<void> {
-    if (since === undefined) {
-      for (const channel of channels) this.#channels.add(channel);
-      return this.#acknowledge();
-    }
+    const { recovered, messages } = since ? await this.#catchUp(channels, since) : {};
+    for (const channel of channels) this.#channels.add(channel);
+    // A stream that is open brings only the channels from before.
+    this.#streamLater(SETTLE_MS);
+    const subscribed = [...this.#channels];
+    const resumed = recovered !== undefined && { recovered, replayed: messages?.length ?? 0 };
+    this.#say({ type: "subscription_ack", subscribed, count: subscribed.length, ...resumed });
+    for (const message of messages ?? []) this.#deliver(JSON.stringify(message));
+  }
+
+  /** What these channels carried from a position up to the present one. */
+  async #catchUp(
+    channels: readonly string[],
+    since: Position,
+  ): Promise<{ recovered: boolean; messages?: Poll["messages"] }> {
+    const lost = { recovered: false };
+    if (since.epoch !== this.#at.epoch) return lost;
     const found: Poll["messages"] = [];
-    let recovered = true;
-    for (let from = since; recovered && from.offset < this.#at.offset; ) {
-      const poll = (await this.#poll(channels, from)) as Poll;
-      recovered = poll.recovered;
-      if (poll.offset <= from.offset) break;
-      // Later messages come with the next poll of all channels.
-      if (recovered) found.push(...poll.messages.filter(({ offset }) => offset <= this.#at.offset));
+    const giveUpAt = performance.now() + PATIENCE_MS;
+    for (let from = since; from.offset < this.#at.offset; ) {
+      const poll = await this.#poll(channels, from);
+      if (!poll.recovered) return lost;
+      // Later messages come with the next poll or stream of all channels.
+      found.push(...poll.messages.filter(({ offset }) => offset <= this.#at.offset));
+      if (poll.offset <= from.offset) {
+        if (performance.now() > giveUpAt) throw new Error("the gateway does not catch up");
+        await new Promise((resolve) => setTimeout(resolve, BEHIND_MS));
+      }
       from = poll;
     }
-    recovered &&= since.epoch === this.#at.epoch;
-    for (const channel of channels) this.#channels.add(channel);
-    this.#acknowledge({ recovered, replayed: recovered ? found.length : 0 });
-    if (recovered) this.#deliver(found);
+    return { recovered: true, messages: found };
   }
 
-  #acknowledge(resumed: { recovered?: boolean; replayed?: number } = {}): void {
+  #acknowledge(): void {
     const subscribed = [...this.#channels];
-    this.#say({ type: "subscription_ack", subscribed, count: subscribed.length, ...resumed });
+    this.#say({ type: "subscription_ack", subscribed, count: subscribed.length });
   }
 
-  #deliver(messages: Poll["messages"]): void {
-    for (const message of messages) this.#say({ ...message, seq: ++this.#seq } as Envelope);
+  /** `text`: JSON of an envelope without `seq`. */
+  #deliver(text: string): void {
+    this.onmessage?.({ data: `{"seq":${++this.#seq},${text.slice(1)}` });
   }
 
-  #later(): void {
+  // ——— polls ———
+
+  #pollLater(): void {
+    clearTimeout(this.#pollTimer);
+    if (this.#ended || this.#stream?.live) return;
     // Random, so that clients that began together do not poll together.
     const wait = this.#options.pollMs * (0.9 + Math.random() * 0.2);
-    this.#timer = setTimeout(() => {
-      if (performance.now() > this.#endAt) return this.#close(RESTART, "trying the WebSocket again");
-      this.#queue = this.#queue.then(() => this.#next());
-    }, wait);
+    this.#pollTimer = setTimeout(() => this.#enqueue(() => this.#next()), wait);
   }
 
   async #next(): Promise<void> {
-    if (this.#end.signal.aborted) return;
     try {
       const poll = await this.#poll([...this.#channels], this.#at);
       this.#failures = 0;
-      // Not modified: there is nothing new.
-      if (poll !== undefined) {
-        // The client resumes on the next connection, and then learns what is lost.
-        if (!poll.recovered || poll.epoch !== this.#at.epoch) return this.#close(LOST, "lost");
-        this.#deliver(poll.messages);
-        this.#at = { epoch: poll.epoch, offset: poll.offset };
+      // The client resumes on the next connection, and then learns what is lost.
+      if (!poll.recovered || poll.epoch !== this.#at.epoch) return this.#close(LOST, "lost");
+      for (const message of poll.messages) {
+        // A stream may have been faster.
+        if (message.offset > this.#at.offset) this.#deliver(JSON.stringify(message));
       }
-    } catch {
+      this.#reached(poll.offset);
+    } catch (error) {
+      if (this.#ended) return;
+      if (error === UNAUTHORIZED) return this.#close(TOKEN_EXPIRED, "token expired");
       if (++this.#failures >= MAX_FAILURES) return this.#close(LOST, "lost");
     }
-    if (!this.#end.signal.aborted) this.#later();
+    this.#pollLater();
   }
 
-  /** Undefined when the gateway has answered 304. */
-  async #poll(channels: readonly string[], since?: Position): Promise<Poll | undefined> {
+  #reached(offset: number): void {
+    if (offset > this.#at.offset) this.#at = { ...this.#at, offset };
+  }
+
+  /** Throws the status of an answer that is not 200. */
+  async #poll(channels: readonly string[], since?: Position): Promise<Poll> {
+    const asking = new AbortController();
+    this.#asking = asking;
+    const late = setTimeout(() => asking.abort(), PATIENCE_MS);
+    try {
+      const { fetch } = this.#options;
+      const answer = await fetch(this.#address("poll", channels, since), { signal: asking.signal });
+      if (answer.status !== 200) throw answer.status;
+      return JSON.parse(await answer.text(), exact) as Poll;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  #address(path: string, channels: readonly string[], since: Position | undefined): URL {
     const url = new URL(this.#url);
+    url.pathname = url.pathname.replace(/[^/]*$/, path);
     url.searchParams.set("channels", channels.join());
     if (since) url.searchParams.set("since", `${since.epoch}:${since.offset}`);
-    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(PATIENCE_MS)]);
-    const answer = await this.#options.fetch(url, { signal });
-    if (answer.status === 304) return undefined;
-    if (answer.status !== 200) throw new Error(`status ${answer.status}`);
-    return JSON.parse(await answer.text(), exact) as Poll;
+    return url;
+  }
+
+  // ——— server-sent events ———
+
+  /** Ends the stream, and opens one for the present channels after a while. Until then the client polls. */
+  #streamLater(wait: number): void {
+    const wasLive = this.#stream?.live;
+    this.#endStream();
+    if (this.#ended) return;
+    if (wasLive) this.#pollLater();
+    const { stream } = this.#options;
+    if (!stream || this.#held || this.#badStreams >= MAX_BAD_STREAMS || this.#channels.size === 0) return;
+    this.#streamTimer = setTimeout(() => void this.#readStream(), wait);
+  }
+
+  #endStream(): void {
+    clearTimeout(this.#streamTimer);
+    this.#stream?.end.abort();
+    this.#stream = undefined;
+  }
+
+  async #readStream(): Promise<void> {
+    const now = performance.now();
+    const stream: Stream = { end: new AbortController(), openedAt: now, heardAt: now, live: false };
+    this.#stream = stream;
+    const late = setTimeout(() => stream.end.abort(), FIRST_EVENT_MS);
+    const { fetch } = this.#options;
+    const address = this.#address("events", [...this.#channels], this.#at);
+    try {
+      const { status, body } = await fetch(address, { signal: stream.end.signal });
+      if (status === 200 && body) {
+        await readEvents(body, (events) => {
+          clearTimeout(late);
+          this.#judge(events, stream);
+          for (const event of events) if (this.#stream === stream) this.#take(event, stream);
+        });
+      }
+    } catch {} // The stream broke, or was held back.
+    clearTimeout(late);
+    if (this.#stream !== stream) return;
+    // A gateway ends streams, too; then the next one continues.
+    if (!stream.live) this.#badStreams++;
+    this.#streamAgain();
+  }
+
+  #streamAgain(): void {
+    const [min, max] = RETRY_MS;
+    this.#streamLater(min + Math.random() * (max - min));
+  }
+
+  /**
+   * The stream is live when it brings something that the polls have not brought yet. The first one of several
+   * events counts: when a proxy holds events back and passes them on together, the first one is old.
+   */
+  #judge([first]: readonly ServerEvent[], stream: Stream): void {
+    const now = performance.now();
+    stream.heardAt = now;
+    if (!first || stream.welcomedAt === undefined || now - stream.welcomedAt < TOGETHER_MS) return;
+    const news = offsetOf(first) - this.#at.offset;
+    // A position without a message says that there was no message.
+    if (news > 0 || (news === 0 && !first.data)) {
+      stream.live = true;
+      clearTimeout(this.#pollTimer);
+    }
+    if (stream.live && now - stream.openedAt > PROVEN_MS) this.#badStreams = 0;
+  }
+
+  #take(event: ServerEvent, stream: Stream): void {
+    const { name, data } = event;
+    if (name === "welcome") {
+      stream.welcomedAt = performance.now();
+      const { recovered, epoch } = JSON.parse(data) as Poll;
+      if (!recovered || epoch !== this.#at.epoch) this.#close(LOST, "lost");
+      return;
+    }
+    if (stream.welcomedAt === undefined) return; // Of something else than a gateway.
+    const offset = offsetOf(event);
+    // A poll may have been faster.
+    if (data && offset > this.#at.offset) this.#deliver(data);
+    this.#reached(offset);
+  }
+
+  /** A stream that is silent may be held back, or the network may be gone: a poll shows which. */
+  async #checkStream(): Promise<void> {
+    const stream = this.#stream;
+    if (!stream) return;
+    const { live, heardAt, openedAt } = stream;
+    if (performance.now() - (live ? heardAt : openedAt) < SILENT_MS) return;
+    this.#badStreams++;
+    this.#streamAgain();
+    if (live) await this.#next();
   }
 }
+
+/** The offset in the id `EPOCH:OFFSET`; 0 for an event without an id. */
+const offsetOf = ({ id }: ServerEvent): number => Number(id.slice(id.lastIndexOf(":") + 1));

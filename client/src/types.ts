@@ -147,6 +147,12 @@ export interface ConnectOptions {
    */
   encoding?: (environment: Pick<Environment, "open">) => void;
   /**
+   * What to do where WebSockets do not work. Default: after an attempt without a welcome of a gateway, the
+   * client loads the fallback, and receives over HTTP until WebSockets work again. `fallback(…)` of
+   * `@odin-ws/client/fallback`: the same with options, such as a rollout. False: only WebSockets.
+   */
+  fallback?: false | ((environment: Pick<Environment, "open">) => void);
+  /**
    * A page that was hidden for this many milliseconds disconnects until it is visible. Default 300_000 (5
    * min); Infinity: never.
    */

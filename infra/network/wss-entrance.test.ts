@@ -14,6 +14,7 @@ const ARGS: WssEntranceArgs = {
   instanceGroup: GROUP,
   drainSeconds: 60,
   connectsPerMinutePerAddress: 120,
+  pollsPerMinutePerAddress: 3600,
 };
 
 const entrance = (changes: Partial<WssEntranceArgs> = {}) =>
@@ -64,24 +65,28 @@ test("both backend services drain for the same time and can share the group", as
   assert.deepEqual(checks[0], checks[1]);
 });
 
-test("an address that connects too often gets a 429, and all others are admitted", async () => {
+test("an address that connects or polls too often gets a 429, and all others are admitted", async () => {
   const { inputs } = (await entrance()).one("gcp:compute/securityPolicy:SecurityPolicy");
   assert.equal(inputs.type, "CLOUD_ARMOR");
   assert.deepEqual(inputs.labels, LABELS);
   const match = { versionedExpr: "SRC_IPS_V1", config: { srcIpRanges: ["*"] } };
+  const limit = (count: number) => ({
+    action: "throttle",
+    rateLimitOptions: {
+      conformAction: "allow",
+      exceedAction: "deny(429)",
+      enforceOnKey: "IP",
+      rateLimitThreshold: { count, intervalSec: 60 },
+    },
+  });
   assert.deepEqual(inputs.rules, [
     {
-      priority: 1000,
-      description: "limits the connects of one address",
-      action: "throttle",
-      match,
-      rateLimitOptions: {
-        conformAction: "allow",
-        exceedAction: "deny(429)",
-        enforceOnKey: "IP",
-        rateLimitThreshold: { count: 120, intervalSec: 60 },
-      },
+      priority: 900,
+      description: "limits the polls of one address",
+      match: { expr: { expression: "request.path == '/poll'" } },
+      ...limit(3600),
     },
+    { priority: 1000, description: "limits the connects of one address", match, ...limit(120) },
     { priority: 2_147_483_647, description: "default", action: "allow", match },
   ]);
 });
@@ -151,12 +156,15 @@ test("all mistakes are reported together", async () => {
     "Live.example.com",
   ]) {
     await assert.rejects(
-      entrance({ domain, connectsPerMinutePerAddress: 0 }),
+      entrance({ domain, connectsPerMinutePerAddress: 0, pollsPerMinutePerAddress: 0.5 }),
       (error: Error & { errors: { propertyPath: string }[] }) => {
-        assert.match(error.message, /^wss entrance "wss" cannot be created:\n {2}domain is .*\n {2}connects/);
+        assert.match(
+          error.message,
+          /^wss entrance "wss" cannot be created:\n {2}domain is .*\n {2}connects.*\n {2}polls/,
+        );
         assert.deepEqual(
           error.errors.map(({ propertyPath }) => propertyPath),
-          ["domain", "connectsPerMinutePerAddress"],
+          ["domain", "connectsPerMinutePerAddress", "pollsPerMinutePerAddress"],
         );
         return true;
       },

@@ -32,9 +32,11 @@ export interface WssEntranceArgs {
   drainSeconds: number;
   /**
    * Requests that one address may make in a minute, at least 1; the rest get a 429. A whole office may share
-   * an address.
+   * an address. Polls do not count.
    */
   connectsPerMinutePerAddress: number;
+  /** Polls that one address may make in a minute, at least 1; the rest get a 429. */
+  pollsPerMinutePerAddress: number;
 }
 
 /** Host names in lower case with at least one dot, for example `live.example.com`; no wildcards. */
@@ -79,7 +81,7 @@ export class WssEntrance extends pulumi.ComponentResource {
         ...common,
         description: "limits how often one address connects",
         type: "CLOUD_ARMOR",
-        rules: rules(args.connectsPerMinutePerAddress),
+        rules: rules(args),
         labels,
       },
       child,
@@ -189,38 +191,51 @@ function groupsOf({ instanceGroup, canaryGroup, furtherGroups = [] }: WssEntranc
 
 /**
  * Admits everyone, and limits each address. Only the request that opens a WebSocket counts, and not its
- * messages.
+ * messages. Polls have a limit of their own, because a client that polls sends one every 2 s.
  */
-function rules(connectsPerMinute: number): gcp.types.input.compute.SecurityPolicyRule[] {
+function rules({
+  connectsPerMinutePerAddress,
+  pollsPerMinutePerAddress,
+}: WssEntranceArgs): gcp.types.input.compute.SecurityPolicyRule[] {
   const everyone = { versionedExpr: "SRC_IPS_V1", config: { srcIpRanges: ["*"] } };
+  const limit = (count: number) => ({
+    action: "throttle",
+    rateLimitOptions: {
+      conformAction: "allow",
+      exceedAction: "deny(429)",
+      enforceOnKey: "IP",
+      rateLimitThreshold: { count, intervalSec: 60 },
+    },
+  });
   return [
+    // Descriptions have at most 64 characters.
+    {
+      priority: 900,
+      description: "limits the polls of one address",
+      match: { expr: { expression: "request.path == '/poll'" } },
+      ...limit(pollsPerMinutePerAddress),
+    },
     {
       priority: 1000,
-      description: "limits the connects of one address", // at most 64 characters
-      action: "throttle",
+      description: "limits the connects of one address",
       match: everyone,
-      rateLimitOptions: {
-        conformAction: "allow",
-        exceedAction: "deny(429)",
-        enforceOnKey: "IP",
-        rateLimitThreshold: { count: connectsPerMinute, intervalSec: 60 },
-      },
+      ...limit(connectsPerMinutePerAddress),
     },
     { priority: LAST_PRIORITY, description: "default", action: "allow", match: everyone },
   ];
 }
 
-function mistakes({ domain, connectsPerMinutePerAddress }: WssEntranceArgs): Mistake[] {
+function mistakes({ domain, ...limits }: WssEntranceArgs): Mistake[] {
   const found: Mistake[] = [];
   if (!HOST_NAME.test(domain))
     found.push({
       propertyPath: "domain",
       reason: `is ${domain}: it must be a host name in lower case, for example live.example.com`,
     });
-  if (!Number.isInteger(connectsPerMinutePerAddress) || connectsPerMinutePerAddress < 1)
-    found.push({
-      propertyPath: "connectsPerMinutePerAddress",
-      reason: `is ${connectsPerMinutePerAddress}: it must be a whole number, at least 1`,
-    });
+  for (const propertyPath of ["connectsPerMinutePerAddress", "pollsPerMinutePerAddress"] as const) {
+    const limit = limits[propertyPath];
+    if (!Number.isInteger(limit) || limit < 1)
+      found.push({ propertyPath, reason: `is ${limit}: it must be a whole number, at least 1` });
+  }
   return found;
 }

@@ -1,120 +1,121 @@
 /** A client whose proxy breaks WebSockets gets its messages over HTTP, and comes back to the WebSocket. */
 
 import { strict as assert } from "node:assert";
-import { createServer, request as send } from "node:http";
-import { connect as connectTcp } from "node:net";
 import { describe, test } from "node:test";
-import { fallback } from "@odin-ws/client/fallback";
+import { compact } from "@odin-ws/client/compact";
+import { type FallbackOptions, fallback } from "@odin-ws/client/fallback";
 import { startFeed } from "../harness/feed.ts";
-import { type Gateway, startGateway } from "../harness/gateway.ts";
+import { startGateway } from "../harness/gateway.ts";
 import { startNats, withoutNats } from "../harness/nats.ts";
-import type { Owner } from "../harness/owner.ts";
-import { freePort } from "../harness/ports.ts";
 import { issue } from "../harness/tokens.ts";
 import { eventually } from "../harness/wait.ts";
+import { startHttpProxy } from "./http-proxy.ts";
 import { assertExact, startWitness } from "./witness.ts";
 
 const SECRET = "a secret of the identity service";
 const CHANNELS = ["FB1.trade", "FB2.trade"];
 
-/** A proxy that passes plain requests, and WebSockets only while `upgrades` is true. */
-async function startProxy(owner: Owner, gateway: Gateway) {
-  const state = { upgrades: false, refused: 0, polls: 0, url: "" };
-  const server = createServer((request, response) => {
-    if (request.url?.startsWith("/poll")) state.polls++;
-    const { method = "GET", url = "/", headers } = request;
-    const forwarded = send({ port: gateway.wsPort, method, path: url, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    forwarded.on("error", () => response.destroy());
-    request.pipe(forwarded);
-  });
-  server.on("upgrade", (request, socket) => {
-    if (!state.upgrades) {
-      state.refused++;
-      socket.destroy();
-      return;
-    }
-    const upstream = connectTcp(gateway.wsPort, "127.0.0.1");
-    const { rawHeaders: raw } = request;
-    const lines = raw.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${raw[index + 1]}`] : []));
-    upstream.write(`GET ${request.url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
-    for (const [one, other] of [
-      [socket, upstream],
-      [upstream, socket],
-    ] as const) {
-      one.on("error", () => other.destroy());
-      one.on("close", () => other.destroy());
-      one.pipe(other);
-    }
-    owner.after(() => {
-      upstream.destroy();
-    });
-  });
-  const port = await freePort();
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  owner.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  state.url = `ws://127.0.0.1:${port}/ws`;
-  return state;
-}
-
 describe("the client's fallback to HTTP", { skip: withoutNats(), concurrency: true }, () => {
-  test("where WebSockets fail the client polls, gets each message once and in order, and comes back", async (t) => {
+  test("where WebSockets fail the client falls back by itself, and receives server-sent events", async (t) => {
     const nats = await startNats(t);
-    const env = { AUTH_MODE: "jwt", JWT_SECRET: SECRET };
-    const gateway = await startGateway(t, { nats, env });
-    const proxy = await startProxy(t, gateway);
-    const environment = fallback({ pollMs: 100, returnAfterMs: 2000 });
-    const token = () => issue(SECRET, { sub: "ann" });
-    const witness = startWitness(t, proxy.url, { token, environment });
+    const gateway = await startGateway(t, { nats });
+    const proxy = await startHttpProxy(t, gateway);
+    const witness = startWitness(t, proxy.url);
     const book = await witness.listen(...CHANNELS);
     assert.equal(witness.client.status.gateway, "http");
-    assert.equal(proxy.refused, 2, "two attempts before the fallback");
+    assert.equal(proxy.count.upgrades, 2, "one attempt before the fallback is loaded, and one with it");
     const feed = startFeed(t, nats, CHANNELS, 2);
-    await eventually("messages over HTTP", () => book.got.length > 50);
-    // The client tries the WebSocket again, and polls again after one failure.
-    await eventually("another attempt", () => proxy.refused > 2 && witness.client.status.state === "open");
     const added = await witness.listen("FB1.*");
-    const count = book.got.length;
-    await eventually("messages over HTTP", () => book.got.length > count + 50);
-    proxy.upgrades = true;
-    await eventually(
-      () => `a WebSocket: ${JSON.stringify(witness.states.at(-1))}`,
-      async () => (await gateway.stats()).connections === 1 && witness.client.status.state === "open",
-      15_000,
-    );
-    const { polls } = proxy;
-    const before = book.got.length;
-    await eventually("messages over the WebSocket", () => book.got.length > before + 50);
-    assert.ok(proxy.polls <= polls + 1, "the client no longer polls");
-    const published = await feed.stop();
-    await assertExact(book, published);
-    assert.ok(added.got.length > 50);
+    await eventually("messages", () => added.got.length > 300);
+    // The stream has replaced the polls.
+    const { polls } = proxy.count;
+    const { length } = book.got;
+    await eventually("more messages", () => book.got.length > length + 600, 10_000);
+    assert.ok(proxy.count.polls <= polls + 1, `${proxy.count.polls - polls} polls beside the stream`);
+    await assertExact(book, await feed.stop());
+    assert.equal((await gateway.stats()).connections, 1, "the stream");
     assert.deepEqual([witness.refetches, witness.errors], [[], []]);
+    witness.client.close();
+    await eventually("no stream", async () => (await gateway.stats()).connections === 0);
   });
+
+  test("the client comes back to the WebSocket and to the compact encoding, with a seat for one connection", async (t) => {
+    const nats = await startNats(t);
+    const env = { AUTH_MODE: "jwt", JWT_SECRET: SECRET, WS_MAX_CONNECTIONS_PER_USER: "1" };
+    const gateway = await startGateway(t, { nats, env });
+    const proxy = await startHttpProxy(t, gateway);
+    const witness = startWitness(t, proxy.url, {
+      token: () => issue(SECRET, { sub: "ann" }),
+      encoding: compact,
+      fallback: fallback({ pollMs: 200, returnAfterMs: 1000 }),
+    });
+    const book = await witness.listen(...CHANNELS);
+    const feed = startFeed(t, nats, CHANNELS, 2);
+    // Further attempts fail in the background, and the client keeps its connection.
+    await eventually("further attempts", () => proxy.count.upgrades >= 3, 10_000);
+    assert.ok(book.got.length > 0);
+    assert.equal(witness.states.filter(({ state }) => state === "waiting").length, 0);
+    proxy.upgrades = "pass";
+    const overSocket = ({ gateway: name, state }: typeof witness.client.status) =>
+      state === "open" && name !== "http";
+    await eventually("a WebSocket", () => overSocket(witness.client.status), 20_000);
+    const { length } = book.got;
+    await eventually("messages over the WebSocket", () => book.got.length > length + 100);
+    assert.match(proxy.passed.at(-1) ?? "", /encoding=compact/);
+    assert.ok(
+      await gateway.metric("ws_bytes_sent_total", { encoding: "compact" }, (bytes) => bytes > 0),
+      "compact messages",
+    );
+    await assertExact(book, await feed.stop());
+    assert.deepEqual([witness.refetches, witness.errors], [[], []]);
+    const reasons = witness.states.filter(({ state }) => state === "waiting").map(({ reason }) => reason);
+    assert.deepEqual(reasons, ["WebSockets work"]);
+  });
+
+  for (const [streams, what] of [
+    ["hold", "holds streams back"],
+    ["bunch", "passes on streams in bunches"],
+  ] as const) {
+    test(`behind a proxy that ${what}, and never answers WebSockets, the client polls`, async (t) => {
+      const nats = await startNats(t);
+      const gateway = await startGateway(t, { nats });
+      const proxy = await startHttpProxy(t, gateway);
+      Object.assign(proxy, { streams, upgrades: "swallow" });
+      const witness = startWitness(t, proxy.url, { fallback: fallback({ pollMs: 100 }) });
+      const book = await witness.listen(...CHANNELS);
+      let age = 0;
+      witness.client.subscribe(CHANNELS, ({ ts }) => {
+        age = Math.max(age, Date.now() - ts);
+      });
+      const feed = startFeed(t, nats, CHANNELS, 1);
+      await eventually("a stream", () => proxy.count.streams > 0);
+      const { polls } = proxy.count;
+      await eventually("polls beside the stream", () => proxy.count.polls > polls + 30, 15_000);
+      await assertExact(book, await feed.stop());
+      // A poll is late by 0.6 s; a bunch would be late by 2 s.
+      assert.ok(age < 1800, `a message was ${age} ms old`);
+      assert.deepEqual([witness.refetches, witness.errors], [[], []]);
+    });
+  }
 
   test("a rollout moves a stable share of the users to the WebSocket", async (t) => {
     const gateway = await startGateway(t);
-    const proxy = await startProxy(t, gateway);
-    proxy.upgrades = true;
-    const overSocket = async (percent: number, key: string) => {
-      const environment = fallback({ rollout: { percent, key }, pollMs: 100, returnAfterMs: 1 });
-      const witness = startWitness(t, proxy.url, { environment });
+    const proxy = await startHttpProxy(t, gateway);
+    proxy.upgrades = "pass";
+    const overSocket = async (options: FallbackOptions) => {
+      const witness = startWitness(t, proxy.url, { fallback: fallback({ returnAfterMs: 1, ...options }) });
       await witness.listen("global.trending");
       const { gateway: name } = witness.client.status;
       witness.client.close();
       return name !== "http";
     };
     const keys = Array.from({ length: 20 }, (_, index) => `user-${index}`);
-    const chosen = async (percent: number) =>
-      (await Promise.all(keys.map(async (key) => ((await overSocket(percent, key)) ? key : "")))).filter(
-        Boolean,
-      );
+    const chosen = async (percent: number) => {
+      const over = await Promise.all(keys.map((key) => overSocket({ rollout: { percent, key } })));
+      return keys.filter((_, index) => over[index]);
+    };
     assert.deepEqual(await chosen(0), []);
+    assert.equal(proxy.count.upgrades, 0, "users outside of the rollout open no WebSocket");
     const half = await chosen(50);
     assert.ok(half.length >= 4 && half.length <= 16, `${half.length} of 20`);
     assert.deepEqual(await chosen(50), half);
@@ -124,14 +125,61 @@ describe("the client's fallback to HTTP", { skip: withoutNats(), concurrency: tr
       "a higher percentage only adds users",
     );
     assert.deepEqual(await chosen(100), keys);
+    await overSocket({ rollout: { percent: 0, key: "ann" }, stream: false });
+    assert.equal(proxy.count.streams, 0, "these clients have left before their first stream");
+  });
+
+  test("users outside of the rollout get each message once and in order, by streams or by polls alone", async (t) => {
+    const nats = await startNats(t);
+    const gateway = await startGateway(t, { nats });
+    const proxy = await startHttpProxy(t, gateway);
+    proxy.upgrades = "pass";
+    const rollout = { percent: 0, key: "ann" };
+    const witnesses = [true, false].map((stream) =>
+      startWitness(t, proxy.url, { fallback: fallback({ rollout, stream, pollMs: 200, returnAfterMs: 1 }) }),
+    );
+    const books = await Promise.all(witnesses.map((witness) => witness.listen(...CHANNELS)));
+    const feed = startFeed(t, nats, CHANNELS, 2);
+    await eventually("messages", () => books.every(({ got }) => got.length > 300));
+    const published = await feed.stop();
+    for (const book of books) await assertExact(book, published);
+    assert.equal(proxy.count.streams, 1, "one client has a stream");
+    assert.equal(proxy.count.upgrades, 0);
+  });
+
+  test("a stream that a drain ends continues at another gateway, and nothing is missing", async (t) => {
+    const nats = await startNats(t);
+    const [first, second] = await Promise.all([startGateway(t, { nats }), startGateway(t, { nats })]);
+    const target = { wsPort: first.wsPort };
+    const proxy = await startHttpProxy(t, target);
+    const witness = startWitness(t, proxy.url, { fallback: fallback({ pollMs: 200 }) });
+    const book = await witness.listen(...CHANNELS);
+    const feed = startFeed(t, nats, CHANNELS, 2);
+    await eventually("messages", () => book.got.length > 200);
+    target.wsPort = second.wsPort;
+    await first.stop();
+    const { length } = book.got;
+    await eventually("messages of the other gateway", () => book.got.length > length + 200);
+    await assertExact(book, await feed.stop());
+    assert.deepEqual([witness.refetches, witness.errors], [[], []]);
+  });
+
+  test("fallback: false means only WebSockets", async (t) => {
+    const gateway = await startGateway(t);
+    const proxy = await startHttpProxy(t, gateway);
+    const witness = startWitness(t, proxy.url, { fallback: false });
+    await eventually("three attempts", () => proxy.count.upgrades >= 3, 15_000);
+    assert.deepEqual([proxy.count.polls, proxy.count.streams], [0, 0]);
+    proxy.upgrades = "pass";
+    await witness.until("open", 15_000);
   });
 
   test("when the client was away for longer than the history, or the stream was replaced, it reports the loss", async (t) => {
     const nats = await startNats(t);
     const gateway = await startGateway(t, { nats, env: { JS_STREAM_MAX_AGE: "2s" } });
-    const proxy = await startProxy(t, gateway);
-    const environment = fallback({ pollMs: 100, rollout: { percent: 0, key: "ann" } });
-    const witness = startWitness(t, proxy.url, { environment });
+    const proxy = await startHttpProxy(t, gateway);
+    const rollout = { percent: 0, key: "ann" };
+    const witness = startWitness(t, proxy.url, { fallback: fallback({ pollMs: 100, rollout }) });
     const book = await witness.listen("AWAY.trade");
     await nats.publish("odin.token.AWAY.trade", {});
     await eventually("a message", () => book.got.length === 1);

@@ -54,11 +54,14 @@ describe("a full gateway", { concurrency: 2 }, () => {
   test("a page of an allowed origin can read Retry-After, another page cannot", {
     skip: withoutBrowser(),
   }, async (t) => {
-    const { code } = await bundle("index");
-    const server = createServer(({ url }, response) => {
-      const [type, body] =
-        url === "/odin-ws.js" ? ["text/javascript", code] : ["text/html", "<!doctype html>"];
-      response.writeHead(200, { "Content-Type": type }).end(body);
+    const scripts = new Map([
+      ["/odin-ws.js", (await bundle("index")).code],
+      ["/fallback.js", (await bundle("fallback")).code],
+    ]);
+    const server = createServer(({ url = "" }, response) => {
+      const script = scripts.get(url);
+      const type = script === undefined ? "text/html" : "text/javascript";
+      response.writeHead(200, { "Content-Type": type }).end(script ?? "<!doctype html>");
     });
     const port = await freePort();
     server.listen(port, "127.0.0.1");

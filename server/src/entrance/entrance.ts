@@ -240,6 +240,8 @@ export class Entrance {
     applicant: Applicant,
   ): void {
     this.#options.refused(reason, applicant, message);
+    // The next request may then reach another gateway.
+    response.shouldKeepAlive = false;
     if (retryAfter !== undefined) response.setHeader("Retry-After", retryAfter);
     response
       .writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" })

@@ -99,9 +99,11 @@ export class EventStream implements Subscriber {
     response.write(`id: ${epoch}:${offset}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
-  /** A comment, which keeps proxies from ending a silent stream. */
-  comment(): void {
-    this.#options.response.write(":\n\n");
+  /** The client has everything up to this offset. An id without data changes no more than the position. */
+  position(offset: number): void {
+    if (this.closing) return;
+    const { response, epoch } = this.#options;
+    response.write(`id: ${epoch}:${offset}\n\n`);
   }
 
   /** Asks the client to come back after this time when the stream ends. */
@@ -124,7 +126,7 @@ export class EventStream implements Subscriber {
 
   /** Resolves with whether the client still reads: a broken line does not take bytes. */
   async probe(waitMs: number): Promise<boolean> {
-    this.comment();
+    if (!this.closing) this.#options.response.write(":\n\n"); // a comment
     await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
     return !this.closing && this.#options.response.writableLength === 0;
   }

@@ -30,8 +30,11 @@ export interface HttpEndpointsOptions {
 
 /** What one poll costs its user at least, in messages of the replay budget. */
 const POLL_COST = 20;
-/** Time between two comments on a silent stream. Proxies end streams that are silent for 30 or 60 s. */
-const COMMENT_SECONDS = 15;
+/**
+ * Time between two positions on a stream. Proxies end streams that are silent for 30 or 60 s, and a client of
+ * silent channels must not resume from a position that has left the history of 30 s.
+ */
+const POSITION_SECONDS = 10;
 /** Time after which a client of a stream that has ended comes back, ms. */
 const RETRY_MS = [500, 3000] as const;
 const BATCH = 1000;
@@ -175,7 +178,8 @@ export class HttpEndpoints {
     for (const stream of this.#streams) {
       const { expiresAt = 0 } = stream.identity ?? {};
       if (expiresAt > 0 && now >= expiresAt) stream.close(CLOSE.tokenExpired, "token expired");
-      else if ((second - stream.openedAt) % COMMENT_SECONDS === COMMENT_SECONDS - 1) stream.comment();
+      else if ((second - stream.openedAt) % POSITION_SECONDS === POSITION_SECONDS - 1)
+        stream.position(this.#options.context.history.head);
     }
   }
 

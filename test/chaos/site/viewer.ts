@@ -97,6 +97,7 @@ export class Viewer {
     const options: ConnectOptions = {
       token,
       environment: { random, window: this.#network },
+      fallback: false, // the model is about connections
       encoding: (environment) => {
         if (this.#options.compact) compact(environment);
         wire.watch(environment);
