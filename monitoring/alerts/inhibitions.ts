@@ -48,6 +48,11 @@ export const INHIBITIONS: readonly Inhibition[] = [
     targets: { alertnames: ["GatewayDown"] },
     equal: ["stack", "region"],
   },
+  {
+    source: { alertname: "RegionCutOff" },
+    targets: { alertnames: ["RegionLag"] },
+    equal: ["stack", "region"],
+  },
   // A machine that is gone has no metrics of its own either.
   {
     source: { alertname: "GatewayDown" },

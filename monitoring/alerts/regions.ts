@@ -1,3 +1,4 @@
+import { LABEL, METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
@@ -18,6 +19,22 @@ export function regionAlerts({ regions }: MonitoringOptions): Alert[] {
       ...timingAndSeverity(T.regionGateways),
       summary: `No gateway of ${REGION} answers`,
       description: `${TEMPLATE.value} gateways of ${REGION} have answered Prometheus for ${T.regionGateways.for}. Clients of the TLS entrance use the other regions, which need room for them; clients of the region's own address cannot connect.`,
+      dashboard: "operations",
+    },
+    {
+      name: "RegionCutOff",
+      expr: `max by (${LABEL.region}) (${METRIC.regionConnected}) <= ${T.regionConnected.value}`,
+      ...timingAndSeverity(T.regionConnected),
+      summary: `${REGION} is cut off from the home region`,
+      description: `ws_region_connected is ${TEMPLATE.value} on all gateways of ${REGION}: no new message arrives there from the home region. The gateways serve what they have.`,
+      dashboard: "operations",
+    },
+    {
+      name: "RegionLag",
+      expr: `max by (${LABEL.region}) (${METRIC.regionLag}) > ${T.regionLag.value}`,
+      ...timingAndSeverity(T.regionLag),
+      summary: `${REGION} is behind the home region`,
+      description: `${REGION} has ${TEMPLATE.value} messages less than the home region (alert threshold: ${T.regionLag.value}). Its clients get messages late.`,
       dashboard: "operations",
     },
   ];

@@ -1,3 +1,4 @@
+import { LABEL, METRIC } from "../limits/metrics.ts";
 import { RECORD } from "../limits/recording-rules.ts";
 import { graph } from "./panels.ts";
 
@@ -29,6 +30,21 @@ export function regionPanels() {
       unit: "percentunit",
       line: { limit: "capacity", bad: "above" },
       queries: [{ expr: RECORD.regionConnectionsUsed, legend }],
+    }),
+    graph({
+      title: "Behind the home region, by region",
+      description:
+        "Messages that the home region has and the region has not. A line that rises without end: the link between the regions is cut or too slow.",
+      unit: "short",
+      line: { limit: "regionLag", bad: "above" },
+      queries: [{ expr: `max by (${LABEL.region}) (${METRIC.regionLag})`, legend }],
+    }),
+    graph({
+      title: "Connected to the home region",
+      description: "1 while at least one gateway of the region hears the home region, otherwise 0.",
+      unit: "short",
+      line: { limit: "regionConnected", bad: "below" },
+      queries: [{ expr: `max by (${LABEL.region}) (${METRIC.regionConnected})`, legend }],
     }),
     graph({
       title: "Latency, p99, by region",

@@ -55,6 +55,13 @@ export const THRESHOLDS = {
    * within the window, because a new region needs minutes. `for` covers a rollout of a small region.
    */
   regionGateways: { value: 0, unit: "short", for: "5m", window: "7d", severity: "critical" },
+  /** The best `ws_region_connected` of a region's gateways; 0 when none of them hears the home region. */
+  regionConnected: { value: 0, unit: "short", for: "1m", severity: "critical" },
+  /**
+   * Messages that the home region has and a region has not. A link between continents that is too slow, or a
+   * server that cannot write fast enough, shows here first.
+   */
+  regionLag: { value: 1000, unit: "short", for: "2m", severity: "warning" },
   /**
    * Value of `up` of a gateway that does not answer. Autohealing normally replaces the gateway within `for`.
    */
