@@ -15,6 +15,7 @@ export { FLEET_RANGES, orderMistakes, type Range, zoneMistakes } from "./machine
 export type { CanaryArgs } from "./machines/gateway-canary.ts";
 export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./machines/gateway-fleet.ts";
 export { logBucketName } from "./machines/log-bucket.ts";
+export { type MachineFacts, machineFacts } from "./machines/machine-types.ts";
 export { MANIFEST, manifest } from "./machines/manifest.ts";
 export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";
 export {

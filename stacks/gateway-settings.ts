@@ -2,7 +2,7 @@ import { RANGES } from "@odin-ws/infra";
 import { SETTINGS } from "@odin-ws/server/settings";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
-import { memoryLimit } from "./config/gateway-memory.ts";
+import { sizeSettings } from "./config/gateway-size.ts";
 
 const SPOT_DRAIN = 15; // s; Google stops a spot VM 30 s after the notice
 
@@ -16,7 +16,7 @@ export function gatewayEnvironment(config: StackConfig): Record<string, string> 
     GCP_METRICS: "on",
     ...(allowedOrigins.length > 0 ? { WS_ALLOWED_ORIGINS: allowedOrigins.join(",") } : {}),
     ...(spot ? { WS_DRAIN_SECONDS: String(SPOT_DRAIN) } : {}),
-    ...memoryLimit(machineType),
+    ...sizeSettings(machineType),
     ...gateway,
   };
 }

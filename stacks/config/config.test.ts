@@ -158,9 +158,44 @@ describe("mistakes name the key, the value and what is allowed", () => {
       /^gateway\.WS_MEMORY_LIMIT is 4000000000: at most 3\d{9} with machineType e2-medium/,
     ],
     [
-      "machine whose memory is not known",
-      { machineType: "x9-standard-2" },
-      /^machineType is x9-standard-2, .*: set gateway\.WS_MEMORY_LIMIT/,
+      "machine that is not known",
+      { machineType: "x9-standard-2", gateway: { WS_CPU_LIMIT: 1.9 } },
+      /^machineType is x9-standard-2, which is not in .*: set gateway\.WS_MEMORY_LIMIT, gateway\.WS_MAX_CONNECTIONS \(/,
+    ],
+    [
+      "more connections than the memory holds",
+      { gateway: { WS_MAX_CONNECTIONS: 150_000, WS_MEMORY_LIMIT: 2_000_000_000 } },
+      /^gateway\.WS_MAX_CONNECTIONS is 150000: 150000 connections in 2 processes need \d{4} MiB, .* to at most \d{5}, or/,
+    ],
+    [
+      "a machine without memory for the processes",
+      { machineType: "e2-micro" },
+      /^machineType is e2-micro: 1250 connections in 2 processes need .*: choose a machine with more memory/,
+    ],
+    [
+      "more connections than files",
+      { machineType: "e2-standard-16", gateway: { WS_MAX_CONNECTIONS: 250_000 } },
+      /^gateway\.WS_MAX_CONNECTIONS is 250000: at most 197600, because each process .* 200000 files/,
+    ],
+    [
+      "more cores than the machine has",
+      { gateway: { WS_CPU_LIMIT: 3.9 } },
+      /^gateway\.WS_CPU_LIMIT is 3\.9: at most 2, the cores of machineType e2-standard-2/,
+    ],
+    [
+      "a gateway that refuses before the autoscaler adds one",
+      { cpuTarget: 75 },
+      /^cpuTarget is 75: below 71 with machineType e2-standard-2, because a gateway refuses clients above 75 %/,
+    ],
+    [
+      "few connections for the autoscaler",
+      { connectionsTarget: 50 },
+      /^connectionsTarget is 50: allowed is a whole number from 100 to 1000000, or 0 for 80 %/,
+    ],
+    [
+      "connections target above the limit of a machine",
+      { machineType: "e2-standard-4", connectionsTarget: 21_000 },
+      /^connectionsTarget is 21000: at most WS_MAX_CONNECTIONS, which is 20000/,
     ],
     ["gateway is no map", { gateway: ["a"] }, /^gateway is \["a"\]: allowed is a map/],
     [
@@ -256,11 +291,20 @@ test("a missing key for tokens is reported once, with the command", () => {
   assert.deepEqual(mistakesOf({ gateway: { AUTH_MODE: "none" } }), []);
 });
 
-test("a smaller or an unknown machine is allowed with its own WS_MEMORY_LIMIT", () => {
+test("a smaller or an unknown machine is allowed with its own limits", () => {
   const gateway = { WS_MEMORY_LIMIT: 3_000_000_000 };
-  for (const machineType of ["e2-medium", "x9-standard-2"])
-    assert.deepEqual(mistakesOf({ jwtSecret, machineType, gateway }), []);
-  assert.deepEqual(mistakesOf({ jwtSecret, machineType: "e2-small" }), []);
+  assert.deepEqual(mistakesOf({ jwtSecret, machineType: "e2-medium", gateway }), []);
+  const all = { ...gateway, WS_CPU_LIMIT: 1.9, WS_MAX_CONNECTIONS: 10_000 };
+  assert.deepEqual(mistakesOf({ jwtSecret, machineType: "x9-standard-2", gateway: all }), []);
+  for (const machineType of ["e2-small", "e2-standard-4", "n2-highcpu-8"])
+    assert.deepEqual(mistakesOf({ jwtSecret, machineType }), []);
+});
+
+test("the autoscaler's target follows from the machine type and from WS_MAX_CONNECTIONS", () => {
+  const target = (values: object) => parseConfig(raw({ jwtSecret, ...values })).connectionsTarget;
+  assert.equal(target({ machineType: "e2-standard-4" }), 16_000);
+  assert.equal(target({ gateway: { WS_MAX_CONNECTIONS: 5000 } }), 4000);
+  assert.equal(target({ machineType: "e2-standard-4", connectionsTarget: 7000 }), 7000);
 });
 
 test("runbookUrl is read, and undefined without a value", () => {

@@ -3,6 +3,7 @@
 import type { Site } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import { contradictions } from "./contradictions.ts";
+import { defaultTarget, effectiveSettings } from "./gateway-size.ts";
 import { KEYS, type Key, SECRET_KEYS, type Values } from "./keys.ts";
 import { type FurtherRegion, furtherRegions, homeValues } from "./regions.ts";
 import { type Mistake, Rejected } from "./values.ts";
@@ -104,10 +105,16 @@ export function parseConfig({ values, stack, project, region }: RawConfig): Stac
   return {
     ...all,
     ...homeValues(all, region),
+    connectionsTarget: all.connectionsTarget || targetOf(all),
     stack,
     site,
     furtherRegions: furtherRegions(all, site),
   };
+}
+
+/** The part of WS_MAX_CONNECTIONS that counts as a full gateway for the autoscaler. */
+function targetOf({ machineType, gateway }: Values): number {
+  return defaultTarget(Number(effectiveSettings(machineType, gateway).WS_MAX_CONNECTIONS));
 }
 
 /** The configuration of the stack that runs. @throws ConfigError */

@@ -1,12 +1,13 @@
-import { maxDrainSeconds, orderMistakes, zoneMistakes } from "@odin-ws/infra";
+import { FLEET_RANGES, maxDrainSeconds, orderMistakes, zoneMistakes } from "@odin-ws/infra";
 import {
   ConfigError as GatewayMistakes,
   readConfig as readGatewaySettings,
   unknownSettings,
 } from "@odin-ws/server/config";
 import { SETTINGS } from "@odin-ws/server/settings";
-import { gatewayMemory, RESERVED_BYTES } from "./gateway-memory.ts";
+import { effectiveSettings } from "./gateway-size.ts";
 import type { Values } from "./keys.ts";
+import { machineMistakes } from "./machine-mistakes.ts";
 import { publisherMistakes } from "./publishers.ts";
 import { hasRegions, regionMistakes } from "./regions.ts";
 import type { Mistake } from "./values.ts";
@@ -73,7 +74,7 @@ export function contradictions(
     ...natsMistakes(values),
     ...publisherMistakes(values),
     ...gatewayMistakes(values),
-    ...memoryMistakes(values),
+    ...machineMistakes(values),
     ...(isCapacityTest ? openAccessMistakes(values) : authMistakes(values, stack, production)),
     ...(values.dnsZone !== undefined && values.kind === "service" && values.domain === undefined
       ? [`dnsZone is ${values.dnsZone}: a zone needs the key domain, too`]
@@ -125,7 +126,12 @@ function sizeMistakes(values: Partial<Values>, production: boolean): Mistake[] {
       mistakes.push(`${propertyPath} ${reason}`);
   if (production && minInstances === 1)
     mistakes.push("minInstances is 1: prod needs at least 2, to survive the loss of a gateway");
-  const limit = Number(gateway?.WS_MAX_CONNECTIONS ?? SETTINGS.WS_MAX_CONNECTIONS.parse(undefined));
+  const { least, most } = FLEET_RANGES.connectionsTarget;
+  const limit = Number(effectiveSettings(values.machineType, gateway).WS_MAX_CONNECTIONS);
+  if (connectionsTarget !== undefined && connectionsTarget > 0 && connectionsTarget < least)
+    mistakes.push(
+      `connectionsTarget is ${connectionsTarget}: allowed is a whole number from ${least} to ${most}, or 0 for 80 % of WS_MAX_CONNECTIONS`,
+    );
   if (connectionsTarget !== undefined && connectionsTarget > limit)
     mistakes.push(
       `connectionsTarget is ${connectionsTarget}: at most WS_MAX_CONNECTIONS, which is ${limit}, because otherwise all gateways are full before one is added`,
@@ -145,27 +151,6 @@ function natsMistakes(values: Partial<Values>): Mistake[] {
       "natsCredentials is missing: nats synadia needs it, pulumi config set --secret natsCredentials < user.creds",
     ];
   return [];
-}
-
-/**
- * Reports a memory limit that is larger than the machine's memory. The operating system would kill such a
- * gateway before the gateway refuses connections, and before an alert fires.
- */
-function memoryMistakes({ machineType, gateway }: Partial<Values>): Mistake[] {
-  if (machineType === undefined || gateway === undefined) return [];
-  const memory = gatewayMemory(machineType);
-  const { WS_MEMORY_LIMIT: limit } = gateway;
-  if (limit === undefined)
-    return memory === undefined
-      ? [
-          `machineType is ${machineType}, whose memory is not known here: set gateway.WS_MEMORY_LIMIT, in bytes, to at most the memory that a VM of this type shows minus ${RESERVED_BYTES}`,
-        ]
-      : [];
-  return memory !== undefined && Number(limit) > memory
-    ? [
-        `gateway.WS_MEMORY_LIMIT is ${limit}: at most ${memory} with machineType ${machineType}, because the system needs the rest`,
-      ]
-    : [];
 }
 
 /**

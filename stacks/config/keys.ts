@@ -24,7 +24,8 @@ export const KEYS = {
   maxInstances: integer(FLEET_RANGES.maxInstances),
   regions,
   cpuTarget: integer(FLEET_RANGES.cpuTargetPercent),
-  connectionsTarget: integer(FLEET_RANGES.connectionsTarget),
+  // 0: follows from WS_MAX_CONNECTIONS.
+  connectionsTarget: integer({ least: 0, most: FLEET_RANGES.connectionsTarget.most }),
   scaleInMinutes: integer(FLEET_RANGES.scaleInMinutes),
   canary: boolean,
   canaryMinutes: integer(FLEET_RANGES.canaryMinutes),

@@ -1,3 +1,4 @@
+import { machineFacts } from "@odin-ws/infra";
 import { SETTINGS } from "@odin-ws/server/settings";
 import { type Fleet, fleetsOf } from "../preview/fleet.ts";
 import { type Graph, listAt, numberAt, textAt } from "../preview/graph.ts";
@@ -26,7 +27,11 @@ export function stackPolicy(graph: Graph, stack: string): StackPolicy {
   const cpu = numberAt(autoscaling, "cpuUtilization.target", 0);
   const window = numberAt(autoscaling, "scaleInControl.timeWindowSec", 0);
   const setting = (name: string) => textAt(fleet.template.inputs.metadata, `odin-env-${name}`) || undefined;
-  const cores = Number(/-(\d+)$/.exec(fleet.machineType)?.[1] ?? 2);
+  const cores = machineFacts(fleet.machineType)?.cores;
+  if (cores === undefined)
+    throw new WrongLimitsError(
+      `stack ${stack} has machines of type ${fleet.machineType}, which is not in infra/machines/machine-types.ts: their CPU cannot be simulated, add the type`,
+    );
   const limit = SETTINGS.WS_CPU_LIMIT.parse(setting("WS_CPU_LIMIT"));
   const reject = SETTINGS.WS_CPU_REJECT_THRESHOLD.parse(setting("WS_CPU_REJECT_THRESHOLD"));
   return {

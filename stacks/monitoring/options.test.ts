@@ -45,8 +45,10 @@ test("the ports of monitoring are the ports of the deployment", () => {
 test("limits of a gateway are its settings, or the defaults of the settings", () => {
   const { memoryLimitBytes, maxConnections } = optionsOf("staging");
   assert.deepEqual([memoryLimitBytes, maxConnections], [7_516_192_768, 10_000]);
-  const own = optionsOf("staging", { gateway: '{"WS_MAX_CONNECTIONS": 9876, "WS_MEMORY_LIMIT": 100000000}' });
-  assert.deepEqual([own.memoryLimitBytes, own.maxConnections], [100_000_000, 9876]);
+  const own = optionsOf("staging", {
+    gateway: '{"WS_MAX_CONNECTIONS": 9876, "WS_MEMORY_LIMIT": 1000000000}',
+  });
+  assert.deepEqual([own.memoryLimitBytes, own.maxConnections], [1_000_000_000, 9876]);
 });
 
 test("on a small machine the memory limit is the limit that the gateway gets there", async () => {
