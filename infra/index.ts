@@ -27,6 +27,7 @@ export {
   type MonitoringVmArgs,
 } from "./machines/monitoring-vm.ts";
 export { Nats, type NatsArgs, type NatsConnection } from "./machines/nats.ts";
+export { NatsMirror, type NatsMirrorArgs } from "./machines/nats-mirror.ts";
 export { DEFAULT_PUBLISHER, type NatsPublisher } from "./machines/nats-publishers.ts";
 export { Vm, type VmArgs } from "./machines/vm.ts";
 export { connectionDrainingSeconds, maxDrainSeconds } from "./network/draining.ts";

@@ -10,6 +10,8 @@ export const PORTS = {
   natsMonitoring: 8222,
   /** Between the servers of a NATS cluster. */
   natsCluster: 6222,
+  /** Servers of other regions, at the home region's servers. */
+  natsLeaf: 7422,
   grafana: 3010,
   prometheus: 9090,
   loki: 3100,

@@ -53,6 +53,7 @@ export function createFoundation(config: StackConfig): Foundation {
           publisher: publisherIdentity?.email,
         },
         { internal: config.publisherRanges, outside: config.natsPublicRanges },
+        { joined: config.furtherRegions.length > 0 },
       ),
     },
     apis.first,

@@ -1,4 +1,12 @@
-import { IMAGES, lokiUrlByName, Nats, NatsAddress, NatsEntrance } from "@odin-ws/infra";
+import {
+  IMAGES,
+  lokiUrlByName,
+  Nats,
+  NatsAddress,
+  NatsEntrance,
+  NatsMirror,
+  type Site,
+} from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import type { Foundation } from "./foundation.ts";
 import { MACHINES, STARTUP_CHECK } from "./machines.ts";
@@ -49,6 +57,7 @@ function createServers(foundation: Foundation, publicAddress: NatsAddress | unde
               ? { named: config.publishers, reader: publisherIdentity.member }
               : undefined,
           publicAddress: publicAddress?.address,
+          joinable: config.furtherRegions.length > 0,
         }
       : {
           mode: "synadia",
@@ -57,6 +66,45 @@ function createServers(foundation: Foundation, publicAddress: NatsAddress | unde
           url: config.natsUrl,
           credentials: pulumi.secret(config.natsCredentials ?? ""),
         },
+    connected,
+  );
+}
+
+/** Where the NATS server of a region is. */
+export interface MirrorPlace {
+  region: string;
+  site: Site;
+  subnet: pulumi.Input<string>;
+  zone: string;
+}
+
+/** Creates the NATS server of a region beside the home region; undefined with Synadia. */
+export function createMirror(
+  { config, gatewayIdentity, natsIdentity, registry, connected }: Foundation,
+  nats: Nats,
+  { region, ...place }: MirrorPlace,
+): NatsMirror | undefined {
+  const { home } = nats;
+  if (home === undefined || natsIdentity === undefined) return undefined;
+  return new NatsMirror(
+    `nats-${region}`,
+    {
+      ...place,
+      homeSite: config.site,
+      home,
+      gateway: gatewayIdentity.member,
+      account: natsIdentity,
+      image: registry.mirror(IMAGES.nats),
+      machineType: MACHINES.nats.type,
+      cosImage: config.cosImage,
+      diskGb: MACHINES.nats.dataGib,
+      logs: {
+        image: registry.mirror(IMAGES.alloy),
+        lokiUrl: lokiUrlByName(config.site, config.zones[0] ?? "", "monitoring"),
+      },
+      startupCheck: STARTUP_CHECK,
+    },
+    // Does not wait for the servers of the home region: it joins them as soon as they are there.
     connected,
   );
 }

@@ -100,6 +100,7 @@ test("three regions: each region waits for the test of the region before it, and
   const GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager";
   const last = all(GROUP).find(({ name }) => name === "gateway-europe-west1-group");
   assert.ok(last && upstream(last, COMMAND).some(({ name }) => name === "rollout-asia-southeast1-test"));
+  assert.ok(upstream(last, COMMAND).some(({ name }) => name === "nats-europe-west1-startup"));
   const [entrance] = all("gcp:compute/backendService:BackendService");
   assert.ok(entrance);
   const groups = (entrance.inputs.backends as { group: string }[]).map(({ group }) => group);
@@ -122,7 +123,7 @@ test("a region is emptied before anything of it is deleted: its drain depends on
   const before = new Set(upstream(drain, ...types).map(({ urn }) => urn));
   const needed = resources.filter(
     ({ custom, name }) =>
-      custom && /^(gateway|load-balancer|network)-europe-west1/.test(name) && !name.includes("rollout"),
+      custom && /^(gateway|load-balancer|network|nats)-europe-west1/.test(name) && !name.includes("rollout"),
   );
   assert.ok(needed.length >= 10, `${needed.length}`);
   assert.deepEqual(

@@ -26,7 +26,7 @@ import { alertSecrets } from "./monitoring/alert-receivers.ts";
 import { monitoringOptions, natsNames } from "./monitoring/options.ts";
 import { monitoringZone } from "./monitoring/zone.ts";
 import { createNats } from "./nats.ts";
-import { createRegions, type DeployedRegion } from "./regions.ts";
+import { createBases, createRegions, type DeployedRegion, type RegionBase } from "./regions.ts";
 import { createGate, proven } from "./rollout.ts";
 
 /**
@@ -46,7 +46,8 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
   const foundation = createFoundation(config);
   const image = gatewayImage(config, foundation.registry, foundation.apis.first, kept);
   const { nats, address: natsAddress } = createNats(foundation);
-  const monitoringVm = createMonitoringVm(foundation, nats);
+  const bases = createBases(foundation, nats);
+  const monitoringVm = createMonitoringVm(foundation, nats, bases);
   // The gateways must know the address of the TLS entrance. The rest of the entrance is created after the
   // gateways.
   const wssAddress =
@@ -60,7 +61,9 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
   // With several regions, each region has a gate of its own, and the TLS entrance waits for all of them.
   const homeGate =
     config.furtherRegions.length > 0 ? createGate(foundation, { ...tested, wss: undefined }) : undefined;
-  const regions = homeGate ? createRegions(foundation, { boot, nats, monitoringVm, gate: homeGate }) : [];
+  const regions = homeGate
+    ? createRegions(foundation, { boot, bases, nats, monitoringVm, gate: homeGate })
+    : [];
   const wss = createWss(foundation, { fleet, wssAddress, regions });
   const gate = createGate(foundation, { ...tested, wss }, homeGate ? "rollout-entrance" : "rollout");
   createWatchdog(foundation, { monitoringVm, fleet, loadBalancer, regions, gate });
@@ -77,6 +80,13 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
     ...(publisherIdentity
       ? { natsUrl: nats.publisherUrl, natsCa: nats.ca, publisherAccount: publisherIdentity.email }
       : {}),
+    ...(bases.some(({ mirror }) => mirror)
+      ? {
+          natsAddresses: Object.fromEntries(
+            bases.flatMap(({ place, mirror }) => (mirror ? [[place.region, mirror.address]] : [])),
+          ),
+        }
+      : {}),
     ...(natsAddress ? { natsPublicAddress: natsAddress.address } : {}),
     ...(nats.publishers
       ? { publishers: nats.publishers.secrets, natsCaSecret: nats.publishers.caSecret }
@@ -84,7 +94,7 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
   };
 }
 
-function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
+function createMonitoringVm(foundation: Foundation, nats: Nats, bases: readonly RegionBase[]): MonitoringVm {
   const { config, apis, gatewayIdentity, monitoringIdentity, natsIdentity, network, registry, connected } =
     foundation;
   const { site, cosImage } = config;
@@ -110,7 +120,9 @@ function createMonitoringVm(foundation: Foundation, nats: Nats): MonitoringVm {
       readers: { gateway: gatewayIdentity.member, ...(natsIdentity ? { nats: natsIdentity.member } : {}) },
       secrets: alertSecrets(config, monitoringIdentity.member, apis.first),
       natsCa: natsIdentity ? nats.ca : undefined,
-      natsServers: nats.monitoring.map((address, index) => ({ name: names[index] ?? "", address })),
+      natsServers: [...nats.monitoring, ...bases.flatMap(({ mirror }) => mirror?.monitoring ?? [])].map(
+        (address, index) => ({ name: names[index] ?? "", address }),
+      ),
       diskGb: MACHINES.monitoring.dataGib,
       logDays: LOG_DAYS,
       snapshots: site.production,

@@ -58,7 +58,23 @@ export interface SelfHostedArgs extends CommonArgs {
    * are reached by their internal addresses only.
    */
   publicAddress?: pulumi.Input<string> | undefined;
+  /** True: servers of other regions ({@link NatsMirror}) join these servers. Default false. */
+  joinable?: boolean | undefined;
 }
+
+/** What the server of another region needs to join the servers of the home region. */
+export interface NatsHome {
+  /** `ADDRESS:7422` of each server. */
+  addresses: pulumi.Output<string>[];
+  /** Issues the certificates of all servers. */
+  authority: NatsTls;
+  /** Boot secrets with the logins, which are the same in all regions. */
+  logins: Record<string, pulumi.Output<string>>;
+  gatewayPassword: pulumi.Output<string>;
+}
+
+/** JetStream domain of the home region's servers, when servers of other regions join them. */
+export const HOME_DOMAIN = "home";
 
 /** Arguments of {@link Nats}. */
 export type NatsArgs = SynadiaArgs | SelfHostedArgs;
@@ -87,6 +103,8 @@ export class Nats extends pulumi.ComponentResource {
   readonly publishers: NatsPublishers | undefined;
   /** VMs of the servers; empty with Synadia. */
   readonly servers: { label: string; selfLink: pulumi.Output<string>; zone: string }[];
+  /** Undefined when no servers of other regions join. */
+  readonly home: NatsHome | undefined;
   /** `ADDRESS:8222` of each server's monitoring endpoint; empty with Synadia. */
   readonly monitoring: pulumi.Output<string>[];
 
@@ -114,6 +132,7 @@ export class Nats extends pulumi.ComponentResource {
       this.monitoring = [];
       this.publishers = undefined;
       this.servers = [];
+      this.home = undefined;
     } else {
       const servers = selfHosted(this, name, args);
       this.connection = {
@@ -132,6 +151,7 @@ export class Nats extends pulumi.ComponentResource {
       this.ca = servers.ca;
       this.publishers = servers.publishers;
       this.servers = servers.vms;
+      this.home = servers.home;
       this.monitoring = servers.addresses.map(
         (address) => pulumi.interpolate`${address}:${PORTS.natsMonitoring}`,
       );
@@ -140,7 +160,7 @@ export class Nats extends pulumi.ComponentResource {
   }
 }
 
-type User = "gateway" | "publisher" | "cluster";
+type User = "gateway" | "publisher" | "cluster" | "leaf";
 
 interface Servers {
   addresses: pulumi.Output<string>[];
@@ -149,6 +169,7 @@ interface Servers {
   urls(user: "gateway" | "publisher"): pulumi.Output<string>;
   publishers: NatsPublishers | undefined;
   vms: Nats["servers"];
+  home: NatsHome | undefined;
 }
 
 /**
@@ -157,14 +178,17 @@ interface Servers {
  * addresses are reserved and certificates belong to addresses.
  */
 function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
-  const { site, subnet, account, publicAddress } = args;
+  const { site, subnet, account, publicAddress, joinable = false } = args;
   const single = args.mode === "single";
-  const users: User[] = single ? ["gateway", "publisher"] : ["gateway", "publisher", "cluster"];
+  const users: User[] = ["gateway", "publisher"];
+  if (!single) users.push("cluster");
+  if (joinable) users.push("leaf");
   const passwords = new Map(users.map((user) => [user, password(parent, `${name}-${user}`)]));
   const secrets = Object.fromEntries(
     [...passwords].map(([user, value]) => [
       `file-nats-${user}-password`,
-      secret(parent, `${name}-${user}-password`, args, value, { nats: account.member }),
+      // The login of servers of other regions goes with the last region.
+      secret(parent, `${name}-${user}-password`, args, value, { nats: account.member }, user === "leaf"),
     ]),
   );
   const authority = new NatsTls(`${name}-tls`, { owner: site.prefix }, { parent });
@@ -231,6 +255,7 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
             "nats-peers": peers,
             ...(args.logs ? { "config-bucket": configBucketName(site), "loki-url": args.logs.lokiUrl } : {}),
             ...(publicAddress === undefined ? {} : { "nats-advertise": "false" }),
+            ...(joinable ? { "nats-domain": HOME_DOMAIN } : {}),
           },
         },
       },
@@ -238,12 +263,21 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
     );
     vms.push({ label, selfLink: previous.selfLink, zone });
   }
+  const { "file-nats-cluster-password": _, ...logins } = secrets;
   return {
     addresses,
     ca: authority.ca,
     urls: (user) => urls(user, passwords.get(user) ?? "", addresses),
     publishers,
     vms,
+    home: joinable
+      ? {
+          addresses: addresses.map((address) => pulumi.interpolate`${address}:${PORTS.natsLeaf}`),
+          authority,
+          logins: { ...logins, ...(publishers ? { "file-nats-publishers": publishers.logins } : {}) },
+          gatewayPassword: pulumi.output(passwords.get("gateway") ?? ""),
+        }
+      : undefined,
   };
 }
 
@@ -267,6 +301,7 @@ function secret(
   { site }: CommonArgs,
   value: pulumi.Input<string>,
   accessors: Record<string, pulumi.Input<string>>,
+  isRenewable = false,
 ): pulumi.Output<string> {
-  return new Secret(name, { site, value: pulumi.secret(value), accessors }, { parent }).version;
+  return new Secret(name, { site, value: pulumi.secret(value), accessors, isRenewable }, { parent }).version;
 }

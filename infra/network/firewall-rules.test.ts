@@ -57,6 +57,15 @@ test("a service with its own NATS", () => {
   assert.deepEqual(flows(serviceRules({ gateway, monitoring, nats })), [...SERVICE, ...NATS].sort());
 });
 
+test("servers of other regions join the NATS servers, and nobody else reaches that port", () => {
+  const roles = { gateway, monitoring, nats };
+  const none = { internal: [], outside: [] };
+  const added = flows(serviceRules(roles, none, { joined: true })).filter(
+    (flow) => !flows(serviceRules(roles)).includes(flow),
+  );
+  assert.deepEqual(added, ["nats > nats:7422"]);
+});
+
 test("publishers in peered networks and outside reach NATS from their ranges only", () => {
   const roles = { gateway, monitoring, nats };
   const internal = ["10.30.0.0/16"];

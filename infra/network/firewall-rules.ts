@@ -30,6 +30,12 @@ export interface ServiceRoles {
   publisher?: pulumi.Input<string> | undefined;
 }
 
+/** Which servers of other regions exist. */
+export interface ServiceRegions {
+  /** Whether NATS servers of other regions join those of the home region. */
+  joined: boolean;
+}
+
 /** Ranges of publishers that are not VMs of this network. */
 export interface PublisherRanges {
   /** Internal ranges: of peered networks, or of Cloud Run in this network. */
@@ -52,6 +58,7 @@ export interface CapacityRoles {
 export function serviceRules(
   roles: ServiceRoles,
   publishers: PublisherRanges = { internal: [], outside: [] },
+  { joined }: ServiceRegions = { joined: false },
 ): FirewallRule[] {
   const { gateway, nats, monitoring, publisher } = roles;
   assertDistinct(roles);
@@ -90,7 +97,11 @@ export function serviceRules(
       to: [monitoring],
     },
     ...(nats
-      ? [...natsRules({ nats, gateway, monitoring, publisher }), ...publisherRules(nats, publishers)]
+      ? [
+          ...natsRules({ nats, gateway, monitoring, publisher }),
+          ...(joined ? [leafRule(nats)] : []),
+          ...publisherRules(nats, publishers),
+        ]
       : []),
     peopleShell(present(gateway, monitoring, nats, publisher)),
     {
@@ -128,6 +139,16 @@ function natsRules(roles: ServiceRoles & { nats: pulumi.Input<string> }): Firewa
       to: [nats],
     },
   ];
+}
+
+function leafRule(nats: pulumi.Input<string>): FirewallRule {
+  return {
+    name: "nats-leaf",
+    why: "NATS servers of other regions join the servers of the home region, to mirror the stream.",
+    ports: [PORTS.natsLeaf],
+    fromAccounts: [nats],
+    to: [nats],
+  };
 }
 
 /** Rules by address: an account as a source counts only for VMs of the same network. */

@@ -6,6 +6,7 @@ STAGGER="${ODIN_STAGGER:-30}"               # s between the restarts of two serv
 PEER_SECONDS="${ODIN_PEER_SECONDS:-600}"    # s to wait until the other servers are healthy, before a restart
 ALONE_SECONDS="${ODIN_ALONE_SECONDS:-30}"   # s after which a server without its cluster counts as ready
 NATS_HEALTH=http://127.0.0.1:8222/healthz
+HOME_DOMAIN=home                            # JetStream domain of the home region, see infra/machines/nats.ts
 
 # start_nats IMAGE MEMORY DATA_FOLDER: starts the server. MEMORY is in bytes.
 start_nats() {
@@ -26,21 +27,25 @@ start_nats() {
 
 # nats_config STORE: prints the server's configuration. STORE is the data folder.
 nats_config() {
-  local size sync=1s
+  local size sync=1s domain
   size="$(df --output=size --block-size=1 "$1" | tail -n 1)"
   # A server of a cluster writes many messages with one sync; a single server needs three syncs for each
   # message.
   [ -z "$(attribute nats-peers "")" ] || sync=always
+  domain="$(attribute nats-domain "")"
+  [[ "$domain" =~ ^[A-Za-z0-9_-]*$ ]] || fail "attribute odin-nats-domain has other characters than letters, digits, - and _"
+  [ -z "$domain" ] || domain=", domain: \"$domain\""
   cat <<CONF
 server_name: "$(attribute nats-name "$ROLE")"
 port: 4222
 http_port: 8222
 max_payload: 1MB
-jetstream { store_dir: "$1", max_memory_store: 32MB, max_file_store: $((size * 8 / 10)), sync_interval: $sync }
+jetstream { store_dir: "$1", max_memory_store: 32MB, max_file_store: $((size * 8 / 10)), sync_interval: $sync$domain }
 CONF
   nats_users
   nats_tls ""
   nats_cluster
+  nats_regions
 }
 
 # Users. Gateways read the stream and the stream of revocations, create them when they are missing, and write
@@ -49,21 +54,26 @@ CONF
 # except that gateways create the stream of last values again when it no longer fits the stream. The capacity
 # test has its own network and uses no passwords.
 nats_users() {
-  local gateway
+  local gateway mirrors=""
   [ -e "$RUN/secrets/nats-gateway-password" ] || [ "$ROLE" = nats ] || return 0
   gateway="$(password nats-gateway-password)"
   nats_publishers >"$RUN/nats/publishers.new"
+  # In a region beside the home region, gateways read the streams at home, write the epoch there, and create
+  # the mirrors again.
+  [ -z "$(attribute nats-home "")" ] || mirrors="
+        \"\$JS.API.STREAM.DELETE.ODIN_TOKENS\", \"\$JS.API.STREAM.DELETE.ODIN_REVOCATIONS\"
+        \"\$JS.$HOME_DOMAIN.API.STREAM.INFO.*\", \"\$JS.$HOME_DOMAIN.API.STREAM.UPDATE.*\", \"\$JS.$HOME_DOMAIN.API.CONSUMER.>\""
   cat <<CONF
 authorization {
   users: [
     { user: gateway, password: "$gateway", permissions: {
       publish: [
         "\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*", "\$JS.API.STREAM.UPDATE.*"
-        "\$JS.API.CONSUMER.>", "\$JS.ACK.>", "\$JS.API.STREAM.DELETE.ODIN_TOKENS_LAST", "odin-gateways.>"
+        "\$JS.API.CONSUMER.>", "\$JS.ACK.>", "\$JS.API.STREAM.DELETE.ODIN_TOKENS_LAST", "odin-gateways.>"$mirrors
       ]
       subscribe: ["_INBOX.>", "odin-gateways.>"]
     } }
-$(cat "$RUN/nats/publishers.new")
+$(cat "$RUN/nats/publishers.new")$(nats_leaf_user)
   ]
 }
 CONF
@@ -91,15 +101,17 @@ nats_publishers() {
 }
 
 # nats_publisher USER PASSWORD SUBJECTS: prints the user of a publisher. SUBJECTS are separated by spaces. A
-# publisher may create the stream, because it may start before the first gateway.
+# publisher may create the stream, because it may start before the first gateway. The stream is in the home
+# region.
 nats_publisher() {
-  local subject quoted=""
+  local subject quoted="" api=JS.API
+  [ -z "$(attribute nats-home "")" ] || api="JS.$HOME_DOMAIN.API"
   set -f # subjects contain *
   for subject in $3; do quoted+="\"$subject\", "; done
   set +f
   cat <<CONF
     { user: "$1", password: "$2", permissions: {
-      publish: [$quoted"\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*"]
+      publish: [$quoted"\$$api.INFO", "\$$api.STREAM.INFO.*", "\$$api.STREAM.CREATE.*"]
       subscribe: ["_INBOX.>"]
     } }
 CONF
@@ -127,6 +139,45 @@ nats_cluster() {
   # addresses from NATS_URL.
   [ "$(attribute nats-advertise true)" = true ] || printf '  no_advertise: true\n'
   printf '}\n'
+}
+
+# The home region's servers accept servers of other regions as leaf nodes, and such a server joins them. Pings
+# let both sides notice within 15 s that the line is cut; otherwise this takes minutes.
+nats_regions() {
+  local address password urls=""
+  [ -n "$(attribute nats-domain "")" ] || return 0
+  printf 'ping_interval: "5s"\nping_max: 2\n'
+  [ -e "$RUN/files/nats-server-cert" ] || fail "servers of several regions need file nats-server-cert"
+  if [ -z "$(attribute nats-home "")" ]; then
+    printf 'leafnodes {\n  port: 7422\n  '
+    nats_tls ", timeout: 5"
+    printf '}\n'
+    return
+  fi
+  password="$(password nats-leaf-password)"
+  for address in $(attribute nats-home ""); do urls+="\"tls://leaf:$password@$address\", "; done
+  printf 'leafnodes {\n  reconnect: "2s"\n  remotes: [ { urls: [ %s ], tls { ca_file: "%s", timeout: 5 } } ]\n}\n' \
+    "${urls%, }" "$RUN/files/nats-ca"
+}
+
+# The user with which servers of other regions join. It may do what their gateways, publishers and mirrors
+# need, and no client can use it.
+nats_leaf_user() {
+  local password
+  [ -n "$(attribute nats-domain "")" ] && [ -z "$(attribute nats-home "")" ] || return 0
+  password="$(password nats-leaf-password)"
+  cat <<CONF
+
+    { user: leaf, password: "$password", allowed_connection_types: ["LEAFNODE"], permissions: {
+      publish: [
+        "odin.>", "odin-gateways.>", "_INBOX.>", "\$JS.ACK.>", "\$JS.FC.>"
+        "\$JS.API.INFO", "\$JS.API.STREAM.INFO.*", "\$JS.API.STREAM.CREATE.*", "\$JS.API.STREAM.UPDATE.*", "\$JS.API.CONSUMER.>"
+        "\$JS.$HOME_DOMAIN.API.INFO", "\$JS.$HOME_DOMAIN.API.STREAM.INFO.*", "\$JS.$HOME_DOMAIN.API.STREAM.CREATE.*"
+        "\$JS.$HOME_DOMAIN.API.STREAM.UPDATE.*", "\$JS.$HOME_DOMAIN.API.CONSUMER.>"
+      ]
+      subscribe: ["_INBOX.>", "odin-gateways.>", "\$JSC.R.>", "\$JS.M.>"]
+    } }
+CONF
 }
 
 # password NAME: prints the secret NAME. Only letters, digits, - and _ are allowed, because a URL and the

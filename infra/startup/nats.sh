@@ -17,6 +17,7 @@ role_steps() {
   step firewall
   open_ports 4222 8222 "$SHIPPER_PORT"
   [ -z "$(attribute nats-peers "")" ] || open_ports 6222
+  [ -z "$(attribute nats-domain "")" ] || [ -n "$(attribute nats-home "")" ] || open_ports 7422
   step disk
   mount_data_disk "$(attribute data-device "")"
   data_folder nats "$NATS_UID"

@@ -59,12 +59,23 @@ function natsCredentialsEnd({ natsCredentials = "" }: StackConfig): { natsCreden
   }
 }
 
-/** Names of the VMs of the stack's own NATS servers, in their order; empty with Synadia. */
-export function natsNames({ kind, nats, site }: Pick<StackConfig, "kind" | "nats" | "site">): string[] {
+/**
+ * Names of the VMs of the stack's own NATS servers, in their order, those of the home region first; empty
+ * with Synadia.
+ */
+export function natsNames({
+  kind,
+  nats,
+  site,
+  furtherRegions,
+}: Pick<StackConfig, "kind" | "nats" | "site" | "furtherRegions">): string[] {
   if (kind === "capacity-test") return [`${site.prefix}-nats`];
   if (nats === "synadia") return [];
   const servers = nats === "cluster" ? ["nats-0", "nats-1", "nats-2"] : ["nats"];
-  return servers.map((name) => `${site.prefix}-${name}`);
+  return [
+    ...servers.map((name) => `${site.prefix}-${name}`),
+    ...furtherRegions.map(({ region, site }) => `${site.prefix}-nats-${region}`),
+  ];
 }
 
 /** Prices of machines, disks, entrances and traffic from the price table of the preview. */

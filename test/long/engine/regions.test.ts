@@ -33,6 +33,14 @@ const PARTS: Record<string, string[]> = {
   network: ["subnet", "router", "nat"],
 };
 
+/** The metadata of a VM change, which the VM applies without a restart. */
+const inPlace = (vm: string): string[] => [
+  ...["create-replacement", "delete-replaced", "replace"].map((op) => `${op} Command ${vm}-startup`),
+  `update Instance ${vm}`,
+];
+/** The checks of VMs that have started are not part of these tests. */
+const AWAIT_STARTUP = "npm run --silent await-startup";
+
 type Regions = Record<string, Partial<typeof HOME> & { drain?: boolean }>;
 
 const THREE: Regions = { "us-central1": HOME, "asia-southeast1": ASIA, "europe-west1": EUROPE };
@@ -101,15 +109,25 @@ describe("regions of prod", { skip: withoutEngine(), timeout: 600_000 }, () => {
     await assertAtRest(prod);
   });
 
-  test("a region is added: only its resources are new, and nothing of the home region's machines changes", async () => {
+  test("a region is added: its NATS server joins those at home, and no gateway at home changes", async () => {
     await setRegions(prod, { "us-central1": HOME, "europe-west1": EUROPE });
     const preview = await prod.stack.preview();
     assert.equal(preview.exitCode, 0, preview.output);
-    assert.deepEqual(others(preview, "europe-west1"), [
-      "create Command rollout-entrance-test",
-      "update BackendService wss-service",
-      "update Command rollout-test",
-    ]);
+    assert.deepEqual(
+      others(preview, "europe-west1"),
+      [
+        "create Command rollout-entrance-test",
+        "update BackendService wss-service",
+        "update Command rollout-test",
+        // What the first region's NATS server needs to join, and its metrics.
+        "create Firewall firewall-nats-leaf",
+        "create RandomPassword nats-leaf",
+        "create Secret nats-leaf-password",
+        "create SecretIamMember nats-leaf-password-accessor-nats",
+        "create SecretVersion nats-leaf-password-version",
+        ...["nats-0", "nats-1", "nats-2", "monitoring"].flatMap(inPlace),
+      ].sort(),
+    );
     await up(prod);
     const done = inWords(prod.cloud.takeOperations());
     assertInOrder(done, [
@@ -144,8 +162,11 @@ describe("regions of prod", { skip: withoutEngine(), timeout: 600_000 }, () => {
   test("a third region is added: the second one does not change", async () => {
     await setRegions(prod, THREE);
     const preview = await prod.stack.preview();
-    assert.deepEqual(others(preview, "asia-southeast1"), ["update BackendService wss-service"]);
+    const changed = ["update BackendService wss-service", ...inPlace("monitoring")].sort();
+    assert.deepEqual(others(preview, "asia-southeast1"), changed);
     await up(prod);
+    const mirror = prod.cloud.one("gcp:compute/instance:Instance", "nats-asia-southeast1");
+    assert.equal(mirror.inputs.zone, ASIA.zones[0]);
     assert.deepEqual(backends(), ["us-central1", "us-central1", "asia-southeast1", "europe-west1"]);
     const named = prod.cloud.all(GROUP).map(({ inputs }) => inputs.baseInstanceName);
     assert.deepEqual(named.sort(), [
@@ -294,7 +315,8 @@ describe("regions of prod", { skip: withoutEngine(), timeout: 600_000 }, () => {
     await setRegions(prod, rest);
     const preview = await prod.stack.preview();
     assert.equal(preview.exitCode, 0, preview.output);
-    assert.deepEqual(others(preview, "asia-southeast1"), ["update BackendService wss-service"]);
+    const changed = ["update BackendService wss-service", ...inPlace("monitoring")].sort();
+    assert.deepEqual(others(preview, "asia-southeast1"), changed);
     await up(prod);
     const done = inWords(prod.cloud.takeOperations());
     assertInOrder(done, [
@@ -309,7 +331,10 @@ describe("regions of prod", { skip: withoutEngine(), timeout: 600_000 }, () => {
       "delete Command drain-asia-southeast1-group",
     );
     assert.deepEqual(
-      prod.takeCommands().map(({ command }) => command),
+      prod
+        .takeCommands()
+        .map(({ command }) => command)
+        .filter((command) => command !== AWAIT_STARTUP),
       [`DRAIN=true ${DRAIN}`],
     );
     assert.deepEqual(

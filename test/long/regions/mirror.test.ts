@@ -272,6 +272,23 @@ describe("a region with a mirror", { skip: withoutNats(), concurrency: true }, (
     }
   });
 
+  test("the limit of a user holds over both regions", async (t) => {
+    const secret = "a secret of the identity service";
+    const env = { AUTH_MODE: "jwt", JWT_SECRET: secret, WS_MAX_CONNECTIONS_PER_USER: "1" };
+    const regions = await startRegions(t);
+    const home = await regions.homeGateway({ env });
+    const far = await regions.farGateway({ env });
+    for (const gateway of [home, far])
+      await gateway.metric("ws_user_limit_gateways", {}, (count) => count === 2, RECOVERY_MS);
+    const token = await issue(secret, { sub: "ann" });
+    const first = await connect(t, home, { token });
+    assert.equal((await refusal(t, far, { token })).status, 429);
+    await first.close();
+    const second = await eventually("the free seat", () => connect(t, far, { token }), RECOVERY_MS);
+    assert.equal((await refusal(t, home, { token })).status, 429);
+    await second.close();
+  });
+
   test("the region has last values that have left the stream", async (t) => {
     const regions = await startRegions(t);
     const env = { JS_STREAM_MAX_AGE: "1s" };

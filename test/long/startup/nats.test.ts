@@ -242,6 +242,35 @@ esac
 });
 
 describe("a NATS VM", { skip: whyNoMachine(), timeout: SUITE }, () => {
+  test("with several regions, a server at home opens the port for servers of other regions, which join there", async (t) => {
+    const machine = await buildNats(t, makeAuthority(t));
+    const { attributes, secrets } = machine.cloud;
+    const version = "projects/1/secrets/nats-leaf-password/versions/1";
+    secrets[version] = "leafPassword4";
+    attributes["odin-secret-file-nats-leaf-password"] = version;
+    const ports = async () =>
+      [...(await machine.shell("iptables -S INPUT")).matchAll(/--dport (\d+) /g)].map(([, port]) => port);
+    const config = () => machine.shell("cat /run/odin/nats/nats.conf");
+
+    attributes["odin-nats-domain"] = "europe-west1";
+    attributes["odin-nats-home"] = "10.10.0.10:7422 10.10.0.11:7422";
+    ready(await machine.start());
+    assert.ok(!(await ports()).includes("7422"));
+    const joined = 'tls://leaf:leafPassword4@10.10.0.10:7422", "tls://leaf:leafPassword4@10.10.0.11:7422';
+    assert.ok((await config()).includes(joined), await config());
+    assert.match(await config(), /domain: "europe-west1"/);
+
+    attributes["odin-nats-domain"] = "home";
+    delete attributes["odin-nats-home"];
+    ready(await machine.start());
+    assert.ok((await ports()).includes("7422"));
+    assert.match(await config(), /leafnodes \{\n {2}port: 7422\n/);
+    assert.match(
+      await config(),
+      /user: leaf, password: "leafPassword4", allowed_connection_types: \["LEAFNODE"\]/,
+    );
+  });
+
   test("does not start when secrets are missing or contain characters with a meaning in the configuration", async (t) => {
     const machine = await buildNats(t, makeAuthority(t));
     const { attributes, secrets } = machine.cloud;
