@@ -31,10 +31,12 @@ export interface Dialect {
   read(bytes: Buffer, start: number, end: number, listener: Listener): void;
   /** True when one WebSocket message may contain several published messages, or none. */
   batches: boolean;
+  /** Envelopes come in the compact encoding, as binary messages. `read` gets their text. */
+  compact?: true;
 }
 
 export const READY = Symbol("ready");
-export type DialectName = "odin" | "socketio" | "nats";
+export type DialectName = "odin" | "odin-compact" | "socketio" | "nats";
 
 const ZERO = 0x30;
 const excerpt = (bytes: Buffer, start: number, end: number): string =>
@@ -128,4 +130,11 @@ const nats: Dialect = {
   },
 };
 
-export const DIALECTS: Readonly<Record<DialectName, Dialect>> = { odin, socketio, nats };
+const compact: Dialect = { ...odin, path: `${WS_PATH}?encoding=compact`, compact: true };
+
+export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
+  odin,
+  "odin-compact": compact,
+  socketio,
+  nats,
+};

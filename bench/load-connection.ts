@@ -1,6 +1,7 @@
 /** One connection of the load process: upgrades, subscribes, then counts deliveries. */
 
 import { connect, type Socket } from "node:net";
+import { CompactCache, CompactReader } from "@odin-ws/loadtest/compact-reader";
 import { clientFrame, FrameReader, OPCODE } from "@odin-ws/loadtest/frame-reader";
 import { moment } from "./clock.ts";
 import { type Dialect, type Listener, READY } from "./dialects.ts";
@@ -28,6 +29,8 @@ const HEAD_END = "\r\n\r\n";
 // All sockets read into the same buffer: each chunk is consumed before the next socket reads.
 const shared = Buffer.allocUnsafeSlow(256 * 1024); // 256 KiB
 const inflateOnce = new InflateOnce();
+// All clients get the same compact messages, so each message is decompressed once.
+const compactCache = new CompactCache();
 
 export interface Options {
   dialect: Dialect;
@@ -45,6 +48,7 @@ export class LoadConnection implements Listener {
   readonly #socket: Socket;
   readonly #reader: FrameReader;
   #stream: InflateStream | undefined;
+  readonly #compact = new CompactReader(compactCache);
   #head = "";
   #open = false;
   #ready = false;
@@ -170,7 +174,8 @@ export class LoadConnection implements Listener {
 
   #frame(opcode: number, compressed: boolean, bytes: Buffer, start: number, end: number, size: number): void {
     if (this.#closed) return;
-    if (opcode === OPCODE.text || opcode === OPCODE.binary) {
+    if (opcode === OPCODE.binary && this.#options.dialect.compact) this.#packed(bytes, start, end, size);
+    else if (opcode === OPCODE.text || opcode === OPCODE.binary) {
       if (this.#ready) this.#message(compressed, bytes, start, end, size);
       else this.#answer(compressed, bytes.subarray(start, end));
     } else if (opcode === OPCODE.ping) {
@@ -193,8 +198,25 @@ export class LoadConnection implements Listener {
     } else if (answer !== undefined) this.send(answer);
   }
 
+  /** Handles a binary message of the compact encoding: an envelope, or a dictionary, which begins with 0. */
+  #packed(bytes: Buffer, start: number, end: number, size: number): void {
+    if (!this.#options.sample) {
+      if (bytes[start] === 0) return;
+      this.#count(size);
+      // The message is not read. Its seq is assumed to be right.
+      this.#seq++;
+      return;
+    }
+    const text = this.#compact.read(bytes.subarray(start, end));
+    if (text === undefined) return;
+    JSON.parse(text.toString());
+    this.#count(size);
+    this.#options.dialect.read(text, 0, text.length, this);
+  }
+
   #message(compressed: boolean, bytes: Buffer, start: number, end: number, size: number): void {
     const { dialect, sample } = this.#options;
+    if (dialect.compact) return this.failed("the gateway does not use the compact encoding");
     if (dialect.batches) {
       const message = compressed ? inflateOnce.inflate(bytes.subarray(start, end)) : bytes;
       const before = this.checked;

@@ -175,6 +175,15 @@ export const SUBJECTS: readonly Subject[] = [
     start: gateway(1),
   },
   {
+    name: "gateway-compact",
+    title: "odin-ws, compact",
+    dialect: "odin-compact",
+    deflate: false,
+    everyRound: true,
+    busy: true,
+    start: gateway(1),
+  },
+  {
     name: "ws-deflate",
     title: "bare ws, compressed",
     dialect: "odin",

@@ -17,6 +17,9 @@ const MAX_IDLE_KB = 12;
 const MAX_AFTER_KB = 16;
 const MAX_OF_BARE_WS = 1.0;
 const MAX_OF_PLAIN = 1.3;
+const MAX_COMPACT_OF_PLAIN = 1.1;
+/** More than a plain connection. */
+const MAX_COMPACT_KB = 1;
 const MIN_CONNECTIONS_PER_SECOND = 500;
 const MAX_P99_MS = 50;
 const MAX_TRENDING_PERCENT = 40;
@@ -39,6 +42,7 @@ function verdict(
 export function verdicts(figures: ReadonlyMap<string, Figures>, offered: number): Verdict[] {
   const plain = figures.get("gateway");
   const deflated = figures.get("gateway-deflate");
+  const compact = figures.get("gateway-compact");
   const ws = figures.get("ws");
   const nats = figures.get("nats");
   const busy = [
@@ -85,6 +89,31 @@ export function verdicts(figures: ReadonlyMap<string, Figures>, offered: number)
         MAX_OF_PLAIN,
         "× our plain",
         ratio(deflated, plain, pick),
+      ),
+    ),
+    verdict(
+      "memory per connection, idle, compact",
+      "<=",
+      MAX_COMPACT_KB,
+      "KB more than plain",
+      plain && compact && (compact.rssIdle - plain.rssIdle) / KB,
+    ),
+    ...windows.map(([name, pick]) =>
+      verdict(
+        `CPU per delivery, compact, ${name}`,
+        "<=",
+        MAX_COMPACT_OF_PLAIN,
+        "× our plain",
+        ratio(compact, plain, pick),
+      ),
+    ),
+    ...busy.map(([window, key]) =>
+      verdict(
+        `CPU per delivery, compact, ${window}`,
+        "<=",
+        MAX_COMPACT_OF_PLAIN,
+        "× our plain",
+        ratio(compact, plain, (of) => of[key]),
       ),
     ),
     ...busy.flatMap(([window, key]) =>

@@ -10,7 +10,7 @@ const MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 /**
  * Stop Chromium from contacting its maker's servers at every start. As root, Chromium needs `--no-sandbox`.
  */
-const ARGS = [
+export const ARGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -20,7 +20,7 @@ const ARGS = [
   "--disable-sync",
 ];
 
-function findBrowser(): string | undefined {
+export function findBrowser(): string | undefined {
   const folders = (process.env.PATH ?? "").split(delimiter);
   const found = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
   return [...found, MAC].find((path) => existsSync(path));
