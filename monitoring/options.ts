@@ -50,6 +50,10 @@ export interface MonitoringOptions {
   memoryLimitBytes: number;
   /** WS_MAX_CONNECTIONS of the gateways. */
   maxConnections: number;
+  /** WS_CPU_LIMIT of the gateways, cores. Default: 1.9, as on an e2-standard-2. */
+  cpuLimit?: number;
+  /** Bits a second that a gateway's machine may send. Default: 4 Gbit/s, as for an e2-standard-2. */
+  egressBits?: number | "unknown";
   monthlyPrices: MonthlyPrices;
   receivers: Receivers;
   /**

@@ -2,6 +2,7 @@ import { JOB, LABEL, METRIC, OTHER_METRIC } from "../limits/metrics.ts";
 import { QUANTILES } from "../limits/recording-rules.ts";
 import type { MonitoringOptions } from "../options.ts";
 import type { Dashboard } from "./dashboard-json.ts";
+import { bytesSentLine, deliveriesLine } from "./machine-lines.ts";
 import { GATEWAY, graph, number } from "./panels.ts";
 import { publisherRows } from "./publisher-panels.ts";
 import { CHOSEN, gatewayVariable } from "./variables.ts";
@@ -22,7 +23,7 @@ const DELIVERY_CPU = `sum by (instance) (${rate(chosen(OTHER_METRIC.cpuSeconds, 
 
 /** The dashboard of one capacity test. */
 export function capacityTestDashboard(options: MonitoringOptions): Dashboard {
-  const { maxConnections, memoryLimitBytes } = options;
+  const { memoryLimitBytes } = options;
   return {
     name: "capacityTest",
     description:
@@ -31,7 +32,7 @@ export function capacityTestDashboard(options: MonitoringOptions): Dashboard {
     variables: [gatewayVariable()],
     rows: [
       { title: "The run in numbers", panels: numbers() },
-      { title: "Load", panels: loadPanels(maxConnections) },
+      { title: "Load", panels: loadPanels(options) },
       { title: "What clients see", panels: clientPanels() },
       ...publisherRows(options),
       { title: "What it costs", panels: costPanels(memoryLimitBytes) },
@@ -92,7 +93,8 @@ function numbers() {
   ];
 }
 
-function loadPanels(maxConnections: number) {
+function loadPanels(options: MonitoringOptions) {
+  const { maxConnections } = options;
   return [
     graph({
       title: "Connections",
@@ -133,14 +135,14 @@ function loadPanels(maxConnections: number) {
       title: "Deliveries",
       description: "Envelopes a second to clients.",
       unit: "mps",
-      line: { limit: "deliveries", bad: "above" },
+      line: deliveriesLine(options),
       queries: [{ expr: DELIVERED, legend: GATEWAY }],
     }),
     graph({
       title: "Bytes sent",
       description: "Bytes a second to clients, by encoding.",
       unit: "Bps",
-      line: { limit: "bytesSent", bad: "above" },
+      line: bytesSentLine(options),
       queries: [
         {
           expr: `sum by (${LABEL.encoding}) (${rate(chosen(METRIC.bytesSent))})`,

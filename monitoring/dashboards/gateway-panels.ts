@@ -3,6 +3,7 @@ import { QUANTILES, RECORD } from "../limits/recording-rules.ts";
 import { errorRatioName, SLO_WINDOWS, type SloName } from "../limits/slos.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
+import { bytesSentLine, coresOf, deliveriesLine } from "./machine-lines.ts";
 import { GATEWAY, graph } from "./panels.ts";
 import { CHOSEN } from "./variables.ts";
 
@@ -101,7 +102,7 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
 }
 
 /** Panels on deliveries: their number, their latency, and dropped deliveries. */
-export function deliveryPanels() {
+export function deliveryPanels(options: MonitoringOptions) {
   const broadcast = `sum by (le) (rate(${METRIC.broadcastDuration}_bucket{${CHOSEN}}[${RATE}]))`;
   const attempted = `scalar(clamp_min(${RECORD.deliveries} + sum(${RECORD.dropsByReason}), 1))`;
   return [
@@ -109,22 +110,22 @@ export function deliveryPanels() {
       title: "Deliveries, all gateways",
       description: "Envelopes a second to clients, by event. The line is the capacity of one gateway.",
       unit: "mps",
-      line: { limit: "deliveries", bad: "above" },
+      line: deliveriesLine(options),
       queries: [{ expr: RECORD.deliveriesByEvent, legend: "{{event}}" }],
       stacked: true,
     }),
     graph({
       title: "Deliveries of each gateway",
-      description: "Envelopes a second to clients. Above the line a gateway with two cores is short of CPU.",
+      description: `Envelopes a second to clients. Above the line a gateway with ${coresOf(options)} is short of CPU.`,
       unit: "mps",
-      line: { limit: "deliveries", bad: "above" },
+      line: deliveriesLine(options),
       queries: [perGateway(RECORD.instanceDeliveries)],
     }),
     graph({
       title: "Bytes sent by each gateway",
       description: "Bytes a second to clients, after compression.",
       unit: "Bps",
-      line: { limit: "bytesSent", bad: "above" },
+      line: bytesSentLine(options),
       queries: [perGateway(RECORD.instanceBytes)],
     }),
     graph({
@@ -145,7 +146,7 @@ export function deliveryPanels() {
       description:
         "Messages a second that were replaced by a newer one of their channel before they were sent, because clients asked for a max_rate, or read slowly with the policy conflate. The line: what one gateway can deliver.",
       unit: "short",
-      line: { limit: "deliveries", bad: "above" },
+      line: deliveriesLine(options),
       queries: [
         {
           expr: `sum by (event) (rate(${METRIC.conflated}{${CHOSEN}}[${RATE}]))`,

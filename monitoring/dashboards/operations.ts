@@ -38,7 +38,7 @@ export function operationsDashboard(options: MonitoringOptions): Dashboard {
       { title: "Alerts", panels: alertPanels(options) },
       { title: "Connections", panels: connectionPanels(options) },
       ...(options.regions === undefined ? [] : [{ title: "Regions", panels: regionPanels() }]),
-      { title: "Deliveries", panels: deliveryPanels() },
+      { title: "Deliveries", panels: deliveryPanels(options) },
       { title: "Gateways", panels: gatewayPanels() },
       { title: "Messages from NATS", panels: [...sourcePanels(), busiestTokensPanel()] },
       ...(options.kind === "local" ? [] : [{ title: "Machines", panels: machinePanels() }]),

@@ -84,6 +84,7 @@ export const WITHOUT_LINE = {
   date: "a date has no fixed limit; the panel of days has a line",
   behaviour: "the value describes clients, and no value is bad",
   cost: "the owners of a deployment decide what it may cost",
+  network: "what a machine of this type may send is not known",
   fleet: "the right value is the number of gateways that run",
   content: "the value depends on what the publishers send",
 } as const;
@@ -262,7 +263,9 @@ const FITTING_UNITS: Record<(typeof LIMITS)[LimitName]["unit"], readonly Unit[]>
 function checkUnit({ title, unit, line }: PanelSpec): void {
   if (typeof line === "string") return;
   const { unit: own } = LIMITS[line.limit];
-  const fitting = line.times === undefined ? FITTING_UNITS[own] : ["short", "bytes"];
+  // A share that is multiplied is a number or bytes; any other value keeps its unit.
+  const multiplied = line.times !== undefined && own === "percentunit";
+  const fitting = multiplied ? ["short", "bytes"] : FITTING_UNITS[own];
   if (fitting.includes(unit)) return;
   throw new Error(
     `panel "${title}" has the unit ${unit}, but its line ${line.limit} is in ${own}: choose a limit with a fitting unit`,

@@ -1,4 +1,12 @@
-import { BOOT_DISK, type Cost, egressSteps, logBucketName, monthly, PORTS } from "@odin-ws/infra";
+import {
+  BOOT_DISK,
+  type Cost,
+  egressSteps,
+  logBucketName,
+  machineFacts,
+  monthly,
+  PORTS,
+} from "@odin-ws/infra";
 import type { MonitoringOptions, MonthlyPrices } from "@odin-ws/monitoring";
 import { SETTINGS } from "@odin-ws/server/settings";
 import type { StackConfig } from "../config/config.ts";
@@ -33,6 +41,8 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     ...(service ? { logBucket: logBucketName(site) } : {}),
     memoryLimitBytes: SETTINGS.WS_MEMORY_LIMIT.parse(environment.WS_MEMORY_LIMIT),
     maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(environment.WS_MAX_CONNECTIONS),
+    cpuLimit: SETTINGS.WS_CPU_LIMIT.parse(environment.WS_CPU_LIMIT),
+    egressBits: machineFacts(config.machineType)?.egressBits ?? "unknown",
     monthlyPrices: monthlyPrices(config),
     receivers: service ? alertReceivers(config) : {},
     runbookUrl: config.runbookUrl ?? "docs/runbook.md",
