@@ -44,6 +44,11 @@ export class SimSource {
     this.#check();
   }
 
+  /** Sequence of the last message that was read. */
+  get readUpTo(): number {
+    return this.#cursor.seq;
+  }
+
   end(): void {
     this.#ended = true;
     this.#consumer++;

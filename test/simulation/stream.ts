@@ -57,10 +57,14 @@ export class SimStream {
     this.#metadata = {};
   }
 
-  /** The server has lost its newest messages, and will give their sequences to other messages. */
-  goBack(count: number): void {
-    this.#messages.splice(Math.max(0, this.#messages.length - count));
+  /**
+   * The server has lost its newest messages, and will give their sequences to other messages. Returns the
+   * sequences.
+   */
+  goBack(count: number): number[] {
+    const lost = this.#messages.splice(Math.max(0, this.#messages.length - count));
     this.#last = this.#messages.at(-1)?.seq ?? this.#first - 1;
+    return lost.map(({ seq }) => seq);
   }
 
   /** A gateway writes the epoch of the stream into its metadata. */

@@ -49,8 +49,13 @@ export class SimViewer {
     return this.journals.at(-1);
   }
 
+  /**
+   * A client that changes its channels and back, before the gateway has got the first change, reports no
+   * channel as live again.
+   */
   get isOpen(): boolean {
-    return this.#client.status.state === "open" && this.current?.liveAt !== undefined;
+    const isLive = this.current?.liveAt !== undefined || this.journals.length > 2;
+    return this.#client.status.state === "open" && isLive;
   }
 
   close(): void {
