@@ -29,6 +29,11 @@ import type {
 /** How long the client waits for the welcome. */
 const PATIENCE_MS = 10_000; // 10 s
 /**
+ * For the first two attempts behind a loss, not for more of them: the gateways may be busy with the clients
+ * of the gateway that is gone, and each attempt that is given up adds to their work.
+ */
+const IMPATIENT = 3;
+/**
  * The same shortly after a loss: a load balancer may still choose the gateway that is gone. After a
  * connection that lasted longer than this, waits are short again.
  */
@@ -173,7 +178,7 @@ class Connection implements Client {
     if (this.status.state !== "connecting") return;
     const attempt = ++this.#attempt;
     // Shortly after a loss, a load balancer may still choose the gateway that is gone.
-    this.#timers.set("open", this.#failures < QUICK_ATTEMPTS ? QUICK_PATIENCE_MS : PATIENCE_MS, () => {
+    this.#timers.set("open", this.#failures < IMPATIENT ? QUICK_PATIENCE_MS : PATIENCE_MS, () => {
       if (this.#socket) return this.#lose("no welcome");
       this.#lose("no token");
       this.#reportToken("no token");

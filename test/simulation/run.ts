@@ -20,6 +20,8 @@ const CALM_MS = 30_000;
 /** Time after the last message, ms: heartbeats show each client what it lacks. */
 const SETTLE_MS = 15_000;
 const DRAIN_SECONDS = 2;
+/** In this time a gateway writes the new epoch, ms. */
+const NOTICE_MS = 1500;
 /** Messages that the gateways keep in a quarter of the schedules. */
 const SHORT_HISTORY = 50;
 /** A burst of this many messages can take messages from such a history that a client has not got yet. */
@@ -49,6 +51,11 @@ class World {
   /** The last connection of each client. */
   readonly #links: (Link | undefined)[] = [];
   #n = 0;
+  /**
+   * Until then only the running gateways know that the stream went back. When all of them ended, the loss
+   * would be reported too late: a known limit.
+   */
+  #knownUntil = 0;
   /** Time at which NATS is back, ms since 1970. */
   #natsBackAt = 0;
 
@@ -113,10 +120,12 @@ class World {
         this.viewers[step.client]?.listen(watchlist(step.from));
         break;
       case "kill":
+        if (clock.now < this.#knownUntil) break;
         this.#gateways[step.gateway]?.kill();
         clock.after(step.ms, () => this.#replaceGateway(step.gateway));
         break;
       case "drain":
+        if (clock.now < this.#knownUntil) break;
         void this.#gateways[step.gateway]?.drain(DRAIN_SECONDS);
         clock.after(DRAIN_SECONDS * 1000 + step.ms, () => this.#replaceGateway(step.gateway));
         break;
@@ -146,13 +155,14 @@ class World {
       // A server loses messages only when it ends.
       this.#forgetUnread(this.#stream.goBack(step.count));
       this.#loseNats(step.ms);
+      this.#knownUntil = this.#natsBackAt + NOTICE_MS;
     } else if (step.name === "purge") this.#stream.purge();
     else this.#stream.recreate();
   }
 
   /**
-   * A gateway that has not read a lost message learns of the loss only from the epoch that another one writes:
-   * its clients get the report too late, a known limit.
+   * A gateway that has not read a lost message learns of the loss only from the epoch that another one
+   * writes: its clients get the report too late, a known limit.
    */
   #forgetUnread(lost: readonly number[]): void {
     const readUpTo = Math.min(...this.#gateways.map(({ source }) => source.readUpTo));
