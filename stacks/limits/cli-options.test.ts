@@ -12,6 +12,7 @@ const mistakes = (...args: string[]) => {
 
 test("numbers and defaults", () => {
   const nothing = {
+    regions: undefined,
     curve: undefined,
     cpu: undefined,
     min: undefined,

@@ -9,6 +9,8 @@ import { type Curve, parseCurve } from "./curve.ts";
 export interface LimitsOptions {
   stack: string;
   connections: number | undefined;
+  /** Number of regions, whose days follow each other; undefined: one region, and a curve. */
+  regions: number | undefined;
   from: number;
   rampMinutes: number;
   curve: Curve | undefined;
@@ -47,6 +49,14 @@ Needs no cloud.`,
         whole(1, 10_000_000)
           .optional()
           .describe("largest number of clients at once (the stack's maximum at its target)"),
+      ),
+      regions: option(
+        "N",
+        whole(1, 10)
+          .optional()
+          .describe(
+            "the clients are in N regions by day and night; says gateways, NATS servers, traffic between regions and cost (stack: prod)",
+          ),
       ),
       "ramp-minutes": option(
         "M",
@@ -91,12 +101,16 @@ const REPLACED = ["--connections", "--from", "--ramp-minutes"];
 export function readLimitsOptions(args: readonly string[], stacks: readonly string[]): Read<LimitsOptions> {
   let curve: Curve | undefined;
   let traffic: TrafficOptions | undefined;
-  const read = readCommand(limitsCommand(stacks), args, {}, (values) => {
-    const { min, max, curve: file } = values;
+  const read = readCommand(limitsCommand(stacks), withStack(args), {}, (values) => {
+    const { min, max, curve: file, regions, connections } = values;
     const mistakes: string[] = [];
     traffic = trafficFrom(values, mistakes);
     if (min !== undefined && max !== undefined && min > max)
       mistakes.push(`--min must be at most --max (${max}), not ${min}`);
+    if (regions !== undefined && connections === undefined)
+      mistakes.push("--regions needs --connections, the number of clients in all regions together");
+    if (regions !== undefined && file !== undefined)
+      mistakes.push("--curve cannot be used together with --regions, which has a curve of its own");
     if (file === undefined) return mistakes;
     if (args.some((arg) => REPLACED.some((name) => arg === name || arg.startsWith(`${name}=`))))
       mistakes.push("--curve cannot be used together with --connections, --from and --ramp-minutes");
@@ -104,12 +118,18 @@ export function readLimitsOptions(args: readonly string[], stacks: readonly stri
     return mistakes;
   });
   if (read === "help" || "mistakes" in read) return read;
-  const { stack, connections, from, cpu, min, max, target, svg, json } = read;
+  const { stack, connections, regions, from, cpu, min, max, target, svg, json } = read;
   const { "ramp-minutes": rampMinutes, "boot-seconds": bootSeconds } = read;
   return {
-    ...{ stack, connections, from, cpu, min, max, target, svg, json },
+    ...{ stack, connections, regions, from, cpu, min, max, target, svg, json },
     ...{ rampMinutes, bootSeconds, curve, traffic: traffic ?? trafficFrom({}) },
   };
+}
+
+/** A question about regions is about prod, unless the arguments name a stack. */
+function withStack(args: readonly string[]): readonly string[] {
+  const has = (name: string) => args.some((arg) => arg === name || arg.startsWith(`${name}=`));
+  return has("--regions") && !has("--stack") ? ["--stack", "prod", ...args] : args;
 }
 
 function readCurve(path: string, mistakes: string[]): Curve | undefined {

@@ -16,6 +16,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 const nothing = {
+  regions: undefined,
   curve: undefined,
   cpu: undefined,
   min: undefined,

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { hasEntrance } from "../preview/costs.ts";
 import { defaultMix } from "../preview/demand.ts";
-import { graphOf } from "../preview/graph.ts";
+import { type Graph, graphOf, textAt } from "../preview/graph.ts";
 import { recordStack, repositoryFolder, type StackSource } from "../preview/record-stack.ts";
 import { trafficTable } from "../traffic/table.ts";
 import { type Answer, answer } from "./answer.ts";
@@ -12,6 +12,8 @@ import { plotSvg } from "./plot.ts";
 import { report } from "./report.ts";
 import { DELAYS } from "./simulator.ts";
 import { stackPolicy, WrongLimitsError } from "./stack-policy.ts";
+import { world } from "./world.ts";
+import { worldPlot, worldReport } from "./world-report.ts";
 
 /**
  * Simulates a demand against a stack's limits, writes the plot and the JSON, and returns the text to print.
@@ -22,6 +24,7 @@ export async function limits(options: LimitsOptions, source?: StackSource): Prom
   const { stack } = options;
   const { resources } = await recordStack(stack, source);
   const graph = graphOf(resources);
+  if (options.regions !== undefined) return worldLimits(options, options.regions, graph);
   const { fleet, policy: own, maxConnections, cpuReject } = stackPolicy(graph, stack);
   const policy = {
     ...own,
@@ -59,6 +62,19 @@ export async function limits(options: LimitsOptions, source?: StackSource): Prom
   const { messages, mix = defaultMix(graph), users = given.peak } = options.traffic;
   const traffic = hasEntrance(graph) ? [...trafficTable(messages, mix, users), ""] : [];
   return [report(stack, fleet, own, given), "", ...traffic, ...paths, ""].join("\n");
+}
+
+/** The same question for several regions, by day and night. */
+function worldLimits({ stack, connections = 0, traffic, svg }: LimitsOptions, regions: number, graph: Graph) {
+  const { messages, mix = defaultMix(graph) } = traffic;
+  const demand = { connections, regions, messages, mix };
+  const servers = graph
+    .all("gcp:compute/instance:Instance")
+    .filter(({ inputs }) => textAt(inputs, "labels.role") === "nats").length;
+  const given = world(stackPolicy(graph, stack), demand, Math.max(1, servers));
+  const path = resolve(svg ?? join(repositoryFolder, "build", "limits", `${stack}-${regions}-regions.svg`));
+  write(path, worldPlot(stack, demand, given));
+  return [worldReport(stack, demand, given), "", `plot: ${shown(path)}`, ""].join("\n");
 }
 
 /** The answer as JSON, with one line for each moment. */
