@@ -69,6 +69,29 @@ test("a line that dies right behind a message is noticed within 10 s", async () 
   }
 });
 
+test("a timer that fires late sets no timer with a negative time, of which Node warns", () => {
+  let now = 1;
+  const set: { ms: number; callback: () => void }[] = [];
+  const environment = {
+    ...new FakeLine().environment,
+    now: () => now,
+    setTimeout: (callback: () => void, ms: number) => set.push({ ms, callback }),
+    clearTimeout: () => {},
+  };
+  const pulse = new Pulse(
+    new Timers(environment),
+    () => {},
+    () => assert.fail("the line is not silent"),
+  );
+  pulse.heard();
+  now += 5_020;
+  set.shift()?.callback();
+  assert.deepEqual(
+    set.map(({ ms }) => ms),
+    [0],
+  );
+});
+
 test("answers belong to heartbeats in their order", async () => {
   const line = new FakeLine();
   const { pulse } = start(line);

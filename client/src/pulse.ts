@@ -67,7 +67,9 @@ export class Pulse {
     this.beat();
     this.#timers.set("open", QUIET_MS, () => {
       if (this.#heardAt < at) return this.#lose("silent");
-      this.#timers.set("open", QUIET_MS + this.#heardAt - this.#timers.now(), () => this.#turn());
+      this.#timers.set("open", Math.max(0, QUIET_MS + this.#heardAt - this.#timers.now()), () =>
+        this.#turn(),
+      );
     });
   }
 }
