@@ -11,7 +11,21 @@ export const WATCHDOG = "Watchdog";
 
 /** Alerts on the monitoring itself (disks, targets, configuration, notifications) and on the TLS entrance. */
 export function monitoringAlerts(options: MonitoringOptions): Alert[] {
-  return [...machineAlerts(options), ...ownAlerts(options)];
+  return [...machineAlerts(options), ...logAlerts(options), ...ownAlerts(options)];
+}
+
+function logAlerts({ logBucket }: MonitoringOptions): Alert[] {
+  if (logBucket === undefined) return [];
+  return [
+    {
+      name: "LogsNotStored",
+      expr: `rate(${OTHER_METRIC.logFlushFailures}[${T.logFlush.window}]) > ${T.logFlush.value}`,
+      ...timingAndSeverity(T.logFlush),
+      summary: "Loki cannot write logs to its bucket",
+      description: `For ${T.logFlush.for} Loki could not write to ${logBucket}: ${TEMPLATE.rate} failures a second. It keeps the logs in memory and on its disk, and they are lost with the disk.`,
+      dashboard: "logs",
+    },
+  ];
 }
 
 function machineAlerts({ kind, domain }: MonitoringOptions): Alert[] {

@@ -93,6 +93,8 @@ export const OTHER_METRIC = {
   chainEnd: "probe_ssl_last_chain_expiry_timestamp_seconds",
   prometheusReloaded: "prometheus_config_last_reload_successful",
   alertmanagerReloaded: "alertmanager_config_last_reload_successful",
+  /** Chunks that Loki could not write to its bucket. Loki keeps them, and tries again. */
+  logFlushFailures: "loki_ingester_chunks_flush_failures_total",
   notificationsFailed: "alertmanager_notifications_failed_total",
   /** Label `mechanism`. */
   discoveryFailures: "prometheus_sd_refresh_failures_total",

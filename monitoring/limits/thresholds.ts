@@ -205,6 +205,11 @@ export const THRESHOLDS = {
    * knows. A single failure does no harm.
    */
   discovery: { value: 0, unit: "short", for: "10m", window: "5m", severity: "warning" },
+  /**
+   * Chunks of logs a second that Loki could not write to its bucket. Loki tries again, so a short failure
+   * does no harm.
+   */
+  logFlush: { value: 0, unit: "short", for: "15m", window: "10m", severity: "warning" },
   /** Failed evaluations of rules. Alerts of a rule that cannot be evaluated cannot fire. */
   rules: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
   /**

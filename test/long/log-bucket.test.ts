@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parse, stringify } from "yaml";
+import { OTHER_METRIC } from "../../monitoring/limits/metrics.ts";
 import { localOptions } from "../../monitoring/local/options.ts";
 import { lokiFiles } from "../../monitoring/services/loki.ts";
 import { skipWithout } from "../../monitoring/testing/run-on-files.fixture.ts";
@@ -137,6 +138,29 @@ describe("logs in a bucket", { skip: skipWithout("loki"), timeout: 400_000 }, ()
     const both = ["written by the VM that is lost", "written by the new VM"];
     assert.deepEqual(await lines(next, now - 60_000, now + 60_000), both);
     assert.deepEqual(storage.unknown, []);
+  });
+
+  test("while the bucket does not answer, Loki counts failures and keeps the lines", async (t) => {
+    const storage = await startFakeStorage(t, BUCKET);
+    const disk = folder(t);
+    const from = "2025-01-02";
+    const loki = await startLoki(t, { storage, disk, from });
+    const now = Date.now();
+    await push(loki, "kept until the bucket answers", now);
+    storage.isDown = true;
+    await fetch(`${loki.url}/flush`, { method: "POST" });
+    const metric = new RegExp(`^${OTHER_METRIC.logFlushFailures} ([1-9].*)$`, "m");
+    await eventually(
+      "a failed write that Prometheus can see",
+      async () => metric.test((await get(`${loki.url}/metrics`)).body),
+      PATIENCE_MS,
+    );
+    assert.equal(storage.objects.size, 0);
+    storage.isDown = false;
+    await stop(loki);
+    rmSync(disk, { recursive: true });
+    const next = await startLoki(t, { storage, disk, from });
+    assert.deepEqual(await lines(next, now - 60_000, now + 60_000), ["kept until the bucket answers"]);
   });
 
   test("logs of the days before the bucket stay on the disk, and one query reads both", async (t) => {

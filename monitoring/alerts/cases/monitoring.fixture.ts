@@ -1,9 +1,10 @@
-import { gaugeValues } from "../../testing/series.fixture.ts";
+import { counterValues, gaugeValues } from "../../testing/series.fixture.ts";
 import { type AlertCase, counter, gauge, gaugeCase, STEP, seriesName } from "./alert-case.fixture.ts";
 
 const GATEWAY_MACHINE = { job: "node", instance: "g1", role: "gateway" };
 const ENTRANCE = { job: "entrance", instance: "live.example.com" };
 const PROMETHEUS = { job: "prometheus", instance: "monitoring" };
+const LOKI = { job: "loki", instance: "monitoring" };
 const DISK = { job: "node", instance: "monitoring", mountpoint: "/mnt/disks/data" };
 
 /** Cases of the alerts on the monitoring itself and on the TLS entrance. */
@@ -22,6 +23,23 @@ export const MONITORING_CASES: readonly AlertCase[] = [
     labels: DISK,
     description:
       "At the rate of the last 6h, -1.937GiB of /mnt/disks/data of monitoring will be left in 24 h.",
+  },
+  {
+    alert: "LogsNotStored",
+    step: 60,
+    series: {
+      [seriesName("loki_ingester_chunks_flush_failures_total", LOKI)]: counterValues(
+        60,
+        [0, 120],
+        [0.1, 1200],
+        [0, 900],
+      ),
+    },
+    conditionAt: 120,
+    resolvedAt: 1980,
+    labels: LOKI,
+    description:
+      "For 15m Loki could not write to my-project-odin-prod-logs: 0.10 failures a second. It keeps the logs in memory and on its disk, and they are lost with the disk.",
   },
   {
     alert: "DiskNearlyFull",
