@@ -5,7 +5,7 @@
  * one replaces the other, and what both bring is passed on once.
  */
 
-import type { ClientMessage, Envelope, Position, ServerMessage } from "@odin-ws/protocol";
+import type { ClientMessage, Envelope, Position, ServerMessage, Since } from "@odin-ws/protocol";
 import { readEvents, type ServerEvent } from "./server-events.ts";
 import type { Socket } from "./types.ts";
 
@@ -176,24 +176,28 @@ export class HttpSocket implements Socket {
     }
   }
 
-  async #subscribe(channels: readonly string[], since: Position | undefined): Promise<void> {
-    const { recovered, messages } = since ? await this.#catchUp(channels, since) : {};
+  async #subscribe(channels: readonly string[], since: Since | undefined): Promise<void> {
+    const { recovered, messages, wentBack } = since ? await this.#catchUp(channels, since) : {};
     for (const channel of channels) this.#channels.add(channel);
     // A stream that is open brings only the channels from before.
     this.#streamLater(SETTLE_MS);
     const subscribed = [...this.#channels];
     const resumed = recovered !== undefined && { recovered, replayed: messages?.length ?? 0 };
     this.#say({ type: "subscription_ack", subscribed, count: subscribed.length, ...resumed });
+    if (wentBack) this.#sayOtherStream();
     for (const message of messages ?? []) this.#deliver(JSON.stringify(message));
   }
 
   /** What these channels carried from a position up to the present one. */
   async #catchUp(
     channels: readonly string[],
-    since: Position,
-  ): Promise<{ recovered: boolean; messages?: Poll["messages"] }> {
+    since: Since,
+  ): Promise<{ recovered: boolean; messages?: Poll["messages"]; wentBack?: boolean }> {
     const lost = { recovered: false };
     if (since.epoch !== this.#at.epoch) return lost;
+    // The gateway knows whether it is only behind, or whether the stream has lost its newest messages.
+    if (since.offset > this.#at.offset && !(await this.#poll([], since)).recovered)
+      return { ...lost, wentBack: true };
     const found: Poll["messages"] = [];
     const giveUpAt = performance.now() + PATIENCE_MS;
     for (let from = since; from.offset < this.#at.offset; ) {
@@ -208,6 +212,22 @@ export class HttpSocket implements Socket {
       from = poll;
     }
     return { recovered: true, messages: found };
+  }
+
+  /**
+   * The client would take new messages at offsets that it has received before for repetitions. So this
+   * connection gets an epoch of its own, as if the stream had been replaced.
+   */
+  #sayOtherStream(): void {
+    const { epoch, offset } = this.#at;
+    this.#say({
+      type: "throttle_update",
+      level: 0,
+      rate_percent: 100,
+      dropped: 0,
+      since: { epoch: `${epoch}.http`, offset },
+      message: "the stream went back: offsets restart, fetch the current state",
+    });
   }
 
   #acknowledge(): void {
@@ -254,7 +274,7 @@ export class HttpSocket implements Socket {
   }
 
   /** Throws the status of an answer that is not 200. */
-  async #poll(channels: readonly string[], since?: Position): Promise<Poll> {
+  async #poll(channels: readonly string[], since?: Since): Promise<Poll> {
     const asking = new AbortController();
     this.#asking = asking;
     const late = setTimeout(() => asking.abort(), PATIENCE_MS);
@@ -268,11 +288,12 @@ export class HttpSocket implements Socket {
     }
   }
 
-  #address(path: string, channels: readonly string[], since: Position | undefined): URL {
+  #address(path: string, channels: readonly string[], since: Since | undefined): URL {
     const url = new URL(this.#url);
     url.pathname = url.pathname.replace(/[^/]*$/, path);
     url.searchParams.set("channels", channels.join());
     if (since) url.searchParams.set("since", `${since.epoch}:${since.offset}`);
+    if (since?.ts) url.searchParams.set("ts", `${since.ts}`);
     return url;
   }
 

@@ -78,6 +78,16 @@ test("a leaving gateway is out of the rotation before it sends clients away", as
   assert.ok(Number(inputs.timeoutSec) <= Number(inputs.checkIntervalSec));
 });
 
+test("a gateway that disappears is out of the rotation before its clients notice the silence", async () => {
+  const { one } = await balancer();
+  const { inputs } = one("gcp:compute/regionHealthCheck:RegionHealthCheck");
+  // The first check may have passed just before, and the last one fails by its timeout.
+  const seconds =
+    Number(inputs.checkIntervalSec) * Number(inputs.unhealthyThreshold) + Number(inputs.timeoutSec);
+  const silenceSeconds = 10; // client/src/pulse.ts
+  assert.ok(seconds < silenceSeconds);
+});
+
 test("only production's address is protected", async () => {
   const ofProtected = async (production: boolean) =>
     (await balancer({ ...testSite, production })).resources

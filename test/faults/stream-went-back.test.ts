@@ -5,7 +5,9 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
+import { fallback } from "@odin-ws/client/fallback";
 import { startProxy } from "../client/fault-proxy.ts";
+import { startHttpProxy } from "../client/http-proxy.ts";
 import { startWitness } from "../client/witness.ts";
 import { connect, type TestClient } from "../harness/client.ts";
 import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
@@ -214,6 +216,31 @@ describe("a stream that went back", { skip: withoutNats(), concurrency: true }, 
         "subscription_ack",
       );
       assert.deepEqual([ack.recovered, ack.replayed], [true, 10]);
+    });
+  }
+
+  for (const stream of [true, false]) {
+    test(`the same for a client over HTTP, ${stream ? "with server-sent events" : "with polls alone"}`, async (t) => {
+      const { nats, gateways, clients } = await setUp(t, 1);
+      const [gateway] = gateways as [Gateway];
+      await publishKeptAndLost(nats, clients, 50, 20);
+      const target = { wsPort: gateway.wsPort };
+      const proxy = await startHttpProxy(t, target);
+      const witness = startWitness(t, proxy.url, { fallback: fallback({ pollMs: 200, stream }) });
+      const book = await witness.listen(CHANNEL);
+      await nats.publishAll(SUBJECT, bodies(5)); // lost, too
+      await eventually("the library's messages", () => book.got.length === 5);
+      await gateway.stop("SIGKILL");
+      await restartOlder(nats, 0);
+      target.wsPort = (await startGateway(t, { nats })).wsPort;
+      await eventually("a refetch of the library", () => witness.refetches.length > 0, BACK_MS);
+      const data = bodies(30);
+      await nats.publishAll(SUBJECT, data);
+      await eventually("the new messages for the library", () => book.got.length === 35);
+      assert.deepEqual(
+        book.got.slice(5).map((one) => (one.data as { n: number }).n),
+        data.map((one) => one.n),
+      );
     });
   }
 

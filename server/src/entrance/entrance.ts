@@ -64,7 +64,7 @@ export interface HttpClient {
 export interface HttpEndpoint {
   /** Whether each client takes a seat, which must be freed later. */
   takesSeat: boolean;
-  serve(client: HttpClient): void;
+  serve(client: HttpClient): Promise<void>;
 }
 
 export interface EntranceOptions {
@@ -227,7 +227,7 @@ export class Entrance {
         this.#sockets.admit(socket);
         socket.setTimeout(0);
       }
-      endpoint.serve({ request, response, url, identity: outcome.identity, ip: applicant.ip, seat });
+      await endpoint.serve({ request, response, url, identity: outcome.identity, ip: applicant.ip, seat });
     } catch (error) {
       log.error({ err: error }, "a request failed");
       response.destroy();

@@ -1,7 +1,7 @@
 /** `GET /poll` and `GET /events`: the channels over plain HTTP. PROTOCOL.md describes both. */
 
 import { randomBytes } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CLOSE, parseChannel, type Since } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
@@ -58,8 +58,8 @@ export class HttpEndpoints {
     this.#options = options;
     this.#polls = new PollAnswers(options.context.history, steadyClock.now);
     this.endpoints = new Map([
-      ["/poll", { takesSeat: false, serve: (client: HttpClient) => this.#poll(client) }],
-      ["/events", { takesSeat: true, serve: (client: HttpClient) => this.#openStream(client) }],
+      ["/poll", { takesSeat: false, serve: (client) => this.#servePoll(client) }],
+      ["/events", { takesSeat: true, serve: (client) => this.#serveStream(client) }],
     ]);
   }
 
@@ -70,10 +70,15 @@ export class HttpEndpoints {
 
   // ——— polls ———
 
-  #poll({ request, response, url, identity, ip }: HttpClient): void {
-    const { metrics, replayBudget } = this.#options.context;
-    const question = this.#read(url, request, identity, response);
+  async #servePoll(client: HttpClient): Promise<void> {
+    const question = this.#read(client);
     if (question === undefined) return;
+    if (this.#isAhead(question)) await this.#checkEnd(question);
+    this.#answerPoll(client, question);
+  }
+
+  #answerPoll({ request, response, identity, ip }: HttpClient, question: Question): void {
+    const { metrics, replayBudget } = this.#options.context;
     const now = steadyClock.now();
     const account = identity === undefined ? `address ${ip}` : `user ${identity.user}`;
     const wait = replayBudget.waitMs(account, now);
@@ -104,11 +109,16 @@ export class HttpEndpoints {
 
   // ——— server-sent events ———
 
-  #openStream({ request, response, url, identity, ip, seat }: HttpClient): void {
+  async #serveStream(client: HttpClient): Promise<void> {
+    const question = this.#read(client);
+    if (question !== undefined && this.#isAhead(question)) await this.#checkEnd(question);
+    if (question === undefined || client.response.destroyed) this.#options.seated.remove(client.seat);
+    else this.#openStream(client, question);
+  }
+
+  #openStream({ response, identity, ip, seat }: HttpClient, question: Question): void {
     const { context, records, seated, instance } = this.#options;
     const { history, fanout, limits, tally, metrics } = context;
-    const question = this.#read(url, request, identity, response);
-    if (question === undefined) return seated.remove(seat);
     const stream = new EventStream({
       id: randomBytes(9).toString("base64url"),
       response,
@@ -202,13 +212,25 @@ export class HttpEndpoints {
 
   // ——— the question ———
 
+  #isAhead({ since }: Question): boolean {
+    const { history } = this.#options.context;
+    return since !== undefined && since.epoch === history.epoch && since.offset > history.head;
+  }
+
+  /**
+   * A client that is ahead of this gateway comes from a gateway that reads faster, or the stream went back.
+   * The end of the stream decides. When the stream went back, the position is one of another stream.
+   */
+  async #checkEnd(question: Question): Promise<void> {
+    const { streamEnd } = this.#options.context;
+    const { since } = question;
+    const end = await streamEnd?.();
+    if (since !== undefined && end !== undefined && this.#isAhead(question) && since.offset > end)
+      question.since = { ...since, epoch: "" };
+  }
+
   /** Reads channels and position; undefined when the request was refused. */
-  #read(
-    url: URL,
-    request: IncomingMessage,
-    identity: Identity | undefined,
-    response: ServerResponse,
-  ): Question | undefined {
+  #read({ url, request, identity, response }: HttpClient): Question | undefined {
     const names = (url.searchParams.get("channels") ?? "").split(",").filter((name) => name !== "");
     const channels = new Set<string>();
     for (const name of names) {
@@ -228,6 +250,8 @@ export class HttpEndpoints {
     const position = request.headers["last-event-id"] ?? url.searchParams.get("since") ?? "";
     const since = parsePosition(String(position));
     if (since === null) return refuse(response, 400, "invalid_message", "since must be EPOCH:OFFSET");
+    const ts = Number(url.searchParams.get("ts"));
+    if (since !== undefined && ts > 0) since.ts = ts;
     return { channels: [...channels], since };
   }
 }

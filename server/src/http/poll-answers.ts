@@ -56,7 +56,7 @@ export class PollAnswers {
    */
   answer(channels: readonly string[], since: Since | undefined): PollAnswer {
     this.#step();
-    const key = `${channels.toSorted().join()} ${since?.epoch} ${since?.offset}`;
+    const key = `${channels.toSorted().join()} ${since?.epoch} ${since?.offset} ${since?.ts}`;
     const known = this.#answers.get(key);
     if (known !== undefined) return { ...known, cost: { messages: 0, bytes: 0 } };
     const answer = this.#create(channels, since ?? this.#edge);
