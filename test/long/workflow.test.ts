@@ -14,8 +14,8 @@ interface Job {
 // All tests would take as long as the run of CI that this test is part of. These files need root, haproxy
 // and a Docker daemon.
 const FILES = {
-  TESTS: "test/startup/leaving.test.ts test/client/balanced.test.ts",
-  LONG_TESTS: "test/long/publisher-image.test.ts",
+  TESTS: "test/client/balanced.test.ts",
+  LONG_TESTS: "test/long/startup/leaving.test.ts test/long/publisher-image.test.ts",
 };
 
 describe("ci.yml", { skip: whyNoRunner() }, () => {

@@ -28,6 +28,7 @@ const MENTIONS = [
   "pulumi destroy",
   "pulumi refresh",
   "pulumi login gs://PROJECT-odin-pulumi",
+  "pulumi preview",
   "pulumi up",
   "pulumi up --replace",
   "pulumi up --refresh",
