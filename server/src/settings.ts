@@ -159,7 +159,7 @@ export const SETTINGS = {
   ),
   WS_SEND_BUFFER_BYTES: integer(262_144, 1024).describe("bytes that may wait in memory for one slow client"),
   WS_WRITE_DELAY_MS: integer(0, 0, 100).describe(
-    "longest time that a message waits for others to the same client, so that they share a write, ms; critical messages and answers do not wait",
+    "longest time that a message waits for others to the same client, so that they share a write, ms; critical messages and answers do not wait; 0: messages wait only right after a large fan-out, for up to 2 ms",
   ),
   WS_LAST_VALUES: bool(true).describe(
     `keep the newest message of each channel for clients that subscribe with last: in memory, up to JS_STREAM_MAX_BYTES, and with JetStream in a second stream, JS_STREAM_NAME${LAST_VALUES_DEFAULTS.suffix}, which the gateway creates; for a day`,

@@ -84,7 +84,12 @@ test("after writes that take long, messages wait for a pause; after short ones t
   end("delay");
   send(50);
   end("turn");
+  writes.queueSoon({ writeQueued: () => {} });
+  end("turn");
+  send(0);
+  assert.deepEqual(waits, [2, 2, 2], "an answer in between does not end the pause");
   now += 2;
+  end("delay");
   send(0);
   assert.equal(pending.turn.length, 1, "the pause is over");
 });

@@ -22,9 +22,8 @@ export interface QueuedWriter {
 const CLOCK_WRITES = 64;
 
 /**
- * After the writes of a fan-out, messages that are not critical wait this many times the CPU time of these
- * writes, so that writes take at most a quarter of the time. The factor and the limit are measured: see "When
- * every client gets all messages" in docs/performance.md.
+ * After the writes of a fan-out, messages that are not critical wait this many times as long as these writes
+ * took, up to a limit. "When every client gets all messages" in docs/performance.md has what this saves.
  */
 const PAUSE_FACTOR = 3;
 /** Longest pause, ms. */
@@ -125,7 +124,7 @@ export class Writes {
     const ended = this.#now();
     this.#observeDuration((ended - started) / 1000);
     const pause = Math.min((ended - started) * PAUSE_FACTOR, MAX_PAUSE_MS);
-    this.#pauseUntil = pause < MIN_PAUSE_MS ? 0 : ended + pause;
+    if (pause >= MIN_PAUSE_MS) this.#pauseUntil = ended + pause;
     if (this.#writes > 0) this.#metrics.writes.inc(this.#writes);
     this.#writes = 0;
   }
