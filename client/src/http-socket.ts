@@ -37,6 +37,8 @@ const PATIENCE_MS = 10_000; // 10 s
 const MAX_FAILURES = 2;
 /** Wait before another poll when a gateway has not read the stream as far as the gateway before. */
 const BEHIND_MS = 300;
+/** A position of polls is at most this old: well below the 30 s after which it leaves the history. */
+const QUIET_MS = 8000; // 8 s
 /** After a change of channels: other changes often follow. */
 const SETTLE_MS = 200;
 /** A proxy holds a stream back if it has brought nothing after this time. */
@@ -78,6 +80,12 @@ export class HttpSocket implements Socket {
   readonly #channels = new Set<string>();
   /** The client has everything of its channels up to this offset. */
   #at: Position = { epoch: "", offset: 0 };
+  /**
+   * Position of the polls. The position stays while the channels are quiet, so that the address of the polls
+   * stays, and the browser's cache can ask whether something is new.
+   */
+  #pollFrom: Position = this.#at;
+  #pollFromAt = 0;
   #seq = 0;
   #failures = 0;
   #badStreams = 0;
@@ -252,7 +260,7 @@ export class HttpSocket implements Socket {
 
   async #next(): Promise<void> {
     try {
-      const poll = await this.#poll([...this.#channels], this.#at);
+      const poll = await this.#poll([...this.#channels], this.#quietPosition);
       this.#failures = 0;
       // The client resumes on the next connection, and then learns what is lost.
       if (!poll.recovered || poll.epoch !== this.#at.epoch) return this.#close(LOST, "lost");
@@ -261,12 +269,22 @@ export class HttpSocket implements Socket {
         if (message.offset > this.#at.offset) this.#deliver(JSON.stringify(message));
       }
       this.#reached(poll.offset);
+      if (poll.messages.length > 0) this.#pollFromAt = 0;
     } catch (error) {
       if (this.#ended) return;
       if (error === UNAUTHORIZED) return this.#close(TOKEN_EXPIRED, "token expired");
       if (++this.#failures >= MAX_FAILURES) return this.#close(LOST, "lost");
     }
     this.#pollLater();
+  }
+
+  get #quietPosition(): Position {
+    const now = performance.now();
+    if (this.#pollFromAt === 0 || now - this.#pollFromAt > QUIET_MS) {
+      this.#pollFrom = this.#at;
+      this.#pollFromAt = now;
+    }
+    return this.#pollFrom;
   }
 
   #reached(offset: number): void {

@@ -33,7 +33,7 @@ export function logsDashboard(): Dashboard {
   return {
     name: "logs",
     description:
-      "Log lines of gateways and monitoring, and in a capacity test of NATS and the publisher. The NATS VMs do not ship logs: read their journal. Type a part of an instance's name, or the id of a connection as the client got it in `welcome`.",
+      "Log lines of gateways, NATS and monitoring, and in a capacity test of the publisher. Type a part of an instance's name, or the id of a connection as the client got it in `welcome`.",
     from: "now-1h",
     variables: [
       textVariable(
@@ -158,7 +158,7 @@ function linePanels() {
     }),
     logLines({
       title: "All lines",
-      description: "Unchanged lines of gateways, monitoring, start-up scripts and the kernel.",
+      description: "Unchanged lines of gateways, NATS, monitoring, start-up scripts and the kernel.",
       queries: [{ expr: `${STREAMS} ${CONTAINS}` }],
     }),
   ];

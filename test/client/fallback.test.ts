@@ -164,6 +164,28 @@ describe("the client's fallback to HTTP", { skip: withoutNats(), concurrency: tr
     assert.deepEqual([witness.refetches, witness.errors], [[], []]);
   });
 
+  test("polls keep their address while their channels are quiet, so that a browser's cache can answer", async (t) => {
+    const nats = await startNats(t);
+    const gateway = await startGateway(t, { nats });
+    const proxy = await startHttpProxy(t, gateway);
+    const witness = startWitness(t, proxy.url, { fallback: fallback({ pollMs: 100, stream: false }) });
+    const book = await witness.listen("FB1.trade");
+    const feed = startFeed(t, nats, ["FB2.trade"], 2);
+    const polled = async (count: number) => {
+      const from = proxy.polled.length;
+      await eventually("polls", () => proxy.polled.length >= from + count, 10_000);
+      return new Set(proxy.polled.slice(from, from + count)).size;
+    };
+    assert.ok((await polled(12)) <= 2, "the position moves once in 8 s");
+    const before = proxy.polled.at(-1);
+    await nats.publishAll("odin.token.FB1.trade", [{ price: 1 }]);
+    await eventually("the message", () => book.got.length === 1);
+    await eventually("another position", () => proxy.polled.at(-1) !== before);
+    await feed.stop();
+    await polled(3);
+    assert.equal(book.got.length, 1, "once");
+  });
+
   test("fallback: false means only WebSockets", async (t) => {
     const gateway = await startGateway(t);
     const proxy = await startHttpProxy(t, gateway);

@@ -21,6 +21,8 @@ export class HttpProxy {
   /** Requests of each kind so far, and addresses of WebSockets that were passed on. */
   readonly count = { upgrades: 0, polls: 0, streams: 0 };
   readonly passed: string[] = [];
+  /** Addresses of the polls. */
+  readonly polled: string[] = [];
   readonly port: number;
   readonly #gateway: Pick<Gateway, "wsPort">;
 
@@ -37,7 +39,10 @@ export class HttpProxy {
     const { method = "GET", url = "/", headers } = request;
     const isStream = url.startsWith("/events");
     if (isStream) this.count.streams++;
-    if (url.startsWith("/poll")) this.count.polls++;
+    if (url.startsWith("/poll")) {
+      this.count.polls++;
+      this.polled.push(url);
+    }
     const forwarded = send({ port: this.#gateway.wsPort, method, path: url, headers }, (answer) => {
       const begin = () => response.writeHead(answer.statusCode ?? 502, answer.headers);
       if (isStream && this.streams === "hold") {

@@ -54,6 +54,28 @@ describe("auth", { concurrency: true }, () => {
     assert.equal(gateway.process.output.includes(good), false, "a token must not reach the log");
   });
 
+  test("a token of another issuer or for another audience is refused, and one signed with the previous secret connects", async (t) => {
+    const previous = `${SECRET}, before the rotation`;
+    const names = { JWT_ISSUER: "https://id.example.com", JWT_AUDIENCE: "prices" };
+    const strict = await startGateway(
+      t,
+      jwt({ JWT_SECRET: SECRET, JWT_SECRET_PREVIOUS: previous, ...names }),
+    );
+    const right = { sub: "ann", iss: names.JWT_ISSUER, aud: names.JWT_AUDIENCE };
+    for (const secret of [SECRET, previous]) {
+      const client = await connect(t, strict, { token: await issue(secret, right) });
+      assert.equal((await client.subscribe(["BTC.trade"])).count, 1);
+    }
+    const wrong = {
+      "another issuer": { ...right, iss: "https://id.example.org" },
+      "another audience": { ...right, aud: "orders" },
+      "no issuer": { sub: "ann", aud: names.JWT_AUDIENCE },
+      "no audience": { sub: "ann", iss: names.JWT_ISSUER },
+    };
+    for (const [what, claims] of Object.entries(wrong))
+      assert.equal((await refusal(t, strict, { token: await issue(SECRET, claims) })).status, 401, what);
+  });
+
   test("with JWT_PUBLIC_KEY the gateway accepts RS256 and ES256, but not HS256 signed with the public key", async (t) => {
     for (const alg of ["RS256", "ES256"] as const) {
       const issuer = await newIssuer(alg);
