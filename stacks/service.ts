@@ -78,7 +78,11 @@ export function service(config: StackConfig, kept?: KeptImage): Record<string, u
     monitoringVm: monitoringVm.instance,
     grafana: pulumi.interpolate`gcloud compute ssh ${monitoringVm.instance} --project ${site.project} --zone ${monitoringZone(config)} --tunnel-through-iap -- -L ${PORTS.grafana}:localhost:${PORTS.grafana}`,
     ...(publisherIdentity
-      ? { natsUrl: nats.publisherUrl, natsCa: nats.ca, publisherAccount: publisherIdentity.email }
+      ? {
+          ...(nats.publisherUrl ? { natsUrl: nats.publisherUrl } : {}),
+          natsCa: nats.ca,
+          publisherAccount: publisherIdentity.email,
+        }
       : {}),
     ...(bases.some(({ mirror }) => mirror)
       ? {

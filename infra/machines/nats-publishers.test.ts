@@ -90,6 +90,12 @@ test("secrets of publishers can be deleted in production, because the program ca
   assert.deepEqual(unprotected.sort(), ["nats-ca", "nats-publishers", "publisher-market"]);
 });
 
+test("the URL of the default publisher exists only where NATS accepts this login", async () => {
+  const both = await create({ publisher: EVERYTHING, market: EVERYTHING });
+  assert.equal(await resolved(both.result.publisherUrl), `tls://publisher:${PASSWORD}@10.10.0.10:4222`);
+  assert.equal((await create({ market: EVERYTHING })).result.publisherUrl, undefined);
+});
+
 test("a publisher outside gets the public address, which the servers' certificates contain", async () => {
   const named = { market: { ...EVERYTHING, outside: true } };
   const recording = await create(named, { publicAddress: "203.0.113.20" });

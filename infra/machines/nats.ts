@@ -91,9 +91,10 @@ export class Nats extends pulumi.ComponentResource {
   readonly connection: NatsConnection;
   /**
    * NATS_URL for publishers; secret. With Synadia the URL has no password, and a publisher needs its own
-   * credentials.
+   * credentials. Undefined when publishers are named and {@link DEFAULT_PUBLISHER} is not among them, because
+   * NATS then refuses this login.
    */
-  readonly publisherUrl: pulumi.Output<string>;
+  readonly publisherUrl: pulumi.Output<string> | undefined;
   /**
    * CA certificate that publishers must trust, as PEM. Empty with Synadia, whose certificates are publicly
    * trusted.
@@ -147,7 +148,9 @@ export class Nats extends pulumi.ComponentResource {
         },
         files: { "nats-ca": servers.ca },
       };
-      this.publisherUrl = servers.urls(DEFAULT_PUBLISHER);
+      const { named } = args.publishers ?? {};
+      this.publisherUrl =
+        named === undefined || DEFAULT_PUBLISHER in named ? servers.urls(DEFAULT_PUBLISHER) : undefined;
       this.ca = servers.ca;
       this.publishers = servers.publishers;
       this.servers = servers.vms;
