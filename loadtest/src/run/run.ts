@@ -32,6 +32,8 @@ const AUDIT_AFTER_MS = 3000;
 /** Without a new connection for this long, the run stops waiting for more. */
 const STALLED_MS = 45_000; // longer than the longest delay of a client that was refused
 const FINISH_MS = 15_000; // 15 s
+/** A busy gateway may be late with the next turn of a channel by this time. */
+const TURN_TOLERANCE_MS = 1000;
 /** A slow client leaves each of three throttle levels after 30 s, and then gets what was dropped. */
 const SLOW_FINISH_MS = 120_000; // 2 min
 
@@ -185,10 +187,22 @@ export class Run {
     // The gateway's own offset never lowers what is due: a gateway that lost the stream does not know what it
     // misses.
     const cutoff = complete ? Math.max(upTo, settledOffset) : upTo;
+    await this.#waitForTurns();
     const audit = this.#expected.takeUpTo(cutoff, performance.now());
     await this.#workers.ask<"audit">({ kind: "audit", ...audit });
     const summary = addSummaries(await this.#workers.ask<"summarize">({ kind: "summarize" }));
     return { finished, summary };
+  }
+
+  /**
+   * Where the newest message of a channel counts, a message that is due may have been replaced by one that
+   * still waits for its turn, because an external feed continues. Only the arrival of the newer one shows that
+   * nothing was lost.
+   */
+  async #waitForTurns(): Promise<void> {
+    const { maxRate, conflate } = this.#options;
+    if (this.#feed.kind === "own" || (maxRate === undefined && !conflate)) return;
+    await this.#wait((maxRate === undefined ? 0 : 1000 / maxRate) + TURN_TOLERANCE_MS);
   }
 
   /** Gets the current samples of all workers. */
