@@ -196,8 +196,8 @@ export class Run {
 
   /**
    * Where the newest message of a channel counts, a message that is due may have been replaced by one that
-   * still waits for its turn, because an external feed continues. Only the arrival of the newer one shows that
-   * nothing was lost.
+   * still waits for its turn, because an external feed continues. Only the arrival of the newer one shows
+   * that nothing was lost.
    */
   async #waitForTurns(): Promise<void> {
     const { maxRate, conflate } = this.#options;
