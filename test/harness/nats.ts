@@ -28,6 +28,8 @@ export function withoutNats(): string | false {
 }
 
 export interface PublishOptions {
+  /** For the acknowledgement. Default: that of the library, 5 s. */
+  timeoutMs?: number;
   /** Headers of the message, e.g. `Odin-Priority`. */
   headers?: Record<string, string>;
 }
@@ -171,17 +173,17 @@ export class Nats {
       typeof data === "string" || data instanceof Uint8Array ? data : (JSON.stringify(data) ?? "undefined");
     const all = headers();
     for (const [name, value] of Object.entries(options.headers ?? {})) all.set(name, value);
-    const ack = await this.#session.js.publish(
-      subject,
-      body,
-      options.headers === undefined ? {} : { headers: all },
-    );
+    const ack = await this.#session.js.publish(subject, body, {
+      ...(options.headers !== undefined && { headers: all }),
+      ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+    });
     return ack.seq;
   }
 
   /** Publishes these bodies on one subject, in order, and resolves with their stream sequences. */
   publishAll(subject: string, bodies: readonly unknown[]): Promise<number[]> {
-    return Promise.all(bodies.map((body) => this.publish(subject, body)));
+    // Thousands of messages at once may take a busy machine longer than the library's 5 s.
+    return Promise.all(bodies.map((body) => this.publish(subject, body, { timeoutMs: 20_000 })));
   }
 }
 
