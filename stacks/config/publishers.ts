@@ -2,7 +2,7 @@ import type { NatsPublisher } from "@odin-ws/infra";
 import { z } from "zod";
 import type { Values } from "./keys.ts";
 import { overlap } from "./ranges.ts";
-import { type Mistake, Rejected } from "./values.ts";
+import { entriesOf, type Mistake, Rejected } from "./values.ts";
 
 /** Names of users; a dash and a number at the end would be another login of a publisher. */
 const NAME = /^(?!gateway$|cluster$)[a-z][a-z0-9-]{0,30}(?<!-\d+)(?<!-)$/;
@@ -36,16 +36,12 @@ const PUBLISHER = z.strictObject({
 
 /** Reads the key `publishers`: a map of publishers by name. */
 export function publishers(text: string): Record<string, NatsPublisher> {
-  let map: unknown;
-  try {
-    map = JSON.parse(text);
-  } catch {
-    map = undefined;
-  }
-  if (typeof map !== "object" || map === null || Array.isArray(map))
-    throw new Rejected("a map of publishers by name, for example market: { subjects: [odin.token.*.trade] }");
+  const entries = entriesOf(
+    text,
+    "a map of publishers by name, for example market: { subjects: [odin.token.*.trade] }",
+  );
   const read: Record<string, NatsPublisher> = {};
-  for (const [name, value] of Object.entries(map)) {
+  for (const [name, value] of entries) {
     if (!NAME.test(name))
       throw new Rejected(
         `names of lower-case letters, digits and dashes that are not gateway or cluster and do not end with a dash and a number, not ${name}`,

@@ -14,7 +14,7 @@ import {
 import { z } from "zod";
 import type { Values } from "./keys.ts";
 import { overlap } from "./ranges.ts";
-import { type Mistake, Rejected } from "./values.ts";
+import { entriesOf, type Mistake, Rejected } from "./values.ts";
 
 const ZONE = /^[a-z]+-[a-z]+\d+-[a-z]$/;
 
@@ -56,17 +56,10 @@ const EXAMPLE = "europe-west1: { zones: [europe-west1-b, europe-west1-c], minIns
 
 /** Reads the key `regions`: a map from region to its zones and limits. */
 export function regions(text: string): Record<string, RegionValues> {
-  let map: unknown;
-  try {
-    map = JSON.parse(text);
-  } catch {
-    map = undefined;
-  }
-  if (typeof map !== "object" || map === null || Array.isArray(map))
-    throw new Rejected(`a map from region to its zones and limits, for example ${EXAMPLE}`);
+  const entries = entriesOf(text, `a map from region to its zones and limits, for example ${EXAMPLE}`);
   const read: Record<string, RegionValues> = {};
   const wrong: string[] = [];
-  for (const [region, value] of Object.entries(map)) {
+  for (const [region, value] of entries) {
     const { data, error } = REGION.safeParse(value);
     if (error === undefined) read[region] = data;
     else

@@ -70,12 +70,21 @@ export function list(pattern: RegExp, allowed: string): Parse<string[]> {
 
 /** A map of environment variables. Numbers and booleans of YAML become text. */
 export function environment(text: string): Record<string, string> {
-  const map = json(text);
-  const isMap = typeof map === "object" && map !== null && !Array.isArray(map);
-  const values = isMap ? Object.entries(map) : [];
-  if (!isMap || values.some(([, value]) => typeof value === "object"))
-    throw new Rejected("a map of the gateway's settings, for example WS_DRAIN_SECONDS: 60");
+  const allowed = "a map of the gateway's settings, for example WS_DRAIN_SECONDS: 60";
+  const values = entriesOf(text, allowed);
+  if (values.some(([, value]) => typeof value === "object")) throw new Rejected(allowed);
   return Object.fromEntries(values.map(([key, value]) => [key, String(value)]));
+}
+
+/**
+ * The entries of a map.
+ *
+ * @param allowed what the key must be, for the error
+ */
+export function entriesOf(text: string, allowed: string): [string, unknown][] {
+  const map = json(text);
+  if (typeof map !== "object" || map === null || Array.isArray(map)) throw new Rejected(allowed);
+  return Object.entries(map);
 }
 
 function json(text: string): unknown {

@@ -4,8 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { onPath, ROOT_FOLDERS } from "../../tools/programs/on-path.ts";
 
 const PROGRAMS = ["unshare", "sh", "ip", "iptables", "mount", "umount", "sysctl"];
 const MARK = "ODIN_CHAOS_NAMESPACE";
@@ -24,7 +23,7 @@ exec "$@"
 export function whyNoNamespace(): string | undefined {
   if (process.platform !== "linux") return "only Linux has them";
   if (process.getuid?.() !== 0) return "only root may make them";
-  const missing = PROGRAMS.filter((program) => find(program) === undefined);
+  const missing = PROGRAMS.filter((program) => onPath(program, ROOT_FOLDERS).length === 0);
   if (missing.length > 0) return `${missing.join(", ")} not found`;
   if (isInNamespace()) return undefined;
   const { status, stderr } = spawnSync("unshare", ["--net", "--mount", "true"], { encoding: "utf8" });
@@ -37,22 +36,12 @@ export const isInNamespace = (): boolean => process.env[MARK] === "1";
 export function enterNamespace(): void {
   if (isInNamespace()) return;
   const command = ["unshare", "--net", "--mount", "sh", "-c", SCRIPT, "sh", process.execPath];
-  process.execve?.(find("unshare") as string, [...command, ...process.execArgv, ...process.argv.slice(1)], {
-    ...process.env,
-    [MARK]: "1",
-  });
-}
-
-function find(program: string): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  return folders
-    .map((folder) => join(folder, program))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+  process.execve?.(
+    onPath("unshare", ROOT_FOLDERS)[0] as string,
+    [...command, ...process.execArgv, ...process.argv.slice(1)],
+    {
+      ...process.env,
+      [MARK]: "1",
+    },
+  );
 }

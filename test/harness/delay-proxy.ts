@@ -4,21 +4,31 @@ import { connect, createServer, type Socket } from "node:net";
 import type { Owner } from "./owner.ts";
 import { freePort } from "./ports.ts";
 
+/** Where a relay connects to. */
+export interface RelayTarget {
+  port: number;
+  host: string;
+}
+
 /**
- * Connects each client of a free port to `target`, both on the loopback interface. When one side closes, the
- * other side is closed too.
+ * Connects each client of a free port of the loopback interface to a target. When one side closes, the other
+ * side is closed too.
  *
+ * @param target a port of the loopback interface, or a function that is called for each client; undefined:
+ *   the client is refused
  * @param join makes the two sockets pass on bytes
  * @returns the port
  */
 export async function startRelay(
   owner: Owner,
-  target: number,
+  target: number | (() => RelayTarget | undefined),
   join: (client: Socket, upstream: Socket) => void,
 ): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
-    const upstream = connect(target, "127.0.0.1");
+    const to = typeof target === "number" ? { port: target, host: "127.0.0.1" } : target();
+    if (to === undefined) return client.destroy();
+    const upstream = connect(to.port, to.host);
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -30,7 +40,7 @@ export async function startRelay(
         other.destroy();
       });
     }
-    join(client, upstream);
+    return join(client, upstream);
   });
   const port = await freePort();
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));

@@ -1,10 +1,11 @@
 /** A Docker daemon for one test. The daemon leaves nothing behind: no process, mount, network or file. */
 
 import { execFile } from "node:child_process";
-import { accessSync, constants, globSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, delimiter, join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { onPath } from "../../tools/programs/on-path.ts";
 import type { Owner } from "../harness/owner.ts";
 import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually, within } from "../harness/wait.ts";
@@ -14,19 +15,6 @@ const COMMAND_TIMEOUT_MS = 300_000; // 5 min for the longest command: a build th
 const MAX_OUTPUT = 64 * 1024 * 1024; // 64 MiB of output from one command
 
 const exec = promisify(execFile);
-
-/** Returns all executable files of this name on PATH, in the order of PATH. */
-export function onPath(program: string): string[] {
-  const paths = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, program));
-  return paths.filter((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** Returns why no daemon can be started here, and what to do; undefined when a daemon can be started. */
 export function whyNoDocker(): string | undefined {

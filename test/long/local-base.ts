@@ -7,7 +7,8 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, realpathSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Docker, onPath } from "./docker-daemon.ts";
+import { onPath } from "../../tools/programs/on-path.ts";
+import type { Docker } from "./docker-daemon.ts";
 
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 

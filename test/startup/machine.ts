@@ -4,21 +4,12 @@
  */
 
 import { execFile, execFileSync } from "node:child_process";
-import {
-  accessSync,
-  constants,
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Role, startupScript } from "../../infra/machines/boot.ts";
+import { onPath, ROOT_FOLDERS } from "../../tools/programs/on-path.ts";
 import type { Owner } from "../harness/owner.ts";
 import { ProcessGroup } from "../harness/process-group.ts";
 import { eventually } from "../harness/wait.ts";
@@ -38,19 +29,9 @@ const NEEDED = "unshare nsenter ip iptables curl flock setpriv mkfs.ext4 losetup
 export function whyNoMachine(): string | false {
   if (process.platform !== "linux") return "needs Linux, for namespaces";
   if (process.getuid?.() !== 0) return "needs root, for namespaces: run it with sudo";
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  const missing = NEEDED.filter((program) => !folders.some((folder) => isExecutable(join(folder, program))));
+  const missing = NEEDED.filter((program) => onPath(program, ROOT_FOLDERS).length === 0);
   if (missing.length === 0) return false;
   return `needs ${missing.join(", ")}: apt-get install curl e2fsprogs iproute2 iptables mawk mount procps util-linux`;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Result of a run. */

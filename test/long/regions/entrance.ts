@@ -3,10 +3,9 @@
  * where they are when another region becomes healthy again.
  */
 
-import { connect, createServer, type Socket } from "node:net";
+import { startRelay } from "../../harness/delay-proxy.ts";
 import type { Gateway } from "../../harness/gateway.ts";
 import type { Owner } from "../../harness/owner.ts";
-import { freePort } from "../../harness/ports.ts";
 
 const CHECK_MS = 250;
 
@@ -26,30 +25,11 @@ export async function startEntrance(owner: Owner, nearest: () => readonly Gatewa
     healthy = found.flat();
   };
   const timer = setInterval(() => void look(), CHECK_MS);
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const [gateway] = healthy;
-    if (gateway === undefined) return client.destroy();
-    const upstream = connect(gateway.wsPort, gateway.host);
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.once("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
-  });
-  const port = await freePort();
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  owner.after(() => {
-    clearInterval(timer);
-    server.close();
-    for (const socket of sockets) socket.destroy();
+  owner.after(() => clearInterval(timer));
+  const target = () => healthy[0] && { port: healthy[0].wsPort, host: healthy[0].host };
+  const port = await startRelay(owner, target, (client, upstream) => {
+    client.pipe(upstream);
+    upstream.pipe(client);
   });
   return `ws://127.0.0.1:${port}/ws`;
 }

@@ -5,7 +5,6 @@
 
 import { execFile, execFileSync } from "node:child_process";
 import {
-  accessSync,
   constants,
   copyFileSync,
   existsSync,
@@ -20,6 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { onPath } from "../../../tools/programs/on-path.ts";
 import { findProgram } from "../../../tools/programs/programs.ts";
 import type { Owner } from "../../harness/owner.ts";
 import { ProcessGroup } from "../../harness/process-group.ts";
@@ -59,22 +59,8 @@ export function whyNoRunner(): string | false {
   if (process.platform !== "linux") return "needs Linux, for namespaces";
   if (process.getuid?.() !== 0) return "needs root, for namespaces: run the test with sudo";
   if (!existsSync("/etc/debian_version")) return "needs Debian or Ubuntu, because the workflow uses apt";
-  const missing = NEEDED.filter((program) => find(program) === undefined);
+  const missing = NEEDED.filter((program) => onPath(program, SYSTEM_PATH.split(delimiter)).length === 0);
   return missing.length > 0 && `needs ${missing.join(", ")}: tools/testing/install-packages.sh`;
-}
-
-function find(program: string): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_PATH.split(":")];
-  return folders
-    .map((folder) => join(folder, program))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
 }
 
 export class RunnerMachine {
@@ -191,7 +177,7 @@ export class RunnerMachine {
     const bin = "tools/node/bin";
     mkdirSync(this.#home(bin), { recursive: true });
     copyFileSync(process.execPath, this.#home(`${bin}/node`), constants.COPYFILE_FICLONE);
-    const npm = realpathSync(find("npm") ?? "npm");
+    const npm = realpathSync(onPath("npm", SYSTEM_PATH.split(delimiter))[0] ?? "npm");
     for (const name of ["npm", "npx"])
       symlinkSync(join(dirname(npm), `${name}-cli.js`), this.#home(`${bin}/${name}`));
     this.#added.unshift(`${HOME}/${bin}`);
