@@ -31,6 +31,16 @@ const INSTANCE = "gcp:compute/instance:Instance";
 const CHECKS = ["gcp:compute/healthCheck:HealthCheck", "gcp:compute/regionHealthCheck:RegionHealthCheck"];
 const DISK = "gcp:compute/disk:Disk";
 
+/**
+ * Path of the check by which a group heals its VMs. The group of a further region also depends on the checks
+ * of other regions, because it waits for their tests.
+ */
+function healedOn(graph: Graph, { inputs }: Recorded): string {
+  const id = textAt(inputs, "autoHealingPolicies.healthCheck");
+  const check = graph.all(...CHECKS).find((found) => id.endsWith(`/${textAt(found.inputs, "name")}`));
+  return check === undefined ? "" : textAt(check.inputs, "httpHealthCheck.requestPath");
+}
+
 /** Every VM of a stack, by role. */
 export function machinesOf(graph: Graph): Machines[] {
   const groups = fleetsOf(graph).map(
@@ -45,10 +55,7 @@ export function machinesOf(graph: Graph): Machines[] {
       region: regionOf(group),
       group,
       autoscaled: autoscaler !== undefined,
-      healedOn: graph
-        .upstream(group, ...CHECKS)
-        .map(({ inputs }) => textAt(inputs, "httpHealthCheck.requestPath"))
-        .join(", "),
+      healedOn: healedOn(graph, group),
     }),
   );
   const singles = Map.groupBy(graph.all(INSTANCE), (vm) =>

@@ -70,6 +70,11 @@ test("the diagram has a frame for each region, and the global entrance leads to 
     "europe-west1",
     "us-central1",
   ]);
+  const gateways = nodes.filter(({ machines }) => machines?.group !== undefined);
+  assert.deepEqual(
+    gateways.map(({ machines }) => machines?.healedOn),
+    ["/live", "/live", "/live"],
+  );
   const dot = diagramDot(three, "prod");
   for (const label of ["us-central1  ·  10.10.0.0/20  ·  home", "europe-west1  ·  10.80.0.0/20"])
     assert.ok(dot.includes(`label="${label}"`), label);
