@@ -2,9 +2,9 @@
 
 const LONGEST_MS = 20_000; // 20 s: the history of the gateways lasts 30 s
 /**
- * Attempts behind a loss that follow each other quickly, because most interruptions of a line are short. All
- * clients of a gateway or of a network may do the same, so the first attempt keeps to the gateway's window,
- * and after these attempts, in some 4 s, the window grows with every failure.
+ * Number of attempts after a loss that follow each other quickly, because most interruptions of a line are
+ * short. All clients of a gateway or of a network may try at the same time, so the first attempt waits within
+ * the gateway's window, and after these attempts, which take some 4 s, the window grows with every failure.
  */
 export const QUICK_ATTEMPTS = 10;
 /** The window of quick attempts is a quarter of the gateway's. */

@@ -26,18 +26,18 @@ import type {
   SubscribeOptions,
 } from "./types.ts";
 
-/** How long the client waits for the welcome. */
+/** How long an attempt may take until the welcome. */
 const PATIENCE_MS = 10_000; // 10 s
 /**
- * For the first two attempts behind a loss, not for more of them: the gateways may be busy with the clients
- * of the gateway that is gone, and each attempt that is given up adds to their work.
- */
-const IMPATIENT = 3;
-/**
- * The same shortly after a loss: a load balancer may still choose the gateway that is gone. After a
- * connection that lasted longer than this, waits are short again.
+ * The first attempts after a loss may take only this long, because a load balancer may still choose the
+ * gateway that is gone. After a connection that lasted longer than this time, waits are short again.
  */
 const QUICK_PATIENCE_MS = 5_000; // 5 s
+/**
+ * From this number of failures on, an attempt may take `PATIENCE_MS` again: the gateways may be busy with the
+ * clients of the gateway that is gone, and each attempt that is given up adds to their work.
+ */
+const IMPATIENT = 3;
 /**
  * Close codes after which a reconnect would not help. 1002, 1007, 1009: this client has broken the protocol.
  * 4409: a newer connection of the same user took the seat; if this client reconnected, the two would end each
@@ -177,7 +177,6 @@ class Connection implements Client {
     // A listener may have closed or paused the client, or started another attempt. Then this attempt ends.
     if (this.status.state !== "connecting") return;
     const attempt = ++this.#attempt;
-    // Shortly after a loss, a load balancer may still choose the gateway that is gone.
     this.#timers.set("open", this.#failures < IMPATIENT ? QUICK_PATIENCE_MS : PATIENCE_MS, () => {
       if (this.#socket) return this.#lose("no welcome");
       this.#lose("no token");
