@@ -30,6 +30,19 @@ test("few open files lower the number of connections, and the warning says what 
   assert.deepEqual([enough.config.WS_MAX_CONNECTIONS, enough.warnings], [10_000, []]);
 });
 
+test("several workers hold more connections together than one process may, also when one of them ends", () => {
+  const many = { WS_MAX_CONNECTIONS: "250000", WS_WORKER_POOL_SIZE: "16" };
+  const { config, clientSockets, warnings } = fit({ openFiles: 20_000 }, many);
+  assert.deepEqual([config.WS_MAX_CONNECTIONS, clientSockets, warnings], [250_000, 19_680, []]);
+  const few = fit({ openFiles: 20_000 }, { ...many, WS_WORKER_POOL_SIZE: "8" });
+  assert.equal(few.config.WS_MAX_CONNECTIONS, 7 * (19_688 - 2000));
+  assert.match(few.warnings.join(), /limit is 123816 now. 38027 open files/);
+  assert.equal(
+    fit({ openFiles: 38_027 }, { ...many, WS_WORKER_POOL_SIZE: "8" }).config.WS_MAX_CONNECTIONS,
+    250_000,
+  );
+});
+
 test("too few open files for the gateway itself stop the start with a number that is enough", () => {
   assert.throws(
     () => fit({ openFiles: 60 }, { WS_WORKER_POOL_SIZE: "4" }),
@@ -57,7 +70,9 @@ test("for any limit and setting, the sockets fit into the limit and the seats in
         }
         const { config, clientSockets, opsSockets, warnings } = fitted;
         assert.ok(clientSockets + opsSockets + 48 <= openFiles);
-        assert.ok(config.WS_MAX_CONNECTIONS >= 1 && config.WS_MAX_CONNECTIONS + 8 <= clientSockets);
+        // When a worker ends, the others hold its clients.
+        const ofProcess = Math.ceil(config.WS_MAX_CONNECTIONS / Math.max(1, workers - 1));
+        assert.ok(config.WS_MAX_CONNECTIONS >= 1 && ofProcess + 8 <= clientSockets);
         assert.equal(warnings.length, config.WS_MAX_CONNECTIONS < connections ? 1 : 0);
       },
     ),

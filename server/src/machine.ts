@@ -45,8 +45,7 @@ export function fitToMachine(config: Config, { openFiles, memoryBytes }: Machine
   const { WS_MAX_CONNECTIONS: wanted, WS_WORKER_POOL_SIZE: workers } = config;
   const files = openFiles ?? Number.MAX_SAFE_INTEGER;
   const opsSockets = Math.min(MAX_OPS_SOCKETS, Math.max(MIN_OPS_SOCKETS, Math.floor(files / 16)));
-  // The primary has a channel to each worker. Each process must be able to hold all clients: when a worker
-  // dies, the others take its clients.
+  // The primary has a channel to each worker.
   const available = files - OWN_FILES - opsSockets - (workers > 1 ? workers : 0);
   if (available < MIN_CLIENT_SOCKETS) {
     const needed = files - available + MIN_CLIENT_SOCKETS;
@@ -56,9 +55,12 @@ export function fitToMachine(config: Config, { openFiles, memoryBytes }: Machine
   }
   const clientSockets = Math.min(available, wanted + MAX_SPARE_SOCKETS);
   const spare = Math.min(MAX_SPARE_SOCKETS, Math.max(MIN_SPARE_SOCKETS, Math.floor(clientSockets / 6)));
-  const connections = Math.min(wanted, clientSockets - spare);
+  // When a worker dies, the others must be able to hold its clients.
+  const holders = Math.max(1, workers - 1);
+  const connections = Math.min(wanted, holders * (clientSockets - spare));
   if (connections < wanted) {
-    const enough = wanted + MAX_SPARE_SOCKETS + OWN_FILES + MAX_OPS_SOCKETS + workers;
+    const ofProcess = Math.ceil(wanted / holders);
+    const enough = ofProcess + MAX_SPARE_SOCKETS + OWN_FILES + MAX_OPS_SOCKETS + workers;
     warnings.push(
       `WS_MAX_CONNECTIONS is ${wanted}, but a process may have only ${files} open files: the limit is ${connections} now. ${enough} open files (ulimit -n) would be enough`,
     );

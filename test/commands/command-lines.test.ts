@@ -39,6 +39,14 @@ const COMMANDS: Record<string, readonly string[]> = {
   simulate: ["--seed N", "--schedules N"],
   bench: ["--connections N", "--only LIST", "--parts LIST", "--quick", "--json FILE"],
   "bench:recovery": ["--scenarios LIST", "--only LIST", "--clients N", "--drain N", "--json FILE"],
+  "bench:connections": [
+    "--connections N",
+    "--parts LIST",
+    "--workers N",
+    "--audience N",
+    "--add",
+    "--svg FILE",
+  ],
 };
 
 /** Runs a script as npm does, without npm. */
@@ -77,6 +85,7 @@ const WRONG_VALUES: Record<string, readonly [option: string, mistake: string]> =
   simulate: ["--schedules", "must be a whole number from 1 to 10000000"],
   bench: ["--rounds", "must be a whole number from 1 to 10"],
   "bench:recovery": ["--away", "must be a whole number from 1 to 3600"],
+  "bench:connections": ["--workers", "must be a whole number from 1 to 64"],
 };
 
 describe("command lines", () => {
