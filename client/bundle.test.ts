@@ -13,7 +13,13 @@ import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { bundle } from "./build.ts";
 
-const TESTS = ["connect.test.ts", "connect-return.test.ts", "connect-refused.test.ts"];
+const TESTS = [
+  "connect.test.ts",
+  "connect-return.test.ts",
+  "connect-refused.test.ts",
+  "connect-token.test.ts",
+  "connect-network.test.ts",
+];
 
 test("the library's tests pass with the bundle in its place", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "odin-bundle-"));

@@ -5,7 +5,9 @@
  * one replaces the other, and what both bring is passed on once.
  */
 
-import type { ClientMessage, Envelope, Position, ServerMessage, Since } from "@odin-ws/protocol";
+import type { ClientMessage, Position, ServerMessage, Since } from "@odin-ws/protocol";
+import { addressOf, askPoll, catchUp, type Poll } from "./http-polls.ts";
+import { FIRST_EVENT_MS, isSilent, judge, newStream, offsetOf, type Stream } from "./http-stream.ts";
 import { readEvents, type ServerEvent } from "./server-events.ts";
 import type { Socket } from "./types.ts";
 
@@ -16,37 +18,12 @@ export interface HttpSocketOptions {
   fetch: typeof fetch;
 }
 
-interface Poll extends Position {
-  recovered: boolean;
-  messages: Omit<Envelope, "seq">[];
-}
-
-interface Stream {
-  end: AbortController;
-  openedAt: number;
-  /** When the welcome came; undefined: not yet. */
-  welcomedAt?: number;
-  heardAt: number;
-  /** The stream has brought something sooner than the polls, so the client does not poll. */
-  live: boolean;
-}
-
-/** A poll that has no answer after this time counts as failed. */
-const PATIENCE_MS = 10_000; // 10 s
 /** Failed polls in a row that end the connection. */
 const MAX_FAILURES = 2;
-/** Wait before another poll when a gateway has not read the stream as far as the gateway before. */
-const BEHIND_MS = 300;
 /** A position of polls is at most this old: well below the 30 s after which it leaves the history. */
 const QUIET_MS = 8000; // 8 s
 /** After a change of channels: other changes often follow. */
 const SETTLE_MS = 200;
-/** A proxy holds a stream back if it has brought nothing after this time. */
-const FIRST_EVENT_MS = 5000; // 5 s
-/** Events that come sooner after the welcome may be older than the stream. */
-const TOGETHER_MS = 500;
-/** The gateway sends its position every 10 s. A stream that is silent for longer than this is held back. */
-const SILENT_MS = 13_000; // 13 s
 /** Streams before a live one that is older than this no longer count. */
 const PROVEN_MS = 60_000; // 1 min
 /** Wait before another stream, ms. */
@@ -60,16 +37,6 @@ const TOKEN_EXPIRED = 4401;
 const UNAUTHORIZED = 401;
 /** The client comes back after this time at most, when a WebSocket works. */
 const RETURN_MS = 200;
-
-/** Functions of JSON that keep the text of a number; not in every browser. */
-const { rawJSON } = JSON as { rawJSON?: (text: string) => unknown };
-
-/** Keeps numbers that JavaScript cannot hold, such as integers above 2 ** 53, for the option `parse`. */
-function exact(_name: string, value: unknown, context?: { source?: string }): unknown {
-  const source = context?.source;
-  const changed = typeof value === "number" && source !== undefined && String(value) !== source;
-  return changed && rawJSON ? rawJSON(source) : value;
-}
 
 export class HttpSocket implements Socket {
   onmessage: Socket["onmessage"] = null;
@@ -185,7 +152,14 @@ export class HttpSocket implements Socket {
   }
 
   async #subscribe(channels: readonly string[], since: Since | undefined): Promise<void> {
-    const { recovered, messages, wentBack } = since ? await this.#catchUp(channels, since) : {};
+    const { recovered, messages, wentBack } = since
+      ? await catchUp(
+          (...question) => this.#poll(...question),
+          channels,
+          since,
+          () => this.#at,
+        )
+      : {};
     for (const channel of channels) this.#channels.add(channel);
     // A stream that is open brings only the channels from before.
     this.#streamLater(SETTLE_MS);
@@ -194,32 +168,6 @@ export class HttpSocket implements Socket {
     this.#say({ type: "subscription_ack", subscribed, count: subscribed.length, ...resumed });
     if (wentBack) this.#sayOtherStream();
     for (const message of messages ?? []) this.#deliver(JSON.stringify(message));
-  }
-
-  /** What these channels carried from a position up to the present one. */
-  async #catchUp(
-    channels: readonly string[],
-    since: Since,
-  ): Promise<{ recovered: boolean; messages?: Poll["messages"]; wentBack?: boolean }> {
-    const lost = { recovered: false };
-    if (since.epoch !== this.#at.epoch) return lost;
-    // The gateway knows whether it is only behind, or whether the stream has lost its newest messages.
-    if (since.offset > this.#at.offset && !(await this.#poll([], since)).recovered)
-      return { ...lost, wentBack: true };
-    const found: Poll["messages"] = [];
-    const giveUpAt = performance.now() + PATIENCE_MS;
-    for (let from = since; from.offset < this.#at.offset; ) {
-      const poll = await this.#poll(channels, from);
-      if (!poll.recovered) return lost;
-      // Later messages come with the next poll or stream of all channels.
-      found.push(...poll.messages.filter(({ offset }) => offset <= this.#at.offset));
-      if (poll.offset <= from.offset) {
-        if (performance.now() > giveUpAt) throw new Error("the gateway does not catch up");
-        await new Promise((resolve) => setTimeout(resolve, BEHIND_MS));
-      }
-      from = poll;
-    }
-    return { recovered: true, messages: found };
   }
 
   /**
@@ -291,28 +239,9 @@ export class HttpSocket implements Socket {
     if (offset > this.#at.offset) this.#at = { ...this.#at, offset };
   }
 
-  /** Throws the status of an answer that is not 200. */
-  async #poll(channels: readonly string[], since?: Since): Promise<Poll> {
-    const asking = new AbortController();
-    this.#asking = asking;
-    const late = setTimeout(() => asking.abort(), PATIENCE_MS);
-    try {
-      const { fetch } = this.#options;
-      const answer = await fetch(this.#address("poll", channels, since), { signal: asking.signal });
-      if (answer.status !== 200) throw answer.status;
-      return JSON.parse(await answer.text(), exact) as Poll;
-    } finally {
-      clearTimeout(late);
-    }
-  }
-
-  #address(path: string, channels: readonly string[], since: Since | undefined): URL {
-    const url = new URL(this.#url);
-    url.pathname = url.pathname.replace(/[^/]*$/, path);
-    url.searchParams.set("channels", channels.join());
-    if (since) url.searchParams.set("since", `${since.epoch}:${since.offset}`);
-    if (since?.ts) url.searchParams.set("ts", `${since.ts}`);
-    return url;
+  #poll(channels: readonly string[], since?: Since): Promise<Poll> {
+    this.#asking = new AbortController();
+    return askPoll(this.#options.fetch, addressOf(this.#url, "poll", channels, since), this.#asking);
   }
 
   // ——— server-sent events ———
@@ -335,18 +264,19 @@ export class HttpSocket implements Socket {
   }
 
   async #readStream(): Promise<void> {
-    const now = performance.now();
-    const stream: Stream = { end: new AbortController(), openedAt: now, heardAt: now, live: false };
+    const stream = newStream();
     this.#stream = stream;
     const late = setTimeout(() => stream.end.abort(), FIRST_EVENT_MS);
     const { fetch } = this.#options;
-    const address = this.#address("events", [...this.#channels], this.#at);
+    const address = addressOf(this.#url, "events", [...this.#channels], this.#at);
     try {
       const { status, body } = await fetch(address, { signal: stream.end.signal });
       if (status === 200 && body) {
         await readEvents(body, (events) => {
           clearTimeout(late);
-          this.#judge(events, stream);
+          if (this.#stream !== stream) return;
+          judge(stream, events, this.#at.offset);
+          if (stream.live) this.#trust(stream);
           for (const event of events) if (this.#stream === stream) this.#take(event, stream);
         });
       }
@@ -363,21 +293,10 @@ export class HttpSocket implements Socket {
     this.#streamLater(min + Math.random() * (max - min));
   }
 
-  /**
-   * The stream is live when it brings something that the polls have not brought yet. The first one of several
-   * events counts: when a proxy holds events back and passes them on together, the first one is old.
-   */
-  #judge([first]: readonly ServerEvent[], stream: Stream): void {
-    const now = performance.now();
-    stream.heardAt = now;
-    if (!first || stream.welcomedAt === undefined || now - stream.welcomedAt < TOGETHER_MS) return;
-    const news = offsetOf(first) - this.#at.offset;
-    // A position without a message says that there was no message.
-    if (news > 0 || (news === 0 && !first.data)) {
-      stream.live = true;
-      clearTimeout(this.#pollTimer);
-    }
-    if (stream.live && now - stream.openedAt > PROVEN_MS) this.#badStreams = 0;
+  /** The stream is live: it replaces the polls. */
+  #trust({ openedAt }: Stream): void {
+    clearTimeout(this.#pollTimer);
+    if (performance.now() - openedAt > PROVEN_MS) this.#badStreams = 0;
   }
 
   #take(event: ServerEvent, stream: Stream): void {
@@ -398,14 +317,9 @@ export class HttpSocket implements Socket {
   /** A stream that is silent may be held back, or the network may be gone: a poll shows which. */
   async #checkStream(): Promise<void> {
     const stream = this.#stream;
-    if (!stream) return;
-    const { live, heardAt, openedAt } = stream;
-    if (performance.now() - (live ? heardAt : openedAt) < SILENT_MS) return;
+    if (!stream || !isSilent(stream)) return;
     this.#badStreams++;
     this.#streamAgain();
-    if (live) await this.#next();
+    if (stream.live) await this.#next();
   }
 }
-
-/** The offset in the id `EPOCH:OFFSET`; 0 for an event without an id. */
-const offsetOf = ({ id }: ServerEvent): number => Number(id.slice(id.lastIndexOf(":") + 1));
