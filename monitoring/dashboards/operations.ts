@@ -5,14 +5,10 @@ import { eventRateName, SLOS, type SloName } from "../limits/slos.ts";
 import { THRESHOLDS as T } from "../limits/thresholds.ts";
 import type { MonitoringOptions } from "../options.ts";
 import { fleetAnnotations } from "./annotations.ts";
+import { connectionPanels } from "./connection-panels.ts";
 import type { Dashboard } from "./dashboard-json.ts";
-import {
-  busiestTokensPanel,
-  connectionPanels,
-  deliveryPanels,
-  gatewayPanels,
-  sourcePanels,
-} from "./gateway-panels.ts";
+import { deliveryPanels } from "./delivery-panels.ts";
+import { busiestTokensPanel, gatewayPanels, sourcePanels } from "./gateway-panels.ts";
 import { machinePanels } from "./machine-panels.ts";
 import { graph, list, number } from "./panels.ts";
 import { regionPanels } from "./region-panels.ts";
