@@ -6,3 +6,6 @@ export const steadyClock = {
   /** Milliseconds since an arbitrary moment; never set. A test may replace this function. */
   now: (): number => performance.now(),
 };
+
+/** Seconds since the same moment, whole. */
+export const secondNow = (): number => Math.floor(steadyClock.now() / 1000);

@@ -8,37 +8,29 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CLOSE, MAX_CHANNELS } from "@odin-ws/protocol";
 import type { Revocation } from "@odin-ws/protocol/revocation";
-import { steadyClock } from "./clock.ts";
-import { type Config, lastValuesLimits } from "./config.ts";
+import { secondNow, steadyClock } from "./clock.ts";
+import type { Config } from "./config.ts";
 import { Commands } from "./connection/commands.ts";
 import { Connection } from "./connection/connection.ts";
 import { ConnectionRecords } from "./connection/connection-records.ts";
-import type { ConnectionContext, Degraded } from "./connection/context.ts";
+import type { ConnectionContext } from "./connection/context.ts";
 import { Drain, type DrainPlan } from "./connection/drain.ts";
-
-export type { DrainPlan };
-
-import { ReplayBudget } from "./connection/replay-budget.ts";
 import { SeatedClients } from "./connection/seated-clients.ts";
 import { inRollout, type ThrottleSettings } from "./connection/throttle.ts";
-import { TimerWheel } from "./connection/timer-wheel.ts";
-import { Turns } from "./connection/turns.ts";
-import { CompactEncoder } from "./delivery/compact-encoder.ts";
-import { Fanout } from "./delivery/fanout.ts";
-import { History } from "./delivery/history.ts";
-import { LastValues } from "./delivery/last-values.ts";
+import { createContext } from "./connection-context.ts";
 import type { Message } from "./delivery/message.ts";
 import type { StreamEnd } from "./delivery/stream-end.ts";
-import { Tally } from "./delivery/tally.ts";
-import type { Closure } from "./entrance/admission.ts";
+import type { Closure, Seats } from "./entrance/admission.ts";
 import { AuthError, type Verifier } from "./entrance/auth.ts";
-import { type AdmittedClient, Entrance, type Seats } from "./entrance/entrance.ts";
+import type { AdmittedClient } from "./entrance/clients.ts";
+import { Entrance } from "./entrance/entrance.ts";
 import { Revocations } from "./entrance/revocations.ts";
 import { HttpEndpoints } from "./http/http-endpoints.ts";
 import type { Log } from "./log.ts";
-import { eventLabel, type Metrics } from "./metrics.ts";
-import { Writes } from "./outgoing/writes.ts";
+import type { Metrics } from "./metrics.ts";
 import type { DictionaryBytes } from "./source/source.ts";
+
+export type { DrainPlan } from "./connection/drain.ts";
 
 export interface GatewayOptions {
   config: Config;
@@ -74,7 +66,6 @@ const RECONNECT = { min_ms: 200, max_ms: 2000 } as const;
 const ALL_CHANNELS = "*.*";
 /** How often revocations of expired tokens are forgotten. */
 const SWEEP_SECONDS = 60;
-const secondNow = (): number => Math.floor(steadyClock.now() / 1000);
 
 export class Gateway {
   readonly #options: GatewayOptions;
@@ -96,62 +87,13 @@ export class Gateway {
   #drain: Drain | undefined;
 
   constructor(options: GatewayOptions) {
-    const { config, metrics, log, streamEnd } = options;
+    const { config, log } = options;
     const verify = options.verify && this.#refuseRevoked(options.verify);
     this.#options = options;
     this.seated = new SeatedClients(options.seats);
     this.#records = new ConnectionRecords(options);
-    const throttle: ThrottleSettings = {
-      policy: config.WS_THROTTLE_POLICY,
-      percent: [
-        100,
-        config.WS_THROTTLE_LIGHT_PERCENT,
-        config.WS_THROTTLE_MEDIUM_PERCENT,
-        config.WS_THROTTLE_HEAVY_PERCENT,
-      ],
-      recoveryMs: config.WS_THROTTLE_RECOVERY_SECONDS * 1000,
-      maxLevel: (config.WS_THROTTLE_ENABLED
-        ? config.WS_THROTTLE_MAX_LEVEL
-        : 0) as ThrottleSettings["maxLevel"],
-    };
-    this.#unthrottled = { ...throttle, maxLevel: 0 };
-    const tally = new Tally(metrics);
-    this.#context = {
-      limits: {
-        maxChannels: config.WS_MAX_CHANNELS,
-        inboundRate: config.WS_INBOUND_RATE,
-        inboundBurst: config.WS_INBOUND_BURST,
-        replayBuffer: config.WS_REPLAY_BUFFER,
-        sendBufferBytes: config.WS_SEND_BUFFER_BYTES,
-        pingSeconds: config.WS_PING_SECONDS,
-      },
-      throttle,
-      history: new History({
-        maxAgeMs: config.JS_STREAM_MAX_AGE,
-        maxMessages: config.JS_STREAM_MAX_MSGS,
-        maxBytes: config.JS_STREAM_MAX_BYTES,
-      }),
-      lastValues: config.WS_LAST_VALUES ? new LastValues(lastValuesLimits(config)) : undefined,
-      fanout: new Fanout({
-        deliveredLate: (message) => tally.flush(message),
-        leftOut: ({ event }, subscribers) => metrics.conflated.inc({ event: eventLabel(event) }, subscribers),
-      }),
-      wheel: new TimerWheel(secondNow()),
-      turns: new Turns(),
-      writes: new Writes({
-        metrics,
-        sendBufferBytes: config.WS_SEND_BUFFER_BYTES,
-        delayMs: config.WS_WRITE_DELAY_MS,
-      }),
-      replayBudget: new ReplayBudget(),
-      metrics,
-      tally,
-      compact: config.WS_COMPACT ? new CompactEncoder(config.WS_COMPACT_PREVIOUS) : undefined,
-      connectionLog: this.#records.log,
-      verify,
-      streamEnd,
-      degraded: new Set<Degraded>(),
-    };
+    this.#context = createContext({ ...options, verify, connectionLog: this.#records.log });
+    this.#unthrottled = { ...this.#context.throttle, maxLevel: 0 };
     this.#http = new HttpEndpoints({
       context: this.#context,
       records: this.#records,

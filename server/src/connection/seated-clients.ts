@@ -1,7 +1,7 @@
 /** The connections of this process by their seats. Frees each seat as soon as its client loses the seat. */
 
 import { CLOSE } from "@odin-ws/protocol";
-import type { Seats } from "../entrance/entrance.ts";
+import type { Seats } from "../entrance/admission.ts";
 import { ANSWER_MS, type SeatHolder } from "../entrance/seat-registry.ts";
 
 /** A client on a seat: the part that this file uses. */

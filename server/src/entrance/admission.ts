@@ -44,6 +44,14 @@ export interface Applicant {
   ip: string;
 }
 
+/** Seats of the whole VM; each client connection takes one. Another process may count them. */
+export interface Seats {
+  /** Takes a seat. Resolves with its number in this process, or with the reason for the refusal. */
+  take(applicant: Applicant): Promise<number | Refusal>;
+  /** Gives a seat back. Does nothing when the seat is free already. */
+  free(seat: number): void;
+}
+
 /** Reason for which all new connections are refused. */
 export type Closure = "draining" | "connections" | "cpu" | "memory" | "history";
 

@@ -3,69 +3,29 @@
  * connection.
  */
 
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocketServer } from "ws";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
-import { type Applicant, type Closure, closed, type Refusal, type RefusalReason } from "./admission.ts";
+import {
+  type Applicant,
+  type Closure,
+  closed,
+  type Refusal,
+  type RefusalReason,
+  type Seats,
+} from "./admission.ts";
 import type { Identity, Verifier } from "./auth.ts";
 import { createAddressOf } from "./client-address.ts";
+import { dictionariesOf, tokenOf, urlOf } from "./client-request.ts";
 import { ClientSocket } from "./client-socket.ts";
+import type { AcceptedClient, AdmittedClient, HttpEndpoint } from "./clients.ts";
+import { answerPreflight, Origins } from "./origins.ts";
+import { answerRequest, answerUpgrade } from "./refusal-answers.ts";
 import { KeysUnavailableError } from "./remote-keys.ts";
 import { SocketBound } from "./socket-bound.ts";
-
-/** Seats of the whole VM; each client connection takes one. Another process may count them. */
-export interface Seats {
-  /** Takes a seat. Resolves with its number in this process, or with the reason for the refusal. */
-  take(applicant: Applicant): Promise<number | Refusal>;
-  /** Gives a seat back. Does nothing when the seat is free already. */
-  free(seat: number): void;
-}
-
-/** A client that may connect. */
-interface AcceptedClient {
-  seat: number;
-  identity: Identity | undefined;
-  /** The address of the client. */
-  ip: string;
-  /**
-   * Ids of the dictionaries that the client has kept; undefined when the client did not ask for the compact
-   * encoding.
-   */
-  dictionaries: ReadonlySet<string> | undefined;
-}
-
-/** A client whose connection was upgraded. */
-export interface AdmittedClient extends AcceptedClient {
-  ws: ClientSocket;
-  socket: Socket;
-}
-
-/** A request over HTTP of a client that was accepted. */
-export interface HttpClient {
-  request: IncomingMessage;
-  response: ServerResponse;
-  url: URL;
-  identity: Identity | undefined;
-  ip: string;
-  /** 0 for an endpoint whose clients take no seat. */
-  seat: number;
-}
-
-/** Serves a path to clients with the same tokens, origins and limits as the WebSocket. */
-export interface HttpEndpoint {
-  /** Whether each client takes a seat, which must be freed later. */
-  takesSeat: boolean;
-  serve(client: HttpClient): Promise<void>;
-}
 
 export interface EntranceOptions {
   config: Pick<
@@ -99,6 +59,7 @@ export class Entrance {
   readonly #upgrader: WebSocketServer;
   readonly #sockets: SocketBound;
   readonly #addressOf: (request: IncomingMessage) => string;
+  readonly #origins: Origins;
   #closure: Closure | undefined;
   /**
    * The latest refusal that would meet every client but is not a closure: no seat was free, or the keys were
@@ -110,6 +71,7 @@ export class Entrance {
   constructor(options: EntranceOptions) {
     this.#options = options;
     this.#addressOf = createAddressOf(options.config.WS_TRUSTED_PROXIES);
+    this.#origins = new Origins(options.config.WS_ALLOWED_ORIGINS);
     const upgraderOptions: ServerOptions & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
@@ -207,7 +169,8 @@ export class Entrance {
     const applicant: Applicant = { user: undefined, ip: this.#addressOf(request) };
     const proxied = headers.via !== undefined || headers["x-forwarded-for"] !== undefined;
     if (proxied || endpoint.takesSeat) response.shouldKeepAlive = false;
-    for (const [name, value] of Object.entries(this.#corsHeaders(request))) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(this.#origins.headers(request)))
+      response.setHeader(name, value);
     try {
       if (method === "OPTIONS") return answerPreflight(response);
       if (method !== "GET") {
@@ -234,18 +197,9 @@ export class Entrance {
     }
   }
 
-  #refuseRequest(
-    response: ServerResponse,
-    { status, reason, message, retryAfter }: Refusal,
-    applicant: Applicant,
-  ): void {
-    this.#options.refused(reason, applicant, message);
-    // The next request may then reach another gateway.
-    response.shouldKeepAlive = false;
-    if (retryAfter !== undefined) response.setHeader("Retry-After", retryAfter);
-    response
-      .writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" })
-      .end(`${JSON.stringify({ error: reason, message })}\n`);
+  #refuseRequest(response: ServerResponse, refusal: Refusal, applicant: Applicant): void {
+    this.#options.refused(refusal.reason, applicant, refusal.message);
+    answerRequest(response, refusal);
   }
 
   /**
@@ -259,24 +213,9 @@ export class Entrance {
     const active = recent !== undefined && performance.now() < recent.until ? recent : undefined;
     const { retryAfter } = closure === undefined ? { ...active } : closed(closure);
     return {
-      ...this.#corsHeaders(request),
+      ...this.#origins.headers(request),
       ...(retryAfter !== undefined && { "Retry-After": retryAfter }),
     };
-  }
-
-  #corsHeaders({ headers: { origin = "" } }: IncomingMessage): Record<string, string> {
-    return {
-      Vary: "Origin",
-      ...(this.#isAllowed(origin) && {
-        "Access-Control-Allow-Origin": this.#options.config.WS_ALLOWED_ORIGINS.length > 0 ? origin : "*",
-        "Access-Control-Expose-Headers": "Retry-After",
-      }),
-    };
-  }
-
-  #isAllowed(origin: string): boolean {
-    const { WS_ALLOWED_ORIGINS: allowed } = this.#options.config;
-    return allowed.length === 0 || allowed.includes(origin);
   }
 
   async #onUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
@@ -319,12 +258,11 @@ export class Entrance {
     applicant: Applicant,
   ): Promise<Refusal | { identity: Identity | undefined }> {
     const { verify } = this.#options;
-    if (!this.#isAllowed(request.headers.origin ?? ""))
-      return refusal(403, "origin", "this origin may not connect");
+    if (!this.#origins.allow(request)) return refusal(403, "origin", "this origin may not connect");
     if (this.#closure !== undefined) return closed(this.#closure);
     let identity: Identity | undefined;
     if (verify !== undefined) {
-      const token = url.searchParams.get("auth") ?? bearerOf(request);
+      const token = tokenOf(request, url);
       if (token === undefined || token === "")
         return refusal(401, "token", "a token is missing: connect with ?auth=TOKEN");
       try {
@@ -359,20 +297,12 @@ export class Entrance {
     });
   }
 
-  #refuse(socket: Socket, { status, reason, message, retryAfter }: Refusal, applicant: Applicant): void {
+  #refuse(socket: Socket, refusal: Refusal, applicant: Applicant): void {
+    const { reason, message, retryAfter } = refusal;
     this.#options.refused(reason, applicant, message);
     if (retryAfter !== undefined && (reason === "connections" || reason === "keys"))
       this.#recentRefusal = { retryAfter, until: performance.now() + retryAfter * 1000 };
-    const body = `${JSON.stringify({ error: reason, message })}\n`;
-    const headers = [
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-      "Connection: close",
-      "Content-Type: application/json",
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
-    ];
-    socket.once("finish", () => socket.destroy());
-    socket.end(`${headers.join("\r\n")}\r\n\r\n${body}`);
+    answerUpgrade(socket, refusal);
   }
 }
 
@@ -381,33 +311,6 @@ const refusal = (status: Refusal["status"], reason: RefusalReason, message: stri
   reason,
   message,
 });
-
-/** Dictionaries that a client may name; a gateway has fewer. */
-const MAX_DICTIONARIES = 64;
-
-function dictionariesOf({ searchParams }: URL): ReadonlySet<string> | undefined {
-  if (searchParams.get("encoding") !== "compact") return undefined;
-  return new Set(searchParams.get("dictionaries")?.split(",", MAX_DICTIONARIES));
-}
-
-/** The token of the header `Authorization: Bearer TOKEN`. */
-const bearerOf = ({ headers }: IncomingMessage): string | undefined =>
-  /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
-
-function answerPreflight(response: ServerResponse): void {
-  response
-    .writeHead(204, {
-      "Access-Control-Allow-Methods": "GET",
-      "Access-Control-Allow-Headers": "Authorization, If-None-Match, Last-Event-ID",
-      "Access-Control-Max-Age": 86_400,
-    })
-    .end();
-}
-
-/** Never throws: an invalid URL becomes a path that nothing serves. */
-function urlOf(request: IncomingMessage): URL {
-  return URL.parse(request.url ?? "", "http://gateway") ?? new URL("http://gateway/%00");
-}
 
 function socketOnError(this: Socket): void {
   this.destroy();

@@ -8,7 +8,7 @@
  * is asked last.
  */
 
-import { steadyClock } from "../clock.ts";
+import { secondNow } from "../clock.ts";
 import { type Admission, type Applicant, overUserLimit, type Refusal } from "./admission.ts";
 
 /**
@@ -97,7 +97,7 @@ export class SeatRegistry {
   /** Takes a seat for a client of this process, or resolves with the reason for the refusal. */
   async take(holder: SeatHolder, seat: number, applicant: Applicant): Promise<Refusal | undefined> {
     const { user } = applicant;
-    const second = Math.floor(steadyClock.now() / 1000);
+    const second = secondNow();
     let refusal = this.#admission.take(applicant, second);
     if (refusal?.reason === "per_user" && user !== undefined) {
       if (this.#limit.action === "replace") this.#replaceOldest(user);

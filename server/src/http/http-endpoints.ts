@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CLOSE, parseChannel, type Since } from "@odin-ws/protocol";
-import { steadyClock } from "../clock.ts";
+import { secondNow, steadyClock } from "../clock.ts";
 import type { ConnectionRecords } from "../connection/connection-records.ts";
 import type { ConnectionContext } from "../connection/context.ts";
 import { type DrainPlan, graceMs } from "../connection/drain.ts";
@@ -12,7 +12,7 @@ import { permission } from "../connection/permissions.ts";
 import type { SeatedClients } from "../connection/seated-clients.ts";
 import { HistoryReader } from "../delivery/history-reader.ts";
 import type { Identity } from "../entrance/auth.ts";
-import type { HttpClient, HttpEndpoint } from "../entrance/entrance.ts";
+import type { HttpClient, HttpEndpoint } from "../entrance/clients.ts";
 import { EventStream } from "./event-stream.ts";
 import { PollAnswers } from "./poll-answers.ts";
 
@@ -126,7 +126,7 @@ export class HttpEndpoints {
       address: records.shown(ip),
       epoch: history.epoch,
       sendBufferBytes: limits.sendBufferBytes,
-      second: Math.floor(steadyClock.now() / 1000),
+      second: secondNow(),
       onSent: (bytes) => tally.countSent(bytes, "plain"),
     });
     response.writeHead(200, {

@@ -1,8 +1,7 @@
 /** The processes that serve clients: the primary itself, or a pool of workers. */
 
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
-import type { Applicant, Refusal } from "../entrance/admission.ts";
-import type { Seats } from "../entrance/entrance.ts";
+import type { Applicant, Refusal, Seats } from "../entrance/admission.ts";
 import type { SeatHolder, SeatRegistry } from "../entrance/seat-registry.ts";
 import type { DrainPlan, Gateway, GatewayStats } from "../gateway.ts";
 import type { Downstream } from "./hub.ts";

@@ -3,8 +3,7 @@
 import type { Registry } from "prom-client";
 import { Message } from "../delivery/message.ts";
 import type { StreamEnd } from "../delivery/stream-end.ts";
-import type { Applicant, Refusal } from "../entrance/admission.ts";
-import type { Seats } from "../entrance/entrance.ts";
+import type { Applicant, Refusal, Seats } from "../entrance/admission.ts";
 import type { Gateway } from "../gateway.ts";
 import type { MetricsSnapshot } from "./fleet.ts";
 import { type StreamEvent, type ToPrimary, type ToWorker, usageOfProcess } from "./ipc.ts";
