@@ -50,9 +50,9 @@ export async function askPoll(send: typeof fetch, address: URL, asking: AbortCon
 }
 
 /**
- * Polls for what channels carried from the position `since` up to the position of the client's other channels,
- * which may move meanwhile. `wentBack`: the stream has lost its newest messages. Rejects when the gateway does
- * not reach that position.
+ * Polls for what channels carried from the position `since` up to the position of the client's other
+ * channels, which may move meanwhile. `wentBack`: the stream has lost its newest messages. Rejects when the
+ * gateway does not reach that position.
  */
 export async function catchUp(
   poll: (channels: readonly string[], since: Since) => Promise<Poll>,

@@ -63,6 +63,10 @@ export class HttpSocket implements Socket {
   #streamTimer: ReturnType<typeof setTimeout> | undefined;
   /** The running poll. */
   #asking: AbortController | undefined;
+  readonly #poll = (channels: readonly string[], since?: Since): Promise<Poll> => {
+    this.#asking = new AbortController();
+    return askPoll(this.#options.fetch, addressOf(this.#url, "poll", channels, since), this.#asking);
+  };
   /** Requests and polls are handled one after the other, because their answers must come in this order. */
   #queue: Promise<void>;
 
@@ -153,12 +157,7 @@ export class HttpSocket implements Socket {
 
   async #subscribe(channels: readonly string[], since: Since | undefined): Promise<void> {
     const { recovered, messages, wentBack } = since
-      ? await catchUp(
-          (...question) => this.#poll(...question),
-          channels,
-          since,
-          () => this.#at,
-        )
+      ? await catchUp(this.#poll, channels, since, () => this.#at)
       : {};
     for (const channel of channels) this.#channels.add(channel);
     // A stream that is open brings only the channels from before.
@@ -239,11 +238,6 @@ export class HttpSocket implements Socket {
     if (offset > this.#at.offset) this.#at = { ...this.#at, offset };
   }
 
-  #poll(channels: readonly string[], since?: Since): Promise<Poll> {
-    this.#asking = new AbortController();
-    return askPoll(this.#options.fetch, addressOf(this.#url, "poll", channels, since), this.#asking);
-  }
-
   // ——— server-sent events ———
 
   /** Ends the stream, and opens one for the present channels after a while. Until then the client polls. */
@@ -276,7 +270,11 @@ export class HttpSocket implements Socket {
           clearTimeout(late);
           if (this.#stream !== stream) return;
           judge(stream, events, this.#at.offset);
-          if (stream.live) this.#trust(stream);
+          if (stream.live) {
+            // The stream replaces the polls.
+            clearTimeout(this.#pollTimer);
+            if (stream.heardAt - stream.openedAt > PROVEN_MS) this.#badStreams = 0;
+          }
           for (const event of events) if (this.#stream === stream) this.#take(event, stream);
         });
       }
@@ -291,12 +289,6 @@ export class HttpSocket implements Socket {
   #streamAgain(): void {
     const [min, max] = RETRY_MS;
     this.#streamLater(min + Math.random() * (max - min));
-  }
-
-  /** The stream is live: it replaces the polls. */
-  #trust({ openedAt }: Stream): void {
-    clearTimeout(this.#pollTimer);
-    if (performance.now() - openedAt > PROVEN_MS) this.#badStreams = 0;
   }
 
   #take(event: ServerEvent, stream: Stream): void {

@@ -29,8 +29,8 @@ export const offsetOf = ({ id }: ServerEvent): number => Number(id.slice(id.last
 
 /**
  * Events have arrived together. The stream is live when it brings something that the polls have not brought
- * yet. The first one of several events counts: when a proxy holds events back and passes them on together, the
- * first one is old.
+ * yet. The first one of several events counts: when a proxy holds events back and passes them on together,
+ * the first one is old.
  *
  * @param reached the client has everything up to this offset
  */
@@ -43,7 +43,7 @@ export function judge(stream: Stream, [first]: readonly ServerEvent[], reached: 
   if (news > 0 || (news === 0 && !first.data)) stream.live = true;
 }
 
-/** Returns whether the stream has been silent for so long that a proxy may hold it back. */
+/** Returns whether the stream has been silent for longer than a gateway ever is: a proxy may hold it back. */
 export function isSilent({ live, heardAt, openedAt }: Stream): boolean {
   return performance.now() - (live ? heardAt : openedAt) >= SILENT_MS;
 }
