@@ -10,11 +10,11 @@ export { BUILD_IMAGES, IMAGES } from "./image/images.ts";
 export { Registry, type RegistryArgs } from "./image/registry.ts";
 export { type BootArgs, bootMetadata, type Role, startupScript } from "./machines/boot.ts";
 export { BOOT_DISK, EXACT_COS_IMAGE } from "./machines/boot-disk.ts";
+export { bucketName } from "./machines/bucket.ts";
 export { ConfigBucket, type ConfigBucketArgs } from "./machines/config-bucket.ts";
 export { FLEET_RANGES, orderMistakes, type Range, zoneMistakes } from "./machines/fleet-mistakes.ts";
 export type { CanaryArgs } from "./machines/gateway-canary.ts";
 export { GATEWAY_ROLES, GatewayFleet, type GatewayFleetArgs } from "./machines/gateway-fleet.ts";
-export { logBucketName } from "./machines/log-bucket.ts";
 export { type MachineFacts, machineFacts } from "./machines/machine-types.ts";
 export { MANIFEST, manifest } from "./machines/manifest.ts";
 export { CONNECTIONS_METRIC } from "./machines/metric-descriptor.ts";
@@ -26,9 +26,10 @@ export {
   MonitoringVm,
   type MonitoringVmArgs,
 } from "./machines/monitoring-vm.ts";
-export { Nats, type NatsArgs, type NatsConnection } from "./machines/nats.ts";
+export { Nats, type NatsArgs } from "./machines/nats.ts";
 export { NatsMirror, type NatsMirrorArgs } from "./machines/nats-mirror.ts";
 export { DEFAULT_PUBLISHER, type NatsPublisher } from "./machines/nats-publishers.ts";
+export type { NatsConnection } from "./machines/nats-server.ts";
 export { Vm, type VmArgs } from "./machines/vm.ts";
 export { connectionDrainingSeconds, maxDrainSeconds } from "./network/draining.ts";
 export { Firewall, type FirewallArgs } from "./network/firewall.ts";

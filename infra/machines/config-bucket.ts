@@ -1,7 +1,8 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type Mistake, refuse } from "../argument-mistakes.ts";
-import { roleLabels, type Site } from "../site.ts";
+import type { Site } from "../site.ts";
+import { bucketArgs, bucketName } from "./bucket.ts";
 import { MANIFEST, manifest } from "./manifest.ts";
 
 const KEPT_VERSIONS = 10; // old versions of each file, to restore one by hand
@@ -18,15 +19,11 @@ export interface ConfigBucketArgs {
   readers: Record<string, pulumi.Input<string>>;
 }
 
-/** Name of a stack's bucket: unique in the world, at most 63 characters. */
-export function configBucketName({ project, prefix }: Site): string {
-  return `${project}-${prefix}-config`;
-}
-
 /**
  * Files that a stack's VMs download. The object `manifest` lists the files, one per line in the format of
  * sha256sum: `<sha256 in hex>  <path>`. The manifest is written after the files. A VM whose downloads do not
- * match the manifest tries again a minute later. A changed file changes its own object and the manifest.
+ * match the manifest tries again a minute later. A changed file changes its own object and the manifest. The
+ * bucket may be destroyed, because all files can be uploaded again.
  */
 export class ConfigBucket extends pulumi.ComponentResource {
   /**
@@ -43,17 +40,11 @@ export class ConfigBucket extends pulumi.ComponentResource {
     super("odin-ws:index:ConfigBucket", name, {}, opts);
     const { site, files, readers } = args;
     refuse(`config bucket "${name}"`, mistakes(files));
-    this.bucket = configBucketName(site);
+    this.bucket = bucketName(site, "config");
     const bucket = new gcp.storage.Bucket(
       name,
       {
-        name: this.bucket,
-        project: site.project,
-        location: site.region.toUpperCase(),
-        storageClass: "STANDARD",
-        labels: roleLabels(site, "config"),
-        uniformBucketLevelAccess: true,
-        publicAccessPrevention: "enforced",
+        ...bucketArgs(site, "config"),
         versioning: { enabled: true },
         lifecycleRules: [
           {
@@ -61,8 +52,6 @@ export class ConfigBucket extends pulumi.ComponentResource {
             condition: { numNewerVersions: KEPT_VERSIONS, withState: "ARCHIVED" },
           },
         ],
-        softDeletePolicy: { retentionDurationSeconds: 0 }, // all files can be uploaded again
-        forceDestroy: true,
       },
       { parent: this },
     );

@@ -1,6 +1,7 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
-import { roleLabels, type Site } from "../site.ts";
+import type { Site } from "../site.ts";
+import { bucketArgs, bucketName } from "./bucket.ts";
 
 /**
  * Days that an object is kept after Loki should have deleted it. Objects remain when the monitoring VM was
@@ -15,11 +16,6 @@ export interface LogBucketArgs {
   writer: pulumi.Input<string>;
   /** Days that Loki keeps logs. */
   keepDays: number;
-}
-
-/** Name of a stack's bucket for logs: unique in the world, at most 63 characters. */
-export function logBucketName({ project, prefix }: Site): string {
-  return `${project}-${prefix}-logs`;
 }
 
 /**
@@ -37,21 +33,13 @@ export class LogBucket extends pulumi.ComponentResource {
   constructor(name: string, args: LogBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:LogBucket", name, {}, opts);
     const { site, writer, keepDays } = args;
-    this.bucket = logBucketName(site);
+    this.bucket = bucketName(site, "logs");
     const bucket = new gcp.storage.Bucket(
       name,
       {
-        name: this.bucket,
-        project: site.project,
-        location: site.region.toUpperCase(),
-        storageClass: "STANDARD",
-        labels: roleLabels(site, "logs"),
-        uniformBucketLevelAccess: true,
-        publicAccessPrevention: "enforced",
+        ...bucketArgs(site, "logs"),
         // The age counts from the last writing of an object, so nothing that Loki still keeps is deleted.
         lifecycleRules: [{ action: { type: "Delete" }, condition: { age: keepDays + MARGIN_DAYS } }],
-        softDeletePolicy: { retentionDurationSeconds: 0 },
-        forceDestroy: true,
       },
       { parent: this, protect: site.production },
     );

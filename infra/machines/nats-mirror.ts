@@ -1,29 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
 import { internalAddress } from "../network/internal-address.ts";
 import { PORTS } from "../ports.ts";
-import { Secret } from "../project/secret.ts";
 import type { Site } from "../site.ts";
-import { configBucketName } from "./config-bucket.ts";
-import { HOME_DOMAIN, type NatsConnection, type NatsHome, type SelfHostedArgs } from "./nats.ts";
+import { HOME_DOMAIN, type NatsHome } from "./nats.ts";
 import { urls } from "./nats-publishers.ts";
-import { Vm } from "./vm.ts";
+import {
+  connectionTo,
+  type NatsConnection,
+  type NatsServerArgs,
+  natsServer,
+  secretVersion,
+} from "./nats-server.ts";
 
-/** Arguments of {@link NatsMirror}. */
-export interface NatsMirrorArgs
-  extends Pick<
-    SelfHostedArgs,
-    | "gateway"
-    | "subnet"
-    | "account"
-    | "image"
-    | "machineType"
-    | "cosImage"
-    | "diskGb"
-    | "startupCheck"
-    | "logs"
-  > {
-  /** The site in this region. */
-  site: Site;
+/** Arguments of {@link NatsMirror}. `site` is the site in this region. */
+export interface NatsMirrorArgs extends NatsServerArgs {
+  /** See `SelfHostedArgs.gateway`. */
+  gateway: pulumi.Input<string>;
   /** The site of the home region, which has the bucket of configuration files. */
   homeSite: Site;
   zone: string;
@@ -50,57 +42,29 @@ export class NatsMirror extends pulumi.ComponentResource {
    */
   constructor(name: string, args: NatsMirrorArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:NatsMirror", name, {}, opts);
-    const { site, homeSite, zone, subnet, account, home, logs } = args;
+    const { site, zone, subnet, home } = args;
     const address = internalAddress(`${name}-address`, { site, subnet, role: "nats" }, this);
-    const identity = home.authority.server(name, address);
-    const secret = (
-      label: string,
-      value: pulumi.Input<string>,
-      accessors: Record<string, pulumi.Input<string>>,
-    ) => new Secret(label, { site, value: pulumi.secret(value), accessors }, { parent: this }).version;
-    const key = secret(`${name}-server-key`, identity.key, { nats: account.member });
-    const vm = new Vm(
-      name,
-      {
-        site,
-        subnet,
-        address,
-        zone,
-        machineType: args.machineType,
-        cosImage: args.cosImage,
-        account: account.email,
-        dataDisk: { sizeGb: args.diskGb, snapshots: false },
-        startupCheck: args.startupCheck,
-        boot: {
-          role: "nats",
-          images: { nats: args.image, ...(logs ? { alloy: logs.image } : {}) },
-          secrets: { ...home.logins, "file-nats-server-key": key },
-          files: { "nats-ca": home.authority.ca, "nats-server-cert": identity.certificate },
-          settings: {
-            "nats-name": `${site.prefix}-nats`,
-            "nats-ordinal": "0",
-            "nats-peers": "",
-            "nats-domain": site.region,
-            "nats-home": pulumi.all(home.addresses).apply((known) => known.join(" ")),
-            ...(logs ? { "config-bucket": configBucketName(homeSite), "loki-url": logs.lokiUrl } : {}),
-          },
-        },
+    const vm = natsServer(this, name, args, {
+      zone,
+      address,
+      authority: home.authority,
+      logins: home.logins,
+      settings: {
+        "nats-name": `${site.prefix}-nats`,
+        "nats-ordinal": "0",
+        "nats-peers": "",
+        "nats-domain": site.region,
+        "nats-home": pulumi.all(home.addresses).apply((known) => known.join(" ")),
       },
-      { parent: this },
+      configSite: args.homeSite,
+      snapshots: false,
+    });
+    const url = urls("gateway", home.gatewayPassword, [address]);
+    this.connection = connectionTo(
+      home.authority,
+      secretVersion(this, `${name}-gateway-url`, site, url, { gateway: args.gateway }),
+      { JS_REPLICAS: "1", JS_HOME_DOMAIN: HOME_DOMAIN },
     );
-    this.connection = {
-      environment: {
-        NODE_EXTRA_CA_CERTS: "/run/odin/files/nats-ca",
-        JS_REPLICAS: "1",
-        JS_HOME_DOMAIN: HOME_DOMAIN,
-      },
-      secrets: {
-        "env-NATS_URL": secret(`${name}-gateway-url`, urls("gateway", home.gatewayPassword, [address]), {
-          gateway: args.gateway,
-        }),
-      },
-      files: { "nats-ca": home.authority.ca },
-    };
     this.address = pulumi.interpolate`${address}:${PORTS.nats}`;
     this.server = { label: name, selfLink: vm.selfLink, zone };
     this.monitoring = pulumi.interpolate`${address}:${PORTS.natsMonitoring}`;

@@ -3,12 +3,17 @@ import * as random from "@pulumi/random";
 import { refuse } from "../argument-mistakes.ts";
 import { internalAddress } from "../network/internal-address.ts";
 import { PORTS } from "../ports.ts";
-import { Secret } from "../project/secret.ts";
 import type { Site } from "../site.ts";
-import { configBucketName } from "./config-bucket.ts";
 import { DEFAULT_PUBLISHER, type NatsPublisher, NatsPublishers, urls } from "./nats-publishers.ts";
+import {
+  connectionTo,
+  type NatsConnection,
+  type NatsServerArgs,
+  natsServer,
+  secretVersion,
+} from "./nats-server.ts";
 import { NatsTls } from "./nats-tls.ts";
-import { Vm } from "./vm.ts";
+import type { Vm } from "./vm.ts";
 
 interface CommonArgs {
   site: Site;
@@ -28,26 +33,12 @@ export interface SynadiaArgs extends CommonArgs {
 }
 
 /** NATS on our own VMs: one VM, or three VMs in three zones, of which one may fail. */
-export interface SelfHostedArgs extends CommonArgs {
+export interface SelfHostedArgs extends CommonArgs, NatsServerArgs {
   mode: "single" | "cluster";
   /** `single` uses the first zone; `cluster` needs three different zones. */
   zones: string[];
-  subnet: pulumi.Input<string>;
-  /** Service account of the NATS VMs. */
-  account: { email: pulumi.Input<string>; member: pulumi.Input<string> };
-  /** Container image, with its digest or exact tag. */
-  image: pulumi.Input<string>;
-  machineType: string;
-  /** Exact image of project cos-cloud. */
-  cosImage: string;
-  /** Size of each VM's data disk in GB; the streams need 0.1 GB. */
-  diskGb: number;
   /** True: daily snapshots of the data disks. */
   snapshots: boolean;
-  /** Start-up check of each {@link Vm}. */
-  startupCheck?: string | undefined;
-  /** Log shipper of each VM: its image, and Loki's URL. Default: logs stay on the VMs. */
-  logs?: { image: pulumi.Input<string>; lokiUrl: string } | undefined;
   /**
    * Publishers by name, and the IAM member that may read the secrets of all of them. Default: the publisher
    * {@link DEFAULT_PUBLISHER} alone, which may publish everything.
@@ -78,13 +69,6 @@ export const HOME_DOMAIN = "home";
 
 /** Arguments of {@link Nats}. */
 export type NatsArgs = SynadiaArgs | SelfHostedArgs;
-
-/** Boot arguments that a gateway needs to reach NATS. */
-export interface NatsConnection {
-  environment: Record<string, pulumi.Input<string>>;
-  secrets: Record<string, pulumi.Input<string>>;
-  files: Record<string, pulumi.Input<string>>;
-}
 
 /** The NATS servers that the gateways read the stream from. */
 export class Nats extends pulumi.ComponentResource {
@@ -117,7 +101,7 @@ export class Nats extends pulumi.ComponentResource {
     super("odin-ws:index:Nats", name, {}, opts);
     if (args.mode === "synadia") {
       const { url = "tls://connect.ngs.global:4222" } = args;
-      const credentials = secret(this, `${name}-credentials`, args, args.credentials, {
+      const credentials = secretVersion(this, `${name}-credentials`, args.site, args.credentials, {
         gateway: args.gateway,
       });
       this.connection = {
@@ -136,22 +120,17 @@ export class Nats extends pulumi.ComponentResource {
       this.home = undefined;
     } else {
       const servers = selfHosted(this, name, args);
-      this.connection = {
-        environment: {
-          NODE_EXTRA_CA_CERTS: "/run/odin/files/nats-ca",
-          JS_REPLICAS: String(servers.addresses.length),
-        },
-        secrets: {
-          "env-NATS_URL": secret(this, `${name}-gateway-url`, args, servers.urls("gateway"), {
-            gateway: args.gateway,
-          }),
-        },
-        files: { "nats-ca": servers.ca },
-      };
+      this.connection = connectionTo(
+        servers.authority,
+        secretVersion(this, `${name}-gateway-url`, args.site, servers.urls("gateway"), {
+          gateway: args.gateway,
+        }),
+        { JS_REPLICAS: String(servers.addresses.length) },
+      );
       const { named } = args.publishers ?? {};
       this.publisherUrl =
         named === undefined || DEFAULT_PUBLISHER in named ? servers.urls(DEFAULT_PUBLISHER) : undefined;
-      this.ca = servers.ca;
+      this.ca = servers.authority.ca;
       this.publishers = servers.publishers;
       this.servers = servers.vms;
       this.home = servers.home;
@@ -167,7 +146,7 @@ type User = "gateway" | "publisher" | "cluster" | "leaf";
 
 interface Servers {
   addresses: pulumi.Output<string>[];
-  ca: pulumi.Output<string>;
+  authority: NatsTls;
   /** Comma-separated URLs with user and password; secret. */
   urls(user: "gateway" | "publisher"): pulumi.Output<string>;
   publishers: NatsPublishers | undefined;
@@ -191,7 +170,14 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
     [...passwords].map(([user, value]) => [
       `file-nats-${user}-password`,
       // The login of servers of other regions goes with the last region.
-      secret(parent, `${name}-${user}-password`, args, value, { nats: account.member }, user === "leaf"),
+      secretVersion(
+        parent,
+        `${name}-${user}-password`,
+        site,
+        value,
+        { nats: account.member },
+        user === "leaf",
+      ),
     ]),
   );
   const authority = new NatsTls(`${name}-tls`, { owner: site.prefix }, { parent });
@@ -224,52 +210,29 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
   const vms: Servers["vms"] = [];
   let previous: Vm | undefined;
   for (const { label, ordinal, zone, address } of servers) {
-    const identity = authority.server(
-      label,
+    previous = natsServer(parent, label, args, {
+      zone,
       address,
-      ...(publicAddress === undefined ? [] : [publicAddress]),
-    );
-    const key = secret(parent, `${label}-server-key`, args, identity.key, { nats: account.member });
-    previous = new Vm(
-      label,
-      {
-        site,
-        subnet,
-        address,
-        zone,
-        machineType: args.machineType,
-        cosImage: args.cosImage,
-        account: account.email,
-        dataDisk: { sizeGb: args.diskGb, snapshots: args.snapshots },
-        startupCheck: args.startupCheck,
-        after: previous ? [previous] : [],
-        boot: {
-          role: "nats",
-          images: { nats: args.image, ...(args.logs ? { alloy: args.logs.image } : {}) },
-          secrets: {
-            ...secrets,
-            "file-nats-server-key": key,
-            ...(publishers ? { "file-nats-publishers": publishers.logins } : {}),
-          },
-          files: { "nats-ca": authority.ca, "nats-server-cert": identity.certificate },
-          settings: {
-            "nats-name": `${site.prefix}-${label}`,
-            "nats-ordinal": String(ordinal),
-            "nats-peers": peers,
-            ...(args.logs ? { "config-bucket": configBucketName(site), "loki-url": args.logs.lokiUrl } : {}),
-            ...(publicAddress === undefined ? {} : { "nats-advertise": "false" }),
-            ...(joinable ? { "nats-domain": HOME_DOMAIN } : {}),
-          },
-        },
+      otherAddresses: publicAddress === undefined ? [] : [publicAddress],
+      authority,
+      logins: { ...secrets, ...(publishers ? { "file-nats-publishers": publishers.logins } : {}) },
+      settings: {
+        "nats-name": `${site.prefix}-${label}`,
+        "nats-ordinal": String(ordinal),
+        "nats-peers": peers,
+        ...(publicAddress === undefined ? {} : { "nats-advertise": "false" }),
+        ...(joinable ? { "nats-domain": HOME_DOMAIN } : {}),
       },
-      { parent },
-    );
+      configSite: site,
+      snapshots: args.snapshots,
+      after: previous ? [previous] : [],
+    });
     vms.push({ label, selfLink: previous.selfLink, zone });
   }
   const { "file-nats-cluster-password": _, ...logins } = secrets;
   return {
     addresses,
-    ca: authority.ca,
+    authority,
     urls: (user) => urls(user, passwords.get(user) ?? "", addresses),
     publishers,
     vms,
@@ -296,15 +259,4 @@ function zonesOf({ mode, zones }: SelfHostedArgs): string[] {
 function password(parent: Nats, name: string): pulumi.Output<string> {
   // Letters and digits only, because the password is part of a URL.
   return pulumi.secret(new random.RandomPassword(name, { length: 32, special: false }, { parent }).result);
-}
-
-function secret(
-  parent: Nats,
-  name: string,
-  { site }: CommonArgs,
-  value: pulumi.Input<string>,
-  accessors: Record<string, pulumi.Input<string>>,
-  isRenewable = false,
-): pulumi.Output<string> {
-  return new Secret(name, { site, value: pulumi.secret(value), accessors, isRenewable }, { parent }).version;
 }

@@ -1,6 +1,7 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
-import { roleLabels, type Site } from "../site.ts";
+import type { Site } from "../site.ts";
+import { bucketArgs, bucketName } from "./bucket.ts";
 
 /** Arguments of {@link TurnBucket}. */
 export interface TurnBucketArgs {
@@ -19,22 +20,8 @@ export class TurnBucket extends pulumi.ComponentResource {
 
   constructor(name: string, { site, account }: TurnBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:TurnBucket", name, {}, opts);
-    this.bucket = `${site.project}-${site.prefix}-turn`; // unique in the world, at most 63 characters
-    const bucket = new gcp.storage.Bucket(
-      `${name}-bucket`,
-      {
-        name: this.bucket,
-        project: site.project,
-        location: site.region.toUpperCase(),
-        storageClass: "STANDARD",
-        labels: roleLabels(site, "turn"),
-        uniformBucketLevelAccess: true,
-        publicAccessPrevention: "enforced",
-        softDeletePolicy: { retentionDurationSeconds: 0 },
-        forceDestroy: true,
-      },
-      { parent: this },
-    );
+    this.bucket = bucketName(site, "turn");
+    const bucket = new gcp.storage.Bucket(`${name}-bucket`, bucketArgs(site, "turn"), { parent: this });
     new gcp.storage.BucketIAMMember(
       `${name}-gateway`,
       {

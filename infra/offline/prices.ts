@@ -239,6 +239,8 @@ export const monthly = {
       [PRICES.address, HOURS_A_MONTH * addresses],
     ]);
   },
+  /** @param gib a month, both ways together */
+  natTraffic: (gib: number) => cost(`${gib} GiB through Cloud NAT`, [[PRICES.natTraffic, gib]]),
   /** An external address. @param usedBy kind of resource that uses the address */
   address(usedBy: "forwarding rule" | "VM or NAT" | "nothing"): Cost {
     const rows = {

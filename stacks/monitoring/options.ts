@@ -1,12 +1,4 @@
-import {
-  BOOT_DISK,
-  type Cost,
-  egressSteps,
-  logBucketName,
-  machineFacts,
-  monthly,
-  PORTS,
-} from "@odin-ws/infra";
+import { BOOT_DISK, bucketName, type Cost, egressSteps, machineFacts, monthly, PORTS } from "@odin-ws/infra";
 import type { MonitoringOptions, MonthlyPrices } from "@odin-ws/monitoring";
 import { SETTINGS } from "@odin-ws/server/settings";
 import type { StackConfig } from "../config/config.ts";
@@ -38,7 +30,7 @@ export function monitoringOptions(config: StackConfig): MonitoringOptions {
     natsMonitoring: natsNames(config),
     ...natsCredentialsEnd(config),
     lokiUrl: OWN_LOKI,
-    ...(service ? { logBucket: logBucketName(site) } : {}),
+    ...(service ? { logBucket: bucketName(site, "logs") } : {}),
     memoryLimitBytes: SETTINGS.WS_MEMORY_LIMIT.parse(environment.WS_MEMORY_LIMIT),
     maxConnections: SETTINGS.WS_MAX_CONNECTIONS.parse(environment.WS_MAX_CONNECTIONS),
     cpuLimit: SETTINGS.WS_CPU_LIMIT.parse(environment.WS_CPU_LIMIT),

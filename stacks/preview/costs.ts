@@ -243,7 +243,9 @@ function notes(graph: Graph, lines: CostLine[], traffic: TrafficCosts | undefine
   if (has("registry"))
     found.push(`registry: assumed to hold ${ASSUMED.registryGib} GiB of images a repository`);
   if (graph.all(NAT).length > 0)
-    found.push("Cloud NAT: without its traffic, $0.045 per GiB: image pulls, and NATS outside of the stack");
+    found.push(
+      `Cloud NAT: without its traffic, $${monthly.natTraffic(1).usd} per GiB: image pulls, and NATS outside of the stack`,
+    );
   if (regionsOf(graph).length > 1)
     found.push(
       "traffic between regions: the stream at the highest rate that the gateways read (WS_MAX_NATS_RATE); logs and metrics are left out",
