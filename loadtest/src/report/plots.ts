@@ -40,7 +40,7 @@ const time = (seconds: number): string =>
  * Merges neighboring points until at most `most` are left: takes the mean of rates and the worst value of the
  * others.
  */
-export function thinned(points: readonly Point[], most = MAX_POINTS): Point[] {
+function thinned(points: readonly Point[], most = MAX_POINTS): Point[] {
   const size = Math.ceil(points.length / most);
   if (size <= 1) return [...points];
   const joined: Point[] = [];

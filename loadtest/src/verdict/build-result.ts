@@ -8,7 +8,7 @@ import type { Evidence } from "./check.ts";
 import { judge } from "./checks.ts";
 import type { ExpectedMessages } from "./expected-messages.ts";
 import { type Clocks, describeLatency } from "./latency-basis.ts";
-import { machine, type Result } from "./result.ts";
+import { machine, REPORTED_OPTIONS, type Result } from "./result.ts";
 import type { Totals } from "./totals.ts";
 
 export interface Found {
@@ -34,41 +34,12 @@ export interface Found {
 
 export function buildResult(found: Found): Result {
   const { options, feed, expected, totals, summary, finished, stopped } = found;
-  const {
-    connections,
-    urls,
-    rates,
-    connectRate,
-    seconds,
-    workers,
-    compression,
-    compact,
-    last,
-    maxRate,
-    conflate,
-    maxP99Ms,
-    minSuccess,
-  } = options;
   const { stages, whole } = totals.latency;
   const result: Omit<Result, "checks" | "outcome"> = {
     scenario: options.scenario,
     startedAt: found.startedAt.toISOString(),
     seconds: Math.round(totals.timeline.seconds),
-    command: {
-      connections,
-      urls,
-      rates,
-      connectRate,
-      seconds,
-      workers,
-      compression,
-      compact,
-      last,
-      maxRate,
-      conflate,
-      maxP99Ms,
-      minSuccess,
-    },
+    command: Object.fromEntries(REPORTED_OPTIONS.map((name) => [name, options[name]])) as Result["command"],
     machine: machine(),
     feed: feed.description,
     latencyBasis: describeLatency(found.clocks, totals.clock),

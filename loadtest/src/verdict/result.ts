@@ -1,7 +1,7 @@
 /** The result of a run, which is also the JSON report. */
 
 import { cpus, release, totalmem } from "node:os";
-import type { Scenario } from "../settings/options.ts";
+import type { Options, Scenario } from "../settings/options.ts";
 import type { DeliverySummary, FaultName } from "../worker-messages.ts";
 import type { Quantiles } from "./distribution.ts";
 import type { GatewayFigures } from "./gateway-metrics.ts";
@@ -14,27 +14,29 @@ export interface Check {
   text: string;
 }
 
+/** The options that the result names. */
+export const REPORTED_OPTIONS = [
+  "connections",
+  "urls",
+  "rates",
+  "connectRate",
+  "seconds",
+  "workers",
+  "compression",
+  "compact",
+  "last",
+  "maxRate",
+  "conflate",
+  "maxP99Ms",
+  "minSuccess",
+] as const satisfies readonly (keyof Options)[];
+
 export interface Result {
   scenario: Scenario;
   outcome: "passed" | "failed" | "stopped";
   startedAt: string;
   seconds: number;
-  command: {
-    connections: number;
-    urls: string[];
-    rates: number[];
-    connectRate: number;
-    seconds: number;
-    workers: number;
-    compression: boolean;
-    compact: boolean;
-    last: boolean;
-    /** Messages a second of each channel that the clients asked for; missing: all. */
-    maxRate?: number | undefined;
-    conflate: boolean;
-    maxP99Ms: number;
-    minSuccess: number;
-  };
+  command: Pick<Options, (typeof REPORTED_OPTIONS)[number]>;
   machine: { cpu: string; cores: number; memoryGiB: number; node: string; kernel: string };
   feed: string;
   /** Says from which moment latency counts, and on which clocks. */
