@@ -31,7 +31,7 @@ export async function refuseLostRegions({ site, stack, furtherRegions }: StackCo
  * The regions with gateways, from a stack's resources by URN, as the engine gives them: those whose last
  * drain command did not drain.
  */
-export function regionsWithGateways(resources: Record<string, unknown>): string[] {
+function regionsWithGateways(resources: Record<string, unknown>): string[] {
   return Object.entries(resources).flatMap(([urn, outputs]) => {
     const [, region] = DRAIN.exec(urn) ?? [];
     const { environment } = (outputs as { outputs?: { environment?: { DRAIN?: unknown } } }).outputs ?? {};

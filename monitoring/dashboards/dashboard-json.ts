@@ -25,7 +25,7 @@ export interface Dashboard {
   rows: { title: string; panels: Builder<Panel>[] }[];
 }
 
-export const TITLES: Record<DashboardName, string> = {
+const TITLES: Record<DashboardName, string> = {
   operations: "Real-time operations",
   capacity: "Capacity planning",
   nats: "NATS",

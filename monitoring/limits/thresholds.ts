@@ -218,5 +218,3 @@ export const THRESHOLDS = {
    */
   notifications: { value: 0, unit: "short", for: "5m", window: "5m", severity: "critical" },
 } as const satisfies Record<string, Threshold>;
-
-export type ThresholdName = keyof typeof THRESHOLDS;

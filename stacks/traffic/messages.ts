@@ -7,7 +7,7 @@ export const ENCODINGS = ["plain", "compressed", "compact"] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
 /** Names of the encodings in the gateway's metrics and in measured.json. */
-export const METRIC_NAME = { plain: "plain", compressed: "deflate", compact: "compact" } as const;
+const METRIC_NAME = { plain: "plain", compressed: "deflate", compact: "compact" } as const;
 
 /** Bytes of a message: its frame, and with the headers of TCP and IP. */
 export interface MessageBytes {

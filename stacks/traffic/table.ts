@@ -34,7 +34,7 @@ export function trafficRows(messages: Messages, mix: Mix, users: number): Traffi
 }
 
 /** `60 % compact, 40 % compressed`. */
-export function mixText(mix: Mix): string {
+function mixText(mix: Mix): string {
   const parts = ENCODINGS.filter((name) => (mix[name] ?? 0) > 0);
   return `these users: ${parts.map((name) => `${mix[name]} % ${name}`).join(", ")}`;
 }

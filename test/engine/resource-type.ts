@@ -234,7 +234,7 @@ function at(value: unknown, path: string): unknown {
 }
 
 /** Equality of JSON values. A missing value, null and undefined are equal. */
-export function same(a: unknown, b: unknown): boolean {
+function same(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) {
     return (a ?? undefined) === (b ?? undefined);
   }

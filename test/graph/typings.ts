@@ -123,7 +123,7 @@ function fieldsOf(body: string, indent: string): Fields {
 }
 
 /** Reads a type expression. `pulumi.Input<T>` is read as T, and an unknown type as any. */
-export function parseType(text: string): Type {
+function parseType(text: string): Type {
   const tokens = text.match(/[\w.]+|"[^"]*"|[^\s\w]/g) ?? [];
   let next = 0;
   const eat = (token: string) => {

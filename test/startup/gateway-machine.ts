@@ -4,8 +4,8 @@ import type { Owner } from "../harness/owner.ts";
 import { buildMachine, type Machine } from "./machine.ts";
 
 export const IMAGE = "us-central1-docker.pkg.dev/project/odin/gateway@sha256:1111";
-export const NATS_URL = "projects/1/secrets/nats-url/versions/3";
-export const JWT_KEY = "projects/1/secrets/jwt-key/versions/1";
+const NATS_URL = "projects/1/secrets/nats-url/versions/3";
+const JWT_KEY = "projects/1/secrets/jwt-key/versions/1";
 export const CREDENTIALS = "projects/1/secrets/nats-credentials/versions/7";
 
 /** Payloads of the secrets. No part of a payload may appear anywhere except in its file or variable. */

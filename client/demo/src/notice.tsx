@@ -68,7 +68,7 @@ interface Description {
  * The text of the notice. A browser does not show why a connection was refused, so a full gateway and a dead
  * one look the same.
  */
-export function describe({ state, reason, code, retryAt, gateway }: Connection, now: number): Description {
+function describe({ state, reason, code, retryAt, gateway }: Connection, now: number): Description {
   const title = gateway === undefined ? "No connection." : "The connection is lost.";
   switch (state) {
     case "offline":

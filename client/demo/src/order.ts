@@ -2,7 +2,7 @@
 
 import type { Market, Token } from "./market.ts";
 
-export const COLUMNS = ["rank", "symbol", "price", "change", "volume", "marketCap", "liquidity"] as const;
+const COLUMNS = ["rank", "symbol", "price", "change", "volume", "marketCap", "liquidity"] as const;
 export type Column = (typeof COLUMNS)[number];
 export interface Sort {
   readonly by: Column;

@@ -7,7 +7,7 @@ const EDGE = 2;
 const MAX_POINTS = 48;
 
 /** The SVG path of the last prices at equal distances; empty for fewer than two prices. */
-export function sparklinePath(points: readonly Point[]): string {
+function sparklinePath(points: readonly Point[]): string {
   const shown = points.slice(-MAX_POINTS).map(({ value }) => value);
   if (shown.length < 2) return "";
   const low = Math.min(...shown);

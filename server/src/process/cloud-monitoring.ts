@@ -11,7 +11,7 @@ import type { MetricServiceClient } from "@google-cloud/monitoring/build/src/v3/
 import { atMostEvery, type Log } from "../log.ts";
 
 /** INT64 gauge, one per VM. */
-export const CONNECTIONS_METRIC = "custom.googleapis.com/odin_ws/connections";
+const CONNECTIONS_METRIC = "custom.googleapis.com/odin_ws/connections";
 
 /** The autoscaler needs one point a minute; the API refuses two points within 5 s. */
 const INTERVAL_MS = 30_000;

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 
 /** Parts of all users. Each part is counted by one gateway. */
-export const SHARDS = 1024;
+const SHARDS = 1024;
 const KEY_LENGTH = 22; // 132 bits
 
 /** Key of a user in the messages of gateways: a short text that does not show the user's name. */

@@ -10,7 +10,7 @@ import type { ClaimResult } from "./own-seats.ts";
 import type { UserLimit } from "./seat-owner.ts";
 import { ServiceSeats } from "./service-seats.ts";
 
-export const STEP_MS = 50;
+const STEP_MS = 50;
 
 /** A device of a user. */
 export interface Device {

@@ -6,7 +6,7 @@ import type { ReadMessages, StoredMessage } from "./read-messages.ts";
 export type FirstFrom = (seq: number) => Promise<StoredMessage | undefined>;
 
 /** Stands for the last common message where the stream has no message that was read. */
-export const NO_MESSAGE: StoredMessage = { seq: 0, storedAt: 0 };
+const NO_MESSAGE: StoredMessage = { seq: 0, storedAt: 0 };
 
 export interface BranchQuestion {
   /** Messages that were read. */

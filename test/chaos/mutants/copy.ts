@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { guardFolder } from "../../harness/watchdog.ts";
 import type { Mutant } from "./mutants.ts";
 
-export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const OWN = "@odin-ws";
 
 /** The text of a mutant's file with the fault. Throws when the text to replace does not occur once. */
