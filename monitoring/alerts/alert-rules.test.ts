@@ -146,8 +146,8 @@ test("a deployment has no alerts on parts that it does not have", () => {
     [...names(options)].filter((name) => name.startsWith("Publisher")).length;
   assert.equal(onPublisher(SAMPLE), 0, "a service has backends instead");
   assert.equal(onPublisher({ ...SAMPLE, kind: "local" }), 0);
-  assert.equal(onPublisher({ ...SAMPLE, kind: "local", publisher: true }), 4);
-  assert.equal(onPublisher({ ...SAMPLE, kind: "capacity-test" }), 4);
+  assert.equal(onPublisher({ ...SAMPLE, kind: "local", publisher: true }), 5);
+  assert.equal(onPublisher({ ...SAMPLE, kind: "capacity-test" }), 5);
 });
 
 test("an alert's name becomes the anchor of its section in the runbook", () => {

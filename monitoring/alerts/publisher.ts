@@ -46,5 +46,13 @@ export function publisherAlerts(options: MonitoringOptions): Alert[] {
       description: `${TEMPLATE.percentage} of the publisher's queue on ${publisher} is in use (alert threshold: ${percent(T.publisherQueueUse.value)}). When the queue is full, new events are lost.`,
       dashboard: "nats",
     },
+    {
+      name: "PublisherCredentialsExpiring",
+      expr: `(${METRIC.credentialsEnd} > 0) - time() < ${T.publisherCredentials.value}`,
+      ...timingAndSeverity(T.publisherCredentials),
+      summary: `The credentials of the publisher on ${publisher} expire soon`,
+      description: `The user with whom the publisher on ${publisher} connects to NATS expires in ${TEMPLATE.duration}. From then on the stream gets no events of this publisher.`,
+      dashboard: "nats",
+    },
   ];
 }

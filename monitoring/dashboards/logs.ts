@@ -13,16 +13,26 @@ const ERRORS = `{${role}=~".+",${CHOSEN},${level}=~"error|critical|crit|alert|em
 /** Keeps the lines that contain the typed text; with an empty text all lines. */
 const CONTAINS = "|= `$connection`";
 
+/**
+ * Keeps the lines of exactly the typed user; with an empty text all lines. LogQL compares a label only with a
+ * fixed text, and an empty text would match the lines without a user.
+ */
+const OF_USER =
+  '| label_format chosen=`{{if eq "$user" ""}}yes{{else if eq .user "$user"}}yes{{end}}` | chosen="yes"';
+
 /** `connection closed user=ann … code=1008 by=gateway …`: fields that a line does not have are left out. */
 const CONNECTION_LINE = [
   "{{.message}}",
-  ...["user", "connection", "address", "code", "by"].map(
+  ...["user", "connection", "transport", "address", "code", "by"].map(
     (field) => `{{if .${field}}} ${field}={{.${field}}}{{end}}`,
   ),
   `{{if .to}} from={{.from}} to={{.to}}{{end}}`,
   `{{if .reason}} reason=\\"{{.reason}}\\"{{end}}`,
   `{{if .detail}} detail=\\"{{.detail}}\\"{{end}}`,
-  ...["seconds", "deliveries", "bytes"].map((field) => `{{if .${field}}} ${field}={{.${field}}}{{end}}`),
+  `{{if .last_answer}} last_poll={{.last_poll}} last_answer=\\"{{.last_answer}}\\"{{end}}`,
+  ...["seconds", "polls", "refused", "deliveries", "bytes"].map(
+    (field) => `{{if .${field}}} ${field}={{.${field}}}{{end}}`,
+  ),
 ].join("");
 
 /** How the message of a line about a connection begins in the JSON, quoted for LogQL. */
@@ -40,6 +50,12 @@ export function logsDashboard(): Dashboard {
         "instance",
         "Instance",
         "Part of a VM's name, for example gateway-3x7k. Empty: all instances",
+        "",
+      ),
+      textVariable(
+        "user",
+        "User",
+        "The whole name of a user (claim sub of the token), for the panel Connections. Empty: all users",
         "",
       ),
       textVariable(
@@ -140,10 +156,10 @@ function linePanels() {
     logLines({
       title: "Connections",
       description:
-        "Connections that were opened, refused, throttled and closed. Type a user or the id of a connection above. The runbook explains the codes under 'Why was a user disconnected'. Lines above LOG_CONNECTIONS_PER_SECOND are left out and counted.",
+        "Connections that were opened, refused, throttled and closed, and clients that began and ended to poll. Type a user above, as a whole, or the id of a connection. The runbook explains the lines under 'Why was a user disconnected'. Lines above LOG_CONNECTIONS_PER_SECOND are left out and counted.",
       queries: [
         {
-          expr: `${GATEWAYS} |= "${CONNECTION_EVENT}" ${CONTAINS} | json | line_format "${CONNECTION_LINE}"`,
+          expr: `${GATEWAYS} |= "${CONNECTION_EVENT}" ${CONTAINS} |= \`$user\` | json ${OF_USER} | line_format "${CONNECTION_LINE}"`,
         },
       ],
     }),

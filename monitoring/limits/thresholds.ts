@@ -138,6 +138,8 @@ export const THRESHOLDS = {
   publisherLoss: { value: 0, unit: "short", for: "1m", window: "5m", severity: "warning" },
   /** Time from publishing to the acknowledgement of the stream, 99th percentile. */
   publisherLatency: { value: 0.25, unit: "s", for: "5m", window: "5m", severity: "warning" },
+  /** Seconds until the publisher's credentials for NATS expire; the alert fires below 30 days. */
+  publisherCredentials: { value: 30 * 86_400, unit: "s", for: "1h", severity: "warning" },
   /** Share of the publisher's queue in use, by events or by bytes. */
   publisherQueueUse: { value: 0.5, unit: "percentunit", for: "1m", severity: "warning" },
   /** `ws_draining`: 1 while a gateway drains. `for` is much longer than a drain takes in a rollout. */

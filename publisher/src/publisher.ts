@@ -12,6 +12,7 @@ import {
   QueueFullError,
 } from "./errors.ts";
 import type { EventInput } from "./events.ts";
+import { CredentialsWatch } from "./nats/credentials.ts";
 import { type Ack, type Failure, messageOf, NatsLink } from "./nats/link.ts";
 import { type PublisherOptions, readOptions, type Settings } from "./options.ts";
 import { FlushWaiters } from "./outbox/flush.ts";
@@ -47,6 +48,11 @@ export interface PublisherStats {
   queuedBytes: number;
   /** Queued events that were sent and have no acknowledgement yet. */
   inFlight: number;
+  /**
+   * When the user of the credentials file, or the token of the URLs, expires: seconds since 1970. Undefined:
+   * never, or the login has no expiry that can be read.
+   */
+  credentialsEnd: number | undefined;
 }
 
 interface Entry extends Parcel, EncodedEvent {
@@ -64,6 +70,7 @@ export class Publisher {
   readonly #link: NatsLink;
   readonly #outbox: Outbox<Entry>;
   readonly #status: StatusReporter;
+  readonly #credentials: CredentialsWatch;
   readonly #ackTimer: NodeJS.Timeout;
   readonly #waiters = new FlushWaiters();
   readonly #counts = { accepted: 0, stored: 0, duplicates: 0, refused: 0, turnedAway: 0, sentAgain: 0 };
@@ -77,6 +84,11 @@ export class Publisher {
   constructor(options: PublisherOptions = {}) {
     this.#settings = readOptions(options);
     this.#status = new StatusReporter(this.#settings.onStatus);
+    this.#credentials = new CredentialsWatch({
+      credentialsFile: this.#settings.credentialsFile,
+      token: this.#settings.login.token,
+      warn: (message) => this.#status.warn(message),
+    });
     this.#outbox = new Outbox({ events: this.#settings.maxInFlight, bytes: MAX_BYTES_IN_FLIGHT });
     this.#link = new NatsLink(this.#settings, {
       up: (server) => this.#onUp(server),
@@ -180,7 +192,9 @@ export class Publisher {
   stats(): PublisherStats {
     const { events, bytes, inFlight } = this.#outbox;
     const connected = this.#link.isUp;
-    return { connected, ...this.#counts, queuedEvents: events, queuedBytes: bytes, inFlight };
+    const { end: credentialsEnd } = this.#credentials;
+    const queue = { queuedEvents: events, queuedBytes: bytes, inFlight };
+    return { connected, ...this.#counts, ...queue, credentialsEnd };
   }
 
   #send(): void {
@@ -285,6 +299,7 @@ export class Publisher {
   }
 
   #onAckTimer(): void {
+    this.#credentials.check();
     if (!this.#link.isUp) return;
     const { ackTimeoutMs } = this.#settings;
     const again = this.#outbox.againIfSentBefore(performance.now() - ackTimeoutMs);

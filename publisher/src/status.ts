@@ -22,8 +22,17 @@ export class StatusReporter {
     if (isTrouble && message === this.last && now - this.#reportedAt < REPEAT_MS) return;
     this.last = message;
     this.#reportedAt = now;
-    // Called in a microtask: an error that a listener throws must not interrupt the publisher in the middle
-    // of its work.
-    queueMicrotask(() => this.#onStatus({ kind, message }));
+    this.#call({ kind, message });
+  }
+
+  /** Reports something that will be a problem later: it is not why events are not stored now. */
+  warn(message: string): void {
+    this.#call({ kind: "problem", message });
+  }
+
+  // Called in a microtask: an error that a listener throws must not interrupt the publisher in the middle of
+  // its work.
+  #call(status: PublisherStatus): void {
+    queueMicrotask(() => this.#onStatus(status));
   }
 }

@@ -244,7 +244,7 @@ export class Gateway {
     return async (token) => {
       const identity = await verify(token);
       if (this.#revocations.includes(identity, Date.now() / 1000))
-        throw new AuthError("the token has been revoked");
+        throw new AuthError("the token has been revoked", identity.user);
       return identity;
     };
   }

@@ -233,8 +233,9 @@ export const SETTINGS = {
       "addresses of clients in log lines: masked shortens IPv4 to /24 and IPv6 to /48; off leaves them out",
     ),
   LOG_CONNECTIONS_PER_SECOND: integer(200, 0, 100_000).describe(
-    "log lines a second about connections of each kind (opened, refused by reason, throttled, closed by code); " +
-      "further lines are left out and counted; ten seconds of this rate may come at once; 0: no such lines",
+    "log lines a second of the VM about connections of each kind (opened, refused by reason, throttled, closed by " +
+      "code, polls); each process may write an equal part; further lines are left out and counted; ten seconds of " +
+      "this rate may come at once; 0: no such lines",
   ),
   GCP_METRICS: choice(["auto", "on", "off"])
     .default("auto")

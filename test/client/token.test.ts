@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { startFeed } from "../harness/feed.ts";
 import { startGateway } from "../harness/gateway.ts";
 import { startNats, withoutNats } from "../harness/nats.ts";
+import { freePort } from "../harness/ports.ts";
 import { issue } from "../harness/tokens.ts";
 import { eventually } from "../harness/wait.ts";
 import { assertExact, startWitness } from "./witness.ts";
@@ -69,5 +70,47 @@ describe("client with a token", { skip: withoutNats(), concurrency: 3 }, () => {
       [witness.client.status.reason, witness.client.status.code],
       ["ended: token expired", 4401],
     );
+  });
+
+  test("a change of the secret as in the runbook: no token is refused and no message is lost", async (t) => {
+    const nats = await startNats(t);
+    const next = `${SECRET}, after the change`;
+    const port = String(await freePort());
+    const start = (env: Record<string, string>) =>
+      startGateway(t, { nats, env: { AUTH_MODE: "jwt", WS_PORT: port, ...env } });
+    let gateway = await start({ JWT_SECRET: SECRET });
+    let secret = SECRET;
+    const signedWith: string[] = [];
+    const token = () => {
+      signedWith.push(secret);
+      return issue(secret, { sub: "u", expiresIn: 4, n: signedWith.length });
+    };
+    const witness = startWitness(t, `ws://127.0.0.1:${port}/ws`, { token });
+    const book = await witness.listen("TURN.trade");
+    const feed = startFeed(t, nats, ["TURN.trade"], 1);
+    const restart = async (env: Record<string, string>) => {
+      await gateway.stop();
+      gateway = await start(env);
+      const connections = async () => (await gateway.stats()).connections === 1;
+      await eventually("the client is back", connections, 20_000);
+    };
+    const count = (wanted: string) => signedWith.filter((one) => one === wanted).length;
+    await restart({ JWT_SECRET: next, JWT_SECRET_PREVIOUS: SECRET });
+    const ofOld = count(SECRET);
+    await eventually(
+      "a connection whose token was renewed with the old secret",
+      () => count(SECRET) > ofOld,
+      20_000,
+    );
+    secret = next;
+    // The connection of an old token is still open, and its next token is one of the new secret.
+    await eventually("renewals with the new secret", () => count(next) >= 2, 20_000);
+    await restart({ JWT_SECRET: next });
+    const got = book.got.length;
+    await eventually("messages", () => book.got.length > got + 20);
+    await assertExact(book, await feed.stop());
+    assert.deepEqual([witness.refetches, witness.errors], [[], []]);
+    const codes = witness.states.map(({ code }) => code);
+    assert.ok(!codes.includes(401) && !codes.includes(4401), `${codes}`);
   });
 });

@@ -76,6 +76,28 @@ describe("auth", { concurrency: true }, () => {
       assert.equal((await refusal(t, strict, { token: await issue(SECRET, claims) })).status, 401, what);
   });
 
+  test("while the secret changes, an old token lasts until it expires, and after the change it is refused", async (t) => {
+    const next = `${SECRET}, after the change`;
+    const during = await startGateway(t, jwt({ JWT_SECRET: next, JWT_SECRET_PREVIOUS: SECRET }));
+    const expiresIn = 3;
+    const lazy = await connect(t, during, { token: await issue(SECRET, { sub: "lazy", expiresIn }) });
+    const careful = await connect(t, during, { token: await issue(SECRET, { sub: "careful", expiresIn }) });
+    const fresh = await issue(next, { sub: "careful" });
+    await careful.ask({ type: "auth", token: fresh }, "subscription_ack");
+    await lazy.ask({ type: "heartbeat" }, "heartbeat_ack");
+    assert.equal((await within("4401", lazy.closed)).code, 4401);
+    await careful.ask({ type: "heartbeat" }, "heartbeat_ack");
+    const after = await startGateway(t, jwt({ JWT_SECRET: next }));
+    const old = await issue(SECRET, { sub: "careful" });
+    assert.equal((await refusal(t, after, { token: old })).status, 401);
+    const open = await connect(t, after, { token: fresh });
+    assert.equal((await open.error({ type: "auth", token: old })).code, "unauthorized");
+    await open.ask({ type: "heartbeat" }, "heartbeat_ack");
+    const poll = (token: string) =>
+      fetch(`http://127.0.0.1:${after.wsPort}/poll?channels=BTC.trade&auth=${token}`);
+    assert.deepEqual([(await poll(old)).status, (await poll(fresh)).status], [401, 200]);
+  });
+
   test("with JWT_PUBLIC_KEY the gateway accepts RS256 and ES256, but not HS256 signed with the public key", async (t) => {
     for (const alg of ["RS256", "ES256"] as const) {
       const issuer = await newIssuer(alg);

@@ -60,6 +60,11 @@ describe("the log of connections", { concurrency: true }, () => {
     assert.equal("address" in refused, false);
     await refusal(t, gateway, { token: "nonsense" });
     await logged(gateway, "connection refused", { reason: "token" });
+    // The user of a token with a right signature is known, also when the token is refused.
+    await refusal(t, gateway, { token: await issue(SECRET, { sub: "late", expiresIn: -60 }) });
+    await logged(gateway, "connection refused", { user: "late", detail: "the token has expired" });
+    await refusal(t, gateway, { token: await issue("another secret, of the same length", { sub: "thief" }) });
+    assert.ok(!gateway.process.output.includes("thief"), "nothing proves the user of a forged token");
     const { connection } = client.welcome;
     await logged(gateway, "connection closed", {
       connection,
@@ -102,6 +107,46 @@ describe("the log of connections", { concurrency: true }, () => {
     const metrics = await gateway.metrics();
     assert.equal(metrics.sum("ws_disconnects_total", { code: "1008" }), 1);
     assert.equal(metrics.sum("ws_disconnects_total", { code: "1006" }), 0);
+  });
+
+  test("a client that polls has a line at its first poll, for refusals, and at its end", async (t) => {
+    const gateway = await startGateway(t, { env: AUTH });
+    const poll = async (token: string, channels = "BTC.trade") => {
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await fetch(`http://127.0.0.1:${gateway.wsPort}/poll?channels=${channels}`, { headers });
+      await answer.arrayBuffer();
+      return answer.status;
+    };
+    const ann = { user: "ann", address: "127.0.0.0", transport: "poll" };
+    const token = await issue(SECRET, { sub: "ann", expiresIn: 2, channels: ["BTC.*"] });
+    assert.equal(await poll(token), 200);
+    const { connection } = await logged(gateway, "connection opened", ann);
+    assert.equal(await poll(token, "ETH.trade"), 403);
+    assert.equal(await poll(token, "ETH.trade"), 403);
+    const forbidden = { ...ann, reason: "forbidden_channel", detail: "your token does not allow ETH.trade" };
+    await logged(gateway, "connection refused", forbidden);
+    await eventually("a refused token", async () => (await poll(token)) === 401);
+    await logged(gateway, "connection refused", { ...ann, reason: "token", detail: "the token has expired" });
+    const closed = await logged(gateway, "connection closed", {
+      ...{ ...ann, connection, code: 401, by: "gateway", reason: "the token has expired" },
+      ...{ last_answer: "401 token", refused: 3, channels: 1 },
+    });
+    assert.ok((closed.polls as number) >= 4 && (closed.bytes as number) > 0, JSON.stringify(closed));
+    assert.equal(await poll(await issue(SECRET, { sub: "bob" })), 200);
+    await gateway.stop();
+    await logged(gateway, "connection closed", {
+      user: "bob",
+      reason: "the gateway stops",
+      transport: "poll",
+    });
+    const of = (message: string, user: string) =>
+      linesOf(gateway).filter((line) => line.message === `connection ${message}` && line.user === user);
+    assert.deepEqual(
+      [of("opened", "ann"), of("closed", "ann"), of("opened", "bob")].map(({ length }) => length),
+      [1, 1, 1],
+    );
+    assert.equal(of("refused", "ann").filter(({ reason }) => reason === "forbidden_channel").length, 1);
+    assert.ok(!gateway.process.output.includes(token));
   });
 
   test("above LOG_CONNECTIONS_PER_SECOND lines are left out and counted", async (t) => {

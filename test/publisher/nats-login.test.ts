@@ -4,12 +4,15 @@
  */
 
 import { strict as assert } from "node:assert";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { credsAuthenticator } from "@nats-io/transport-node";
+import { connectPublisher } from "@odin-ws/publisher";
 import { connectionOptions } from "@odin-ws/publisher/nats-servers";
+import { createAccount, type UserClaims } from "../../publisher/src/nats/credentials.fixture.ts";
 import { type Certificates, issueCertificates, withoutOpenssl } from "../harness/certificates.ts";
 import { connect } from "../harness/client.ts";
 import { type Gateway, runGateway, startGateway } from "../harness/gateway.ts";
@@ -124,6 +127,36 @@ describe("login at NATS", { skip: withoutNats() || withoutOpenssl(), concurrency
     const nats = await startNats(t, { config, login: { token: PASSWORD } });
     const gateway = await startWith(t, urlOf(nats, ENCODED));
     await assertNotShown(gateway, PASSWORD, ENCODED);
+  });
+
+  test("with credentials files, as with Synadia, gateway and backend connect as users of their own", async (t) => {
+    const account = createAccount();
+    const folder = mkdtempSync(join(tmpdir(), "odin-credentials-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = (name: string, claims: UserClaims = {}) => {
+      writeFileSync(join(folder, name), account.credentials(claims));
+      return join(folder, name);
+    };
+    const login = { authenticator: credsAuthenticator(Buffer.from(account.credentials())) };
+    const nats = await startNats(t, { config: account.config, login });
+    const gateway = await startWith(t, nats.url, { NATS_CREDS_FILE: file("gateway.creds") });
+    const client = await connect(t, gateway);
+    await client.subscribe(["BTC.trade"]);
+    const publish = ["odin.token.*.trade", "$JS.API.STREAM.INFO.ODIN_TOKENS"];
+    const backend = connectPublisher({
+      servers: nats.url,
+      credentialsFile: file("backend.creds", { publish }),
+    });
+    t.after(() => backend.close({ timeoutMs: 0 }).catch(() => {}));
+    const event = (name: "trade" | "social") => ({
+      id: "1",
+      subject: `odin.token.BTC.${name}`,
+      data: { price: 1 },
+    });
+    const { offset } = await backend.publish(event("trade"));
+    assert.equal((await client.receive(1))[0]?.offset, offset);
+    await assert.rejects(backend.publish(event("social")), /permission/i);
+    assert.equal((await nats.jsm.streams.info("ODIN_TOKENS")).config.num_replicas, 1);
   });
 
   test("a tls:// address never connects without TLS, even when the server offers no TLS", async (t) => {

@@ -1,5 +1,6 @@
 import { type AlertCase, counter, gauge, gaugeCase, STEP, seriesName } from "./alert-case.fixture.ts";
 
+const DAY = 86_400; // seconds
 const PUBLISHER = { job: "publisher", instance: "monitoring" };
 const bucket = (le: string) => seriesName("publisher_store_seconds_bucket", { ...PUBLISHER, le });
 const LOST = "Events a second that NATS refuses, or that find the publisher's queue full, on monitoring: ";
@@ -72,4 +73,22 @@ export const PUBLISHER_CASES: readonly AlertCase[] = [
     "75% of the publisher's queue on monitoring is in use (alert threshold: 50%). When the queue is full, new events are lost.",
     PUBLISHER,
   ),
+  {
+    alert: "PublisherCredentialsExpiring",
+    step: STEP,
+    series: {
+      [seriesName("publisher_credentials_expiry_timestamp_seconds", PUBLISHER)]: gauge(
+        [30 * DAY + 105, 3900],
+        [60 * DAY, 600],
+      ),
+      // 0: the password of this one does not expire.
+      [seriesName("publisher_credentials_expiry_timestamp_seconds", { ...PUBLISHER, instance: "other" })]:
+        gauge([0, 4500]),
+    },
+    conditionAt: 120,
+    resolvedAt: 3915, // another file at 3900
+    labels: PUBLISHER,
+    description:
+      "The user with whom the publisher on monitoring connects to NATS expires in 29d 22h 59m 45s. From then on the stream gets no events of this publisher.",
+  },
 ];

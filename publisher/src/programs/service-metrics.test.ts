@@ -14,6 +14,7 @@ const STATS: PublisherStats = {
   queuedEvents: 107,
   queuedBytes: 108,
   inFlight: 109,
+  credentialsEnd: 110,
 };
 
 /** Values by name and labels. */
@@ -42,22 +43,25 @@ test("every count of the publisher is a metric with its present value", async ()
     publisher_events_in_flight: 109,
     publisher_rate: 12,
     publisher_nats_connected: 1,
+    publisher_credentials_expiry_timestamp_seconds: 110,
   };
   const first = await samples(metrics);
   for (const [name, value] of Object.entries(expected)) assert.equal(first.get(name), value, name);
-  stats = { ...STATS, stored: 202, inFlight: 0, connected: false };
+  stats = { ...STATS, stored: 202, inFlight: 0, connected: false, credentialsEnd: undefined };
   const second = await samples(metrics);
   assert.deepEqual(
     [
       second.get("publisher_events_stored_total"),
       second.get("publisher_events_in_flight"),
       second.get("publisher_nats_connected"),
+      second.get("publisher_credentials_expiry_timestamp_seconds"),
     ],
-    [202, 0, 0],
+    [202, 0, 0, 0],
   );
   const text = await metrics.text();
   for (const name of Object.values(PUBLISHER_METRIC)) {
-    const type = name.endsWith("_total") ? "counter" : name.endsWith("_seconds") ? "histogram" : "gauge";
+    const isHistogram = name.endsWith("_seconds") && !name.endsWith("_timestamp_seconds");
+    const type = name.endsWith("_total") ? "counter" : isHistogram ? "histogram" : "gauge";
     assert.match(text, new RegExp(`^# TYPE ${name} ${type}$`, "m"));
   }
   assert.ok((second.get("process_cpu_seconds_total") ?? 0) > 0);

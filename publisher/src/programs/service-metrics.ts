@@ -17,6 +17,7 @@ export const PUBLISHER_METRIC = {
   inFlight: "publisher_events_in_flight",
   rate: "publisher_rate",
   connected: "publisher_nats_connected",
+  credentialsEnd: "publisher_credentials_expiry_timestamp_seconds",
 } as const;
 
 /**
@@ -94,6 +95,11 @@ export class ServiceMetrics {
     );
     gauge(PUBLISHER_METRIC.rate, "Rate that is set: events per second, not counting the trending list", rate);
     gauge(PUBLISHER_METRIC.connected, "1 while NATS is connected", () => (stats().connected ? 1 : 0));
+    gauge(
+      PUBLISHER_METRIC.credentialsEnd,
+      "When the credentials for NATS expire, seconds since 1970; 0: they do not expire",
+      () => stats().credentialsEnd ?? 0,
+    );
   }
 
   /** Counts an event that the stream has stored `ms` milliseconds after it was published. */

@@ -44,6 +44,16 @@ test("many lines of one kind leave out no line of another kind", () => {
   ]);
 });
 
+test("a process whose part of the rate is less than a line in ten seconds writes one nevertheless", () => {
+  const { state, log } = create(1 / 64);
+  log.write("closed", 1001, () => ({}));
+  log.write("closed", 1001, () => ({}));
+  assert.deepEqual([state.lines.length, state.leftOut.length], [1, 1]);
+  state.now = 64_000;
+  log.write("closed", 1001, () => ({}));
+  assert.equal(state.lines.length, 2);
+});
+
 test("with a rate of 0 no line is written", () => {
   const { state, log } = create(0);
   log.write("opened", "", () => assert.fail("the fields are not needed"));

@@ -1,6 +1,7 @@
 /**
- * Log lines about connections: one when a connection is opened, refused, throttled or closed. Thousands of
- * clients may do the same within one second, so lines above a rate are left out, and a line says how many.
+ * Log lines about connections: one when a connection is opened, refused, throttled or closed, and the same
+ * for clients that poll. Thousands of clients may do the same within one second, so lines above a rate are
+ * left out, and a line says how many.
  */
 
 import type { Log } from "../log.ts";
@@ -10,7 +11,7 @@ export type ConnectionEvent = "opened" | "refused" | "throttled" | "closed";
 
 export interface ConnectionLogOptions {
   log: Pick<Log, "info">;
-  /** Lines a second of each kind; 0: no lines. */
+  /** Lines a second of each kind, of this process; 0: no lines. */
   perSecond: number;
   /** Called for each line that is left out. */
   onLeftOut: (event: ConnectionEvent) => void;
@@ -41,18 +42,25 @@ export class ConnectionLog {
    * @param detail one of few words that divide the event into kinds: the close code, the reason of a refusal
    */
   write(event: ConnectionEvent, detail: string | number, fields: () => object): void {
-    const { log, onLeftOut } = this.#options;
-    const kind = `${event} ${detail}`.trimEnd();
-    if (this.#takes(kind)) return log.info(fields(), `connection ${event}`);
+    const { log } = this.#options;
+    if (this.#takes(kindOf(event, detail))) log.info(fields(), `connection ${event}`);
+    else this.leaveOut(event, detail);
+  }
+
+  /** Counts a line that is not written. */
+  leaveOut(event: ConnectionEvent, detail: string | number): void {
+    const kind = kindOf(event, detail);
     this.#leftOut.set(kind, (this.#leftOut.get(kind) ?? 0) + 1);
-    onLeftOut(event);
+    this.#options.onLeftOut(event);
   }
 
   #takes(kind: string): boolean {
     const { perSecond, now } = this.#options;
     let bucket = this.#buckets.get(kind);
     if (bucket === undefined) {
-      bucket = new TokenBucket(perSecond, perSecond * BURST_SECONDS, now());
+      // A part of a small rate may be less than one line in ten seconds. The bucket must hold a whole one.
+      const burst = perSecond === 0 ? 0 : Math.max(1, perSecond * BURST_SECONDS);
+      bucket = new TokenBucket(perSecond, burst, now());
       this.#buckets.set(kind, bucket);
     }
     return bucket.take(now());
@@ -67,3 +75,5 @@ export class ConnectionLog {
     this.#leftOut.clear();
   }
 }
+
+const kindOf = (event: ConnectionEvent, detail: string | number): string => `${event} ${detail}`.trimEnd();

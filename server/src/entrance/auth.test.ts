@@ -131,6 +131,23 @@ test("accepts tokens of two secrets while the secret is being changed", async ()
   await refused(verifier({ JWT_SECRET: SECRET }), await token({ sub: "bob" }, bytes(old)), /not valid/);
 });
 
+test("an error names the user of a token only when its signature is right", async () => {
+  const verify = verifier({ JWT_SECRET: SECRET, JWT_AUDIENCE: ["live"] });
+  const userOf = (jwt: string) =>
+    verify(jwt).then(
+      () => assert.fail("the token is valid"),
+      (error: AuthError) => error.user,
+    );
+  const exp = now() - 60;
+  assert.equal(await userOf(await token({ sub: "ann", aud: "live", exp })), "ann");
+  assert.equal(await userOf(await token({ sub: "ann", aud: "live", exp: now() - 1 })), "ann");
+  assert.equal(await userOf(await token({ sub: "ann", aud: "admin" })), "ann");
+  assert.equal(await userOf(await token({ sub: "ann", aud: "live", channels: "BTC" })), "ann");
+  assert.equal(await userOf(await token({ sub: 5, aud: "live", exp })), undefined);
+  assert.equal(await userOf(await token({ sub: "ann", aud: "live", exp }, bytes(`${SECRET}!`))), undefined);
+  assert.equal(await userOf(new UnsecuredJWT({ sub: "ann", aud: "live", exp }).encode()), undefined);
+});
+
 test("a public key checks signatures only: it cannot be used as a secret", async () => {
   for (const [pair, alg] of [
     [rsa, "RS256"],

@@ -35,6 +35,13 @@ export type Verifier = (token: string) => Promise<Identity>;
 export class AuthError extends Error {
   override readonly name = "AuthError";
   readonly code = "unauthorized";
+  /** Claim `sub` of a token that was signed with the right key; undefined when nothing proves the user. */
+  readonly user: string | undefined;
+
+  constructor(message: string, user?: string) {
+    super(message);
+    this.user = user;
+  }
 }
 
 // Each kind of key has its own list: a token never chooses how it is checked, and `alg: none` is in no list.
@@ -129,12 +136,15 @@ function verifier(check: Check, options: JWTVerifyOptions): Verifier {
       return identityOf(payload);
     } catch (error) {
       if (error instanceof AuthError || error instanceof KeysUnavailableError) throw error;
-      if (error instanceof errors.JWTExpired) throw new AuthError("the token has expired");
+      // jose checks the claims after the signature.
+      if (error instanceof errors.JWTExpired)
+        throw new AuthError("the token has expired", subjectOf(error.payload));
       if (error instanceof errors.JWTClaimValidationFailed && PRESCRIBED.includes(error.claim)) {
         throw new AuthError(
           error.reason === "missing"
             ? `the token has no claim ${error.claim}`
             : `the token's claim ${error.claim} has another value than this service accepts`,
+          subjectOf(error.payload),
         );
       }
       const code = error instanceof errors.JOSEError ? error.code : undefined;
@@ -144,18 +154,21 @@ function verifier(check: Check, options: JWTVerifyOptions): Verifier {
   };
 }
 
+const subjectOf = ({ sub }: JWTPayload): string | undefined => (typeof sub === "string" ? sub : undefined);
+
 function identityOf({ sub, exp, iat, jti, channels }: JWTPayload): Identity {
   if (typeof sub !== "string" || sub === "") throw new AuthError("the token has no claim sub");
   // The tolerance of jose holds for exp, too. A token is used up to its expiry on our clock: clients renew
   // their token before, and an expired one would be closed with 4401 at once.
-  if (exp !== undefined && exp <= Date.now() / 1000) throw new AuthError("the token has expired");
+  if (exp !== undefined && exp <= Date.now() / 1000) throw new AuthError("the token has expired", sub);
   if (channels !== undefined && !Array.isArray(channels))
-    throw new AuthError("the token's claim channels is not an array");
+    throw new AuthError("the token's claim channels is not an array", sub);
   const allowed = channels?.map((channel) => {
     const short = parseChannel(channel);
     if (short === undefined)
       throw new AuthError(
         `the token's claim channels contains ${JSON.stringify(channel)}, which is not a channel`,
+        sub,
       );
     return short;
   });

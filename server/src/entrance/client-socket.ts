@@ -23,10 +23,10 @@ export interface SocketHandler {
   detach(): void;
 }
 
-/** A close frame without a code. */
-const NO_CODE = 1005;
-/** There was no close frame. */
-const NO_FRAME = 1006;
+/** A close frame without a code, or the orderly end of a stream over HTTP, which has no code. */
+export const NO_CODE = 1005;
+/** There was no close frame: the connection broke, or was cut. */
+export const NO_FRAME = 1006;
 
 /** Who ended a connection, and why. `network`: it broke without a close frame of either side. */
 export interface Ending {

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Applicant, Refusal } from "./admission.ts";
 import type { Identity } from "./auth.ts";
 import type { ClientSocket } from "./client-socket.ts";
 
@@ -35,9 +36,15 @@ export interface HttpClient {
   seat: number;
 }
 
+/** How a client over HTTP receives: by polls, or by a stream of server-sent events. */
+export type Transport = "poll" | "events";
+
 /** Serves a path to clients with the same tokens, origins and limits as the WebSocket. */
 export interface HttpEndpoint {
+  transport: Transport;
   /** Whether each client takes a seat, which must be freed later. */
   takesSeat: boolean;
   serve(client: HttpClient): Promise<void>;
+  /** Called for each client that was refused before it was served. */
+  refused?(applicant: Applicant, refusal: Refusal): void;
 }

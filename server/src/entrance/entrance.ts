@@ -17,11 +17,11 @@ import {
   type RefusalReason,
   type Seats,
 } from "./admission.ts";
-import type { Identity, Verifier } from "./auth.ts";
+import { AuthError, type Identity, type Verifier } from "./auth.ts";
 import { createAddressOf } from "./client-address.ts";
 import { dictionariesOf, tokenOf, urlOf } from "./client-request.ts";
 import { ClientSocket } from "./client-socket.ts";
-import type { AcceptedClient, AdmittedClient, HttpEndpoint } from "./clients.ts";
+import type { AcceptedClient, AdmittedClient, HttpEndpoint, Transport } from "./clients.ts";
 import { answerPreflight, Origins } from "./origins.ts";
 import { answerRequest, answerUpgrade } from "./refusal-answers.ts";
 import { KeysUnavailableError } from "./remote-keys.ts";
@@ -38,8 +38,11 @@ export interface EntranceOptions {
   seats: Seats;
   /** Called with each upgraded connection. Its seat must be freed later. */
   admitted: (client: AdmittedClient) => void;
-  /** Called for each refused client. `message`: what the client was answered, if anything. */
-  refused: (reason: RefusalReason, client: Applicant, message?: string) => void;
+  /**
+   * Called for each refused client. `message`: what the client was answered, if anything; `transport`:
+   * undefined for a WebSocket.
+   */
+  refused: (reason: RefusalReason, client: Applicant, message?: string, transport?: Transport) => void;
   /** By path. */
   endpoints?: ReadonlyMap<string, HttpEndpoint>;
   /** Serves the demo page; returns false for a request that is not for the page. */
@@ -178,9 +181,9 @@ export class Entrance {
         return;
       }
       const outcome = await this.#authorize(request, url, applicant);
-      if ("status" in outcome) return this.#refuseRequest(response, outcome, applicant);
+      if ("status" in outcome) return this.#refuseRequest(endpoint, response, outcome, applicant);
       const seat = endpoint.takesSeat ? await seats.take(applicant) : 0;
-      if (typeof seat !== "number") return this.#refuseRequest(response, seat, applicant);
+      if (typeof seat !== "number") return this.#refuseRequest(endpoint, response, seat, applicant);
       const { socket } = response;
       if (response.destroyed || socket === null) {
         if (endpoint.takesSeat) seats.free(seat);
@@ -197,8 +200,14 @@ export class Entrance {
     }
   }
 
-  #refuseRequest(response: ServerResponse, refusal: Refusal, applicant: Applicant): void {
-    this.#options.refused(refusal.reason, applicant, refusal.message);
+  #refuseRequest(
+    endpoint: HttpEndpoint,
+    response: ServerResponse,
+    refusal: Refusal,
+    applicant: Applicant,
+  ): void {
+    this.#options.refused(refusal.reason, applicant, refusal.message, endpoint.transport);
+    endpoint.refused?.(applicant, refusal);
     answerRequest(response, refusal);
   }
 
@@ -251,7 +260,10 @@ export class Entrance {
     return typeof seat === "number" ? { seat, identity, ip, dictionaries: dictionariesOf(url) } : seat;
   }
 
-  /** Checks origin, closure and token. The user of the token becomes the user of the applicant. */
+  /**
+   * Checks origin, closure and token. The user of the token becomes the user of the applicant, also when the
+   * token was signed with the right key but is refused.
+   */
   async #authorize(
     request: IncomingMessage,
     url: URL,
@@ -271,6 +283,8 @@ export class Entrance {
         const { message } = error as Error;
         if (error instanceof KeysUnavailableError)
           return { status: 503, reason: "keys", message, retryAfter: 5 };
+        // For the log: a user whose token has expired asks why.
+        if (error instanceof AuthError) applicant.user = error.user;
         return refusal(401, "token", message);
       }
     }

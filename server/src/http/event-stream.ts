@@ -6,7 +6,7 @@ import { CLOSE } from "@odin-ws/protocol";
 import type { Subscriber, Topic } from "../delivery/fanout.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Identity } from "../entrance/auth.ts";
-import type { Ending } from "../entrance/client-socket.ts";
+import { type Ending, NO_CODE, NO_FRAME } from "../entrance/client-socket.ts";
 
 export interface EventStreamOptions {
   id: string;
@@ -28,13 +28,16 @@ export class EventStream implements Subscriber {
   readonly address: string | undefined;
   readonly identity: Identity | undefined;
   readonly openedAt: number;
-  readonly socket: Socket;
+  readonly transport = "events";
+  /** Counts what was written since the request: the connection may have carried polls before. */
+  readonly socket: { readonly bytesWritten: number };
   /** Resolves when nothing is left of the stream. */
   readonly ended: Promise<void>;
   topics: Topic[] = [];
   deliveries = 0;
-  /** Set when the gateway has ended the stream. */
+  /** What came first: the gateway or the client ended the stream, or the connection broke. */
   #ending: Ending | undefined;
+  #closing = false;
   /** Overlapping patterns bring the same message more than once. */
   #lastOffset = 0;
   readonly #options: EventStreamOptions;
@@ -46,19 +49,31 @@ export class EventStream implements Subscriber {
     this.address = options.address;
     this.identity = options.identity;
     this.openedAt = options.second;
-    this.socket = options.response.socket as Socket;
+    const socket = options.response.socket as Socket;
+    const before = socket.bytesWritten;
+    this.socket = {
+      get bytesWritten() {
+        return socket.bytesWritten - before;
+      },
+    };
+    socket.once("end", () => {
+      this.#ending ??= { code: NO_CODE, reason: "", by: "client" };
+    });
+    socket.once("error", ({ code, message }: NodeJS.ErrnoException) => {
+      this.#ending ??= { code: NO_FRAME, reason: code ?? message, by: "network" };
+    });
     this.ended = new Promise((resolve) => {
       options.response.once("close", resolve);
     });
   }
 
-  /** How the stream ended; without an ending by the gateway, the client has left. */
+  /** How the stream ended. */
   ending(): Ending {
-    return this.#ending ?? { code: 1006, reason: "", by: "client" };
+    return this.#ending ?? { code: NO_FRAME, reason: "", by: "network" };
   }
 
   get closing(): boolean {
-    return this.#ending !== undefined;
+    return this.#closing;
   }
 
   deliver(message: Message): boolean {
@@ -113,14 +128,16 @@ export class EventStream implements Subscriber {
 
   close(code: number, reason: string): void {
     if (this.closing) return;
-    this.#ending = { code, reason, by: "gateway" };
+    this.#closing = true;
+    this.#ending ??= { code, reason, by: "gateway" };
     const { response } = this.#options;
     if (response.writableLength > 0) response.destroy();
     else response.end();
   }
 
   terminate(reason: string): void {
-    this.#ending ??= { code: 1006, reason, by: "gateway" };
+    this.#closing = true;
+    this.#ending ??= { code: NO_FRAME, reason, by: "gateway" };
     this.#options.response.destroy();
   }
 

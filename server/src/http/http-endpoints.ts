@@ -3,18 +3,20 @@
 import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CLOSE, parseChannel, type Since } from "@odin-ws/protocol";
+import { CLOSE } from "@odin-ws/protocol";
 import { secondNow, steadyClock } from "../clock.ts";
 import type { ConnectionRecords } from "../connection/connection-records.ts";
 import type { ConnectionContext } from "../connection/context.ts";
 import { type DrainPlan, graceMs } from "../connection/drain.ts";
-import { permission } from "../connection/permissions.ts";
 import type { SeatedClients } from "../connection/seated-clients.ts";
 import { HistoryReader } from "../delivery/history-reader.ts";
+import type { Applicant } from "../entrance/admission.ts";
 import type { Identity } from "../entrance/auth.ts";
 import type { HttpClient, HttpEndpoint } from "../entrance/clients.ts";
 import { EventStream } from "./event-stream.ts";
 import { PollAnswers } from "./poll-answers.ts";
+import { PollSessions } from "./poll-sessions.ts";
+import { type Question, type RequestRefusal, readQuestion } from "./question.ts";
 
 export interface HttpEndpointsOptions {
   context: ConnectionContext;
@@ -41,25 +43,30 @@ const BATCH = 1000;
 /** When the drain has ended a stream, its client may take this long to read the rest. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-interface Question {
-  channels: string[];
-  since: Since | undefined;
-}
-
 export class HttpEndpoints {
   /** By path. */
   readonly endpoints: ReadonlyMap<string, HttpEndpoint>;
   readonly #options: HttpEndpointsOptions;
   readonly #polls: PollAnswers;
+  readonly #pollers: PollSessions;
   readonly #streams = new Set<EventStream>();
   #draining = false;
 
   constructor(options: HttpEndpointsOptions) {
     this.#options = options;
     this.#polls = new PollAnswers(options.context.history, steadyClock.now);
-    this.endpoints = new Map([
-      ["/poll", { takesSeat: false, serve: (client) => this.#servePoll(client) }],
-      ["/events", { takesSeat: true, serve: (client) => this.#serveStream(client) }],
+    this.#pollers = new PollSessions({ records: options.records, now: steadyClock.now });
+    this.endpoints = new Map<string, HttpEndpoint>([
+      [
+        "/poll",
+        {
+          transport: "poll",
+          takesSeat: false,
+          serve: (client) => this.#servePoll(client),
+          refused: (applicant, refusal) => this.#pollers.turnedAway(applicant, refusal),
+        },
+      ],
+      ["/events", { transport: "events", takesSeat: true, serve: (client) => this.#serveStream(client) }],
     ]);
   }
 
@@ -71,13 +78,19 @@ export class HttpEndpoints {
   // ——— polls ———
 
   async #servePoll(client: HttpClient): Promise<void> {
-    const question = this.#read(client);
-    if (question === undefined) return;
+    const question = readQuestion(client, this.#options.context.limits.maxChannels);
+    if ("status" in question) return this.#refusePoll(client, question);
     if (this.#isAhead(question)) await this.#checkEnd(question);
     this.#answerPoll(client, question);
   }
 
-  #answerPoll({ request, response, identity, ip }: HttpClient, question: Question): void {
+  #refusePoll(client: HttpClient, refusal: RequestRefusal): void {
+    this.#pollers.refused(applicantOf(client), refusal);
+    answerRefusal(client.response, refusal);
+  }
+
+  #answerPoll(client: HttpClient, question: Question): void {
+    const { request, response, identity, ip } = client;
     const { metrics, replayBudget } = this.#options.context;
     const now = steadyClock.now();
     const account = identity === undefined ? `address ${ip}` : `user ${identity.user}`;
@@ -85,13 +98,25 @@ export class HttpEndpoints {
     if (wait > 0) {
       metrics.messagesReceived.inc({ type: "rate_limited" });
       response.setHeader("Retry-After", Math.ceil(wait / 1000));
-      return refuse(response, 429, "rate_limited", "too many polls: wait for Retry-After seconds");
+      const message = "too many polls: wait for Retry-After seconds";
+      return this.#refusePoll(client, { status: 429, reason: "rate_limited", message });
     }
-    const { etag, body, gzip, cost } = this.#polls.answer(question.channels, question.since);
+    const { etag, body, gzip, messages, recovered, cost } = this.#polls.answer(
+      question.channels,
+      question.since,
+    );
     replayBudget.charge(account, cost.messages + POLL_COST, cost.bytes, now);
     response.setHeader("ETag", etag);
     response.setHeader("Cache-Control", "private, no-cache");
+    const channels = question.channels.length;
     if (request.headers["if-none-match"] === etag) {
+      this.#pollers.answered(applicantOf(client), {
+        status: 304,
+        channels,
+        messages: 0,
+        bytes: 0,
+        recovered,
+      });
       metrics.messagesReceived.inc({ type: "poll_not_modified" });
       response.writeHead(304).end();
       return;
@@ -99,6 +124,8 @@ export class HttpEndpoints {
     metrics.messagesReceived.inc({ type: "poll" });
     const zipped = gzip !== undefined && /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
     const bytes = zipped ? gzip : body;
+    const sent = { status: 200, channels, messages, bytes: bytes.length, recovered } as const;
+    this.#pollers.answered(applicantOf(client), sent);
     response.writeHead(200, {
       "Content-Type": "application/json",
       "Content-Length": bytes.length,
@@ -110,9 +137,15 @@ export class HttpEndpoints {
   // ——— server-sent events ———
 
   async #serveStream(client: HttpClient): Promise<void> {
-    const question = this.#read(client);
-    if (question !== undefined && this.#isAhead(question)) await this.#checkEnd(question);
-    if (question === undefined || client.response.destroyed) this.#options.seated.remove(client.seat);
+    const { context, records, seated } = this.#options;
+    const question = readQuestion(client, context.limits.maxChannels);
+    if ("status" in question) {
+      records.requestRefused(question.reason, applicantOf(client), question.message, "events");
+      answerRefusal(client.response, question);
+      return seated.remove(client.seat);
+    }
+    if (this.#isAhead(question)) await this.#checkEnd(question);
+    if (client.response.destroyed) seated.remove(client.seat);
     else this.#openStream(client, question);
   }
 
@@ -184,6 +217,7 @@ export class HttpEndpoints {
 
   /** Called every second. */
   tick(second: number): void {
+    this.#pollers.tick();
     const now = Date.now() / 1000;
     for (const stream of this.#streams) {
       const { expiresAt = 0 } = stream.identity ?? {};
@@ -207,7 +241,8 @@ export class HttpEndpoints {
 
   /** Ends everything at once. */
   stop(): void {
-    for (const stream of this.#streams) stream.terminate("the gateway stops");
+    this.#pollers.endAll("the gateway stops");
+    for (const stream of this.#streams) stream.close(CLOSE.leaving, "the gateway stops");
   }
 
   // ——— the question ———
@@ -228,45 +263,12 @@ export class HttpEndpoints {
     if (since !== undefined && end !== undefined && this.#isAhead(question) && since.offset > end)
       question.since = { ...since, epoch: "" };
   }
-
-  /** Reads channels and position; undefined when the request was refused. */
-  #read({ url, request, identity, response }: HttpClient): Question | undefined {
-    const names = (url.searchParams.get("channels") ?? "").split(",").filter((name) => name !== "");
-    const channels = new Set<string>();
-    for (const name of names) {
-      const channel = parseChannel(name);
-      if (channel === undefined) return refuse(response, 400, "invalid_channel", `${name} is not a channel`);
-      channels.add(channel);
-    }
-    const { maxChannels } = this.#options.context.limits;
-    if (channels.size > maxChannels) {
-      const message = `${channels.size} channels, the limit is ${maxChannels}`;
-      return refuse(response, 400, "too_many_channels", message);
-    }
-    const allows = permission(identity?.channels);
-    const forbidden = [...channels].find((channel) => !allows(channel));
-    if (forbidden !== undefined)
-      return refuse(response, 403, "forbidden_channel", `your token does not allow ${forbidden}`);
-    const position = request.headers["last-event-id"] ?? url.searchParams.get("since") ?? "";
-    const since = parsePosition(String(position));
-    if (since === null) return refuse(response, 400, "invalid_message", "since must be EPOCH:OFFSET");
-    const ts = Number(url.searchParams.get("ts"));
-    if (since !== undefined && ts > 0) since.ts = ts;
-    return { channels: [...channels], since };
-  }
 }
 
-/** `EPOCH:OFFSET`; undefined for an empty text, null for a text that is not a position. */
-function parsePosition(text: string): Since | undefined | null {
-  if (text === "") return undefined;
-  const colon = text.lastIndexOf(":");
-  const offset = Number(text.slice(colon + 1));
-  if (colon < 1 || !/^\d{1,15}$/.test(text.slice(colon + 1))) return null;
-  return { epoch: text.slice(0, colon), offset };
-}
+const applicantOf = ({ identity, ip }: HttpClient): Applicant => ({ user: identity?.user, ip });
 
-function refuse(response: ServerResponse, status: number, error: string, message: string): undefined {
+function answerRefusal(response: ServerResponse, { status, reason, message }: RequestRefusal): void {
   response
     .writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" })
-    .end(`${JSON.stringify({ error, message })}\n`);
+    .end(`${JSON.stringify({ error: reason, message })}\n`);
 }

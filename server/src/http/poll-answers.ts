@@ -15,6 +15,10 @@ export interface PollAnswer {
   body: Buffer;
   /** Undefined when compression does not shrink the body. */
   gzip: Buffer | undefined;
+  /** Messages in the body. */
+  messages: number;
+  /** False when the client has lost messages. */
+  recovered: boolean;
   /** What the answer has cost, in messages; 0 for an answer that other clients have got before. */
   cost: { messages: number; bytes: number };
 }
@@ -89,6 +93,8 @@ export class PollAnswers {
     return {
       etag: `"${epoch}-${last}-${Number(recovered)}-${Math.floor(this.#now() / ETAG_MS)}"`,
       body,
+      messages: messages.length,
+      recovered,
       gzip: zipped !== undefined && zipped.length < body.length ? zipped : undefined,
       cost: { messages: messages.length + looked / LOOKED_PER_SENT, bytes: body.length },
     };

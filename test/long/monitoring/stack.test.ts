@@ -38,8 +38,12 @@ const PATIENCE_MS = 60_000; // ms
 const CHANNELS = ["BTC.trade", "BTC.liquidity", "ETH.trade", "ETH.social", "global.trending"];
 
 const SECRET = "a secret of the identity service";
-/** A user whose token expires. */
+/** A user whose token expires, and one whose name contains this name. */
 const LATE_USER = "late@example.com";
+const SIMILAR_USER = "translate@example.com";
+/** Users who receive over HTTP until their tokens expire. */
+const POLLING_USER = "polling@example.com";
+const STREAM_USER = "stream@example.com";
 
 interface Stack {
   options: MonitoringOptions;
@@ -133,11 +137,28 @@ async function load(owner: Owner, gateway: Gateway): Promise<string[]> {
   const seldom = await connectAs(owner, gateway, "user-seldom");
   await seldom.ask({ type: "subscribe", channels: CHANNELS, max_rate: 1 }, "subscription_ack");
   await connect(owner, gateway, { path: "/elsewhere" }).catch(() => {});
+  await connectAs(owner, gateway, SIMILAR_USER);
   const late = await connectAs(owner, gateway, LATE_USER, 2);
-  await late.ended();
+  await Promise.all([late.ended(), receiveOverHttp(gateway)]);
   const [second] = others;
   await second?.close();
   return [first.welcome.connection, second?.welcome.connection ?? ""];
+}
+
+/** One user polls and another one reads a stream, until the gateway refuses their tokens. */
+async function receiveOverHttp(gateway: Gateway): Promise<void> {
+  const ask = async (path: string, sub: string) => {
+    const authorization = `Bearer ${await issue(SECRET, { sub, expiresIn: 2 })}`;
+    return () =>
+      fetch(`http://127.0.0.1:${gateway.wsPort}${path}?channels=BTC.trade`, { headers: { authorization } });
+  };
+  const stream = await (await ask("/events", STREAM_USER))();
+  const poll = await ask("/poll", POLLING_USER);
+  await eventually("a refused poll", async () => {
+    const { status } = await poll();
+    return status === 401;
+  });
+  await stream.text();
 }
 
 describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 300_000 }, () => {
@@ -229,30 +250,44 @@ describe("monitoring", { skip: skipWithoutPrograms() || withoutNats(), timeout: 
     }
   });
 
-  test("the dashboard of logs says why a user was disconnected, with the default settings of the gateway", async () => {
-    const { monitoring, options } = await stack();
-    const query = dashboardQueries(monitoringFiles(options), { connection: LATE_USER }).find(
-      ({ where, source }) => source === "loki" && where.startsWith('panel "Connections"'),
-    );
-    assert.ok(query);
-    const lines = await eventually(
-      query.expr,
-      async () => {
-        const found = (await answerTo(monitoring, query)).map(({ last }) => last);
-        return found.some((line) => line.startsWith("connection closed")) && found;
-      },
-      PATIENCE_MS,
-    );
-    const closed = lines.find((line) => line.startsWith("connection closed"));
-    assert.match(
-      closed ?? "",
-      /^connection closed user=late@example\.com connection=\S+ address=127\.0\.0\.0 code=4401 by=gateway reason="token expired" seconds=\d+/,
-    );
-    assert.ok(
-      lines.some((line) => line.startsWith(`connection opened user=${LATE_USER} connection=`)),
-      `${lines}`,
-    );
-  });
+  for (const [user, receives, end] of [
+    [
+      LATE_USER,
+      "over WebSocket",
+      /address=127\.0\.0\.0 code=4401 by=gateway reason="token expired" seconds=\d+/,
+    ],
+    [
+      POLLING_USER,
+      "by polls",
+      /transport=poll address=127\.0\.0\.0 code=401 by=gateway reason="the token has expired" last_poll=\S+Z last_answer="401 token" seconds=\d+ polls=\d+ refused=1/,
+    ],
+    [
+      STREAM_USER,
+      "by server-sent events",
+      /transport=events address=127\.0\.0\.0 code=4401 by=gateway reason="token expired" seconds=\d+/,
+    ],
+  ] as const)
+    test(`the dashboard of logs says why a user was disconnected who received ${receives}, with the default settings of the gateway`, async () => {
+      const { monitoring, options } = await stack();
+      const query = dashboardQueries(monitoringFiles(options), { user }).find(
+        ({ where, source }) => source === "loki" && where.startsWith('panel "Connections"'),
+      );
+      assert.ok(query);
+      const lines = await eventually(
+        query.expr,
+        async () => {
+          const found = (await answerTo(monitoring, query)).map(({ last }) => last);
+          return found.some((line) => line.startsWith("connection closed")) && found;
+        },
+        PATIENCE_MS,
+      );
+      const closed = lines.find((line) => line.startsWith("connection closed")) ?? "";
+      assert.match(closed, new RegExp(`^connection closed user=${user} connection=\\S+ ${end.source}`));
+      const opened = lines.find((line) => line.startsWith(`connection opened user=${user} connection=`));
+      assert.ok(opened, `${lines}`);
+      assert.equal(/connection=\S+/.exec(opened)?.[0], /connection=\S+/.exec(closed)?.[0]);
+      for (const line of lines) assert.ok(line.includes(` user=${user} `), line);
+    });
 
   test("log lines have few labels; a connection's id is in lines, not in labels", async () => {
     const { monitoring, connections, gateway } = await stack();

@@ -52,6 +52,39 @@ async function attempt(
     .map((line) => JSON.parse(line) as unknown);
 }
 
+const README = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+
+/** A block of commands of README's section for backends. */
+function readmeBlock(index: number): string {
+  const [, section = ""] = README.split("### Publish from your backend");
+  const [, commands = ""] = [...section.matchAll(/```sh\n([\s\S]*?)```/g)][index] ?? [];
+  assert.notEqual(commands, "");
+  return commands;
+}
+
+/**
+ * Runs commands on a machine near NATS, and returns what they printed. Rejects when one fails.
+ *
+ * @param programs stand-ins for programs: what each prints, as a command, by its arguments
+ */
+async function runAsBackend(
+  machine: Machine,
+  commands: string,
+  programs: Record<string, Record<string, string>>,
+): Promise<string> {
+  for (const [name, answers] of Object.entries(programs)) {
+    const cases = Object.entries(answers).map(([args, command]) => `"${args}") ${command} ;;\n`);
+    machine.write(name, `#!/bin/sh\ncase "$*" in\n${cases.join("")}*) exit 1 ;;\nesac\n`);
+    chmodSync(join(machine.folder, name), 0o755);
+  }
+  const path = [machine.folder, dirname(process.execPath), process.env.PATH].join(":");
+  const script = `set -eu; trap 'rm -f nats-ca.pem' EXIT\n${commands}`;
+  const backend = machine.near("bash", ["-c", script], { PATH: path });
+  const { code } = await within(() => `the backend:\n${backend.tail()}`, backend.exited, 30_000);
+  if (code !== 0) throw new Error(backend.tail());
+  return backend.output;
+}
+
 describe("the real nats-server of a NATS VM", {
   skip: whyNoMachine() || withoutNats(),
   timeout: SUITE,
@@ -114,29 +147,44 @@ describe("the real nats-server of a NATS VM", {
     ready(await machine.start());
     const create = `$JS.API.STREAM.CREATE.ODIN_TOKENS=${STREAM}`;
     assert.deepEqual(await attempt(machine, "gateway", authority.caFile, [create]), [true]);
-    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
-    const [, section = ""] = readme.split("### Publish from your backend");
-    const [, commands = ""] = /```sh\n([\s\S]*?)```/.exec(section) ?? [];
-    // Stands in for Pulumi: prints the stack's outputs.
-    machine.write(
-      "pulumi",
-      `#!/bin/sh
-case "$*" in
-"stack output natsUrl --show-secrets --stack prod") echo 'tls://publisher:${PASSWORDS["nats-publisher-password"]}@10.9.0.1:4222' ;;
-"stack output natsCa --stack prod") cat ${authority.caFile} ;;
-*) exit 1 ;;
-esac
-`,
-    );
-    chmodSync(join(machine.folder, "pulumi"), 0o755);
-    const path = [machine.folder, dirname(process.execPath), process.env.PATH].join(":");
-    const script = `set -eu; trap 'rm -f nats-ca.pem' EXIT\n${commands}`;
-    const backend = machine.near("bash", ["-c", script], { PATH: path });
-    const { code } = await within(() => `the backend:\n${backend.tail()}`, backend.exited, 30_000);
-    assert.equal(code, 0, backend.tail());
-    assert.match(backend.output, /^stored as message 1$/m);
+    const password = PASSWORDS["nats-publisher-password"];
+    const output = await runAsBackend(machine, readmeBlock(0), {
+      // Stands in for Pulumi: prints the stack's outputs.
+      pulumi: {
+        "stack output natsUrl --show-secrets --stack prod": `echo 'tls://publisher:${password}@10.9.0.1:4222'`,
+        "stack output natsCa --stack prod": `cat ${authority.caFile}`,
+      },
+    });
+    assert.match(output, /^stored as message 1$/m);
     const info = await machine.shell("curl -s 'http://127.0.0.1:8222/jsz?streams=true'");
     assert.match(info, /"messages": 1,/);
+  });
+
+  test("a backend with a login of its own reads its secrets by the commands of the README", async (t) => {
+    const authority = makeAuthority(t);
+    const machine = await buildNats(t, authority, { real: true });
+    const version = "projects/1/secrets/nats-publishers/versions/1";
+    const password = "1".padStart(32, "p");
+    machine.cloud.secrets[version] = `market ${password} odin.token.*.trade odin.global.>\n`;
+    machine.cloud.attributes["odin-secret-file-nats-publishers"] = version;
+    ready(await machine.start());
+    const create = `$JS.API.STREAM.CREATE.ODIN_TOKENS=${STREAM}`;
+    assert.deepEqual(await attempt(machine, "gateway", authority.caFile, [create]), [true]);
+    const read = "secrets versions access latest --secret";
+    const gcloud = {
+      [`${read} odin-prod-publisher-market --project MY_PROJECT`]: `echo 'tls://market:${password}@10.9.0.1:4222'`,
+      [`${read} odin-prod-nats-ca --project MY_PROJECT`]: `cat ${authority.caFile}`,
+    };
+    // The first block shows how a backend publishes with these values.
+    const [, publish = ""] = /(export NODE_EXTRA_CA_CERTS[\s\S]*)/.exec(readmeBlock(0)) ?? [];
+    const script = `${readmeBlock(1)}\n${publish}`;
+    assert.match(await runAsBackend(machine, script, { gcloud }), /^stored as message 1$/m);
+    const social = script.replace('event: "trade"', 'event: "social"');
+    assert.notEqual(social, script);
+    await assert.rejects(
+      runAsBackend(machine, social, { gcloud }),
+      /permissions violation for publish to "odin\.token\.BTC\.social"/i,
+    );
   });
 
   test("each publisher may publish to its own subjects only, and changes its login without a cut", async (t) => {
