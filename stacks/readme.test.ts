@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { repositoryFolder } from "./preview/record-stack.ts";
 import { recordWith } from "./recorded.fixture.ts";
+import { TWO_REGIONS } from "./regions.fixture.ts";
 
 const readme = readFileSync(join(repositoryFolder, "README.md"), "utf8");
 const [, behind = ""] = readme.split("### Publish from your backend\n");
@@ -71,9 +72,9 @@ for (const { place, set, does } of ways)
 test("the README names outputs and secrets that the program has", async () => {
   const { all, result } = await recordWith("prod", { publishers });
   const several = await recordWith("prod", {
+    ...TWO_REGIONS,
     publishers,
     natsPublicRanges: '["203.0.113.7/32"]',
-    regions: '{"europe-west1":{"zones":["europe-west1-b","europe-west1-c"]}}',
   });
   const outputs = new Set([...Object.keys(result as object), ...Object.keys(several.result as object)]);
   const named = [

@@ -50,7 +50,7 @@ test("every panel on the publisher has a line", () => {
       }[];
     };
     const own = panels.filter(({ targets }) => targets?.some(({ expr }) => expr.includes("publisher_")));
-    assert.equal(own.length, 6);
+    assert.equal(own.length, 7);
     for (const { title, fieldConfig } of own)
       assert.equal(fieldConfig?.defaults.thresholds.steps.length, 2, title);
   }

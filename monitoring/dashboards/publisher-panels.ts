@@ -74,5 +74,13 @@ function publisherPanels() {
       line: { limit: "publisherConnected", bad: "below" },
       queries: [{ expr: PUBLISHER_METRIC.connected, legend: "{{instance}}" }],
     }),
+    graph({
+      title: "Credentials of the publisher",
+      description:
+        "Time until NATS refuses the publisher's credentials. Empty: they do not expire. Replace the credentials before the line is reached.",
+      unit: "s",
+      line: { limit: "publisherCredentials", bad: "below" },
+      queries: [{ expr: `(${PUBLISHER_METRIC.credentialsEnd} > 0) - time()`, legend: "{{instance}}" }],
+    }),
   ];
 }
