@@ -68,8 +68,9 @@ export function runModule(
   url: URL,
   args: readonly string[] = [],
   through: readonly string[] = [],
+  flags: readonly string[] = NODE_FLAGS,
 ): ChildProcess {
-  const [execPath = "", ...execArgv] = [...through, process.execPath, ...NODE_FLAGS];
+  const [execPath = "", ...execArgv] = [...through, process.execPath, ...flags];
   return track(
     fork(url, args, { execPath, execArgv, detached: true, stdio: ["ignore", "inherit", "inherit", "ipc"] }),
   );

@@ -7,12 +7,13 @@ import { type Command, option, readCommand, valuesOrExit } from "@odin-ws/settin
 import { choice, listOf, nonEmpty, whole } from "@odin-ws/settings/values";
 import { howToGet, program } from "@odin-ws/tools/programs";
 import { startNats } from "../nats.ts";
-import { stop } from "../process.ts";
+import { processTree, stop } from "../process.ts";
 import { machine } from "../report.ts";
 import { Balancer } from "./balancer.ts";
+import { CoreWatch } from "./core-watch.ts";
 import { Feeder } from "./feeder.ts";
 import { Loaders } from "./loaders.ts";
-import { type Outcome, outcomeOf, tableOf } from "./outcome.ts";
+import { type Outcome, outcomeOf, paceOf, tableOf } from "./outcome.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import { PEERS, type Peer, type Server } from "./servers.ts";
 
@@ -60,6 +61,10 @@ everything again. Runs servers, clients and a load balancer on this machine, and
       "MS",
       whole(100, 10_000).default(1000).describe("time between two health checks of the load balancer (1000)"),
     ),
+    fallback: option(
+      "WHEN",
+      choice(["on", "off"]).default("on").describe("whether clients of odin-ws may receive over HTTP (on)"),
+    ),
     json: option(
       "FILE",
       nonEmpty()
@@ -77,7 +82,8 @@ async function measure(scenario: Scenario, peer: Peer, natsServer: string): Prom
   const servers: Server[] = [];
   const { channels, rate, drain } = options;
   const clients = options.clients ?? scenario.clients;
-  const loaders = new Loaders({ client: peer.name, clients, channels, nats: nats.url });
+  const fallback = options.fallback === "on";
+  const loaders = new Loaders({ client: peer.name, clients, channels, nats: nats.url, fallback });
   const balancer = new Balancer(loaders, options.check);
   const startServer = async () => {
     const server = await peer.start({ nats: nats.url, drainSeconds: drain });
@@ -96,12 +102,19 @@ async function measure(scenario: Scenario, peer: Peer, natsServer: string): Prom
       awaySeconds: options.away,
       drainSeconds: drain,
     };
+    const from = Date.now();
+    const watch = new CoreWatch(() => ({
+      servers: servers.flatMap(({ child }) => processTree(child.pid as number)),
+      clients: loaders.pids,
+      others: [nats.process.pid as number, process.pid],
+    }));
     await scenario.run({ loaders, balancer, servers: [...servers], startServer, options: timing });
     await loaders.all("settle", { timeoutMs: SETTLE_MS });
+    const cores = watch.stop();
     await sleep(AFTER_MS);
     await feeder.stop();
     await sleep(SETTLED_MS);
-    return outcomeOf(scenario, peer, await loaders.finish(feeder.published));
+    return outcomeOf(scenario, peer, await loaders.finish(feeder.published), { from, cores });
   } finally {
     balancer.close();
     await loaders.dispose();
@@ -124,9 +137,10 @@ async function main(): Promise<void> {
     for (const peer of PEERS.filter(({ name }) => options.only.includes(name)))
       ofScenario.push(await measure(scenario, peer, natsServer));
     console.log(`${scenario.title}\n${ofScenario[0]?.clients} clients, times from ${scenario.from}\n`);
-    console.log(
-      `${tableOf(ofScenario, (name) => PEERS.find((peer) => peer.name === name)?.title ?? name)}\n`,
-    );
+    const titleOf = (name: string) => PEERS.find((peer) => peer.name === name)?.title ?? name;
+    console.log(`${tableOf(ofScenario, titleOf)}\n`);
+    for (const outcome of ofScenario) console.log(paceOf(outcome, titleOf(outcome.peer)));
+    console.log();
     for (const { misses } of ofScenario) for (const miss of misses) console.log(`missed: ${miss}`);
     outcomes.push(...ofScenario);
   }

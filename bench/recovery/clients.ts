@@ -2,9 +2,11 @@
 
 import { Agent } from "node:http";
 import type { Duplex } from "node:stream";
-import { connect } from "@odin-ws/client";
+import { connect, type Environment } from "@odin-ws/client";
+import { fallback } from "@odin-ws/client/fallback";
 import { io } from "socket.io-client";
 import type { Line } from "./line.ts";
+import { fetchOver } from "./line-fetch.ts";
 import { LineSocket } from "./line-socket.ts";
 import type { ClientName } from "./load-messages.ts";
 
@@ -15,52 +17,74 @@ export interface ClientEvents {
   ended(): void;
   message(n: number): void;
   heartbeat(): void;
+  /** The client receives over HTTP. */
+  fellBack(): void;
 }
 
-export type MakeClient = (line: Line, channel: string, events: ClientEvents) => void;
+export interface ClientOptions {
+  /** The client may receive over HTTP. Only for odin-ws. */
+  fallback: boolean;
+}
+
+export type MakeClient = (line: Line, channel: string, events: ClientEvents, options: ClientOptions) => void;
+
+type LibrarySocket = ReturnType<Environment["open"]>;
 
 const ACKNOWLEDGED = '{"type":"subscription_ack"';
 const HEARTBEAT = '{"type":"heartbeat"';
+/** `status.gateway` of a client that receives over HTTP. */
+const OVER_HTTP = "http";
 
-/** Reports what the library does not: its answers on the wire. */
-class ReportingSocket extends LineSocket {
+/** Reports what the library does not: the answers to its requests, over a WebSocket or over HTTP. */
+class ReportingSocket implements LibrarySocket {
+  onmessage: LibrarySocket["onmessage"] = null;
+  onclose: LibrarySocket["onclose"] = null;
+  onerror: LibrarySocket["onerror"] = null;
+  readonly #inner: LibrarySocket;
   readonly #events: ClientEvents;
 
-  constructor(line: Line, url: string, events: ClientEvents) {
-    super(line, url);
+  constructor(inner: LibrarySocket, events: ClientEvents) {
+    this.#inner = inner;
     this.#events = events;
+    inner.onmessage = (event) => {
+      this.onmessage?.(event);
+      if ((event.data as string).startsWith(ACKNOWLEDGED)) events.subscribed();
+    };
+    inner.onclose = (event) => this.onclose?.(event);
+    inner.onerror = (event) => this.onerror?.(event);
   }
 
-  protected override receive(text: string): void {
-    super.receive(text);
-    if (text.startsWith(ACKNOWLEDGED)) this.#events.subscribed();
-  }
-
-  override send(text: string): void {
+  send(text: string): void {
     if (text.startsWith(HEARTBEAT)) this.#events.heartbeat();
-    super.send(text);
+    this.#inner.send(text);
+  }
+
+  close(): void {
+    this.#inner.close();
   }
 }
 
 /** The client library of this repository. */
-const odin: MakeClient = (line, channel, events) => {
+const odin: MakeClient = (line, channel, events, options) => {
+  const send = fetchOver(line);
   const client = connect("ws://127.0.0.1/ws", {
-    fallback: false, // its requests would not pass the line
+    fallback: (environment) => {
+      if (options.fallback) fallback({ fetch: send })(environment);
+      const { open } = environment;
+      environment.open = (url) => new ReportingSocket(open(url), events);
+    },
     environment: {
-      open: (url) => new ReportingSocket(line, url, events),
-      // A gateway that refuses a client says how long to wait.
-      fetch: async (_, init) => {
-        if (line.isAway) throw new TypeError("the line is away");
-        return fetch(`http://127.0.0.1:${line.target}/ws`, init);
-      },
+      open: (url) => new LineSocket(line, url),
+      fetch: send,
       window: undefined,
       navigator: undefined,
       document: undefined,
     },
   });
   client.subscribe<{ n: number }>(channel, ({ data }) => events.message(data.n));
-  client.on("status", ({ state }) => {
+  client.on("status", ({ state, gateway }) => {
     if (state === "waiting") events.ended();
+    if (state === "open" && gateway === OVER_HTTP) events.fellBack();
   });
 };
 

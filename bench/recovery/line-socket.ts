@@ -44,11 +44,6 @@ export class LineSocket implements LibrarySocket {
     if (this.#isOpen) this.#socket.write(clientFrame(OPCODE.text, Buffer.from(text)));
   }
 
-  /** A message of the server. */
-  protected receive(text: string): void {
-    this.onmessage?.({ data: text });
-  }
-
   close(): void {
     this.#isClosed = true;
     this.#socket.resetAndDestroy();
@@ -95,7 +90,7 @@ export class LineSocket implements LibrarySocket {
 
   #frame(opcode: number, _compressed: boolean, bytes: Buffer, start: number, end: number): void {
     if (this.#isClosed) return;
-    if (opcode === OPCODE.text) this.receive(bytes.toString("utf8", start, end));
+    if (opcode === OPCODE.text) this.onmessage?.({ data: bytes.toString("utf8", start, end) });
     else if (opcode === OPCODE.ping) this.#socket.write(clientFrame(OPCODE.pong, bytes.subarray(start, end)));
     else if (opcode === OPCODE.close) {
       const code = end - start >= 2 ? bytes.readUInt16BE(start) : 1005;

@@ -13,7 +13,8 @@ export class Line {
   isAway = false;
   readonly #index: number;
   readonly #route: Route;
-  #socket: Socket | undefined;
+  /** Open connections: a client may have several requests over HTTP beside its WebSocket. */
+  readonly #sockets = new Set<Socket>();
 
   /** @param index number of the client, from which a server is chosen */
   constructor(index: number, route: Route) {
@@ -46,15 +47,15 @@ export class Line {
       host: "127.0.0.1",
       noDelay: true,
     } as NetConnectOpts);
-    this.#socket = socket;
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
     return socket;
   }
 
-  /** Breaks the connection, without a word to the client's protocol, and refuses new ones until `back`. */
+  /** Breaks all connections, without a word to the client's protocol, and refuses new ones until `back`. */
   cut(): void {
     this.isAway = true;
-    this.#socket?.resetAndDestroy();
-    this.#socket = undefined;
+    for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
   back(): void {

@@ -13,6 +13,8 @@ export interface Opening {
   /** Clients that may connect at the same time. */
   inFlight: number;
   timeoutMs: number;
+  /** Clients of odin-ws may receive over HTTP. */
+  fallback: boolean;
 }
 
 export interface Jitter {
@@ -60,6 +62,10 @@ export interface Counts {
   overtaken: number;
   /** Clients that were not back at the end. */
   neverBack: number;
+  /** Clients that have received over HTTP at some time. */
+  overHttp: number;
+  /** Clients that were back in each second, by seconds since 1970. */
+  backPerSecond: Record<number, number>;
   /** Heartbeats that the clients have sent, and the time of all connections together, s. */
   heartbeats: number;
   connectedSeconds: number;

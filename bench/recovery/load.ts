@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "@nats-io/transport-node";
-import { CLIENTS } from "./clients.ts";
+import { CLIENTS, type ClientEvents } from "./clients.ts";
 import { Line, type Route } from "./line.ts";
 import type { Answer, Command, Counts, Jitter, Opening } from "./load-messages.ts";
 import { channelOf, numberOf } from "./subject.ts";
@@ -15,6 +15,7 @@ interface Viewer {
   line: Line;
   witness: Witness;
   connectedAt: number | undefined;
+  overHttp: boolean;
 }
 
 const route: Route = { ports: [] };
@@ -23,6 +24,7 @@ const viewers: Viewer[] = [];
 let watchesEnds = false;
 let heartbeats = 0;
 let connectedMs = 0;
+const backPerSecond: Record<number, number> = {};
 
 /** Follows what is published, to know what each client must have by now. */
 async function followHeads(url: string): Promise<void> {
@@ -36,7 +38,7 @@ async function followHeads(url: string): Promise<void> {
   await connection.flush();
 }
 
-async function open({ client, first, count, channels, nats, inFlight, timeoutMs }: Opening) {
+async function open({ client, first, count, channels, nats, inFlight, timeoutMs, fallback }: Opening) {
   await followHeads(nats);
   const make = CLIENTS[client];
   const deadline = performance.now() + timeoutMs;
@@ -49,7 +51,7 @@ async function open({ client, first, count, channels, nats, inFlight, timeoutMs 
       if (++opened === count) resolve();
       openNext();
     });
-    make(viewer.line, channelOf(viewer.witness.channel), {
+    const events: ClientEvents = {
       subscribed() {
         const now = performance.now();
         viewer.connectedAt ??= now;
@@ -66,7 +68,11 @@ async function open({ client, first, count, channels, nats, inFlight, timeoutMs 
       },
       message: (n) => viewer.witness.message(n, performance.now()),
       heartbeat: () => void heartbeats++,
-    });
+      fellBack() {
+        viewer.overHttp = true;
+      },
+    };
+    make(viewer.line, channelOf(viewer.witness.channel), events, { fallback });
   };
   for (let n = 0; n < inFlight; n++) openNext();
   await Promise.race([promise, sleep(deadline - performance.now())]);
@@ -79,9 +85,12 @@ function createViewer(index: number, channels: number, isOpen: () => void): View
   const whole = () => {
     if (first) isOpen();
     first = false;
+    const second = Math.floor(Date.now() / MS);
+    backPerSecond[second] = (backPerSecond[second] ?? 0) + 1;
   };
   const line = new Line(index, route);
-  const viewer = { line, witness: new Witness(index % channels, heads, whole), connectedAt: undefined };
+  const witness = new Witness(index % channels, heads, whole);
+  const viewer = { line, witness, connectedAt: undefined, overHttp: false };
   viewers.push(viewer);
   return viewer;
 }
@@ -130,6 +139,8 @@ function finish(published: readonly number[]): Counts {
     outagesMs: [],
     overtaken: 0,
     neverBack: 0,
+    overHttp: viewers.filter(({ overHttp }) => overHttp).length,
+    backPerSecond,
     heartbeats,
     connectedSeconds: connectedMs / MS,
   };

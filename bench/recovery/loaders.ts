@@ -7,12 +7,16 @@ import type { Answer, ClientName, CommandName, Commands, Counts } from "./load-m
 /** Clients of one process: many machines limit a process to 20,000 open files. */
 const MAX_CLIENTS = 5_000;
 const IN_FLIGHT = 50;
+/** Clients share the cores with the servers. With more memory, garbage collection takes less of them. */
+const LOAD_FLAGS = ["--max-semi-space-size=64"];
 
 export interface LoadersOptions {
   client: ClientName;
   clients: number;
   channels: number;
   nats: string;
+  /** Clients of odin-ws may receive over HTTP. */
+  fallback: boolean;
 }
 
 class Loader {
@@ -21,7 +25,7 @@ class Loader {
   #last = 0;
 
   constructor() {
-    this.process = runModule(new URL("./load.ts", import.meta.url));
+    this.process = runModule(new URL("./load.ts", import.meta.url), [], [], LOAD_FLAGS);
     this.process.on("message", ({ id, answer }: { id: number; answer: Answer }) => {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -54,13 +58,13 @@ export class Loaders {
 
   /** Connects all clients. @throws Error when some could not connect within this time */
   async open(timeoutMs: number): Promise<void> {
-    const { client, clients, channels, nats } = this.#options;
+    const { clients, ...options } = this.#options;
     const share = Math.ceil(clients / this.#loaders.length);
     const answers = await Promise.all(
       this.#loaders.map((loader, index) => {
         const first = index * share;
         const count = Math.min(share, clients - first);
-        return loader.ask("open", { client, first, count, channels, nats, inFlight: IN_FLIGHT, timeoutMs });
+        return loader.ask("open", { ...options, first, count, inFlight: IN_FLIGHT, timeoutMs });
       }),
     );
     const open = answers.reduce((sum, answer) => sum + answer.open, 0);
@@ -76,12 +80,18 @@ export class Loaders {
     const [first, ...others] = await this.all("finish", { published });
     if (first === undefined) throw new Error("there is no load process");
     for (const other of others) {
-      for (const [key, value] of Object.entries(other) as [keyof Counts, number | number[]][]) {
-        if (key === "outagesMs") first.outagesMs = first.outagesMs.concat(value as number[]);
-        else first[key] += value as number;
-      }
+      const { outagesMs, backPerSecond, ...numbers } = other;
+      first.outagesMs = first.outagesMs.concat(outagesMs);
+      for (const [second, back] of Object.entries(backPerSecond))
+        first.backPerSecond[Number(second)] = (first.backPerSecond[Number(second)] ?? 0) + back;
+      for (const [key, value] of Object.entries(numbers) as [keyof typeof numbers, number][])
+        first[key] += value;
     }
     return first;
+  }
+
+  get pids(): number[] {
+    return this.#loaders.map(({ process }) => process.pid as number);
   }
 
   async dispose(): Promise<void> {

@@ -8,10 +8,11 @@ import type { ConnectOptions, Refetch, Status } from "./types.ts";
 
 export const URL = "wss://gateway.example/ws";
 
-export function begin(options: ConnectOptions = {}, url = URL) {
+/** @param loads the client loads the fallback by itself */
+export function begin(options: ConnectOptions = {}, url = URL, loads = false) {
   const line = new FakeLine();
   const environment = { ...line.environment, ...options.environment };
-  const client = connect(url, { fallback: false, ...options, environment });
+  const client = connect(url, { ...(!loads && { fallback: false }), ...options, environment });
   const events = { refetches: [] as Refetch[], errors: [] as unknown[], states: [] as Status[] };
   client.on("refetch", (refetch) => events.refetches.push(refetch));
   client.on("error", (error) => events.errors.push(error));

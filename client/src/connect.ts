@@ -257,7 +257,7 @@ class Connection implements Client {
     this.#question = new AbortController();
     try {
       const { fallback, inquire } = await import("./fallback.ts");
-      if (this.#alone) fallback()(this.#environment);
+      if (this.#alone) fallback()(this.#environment, this.#welcomedAt);
       this.#alone = false;
       if (reason !== "refused" || attempt !== this.#attempt) return;
       const ms = await inquire(this.#environment, this.#url, this.#question);
@@ -366,8 +366,9 @@ class Connection implements Client {
   }
 
   #renewLater(token: string): void {
+    if (typeof this.#token !== "function") return;
     const wait = renewIn(token, Date.now());
-    if (wait === undefined || typeof this.#token !== "function") return;
+    if (wait === undefined) return;
     const attempt = this.#attempt;
     this.#timers.set("auth", wait, async () => {
       const fresh = await this.#newToken(attempt);

@@ -34,32 +34,60 @@ export interface FallbackOptions {
 interface Settings extends Required<Omit<FallbackOptions, "rollout">> {
   /** The user may connect over WebSocket. */
   chosen: boolean;
+  environment: Clock;
   open: Environment["open"];
 }
 
+type Clock = Pick<Environment, "now" | "setTimeout" | "clearTimeout">;
+
+interface CloseEvent {
+  code: number;
+  reason: string;
+}
+
+/** What the client knows about WebSockets in its network. Outlives its sockets. */
+interface Experience {
+  /** The last connection that had a welcome was a WebSocket. */
+  works: boolean;
+  /** When the first attempt after that connection began, ms; 0: no attempt yet. */
+  since: number;
+  /** Failed attempts of the background since a WebSocket has worked. */
+  failed: number;
+}
+
 /**
- * How long a WebSocket may take until the gateway's welcome. A gateway takes up to 1.5 s when it first checks
- * the user's other connections. Shortly after a loss, the client waits for 5 s for a WebSocket and an answer
- * over HTTP together.
+ * A WebSocket without a welcome after this time may be blocked: then the client also asks over HTTP. A
+ * gateway takes up to 1.5 s when it first checks the user's other connections.
  */
 const WELCOME_MS = 3000; // 3 s
+/**
+ * A client that has had a WebSocket tries only WebSockets for this time after a loss: gateways that are gone
+ * or busy are more likely than another network, and a client over HTTP costs the gateways several times the
+ * CPU. The time is well below the 30 s of the history.
+ */
+const TRUST_MS = 10_000; // 10 s
 const MAX_DOUBLINGS = 4;
 /** Close codes from here on come from a gateway, and never from a proxy. */
 const FIRST_OWN_CODE = 4000;
+const REFUSED: CloseEvent = { code: 1006, reason: "" };
 
 /**
- * Returns the option `fallback` of `connect`. Every connection begins as a WebSocket. When it gets no welcome
- * of a gateway, it continues over HTTP, tries the WebSocket again in the background after a while, and ends
- * when a WebSocket works, so that the client resumes there.
+ * Returns the option `fallback` of `connect`. Every connection begins as a WebSocket. When the WebSocket
+ * fails, or a gateway answers over HTTP before it welcomes the WebSocket, the connection continues over HTTP.
+ * It tries the WebSocket again in the background after a while, and ends when a WebSocket works, so that the
+ * client resumes there.
  */
-export function fallback(options: FallbackOptions = {}): (environment: Pick<Environment, "open">) => void {
+export function fallback(
+  options: FallbackOptions = {},
+): (environment: Clock & Pick<Environment, "open">, works?: unknown) => void {
   const { rollout, pollMs = 2000, stream = true, returnAfterMs = 60_000 } = options;
   const send = options.fetch ?? ((input, init) => fetch(input, init));
   const chosen = rollout === undefined || isInRollout(rollout.key, rollout.percent);
-  return (environment) => {
-    const settings = { chosen, pollMs, stream, returnAfterMs, fetch: send, open: environment.open };
-    const attempts = { failed: 0 };
-    environment.open = (url) => new EitherSocket(url, settings, attempts);
+  return (environment, works) => {
+    const { open } = environment;
+    const settings = { chosen, pollMs, stream, returnAfterMs, fetch: send, environment, open };
+    const experience = { works: !!works, since: 0, failed: 0 };
+    environment.open = (url) => new EitherSocket(url, settings, experience);
   };
 }
 
@@ -76,27 +104,20 @@ class EitherSocket implements Socket {
   onclose: Socket["onclose"] = null;
   onerror: Socket["onerror"] = null;
   readonly #settings: Settings;
-  /** Failed attempts of the background since a WebSocket has worked. Outlives this socket. */
-  readonly #attempts: { failed: number };
+  readonly #experience: Experience;
   #url: string;
   #inner: Socket | undefined;
   #http: HttpSocket | undefined;
-  /** Ends the running attempt of a WebSocket. */
-  #endAttempt: () => void = () => {};
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the running attempt of a WebSocket; undefined: none is running. */
+  #endAttempt: (() => void) | undefined;
+  #timer: unknown;
 
-  constructor(url: string, settings: Settings, attempts: { failed: number }) {
+  constructor(url: string, settings: Settings, experience: Experience) {
     this.#url = url;
     this.#settings = settings;
-    this.#attempts = attempts;
-    if (!settings.chosen) this.#receiveOverHttp();
-    else {
-      this.#attempt((socket, welcome) => {
-        if (!socket) return this.#receiveOverHttp();
-        this.#pass(socket);
-        this.onmessage?.({ data: welcome });
-      });
-    }
+    this.#experience = experience;
+    if (settings.chosen) this.#begin();
+    else this.#receiveOverHttp();
   }
 
   send(text: string): void {
@@ -109,84 +130,129 @@ class EitherSocket implements Socket {
 
   close(): void {
     this.onmessage = this.onclose = null;
-    clearTimeout(this.#timer);
-    this.#endAttempt();
+    this.#settings.environment.clearTimeout(this.#timer);
+    this.#endAttempt?.();
     this.#inner?.close();
+    this.#http?.close();
   }
 
-  /** Passes everything of this socket to the client. */
-  #pass(socket: Socket): void {
+  #end(event: CloseEvent): void {
+    const { onclose } = this;
+    this.close();
+    onclose?.(event);
+  }
+
+  /** Passes everything of this socket to the client, and first this welcome. */
+  #pass(socket: Socket, welcome: { data: unknown }): void {
     this.#inner = socket;
     socket.onmessage = (event) => this.onmessage?.(event);
-    socket.onerror = (event) => this.onerror?.(event);
-    socket.onclose = (event) => {
-      const { onclose } = this;
-      this.close();
-      onclose?.(event);
-    };
+    socket.onclose = (event) => this.#end(event);
+    this.onmessage?.(welcome);
+  }
+
+  /** Begins with a WebSocket. */
+  #begin(): void {
+    const experience = this.#experience;
+    const now = this.#settings.environment.now();
+    experience.since ||= now;
+    const trusts = experience.works && now - experience.since < TRUST_MS;
+    this.#attempt(
+      (socket, welcome) => {
+        this.#http?.close();
+        this.#http = undefined;
+        this.#pass(socket, welcome);
+      },
+      (event) => {
+        if (trusts || event.code >= FIRST_OWN_CODE) this.#end(event);
+        else this.#receiveOverHttp();
+      },
+      // Busy gateways welcome the WebSocket before they answer over HTTP. So the attempt continues.
+      () => trusts || this.#receiveOverHttp(),
+    );
   }
 
   #receiveOverHttp(): void {
-    const { pollMs, stream, fetch } = this.#settings;
-    this.#http = new HttpSocket(this.#url, { pollMs, stream, fetch });
-    this.#pass(this.#http);
-    if (this.#settings.chosen) this.#tryLater();
+    if (this.#http) return;
+    const http = new HttpSocket(this.#url, this.#settings);
+    this.#http = http;
+    http.onmessage = (welcome) => {
+      this.#endAttempt?.();
+      Object.assign(this.#experience, { works: false, since: 0 });
+      if (this.#settings.chosen) this.#tryLater();
+      this.#pass(http, welcome);
+    };
+    http.onclose = (event) => {
+      this.#http = undefined;
+      if (!this.#endAttempt) this.#end(event);
+    };
   }
 
   /** Tries the WebSocket again, while the client gets its messages over HTTP. */
   #tryLater(): void {
-    const wait = this.#settings.returnAfterMs * 2 ** Math.min(this.#attempts.failed, MAX_DOUBLINGS);
+    const { environment, returnAfterMs } = this.#settings;
+    const wait = returnAfterMs * 2 ** Math.min(this.#experience.failed, MAX_DOUBLINGS);
+    const again = () => {
+      this.#endAttempt?.();
+      this.#experience.failed++;
+      this.#http?.hold(false);
+      this.#tryLater();
+    };
     // Random, so that clients that fell back together do not return together.
-    this.#timer = setTimeout(
+    this.#timer = environment.setTimeout(
       () => {
         // The stream has a seat that the WebSocket may need.
         this.#http?.hold(true);
-        this.#attempt((socket) => {
-          socket?.close();
-          // The client connects again and resumes. It had no gap until now.
-          if (socket) return this.#http?.leave("WebSockets work");
-          this.#attempts.failed++;
-          this.#http?.hold(false);
-          this.#tryLater();
-        });
+        this.#attempt(
+          (socket) => {
+            socket.close();
+            // The client connects again and resumes. It had no gap until now.
+            this.#http?.leave("WebSockets work");
+          },
+          again,
+          again,
+        );
       },
       wait * (0.75 + Math.random() * 0.5),
     );
   }
 
   /**
-   * Opens a WebSocket. Calls `settle` once: with the socket and the gateway's welcome, or without a socket
-   * when the WebSocket has failed. Throws when the address is invalid.
+   * Opens a WebSocket. Calls `welcomed` with the gateway's welcome, or `failed`; before, it may call `late`.
+   * Throws when the address is invalid.
    */
-  #attempt(settle: (socket?: Socket, welcome?: unknown) => void): void {
-    const socket = this.#settings.open(this.#url);
+  #attempt(
+    welcomed: (socket: Socket, welcome: { data: unknown }) => void,
+    failed: (event: CloseEvent) => void,
+    late: () => void,
+  ): void {
+    const { environment, open } = this.#settings;
+    const socket = open(this.#url);
     const stop = () => {
-      clearTimeout(late);
+      environment.clearTimeout(timer);
       socket.onmessage = socket.onclose = null;
-      this.#endAttempt = () => {};
+      this.#endAttempt = undefined;
     };
-    const fail = () => {
-      stop();
-      socket.close();
-      settle();
-    };
-    const late = setTimeout(fail, WELCOME_MS);
-    this.#endAttempt = () => {
+    const end = () => {
       stop();
       socket.close();
     };
-    socket.onmessage = ({ data }) => {
+    const timer = environment.setTimeout(late, WELCOME_MS);
+    this.#endAttempt = end;
+    socket.onmessage = (event) => {
+      const { data } = event;
       // A proxy may have answered.
-      if (typeof data !== "string" || !data.includes('"type":"welcome"')) return fail();
+      if (typeof data !== "string" || !data.includes('"type":"welcome"')) {
+        end();
+        return failed(REFUSED);
+      }
       stop();
-      this.#attempts.failed = 0;
-      settle(socket, data);
+      Object.assign(this.#experience, { works: true, since: 0, failed: 0 });
+      welcomed(socket, event);
     };
     socket.onerror = () => {}; // A close follows.
     socket.onclose = (event) => {
-      if (event.code < FIRST_OWN_CODE || this.#http) return fail();
       stop();
-      this.onclose?.(event);
+      failed(event);
     };
   }
 }

@@ -151,7 +151,7 @@ export interface ConnectOptions {
    * client loads the fallback, and receives over HTTP until WebSockets work again. `fallback(…)` of
    * `@odin-ws/client/fallback`: the same with options, such as a rollout. False: only WebSockets.
    */
-  fallback?: false | ((environment: Pick<Environment, "open">) => void);
+  fallback?: false | ((environment: Environment) => void);
   /**
    * A page that was hidden for this many milliseconds disconnects until it is visible. Default 300_000 (5
    * min); Infinity: never.

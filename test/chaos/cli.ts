@@ -67,11 +67,11 @@ try {
 process.exit();
 
 function print(outcome: Outcome): void {
-  const { violations, startedAt, stored, received, late, throttled, refetches, wholeAfterMs, sizes } =
-    outcome;
+  const { violations, startedAt, stored, received, late, throttled, httpConnections, refetches } = outcome;
+  const { wholeAfterMs, sizes } = outcome;
   const whole = wholeAfterMs === undefined ? "never" : `${wholeAfterMs} ms after the last fault`;
   console.log(
-    `${stored} messages stored, ${received} received, ${late} of them late, ${throttled} times throttled, ${refetches} losses reported, all complete ${whole}`,
+    `${stored} messages stored, ${received} received, ${late} of them late, ${throttled} times throttled, ${httpConnections} connections over HTTP, ${refetches} losses reported, all complete ${whole}`,
   );
   console.log(`gateways before: ${sizes.before.map(describeSize).join("; ")}`);
   console.log(`gateways after:  ${sizes.after.map(describeSize).join("; ")}`);

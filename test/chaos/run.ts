@@ -19,6 +19,8 @@ export interface Outcome {
   /** Messages that came late to throttled clients, of those received. */
   late: number;
   refetches: number;
+  /** How often a client began to receive over HTTP. */
+  httpConnections: number;
   /** How often a client learned that it was throttled. */
   throttled: number;
   /** Milliseconds from the end of the last fault until everybody had everything; undefined: never. */
@@ -101,6 +103,7 @@ function countEntries(site: Site) {
     received: messages.length,
     late: messages.filter(({ late }) => late).length,
     refetches: entries.filter(({ kind }) => kind === "refetch").length,
+    httpConnections: site.viewers.reduce((sum, viewer) => sum + viewer.httpConnections, 0),
     throttled: entries.filter(({ kind }) => kind === "throttled").length,
   };
 }

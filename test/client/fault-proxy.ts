@@ -4,6 +4,8 @@ import { createServer, connect as dial, type Server, type Socket } from "node:ne
 import type { Owner } from "../harness/owner.ts";
 import { freePort } from "../harness/ports.ts";
 
+const UPGRADE = /^upgrade: websocket\r$/im;
+
 interface Pair {
   client: Socket;
   gateway: Socket;
@@ -15,6 +17,8 @@ export class FaultProxy {
   target: number;
   /** New connections are cut at once. */
   refusing = false;
+  /** False: connections that ask for a WebSocket are cut, as some proxies do. Requests over HTTP pass. */
+  webSockets = true;
   /** New connections end after this many bytes to the client; undefined: they last. */
   newEndAfter: number | undefined;
   /** Number of connections that were accepted so far. */
@@ -107,7 +111,10 @@ export class FaultProxy {
     const pair = { client, gateway };
     this.#pairs.add(pair);
     gateway.on("error", () => {});
-    client.on("data", (chunk) => gateway.write(chunk));
+    client.on("data", (chunk) => {
+      if (this.webSockets || !UPGRADE.test(chunk.toString("latin1"))) gateway.write(chunk);
+      else client.destroy();
+    });
     gateway.on("data", (chunk) => {
       if (client.write(chunk)) return;
       gateway.pause();

@@ -30,6 +30,12 @@ export interface SiteOptions {
 const TICK_MS = 10;
 /** One client of this number uses the compact encoding. */
 const COMPACT_EVERY = 3;
+/** One client of this number may receive over HTTP. */
+const FALLBACK_EVERY = 2;
+/** The network of one client of this number breaks WebSockets: it always receives over HTTP. */
+const HTTP_EVERY = 10;
+/** Number of the first such client: none of them is a client that becomes slow on a bad line. */
+const FIRST_HTTP = 5;
 /** Life of a token, seconds: each client renews its token several times in a run. */
 const TOKEN_SECONDS = 30;
 /** Longest time until everything that was published is stored, ms. */
@@ -92,10 +98,21 @@ export class Site {
     this.#filling = Array.from({ length: SIZES.large * 2 }, () =>
       Math.floor(random() * 36).toString(36),
     ).join("");
-    this.viewers = lines.map(({ url }, index) => {
+    this.viewers = lines.map((line, index) => {
+      const { url } = line;
       const name = `client ${index}`;
       const token = () => keys.token(name, TOKEN_SECONDS);
-      return new Viewer({ name, url, token, random, compact: index % COMPACT_EVERY === 0 });
+      const compact = index % COMPACT_EVERY === 0;
+      const isHttp = index % HTTP_EVERY === FIRST_HTTP;
+      line.webSockets = !isHttp;
+      return new Viewer({
+        name,
+        url,
+        token,
+        random,
+        compact,
+        fallback: isHttp || index % FALLBACK_EVERY === 0,
+      });
     });
     owner.after(() => {
       for (const { client } of this.viewers) client.close();

@@ -2,6 +2,7 @@
 
 import { type Client, type ConnectOptions, connect } from "@odin-ws/client";
 import { compact } from "@odin-ws/client/compact";
+import { fallback } from "@odin-ws/client/fallback";
 import type { Entry, Journal, Violation } from "../model.ts";
 import { Wire } from "./wire.ts";
 
@@ -19,11 +20,17 @@ export interface ViewerOptions {
   name: string;
   url: string;
   compact: boolean;
+  /** The client may receive over HTTP. */
+  fallback: boolean;
   token: () => Promise<string>;
   /** Numbers from 0 to 1, for the waits between two attempts to connect. */
   random: () => number;
 }
 
+/** Time between two polls of a client that receives over HTTP, ms. */
+const POLL_MS = 1000;
+/** Time after which such a client first tries a WebSocket again, ms: several times in a run. */
+const RETURN_MS = 5000;
 /** Time after which the resume of a connection is complete, ms. */
 const RESUMED_MS = 5_000;
 
@@ -31,6 +38,8 @@ export class Viewer {
   readonly journals: OpenJournal[] = [];
   /** Errors that the client reported, and what was wrong on the wire. */
   readonly errors: Violation[] = [];
+  /** How often the client began to receive over HTTP. */
+  httpConnections = 0;
   readonly #options: ViewerOptions;
   readonly #live = new Set<string>();
   #network = new EventTarget();
@@ -97,7 +106,7 @@ export class Viewer {
     const options: ConnectOptions = {
       token,
       environment: { random, window: this.#network },
-      fallback: false, // the model is about connections
+      fallback: this.#options.fallback && fallback({ pollMs: POLL_MS, returnAfterMs: RETURN_MS }),
       encoding: (environment) => {
         if (this.#options.compact) compact(environment);
         wire.watch(environment);
@@ -106,6 +115,7 @@ export class Viewer {
     const client = connect(url, options);
     let latency: number | undefined;
     let openAt = Infinity;
+    let wasOverHttp = false;
     client.on("error", ({ code, message }) => this.#report(`${code}: ${message}`));
     client.on("subscribed", ({ channels }) => {
       for (const channel of channels) this.#live.add(channel);
@@ -115,9 +125,12 @@ export class Viewer {
       this.#enter({ kind: "refetch", at: Date.now(), channels, reason });
       if (this.current !== undefined) this.current.refetchedAt = Date.now();
     });
-    client.on("status", ({ state, latencyMs, throttle, reason }) => {
+    client.on("status", ({ state, gateway, latencyMs, throttle, reason }) => {
       if (state === "closed" && reason !== "closed") this.#report(`${name} has ended: ${reason}`);
       if (throttle > 0) this.#enter({ kind: "throttled", at: Date.now() });
+      const isOverHttp = state === "open" && gateway === "http";
+      if (isOverHttp && !wasOverHttp) this.httpConnections++;
+      wasOverHttp = isOverHttp;
       openAt = state === "open" ? Math.min(openAt, Date.now()) : Infinity;
       if (latencyMs === latency) return;
       latency = latencyMs;

@@ -111,6 +111,7 @@ describe("two regions, 80 ms apart", { skip: whyNoMachine() || withoutNats(), ti
         url,
         random,
         compact: watching++ % 2 === 0,
+        fallback: false,
         token: async () => "no token is needed",
       });
     const entrances = [await startEntrance(t, () => [home, far]), await startEntrance(t, () => [far, home])];
