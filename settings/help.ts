@@ -2,7 +2,7 @@
  * Renders the help of a command: how it is called, what it does, and a table of its options and variables.
  */
 
-import type { Command } from "./command-line.ts";
+import type { Command } from "./command.ts";
 
 const WIDTH = 110; // columns
 const GAP = 2; // columns between two columns of the table

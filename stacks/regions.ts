@@ -13,7 +13,7 @@ import {
   type Site,
 } from "@odin-ws/infra";
 import type * as pulumi from "@pulumi/pulumi";
-import type { FurtherRegion } from "./config/regions.ts";
+import type { FurtherRegion } from "./config/further-regions.ts";
 import type { Foundation } from "./foundation.ts";
 import { behind, fleetArgs, type GatewayBoot } from "./gateways.ts";
 import { DRAIN } from "./machines.ts";

@@ -1,7 +1,7 @@
 import type { Mistake } from "../argument-mistakes.ts";
 import { maxDrainSeconds } from "../network/draining.ts";
 import { EXACT_COS_IMAGE } from "./boot-disk.ts";
-import type { GatewayFleetArgs } from "./gateway-fleet.ts";
+import type { GatewayFleetArgs } from "./gateway-fleet-args.ts";
 
 /** Two numbers, both of which are allowed. */
 export interface Range {

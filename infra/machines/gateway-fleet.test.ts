@@ -3,7 +3,8 @@ import { test } from "node:test";
 import type * as pulumi from "@pulumi/pulumi";
 import { type Recorded, record } from "../offline/offline.ts";
 import { Machine, testSite } from "../offline/site.fixture.ts";
-import { GatewayFleet, type GatewayFleetArgs } from "./gateway-fleet.ts";
+import { GatewayFleet } from "./gateway-fleet.ts";
+import type { GatewayFleetArgs } from "./gateway-fleet-args.ts";
 
 const ARGS: GatewayFleetArgs = {
   site: testSite,

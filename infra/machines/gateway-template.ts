@@ -2,7 +2,7 @@ import type * as gcp from "@pulumi/gcp";
 import { roleLabels } from "../site.ts";
 import { bootMetadata, withRevision } from "./boot.ts";
 import { BOOT_DISK, cosImagePath } from "./boot-disk.ts";
-import type { GatewayFleetArgs } from "./gateway-fleet.ts";
+import type { GatewayFleetArgs } from "./gateway-fleet-args.ts";
 import { scheduling } from "./scheduling.ts";
 
 /**

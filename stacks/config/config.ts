@@ -3,9 +3,9 @@
 import type { Site } from "@odin-ws/infra";
 import * as pulumi from "@pulumi/pulumi";
 import { contradictions } from "./contradictions.ts";
+import { type FurtherRegion, furtherRegions, homeValues } from "./further-regions.ts";
 import { defaultTarget, effectiveSettings } from "./gateway-size.ts";
 import { KEYS, type Key, SECRET_KEYS, type Values } from "./keys.ts";
-import { type FurtherRegion, furtherRegions, homeValues } from "./regions.ts";
 import { type Mistake, Rejected } from "./values.ts";
 
 /**

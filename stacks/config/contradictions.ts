@@ -8,8 +8,8 @@ import { SETTINGS } from "@odin-ws/server/settings";
 import { effectiveSettings } from "./gateway-size.ts";
 import type { Values } from "./keys.ts";
 import { machineMistakes } from "./machine-mistakes.ts";
-import { publisherMistakes } from "./publishers.ts";
-import { hasRegions, regionMistakes } from "./regions.ts";
+import { publisherMistakes } from "./publisher-mistakes.ts";
+import { hasRegions, regionMistakes } from "./region-mistakes.ts";
 import type { Mistake } from "./values.ts";
 
 /**

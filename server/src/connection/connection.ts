@@ -3,9 +3,9 @@
 import type { Socket } from "node:net";
 import { CLOSE, type ControlMessage, PRIORITIES, type ThrottleLevel } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
-import type { LimitedDelivery, Subscriber, Topic } from "../delivery/fanout.ts";
 import { type SharedFrame, textFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
+import type { LimitedDelivery, Subscriber, Topic } from "../delivery/topic.ts";
 import type { Identity } from "../entrance/auth.ts";
 import type { ClientSocket, Ending } from "../entrance/client-socket.ts";
 import { Writer } from "../outgoing/writer.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
-import type { Topic } from "../delivery/fanout.ts";
 import { Message } from "../delivery/message.ts";
+import type { Topic } from "../delivery/topic.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 const topics = new Map(

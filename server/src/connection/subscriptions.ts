@@ -3,8 +3,8 @@
  */
 
 import { isPattern } from "@odin-ws/protocol";
-import type { Topic } from "../delivery/fanout.ts";
 import type { Message } from "../delivery/message.ts";
+import type { Topic } from "../delivery/topic.ts";
 import { SentOffsets } from "./sent-offsets.ts";
 
 const NONE: readonly never[] = [];

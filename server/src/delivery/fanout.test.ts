@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
-import { Fanout, type Subscriber, type Topic } from "./fanout.ts";
+import { Fanout } from "./fanout.ts";
 import { Message } from "./message.ts";
+import type { Subscriber, Topic } from "./topic.ts";
 
 function message(channel: string, offset = 1): Message {
   const subject = channel.startsWith("global.") ? `odin.${channel}` : `odin.token.${channel}`;

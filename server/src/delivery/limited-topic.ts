@@ -4,8 +4,8 @@
  * nothing per subscriber.
  */
 
-import type { LimitedDelivery, Subscriber, Topic } from "./fanout.ts";
 import type { Message } from "./message.ts";
+import type { LimitedDelivery, Subscriber, Topic } from "./topic.ts";
 
 /** What a LimitedTopic uses from outside. */
 export interface LimitSurroundings {

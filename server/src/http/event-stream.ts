@@ -3,8 +3,8 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { CLOSE } from "@odin-ws/protocol";
-import type { Subscriber, Topic } from "../delivery/fanout.ts";
 import type { Message } from "../delivery/message.ts";
+import type { Subscriber, Topic } from "../delivery/topic.ts";
 import type { Identity } from "../entrance/auth.ts";
 import { type Ending, NO_CODE, NO_FRAME } from "../entrance/client-socket.ts";
 

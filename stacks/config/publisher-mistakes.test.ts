@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { publisherMistakes, publishers } from "./publishers.ts";
+import { publisherMistakes } from "./publisher-mistakes.ts";
+import { publishers } from "./publishers.ts";
 
 const read = (value: unknown) => publishers(JSON.stringify(value));
 const DEFAULTS = { subjects: ["odin.>"], logins: [1], readers: [], outside: false };
