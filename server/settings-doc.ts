@@ -1,8 +1,8 @@
-/** Renders docs/settings.md from the gateway's table of settings: `node tools/settings-doc.ts`. */
+/** `npm run docs` renders docs/settings.md from the gateway's table of settings. */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { settingsTable } from "@odin-ws/server/settings";
+import { settingsTable } from "./src/settings.ts";
 
 const FILE = fileURLToPath(new URL("../docs/settings.md", import.meta.url));
 
