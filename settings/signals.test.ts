@@ -49,7 +49,7 @@ test("a later second signal ends the process at once", async (t) => {
   ] as const) {
     const { child, exited } = await start(t);
     child.kill("SIGINT");
-    await sleep(SAME_SIGNAL_MS + 100);
+    await sleep(2 * SAME_SIGNAL_MS);
     child.kill(signal);
     assert.deepEqual(await exited, [code, null]);
   }

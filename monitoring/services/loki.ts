@@ -57,6 +57,8 @@ export function lokiFiles({ ports, logBucket }: MonitoringOptions): Record<strin
         delete_request_store: "filesystem",
       },
       ingester: {
+        // Loki waits 15 s until it is ready, so that the others of a cluster learn of it. There are no others.
+        lifecycler: { min_ready_duration: "0s" },
         chunk_idle_period: "15m",
         max_chunk_age: "1h",
         // After a crash Loki replays its write-ahead log. The default ceiling is 4 GB, ten times the memory

@@ -6,11 +6,10 @@
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
 import { isEnvelope } from "@odin-ws/protocol";
-import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
 import { connect, refusal } from "../harness/client.ts";
 import { type Gateway, startGateway } from "../harness/gateway.ts";
 import type { Owner } from "../harness/owner.ts";
-import { eventually, pause, within } from "../harness/wait.ts";
+import { eventually, LATER_SIGNAL_MS, pause, within } from "../harness/wait.ts";
 
 const CLIENTS = 40;
 
@@ -115,7 +114,7 @@ describe("drain", { concurrency: true }, () => {
       const clients = await crowd(t, gateway);
       gateway.process.signal(first);
       await gateway.health(503, 5000);
-      await pause(SAME_SIGNAL_MS + 100);
+      await pause(LATER_SIGNAL_MS);
       const start = Date.now();
       gateway.process.signal(second);
       await within("exit", gateway.process.exited);

@@ -2,7 +2,6 @@
 
 import { strict as assert } from "node:assert";
 import { describe, test } from "node:test";
-import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
 import { connect, Refused, type TestClient } from "../harness/client.ts";
 import { assertComplete, startFeed } from "../harness/feed.ts";
 import { type Env, type Gateway, startGateway } from "../harness/gateway.ts";
@@ -10,7 +9,7 @@ import { startNats, withoutNats } from "../harness/nats.ts";
 import type { Owner } from "../harness/owner.ts";
 import { Reader } from "../harness/reader.ts";
 import { issue } from "../harness/tokens.ts";
-import { eventually, pause, within } from "../harness/wait.ts";
+import { eventually, LATER_SIGNAL_MS, pause, within } from "../harness/wait.ts";
 
 const SECRET = "a secret of at least thirty-two bytes, as HS256 wants it";
 
@@ -215,9 +214,9 @@ describe("two workers", { skip: withoutNats() }, () => {
     await crowd(t, gateway, 10);
     gateway.process.signal("SIGTERM");
     await gateway.health(503, 5000);
-    await pause(SAME_SIGNAL_MS + 100);
+    await pause(LATER_SIGNAL_MS);
     gateway.process.signal("SIGTERM");
-    await within("exit", gateway.process.exited, 5000);
+    await within("exit", gateway.process.exited);
     await gateway.noProcessLeft();
     const other = (await setUp(t)).gateway;
     const clients = await crowd(t, other, 10);

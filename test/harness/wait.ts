@@ -1,9 +1,19 @@
 /** Waits with a deadline. The error names what did not happen in time. */
 
+import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
+
 /**
- * Default deadline. It is long, because several test files share two cores; only a failure waits for its end.
+ * Default deadline: a guard against tests that hang, and no check of speed. It is long, because several test
+ * files share two cores; only a failure waits for its end. A gateway finds lost connections by pings, every
+ * 25 s: the deadline is shorter, so that no test waits for a ping by mistake.
  */
-export const DEADLINE_MS = 10_000; // 10 s
+export const DEADLINE_MS = 20_000; // 20 s
+
+/**
+ * After this time, another signal counts as a later one, also in a program that did not get the CPU for a
+ * moment.
+ */
+export const LATER_SIGNAL_MS = 2 * SAME_SIGNAL_MS;
 
 const POLL_MS = 25; // ms
 

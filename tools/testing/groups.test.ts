@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { test } from "node:test";
-import { groupsOf, MEASURING } from "./groups.ts";
+import { groupsOf } from "./groups.ts";
 
-const [measuring = ""] = MEASURING;
-
-test("tests that measure times run after the others", () => {
-  assert.deepEqual(groupsOf(["a", measuring, "b"], 4), [
-    { files: ["a", "b"], concurrency: 5 },
-    { files: [measuring], concurrency: 4 },
+test("files that measure run after the others, one at a time", () => {
+  const [measuring, other] = ["a/b.alone.test.ts", "c.alone.test.ts"];
+  assert.deepEqual(groupsOf(["a.test.ts", measuring, "alone.test.ts", other], 3), [
+    { files: ["a.test.ts", "alone.test.ts"], concurrency: 3 },
+    { files: [measuring, other], concurrency: 1 },
   ]);
-  assert.deepEqual(groupsOf([measuring], 1), [{ files: [measuring], concurrency: 2 }]);
-  assert.deepEqual(groupsOf([], 4), []);
-});
-
-test("the listed files exist", () => {
-  for (const file of MEASURING) assert.ok(existsSync(file), file);
+  assert.deepEqual(groupsOf([measuring], 3), [{ files: [measuring], concurrency: 1 }]);
+  assert.deepEqual(groupsOf([], 3), []);
 });

@@ -8,31 +8,22 @@ export interface Group {
 }
 
 /**
- * Tests that measure times: what a neighbour of a greedy client notices, what a load test reports, and when a
- * page is full. Builds and browsers of other tests would disturb these tests.
+ * The end of the name of a test file that measures times or CPU: what a neighbour of a greedy client notices,
+ * what a load test reports, when a page is full. Other tests on the same cores would disturb its
+ * measurements, so the file runs alone.
  */
-export const MEASURING: readonly string[] = [
-  "loadtest/src/cli.test.ts",
-  "loadtest/src/verdict/verdicts.test.ts",
-  "test/demo-page/first-paint.test.ts",
-  "test/faults/blocked-log.test.ts",
-  "test/faults/fairness.test.ts",
-  "test/faults/shortages.test.ts",
-];
+const ALONE = ".alone.test.ts";
 
 /**
- * Splits the files of a run in two groups, which run one after the other: tests that measure times are the
- * second group. Of the other tests, one file more than the machine has cores runs at a time, because many
- * tests wait for a process or a timer most of their time. With twice as many files as cores, tests with
- * deadlines fail.
+ * Splits the files of a run in two groups, which run one after the other: in the second group, each file runs
+ * alone.
  *
  * @param files in the order in which they should start
+ * @param concurrency files of the first group at a time
  */
-export function groupsOf(files: readonly string[], cores: number): Group[] {
-  const measuring = new Set(MEASURING);
-  const atATime = Math.max(2, cores);
+export function groupsOf(files: readonly string[], concurrency: number): Group[] {
   return [
-    { files: files.filter((file) => !measuring.has(file)), concurrency: atATime + 1 },
-    { files: files.filter((file) => measuring.has(file)), concurrency: atATime },
+    { files: files.filter((file) => !file.endsWith(ALONE)), concurrency },
+    { files: files.filter((file) => file.endsWith(ALONE)), concurrency: 1 },
   ].filter((group) => group.files.length > 0);
 }

@@ -169,9 +169,10 @@ test("--long runs test/long and nothing else, and says when test/long has no tes
     "a.test.ts": FAILS,
     "test/b.test.ts": FAILS,
     "test/long/c.test.ts": PASSES,
+    "test/long/d.alone.test.ts": PASSES,
   });
   const { code, text, last } = run(["--long"]);
-  assert.deepEqual([code, last], [0, "1 passed, 0 failed"]);
+  assert.deepEqual([code, last], [0, "2 passed, 0 failed"]);
   assert.doesNotMatch(text, /biome/);
 });
 

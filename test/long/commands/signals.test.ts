@@ -9,7 +9,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
 import { connect } from "../../harness/client.ts";
 import { npm } from "../../harness/demo.ts";
 import { startGateway } from "../../harness/gateway.ts";
@@ -18,16 +17,16 @@ import { withoutNats } from "../../harness/nats.ts";
 import type { Owner } from "../../harness/owner.ts";
 import { freePort } from "../../harness/ports.ts";
 import { ProcessGroup } from "../../harness/process-group.ts";
-import { eventually, pause, within } from "../../harness/wait.ts";
+import { eventually, LATER_SIGNAL_MS, pause, within } from "../../harness/wait.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PATIENCE_MS = 60_000; // ms
-const AT_ONCE_MS = 3_000; // ms for a program to end its processes
 
 const signalGroup = ({ pid }: ProcessGroup, signal: NodeJS.Signals) => process.kill(-pid, signal);
 
-const endOf = (script: ProcessGroup, deadline = PATIENCE_MS) =>
-  within(() => `the end:\n${script.tail()}`, script.exited, deadline);
+/** Waits for the end of a script. A gateway that drains, for 2 minutes, ends too late. */
+const endOf = (script: ProcessGroup) =>
+  within(() => `the end:\n${script.tail()}`, script.exited, PATIENCE_MS);
 
 const noneLeft = (script: ProcessGroup) =>
   eventually(
@@ -78,10 +77,10 @@ describe("signals to a process group", { concurrency: 2 }, () => {
   test("npm run gateway ends at once on a later second signal", async (t) => {
     const { script } = await startScript(t, 120);
     signalGroup(script, "SIGTERM");
-    await pause(SAME_SIGNAL_MS + 200);
+    await pause(LATER_SIGNAL_MS);
     assert.equal(script.exit, undefined, script.output);
     signalGroup(script, "SIGINT");
-    await endOf(script, AT_ONCE_MS);
+    await endOf(script);
     await noneLeft(script);
   });
 
@@ -112,9 +111,9 @@ describe("signals to a process group", { concurrency: 2 }, () => {
     const hasty = await run();
     gateway.process.signal("SIGSTOP"); // Without answers, ending in good order takes a while.
     signalGroup(hasty.script, "SIGINT");
-    await pause(SAME_SIGNAL_MS + 200);
+    await pause(LATER_SIGNAL_MS);
     signalGroup(hasty.script, "SIGINT");
-    await endOf(hasty.script, AT_ONCE_MS);
+    await endOf(hasty.script);
     await noneLeft(hasty.script);
     assert.deepEqual(readdirSync(hasty.out), [], "no report");
     gateway.process.signal("SIGCONT");
@@ -154,7 +153,7 @@ describe("signals to a process group", { concurrency: 2 }, () => {
       PATIENCE_MS,
     );
     signalGroup(script, "SIGTERM");
-    await endOf(script, 2 * AT_ONCE_MS);
+    await endOf(script);
     await eventually(
       () => `no process left, but ${started.filter(lives)}`,
       () => started.every((pid) => !lives(pid)),

@@ -7,12 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { SAME_SIGNAL_MS } from "@odin-ws/settings/signals";
 import { LOCAL_PROGRAMS } from "../../../monitoring/local/programs.ts";
 import { get } from "../../harness/http.ts";
 import type { Owner } from "../../harness/owner.ts";
 import { freePort } from "../../harness/ports.ts";
-import { eventually, pause, within } from "../../harness/wait.ts";
+import { eventually, LATER_SIGNAL_MS, pause, within } from "../../harness/wait.ts";
 import { skipWithoutPrograms } from "../../monitoring/programs.ts";
 import { logql, targets } from "../../monitoring/queries.ts";
 
@@ -102,10 +101,10 @@ describe("npm run monitoring", { skip: skipWithoutPrograms(), timeout: 180_000 }
     await eventually(output, () => /^a line$/m.test(output()), PATIENCE_MS);
     child.kill("SIGINT");
     // Ending in good order waits for the last lines of the gateway, because stdin is still open.
-    await pause(SAME_SIGNAL_MS + 100);
+    await pause(LATER_SIGNAL_MS);
     assert.equal(child.exitCode, null, output());
     child.kill("SIGINT");
-    assert.equal(await within(output, exited, 2000), 130, output());
+    assert.equal(await within(output, exited), 130, output());
     await eventually("the end of all", () => !groupLives(child.pid ?? 0));
     assert.deepEqual(await readdir(folder), []);
   });
