@@ -211,16 +211,20 @@ export class Stack {
 
   /**
    * Runs lines of bash as a person types them, in the project's folder. `pulumi` runs this engine, which asks
-   * no questions.
+   * no questions. `pulumi up` makes no preview, which would take as long as the update, except after
+   * `export PREVIEW=yes`.
    *
    * @throws Error with all output when the last line fails
    */
   async shell(lines: string, env: Record<string, string> = {}): Promise<string> {
     const bin = join(this.folder, "..", "bin");
     await mkdir(bin, { recursive: true });
-    const confirmed = 'case "$1" in up | cancel | destroy) set -- "$@" --yes ;; esac';
-    const call = `exec '${this.#engine}' --non-interactive --color never "$@"`;
-    await writeFile(join(bin, "pulumi"), `#!/bin/sh\n${confirmed}\n${call}\n`, { mode: 0o755 });
+    const script = `#!/bin/sh
+case "$1" in up | cancel | destroy) set -- "$@" --yes ;; esac
+[ "$1" != up ] || [ "$PREVIEW" = yes ] || set -- "$@" --skip-preview
+exec '${this.#engine}' --non-interactive --color never "$@"
+`;
+    await writeFile(join(bin, "pulumi"), script, { mode: 0o755 });
     const path = `${bin}:${this.#env.PATH}`;
     const all = ["-euo", "pipefail", "-c", `cd '${this.folder}'\n${lines}`];
     const { exitCode, output } = await this.#spawn("bash", all, { ...env, PATH: path });

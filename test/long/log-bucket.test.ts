@@ -114,7 +114,7 @@ function filesIn(path: string): number {
   return readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
 }
 
-describe("logs in a bucket", { skip: skipWithout("loki"), timeout: 400_000 }, () => {
+describe("logs in a bucket", { skip: skipWithout("loki"), timeout: 400_000, concurrency: 2 }, () => {
   test("a new VM on a new disk reads the logs that the old one wrote", async (t) => {
     const storage = await startFakeStorage(t, BUCKET);
     const from = "2025-01-02"; // a new stack

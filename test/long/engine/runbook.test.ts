@@ -82,6 +82,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     (prod.cloud.one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-image-gateway"];
   const typedIn = (text: string) => (command: string) => `${command} <<< '${text}'`;
   const UP = "pulumi up --stack $STACK";
+  const withPreview = (command: string) => `export PREVIEW=yes\n${command}`;
 
   test("the commands of 'Before anything'", async () => {
     const title = "Before anything";
@@ -166,7 +167,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     const [find = "", replace = ""] = pulumiCommands(section(title)).filter((text) => /urn/.test(text));
     const urn = /urn:pulumi:\S+::nats-gateway\b/.exec(await type(title, find))?.[0] ?? "";
     assert.ok(urn, "the URN");
-    await type(title, replace, (command) => command.replace(/'urn:[^']*'/, `'${urn}'`));
+    await type(title, replace, (command) => withPreview(command.replace(/'urn:[^']*'/, `'${urn}'`)));
     assert.notEqual(password(), before);
     const done = did();
     for (const step of ["update Instance nats-0", "update RegionInstanceGroupManager gateway-group"])
@@ -202,7 +203,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     const urns = await type(title, list);
     const urn = /urn:pulumi:\S+instance:Instance::monitoring\b/.exec(urns)?.[0] ?? "";
     assert.ok(urn, urns);
-    await prod.stack.shell(`pulumi up --replace '${urn}'`);
+    await prod.stack.shell(withPreview(`pulumi up --replace '${urn}'`));
     const done = did();
     assert.ok(
       done.includes("create Instance monitoring") && done.includes("delete Instance monitoring"),
@@ -226,14 +227,14 @@ describe("runbook", { skip: withoutEngine() }, () => {
     const [before, groups] = [bucket(), prod.cloud.all(GROUP).map(({ id }) => id)];
     assert.deepEqual(zones(), ["us-central1-a", "us-central1-a"]);
     await type(title, set);
-    await assert.rejects(type(title, UP), /monitoring-data.*marked for protection/s);
+    await assert.rejects(type(title, UP, withPreview), /monitoring-data.*marked for protection/s);
     const urn = /urn:pulumi:\S+::monitoring-data\b/.exec(await type(title, list))?.[0] ?? "";
     await type(title, unprotect, (command) => command.replace(/'urn:[^']*'/, `'${urn}'`));
     // What `gcloud compute instances delete` does.
     const vm = prod.cloud.one("gcp:compute/instance:Instance", "monitoring");
     await prod.cloud.delete(urn.replace(/gcp:compute.*/, `${vm.type}::${vm.name}`), vm.id, 0);
     did();
-    await type(title, UP);
+    await type(title, UP, withPreview);
     assert.deepEqual(zones(), ["us-central1-b", "us-central1-b"]);
     assert.equal(bucket(), before);
     assert.deepEqual(
@@ -321,7 +322,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     assert.deepEqual(did(), [], "the map with the home region alone changes nothing");
     await type(title, europe, others(europe, "bc"));
     await type(title, limit);
-    await type(title, UP);
+    await type(title, UP, withPreview);
     assert.ok(did().includes("create RegionInstanceGroupManager gateway-europe-west1-group"));
     assert.match(await type(title, url), /"global": "wss:\/\/live\.example\.com\/ws"/);
 
@@ -336,7 +337,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     await prod.stack.shell(`export STACK=prod\n${skip}`);
     assert.ok(did().includes("update Command drain-europe-west1-group"));
     await type(title, remove);
-    await type(title, UP);
+    await type(title, UP, withPreview);
     assert.deepEqual(
       prod.cloud.resources.filter(({ name }) => name.includes("europe-west1")),
       [],
@@ -359,7 +360,7 @@ describe("runbook", { skip: withoutEngine() }, () => {
     await type(TAKE_DOWN, unprotect, (command) => command.replace(/'urn:[^']*'/, `'${urn}'`));
     await type(TAKE_DOWN, "pulumi config rm domain --stack $STACK");
     await type(TAKE_DOWN, "pulumi config rm dnsZone --stack $STACK");
-    await type(TAKE_DOWN, UP);
+    await type(TAKE_DOWN, UP, withPreview);
     const done = did();
     assert.ok(done.includes("update RegionInstanceGroupManager gateway-group"), done.join("\n"));
     for (const type of [
