@@ -27,7 +27,7 @@ export type LocalProgram = "prometheus" | "alertmanager" | "loki";
 
 export const LOCAL_PROGRAMS: readonly LocalProgram[] = ["prometheus", "alertmanager", "loki"];
 
-const READY_LIMIT_MS = 60_000; // ms; Loki alone needs 15 s
+const READY_LIMIT_MS = 60_000; // ms
 const KILL_AFTER_MS = 10_000; // ms from SIGTERM to SIGKILL
 const KEPT_OUTPUT = 4_000; // characters of a program's last output that are kept for error messages
 

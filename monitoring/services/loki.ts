@@ -57,7 +57,7 @@ export function lokiFiles({ ports, logBucket }: MonitoringOptions): Record<strin
         delete_request_store: "filesystem",
       },
       ingester: {
-        // Loki waits 15 s until it is ready, so that the others of a cluster learn of it. There are no others.
+        // By default Loki waits 15 s until it is ready, for the other members of a cluster. It has none.
         lifecycler: { min_ready_duration: "0s" },
         chunk_idle_period: "15m",
         max_chunk_age: "1h",

@@ -22,7 +22,7 @@ import { eventually } from "../harness/wait.ts";
 import { type FakeStorage, startFakeStorage } from "../monitoring/fake-storage.ts";
 
 const BUCKET = "my-project-odin-prod-logs";
-const PATIENCE_MS = 90_000; // Loki needs 15 s until it is ready
+const PATIENCE_MS = 90_000; // on a busy machine
 const DAY_MS = 86_400_000;
 
 interface Loki {

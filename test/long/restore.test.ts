@@ -20,7 +20,7 @@ import { faster } from "../monitoring/faster.ts";
 import { skipWithoutPrograms } from "../monitoring/programs.ts";
 import { logql, promql } from "../monitoring/queries.ts";
 
-const PATIENCE_MS = 90_000; // Loki alone needs 15 s
+const PATIENCE_MS = 90_000; // on a busy machine
 const LINE = "a line that the restore must find";
 
 interface Running {

@@ -68,8 +68,8 @@ describe("prod", { skip: withoutEngine() }, () => {
           `in the state or the outputs: ${secret}`,
         );
         const holders = cloud.resources.filter(({ inputs }) => JSON.stringify(inputs).includes(secret));
-        // A certificate is signed with a key that never leaves the state; the smoke test gets its secret in its
-        // environment.
+        // A certificate is signed with a key that never leaves the state; the smoke test gets its secret in
+        // its environment.
         const allowed =
           /:(SecretVersion|Command|CertRequest|SelfSignedCert|LocallySignedCert|NotificationChannel)$/;
         assert.deepEqual(
