@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFrames } from "@odin-ws/loadtest/frame-reader";
 import { sumOf } from "./crowd.ts";
-import { readFrames } from "./frames.ts";
 import { plotOf } from "./plot.ts";
 import { combined, emptyReport, type Step } from "./report.ts";
 import { isInAudience } from "./subjects.ts";
@@ -44,7 +44,9 @@ test("frames of every length are read, wherever the bytes are divided", () => {
     let rest: Buffer = Buffer.alloc(0);
     for (const part of [all.subarray(0, cut), all.subarray(cut)]) {
       const bytes = Buffer.concat([rest, part]);
-      const used = readFrames(bytes, (opcode, start, end) => found.push([opcode, end - start]));
+      const used = readFrames(bytes, (opcode, _compressed, _bytes, start, end) =>
+        found.push([opcode, end - start]),
+      );
       rest = bytes.subarray(used);
     }
     assert.deepEqual(found, expected, `divided at ${cut}`);

@@ -5,10 +5,9 @@
  */
 
 import { connect, type Socket } from "node:net";
-import { clientFrame, OPCODE } from "@odin-ws/loadtest/frame-reader";
+import { clientFrame, OPCODE, readFrames } from "@odin-ws/loadtest/frame-reader";
 import { WS_PATH } from "@odin-ws/protocol";
 import { MOMENT_DIGITS, moment } from "../clock.ts";
-import { readFrames } from "./frames.ts";
 
 /** What a viewer reports to its load process. */
 export interface Watcher {
@@ -125,7 +124,7 @@ export class Viewer {
       bytes = bytes.subarray(end + HEAD_END.length);
     }
     try {
-      const used = readFrames(bytes, (opcode, start, finish) =>
+      const used = readFrames(bytes, (opcode, _compressed, _bytes, start, finish) =>
         this.#frame(socket, bytes, opcode, start, finish),
       );
       // The rest is copied, because all viewers share the memory.

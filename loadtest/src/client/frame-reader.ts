@@ -20,6 +20,42 @@ export type FrameHandler = (
   size: number,
 ) => void;
 
+/**
+ * Calls `onFrame` for each whole frame in these bytes.
+ *
+ * @returns the number of bytes that were used; the others begin a frame that is not complete
+ * @throws Error on a masked frame, a fragmented message (which none of the measured servers sends), or a huge
+ *   frame
+ */
+export function readFrames(bytes: Buffer, onFrame: FrameHandler): number {
+  let at = 0;
+  while (bytes.length - at >= 2) {
+    const first = bytes[at] as number;
+    const second = bytes[at + 1] as number;
+    if ((first & FIN) === 0 || (first & 0x0f) === 0) throw new Error("the server sent a fragmented message");
+    if (second > 127) throw new Error("the server sent a masked frame");
+    let size = second;
+    let start = at + 2;
+    if (second === 126) {
+      if (bytes.length - at < 4) break;
+      size = bytes.readUInt16BE(at + 2);
+      start = at + 4;
+    } else if (second === 127) {
+      if (bytes.length - at < 10) break;
+      size = Number(bytes.readBigUInt64BE(at + 2));
+      if (size > MAX_FRAME)
+        throw new Error(`the server sent a frame of ${size} bytes, more than ${MAX_FRAME}`);
+      start = at + 10;
+    }
+    const end = start + size;
+    if (end > bytes.length) break;
+    onFrame(first & 0x0f, (first & RSV1) !== 0, bytes, start, end, end - at);
+    at = end;
+  }
+  return at;
+}
+
+/** Reads the frames of one connection, whatever the chunks in which they arrive. */
 export class FrameReader {
   readonly #onFrame: FrameHandler;
   #rest: Buffer = EMPTY;
@@ -28,42 +64,13 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /**
-   * Reads the frames in a chunk of the socket. The caller may reuse `chunk` after the call.
-   *
-   * @throws Error on a masked frame, a fragmented message (which none of the measured servers sends), or a
-   *   huge frame
-   */
+  /** Reads a chunk of the socket, as `readFrames` does. The caller may reuse `chunk` after the call. */
   push(chunk: Buffer): void {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = EMPTY;
-    let at = 0;
-    while (bytes.length - at >= 2) {
-      const first = bytes[at] as number;
-      const second = bytes[at + 1] as number;
-      if ((first & FIN) === 0 || (first & 0x0f) === 0)
-        throw new Error("the server sent a fragmented message");
-      if (second > 127) throw new Error("the server sent a masked frame");
-      let size = second;
-      let start = at + 2;
-      if (second === 126) {
-        if (bytes.length - at < 4) break;
-        size = bytes.readUInt16BE(at + 2);
-        start = at + 4;
-      } else if (second === 127) {
-        if (bytes.length - at < 10) break;
-        size = Number(bytes.readBigUInt64BE(at + 2));
-        if (size > MAX_FRAME)
-          throw new Error(`the server sent a frame of ${size} bytes, more than ${MAX_FRAME}`);
-        start = at + 10;
-      }
-      const end = start + size;
-      if (end > bytes.length) break;
-      this.#onFrame(first & 0x0f, (first & RSV1) !== 0, bytes, start, end, end - at);
-      at = end;
-    }
+    const used = readFrames(bytes, this.#onFrame);
     // The rest is copied, because all connections share the socket's buffer.
-    if (at < bytes.length) this.#rest = Buffer.from(bytes.subarray(at));
+    if (used < bytes.length) this.#rest = Buffer.from(bytes.subarray(used));
   }
 }
 
