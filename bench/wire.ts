@@ -8,10 +8,20 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { onEnd } from "./process.ts";
 
-const [OURS, THEIRS] = ["odinbench0", "odinbench1"];
-/** Addresses that RFC 2544 reserves for benches. */
-export const SERVER_ADDRESS = "198.18.0.1";
-const LOAD_ADDRESS = "198.18.0.2";
+/** The names of a pair of interfaces, and an address of each end, which RFC 2544 reserves for benches. */
+export interface Ends {
+  ours: string;
+  theirs: string;
+  serverAddress: string;
+  loadAddress: string;
+}
+const ENDS: Ends = {
+  ours: "odinbench0",
+  theirs: "odinbench1",
+  serverAddress: "198.18.0.1",
+  loadAddress: "198.18.0.2",
+};
+export const SERVER_ADDRESS = ENDS.serverAddress;
 /** Bytes of an IP packet, as on Google Cloud. */
 const MTU = 1460;
 /** The kernel's counters include the header of Ethernet, which is not part of an IP packet. */
@@ -48,24 +58,27 @@ function execute(program: string, ...args: string[]): void {
 }
 
 export class Wire {
+  readonly #ours: string;
+
   /** @param pid process that was started in a network of its own */
-  constructor(pid: number) {
+  constructor(pid: number, { ours, theirs, serverAddress, loadAddress }: Ends = ENDS) {
+    this.#ours = ours;
     const inLoad = (...args: string[]) => execute("nsenter", "--net", "--target", String(pid), "ip", ...args);
     onEnd(() => this.remove());
     this.remove();
-    execute("ip", "link", "add", OURS, "type", "veth", "peer", "name", THEIRS, "netns", String(pid));
+    execute("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", String(pid));
     // IPv6 would send packets to find multicast groups and routers, and the kernel would count these packets.
-    writeFileSync(`/proc/sys/net/ipv6/conf/${OURS}/disable_ipv6`, "1");
+    writeFileSync(`/proc/sys/net/ipv6/conf/${ours}/disable_ipv6`, "1");
     // The kernel must not pass several packets as one: each packet has to be counted with its own headers.
-    execute("ip", "link", "set", OURS, "mtu", String(MTU), "gso_max_segs", "1", "up");
-    execute("ip", "address", "add", `${SERVER_ADDRESS}/30`, "dev", OURS);
-    inLoad("link", "set", THEIRS, "mtu", String(MTU), "gso_max_segs", "1", "up");
-    inLoad("address", "add", `${LOAD_ADDRESS}/30`, "dev", THEIRS);
+    execute("ip", "link", "set", ours, "mtu", String(MTU), "gso_max_segs", "1", "up");
+    execute("ip", "address", "add", `${serverAddress}/30`, "dev", ours);
+    inLoad("link", "set", theirs, "mtu", String(MTU), "gso_max_segs", "1", "up");
+    inLoad("address", "add", `${loadAddress}/30`, "dev", theirs);
   }
 
   get passed(): Passed {
     const read = (name: string) =>
-      Number(readFileSync(`/sys/class/net/${OURS}/statistics/${name}`, "utf8").trim());
+      Number(readFileSync(`/sys/class/net/${this.#ours}/statistics/${name}`, "utf8").trim());
     const [packetsToClients, packetsFromClients] = [read("tx_packets"), read("rx_packets")];
     return {
       packetsToClients,
@@ -76,6 +89,6 @@ export class Wire {
   }
 
   remove(): void {
-    spawnSync("ip", ["link", "delete", OURS]);
+    spawnSync("ip", ["link", "delete", this.#ours]);
   }
 }

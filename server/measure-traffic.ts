@@ -63,9 +63,11 @@ export interface MeasuredTraffic {
 /** Simulates the market and encodes each message in every encoding. */
 export function measureTraffic(seconds = SECONDS): MeasuredTraffic {
   const market = new Market();
-  const encoder = new CompactEncoder(SETTINGS.WS_COMPACT_PREVIOUS.parse(undefined));
+  const previous = SETTINGS.WS_COMPACT_PREVIOUS.parse(undefined);
+  const encoder = new CompactEncoder(previous);
   let now = START;
   const maker = new DictionaryMaker({
+    previous,
     offer(dictionary) {
       maker.set(dictionary);
       encoder.dictionaries.set(dictionary);

@@ -3,6 +3,7 @@
 import { readConfig } from "../../server/src/config.ts";
 import { METRICS } from "../../server/src/connection/fake-client.fixture.ts";
 import { Admission } from "../../server/src/entrance/admission.ts";
+import { dictionariesOf } from "../../server/src/entrance/client-request.ts";
 import { Gateway } from "../../server/src/gateway.ts";
 import { Hub } from "../../server/src/process/hub.ts";
 import type { SimClock } from "./clock.ts";
@@ -19,7 +20,6 @@ const CONFIG = readConfig({
   NATS_URL: "nats://simulated:4222",
   WS_WORKER_POOL_SIZE: "1",
   WS_COMPRESSION: "false",
-  WS_COMPACT: "false",
   WS_REPLAY_BUFFER: "5",
   WS_SEND_BUFFER_BYTES: "1024",
   WS_THROTTLE_RECOVERY_SECONDS: "3",
@@ -27,6 +27,15 @@ const CONFIG = readConfig({
   // A client is never away for longer: only faults of the stream lose messages.
   JS_STREAM_MAX_AGE: "10m",
 });
+
+/** What differs between the gateways of schedules. */
+export interface Variant {
+  /** Messages that a gateway keeps. */
+  history: number;
+  /** WS_WRITE_DELAY_MS. */
+  writeDelayMs: number;
+  policy: "priority" | "rate";
+}
 
 export class SimGateway {
   readonly source: SimSource;
@@ -36,9 +45,14 @@ export class SimGateway {
   readonly #links = new Set<Link>();
   #isGone = false;
 
-  /** @param history messages that the gateway keeps */
-  constructor(clock: SimClock, stream: SimStream, random: () => number, history: number) {
-    const config = Number.isFinite(history) ? { ...CONFIG, JS_STREAM_MAX_MSGS: history } : CONFIG;
+  constructor(clock: SimClock, stream: SimStream, random: () => number, variant: Variant) {
+    const { history, writeDelayMs, policy } = variant;
+    const config = {
+      ...CONFIG,
+      ...(Number.isFinite(history) && { JS_STREAM_MAX_MSGS: history }),
+      WS_WRITE_DELAY_MS: writeDelayMs,
+      WS_THROTTLE_POLICY: policy,
+    };
     let seats = 0;
     this.#gateway = new Gateway({
       config,
@@ -71,8 +85,8 @@ export class SimGateway {
       return;
     }
     this.#links.add(link);
-    const client = { seat: this.#links.size, identity: undefined, ip: "192.0.2.1", dictionaries: undefined };
-    this.#gateway.admit({ ...link.arrival, ...client });
+    const client = { seat: this.#links.size, identity: undefined, ip: "192.0.2.1" };
+    this.#gateway.admit({ ...link.arrival, ...client, dictionaries: dictionariesOf(new URL(link.url)) });
   }
 
   /** The process ends without a word. */

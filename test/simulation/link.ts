@@ -112,6 +112,8 @@ export interface Arrival {
 
 export class Link {
   readonly clock: SimClock;
+  /** The address that the client has opened. */
+  readonly url: string;
   clientGone = false;
   gatewayGone = false;
   readonly #client: ClientEnd;
@@ -125,13 +127,16 @@ export class Link {
   #downAt = 0;
   #upAt = 0;
 
-  constructor(clock: SimClock, client: ClientEnd, random: () => number) {
+  constructor(clock: SimClock, url: string, client: ClientEnd, random: () => number) {
     this.clock = clock;
+    this.url = url;
     this.#client = client;
     this.#random = random;
     this.#gateway = new GatewayEnd(this);
     this.#reader = new FrameReader((opcode, _, bytes, start, end) => {
       if (opcode === OPCODE.text) client.onmessage?.({ data: bytes.toString("utf8", start, end) });
+      else if (opcode === OPCODE.binary)
+        client.onmessage?.({ data: Uint8Array.from(bytes.subarray(start, end)).buffer });
       else if (opcode === OPCODE.ping) this.up((gateway) => gateway.pong());
     });
     client.link = this;

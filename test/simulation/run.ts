@@ -1,8 +1,9 @@
 /** Runs one schedule in a world of its own, and checks what the clients received. */
 
+import { createHash } from "node:crypto";
 import { Model, type Stored, type Violation } from "../chaos/model.ts";
 import { SimClock } from "./clock.ts";
-import { SimGateway } from "./gateway.ts";
+import { SimGateway, type Variant } from "./gateway.ts";
 import { ClientEnd, Link } from "./link.ts";
 import { randomFrom } from "./random.ts";
 import { CHANNELS, CLIENTS, GATEWAYS, type Schedule, type Step } from "./schedule.ts";
@@ -22,6 +23,13 @@ const SETTLE_MS = 15_000;
 const DRAIN_SECONDS = 2;
 /** In this time a gateway writes the new epoch, ms. */
 const NOTICE_MS = 1500;
+/**
+ * So many of the clients use the compact encoding in half of the schedules. Each gateway makes dictionaries
+ * of its own.
+ */
+const COMPACT_CLIENTS = 2;
+/** The write delay of a third of the schedules. */
+const WRITE_DELAY_MS = 20;
 /** Messages that the gateways keep in a quarter of the schedules. */
 const SHORT_HISTORY = 50;
 /** A burst of this many messages can take messages from such a history that a client has not got yet. */
@@ -46,7 +54,7 @@ class World {
   readonly viewers: SimViewer[];
   readonly #stream = new SimStream();
   readonly #random: () => number;
-  readonly #history: number;
+  readonly #variant: Variant;
   readonly #gateways: SimGateway[];
   /** The last connection of each client. */
   readonly #links: (Link | undefined)[] = [];
@@ -59,10 +67,10 @@ class World {
   /** Time at which NATS is back, ms since 1970. */
   #natsBackAt = 0;
 
-  /** @param history messages that the gateways keep; a burst of messages then takes others from them */
-  constructor(clock: SimClock, random: () => number, history: number) {
+  /** @param compact the number of clients that use the compact encoding */
+  constructor(clock: SimClock, random: () => number, variant: Variant, compact: number) {
     this.clock = clock;
-    this.#history = history;
+    this.#variant = variant;
     this.#random = random;
     this.#gateways = Array.from({ length: GATEWAYS }, () => this.#startGateway());
     this.#stream.onStored = () => {
@@ -70,7 +78,8 @@ class World {
     };
     this.viewers = Array.from(
       { length: CLIENTS },
-      (_, index) => new SimViewer(`client ${index}`, () => this.#open(index), random),
+      (_, index) =>
+        new SimViewer(`client ${index}`, (url) => this.#open(index, url), random, index < compact),
     );
     for (const [index, viewer] of this.viewers.entries()) viewer.listen(watchlist(index * 2));
   }
@@ -78,7 +87,9 @@ class World {
   publish(channel: string): void {
     const { now } = this.clock;
     const n = this.#n++;
-    const body = Buffer.from(JSON.stringify({ n, text: "x".repeat(100) }));
+    // Text that compression does not make small, so that clients in the compact encoding are slow as often.
+    const text = createHash("sha512").update(String(n)).digest("base64");
+    const body = Buffer.from(JSON.stringify({ n, text }));
     const offset = this.#stream.store(`odin.token.${channel}`, body, now);
     this.stored.push({ n, channel, offset, publishedAt: now, storedAt: now });
   }
@@ -101,7 +112,8 @@ class World {
     const { clock } = this;
     switch (step.name) {
       case "publish":
-        if (this.#history < Infinity && step.count >= BURST) this.losses.push(clock.now);
+        // A burst of messages takes others from a short history.
+        if (this.#variant.history < Infinity && step.count >= BURST) this.losses.push(clock.now);
         for (let n = 0; n < step.count; n++) this.publish(CHANNELS[step.channel] as string);
         break;
       case "cut":
@@ -207,7 +219,7 @@ class World {
   }
 
   #startGateway(): SimGateway {
-    const gateway = new SimGateway(this.clock, this.#stream, this.#random, this.#history);
+    const gateway = new SimGateway(this.clock, this.#stream, this.#random, this.#variant);
     // When the stream went back, a gateway that was running notices and writes the new epoch. One that starts
     // before that reports the loss too late: a known limit.
     const away = this.#natsBackAt - this.clock.now;
@@ -221,12 +233,12 @@ class World {
   }
 
   /** A client connects: the load balancer chooses a healthy gateway, or any one if none is healthy. */
-  #open(client: number): ClientEnd {
+  #open(client: number, url: string): ClientEnd {
     const healthy = this.#gateways.filter(({ isHealthy }) => isHealthy);
     const choice = healthy.length > 0 ? healthy : this.#gateways;
     const gateway = choice[Math.floor(this.#random() * choice.length)] as SimGateway;
     const end = new ClientEnd();
-    const link = new Link(this.clock, end, this.#random);
+    const link = new Link(this.clock, url, end, this.#random);
     this.#links[client] = link;
     link.up(() => gateway.accept(link));
     return end;
@@ -254,7 +266,12 @@ export async function run({ chance, steps }: Schedule): Promise<Result> {
   const restore = clock.install(random);
   try {
     const startedAt = clock.now;
-    const world = new World(clock, random, chance % 4 === 0 ? SHORT_HISTORY : Number.POSITIVE_INFINITY);
+    const variant: Variant = {
+      history: chance % 4 === 0 ? SHORT_HISTORY : Number.POSITIVE_INFINITY,
+      writeDelayMs: chance % 3 === 0 ? WRITE_DELAY_MS : 0,
+      policy: chance % 5 === 0 ? "rate" : "priority",
+    };
+    const world = new World(clock, random, variant, chance % 2 === 0 ? COMPACT_CLIENTS : 0);
     const stopPublishing = world.publishSteadily();
     await clock.pass(START_MS);
     for (const step of steps) {

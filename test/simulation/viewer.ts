@@ -1,6 +1,7 @@
 /** A client of the library in the simulation, with a journal of everything that its listeners get. */
 
 import { type Client, connect, type Environment } from "@odin-ws/client";
+import { compact } from "@odin-ws/client/compact";
 import type { Entry, Journal } from "../chaos/model.ts";
 
 interface OpenJournal extends Journal {
@@ -19,7 +20,7 @@ export class SimViewer {
   readonly #live = new Set<string>();
   #leave = () => {};
 
-  constructor(name: string, open: Environment["open"], random: () => number) {
+  constructor(name: string, open: Environment["open"], random: () => number, isCompact: boolean) {
     this.#name = name;
     const environment = {
       open,
@@ -30,7 +31,7 @@ export class SimViewer {
       navigator: undefined,
       document: undefined,
     };
-    this.#client = connect("ws://simulated/ws", { environment });
+    this.#client = connect("ws://simulated/ws", { environment, ...(isCompact && { encoding: compact }) });
     this.#client.on("error", ({ code, message }) => this.errors.push(`${code}: ${message}`));
     this.#client.on("status", ({ throttle }) => {
       if (throttle !== this.levels.at(-1)?.level) this.levels.push({ at: Date.now(), level: throttle });

@@ -7,7 +7,7 @@ import { connect } from "../connect.ts";
 import { FakeLine } from "../fake-line.fixture.ts";
 import type { Envelope, Refetch } from "../types.ts";
 import { asContainer, Stage, URL } from "./hooks.fixture.ts";
-import { OdinProvider, useChannel, useConnection, useFeed, useRefetch } from "./index.ts";
+import { type FeedDefinition, OdinProvider, useChannel, useConnection, useFeed, useRefetch } from "./index.ts";
 
 const renders = new Map<string, number>();
 /** Counts committed renderings, because strict mode calls each component twice. */
@@ -140,6 +140,68 @@ test("lists and maps put a late message in its place", async (t) => {
   stage.socket.publish("A.trade", 3);
   await stage.frame();
   assert.equal(stage.text, "4,3,2; A.trade 4,B.trade 5");
+});
+
+test("useChannel passes on rate and last values; the highest rate of a page counts, and equal requests share a feed", async (t) => {
+  const stage = new Stage(t);
+  const Slow = ({ maxRate = 4, last = true }: { maxRate?: number | undefined; last?: boolean }) =>
+    h("b", null, String(useChannel<number>("A.trade", { maxRate, last })?.data ?? "none"), " ");
+  const slow = h(Slow, { key: 1 });
+  await stage.show(slow, h(Slow, { key: 2 }));
+  await stage.live("A.trade");
+  const channels = ["A.trade"];
+  const first = { type: "subscribe", channels, last: true, max_rate: 4 };
+  assert.deepEqual(stage.socket.asked, [first]);
+  stage.socket.publish("A.trade", 7);
+  await stage.frame();
+  assert.equal(stage.text, "7 7 ");
+  // A component that wants more raises the rate for all, and begins with the newest message.
+  await stage.show(slow, h(Slow, { key: 3, maxRate: 10 }));
+  await stage.line.pass(100);
+  await stage.frame();
+  assert.deepEqual(stage.socket.asked.slice(1), [{ ...first, max_rate: 10 }]);
+  stage.socket.acknowledge(channels);
+  assert.equal(stage.text, "7 7 ");
+  // One without a rate wants everything.
+  await stage.show(slow, h(Slow, { key: 3, maxRate: 10 }), h(Price, { key: 4 }));
+  await stage.line.pass(100);
+  assert.deepEqual(stage.socket.asked.slice(2), [{ type: "subscribe", channels, last: true }]);
+  stage.socket.acknowledge(channels);
+  // When the others have left, the rate of the one that stays counts again.
+  await stage.show(slow);
+  await stage.wait(1_000);
+  await stage.line.pass(100);
+  assert.deepEqual(stage.socket.asked.slice(3), [first]);
+});
+
+test("a feed passes on its rate and its wish for last values, and folds last values like other messages", async (t) => {
+  const stage = new Stage(t);
+  const trades: FeedDefinition<string, number> = {
+    channels: ["*.trade"],
+    maxRate: 2,
+    last: true,
+    initial: "",
+    fold: (state, batch) => state + batch.map(({ message }) => `${message.channel} ${message.data}`).join(),
+  };
+  const List = () => h("b", null, useFeed(trades));
+  await stage.show(h(List));
+  await stage.live("*.trade");
+  assert.deepEqual(stage.socket.asked, [
+    { type: "subscribe", channels: ["*.trade"], last: true, max_rate: 2 },
+  ]);
+  stage.socket.say({
+    seq: ++stage.socket.seq,
+    offset: 0,
+    ts: 0,
+    type: "t",
+    priority: "high",
+    channel: "A.trade",
+    data: 5,
+    last: true,
+  });
+  stage.socket.publish("B.trade", 6);
+  await stage.frame();
+  assert.equal(stage.text, "A.trade 5,B.trade 6");
 });
 
 test("a channel ends 1 s after its last component, unless a component is back by then", async (t) => {

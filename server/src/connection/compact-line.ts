@@ -9,9 +9,9 @@ export class CompactLine {
   /** Dictionaries that were defined on this connection, by number. */
   readonly #known: (Dictionary | undefined)[] = [];
   /**
-   * All messages of the connection's channels above this offset were written, in order. One number for all
-   * channels: a client that has just missed something, or asked for a channel, gets the next message of each
-   * channel in the form that needs no earlier message.
+   * All messages above this offset were written, in order, of all channels of the connection that have no
+   * rate. One number for these channels: a client that has just missed something, or asked for a channel,
+   * gets the next message of each channel in the form that needs no earlier message.
    */
   #completeFrom: number;
 
@@ -32,10 +32,13 @@ export class CompactLine {
   }
 
   /**
-   * Returns the frame of a message. `live`: the message comes from the fan-out, in the order of the stream.
+   * Returns the frame of a message.
+   *
+   * @param complete the message comes from the fan-out, which brings all messages of its channel: false for a
+   *   channel with a rate, whose messages are always sent in the form that needs no earlier message
    */
-  frame(message: Parameters<CompactEncoder["frame"]>[0], live: boolean): CompactFrame {
-    return this.#encoder.frame(message, live ? this.#completeFrom : Number.POSITIVE_INFINITY);
+  frame(message: Parameters<CompactEncoder["frame"]>[0], complete: boolean): CompactFrame {
+    return this.#encoder.frame(message, complete ? this.#completeFrom : Number.POSITIVE_INFINITY);
   }
 
   /** Returns what must be sent before this frame; undefined when the client has the dictionary. */

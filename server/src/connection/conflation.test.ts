@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { CompactReader } from "./compact-reader.fixture.ts";
 import { MAX_CONFLATED_CHANNELS } from "./conflation.ts";
-import { FakeClient, LIMITS, ManualTurns, pairs, World } from "./fake-client.fixture.ts";
+import { FakeClient, LIMITS, pairs, World } from "./fake-client.fixture.ts";
+import { ManualTurns } from "./manual-time.fixture.ts";
 
 const offsets = (client: FakeClient) => client.envelopes().map(({ offset }) => offset);
 

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { CompactReader } from "./compact-reader.fixture.ts";
-import { FakeClient, ManualTurns, World } from "./fake-client.fixture.ts";
+import { FakeClient, World } from "./fake-client.fixture.ts";
+import { ManualTurns } from "./manual-time.fixture.ts";
 
 const PREVIOUS = ["trade", "metadata"];
 const { POSITIVE_INFINITY } = Number;
@@ -78,6 +79,29 @@ test("after a message that the client was not sent, no message uses an earlier o
   assert.deepEqual(baseOf("A.trade"), ["alone"]);
   world.shed("A.trade");
   assert.deepEqual(baseOf("A.trade"), ["alone"]);
+});
+
+test("a channel with a rate never uses the previous message, and leaves the other channels theirs", (t) => {
+  const { world, client, baseOf } = start(t);
+  client.subscribe(["A.trade", "B.metadata"]);
+  client.subscribe(["C.trade"], undefined, "e", { max_rate: 1 });
+  client.take();
+  assert.deepEqual([...baseOf("A.trade"), ...baseOf("B.metadata")], ["alone", "alone"]);
+  assert.deepEqual(baseOf("C.trade"), ["alone"]);
+  assert.deepEqual([...baseOf("A.trade"), ...baseOf("B.metadata")], ["previous", "previous"]);
+  world.publish("C.trade"); // waits
+  assert.deepEqual(baseOf("A.trade"), ["previous"]);
+  const before = { ...client.reader.count };
+  world.passMs(1000);
+  assert.equal(client.envelopes().length, 1);
+  assert.equal(client.reader.count.alone, before.alone + 1, "what waited has no base either");
+  assert.deepEqual(baseOf("B.metadata"), ["previous"]);
+  world.passMs(1000);
+  assert.deepEqual([...baseOf("C.trade"), ...baseOf("A.trade")], ["alone", "previous"]);
+  // Without the rate, the next message of each channel begins again.
+  client.subscribe(["C.trade"]);
+  client.take();
+  assert.deepEqual([...baseOf("C.trade"), ...baseOf("C.trade")], ["alone", "previous"]);
 });
 
 test("a dictionary is defined once before its first use, again when it is replaced, and by its id when it is kept", (t) => {

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
 import { CompactReader } from "./compact-reader.fixture.ts";
-import { FakeClient, ManualTurns, ManualWrites, World } from "./fake-client.fixture.ts";
+import { FakeClient, World } from "./fake-client.fixture.ts";
+import { ManualTurns, ManualWrites } from "./manual-time.fixture.ts";
 
 const CHANNELS = ["A.trade", "A.metadata", "B.trade", "B.social", "B.balances"];
 const NAMES = [...CHANNELS, "A.*", "*.trade", "*.*"];

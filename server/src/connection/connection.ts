@@ -135,8 +135,11 @@ export class Connection
 
   // ——— delivery ———
 
-  /** `live`: the message comes at once, so that its latency counts. */
-  deliver(message: Message, live = true): boolean {
+  /**
+   * `live`: the message comes at once, so that its latency counts. `complete`: the client has been sent all
+   * earlier messages of the channel, as far as this connection knows.
+   */
+  deliver(message: Message, live = true, complete = live): boolean {
     if (this.#isDuplicate(message)) return false;
     if (this.#conflation?.waits) return this.#conflate(message);
     if (this.#backpressure !== undefined && !this.#backpressure.passes(message.priority)) {
@@ -169,7 +172,7 @@ export class Connection
       this.#startBackpressure().unsent(message);
       return false;
     }
-    this.#send(message, seq, live);
+    this.#send(message, seq, live, complete);
     this.#backpressure?.succeeded();
     return true;
   }
@@ -191,9 +194,7 @@ export class Connection
       this.shed(message);
       return false;
     }
-    // The client may lack the previous message of the channel.
-    this.#compact?.incompleteTo(message.offset);
-    return this.deliver(message, how === "live");
+    return this.deliver(message, how === "live", false);
   }
 
   #markSent({ offset }: Message): void {
@@ -221,8 +222,9 @@ export class Connection
     return false;
   }
 
-  #send(message: Message, seq: number, live: boolean): number {
-    const frame = this.#compact === undefined ? message.frame(this.#windowBits) : this.#pack(message, live);
+  #send(message: Message, seq: number, live: boolean, complete = false): number {
+    const frame =
+      this.#compact === undefined ? message.frame(this.#windowBits) : this.#pack(message, complete);
     const urgent = message.priority === CRITICAL;
     const bytes = this.#writer.send(frame, seq, live ? message : undefined, urgent);
     this.#context.tally.countSent(bytes, frame.encoding);
@@ -230,9 +232,9 @@ export class Connection
   }
 
   /** Returns the message in the compact encoding. Sends the frame's dictionary first, if necessary. */
-  #pack(message: Message, live: boolean): SharedFrame {
+  #pack(message: Message, complete: boolean): SharedFrame {
     const compact = this.#compact as CompactLine;
-    const frame = compact.frame(message, live);
+    const frame = compact.frame(message, complete);
     const definition = compact.definitionFor(frame);
     if (definition !== undefined) {
       this.#writer.sendWhole(definition);
@@ -272,7 +274,6 @@ export class Connection
       [...(topic.waiting?.() ?? [])].filter((message) => this.#awaits(message, topic)),
     );
     for (const message of waiting.sort((a, b) => a.offset - b.offset)) {
-      this.#compact?.incompleteTo(message.offset);
       this.deliver(message, false);
       this.#context.tally.flush(message);
     }
@@ -360,7 +361,8 @@ export class Connection
    * a sequence but could not be sent is sent with that sequence, which fills the client's gap.
    */
   withOldSeq(message: Message): Message | Resent {
-    this.#conflation?.markSent(message.offset);
+    // Before the message is sent: a later request must not send the message again.
+    this.#markSent(message);
     const seq = this.missed?.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
     if (seq === undefined) return message;
     this.#unsent--;

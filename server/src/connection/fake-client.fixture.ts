@@ -23,12 +23,13 @@ import { Tally } from "../delivery/tally.ts";
 import type { Identity, Verifier } from "../entrance/auth.ts";
 import type { ClientSocket } from "../entrance/client-socket.ts";
 import { createMetrics } from "../metrics.ts";
-import { Writes, type WritesOptions } from "../outgoing/writes.ts";
+import { Writes } from "../outgoing/writes.ts";
 import { Commands } from "./commands.ts";
 import { CompactReader } from "./compact-reader.fixture.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionLog } from "./connection-log.ts";
 import type { ConnectionContext, ConnectionLimits } from "./context.ts";
+import type { ManualWrites } from "./manual-time.fixture.ts";
 import { ReplayBudget } from "./replay-budget.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 import { TimerWheel } from "./timer-wheel.ts";
@@ -101,77 +102,16 @@ export const THROTTLE: ThrottleSettings = {
   maxLevel: 3,
 };
 
-/** Turns that a test takes one by one. The clock moves with each look at it, which cuts work into steps. */
-export class ManualTurns {
-  readonly turns: Turns;
-  #now = 0;
-  #next: (() => void) | undefined;
-
-  /** `stepMs`: time between two looks at the clock. */
-  constructor(stepMs: number) {
-    this.turns = new Turns(
-      () => (this.#now += stepMs),
-      (turn) => {
-        this.#next = turn;
-      },
-    );
-  }
-
-  /** Takes the next turn. Returns false when nothing is left to do. */
-  take(): boolean {
-    const next = this.#next;
-    this.#next = undefined;
-    next?.();
-    return next !== undefined;
-  }
-
-  /** Takes turns until nothing is left to do but what waits for a client. */
-  settle(): void {
-    while (this.take());
-  }
-}
-
-/** Frames wait until the test ends the turn of the event loop, or the write delay. */
-export class ManualWrites {
-  readonly options: Pick<WritesOptions, "atTurnEnd" | "after" | "delayMs">;
-  #atTurnEnd: (() => void)[] = [];
-  #after: (() => void) | undefined;
-
-  constructor(delayMs = 0) {
-    this.options = {
-      delayMs,
-      atTurnEnd: (flush) => {
-        this.#atTurnEnd.push(flush);
-      },
-      after: (flush, ms) => {
-        assert.equal(ms, delayMs);
-        this.#after = flush;
-      },
-    };
-  }
-
-  /** Ends the turn. Returns false when nothing waited for the end. */
-  endTurn(): boolean {
-    const flushes = this.#atTurnEnd.splice(0);
-    for (const flush of flushes) flush();
-    return flushes.length > 0;
-  }
-
-  /** Ends the write delay. Returns false when nothing waited for the end. */
-  endDelay(): boolean {
-    const flush = this.#after;
-    this.#after = undefined;
-    flush?.();
-    return flush !== undefined;
-  }
-
-  settle(): void {
-    while (this.endTurn() || this.endDelay());
-  }
-}
-
 // The default metrics can be registered only once a process. The counts are not tested here.
 export const METRICS = createMetrics(new Registry());
+
+interface MessageOptions {
+  /** Characters of its data, by chance. */
+  size?: number;
+  priority?: string | undefined;
+  /** The beginning of its data. */
+  mark?: string;
+}
 
 /** A stream and the context that its connections share. The clock stands at 1,000,000 s until `pass`. */
 export class World {
@@ -255,7 +195,7 @@ export class World {
   }
 
   /** Adds a message to the history without delivering it. */
-  make(channel: string, options: { size?: number; priority?: string } = {}): Message {
+  make(channel: string, options: MessageOptions = {}): Message {
     const message = Message.from({
       subject: `odin.token.${channel}`,
       offset: ++this.offset,
@@ -263,9 +203,10 @@ export class World {
       // Compression must not make the message small: the tests fill the buffers of sockets.
       body: Buffer.from(
         JSON.stringify(
-          randomBytes(options.size ?? 0)
-            .toString("base64")
-            .slice(0, options.size ?? 0),
+          (options.mark ?? "") +
+            randomBytes(options.size ?? 0)
+              .toString("base64")
+              .slice(0, options.size ?? 0),
         ),
       ),
       priority: options.priority,
@@ -277,17 +218,24 @@ export class World {
   }
 
   /** Delivers a message and returns its offset. */
-  publish(channel: string, options: { size?: number; priority?: string } = {}): number {
+  publish(channel: string, options: MessageOptions = {}): number {
     const message = this.make(channel, options);
-    this.context.compact?.live(message);
-    this.context.fanout.publish(message);
-    this.context.tally.flush(message);
+    this.deliver(message);
     return message.offset;
   }
 
+  deliver(message: Message): void {
+    this.context.compact?.live(message);
+    this.context.fanout.publish(message);
+    this.context.tally.flush(message);
+  }
+
   /** Drops a message to shed load. */
-  shed(channel: string): void {
-    const message = this.make(channel);
+  shed(channel: string, options: MessageOptions = {}): void {
+    this.drop(this.make(channel, options));
+  }
+
+  drop(message: Message): void {
     this.context.fanout.shed(message);
     this.context.tally.flush(message);
   }
@@ -297,6 +245,17 @@ export class World {
     const messages = this.context.history.all().filter((message) => message.event === event);
     const texts = messages.slice(-4).map(({ compactText: { text } }) => text);
     if (texts.length > 0) this.context.compact?.dictionaries.set({ event, bytes: Buffer.concat(texts) });
+  }
+
+  /** Another stream takes the place of this one: what a gateway then does for its connections. */
+  replaceStream(epoch: string, connections: readonly Connection[]): void {
+    this.begin(epoch);
+    this.context.lastValues?.begin(0);
+    this.context.fanout.begin();
+    for (const connection of connections) {
+      connection.begin();
+      connection.announce("another stream has begun");
+    }
   }
 
   /** Another stream begins. */
@@ -322,7 +281,7 @@ export class World {
   /** Lets seconds pass one by one, with the gateway's work in each second. */
   pass(seconds: number): void {
     for (let i = 0; i < seconds; i++) {
-      this.#clock.tick(1000);
+      this.passMs(1000);
       this.context.wheel.advance(this.second);
       this.context.history.trim(Date.now());
       for (const connection of this.context.degraded) connection.checkRecovery(Date.now());

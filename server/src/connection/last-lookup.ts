@@ -4,6 +4,7 @@
  */
 
 import { MAX_LAST_VALUES } from "@odin-ws/protocol";
+import type { History } from "../delivery/history.ts";
 import type { LastValues } from "../delivery/last-values.ts";
 import type { Message } from "../delivery/message.ts";
 import type { Outgoing } from "./catch-up-queue.ts";
@@ -16,6 +17,8 @@ export class LastLookup {
   readonly #values: LastValues;
   readonly #connection: Connection;
   readonly #channels: readonly string[];
+  readonly #history: History;
+  readonly #epoch: string;
   readonly #head: number;
   #found: readonly Message[];
   /** The newest messages of all channels are found above this offset. */
@@ -24,16 +27,14 @@ export class LastLookup {
   /** All values are sent that this connection was not sent before. */
   #complete = true;
 
-  /**
-   * Must be created before the channels are subscribed.
-   *
-   * @param head offset after which the subscriptions will deliver
-   */
-  constructor(values: LastValues, connection: Connection, channels: readonly string[], head: number) {
+  /** Must be created before the channels are subscribed. */
+  constructor(values: LastValues, connection: Connection, channels: readonly string[], history: History) {
     this.#values = values;
     this.#connection = connection;
     this.#channels = channels;
-    this.#head = head;
+    this.#history = history;
+    this.#epoch = history.epoch;
+    this.#head = history.head;
     this.#found = this.#find();
   }
 
@@ -69,7 +70,10 @@ export class LastLookup {
 
   /** Returns the values to send, in order. From now on they count as sent. */
   take(): Outgoing[] {
-    if (this.#complete) {
+    if (this.#history.epoch !== this.#epoch) {
+      // Another stream has begun since the look-up. Only what that stream has, too, is a value.
+      this.#found = this.#found.filter((message) => this.#values.has(message));
+    } else if (this.#complete) {
       this.#connection.subscriptions.lastValuesSent(this.#channels, this.#head, this.#completeAbove);
     }
     return this.#found.map((message) => {

@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { MAX_LAST_VALUES } from "@odin-ws/protocol";
 import { CompactReader } from "./compact-reader.fixture.ts";
 import { FakeClient, World } from "./fake-client.fixture.ts";
+import { ManualTurns } from "./manual-time.fixture.ts";
 
 /** A.trade has the offsets 1 and 3, A.social 2, B.trade 4. */
 function world(t: TestContext, options: ConstructorParameters<typeof World>[1] = {}): World {
@@ -194,6 +195,38 @@ test("a new stream has none of the old values", (t) => {
   const other = new FakeClient(stream);
   ask(other, ["*.*"]);
   assert.deepEqual(received(other), [[1, 1, true]]);
+});
+
+test("values that were looked up before another stream began do not come behind its beginning", (t) => {
+  const turns = new ManualTurns(2);
+  const stream = world(t, { turns: turns.turns });
+  const client = new FakeClient(stream);
+  client.subscribe(["A.trade"], 4, "e", { last: true, max_rate: 1 });
+  assert.deepEqual(client.take(), [], "the values were looked up, and the answer was not sent");
+  stream.replaceStream("f", [client.connection]);
+  turns.settle();
+  const answers = client.take();
+  assert.deepEqual(
+    answers.map(({ type }) => type),
+    ["throttle_update", "subscription_ack"],
+  );
+  assert.ok(answers[1]?.type === "subscription_ack");
+  assert.deepEqual([answers[1].recovered, answers[1].last], [false, 0]);
+  stream.publish("A.trade");
+  assert.deepEqual(received(client), [[1, 1]]);
+});
+
+test("with a rate, a value that is still on its way does not come again with the next request", (t) => {
+  const turns = new ManualTurns(2);
+  const stream = world(t, { turns: turns.turns });
+  const client = new FakeClient(stream);
+  client.subscribe(["*.trade"], 4, "e", { last: true, max_rate: 1 });
+  ask(client, ["A.trade"]);
+  turns.settle();
+  assert.deepEqual(received(client), [
+    [1, 3, true],
+    [2, 4, true],
+  ]);
 });
 
 test("what a user asks for is charged: requests beyond the budget wait", (t) => {

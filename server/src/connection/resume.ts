@@ -49,6 +49,8 @@ export class Resume {
       else for (const message of messages) this.#take(message);
       if (this.#context.turns.stepOver) break;
     }
+    // Another stream has begun, perhaps after all messages were collected.
+    if (this.#context.history.epoch !== this.#since.epoch) this.found = undefined;
     return this.found === undefined || this.#reader.done;
   }
 

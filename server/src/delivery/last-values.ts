@@ -133,6 +133,11 @@ export class LastValues {
     return found;
   }
 
+  /** True when the message is the newest one of its channel. */
+  has(message: Message): boolean {
+    return this.#channels.get(message.channel)?.message === message;
+  }
+
   /** Returns the same message with the mark of a last value, which all clients share. */
   marked(message: Message): Message {
     const entry = this.#channels.get(message.channel);

@@ -131,14 +131,15 @@ export class DictionaryShelf {
     const metadata = config.metadata ?? {};
     this.#take(metadata);
     if (this.#offers.size === 0) return;
+    const offers = [...this.#offers];
     const added: Record<string, string> = {};
-    for (const [event, bytes] of this.#offers) added[PREFIX + event] = packed(bytes);
-    this.#offers = new Map();
+    for (const [event, bytes] of offers) added[PREFIX + event] = packed(bytes);
     const all = { ...metadata, ...added };
     if (JSON.stringify(all).length > MAX_METADATA_BYTES)
       throw new Error(`the dictionaries take more than ${MAX_METADATA_BYTES} bytes`);
     const updated = await manager.streams.update(this.name, { metadata: all });
     this.#take(updated.config.metadata ?? {});
+    for (const [event, bytes] of offers) if (this.#offers.get(event) === bytes) this.#offers.delete(event);
   }
 
   #take(metadata: Record<string, string>): void {
