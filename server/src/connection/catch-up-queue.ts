@@ -50,7 +50,7 @@ const MAX_ANSWERS = 256;
 const MAX_STEP_BYTES = 262_144;
 
 export class CatchUpQueue implements Job {
-  readonly #context: Pick<ConnectionContext, "turns" | "tally">;
+  readonly #context: Pick<ConnectionContext, "turns" | "tally" | "history">;
   readonly #target: CatchUpTarget;
   #items = new Deque<Outgoing>();
   #liveCount = 0;
@@ -67,7 +67,7 @@ export class CatchUpQueue implements Job {
   #uncounted: Message | undefined;
   #onEnd: (() => void) | undefined;
 
-  constructor(context: Pick<ConnectionContext, "turns" | "tally">, target: CatchUpTarget) {
+  constructor(context: Pick<ConnectionContext, "turns" | "tally" | "history">, target: CatchUpTarget) {
     this.#context = context;
     this.#target = target;
   }
@@ -170,12 +170,23 @@ export class CatchUpQueue implements Job {
     if (!(item instanceof Message)) return this.#sendMessage(item.message, item.seq);
     if (this.#pruned) {
       this.#wanted ??= this.#target.subscriptions.deliveredFilter();
-      if (!this.#wanted(item)) {
+      if (!this.#wanted(item) && !this.#isLastValue(item)) {
         this.#target.leftOut(item);
         return 0;
       }
     }
     return this.#sendMessage(item);
+  }
+
+  /**
+   * True when a subscription that still exists brings the message as a last value: the value was not sent once
+   * more, because it waits here.
+   */
+  #isLastValue(message: Message): boolean {
+    return this.#target.subscriptions.sentAsLastValue(
+      message,
+      (head) => this.#context.history.newestUpTo(message.channel, head) === message,
+    );
   }
 
   #sendMessage(message: Message, oldSeq?: number): number {

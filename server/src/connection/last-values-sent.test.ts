@@ -216,6 +216,22 @@ test("values that were looked up before another stream began do not come behind 
   assert.deepEqual(received(client), [[1, 1]]);
 });
 
+test("a value that waits as a live message comes, although the channel that brought the message is unsubscribed", (t) => {
+  const stream = world(t);
+  const client = new FakeClient(stream);
+  ask(client, ["A.trade"], {});
+  client.connection.hold();
+  stream.publish("A.trade"); // 5
+  stream.publish("A.trade"); // 6
+  ask(client, ["A.*"]);
+  client.send({ type: "unsubscribe", channels: ["A.trade"] });
+  client.connection.release([]);
+  assert.deepEqual(received(client), [
+    [1, 6],
+    [2, 2, true],
+  ]);
+});
+
 test("with a rate, a value that is still on its way does not come again with the next request", (t) => {
   const turns = new ManualTurns(2);
   const stream = world(t, { turns: turns.turns });
