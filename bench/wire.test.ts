@@ -30,7 +30,9 @@ process.stdin.once("data", (port) => {
 });
 console.log("ready");`;
 
-test("bytes and packets between server and clients are counted with all headers of IP", { skip: wireUnavailable() ?? false }, async (t) => {
+test("bytes and packets between server and clients are counted with all headers of IP", {
+  skip: wireUnavailable() ?? false,
+}, async (t) => {
   const [program, ...args] = [...OWN_NETWORK, process.execPath, "-e", CLIENT];
   const child: ChildProcess = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => child.kill("SIGKILL"));
@@ -64,7 +66,8 @@ test("bytes and packets between server and clients are counted with all headers 
   // A message of many packets is counted packet by packet, although the kernel could pass it as one.
   const large = 100_000;
   socket.write(Buffer.alloc(large));
-  for (let answers = 0; answers < large / CLIENTS_BYTES; ) answers += ((await once(socket, "data")) as [Buffer])[0].length;
+  for (let answers = 0; answers < large / CLIENTS_BYTES; )
+    answers += ((await once(socket, "data")) as [Buffer])[0].length;
   const many = wire.passed.packetsToClients - after.packetsToClients;
   assert.ok(many >= large / 1460, `${many} packets`);
 

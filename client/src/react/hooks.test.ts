@@ -7,7 +7,14 @@ import { connect } from "../connect.ts";
 import { FakeLine } from "../fake-line.fixture.ts";
 import type { Envelope, Refetch } from "../types.ts";
 import { asContainer, Stage, URL } from "./hooks.fixture.ts";
-import { type FeedDefinition, OdinProvider, useChannel, useConnection, useFeed, useRefetch } from "./index.ts";
+import {
+  type FeedDefinition,
+  OdinProvider,
+  useChannel,
+  useConnection,
+  useFeed,
+  useRefetch,
+} from "./index.ts";
 
 const renders = new Map<string, number>();
 /** Counts committed renderings, because strict mode calls each component twice. */

@@ -225,8 +225,7 @@ export class Commands implements SocketHandler, Job {
     const resume = since === undefined ? undefined : new Resume(this.#context, connection, since, channels);
     const wentBack = since !== undefined && since.offset > Math.max(end, history.head);
     if (resume !== undefined && wentBack) resume.found = undefined;
-    const lookup =
-      last && lastValues ? new LastLookup(lastValues, connection, channels, history) : undefined;
+    const lookup = last && lastValues ? new LastLookup(lastValues, connection, channels, history) : undefined;
     const from = since !== undefined && resume?.found !== undefined ? since.offset : history.head;
     connection.subscribe(channels, from, max_rate === undefined ? 0 : Math.ceil(1000 / max_rate));
     metrics.subscriptionsPerClient.observe(subscriptions.size);

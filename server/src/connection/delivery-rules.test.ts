@@ -92,9 +92,19 @@ function take(stage: Stage, writes: ManualWrites | undefined, one: Step, settles
   stage.look();
 }
 
-function start(t: TestContext, { policy, writes, stepMs, replayBuffer }: Mode, encodings: readonly Encoding[]) {
+function start(
+  t: TestContext,
+  { policy, writes, stepMs, replayBuffer }: Mode,
+  encodings: readonly Encoding[],
+) {
   const manual = writes && new ManualWrites(writes[0], writes[1]);
-  const options = { turns: new ManualTurns(stepMs), writes: manual, replayBuffer, encodings, throttle: { policy } };
+  const options = {
+    turns: new ManualTurns(stepMs),
+    writes: manual,
+    replayBuffer,
+    encodings,
+    throttle: { policy },
+  };
   return { stage: new Stage(t, options), writes: manual };
 }
 
@@ -125,15 +135,20 @@ const KEEPS_UP = step.filter((one) => typeof one === "string" || !("stall" in on
 
 test("in any sequence, a client gets the same messages in the same order in each encoding, and however they are written", (t) => {
   fc.assert(
-    fc.property(mode, fc.constantFrom(...ENCODINGS), fc.array(KEEPS_UP, { maxLength: 50, size: "max" }), (chosen, encoding, steps) => {
-      const run = (writes: Mode["writes"], encoding: Encoding) => {
-        const { stage, writes: manual } = start(t, { ...chosen, writes }, [encoding]);
-        for (const one of steps) take(stage, manual, one, true);
-        stage.settle();
-        return (stage.watchers[0] as Watcher).log;
-      };
-      assert.deepEqual(run(chosen.writes, encoding), run(undefined, "plain"));
-    }),
+    fc.property(
+      mode,
+      fc.constantFrom(...ENCODINGS),
+      fc.array(KEEPS_UP, { maxLength: 50, size: "max" }),
+      (chosen, encoding, steps) => {
+        const run = (writes: Mode["writes"], encoding: Encoding) => {
+          const { stage, writes: manual } = start(t, { ...chosen, writes }, [encoding]);
+          for (const one of steps) take(stage, manual, one, true);
+          stage.settle();
+          return (stage.watchers[0] as Watcher).log;
+        };
+        assert.deepEqual(run(chosen.writes, encoding), run(undefined, "plain"));
+      },
+    ),
     { numRuns: 200 * TIMES, ...SEED },
   );
 });

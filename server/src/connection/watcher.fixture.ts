@@ -260,7 +260,10 @@ export class Watcher {
 
   #answered<Type extends Request["type"]>(...types: Type[]): Extract<Request, { type: Type }> {
     const request = this.#course.asked.shift();
-    assert.ok(types.some((type) => type === request?.type), `${types} answers ${request?.type}`);
+    assert.ok(
+      types.some((type) => type === request?.type),
+      `${types} answers ${request?.type}`,
+    );
     // Messages of channels that were unsubscribed meanwhile are left out.
     if ([request, ...this.#course.asked].some((one) => one?.type === "unsubscribe"))
       this.#course.answer.left = 0;
@@ -383,7 +386,10 @@ export class Watcher {
   #live({ offset, channel, last }: ReceivedEnvelope): void {
     const { newest, subscribed, counts, asked, changedAt } = this.#course;
     assert.equal(last, undefined);
-    assert.ok(subscribed.some((name) => covers(name, channel)), `${offset}: ${channel} is not subscribed`);
+    assert.ok(
+      subscribed.some((name) => covers(name, channel)),
+      `${offset}: ${channel} is not subscribed`,
+    );
     const before = newest.get(channel) ?? 0;
     assert.ok(offset > before, `${offset} comes after ${before} on ${channel}`);
     const count = (counts.get(channel) ?? 0) + 1;
