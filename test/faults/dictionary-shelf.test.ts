@@ -1,4 +1,4 @@
-/** How gateways share the dictionaries of the compact encoding over a real NATS, and what they do without it. */
+/** How gateways share the dictionaries of the compact encoding over NATS, and what they do if they cannot. */
 
 import { strict as assert } from "node:assert";
 import { describe, type TestContext, test } from "node:test";
@@ -98,7 +98,7 @@ describe("dictionary shelf", { skip: withoutNats() }, () => {
     const shelf = new DictionaryShelf({
       config: { JS_STREAM_NAME: "OTHER", JS_REPLICAS: 1, WS_COMPACT: false },
       log: { info() {}, warn() {} } as never,
-      onDictionary: () => assert.fail("there is none"),
+      onDictionary: () => assert.fail("no dictionary exists"),
     });
     const { outMsgs } = connection.stats();
     await shelf.follow(connection);

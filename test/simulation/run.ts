@@ -24,8 +24,8 @@ const DRAIN_SECONDS = 2;
 /** In this time a gateway writes the new epoch, ms. */
 const NOTICE_MS = 1500;
 /**
- * So many of the clients use the compact encoding in half of the schedules. Each gateway makes dictionaries
- * of its own.
+ * The number of clients that use the compact encoding, in half of the schedules. Each gateway makes
+ * dictionaries of its own.
  */
 const COMPACT_CLIENTS = 2;
 /** The write delay of a third of the schedules. */

@@ -179,8 +179,8 @@ export class CatchUpQueue implements Job {
   }
 
   /**
-   * True when a subscription that still exists brings the message as a last value: the value was not sent once
-   * more, because it waits here.
+   * True when a subscription that still exists brings the message as a last value. The value was not sent
+   * once more, because the message waits here.
    */
   #isLastValue(message: Message): boolean {
     return this.#target.subscriptions.sentAsLastValue(

@@ -56,7 +56,7 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-/** `writes`: undefined where each frame is a write of its own; otherwise the delay, and the time of a write. */
+/** `writes`: the delay, and the time of a write; undefined where each frame is a write of its own. */
 const mode = fc.record({
   policy: fc.constantFrom("priority" as const, "rate" as const, "conflate" as const),
   writes: fc.constantFrom(undefined, [0, 0] as const, [10, 0] as const, [0, 0.5] as const),

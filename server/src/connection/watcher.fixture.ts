@@ -25,6 +25,11 @@ type Request = { sentAt: number; epoch: string } & (
   | { type: "replay"; from_seq: number; to_seq: number }
   | { type: "heartbeat" }
 );
+interface SubscribeOptions {
+  rate?: number | undefined;
+  last?: boolean;
+  back?: number | undefined;
+}
 type Ack = Extract<ControlMessage, { type: "subscription_ack" }>;
 type Throttled = Extract<ControlMessage, { type: "throttle_update" }>;
 
@@ -41,7 +46,7 @@ class Course {
   readonly gone = new Set<number>();
   /** Requests without an answer, in order. */
   readonly asked: Request[] = [];
-  /** Envelopes that still belong to the last answer, the number of last values among them, and its `since`. */
+  /** The last answer: envelopes that still belong to it, last values among them, and its `since`. */
   answer = { left: 0, last: 0, since: Number.POSITIVE_INFINITY, offset: 0 };
   /** The stream was replaced while the last request waited: its last values may come or not. */
   mayHaveLast = false;
@@ -157,7 +162,7 @@ export class Watcher {
   }
 
   /** `back`: also this many offsets before now. */
-  subscribe(channels: readonly string[], options: { rate?: number; last?: boolean; back?: number }): void {
+  subscribe(channels: readonly string[], options: SubscribeOptions): void {
     const { rate, last, back } = options;
     const known = this.#epoch === this.#stage.epoch ? this.#stage.world.offset : this.#frontier;
     const since = back === undefined ? undefined : Math.max(0, known - back);
@@ -187,7 +192,7 @@ export class Watcher {
   }
 
   heartbeat(): void {
-    this.#send({ type: "heartbeat", sentAt: Date.now() });
+    this.#send({ type: "heartbeat", ...this.#now });
   }
 
   /** Offset from which a client must resume when the connection ends now. */

@@ -23,7 +23,7 @@ const CLOCK_WRITES = 64;
 
 /**
  * After the writes of a fan-out, messages that are not critical wait this many times as long as these writes
- * took, up to a limit. "When every client gets all messages" in docs/performance.md has what this saves.
+ * took, up to a limit. "One run of all parts" in docs/performance.md has what this saves.
  */
 const PAUSE_FACTOR = 3;
 /** Longest pause, ms. */
