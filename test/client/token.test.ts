@@ -13,7 +13,7 @@ import { assertExact, startWitness } from "./witness.ts";
 const SECRET = "a secret of at least thirty-two bytes";
 const ENV = { AUTH_MODE: "jwt", JWT_SECRET: SECRET };
 
-describe("client with a token", { skip: withoutNats(), concurrency: 3 }, () => {
+describe("client with a token", { skip: withoutNats(), concurrency: 4 }, () => {
   test("renews the token in time: one connection lasts longer than each token", async (t) => {
     const nats = await startNats(t);
     const gateway = await startGateway(t, { nats, env: ENV });
@@ -104,7 +104,7 @@ describe("client with a token", { skip: withoutNats(), concurrency: 3 }, () => {
     );
     secret = next;
     // The connection of an old token is still open, and its next token is one of the new secret.
-    await eventually("renewals with the new secret", () => count(next) >= 2, 20_000);
+    await eventually("a renewal with the new secret", () => count(next) > 0, 20_000);
     await restart({ JWT_SECRET: next });
     const got = book.got.length;
     await eventually("messages", () => book.got.length > got + 20);
