@@ -68,7 +68,8 @@ test("prod in two regions accepts the keys of every place at once, and has the n
     assert.ok(open.includes(range), `${range} in ${open}`);
   const outputs = [...mentioned(/pulumi stack output (\w+)/g), ...mentioned(/output `(\w+)`/g)];
   assert.ok(outputs.length >= 6, `${outputs}`);
-  for (const name of outputs) assert.ok(name in (result as object), `${name} in ${Object.keys(result as object)}`);
+  for (const name of outputs)
+    assert.ok(name in (result as object), `${name} in ${Object.keys(result as object)}`);
   const member = "serviceAccount:market@my-backend.iam.gserviceaccount.com";
   const readers = all("gcp:secretmanager/secretIamMember:SecretIamMember").filter(
     ({ inputs }) => inputs.member === member,

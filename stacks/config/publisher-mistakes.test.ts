@@ -85,5 +85,10 @@ test("ranges of a peered network must not overlap the stack's range", () => {
     // Without a peering it is Cloud Run in the stack's own network.
     assert.deepEqual(publisherMistakes({ ...own, publisherRanges: [range] }), [], range);
   }
-  assert.deepEqual(publisherMistakes({ ...own, publisherNetworks, publisherRanges: ["10.10.16.0/20"] }), []);
+  const both = (...publisherRanges: string[]) =>
+    publisherMistakes({ ...own, publisherNetworks, publisherRanges });
+  assert.deepEqual(both("10.10.16.0/20"), []);
+  // Backends in the stack's own network and in the peered network.
+  assert.deepEqual(both("10.10.0.0/20", "10.128.0.0/20"), []);
+  assert.equal(both("10.10.0.0/21", "10.128.0.0/20").length, 1);
 });

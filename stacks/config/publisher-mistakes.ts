@@ -29,6 +29,8 @@ export function publisherMistakes(values: Partial<Values>): Mistake[] {
       ? []
       : publisherRanges
           .filter((range) => overlap(range, networkRange))
+          // Beside ranges of the peered network, the own range is for Cloud Run in the stack's network.
+          .filter((range) => range !== networkRange || publisherRanges.length === 1)
           .map(
             (range) =>
               `publisherRanges has ${range}, which overlaps networkRange ${networkRange}: Google refuses a peering of networks whose ranges overlap`,

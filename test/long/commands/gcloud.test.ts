@@ -39,7 +39,10 @@ for (const command of [...commands, `gcloud run deploy ${cloudRun}`])
     assert.match(page, /^NAME$/m, command);
     assert.ok(flags.length > 0, command);
     for (const flag of flags)
-      assert.ok(new RegExp(`${flag}(?![\\w-])`).test(page) || flag === "--project", `${flag} in ${words.join(" ")}`);
+      assert.ok(
+        new RegExp(`${flag}(?![\\w-])`).test(page) || flag === "--project",
+        `${flag} in ${words.join(" ")}`,
+      );
   });
 
 test("the section has commands for secrets, peerings and Cloud Run", () => {
