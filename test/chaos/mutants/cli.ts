@@ -23,6 +23,9 @@ Prints what chaos finds. Fails when chaos does not find one of them. A run ends 
   },
 } satisfies Command;
 
+/** Violations that are shown when none of them shows the mutant. */
+const SHOWN = 5;
+
 const { seed, minutes, only } = valuesOrExit(command, readCommand(command, process.argv.slice(2)));
 const folder = copySources();
 let missed = 0;
@@ -37,17 +40,22 @@ for (const [index, mutant] of MUTANTS.entries()) {
   const isFound = code === 1 && line !== undefined;
   if (!isFound) missed++;
   console.log(`${isFound ? "found" : "NOT FOUND"} in ${seconds} s: ${index + 1}. ${mutant.name}`);
-  console.log(`    ${line ?? output.slice(-2000)}`);
+  const shown = line === undefined ? violationsOf(output).slice(0, SHOWN) : [line];
+  for (const one of shown) console.log(`    ${one}`);
+  if (shown.length === 0) console.log(`    no violation:\n${output.slice(-2000)}`);
 }
 console.log(missed === 0 ? "chaos has found all mutants" : `chaos has not found ${missed} mutants`);
 process.exitCode = missed === 0 ? 0 : 1;
 
 /** The first violation that shows the mutant. */
 function violation({ found }: Mutant, output: string): string | undefined {
-  return output
-    .split("\n")
-    .find((line) => found.test(line))
-    ?.trim();
+  return violationsOf(output).find((line) => found.test(line));
+}
+
+/** The lines of chaos with violations: a time, who it was, and what. Lines with faults have no colon. */
+function violationsOf(output: string): string[] {
+  const lines = output.split("\n").filter((line) => /^ *-?[\d.]+ s {2}[^:]+: /.test(line));
+  return lines.map((line) => line.trim());
 }
 
 function chaos(): Promise<{ code: number | null; output: string }> {
