@@ -3,8 +3,19 @@
 import { connect, type NetConnectOpts, Socket } from "node:net";
 
 /** Ports of the servers that accept new connections. Shared by all lines of a process. */
-export interface Route {
-  ports: readonly number[];
+export class Route {
+  #ports: readonly number[] = [];
+  /** Ports of servers that are gone: the kernel has refused a connection since the last change. */
+  readonly refusing = new Set<number>();
+
+  get ports(): readonly number[] {
+    return this.#ports;
+  }
+
+  set ports(ports: readonly number[]) {
+    this.#ports = ports;
+    this.refusing.clear();
+  }
 }
 
 export class Line {
@@ -35,12 +46,11 @@ export class Line {
 
   /** Opens a connection; while the line is away, the connection fails at once. */
   dial(options: Partial<NetConnectOpts> = {}): Socket {
-    if (this.isAway) {
-      const dead = new Socket();
-      setImmediate(() => dead.destroy(new Error("the line is away")));
-      return dead;
-    }
+    if (this.isAway) return broken("the line is away");
     this.port = this.target;
+    // Thousands of clients try again and again to reach a server that is gone. In the real world each of them
+    // has its own CPU. Here they take it from the servers, so the line answers as the kernel does.
+    if (this.#route.refusing.has(this.port)) return broken("refused");
     const socket = connect({
       ...options,
       port: this.port,
@@ -49,6 +59,10 @@ export class Line {
     } as NetConnectOpts);
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
+    const { port } = this;
+    socket.once("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code === "ECONNREFUSED") this.#route.refusing.add(port);
+    });
     return socket;
   }
 
@@ -61,6 +75,13 @@ export class Line {
   back(): void {
     this.isAway = false;
   }
+}
+
+/** A connection that fails at once. */
+function broken(why: string): Socket {
+  const socket = new Socket();
+  setImmediate(() => socket.destroy(new Error(why)));
+  return socket;
 }
 
 /** Rendezvous hashing: when a server leaves, only its own clients move. */

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "@nats-io/transport-node";
 import { CLIENTS, type ClientEvents } from "./clients.ts";
-import { Line, type Route } from "./line.ts";
+import { Line, Route } from "./line.ts";
 import type { Answer, Command, Counts, Jitter, Opening } from "./load-messages.ts";
 import { channelOf, numberOf } from "./subject.ts";
 import { Witness } from "./witness.ts";
@@ -18,7 +18,7 @@ interface Viewer {
   overHttp: boolean;
 }
 
-const route: Route = { ports: [] };
+const route = new Route();
 const heads: number[] = [];
 const viewers: Viewer[] = [];
 let watchesEnds = false;

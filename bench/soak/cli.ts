@@ -24,7 +24,8 @@ const COMMAND = {
   name: "npm run soak",
   about: `Runs a gateway, NATS and the load test "slow-clients" on this machine for a long time. Compares memory and latency of
 the first and the last third of the run, and fails when one of them grows, or when a message is lost. The slow clients
-read nothing from a tenth to six tenths of the run.`,
+read nothing from a tenth to six tenths of the run. A gateway needs some minutes until it has its size, so a run of less
+than a quarter of an hour shows only that the command works.`,
   options: {
     minutes: option("M", decimal(0.5, 1440).default(30).describe("length of the traffic (30)")),
     clients: option("N", whole(10, 100_000).default(10_000).describe("clients (10000)")),

@@ -10,6 +10,7 @@ import type { SimClock } from "./clock.ts";
 import type { Link } from "./link.ts";
 import { SimSource } from "./source.ts";
 import type { SimStream } from "./stream.ts";
+import type { SimTokens } from "./tokens.ts";
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -43,9 +44,17 @@ export class SimGateway {
   readonly #hub: Hub;
   readonly #admission = new Admission({ maxConnections: 100, maxPerUser: 0, maxPerIpPerSecond: 0 });
   readonly #links = new Set<Link>();
+  readonly #tokens: SimTokens;
   #isGone = false;
 
-  constructor(clock: SimClock, stream: SimStream, random: () => number, variant: Variant) {
+  constructor(
+    clock: SimClock,
+    stream: SimStream,
+    random: () => number,
+    variant: Variant,
+    tokens: SimTokens,
+  ) {
+    this.#tokens = tokens;
     const { history, writeDelayMs, policy } = variant;
     const config = {
       ...CONFIG,
@@ -59,7 +68,7 @@ export class SimGateway {
       instance: "simulated",
       seats: { take: async () => ++seats, free() {} },
       streamEnd: () => this.source.streamEnd(),
-      verify: undefined,
+      verify: tokens.verify,
       metrics: METRICS,
       log: SILENT as never,
       maxSockets: 100,
@@ -79,14 +88,14 @@ export class SimGateway {
     return !this.#isGone && this.#hub.unhealthy.length === 0;
   }
 
-  accept(link: Link): void {
-    if (this.#isGone || this.#admission.closure !== undefined) {
-      link.cut();
-      return;
-    }
+  async accept(link: Link): Promise<void> {
+    const url = new URL(link.url);
+    const token = url.searchParams.get("auth") ?? "";
+    const identity = await this.#tokens.verify(token).catch(() => undefined);
+    if (this.#isGone || this.#admission.closure !== undefined || identity === undefined) return link.cut();
     this.#links.add(link);
-    const client = { seat: this.#links.size, identity: undefined, ip: "192.0.2.1" };
-    this.#gateway.admit({ ...link.arrival, ...client, dictionaries: dictionariesOf(new URL(link.url)) });
+    const client = { seat: this.#links.size, identity, ip: "192.0.2.1" };
+    this.#gateway.admit({ ...link.arrival, ...client, dictionaries: dictionariesOf(url) });
   }
 
   /** The process ends without a word. */

@@ -8,6 +8,7 @@ import { ClientEnd, Link } from "./link.ts";
 import { randomFrom } from "./random.ts";
 import { CHANNELS, CLIENTS, GATEWAYS, type Schedule, type Step } from "./schedule.ts";
 import { SimStream } from "./stream.ts";
+import { SimTokens } from "./tokens.ts";
 import { SimViewer } from "./viewer.ts";
 
 /** Channels of one client. */
@@ -53,6 +54,7 @@ class World {
   readonly losses: number[] = [];
   readonly viewers: SimViewer[];
   readonly #stream = new SimStream();
+  readonly #tokens = new SimTokens();
   readonly #random: () => number;
   readonly #variant: Variant;
   readonly #gateways: SimGateway[];
@@ -76,11 +78,16 @@ class World {
     this.#stream.onStored = () => {
       for (const { source } of this.#gateways) source.stored();
     };
-    this.viewers = Array.from(
-      { length: CLIENTS },
-      (_, index) =>
-        new SimViewer(`client ${index}`, (url) => this.#open(index, url), random, index < compact),
-    );
+    this.viewers = Array.from({ length: CLIENTS }, (_, index) => {
+      const name = `client ${index}`;
+      const token = () => this.#tokens.issue(name);
+      return new SimViewer(name, {
+        open: (url) => this.#open(index, url),
+        random,
+        token,
+        isCompact: index < compact,
+      });
+    });
     for (const [index, viewer] of this.viewers.entries()) viewer.listen(watchlist(index * 2));
   }
 
@@ -155,6 +162,9 @@ class World {
       case "nats-away":
         this.#loseNats(step.ms);
         break;
+      case "tokens-away":
+        this.#tokens.fail(step.ms);
+        break;
       default:
         this.#harm(step);
     }
@@ -219,7 +229,7 @@ class World {
   }
 
   #startGateway(): SimGateway {
-    const gateway = new SimGateway(this.clock, this.#stream, this.#random, this.#variant);
+    const gateway = new SimGateway(this.clock, this.#stream, this.#random, this.#variant, this.#tokens);
     // When the stream went back, a gateway that was running notices and writes the new epoch. One that starts
     // before that reports the loss too late: a known limit.
     const away = this.#natsBackAt - this.clock.now;
@@ -240,7 +250,7 @@ class World {
     const end = new ClientEnd();
     const link = new Link(this.clock, url, end, this.#random);
     this.#links[client] = link;
-    link.up(() => gateway.accept(link));
+    link.up(() => void gateway.accept(link));
     return end;
   }
 }

@@ -21,7 +21,7 @@ export type Step = { wait: number } & (
   | { name: "restart-consumer"; gateway: number }
   | { name: "repeat"; gateway: number; count: number }
   | { name: "lag"; gateway: number; ms: number }
-  | { name: "nats-away"; ms: number }
+  | { name: "nats-away" | "tokens-away"; ms: number }
   | { name: "purge" | "recreate" }
   | { name: "go-back"; count: number; ms: number }
 );
@@ -59,6 +59,7 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
   step(2, "repeat", { gateway, count: between(1, 20) }),
   step(3, "lag", { gateway, ms: between(50, 2000) }),
   step(2, "nats-away", { ms: between(50, 3000) }),
+  step(2, "tokens-away", { ms: between(500, 8000) }),
   step(2, "purge"),
   step(2, "recreate"),
   step(1, "go-back", { count: between(1, 10), ms: between(50, 3000) }),

@@ -2,7 +2,9 @@
 
 import { type Client, connect, type Environment } from "@odin-ws/client";
 import { compact } from "@odin-ws/client/compact";
+import { fallback } from "@odin-ws/client/fallback";
 import type { Entry, Journal } from "../chaos/model.ts";
+import { NO_TOKEN } from "./tokens.ts";
 
 interface OpenJournal extends Journal {
   liveAt: number | undefined;
@@ -10,9 +12,21 @@ interface OpenJournal extends Journal {
   entries: Entry[];
 }
 
+/** The client tries to receive over HTTP, and no request has an answer: only the WebSocket is simulated. */
+const noHttp = fallback({ fetch: () => Promise.reject(new TypeError("there is no HTTP here")) });
+
+interface SimViewerOptions {
+  open: Environment["open"];
+  random: () => number;
+  token: () => Promise<string>;
+  isCompact: boolean;
+}
+
 export class SimViewer {
   readonly journals: OpenJournal[] = [];
   readonly errors: string[] = [];
+  /** How often the client reported that it got no token. */
+  tokensFailed = 0;
   /** Changes of the throttle level. */
   readonly levels: { at: number; level: number }[] = [];
   readonly #client: Client;
@@ -20,7 +34,7 @@ export class SimViewer {
   readonly #live = new Set<string>();
   #leave = () => {};
 
-  constructor(name: string, open: Environment["open"], random: () => number, isCompact: boolean) {
+  constructor(name: string, { open, random, token, isCompact }: SimViewerOptions) {
     this.#name = name;
     const environment = {
       open,
@@ -31,8 +45,16 @@ export class SimViewer {
       navigator: undefined,
       document: undefined,
     };
-    this.#client = connect("ws://simulated/ws", { environment, ...(isCompact && { encoding: compact }) });
-    this.#client.on("error", ({ code, message }) => this.errors.push(`${code}: ${message}`));
+    this.#client = connect("ws://simulated/ws", {
+      environment,
+      token,
+      fallback: noHttp,
+      ...(isCompact && { encoding: compact }),
+    });
+    this.#client.on("error", ({ code, message }) => {
+      if (message.includes(NO_TOKEN)) this.tokensFailed++;
+      else this.errors.push(`${code}: ${message}`);
+    });
     this.#client.on("status", ({ throttle }) => {
       if (throttle !== this.levels.at(-1)?.level) this.levels.push({ at: Date.now(), level: throttle });
     });

@@ -180,3 +180,28 @@ test("when all origins may connect, all may read Retry-After", async () => {
   const answer = await answersTo(get("/ws", "Origin: https://any.example"));
   assert.equal(visibleRetryAfter(answer, "https://any.example"), "5");
 });
+
+test("the answer to an upgrade and what the gateway says first arrive together", async (t) => {
+  const welcome = Buffer.from("\x81\x05hello");
+  const open = new Entrance({
+    ...options,
+    // As a connection does: at the end of the turn.
+    admitted: ({ socket }) => void setImmediate(() => socket.write(welcome)),
+  });
+  open.server.listen(0, "127.0.0.1");
+  await once(open.server, "listening");
+  const { port } = open.server.address() as AddressInfo;
+  const client = connect({ port, host: "127.0.0.1" });
+  t.after(() => {
+    client.destroy();
+    open.server.close();
+  });
+  client.write(
+    "GET /ws HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  const [first] = (await once(client, "data")) as [Buffer];
+  const text = first.toString("latin1");
+  assert.ok(text.startsWith("HTTP/1.1 101"), text);
+  assert.ok(text.endsWith("hello"), text);
+});

@@ -303,11 +303,16 @@ export class Entrance {
       seats.free(seat);
     };
     socket.once("close", onHandshakeFailed);
+    // The answer to the upgrade and the welcome leave in one write. When a gateway ends, thousands of its
+    // clients come to the others within two seconds.
+    socket.cork();
     this.#upgrader.handleUpgrade(request, socket, head, (ws) => {
       socket.off("close", onHandshakeFailed);
       socket.off("error", socketOnError);
       this.#sockets.admit(socket);
       admitted({ ...client, ws: ws as ClientSocket, socket });
+      // The welcome is written at the end of this turn, before this call.
+      setImmediate(() => socket.uncork());
     });
   }
 

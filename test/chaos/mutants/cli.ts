@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { type Command, option, readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
-import { listOf, whole } from "@odin-ws/settings/values";
+import { listOf, nonEmpty, whole } from "@odin-ws/settings/values";
 import { apply, copySources } from "./copy.ts";
 import { MUTANTS, type Mutant } from "./mutants.ts";
 
@@ -14,6 +14,10 @@ Prints what chaos finds. Fails when chaos does not find one of them. A run ends 
   options: {
     seed: option("N", whole(0).default(7).describe("seed of the runs (7)")),
     minutes: option("M", whole(1, 600).default(5).describe("longest time of one run (5)")),
+    faults: option(
+      "KINDS",
+      nonEmpty().optional().describe("only these kinds of faults, as in npm run chaos"),
+    ),
     only: option(
       "LIST",
       listOf(whole(1, MUTANTS.length))
@@ -26,7 +30,7 @@ Prints what chaos finds. Fails when chaos does not find one of them. A run ends 
 /** Violations that are shown when none of them shows the mutant. */
 const SHOWN = 5;
 
-const { seed, minutes, only } = valuesOrExit(command, readCommand(command, process.argv.slice(2)));
+const { seed, minutes, faults, only } = valuesOrExit(command, readCommand(command, process.argv.slice(2)));
 const folder = copySources();
 let missed = 0;
 for (const [index, mutant] of MUTANTS.entries()) {
@@ -60,6 +64,7 @@ function violationsOf(output: string): string[] {
 
 function chaos(): Promise<{ code: number | null; output: string }> {
   const args = ["test/chaos/cli.ts", "--seed", String(seed), "--minutes", String(minutes), "--runs", "0"];
+  if (faults !== undefined) args.push("--faults", faults);
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr])
