@@ -47,13 +47,7 @@ export class SimGateway {
   readonly #tokens: SimTokens;
   #isGone = false;
 
-  constructor(
-    clock: SimClock,
-    stream: SimStream,
-    random: () => number,
-    variant: Variant,
-    tokens: SimTokens,
-  ) {
+  constructor(clock: SimClock, stream: SimStream, random: () => number, variant: Variant, tokens: SimTokens) {
     this.#tokens = tokens;
     const { history, writeDelayMs, policy } = variant;
     const config = {
