@@ -3,7 +3,6 @@
 import { LAST_VALUES_DEFAULTS } from "@odin-ws/protocol";
 import { loginMistakes } from "@odin-ws/publisher/stream-settings";
 import { readVariables, type Values } from "@odin-ws/settings/variables";
-import type { LastValuesLimits } from "./delivery/last-values.ts";
 import { SECRETS, SETTINGS } from "./settings.ts";
 
 type Raw = Values<typeof SETTINGS>;
@@ -103,6 +102,6 @@ export function unknownSettings(env: NodeJS.ProcessEnv): string[] {
 }
 
 /** Limits of the last values that one process keeps. */
-export function lastValuesLimits(config: Pick<Config, "JS_STREAM_MAX_BYTES">): LastValuesLimits {
+export function lastValuesLimits(config: Pick<Config, "JS_STREAM_MAX_BYTES">) {
   return { maxAgeMs: LAST_VALUES_DEFAULTS.maxAgeSeconds * 1000, maxBytes: config.JS_STREAM_MAX_BYTES };
 }
