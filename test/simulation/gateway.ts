@@ -1,7 +1,7 @@
 /** A gateway of the simulation: the hub, the real gateway behind it, and a source that reads the stream. */
 
 import { readConfig } from "../../server/src/config.ts";
-import { METRICS } from "../../server/src/connection/fake-client.fixture.ts";
+import { METRICS } from "../../server/src/connection/world.fixture.ts";
 import { Admission } from "../../server/src/entrance/admission.ts";
 import { dictionariesOf } from "../../server/src/entrance/client-request.ts";
 import { Gateway } from "../../server/src/gateway.ts";

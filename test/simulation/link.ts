@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 import type { Socket as NetSocket } from "node:net";
 import type { Environment } from "@odin-ws/client";
 import { FrameReader, OPCODE } from "../../loadtest/src/client/frame-reader.ts";
-import { FakeSocket } from "../../server/src/connection/fake-client.fixture.ts";
+import { FakeSocket } from "../../server/src/connection/fake-socket.fixture.ts";
 import type { ClientSocket, SocketHandler } from "../../server/src/entrance/client-socket.ts";
 import type { SimClock } from "./clock.ts";
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Identity } from "../entrance/auth.ts";
-import { FakeClient, World } from "./fake-client.fixture.ts";
+import { FakeClient } from "./fake-client.fixture.ts";
 import { ManualTurns } from "./manual-time.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 const IDENTITY: Identity = { user: "ann", expiresAt: 0, channels: undefined };
 

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { CompactReader } from "./compact-reader.fixture.ts";
 import { MAX_CONFLATED_CHANNELS } from "./conflation.ts";
-import { FakeClient, LIMITS, pairs, World } from "./fake-client.fixture.ts";
+import { FakeClient, pairs } from "./fake-client.fixture.ts";
 import { ManualTurns } from "./manual-time.fixture.ts";
+import { LIMITS, World } from "./world.fixture.ts";
 
 const offsets = (client: FakeClient) => client.envelopes().map(({ offset }) => offset);
 

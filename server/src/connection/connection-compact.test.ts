@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { CompactReader } from "./compact-reader.fixture.ts";
-import { FakeClient, World } from "./fake-client.fixture.ts";
+import { FakeClient } from "./fake-client.fixture.ts";
 import { ManualTurns } from "./manual-time.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 const PREVIOUS = ["trade", "metadata"];
 const { POSITIVE_INFINITY } = Number;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AuthError, type Identity } from "../entrance/auth.ts";
-import { FakeClient, World } from "./fake-client.fixture.ts";
+import { FakeClient } from "./fake-client.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 const START = 1e6; // World's first second
 const identity = (seconds: number, channels?: string[]): Identity => ({

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
 import { CompactReader } from "./compact-reader.fixture.ts";
-import { FakeClient, World } from "./fake-client.fixture.ts";
+import { FakeClient } from "./fake-client.fixture.ts";
 import { ManualTurns, ManualWrites } from "./manual-time.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 const CHANNELS = ["A.trade", "A.metadata", "B.trade", "B.social", "B.balances"];
 const NAMES = [...CHANNELS, "A.*", "*.trade", "*.*"];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { FakeClient, pairs, World } from "./fake-client.fixture.ts";
+import { FakeClient, pairs } from "./fake-client.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 /** A stream of 30 messages on two channels, alternating: A.trade is odd. */
 function world(t: TestContext, options: ConstructorParameters<typeof World>[1] = {}): World {

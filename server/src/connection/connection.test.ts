@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeClient, pairs, World } from "./fake-client.fixture.ts";
+import { FakeClient, pairs } from "./fake-client.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 const BIG = 40_000; // bytes; two such messages fit into the send buffer
 

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { MAX_LAST_VALUES } from "@odin-ws/protocol";
 import { CompactReader } from "./compact-reader.fixture.ts";
-import { FakeClient, World } from "./fake-client.fixture.ts";
+import { FakeClient } from "./fake-client.fixture.ts";
 import { ManualTurns } from "./manual-time.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 /** A.trade has the offsets 1 and 3, A.social 2, B.trade 4. */
 function world(t: TestContext, options: ConstructorParameters<typeof World>[1] = {}): World {

@@ -5,7 +5,8 @@ import { type TestContext, test } from "node:test";
 import { covers } from "@odin-ws/protocol";
 import fc from "fast-check";
 import { CompactReader } from "./compact-reader.fixture.ts";
-import { FakeClient, type ReceivedEnvelope, World } from "./fake-client.fixture.ts";
+import { FakeClient, type ReceivedEnvelope } from "./fake-client.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 const subscribe = (client: FakeClient, channels: string[], options: object = {}) =>
   client.subscribe(channels, undefined, "e", options);

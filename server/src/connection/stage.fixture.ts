@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { World } from "./fake-client.fixture.ts";
 import type { ManualTurns, ManualWrites } from "./manual-time.fixture.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 import { type Encoding, Watcher } from "./watcher.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 interface Published {
   offset: number;

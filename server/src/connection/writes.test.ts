@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { BATCH_BYTES } from "../outgoing/write-batch.ts";
-import { FakeClient, pairs, World } from "./fake-client.fixture.ts";
+import { FakeClient, pairs } from "./fake-client.fixture.ts";
 import { ManualWrites } from "./manual-time.fixture.ts";
+import { World } from "./world.fixture.ts";
 
 /** A subscribed client whose writes the test controls. */
 function start(t: TestContext, { delayMs = 0, sendBufferBytes = 100_000 } = {}) {
