@@ -134,4 +134,18 @@ describe("the guide for a frontend that polls", { skip: withoutNats(), concurren
     await shows({ price: 6 }, { price: 6 });
     assert.deepEqual(opened(gateway, "events"), ["events"]);
   });
+
+  test("the gateway has the metrics that the guide lets people watch", async () => {
+    const types = [...GUIDE.matchAll(/(?:ws_messages_received_total)?\{type="(\w+)"\}/g)].map(
+      ([, type]) => type,
+    );
+    assert.deepEqual([...new Set(types)].sort(), ["events", "poll", "poll_not_modified"]);
+    const { gateway } = await service();
+    const answer = await fetch(
+      `http://127.0.0.1:${gateway.wsPort}/poll?channels=BTC.trade&auth=${await issue(SECRET, { sub: "watched" })}`,
+    );
+    assert.equal(answer.status, 200);
+    assert.ok(await gateway.metric("ws_messages_received_total", { type: "poll" }, (count) => count > 0));
+    assert.match(GUIDE, /sum\(rate\(ws_messages_received_total\{type=~"poll\.\*"\}\[5m\]\)\)/);
+  });
 });
