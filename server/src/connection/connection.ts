@@ -1,52 +1,23 @@
 /** One client: its subscriptions, the messages that it was sent, and how well it keeps up. */
 
 import type { Socket } from "node:net";
-import { CLOSE, type ControlMessage, PRIORITIES, type ThrottleLevel } from "@odin-ws/protocol";
+import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protocol";
 import { steadyClock } from "../clock.ts";
-import { type SharedFrame, textFrame } from "../delivery/frame.ts";
+import { textFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
 import type { LimitedDelivery, Subscriber, Topic } from "../delivery/topic.ts";
-import type { Identity } from "../entrance/auth.ts";
 import type { ClientSocket, Ending } from "../entrance/client-socket.ts";
-import { Writer } from "../outgoing/writer.ts";
 import { Backpressure, type ThrottledClient } from "./backpressure.ts";
 import { CatchUpQueue, type CatchUpTarget, type Outgoing, type Resent } from "./catch-up-queue.ts";
-import { CompactLine } from "./compact-line.ts";
 import { type ConflatedClient, Conflation } from "./conflation.ts";
+import { type Claims, type ConnectionOptions, NO_CLAIMS } from "./connection-options.ts";
 import type { ConnectionContext, Degraded } from "./context.ts";
+import { Intake } from "./intake.ts";
 import { Liveness, type LivenessTarget } from "./liveness.ts";
 import type { Missed } from "./missed.ts";
-import { ReplayRing } from "./replay-ring.ts";
-import { SentOffsets } from "./sent-offsets.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import { Outbox } from "./outbox.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 import { conflates, type ThrottleSettings } from "./throttle.ts";
-
-/** Bytes of answers that may wait for a client that does not read, in multiples of the send buffer. */
-const MAX_UNREAD_ANSWERS = 2;
-const PING = Buffer.from([0x89, 0]);
-const CRITICAL = PRIORITIES.indexOf("critical");
-
-type Claims = Omit<Identity, "user">;
-const NO_CLAIMS: Claims = { expiresAt: 0, channels: undefined };
-
-export interface ConnectionOptions {
-  id: string;
-  ws: ClientSocket;
-  socket: Socket;
-  identity: Identity | undefined;
-  /** The client's address as log lines show it. Default: none. */
-  address?: string | undefined;
-  throttle: ThrottleSettings;
-  /**
-   * Ids of the dictionaries that the client has kept; undefined: the client did not ask for the compact
-   * encoding.
-   */
-  dictionaries?: ReadonlySet<string> | undefined;
-  /** Time of the upgrade on the steady clock, seconds. */
-  second: number;
-  /** Seconds until the first ping. Default: the same as between two pings. */
-  firstPing?: number;
-}
 
 export class Connection
   implements Subscriber, Degraded, ThrottledClient, LivenessTarget, CatchUpTarget, ConflatedClient
@@ -55,7 +26,6 @@ export class Connection
   /** Claim `sub`; undefined without authentication. */
   readonly user: string | undefined;
   readonly ws: ClientSocket;
-  readonly subscriptions = new Subscriptions();
   /** The client's address as log lines show it. */
   readonly address: string | undefined;
   /** Time of the upgrade on the steady clock, seconds. */
@@ -64,29 +34,10 @@ export class Connection
   readonly socket: Socket;
   readonly #context: ConnectionContext;
   readonly #throttleSettings: ThrottleSettings;
-  readonly #writer: Writer;
-  readonly #ring: ReplayRing;
+  readonly #intake: Intake;
+  readonly #outbox: Outbox;
   readonly #liveness: Liveness;
-  /** LZ77 window of this client's compression, in bits; 0 for no compression. */
-  readonly #windowBits: number;
-  /** Undefined: this client gets JSON. */
-  readonly #compact: CompactLine | undefined;
   #closing = false;
-  /** Envelopes that took a sequence and were not sent: the socket had no room for them. */
-  #unsent = 0;
-  /** Upper bound of the bytes of answers that wait for the client. */
-  #unreadAnswers = 0;
-  /**
-   * Offset of the last message from the fan-out. Overlapping patterns bring the same message more than once.
-   */
-  #lastOffset = 0;
-  /**
-   * Offsets up to this one may already have been delivered by the client's previous gateway, which was ahead
-   * of this one. Such messages of a resumed channel are skipped.
-   */
-  #resumedUpTo = 0;
-  /** Messages of topics with a rate are delivered above this offset. All earlier ones were handled. */
-  #limitedFrom = 0;
   #backpressure: Backpressure | undefined;
   #catchUp: CatchUpQueue | undefined;
   /**
@@ -96,7 +47,7 @@ export class Connection
   #conflation: Conflation | undefined;
 
   constructor(context: ConnectionContext, options: ConnectionOptions) {
-    const { replayBuffer, pingSeconds } = context.limits;
+    const { pingSeconds } = context.limits;
     this.#context = context;
     this.id = options.id;
     this.ws = options.ws;
@@ -105,11 +56,12 @@ export class Connection
     this.address = options.address;
     this.claims = options.identity ?? NO_CLAIMS;
     this.#throttleSettings = options.throttle;
-    this.#writer = new Writer(context.writes, options.socket);
-    this.#ring = new ReplayRing(replayBuffer);
-    this.#windowBits = options.ws.deflateWindowBits;
-    const encoder = options.dictionaries && context.compact;
-    this.#compact = encoder && new CompactLine(encoder, context.history.head);
+    this.#intake = new Intake(context, this);
+    this.#outbox = new Outbox(context, {
+      socket: options.socket,
+      deflateWindowBits: options.ws.deflateWindowBits,
+      dictionaries: options.dictionaries,
+    });
     this.openedAt = options.second;
     this.#liveness = new Liveness(this, {
       firstPingAt: options.second + (options.firstPing ?? pingSeconds),
@@ -120,11 +72,18 @@ export class Connection
 
   /** Sequence of the last envelope. */
   get seq(): number {
-    return this.#ring.last;
+    return this.#outbox.seq;
   }
   /** Messages that were delivered, without repetitions. */
   get deliveries(): number {
-    return this.seq - this.#unsent;
+    return this.#outbox.deliveries;
+  }
+  /** How the envelopes of this connection are encoded. */
+  get encoding(): "compact" | "json" {
+    return this.#outbox.encoding;
+  }
+  get subscriptions(): Subscriptions {
+    return this.#intake.subscriptions;
   }
   get closing(): boolean {
     return this.#closing;
@@ -140,12 +99,12 @@ export class Connection
    * earlier messages of the channel, as far as this connection knows.
    */
   deliver(message: Message, live = true, complete = live): boolean {
-    if (this.#isDuplicate(message)) return false;
+    if (this.#closing || !this.#intake.takes(message)) return false;
     if (this.#conflation?.waits) return this.#conflate(message);
     if (this.#backpressure !== undefined && !this.#backpressure.passes(message.priority)) {
-      this.#compact?.incompleteTo(message.offset);
+      this.#outbox.incompleteTo(message.offset);
       this.#backpressure.drop(message, "throttled");
-      const full = this.#catchUp?.full === true || !this.#writer.hasRoom(message.bytes);
+      const full = this.#catchUp?.full === true || !this.#outbox.hasRoom(message.bytes);
       if (full && this.#backpressure.atLastLevel) this.#backpressure.failed();
       return false;
     }
@@ -159,27 +118,24 @@ export class Connection
       } else this.#markSent(message);
       return false;
     }
-    const full = !this.#writer.hasRoom(message.bytes);
+    const full = !this.#outbox.hasRoom(message.bytes);
     const conflating = full && conflates(this.#throttleSettings);
     if (conflating && this.socket.writableNeedDrain) return this.#conflate(message);
-    const seq = this.#ring.push(message);
+    const seq = this.#outbox.number(message);
     this.#markSent(message);
     if (full && !conflating) {
-      // The message keeps its sequence and stays in the replay buffer: the client sees the gap and asks for
-      // it.
-      this.#compact?.incompleteTo(message.offset);
-      this.#unsent++;
+      this.#outbox.leaveUnsent(message);
       this.#startBackpressure().unsent(message);
       return false;
     }
-    this.#send(message, seq, live, complete);
+    this.#outbox.send(message, seq, live, complete);
     this.#backpressure?.succeeded();
     return true;
   }
 
   /** Lets a message wait as the newest one of its channel. */
   #conflate(message: Message): false {
-    this.#compact?.incompleteTo(message.offset);
+    this.#outbox.incompleteTo(message.offset);
     const backpressure = this.#startBackpressure();
     this.#conflation ??= new Conflation(this.#context, this);
     if (!this.#conflation.add(message)) backpressure.drop(message, "throttled");
@@ -189,7 +145,7 @@ export class Connection
   }
 
   limited(message: Message, topic: Topic, how: LimitedDelivery): boolean {
-    if (message.offset <= this.#limitedFrom || !this.subscriptions.brings(topic, message)) return false;
+    if (!this.#intake.takesLimited(message, topic)) return false;
     if (how === "shed") {
       this.shed(message);
       return false;
@@ -198,49 +154,21 @@ export class Connection
   }
 
   #markSent({ offset }: Message): void {
-    this.subscriptions.sent?.add(offset, this.#context.history.floor);
+    this.#intake.markSent(offset);
     this.#conflation?.markSent(offset);
   }
 
   /** A message that waited was left out, because its channel is no longer subscribed. */
   leftOut({ offset }: Message): void {
-    this.subscriptions.sent?.delete(offset);
+    this.#intake.unmark(offset);
     this.#conflation?.unmark(offset);
   }
 
   /** Drops a message because the gateway sheds load: nobody gets it now. */
   shed(message: Message): void {
-    if (this.#isDuplicate(message)) return;
-    this.#compact?.incompleteTo(message.offset);
+    if (this.#closing || !this.#intake.takes(message)) return;
+    this.#outbox.incompleteTo(message.offset);
     this.#startBackpressure().drop(message, "shed");
-  }
-
-  #isDuplicate(message: Message): boolean {
-    if (this.#lastOffset === message.offset || this.#closing) return true;
-    if (message.offset <= this.#resumedUpTo && !this.subscriptions.delivered(message)) return true;
-    this.#lastOffset = message.offset;
-    return false;
-  }
-
-  #send(message: Message, seq: number, live: boolean, complete = false): number {
-    const frame =
-      this.#compact === undefined ? message.frame(this.#windowBits) : this.#pack(message, complete);
-    const urgent = message.priority === CRITICAL;
-    const bytes = this.#writer.send(frame, seq, live ? message : undefined, urgent);
-    this.#context.tally.countSent(bytes, frame.encoding);
-    return bytes;
-  }
-
-  /** Returns the message in the compact encoding. Sends the frame's dictionary first, if necessary. */
-  #pack(message: Message, complete: boolean): SharedFrame {
-    const compact = this.#compact as CompactLine;
-    const frame = compact.frame(message, complete);
-    const definition = compact.definitionFor(frame);
-    if (definition !== undefined) {
-      this.#writer.sendWhole(definition);
-      this.#context.tally.countDictionary(definition.length);
-    }
-    return frame;
   }
 
   // ——— requests of the client ———
@@ -251,16 +179,9 @@ export class Connection
    * @param intervalMs time between two messages of a channel; 0: every message is delivered
    */
   subscribe(channels: readonly string[], from: number, intervalMs = 0): void {
-    const { fanout, history } = this.#context;
-    const topics = channels.map((channel) => fanout.subscribe(this, channel, intervalMs));
-    for (const topic of this.subscriptions.add(topics, from)) fanout.unsubscribe(this, topic);
-    if (intervalMs > 0) {
-      this.subscriptions.sent ??= new SentOffsets(history.head);
-      this.#limitedFrom = history.head;
-    }
+    this.#intake.subscribe(channels, from, intervalMs);
     this.#catchUp?.subscriptionsChanged();
-    this.#resumedUpTo = Math.max(this.#resumedUpTo, from);
-    this.#compact?.incompleteTo(Math.max(from, this.#context.history.head));
+    this.#outbox.incompleteTo(Math.max(from, this.#context.history.head));
   }
 
   /**
@@ -268,40 +189,24 @@ export class Connection
    * another topic may bring the next message of a channel.
    */
   deliverWaiting(): void {
-    const { limited } = this.subscriptions;
-    if (limited.length === 0 || this.#closing) return;
-    const waiting = limited.flatMap((topic) =>
-      [...(topic.waiting?.() ?? [])].filter((message) => this.#awaits(message, topic)),
-    );
-    for (const message of waiting.sort((a, b) => a.offset - b.offset)) {
+    if (this.#closing) return;
+    for (const message of this.#intake.takeWaiting()) {
       this.deliver(message, false);
       this.#context.tally.flush(message);
     }
-    this.#limitedFrom = this.#context.history.head;
-  }
-
-  #awaits(message: Message, topic: Topic): boolean {
-    return message.offset > this.#limitedFrom && this.subscriptions.brings(topic, message);
   }
 
   /** Offset up to which this connection was sent what its channels carried, as far as its rates allow. */
   get completeUpTo(): number {
     let complete = this.missed?.completeUpTo ?? this.#context.history.head;
     if (this.#conflation !== undefined) complete = Math.min(complete, this.#conflation.firstOffset - 1);
-    for (const topic of this.subscriptions.limited) {
-      for (const message of topic.waiting?.() ?? []) {
-        if (message.offset <= complete && this.#awaits(message, topic)) complete = message.offset - 1;
-      }
-    }
-    return complete;
+    return this.#intake.belowWaiting(complete);
   }
 
   /** Removes the channels for which `unwanted` is true. */
   unsubscribe(unwanted: (channel: string) => boolean): void {
     this.deliverWaiting();
-    const removed = this.subscriptions.remove(unwanted);
-    for (const topic of removed) this.#context.fanout.unsubscribe(this, topic);
-    if (removed.length === 0) return;
+    if (!this.#intake.unsubscribe(unwanted)) return;
     this.#catchUp?.subscriptionsChanged(true);
     this.#conflation?.retain(this.subscriptions.deliveredFilter());
   }
@@ -313,14 +218,7 @@ export class Connection
   control(message: ControlMessage): number {
     if (this.#closing) return 0;
     const frame = textFrame(JSON.stringify(message));
-    this.#unreadAnswers = Math.min(this.#unreadAnswers, this.#writer.waiting) + frame.length;
-    this.#writer.sendWhole(frame);
-    const limit = this.#context.limits.sendBufferBytes * MAX_UNREAD_ANSWERS;
-    if (this.#unreadAnswers > limit) {
-      this.#writer.flush();
-      this.#unreadAnswers = Math.min(this.#unreadAnswers, this.socket.writableLength);
-      if (this.#unreadAnswers > limit) this.close(CLOSE.policy, "answers are not read");
-    }
+    if (!this.#outbox.sendAnswer(frame)) this.close(CLOSE.policy, "answers are not read");
     return frame.length;
   }
 
@@ -363,9 +261,9 @@ export class Connection
   withOldSeq(message: Message): Message | Resent {
     // Before the message is sent: a later request must not send the message again.
     this.#markSent(message);
-    const seq = this.missed?.markSent(message.offset) ? this.#ring.seqOf(message) : undefined;
+    const seq = this.missed?.markSent(message.offset) ? this.#outbox.seqOf(message) : undefined;
     if (seq === undefined) return message;
-    this.#unsent--;
+    this.#outbox.sendsUnsent();
     return { message, seq };
   }
 
@@ -376,9 +274,9 @@ export class Connection
     const found: Resent[] = [];
     const oldest = this.seq - this.#context.limits.replayBuffer + 1;
     for (let seq = Math.max(from, oldest); seq <= Math.min(to, this.seq); seq++) {
-      const message = this.#ring.get(seq);
+      const message = this.#outbox.at(seq);
       if (message === undefined) continue;
-      if (this.missed?.markSent(message.offset)) this.#unsent--;
+      if (this.missed?.markSent(message.offset)) this.#outbox.sendsUnsent();
       found.push({ message, seq });
     }
     return found;
@@ -405,7 +303,7 @@ export class Connection
 
   sendMessage(message: Message, oldSeq?: number): number {
     this.#markSent(message);
-    return this.#send(message, oldSeq ?? this.#ring.push(message), false);
+    return this.#outbox.send(message, oldSeq ?? this.#outbox.number(message), false, false);
   }
 
   sendConflated(message: Message): number {
@@ -415,12 +313,12 @@ export class Connection
 
   /** Writes everything that waits to be written, now. */
   flush(): void {
-    this.#writer.flush();
+    this.#outbox.flush();
   }
 
   caughtUp(): void {
     this.#catchUp = undefined;
-    this.#compact?.incompleteTo(this.#context.history.head);
+    this.#outbox.incompleteTo(this.#context.history.head);
     this.#conflation?.start();
   }
 
@@ -462,14 +360,9 @@ export class Connection
 
   // ——— start and end ———
 
-  /** How the envelopes of this connection are encoded. */
-  get encoding(): "compact" | "json" {
-    return this.#compact === undefined ? "json" : "compact";
-  }
-
   /** Defines the dictionaries that the client has kept from an earlier connection. */
   refer(ids: ReadonlySet<string>): void {
-    for (const frame of this.#compact?.references(ids) ?? []) this.#writer.sendWhole(frame);
+    this.#outbox.refer(ids);
   }
 
   /** Starts pings and the check of the token's expiry. */
@@ -484,7 +377,7 @@ export class Connection
   }
 
   ping(): void {
-    this.#writer.sendWhole(PING);
+    this.#outbox.ping();
   }
 
   /**
@@ -505,15 +398,11 @@ export class Connection
 
   /** Another stream has replaced the stream that was read so far. */
   begin(): void {
-    this.#lastOffset = 0;
-    this.#resumedUpTo = 0;
-    this.#limitedFrom = 0;
-    this.#compact?.begin(this.#context.history.head);
+    this.#intake.begin();
+    this.#outbox.begin();
     this.#catchUp?.clearMessages();
     this.#endConflation();
-    this.#ring.clear();
     this.missed?.clear();
-    this.subscriptions.begin();
   }
 
   #endConflation(): void {
@@ -544,7 +433,7 @@ export class Connection
   /** Writes what waits, and removes the connection from everything that would still send to the client. */
   detach(): void {
     this.#closing = true;
-    this.#writer.end();
+    this.#outbox.end();
     const { wheel, degraded } = this.#context;
     this.unsubscribe(() => true);
     wheel.cancel(this.#liveness);
