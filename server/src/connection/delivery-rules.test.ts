@@ -62,6 +62,7 @@ const mode = fc.record({
   writes: fc.constantFrom(undefined, [0, 0] as const, [10, 0] as const, [0, 0.5] as const),
   stepMs: fc.constantFrom(0, 0.3, 2),
   replayBuffer: fc.constantFrom(4, 10_000),
+  sendBufferBytes: fc.constantFrom(20_000, 100_000),
 });
 type Mode = typeof mode extends fc.Arbitrary<infer T> ? T : never;
 
@@ -94,7 +95,7 @@ function take(stage: Stage, writes: ManualWrites | undefined, one: Step, settles
 
 function start(
   t: TestContext,
-  { policy, writes, stepMs, replayBuffer }: Mode,
+  { policy, writes, stepMs, replayBuffer, sendBufferBytes }: Mode,
   encodings: readonly Encoding[],
 ) {
   const manual = writes && new ManualWrites(writes[0], writes[1]);
@@ -102,6 +103,7 @@ function start(
     turns: new ManualTurns(stepMs),
     writes: manual,
     replayBuffer,
+    sendBufferBytes,
     encodings,
     throttle: { policy },
   };

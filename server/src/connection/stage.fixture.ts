@@ -20,6 +20,7 @@ export interface StageOptions {
   /** Undefined: each frame is a write of its own. */
   writes: ManualWrites | undefined;
   replayBuffer: number;
+  sendBufferBytes: number;
   encodings: readonly Encoding[];
   throttle: Partial<ThrottleSettings>;
 }
@@ -40,10 +41,10 @@ export class Stage {
   readonly #records = new Map<string, Published[]>();
 
   constructor(t: TestContext, options: StageOptions) {
-    const { turns, writes, replayBuffer } = options;
+    const { turns, writes, replayBuffer, sendBufferBytes } = options;
     this.#options = options;
     this.world = new World(t, {
-      limits: { replayBuffer },
+      limits: { replayBuffer, sendBufferBytes },
       turns: turns.turns,
       compact: ["trade", "metadata"],
       ...(writes !== undefined && { writes }),
