@@ -99,8 +99,8 @@ export class Outbox {
   }
 
   /**
-   * A message with a sequence is not sent. The sequence stays in the replay buffer: the client sees the gap and
-   * asks for the message.
+   * A message with a sequence is not sent. The message stays in the replay buffer: the client sees the gap
+   * and asks for the message.
    */
   leaveUnsent(message: Message): void {
     this.#compact?.incompleteTo(message.offset);
