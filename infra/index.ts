@@ -1,4 +1,4 @@
-export { after } from "./after.ts";
+export { after, machinesAfter } from "./after.ts";
 export { ContainerImage, type ContainerImageArgs } from "./image/container-image.ts";
 export {
   contentVersion,

@@ -1,17 +1,17 @@
 import {
   APIS,
-  after,
   Firewall,
   GATEWAY_ROLES,
   Identity,
   MONITORING_ROLES,
+  machinesAfter,
   Network,
   Peerings,
   Registry,
   Services,
   serviceRules,
 } from "@odin-ws/infra";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { StackConfig } from "./config/config.ts";
 
 /** What every part of a service is built on. */
@@ -73,7 +73,14 @@ export function createFoundation(config: StackConfig): Foundation {
     },
     apis.first,
   );
-  return { config, apis, ...identities, network, registry, connected: after(apis, firewall) };
+  return {
+    config,
+    apis,
+    ...identities,
+    network,
+    registry,
+    connected: pulumi.mergeOptions(apis.first, machinesAfter(firewall)),
+  };
 }
 
 /** Service accounts of the machines. */

@@ -76,7 +76,7 @@ export class GatewayFleet extends pulumi.ComponentResource {
       {
         parent: this,
         protect: site.production,
-        dependsOn: [...(args.after ?? []), turn, ...(canary ? [canary] : [])],
+        dependsOn: [turn, ...(canary ? [canary] : (args.after ?? []))], // the canary waits for `after`
         ignoreChanges: ["targetSize"], // after the creation the autoscaler sets the size
         // The provider waits until all gateways are drained and deleted.
         customTimeouts: { delete: "60m" },

@@ -225,7 +225,7 @@ function selfHosted(parent: Nats, name: string, args: SelfHostedArgs): Servers {
       },
       configSite: site,
       snapshots: args.snapshots,
-      after: previous ? [previous] : [],
+      after: previous ? [previous.last] : [],
     });
     vms.push({ label, selfLink: previous.selfLink, zone });
   }

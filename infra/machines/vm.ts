@@ -57,6 +57,8 @@ export class Vm extends pulumi.ComponentResource {
   readonly selfLink: pulumi.Output<string>;
   /** The VM's name in the cloud, known when the start-up check has passed. */
   readonly ready: pulumi.Output<string>;
+  /** The resource that is created last: the start-up check, or the VM without a check. */
+  readonly last: pulumi.Resource;
 
   constructor(name: string, args: VmArgs, opts?: pulumi.ComponentResourceOptions) {
     super("odin-ws:index:Vm", name, {}, opts);
@@ -116,6 +118,7 @@ export class Vm extends pulumi.ComponentResource {
     this.instanceId = instance.instanceId;
     this.selfLink = instance.selfLink;
     this.ready = instance.name;
+    this.last = instance;
     if (args.startupCheck !== undefined) {
       const check = new command.local.Command(
         `${name}-startup`,
@@ -129,6 +132,7 @@ export class Vm extends pulumi.ComponentResource {
         { parent: this },
       );
       this.ready = check.stdout.apply(() => this.instance);
+      this.last = check;
     }
     this.registerOutputs({ address: this.address, instanceId: this.instanceId, ready: this.ready });
   }
