@@ -7,6 +7,7 @@ import { testSite } from "../offline/site.fixture.ts";
 import { Nats, type SelfHostedArgs } from "./nats.ts";
 
 const INSTANCE = "gcp:compute/instance:Instance";
+const COMMAND = "command:local:Command";
 const GATEWAY = "serviceAccount:gateway@test";
 const NATS = "serviceAccount:nats@test";
 const selfHosted: Omit<SelfHostedArgs, "mode"> = {
@@ -177,7 +178,7 @@ test("cluster: three VMs in three zones that know each other and are updated one
     assert.equal(settings["odin-secret-file-nats-cluster-password"], version("nats-cluster-password"));
     assert.equal(settings["odin-secret-file-nats-server-key"], version(`nats-${ordinal}-server-key`));
   }
-  const check = (ordinal: number) => one("command:local:Command", `nats-${ordinal}-startup`).urn;
+  const check = (ordinal: number) => one(COMMAND, `nats-${ordinal}-startup`).urn;
   assert.deepEqual(checksBefore(recording, "nats-0"), []);
   assert.deepEqual(checksBefore(recording, "nats-1"), [check(0)]);
   assert.deepEqual(checksBefore(recording, "nats-2"), [check(1)]);
@@ -191,12 +192,18 @@ test("cluster: three VMs in three zones that know each other and are updated one
 
 test("a VM of a cluster depends only on the addresses of the others, which stay when a VM is replaced", async () => {
   const { one, all } = await record(() => new Nats("nats", { mode: "cluster", ...selfHosted }));
-  const instances = all(INSTANCE).map(({ urn }) => urn);
+  const machines = [...all(INSTANCE), ...all(COMMAND)].map(({ urn }) => urn);
   for (const { name, dependencies } of all(INSTANCE)) {
-    const others = dependencies.filter((urn) => instances.includes(urn));
-    const previous = name === "nats-0" ? [] : [one(INSTANCE, `nats-${Number(name.at(-1)) - 1}`).urn];
-    assert.deepEqual(others, previous, "each VM waits only for the VM before it");
+    const others = dependencies.filter((urn) => machines.includes(urn));
+    const check = name === "nats-0" ? undefined : one(COMMAND, `nats-${Number(name.at(-1)) - 1}-startup`);
+    assert.deepEqual(
+      others,
+      check ? [check.urn] : [],
+      "each VM waits only for the check of the VM before it",
+    );
   }
+  for (const { name, dependencies } of all(COMMAND))
+    assert.ok(dependencies.includes(one(INSTANCE, name.replace("-startup", "")).urn), name);
   for (const { inputs } of all("gcp:compute/address:Address")) assert.equal(inputs.name, undefined);
 });
 
@@ -226,7 +233,7 @@ test("a cluster needs three different zones", async () => {
 });
 
 function checksBefore({ one, all }: Recording<unknown>, instance: string): string[] {
-  const checks = all("command:local:Command").map(({ urn }) => urn);
+  const checks = all(COMMAND).map(({ urn }) => urn);
   return one(INSTANCE, instance).dependencies.filter((urn) => checks.includes(urn));
 }
 
