@@ -48,7 +48,6 @@ const DURATIONS = join(CACHE, "test-durations.json");
  * time. With twice as many files as cores, tests with deadlines fail.
  */
 const CONCURRENCY = Math.max(2, availableParallelism()) + 1;
-const LONG_CONCURRENCY = 2; // the long tests fill the machine with load
 const TEST_LIMIT_MS = 120_000; // 2 min for one test that sets no timeout of its own
 const LONG_TEST_LIMIT_MS = 900_000; // 15 min for one test in test/long
 // Limits for all test files together. Node has only a limit for each test, so a file whose tests have ended
@@ -216,7 +215,7 @@ async function runTests(asked: Asked, context: Context): Promise<Tally> {
   const signal = AbortSignal.any([context.signal, limit]);
   const total: Tally = { passed: 0, failed: 0, notRun: [] };
   const durations: Durations = {};
-  const groups = groupsOf(files, long ? LONG_CONCURRENCY : CONCURRENCY);
+  const groups = groupsOf(files, CONCURRENCY);
   for (const [index, group] of groups.entries()) {
     const reports = join(context.folder, `reports-${index}.jsonl`);
     const limitMs = timeout ?? (long ? LONG_TEST_LIMIT_MS : TEST_LIMIT_MS);
