@@ -142,14 +142,34 @@ const LIMITS: Record<number, (keyof typeof STREAM_VARIABLES)[]> = {
   10122: ["JS_STREAM_MAX_BYTES"], // larger than the account's limit for one stream
 };
 
+/** JetStream's error code for an account that has as many streams as its plan allows. */
+const TOO_MANY_STREAMS = 10027;
+
+/**
+ * The error of creating one stream more. When the account's plan allows no further stream, the error says
+ * what to do; any other error is returned as it is.
+ *
+ * @param otherwise how to do without the stream
+ */
+export function explainedCount(error: unknown, name: string, otherwise: string): unknown {
+  if (!(error instanceof JetStreamApiError) || error.code !== TOO_MANY_STREAMS) return error;
+  return new Error(
+    `the NATS account allows no stream beside those that it has, so ${name} cannot be created: ${error.message} (JetStream error ${error.code}). Delete a stream that nobody uses, choose a plan with more streams, or ${otherwise}`,
+    { cause: error },
+  );
+}
+
 /**
  * The error of creating a stream. An error about a limit says which settings to change and their values; any
  * other error is returned as it is.
+ *
+ * @param otherwise how to do without the stream, if that is possible
  */
-export function explainedLimit(error: unknown, settings: StreamSettings): unknown {
+export function explainedLimit(error: unknown, settings: StreamSettings, otherwise?: string): unknown {
   if (!(error instanceof JetStreamApiError)) return error;
   const variables = LIMITS[error.code];
-  if (variables === undefined) return error;
+  if (variables === undefined)
+    return explainedCount(error, settings.name, otherwise ?? "use another account");
   const values: Partial<Record<string, unknown>> = {
     JS_REPLICAS: settings.replicas,
     JS_STREAM_MAX_BYTES: settings.maxBytes,
@@ -157,7 +177,7 @@ export function explainedLimit(error: unknown, settings: StreamSettings): unknow
   };
   const shown = variables.map((name) => `${name} (now ${values[name]})`).join(" or ");
   return new Error(
-    `the NATS account or server does not allow a stream ${settings.name} of this size: ${error.message} (JetStream error ${error.code}). Set ${shown} to what the account's plan allows, or create the stream by hand`,
+    `the NATS account or server does not allow a stream ${settings.name} of this size: ${error.message} (JetStream error ${error.code}). Set ${shown} to what the account's plan allows, or ${otherwise ?? "create the stream by hand"}`,
     { cause: error },
   );
 }

@@ -206,6 +206,39 @@ describe("NATS faults", { skip: withoutNats(), concurrency: true }, () => {
     assert.equal((await nats.jsm.streams.info(STREAM)).config.num_replicas, 1);
   });
 
+  test("when the plan allows the stream and not those beside it, the log says for each how to do without", async (t) => {
+    // Room for one stream of 50 MiB, and for the small streams.
+    const limits = { "max_store: 70MB": /ODIN_TOKENS_LAST of this size: .*, or set WS_LAST_VALUES=false/ };
+    const full = /allows no stream beside those that it has, so (\w+) cannot be created: .*?, or ([^":\\]+)/g;
+    for (const [limit, advice] of Object.entries({ ...limits, "max_streams: 1": full })) {
+      const config = `accounts { A { jetstream { ${limit} }, users: [{ user: a, password: a }] } }`;
+      const nats = await startNats(t, { config, login: { user: "a", pass: "a" } });
+      const subjects = ["odin.token.>", "odin.global.>"];
+      await nats.jsm.streams.add({ name: STREAM, subjects, max_bytes: 52_428_800 });
+      const env = {
+        NATS_URL: nats.url.replace("//", "//a:a@"),
+        AUTH_MODE: "jwt",
+        JWT_SECRET: "x".repeat(32),
+      };
+      const { process: gateway } = await startGateway(t, { env });
+      const count = advice.global ? 3 : 1;
+      const found = await eventually(
+        () => `advice for ${limit}:\n${gateway.tail()}`,
+        () => {
+          const all = [...gateway.output.matchAll(new RegExp(advice, "g"))];
+          return new Set(all.map(([, name]) => name)).size === count && all;
+        },
+        RECOVERY_MS,
+      );
+      if (count === 3)
+        assert.deepEqual(Object.fromEntries(found.map(([, name, otherwise]) => [name, otherwise])), {
+          ODIN_TOKENS_LAST: "set WS_LAST_VALUES=false",
+          ODIN_TOKENS_DICTIONARIES: "set WS_COMPACT=false",
+          ODIN_REVOCATIONS: "do without revocations",
+        });
+    }
+  });
+
   test("each gateway has its own consumer, named by its setting, which is deleted when the gateway stops", async (t) => {
     const { nats, gateway } = await setUp(t, ["X.trade"]);
     const same = await startGateway(t, { nats });

@@ -16,7 +16,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
-import { dictionariesConfig } from "@odin-ws/publisher/stream-settings";
+import { dictionariesConfig, explainedCount } from "@odin-ws/publisher/stream-settings";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import type { DictionaryBytes } from "./source.ts";
@@ -107,7 +107,7 @@ export class DictionaryShelf {
         onKnown();
         await sleep(RETRY_MS);
         if (connection.isClosed()) break;
-        this.#lastError = error;
+        this.#lastError = explainedCount(error, this.#config.name, "set WS_COMPACT=false");
         failures++;
         if (failures < MAX_FAILURES && !isRefusal(error)) continue;
         this.#useOwn();

@@ -19,6 +19,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import {
+  explainedLimit,
   lastValuesConfig,
   lastValuesName,
   mirrorConfig,
@@ -194,7 +195,9 @@ export class LastStream {
       this.#log.info({ stream: this.name }, "created the stream of last values");
     } catch (error) {
       // Another gateway has created it meanwhile.
-      if (!isStreamNameInUse(error)) throw error;
+      if (isStreamNameInUse(error)) return true;
+      const settings = { ...streamSettings(this.#settings), name: this.name };
+      throw explainedLimit(error, settings, "set WS_LAST_VALUES=false");
     }
     return true;
   }

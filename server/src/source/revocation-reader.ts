@@ -13,7 +13,7 @@ import {
 } from "@nats-io/jetstream";
 import { type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { parseRevocation, REVOCATIONS, type Revocation, TTL_HEADER } from "@odin-ws/protocol/revocation";
-import { mirrorConfig, revocationStreamConfig } from "@odin-ws/publisher/stream-settings";
+import { explainedCount, mirrorConfig, revocationStreamConfig } from "@odin-ws/publisher/stream-settings";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
 import { HomeMirror } from "./home-mirror.ts";
@@ -109,7 +109,7 @@ export class RevocationReader {
       } catch (error) {
         await sleep(RETRY_MS);
         if (connection.isClosed()) break;
-        this.#lastError = error;
+        this.#lastError = explainedCount(error, REVOCATIONS.stream, "do without revocations");
         failures++;
         // The source reports a lost connection itself.
         if (failures < MAX_FAILURES && !isRefusal(error)) continue;
