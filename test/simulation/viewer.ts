@@ -27,8 +27,6 @@ export class SimViewer {
   readonly errors: string[] = [];
   /** How often the client reported that it got no token. */
   tokensFailed = 0;
-  /** Changes of the throttle level. */
-  readonly levels: { at: number; level: number }[] = [];
   readonly #client: Client;
   readonly #name: string;
   readonly #live = new Set<string>();
@@ -56,7 +54,7 @@ export class SimViewer {
       else this.errors.push(`${code}: ${message}`);
     });
     this.#client.on("status", ({ throttle }) => {
-      if (throttle !== this.levels.at(-1)?.level) this.levels.push({ at: Date.now(), level: throttle });
+      if (throttle > 0) this.#enter({ kind: "throttled", at: Date.now() });
     });
     this.#client.on("subscribed", ({ channels }) => {
       for (const channel of channels) this.#live.add(channel);
@@ -99,6 +97,11 @@ export class SimViewer {
     this.journals.push(journal);
     for (const channel of this.#live) if (!channels.includes(channel)) this.#live.delete(channel);
     this.#checkLive();
+  }
+
+  /** Adds an entry to all journals: listeners that have left may have missed messages before. */
+  #enter(entry: Entry): void {
+    for (const { entries } of this.journals) entries.push(entry);
   }
 
   #checkLive(): void {
