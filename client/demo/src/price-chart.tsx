@@ -118,6 +118,9 @@ function options() {
       secondsVisible: true,
       fixLeftEdge: true,
       rightOffset: 1,
+      // Times have 8 characters. The first one moves to the right to stay within the chart, so the next one
+      // needs room for half a time more.
+      tickMarkMaxCharacterLength: 13,
     },
     grid: { vertLines: { visible: false } },
     handleScroll: false,
