@@ -1,12 +1,13 @@
 /** NATS VMs: their metadata, certificates and the real server. */
 
+import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findProgram, howToGet } from "../../tools/programs/programs.ts";
 import type { Owner } from "../harness/owner.ts";
-import { buildMachine, type Machine } from "./machine.ts";
+import { buildMachine, type Machine, type Outcome } from "./machine.ts";
 
 export const NATS_IMAGE = "us-central1-docker.pkg.dev/project/mirror/library/nats:2.15.1";
 export const PASSWORDS: Record<string, string> = {
@@ -123,4 +124,16 @@ async function startRealServer(machine: Machine): Promise<void> {
   copyFileSync(program, join(machine.folder, "nats-server"));
   await machine.shell("cp $ODIN_TEST/nats-server /mnt/nats-server && chmod 0755 /mnt /mnt/nats-server");
   machine.write("programs/odin-nats", "/mnt/nats-server");
+}
+
+/** Asserts that the script ended with its line of success. */
+export function ready({ serial, stderr }: Outcome): void {
+  assert.match(serial.at(-1) ?? stderr, /^odin-startup: ready role=nats /);
+}
+
+/** Asserts that the script failed, with this line. */
+export function failed({ code, serial }: Outcome, line: RegExp): void {
+  assert.equal(code, 1);
+  assert.equal(serial.length, 1);
+  assert.match(serial[0] ?? "", line);
 }
