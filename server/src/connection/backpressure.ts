@@ -8,8 +8,8 @@ import { CLOSE, type ControlMessage, type ThrottleLevel } from "@odin-ws/protoco
 import { steadyClock } from "../clock.ts";
 import type { Message } from "../delivery/message.ts";
 import type { DropReason } from "../delivery/tally.ts";
+import { Missed } from "../ledger/missed.ts";
 import type { ConnectionContext } from "./context.ts";
-import { Missed } from "./missed.ts";
 import { Progress } from "./progress.ts";
 import { conflates, Throttle, type ThrottleSettings } from "./throttle.ts";
 

@@ -5,8 +5,8 @@
 
 import type { Socket } from "node:net";
 import type { Message } from "../delivery/message.ts";
+import { LeftOut } from "../ledger/left-out.ts";
 import type { ConnectionContext } from "./context.ts";
-import { LeftOut } from "./left-out.ts";
 import type { Job } from "./turns.ts";
 
 /** The part of a connection that its Conflation uses. */

@@ -7,6 +7,7 @@ import { textFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
 import type { LimitedDelivery, Subscriber, Topic } from "../delivery/topic.ts";
 import type { ClientSocket, Ending } from "../entrance/client-socket.ts";
+import type { Missed } from "../ledger/missed.ts";
 import { Backpressure, type ThrottledClient } from "./backpressure.ts";
 import { CatchUpQueue, type CatchUpTarget, type Outgoing, type Resent } from "./catch-up-queue.ts";
 import { type ConflatedClient, Conflation } from "./conflation.ts";
@@ -14,7 +15,6 @@ import { type Claims, type ConnectionOptions, NO_CLAIMS } from "./connection-opt
 import type { ConnectionContext, Degraded } from "./context.ts";
 import { Intake } from "./intake.ts";
 import { Liveness, type LivenessTarget } from "./liveness.ts";
-import type { Missed } from "./missed.ts";
 import { Outbox } from "./outbox.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import { conflates, type ThrottleSettings } from "./throttle.ts";

@@ -2,8 +2,8 @@
 
 import type { Message } from "../delivery/message.ts";
 import type { Subscriber, Topic } from "../delivery/topic.ts";
+import { SentOffsets } from "../ledger/sent-offsets.ts";
 import type { ConnectionContext } from "./context.ts";
-import { SentOffsets } from "./sent-offsets.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 export class Intake {

@@ -4,10 +4,10 @@ import type { Socket } from "node:net";
 import { PRIORITIES } from "@odin-ws/protocol";
 import type { SharedFrame } from "../delivery/frame.ts";
 import type { Message } from "../delivery/message.ts";
+import { CompactLine } from "../ledger/compact-line.ts";
+import { ReplayRing } from "../ledger/replay-ring.ts";
 import { Writer } from "../outgoing/writer.ts";
-import { CompactLine } from "./compact-line.ts";
 import type { ConnectionContext } from "./context.ts";
-import { ReplayRing } from "./replay-ring.ts";
 
 /** Bytes of answers that may wait for a client that does not read, in multiples of the send buffer. */
 const MAX_UNREAD_ANSWERS = 2;

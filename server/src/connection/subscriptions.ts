@@ -5,7 +5,7 @@
 import { isPattern } from "@odin-ws/protocol";
 import type { Message } from "../delivery/message.ts";
 import type { Topic } from "../delivery/topic.ts";
-import { SentOffsets } from "./sent-offsets.ts";
+import { SentOffsets } from "../ledger/sent-offsets.ts";
 
 const NONE: readonly never[] = [];
 
