@@ -26,7 +26,7 @@ const crowd = (t: Owner, gateway: Gateway, count: number): Promise<TestClient[]>
 const workers = (gateway: Gateway) =>
   gateway.process.processes().filter(({ pid }) => pid !== gateway.process.pid);
 
-describe("two workers", { skip: withoutNats() }, () => {
+describe("two workers", { skip: withoutNats(), concurrency: 3 }, () => {
   test("both workers serve clients, and the numbers are those of the whole gateway", async (t) => {
     const { nats, gateway } = await setUp(t);
     assert.equal(workers(gateway).length, 2);
