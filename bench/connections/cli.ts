@@ -11,10 +11,11 @@ import { stop } from "../process.ts";
 import { machine } from "../report.ts";
 import { Crowd } from "./crowd.ts";
 import { GatewayFleet } from "./gateway-fleet.ts";
+import type { Counts } from "./load-messages.ts";
 import { problemsOf, processesFor, readMachine } from "./machine-limits.ts";
 import { plotOf } from "./plot.ts";
 import { combined, emptyReport, type Report } from "./report.ts";
-import { tablesOf } from "./tables.ts";
+import { failuresOf, tablesOf } from "./tables.ts";
 import { measureComeback, measureEmpty, measureFanout, measureStep, type Trial } from "./trials.ts";
 
 const MAX_CONNECTIONS = 1_000_000;
@@ -94,11 +95,19 @@ the machine are too low. Parts can be measured one after the other with --add.`,
 const options = valuesOrExit(COMMAND, readCommand(COMMAND, process.argv.slice(2)));
 const cores = availableParallelism();
 const report: Report = emptyReport(machine());
+const before =
+  options.add && existsSync(options.json)
+    ? (JSON.parse(readFileSync(options.json, "utf8")) as Report)
+    : undefined;
 const settings = Object.fromEntries(
   options.set.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
 );
 const wants = (part: (typeof PARTS)[number]) => options.parts.includes(part);
 const say = (line: string) => console.log(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}`);
+
+function onProgress({ subscribed, connecting, failures }: Counts): void {
+  say(`${subscribed} subscribed, ${connecting} are connecting, failed attempts: ${failuresOf(failures)}`);
+}
 
 function planned(connections: number, workers: number | undefined) {
   const limits = readMachine(cores);
@@ -120,13 +129,15 @@ async function measureIdle(nats: NatsServer): Promise<void> {
   let gateway = await startGateway(nats, connections, workers);
   const crowd = await Crowd.start({ loads, port: gateway.port, viewers: connections, audience });
   try {
-    const trial: Trial = { gateway, crowd, workers, seconds };
+    const trial: Trial = { gateway, crowd, workers, seconds, onProgress };
     const { empty, base } = await measureEmpty(trial);
     report.empty.push(empty);
+    save();
     const steps = wants("idle") ? STEPS.filter((step) => step < connections) : [];
     for (const step of [...steps, connections]) {
       const figures = await measureStep(trial, step, { base, empty });
       if (wants("idle")) report.steps.push(figures);
+      save();
       say(
         `${figures.connections} connections are open, the last ${figures.opened} in ${figures.seconds.toFixed(1)} s`,
       );
@@ -136,6 +147,7 @@ async function measureIdle(nats: NatsServer): Promise<void> {
     if (wants("worker")) {
       const comeback = await measureComeback(trial, "worker", async () => gateway.killWorker());
       report.comebacks.push(comeback);
+      save();
       say(`a worker was killed: ${comeback.lost} clients lost, ${comeback.missing} are missing`);
     }
     if (wants("gateway")) {
@@ -146,6 +158,7 @@ async function measureIdle(nats: NatsServer): Promise<void> {
         gateway = next;
       });
       report.comebacks.push(comeback);
+      save();
       say(`the gateway was killed: ${comeback.missing} of ${comeback.lost} clients are missing`);
       console.log(`      refused by the other gateway: ${JSON.stringify(await next.refusals())}`);
     }
@@ -165,18 +178,21 @@ async function measureMessages(nats: NatsServer): Promise<void> {
   const gateway = await startGateway(nats, connections, workers);
   const crowd = await Crowd.start({ loads, port: gateway.port, viewers: connections, audience });
   try {
-    const trial: Trial = { gateway, crowd, workers, seconds };
+    const trial: Trial = { gateway, crowd, workers, seconds, onProgress };
     const { empty, base } = await measureEmpty(trial);
     report.empty.push(empty);
+    save();
     if (wants("load")) {
       const open = { connections, rate };
       const figures = await measureFanout(trial, { nats: nats.connection, audience, seconds, open });
       report.fanouts.push(figures);
+      save();
       say(`${figures.connections} connections were opened while ${figures.messages} messages were delivered`);
     } else await measureStep({ ...trial, seconds: 1 }, connections, { base, empty });
     if (wants("fanout")) {
       const figures = await measureFanout(trial, { nats: nats.connection, audience, seconds });
       report.fanouts.push(figures);
+      save();
       say(`${figures.messages} messages: p99 ${figures.latency.p99.toFixed(1)} ms`);
     }
   } finally {
@@ -185,16 +201,23 @@ async function measureMessages(nats: NatsServer): Promise<void> {
   }
 }
 
-function write(): void {
+/** The figures of this run, with those of earlier ones that are kept. */
+function kept(): Report {
+  return before === undefined ? report : combined(before, report);
+}
+
+/** Writes the figures so far: a run that is interrupted keeps what was measured. */
+function save(): void {
   const json = resolve(options.json);
-  const before =
-    options.add && existsSync(json) ? (JSON.parse(readFileSync(json, "utf8")) as Report) : undefined;
-  const all = before === undefined ? report : combined(before, report);
+  mkdirSync(dirname(json), { recursive: true });
+  writeFileSync(json, `${JSON.stringify(kept(), null, 2)}\n`);
+}
+
+function show(): void {
   const svg = resolve(options.svg);
-  for (const file of [json, svg]) mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(json, `${JSON.stringify(all, null, 2)}\n`);
-  writeFileSync(svg, plotOf(all));
-  console.log(`\n${tablesOf(all)}\n\nAll figures: ${json}\nThe plot: ${svg}`);
+  mkdirSync(dirname(svg), { recursive: true });
+  writeFileSync(svg, plotOf(kept()));
+  console.log(`\n${tablesOf(kept())}\n\nAll figures: ${resolve(options.json)}\nThe plot: ${svg}`);
 }
 
 async function main(): Promise<void> {
@@ -210,7 +233,7 @@ async function main(): Promise<void> {
   } finally {
     await nats.connection.close();
     await stop(nats.process);
-    write();
+    show();
   }
 }
 

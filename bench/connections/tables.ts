@@ -12,7 +12,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-function failuresOf(failures: Readonly<Record<string, number>>): string {
+export function failuresOf(failures: Readonly<Record<string, number>>): string {
   const found = Object.entries(failures).sort(([, a], [, b]) => b - a);
   return found.length === 0
     ? "none"

@@ -16,6 +16,7 @@ const SETTLE_MS = 1500;
 const POLL_MS = 200;
 /** Connections that do not become more for this time will not, ms. */
 const STALLED_MS = 45_000;
+const PROGRESS_MS = 5000;
 const MESSAGE_MS = 1000;
 const ARRIVAL_MS = 10_000;
 
@@ -25,6 +26,8 @@ export interface Trial {
   workers: number;
   /** Length of a measurement without events, s. */
   seconds: number;
+  /** Called every few seconds while connections are opened. */
+  onProgress: (counts: Counts) => void;
 }
 
 export async function reading({ gateway, crowd }: Trial): Promise<Reading> {
@@ -49,13 +52,21 @@ export async function measureEmpty(trial: Trial): Promise<{ empty: Empty; base: 
 }
 
 /** Waits until all viewers are subscribed, or until their number does not grow any more. */
-async function allSubscribed(crowd: Crowd, onCounts: (counts: Counts) => void = () => {}): Promise<Counts> {
+async function allSubscribed(
+  { crowd, onProgress }: Trial,
+  onCounts: (counts: Counts) => void = () => {},
+): Promise<Counts> {
   let most = -1;
   let grewAt = performance.now();
+  let reportedAt = grewAt;
   for (;;) {
     const counts = await crowd.counts();
     onCounts(counts);
     const now = performance.now();
+    if (now - reportedAt > PROGRESS_MS) {
+      reportedAt = now;
+      onProgress(counts);
+    }
     if (counts.subscribed > most) [most, grewAt] = [counts.subscribed, now];
     if (counts.subscribed === crowd.wanted || now - grewAt > STALLED_MS) return counts;
     await sleep(POLL_MS);
@@ -74,7 +85,7 @@ export async function measureStep(
   const begin = performance.now();
   const cpuBefore = gateway.usage().cpu;
   await crowd.grow(connections);
-  const counts = await allSubscribed(crowd);
+  const counts = await allSubscribed(trial);
   const took = (performance.now() - begin) / 1000;
   const opened = counts.subscribed - before;
   const openMicros = (gateway.usage().cpu - cpuBefore) / Math.max(1, opened);
@@ -114,7 +125,7 @@ export async function measureComeback(
   await strike();
   // The connections end a moment after the process.
   while ((await crowd.counts()).ended === 0 && performance.now() - begin < ARRIVAL_MS) await sleep(10);
-  const counts = await allSubscribed(crowd, ({ subscribed }) => {
+  const counts = await allSubscribed(trial, ({ subscribed }) => {
     if (performance.now() - begin >= course.length * 1000) course.push(subscribed);
   });
   const missing = crowd.wanted - counts.subscribed;
@@ -167,7 +178,7 @@ export async function measureFanout(
   if (open === undefined) await sleep(seconds * 1000);
   else {
     await crowd.grow(open.connections, open.rate);
-    await allSubscribed(crowd);
+    await allSubscribed(trial);
     took = (performance.now() - before.at) / 1000;
   }
   const messages = publisher.stop();
