@@ -109,16 +109,29 @@ function onProgress({ subscribed, connecting, failures }: Counts): void {
   say(`${subscribed} subscribed, ${connecting} are connecting, failed attempts: ${failuresOf(failures)}`);
 }
 
+/**
+ * WS_MAX_CONNECTIONS of the gateway. A full gateway would refuse clients of a worker that has just ended,
+ * until their old seats are free.
+ */
+const roomFor = (connections: number): number => Math.ceil(connections * 1.1);
+
 function planned(connections: number, workers: number | undefined) {
   const limits = readMachine(cores);
-  const processes = processesFor(connections, limits, workers);
-  const problems = problemsOf(connections, limits, processes);
+  const processes = processesFor(roomFor(connections), limits, workers);
+  const problems = problemsOf(roomFor(connections), limits, processes);
   if (problems.length > 0) throw new Error(problems.join("\n"));
   return processes;
 }
 
 const startGateway = (nats: NatsServer, connections: number, workers: number) =>
-  GatewayFleet.start({ nats: nats.url, connections, workers, cores, memory: totalmem(), settings });
+  GatewayFleet.start({
+    nats: nats.url,
+    connections: roomFor(connections),
+    workers,
+    cores,
+    memory: totalmem(),
+    settings,
+  });
 
 /** Idle connections, then the end of a worker and of the gateway. */
 async function measureIdle(nats: NatsServer): Promise<void> {

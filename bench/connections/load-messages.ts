@@ -13,8 +13,8 @@ export interface Opening {
 
 export interface Target {
   port: number;
-  /** Address of the loopback from which this process connects; each address has its own ports. */
-  localAddress: string;
+  /** Addresses of the loopback from which this process connects in turn; each address has its own ports. */
+  localAddresses: readonly string[];
   /** Viewers of all load processes together, and how many of them get each message. */
   viewers: number;
   audience: number;

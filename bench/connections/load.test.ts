@@ -130,6 +130,7 @@ test("the tables and the plot show the figures, and only parts that were measure
   assert.ok(!tables.includes("p50, ms"));
   assert.ok(tablesOf({ ...report, comebacks: [] }).split("\n\n").length === 1);
   const svg = plotOf(report);
+  assert.match(svg, /^<svg[^>]*>\n<title>Memory and CPU/);
   assert.ok(svg.startsWith("<svg") && svg.includes("the gateway of 50,000 ends"));
   assert.equal(plotOf(report), svg);
 });

@@ -11,7 +11,7 @@ const CHECK_MS = 250;
 /** Attempts at a fixed rate start in steps of this length. */
 const STEP_MS = 10;
 
-let target: Target = { port: 0, localAddress: "127.0.0.1", viewers: 0, audience: 0 };
+let target: Target = { port: 0, localAddresses: ["127.0.0.1"], viewers: 0, audience: 0 };
 let counts: Counts = noCounts(0, 0);
 let latencies: Latencies = { deliveries: [], waits: [] };
 let opening: Opening = { first: 0, count: 0, rate: 0, inFlight: 1 };
@@ -71,9 +71,10 @@ const watcher: Watcher = {
 };
 
 function attempt(viewer: Viewer): void {
-  counts.attempts++;
+  const { port, localAddresses } = target;
+  const localAddress = localAddresses[counts.attempts++ % localAddresses.length] as string;
   trying.add(viewer);
-  viewer.connect(target);
+  viewer.connect({ port, localAddress });
 }
 
 function startNext(): void {

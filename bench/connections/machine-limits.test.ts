@@ -16,9 +16,9 @@ test("processes follow from the open files, and one worker may end", () => {
   assert.deepEqual(processesFor(250_000, machine), { workers: 16, loads: 14 });
   assert.deepEqual(processesFor(100_000, machine, 8), { workers: 8, loads: 6 });
   assert.deepEqual(processesFor(300, machine), { workers: 2, loads: 2 });
-  assert.deepEqual(processesFor(250_000, { ...machine, openFiles: 1_000_000, ports: 6000 }), {
+  assert.deepEqual(processesFor(250_000, { ...machine, openFiles: 1_000_000 }), {
     workers: 2,
-    loads: 63,
+    loads: 14,
   });
 });
 
@@ -31,6 +31,7 @@ test("each limit that is too low is one line with its remedy", () => {
     ...machine,
     memoryAvailable: 8e9,
     acceptQueue: 128,
+    ports: 6000,
     tracked: { now: 1000, max: 100_000 },
     allFiles: 400_000,
   };
@@ -40,7 +41,8 @@ test("each limit that is too low is one line with its remedy", () => {
     /need about .* GB of memory, and only 8.0 GB are free: use fewer with --connections/,
     /has room for 99000: sysctl -w net.netfilter.nf_conntrack_max=501000/,
     /sysctl -w fs.file-max=1000000/,
-    /sysctl -w net.core.somaxconn=8192/,
+    /only 6000 ports .* sysctl -w net.ipv4.ip_local_port_range=/,
+    /sysctl -w net.core.somaxconn=1024/,
   ];
   assert.equal(problems.length, expected.length, problems.join("\n"));
   for (const [index, pattern] of expected.entries()) assert.match(problems[index] ?? "", pattern);

@@ -30,16 +30,16 @@ const OPS_SOCKETS = 256;
 /** Sockets for handshakes and refusals that the gateway keeps free in each process. */
 const SPARE_SOCKETS = 2000;
 const LOAD_FILES = 100;
-/** Ports of a load process that may still be closing. */
-const SPARE_PORTS = 2000;
+/** With fewer ports, the search for a free one takes long, see addressesOf. */
+const PORTS = 16_000;
 /** One load process can hold more, but one core should not wait for the other. */
 const MAX_VIEWERS = 18_000;
 /** Both ends of a connection with everything that belongs to them, bytes. */
 const BYTES_OF_CONNECTION = 32_768;
 /** A process of the gateway or of the load without connections, bytes. */
 const BYTES_OF_PROCESS = 130_000_000;
-/** A shorter queue makes clients wait a second or more when many connect at once. */
-const ACCEPT_QUEUE = 4096;
+/** The gateway wants this many; a shorter queue makes clients wait for a second when many connect at once. */
+const ACCEPT_QUEUE = 1024;
 
 /**
  * Returns how many processes are needed. When a worker ends, the others must be able to hold its connections.
@@ -47,10 +47,10 @@ const ACCEPT_QUEUE = 4096;
  * @param workers number of workers that is wanted; undefined: as few as possible
  */
 export function processesFor(connections: number, machine: Machine, workers?: number): Processes {
-  const { openFiles, ports, cores } = machine;
+  const { openFiles, cores } = machine;
   const ofWorker = openFiles - OWN_FILES - OPS_SOCKETS - 64 - SPARE_SOCKETS;
   const enough = Math.ceil(connections / Math.max(1, ofWorker)) + 1;
-  const ofLoad = Math.max(1, Math.min(MAX_VIEWERS, openFiles - LOAD_FILES, ports - SPARE_PORTS));
+  const ofLoad = Math.max(1, Math.min(MAX_VIEWERS, openFiles - LOAD_FILES));
   return {
     workers: workers ?? Math.max(cores, enough),
     loads: Math.max(cores, Math.ceil(connections / ofLoad)),
@@ -79,9 +79,13 @@ export function problemsOf(connections: number, machine: Machine, { workers, loa
     problems.push(
       `the machine may open ${machine.allFiles} files, and both ends need ${connections * 2}: sysctl -w fs.file-max=${connections * 4}`,
     );
+  if (machine.ports < PORTS)
+    problems.push(
+      `an address has only ${machine.ports} ports for connections: sysctl -w net.ipv4.ip_local_port_range="32768 60999"`,
+    );
   if (machine.acceptQueue < ACCEPT_QUEUE)
     problems.push(
-      `the kernel queues only ${machine.acceptQueue} new connections of a process: sysctl -w net.core.somaxconn=8192`,
+      `the kernel queues only ${machine.acceptQueue} new connections of a process: sysctl -w net.core.somaxconn=${ACCEPT_QUEUE}`,
     );
   return problems;
 }

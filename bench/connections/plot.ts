@@ -8,6 +8,8 @@ const INK = "#0f172a";
 const FONT = "Helvetica, Arial, sans-serif";
 const COLORS = ["#2563eb", "#b45309", "#15803d", "#dc2626"];
 
+const TITLE = "Memory and CPU of idle connections, and how clients come back";
+
 type Point = [x: number, y: number];
 
 const text = (fontSize: number) => ({ color: INK, fontFamily: FONT, fontSize });
@@ -142,6 +144,7 @@ function legend(top: number, left: number, data: string[]) {
 /** Removes styles and names for the mouse, because ECharts numbers them by the plots of the process. */
 function still(svg: string): string {
   return svg
+    .replace(/^<svg[^>]*>/, (start) => `${start}\n<title>${TITLE}</title>`)
     .replace(/<style[^>]*>[\s\S]*?<\/style>/, "")
     .replaceAll(/ (class="zr\d+-cls-\d+"|pointer-events="visible")/g, "")
     .replaceAll(/\bzr\d+-/g, "");

@@ -56,7 +56,7 @@ async function allSubscribed(
   { crowd, onProgress }: Trial,
   onCounts: (counts: Counts) => void = () => {},
 ): Promise<Counts> {
-  let most = -1;
+  let last = -1;
   let grewAt = performance.now();
   let reportedAt = grewAt;
   for (;;) {
@@ -67,7 +67,8 @@ async function allSubscribed(
       reportedAt = now;
       onProgress(counts);
     }
-    if (counts.subscribed > most) [most, grewAt] = [counts.subscribed, now];
+    if (counts.subscribed > last) grewAt = now;
+    last = counts.subscribed;
     if (counts.subscribed === crowd.wanted || now - grewAt > STALLED_MS) return counts;
     await sleep(POLL_MS);
   }

@@ -39,7 +39,7 @@ export function connectionPanels({ maxConnections }: MonitoringOptions) {
     graph({
       title: "Refused: gateways at fault",
       description:
-        "Valid clients refused a second, by reason: a gateway is full, is short of CPU or memory, or cannot check tokens (keys).",
+        "Valid clients refused a second, by reason: a gateway is full, is short of CPU or memory, gets more clients at once than it can connect (handshakes), or cannot check tokens (keys).",
       unit: "cps",
       line: { limit: "rejections", bad: "above" },
       queries: [{ expr: refused(REFUSALS.ours), legend: "{{reason}}" }],

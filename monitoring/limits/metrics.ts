@@ -131,7 +131,7 @@ export const DISKS = "/mnt/disks/data|/mnt/stateful_partition";
  * - `client`: the client sent something wrong, or opened too many connections
  */
 export const REFUSALS = {
-  ours: ["connections", "cpu", "memory", "keys", "sockets", "history"],
+  ours: ["connections", "cpu", "memory", "keys", "sockets", "handshakes", "history"],
   planned: ["draining"],
   client: ["path", "handshake", "origin", "token", "per_ip", "per_user"],
 } as const;

@@ -58,6 +58,7 @@ test("the documented defaults", () => {
     LOG_LEVEL: "info",
     LOG_FORMAT: "json",
     GCP_METRICS: "auto",
+    WS_MAX_HANDSHAKE_WAIT_MS: 4000,
     WS_MAX_MESSAGE_BYTES: 4096,
     WS_MAX_CHANNELS: 256,
     WS_INBOUND_RATE: 20,

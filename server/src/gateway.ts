@@ -24,6 +24,7 @@ import type { Closure, Seats } from "./entrance/admission.ts";
 import { AuthError, type Verifier } from "./entrance/auth.ts";
 import type { AdmittedClient } from "./entrance/clients.ts";
 import { Entrance } from "./entrance/entrance.ts";
+import { LONGEST_QUEUE } from "./entrance/handshake-limit.ts";
 import { Revocations } from "./entrance/revocations.ts";
 import { HttpEndpoints } from "./http/http-endpoints.ts";
 import type { Log } from "./log.ts";
@@ -56,8 +57,6 @@ export interface GatewayStats {
 }
 
 const TICK_MS = 250;
-/** Connections that may wait to be accepted; the kernel limits this to net.core.somaxconn. */
-const BACKLOG = 8192;
 /**
  * Range of a client's first wait after an unplanned end: wide, so that not all clients of a lost VM return at
  * once. 10,000 clients in 1.8 s are 5,500 connections a second for all other gateways together.
@@ -131,7 +130,7 @@ export class Gateway {
     const { server } = this.#entrance;
     return new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port, backlog: BACKLOG, reusePort: shared }, () => {
+      server.listen({ port, backlog: LONGEST_QUEUE, reusePort: shared }, () => {
         server.off("error", reject);
         resolve((server.address() as AddressInfo).port);
       });

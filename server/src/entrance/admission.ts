@@ -25,6 +25,7 @@ export const REFUSAL_REASONS = [
   "cpu",
   "memory",
   "sockets",
+  "handshakes",
   "history",
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -15,6 +15,7 @@ const options: EntranceOptions = {
     WS_TRUSTED_PROXIES: ["127.0.0.0/8"],
     WS_COMPRESSION: false,
     WS_MAX_MESSAGE_BYTES: 4096,
+    WS_MAX_HANDSHAKE_WAIT_MS: 2000,
   },
   maxSockets: 100,
   verify: undefined,

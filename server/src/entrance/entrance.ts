@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocketServer } from "ws";
 import type { Config } from "../config.ts";
 import { atMostEvery, type Log } from "../log.ts";
+import { acceptQueueLength, limitAcceptQueue } from "./accept-queue.ts";
 import {
   type Applicant,
   type Closure,
@@ -22,6 +23,7 @@ import { createAddressOf } from "./client-address.ts";
 import { dictionariesOf, tokenOf, urlOf } from "./client-request.ts";
 import { ClientSocket } from "./client-socket.ts";
 import type { AcceptedClient, AdmittedClient, HttpEndpoint, Transport } from "./clients.ts";
+import { ESTIMATE_MS, HandshakeLimit } from "./handshake-limit.ts";
 import { answerPreflight, Origins } from "./origins.ts";
 import { answerRequest, answerUpgrade } from "./refusal-answers.ts";
 import { KeysUnavailableError } from "./remote-keys.ts";
@@ -30,7 +32,12 @@ import { SocketBound } from "./socket-bound.ts";
 export interface EntranceOptions {
   config: Pick<
     Config,
-    "WS_PATH" | "WS_ALLOWED_ORIGINS" | "WS_TRUSTED_PROXIES" | "WS_COMPRESSION" | "WS_MAX_MESSAGE_BYTES"
+    | "WS_PATH"
+    | "WS_ALLOWED_ORIGINS"
+    | "WS_TRUSTED_PROXIES"
+    | "WS_COMPRESSION"
+    | "WS_MAX_MESSAGE_BYTES"
+    | "WS_MAX_HANDSHAKE_WAIT_MS"
   >;
   /** Largest number of sockets, including sockets of clients in the handshake. */
   maxSockets: number;
@@ -61,15 +68,17 @@ export class Entrance {
   readonly #options: EntranceOptions;
   readonly #upgrader: WebSocketServer;
   readonly #sockets: SocketBound;
+  readonly #handshakes: HandshakeLimit;
   readonly #addressOf: (request: IncomingMessage) => string;
   readonly #origins: Origins;
   #closure: Closure | undefined;
   /**
    * The latest refusal that would meet every client but is not a closure: no seat was free, or the keys were
-   * not available. Reset when a client is accepted. `until`: on the clock of performance.now(), ms;
-   * `retryAfter`: seconds.
+   * not available, or too many handshakes. Reset when a client is accepted, but not after too many
+   * handshakes, because the gateway then accepts some clients all the time. `until`: on the clock of
+   * performance.now(), ms; `retryAfter`: seconds.
    */
-  #recentRefusal: { retryAfter: number; until: number } | undefined;
+  #recentRefusal: { reason: RefusalReason; retryAfter: number; until: number } | undefined;
 
   constructor(options: EntranceOptions) {
     this.#options = options;
@@ -98,12 +107,32 @@ export class Entrance {
       maxHeaderSize: MAX_HEADER_BYTES,
     });
     this.#sockets = this.#boundSockets();
+    this.#handshakes = new HandshakeLimit({
+      maxWaitMs: options.config.WS_MAX_HANDSHAKE_WAIT_MS,
+      queueLength: () => acceptQueueLength(this.server),
+      limitQueue: (length) => limitAcceptQueue(this.server, length),
+    });
+    this.#estimateWaits();
     const onRequest = (request: IncomingMessage, response: ServerResponse) =>
       this.#onRequest(request, response);
     this.server.on("request", onRequest);
     // For an unknown Expect header, Node's own answer (417) would keep the connection open.
     this.server.on("checkExpectation", onRequest);
     this.server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
+  }
+
+  #estimateWaits(): void {
+    const handshakes = this.#handshakes;
+    this.server.on("connection", () => handshakes.accepted());
+    this.server.on("listening", () => {
+      let last = performance.now();
+      const timer = setInterval(() => {
+        const now = performance.now();
+        handshakes.estimate(now - last);
+        last = now;
+      }, ESTIMATE_MS).unref();
+      this.server.once("close", () => clearInterval(timer));
+    });
   }
 
   #boundSockets(): SocketBound {
@@ -233,11 +262,13 @@ export class Entrance {
     socket.on("error", socketOnError);
     // Read now: a socket that closes during the checks has no address.
     const applicant: Applicant = { user: undefined, ip: this.#addressOf(request) };
+    // Before any check, because a refusal must cost much less than a handshake.
+    if (this.#handshakes.refuses()) return this.#refuse(socket, tooManyHandshakes(), applicant);
     try {
       const outcome = await this.#check(request, applicant);
       if ("status" in outcome) return this.#refuse(socket, outcome, applicant);
-      this.#recentRefusal = undefined;
       this.#upgrade(request, socket, head, outcome);
+      if (this.#recentRefusal?.reason !== "handshakes") this.#recentRefusal = undefined;
     } catch (error) {
       this.#options.log.error({ err: error }, "an upgrade failed");
       socket.destroy();
@@ -319,10 +350,22 @@ export class Entrance {
   #refuse(socket: Socket, refusal: Refusal, applicant: Applicant): void {
     const { reason, message, retryAfter } = refusal;
     this.#options.refused(reason, applicant, message);
-    if (retryAfter !== undefined && (reason === "connections" || reason === "keys"))
-      this.#recentRefusal = { retryAfter, until: performance.now() + retryAfter * 1000 };
+    if (retryAfter !== undefined && MEETS_EVERYBODY.has(reason))
+      this.#recentRefusal = { reason, retryAfter, until: performance.now() + retryAfter * 1000 };
     answerUpgrade(socket, refusal);
   }
+}
+
+const MEETS_EVERYBODY: ReadonlySet<RefusalReason> = new Set(["connections", "keys", "handshakes"]);
+
+/** Shortest and longest Retry-After, s: clients that are refused together must not come back together. */
+const RETRY_HANDSHAKE = [2, 8] as const;
+
+function tooManyHandshakes(): Refusal {
+  const [min, max] = RETRY_HANDSHAKE;
+  const retryAfter = min + Math.floor(Math.random() * (max - min + 1));
+  const message = "more clients connect than this gateway can serve at once";
+  return { status: 503, reason: "handshakes", message, retryAfter };
 }
 
 const refusal = (status: Refusal["status"], reason: RefusalReason, message: string): Refusal => ({

@@ -19,11 +19,14 @@ import { startEntrance } from "./entrance.ts";
 import { createNetwork } from "./network.ts";
 import { HOME_DOMAIN, LAST_STREAM, type Regions, startRegions } from "./regions.ts";
 
-const TIMEOUT_MS = 120_000;
 /** A region notices and catches up within this time on a busy machine. */
 const RECOVERY_MS = 40_000;
-/** The line is cut for this time: long enough for both sides to give the connection up, and to come back. */
-const CUT_MS = 10_000;
+/**
+ * The line is cut for this time: long enough for both sides to give the connection up, and to come back. A
+ * minute, as in an outage of a network, is `ODIN_CUT_SECONDS=60`.
+ */
+const CUT_MS = Number(process.env.ODIN_CUT_SECONDS ?? 10) * 1000;
+const TIMEOUT_MS = 120_000 + 2 * CUT_MS;
 const VIEWERS = 4; // in each region
 const CHANNELS = 16;
 /** Of each publisher. One message of a channel is on its way at a time, and the way takes 80 ms. */
