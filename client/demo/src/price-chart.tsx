@@ -111,7 +111,11 @@ function options() {
       fontSize: 11,
       fontFamily: "inherit",
     },
-    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.14, bottom: 0.1 } },
+    rightPriceScale: {
+      borderVisible: false,
+      entireTextOnly: true,
+      scaleMargins: { top: 0.14, bottom: 0.1 },
+    },
     timeScale: {
       borderVisible: false,
       timeVisible: true,
