@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { bundle } from "./build.ts";
 
 /** Bytes, minified and gzipped. */
-const LIMITS = { index: 5_000, react: 3_000, compact: 4_000, fallback: 3_400, selective: 5_600 };
+const LIMITS = { index: 5_000, react: 3_000, compact: 4_000, fallback: 3_450, selective: 5_600 };
 /** Bytes to keep free, because another version of gzip may produce a few more bytes. */
 const MARGIN = 60;
 

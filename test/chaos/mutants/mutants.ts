@@ -94,15 +94,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "gateway: drops one message of 500",
     file: "server/src/connection/connection.ts",
-    from: "if (this.#isDuplicate(message)) return false;",
-    to: "if (this.#isDuplicate(message) || message.offset % 500 === 0) return false;",
+    from: "if (this.#closing || !this.#intake.takes(message)) return false;",
+    to: "if (this.#closing || !this.#intake.takes(message) || message.offset % 500 === 0) return false;",
     found: MISSING,
   },
   {
     name: "gateway: a message without room in the buffer takes no sequence",
     file: "server/src/connection/connection.ts",
-    from: "const seq = this.#ring.push(message);\n    this.#markSent(message);\n    if (full && !conflating) {",
-    to: "const seq = full ? 0 : this.#ring.push(message);\n    this.#markSent(message);\n    if (full && !conflating) {",
+    from: "const seq = this.#outbox.number(message);\n    this.#markSent(message);\n    if (full && !conflating) {",
+    to: "const seq = full ? 0 : this.#outbox.number(message);\n    this.#markSent(message);\n    if (full && !conflating) {",
     // The client knows of no gap, and asks for nothing: its position stays, and leaves the history.
     found: /is missing, and nothing was reported|although no message was lost/,
   },
