@@ -50,7 +50,7 @@ test("the map of the architecture names every package and every folder with sour
     { cwd: ROOT, exclude },
   );
   const isRoom = (folder: string) =>
-    folder.includes("/") && !/^(?:protocol|publisher|server|loadtest)\/src$/.test(folder);
+    folder.includes("/") && !/^(?:protocol|publisher|loadtest)\/src$/.test(folder);
   const rooms = new Set(sources.map((file) => roomOf(dirname(file))).filter(isRoom));
   assert.deepEqual(rows("Folders").toSorted(), [...rooms].toSorted());
 });
