@@ -4,16 +4,8 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import type { ManualTurns, ManualWrites } from "./manual-time.fixture.ts";
 import type { ThrottleSettings } from "./throttle.ts";
-import { type Encoding, Watcher } from "./watcher.fixture.ts";
+import { type Encoding, type Published, type Watched, Watcher } from "./watcher.fixture.ts";
 import { World } from "./world.fixture.ts";
-
-interface Published {
-  offset: number;
-  channel: string;
-  data: unknown;
-  ts: number;
-  priority: string;
-}
 
 export interface StageOptions {
   turns: ManualTurns;
@@ -30,7 +22,7 @@ const CALM_SECONDS = 130;
 /** Requests until a client has what is missing. */
 const MAX_ROUNDS = 300;
 
-export class Stage {
+export class Stage implements Watched {
   readonly world: World;
   readonly watchers: readonly Watcher[];
   /** The gateway has shed load. */

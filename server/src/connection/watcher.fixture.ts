@@ -7,24 +7,12 @@ import assert from "node:assert/strict";
 import { type ControlMessage, covers } from "@odin-ws/protocol";
 import { CompactReader } from "./compact-reader.fixture.ts";
 import { FakeClient, type ReceivedEnvelope } from "./fake-client.fixture.ts";
-import type { Stage } from "./stage.fixture.ts";
 import type { ThrottleSettings } from "./throttle.ts";
+import { Course, type Request, type Subscribing } from "./watcher-course.fixture.ts";
+import type { World } from "./world.fixture.ts";
 
 export type Encoding = "plain" | "deflate" | "compact";
 
-interface Subscribing {
-  type: "subscribe";
-  channels: readonly string[];
-  since?: { epoch: string; offset: number };
-  last?: true;
-  max_rate?: number;
-}
-type Request = { sentAt: number; epoch: string } & (
-  | Subscribing
-  | { type: "unsubscribe"; channels: readonly string[] }
-  | { type: "replay"; from_seq: number; to_seq: number }
-  | { type: "heartbeat" }
-);
 interface SubscribeOptions {
   rate?: number | undefined;
   last?: boolean;
@@ -33,41 +21,30 @@ interface SubscribeOptions {
 type Ack = Extract<ControlMessage, { type: "subscription_ack" }>;
 type Throttled = Extract<ControlMessage, { type: "throttle_update" }>;
 
-/** What a watcher knows of one connection. */
-class Course {
-  /** Offset of each received sequence. */
-  readonly seqs = new Map<number, number>();
-  /** Offsets that came on this connection and that must not come again. */
-  given = new Set<number>();
-  highest = 0;
-  /** Sequences that are missing, with the position at which each was noticed. */
-  readonly gaps = new Map<number, number>();
-  /** Missing sequences that the gateway no longer keeps. */
-  readonly gone = new Set<number>();
-  /** Requests without an answer, in order. */
-  readonly asked: Request[] = [];
-  /** The last answer: envelopes that still belong to it, last values among them, and its `since`. */
-  answer = { left: 0, last: 0, since: Number.POSITIVE_INFINITY, offset: 0 };
-  /** The stream was replaced while the last request waited: its last values may come or not. */
-  mayHaveLast = false;
-  /** Channels and patterns of the last acknowledgement. */
-  subscribed: readonly string[] = [];
-  /** Newest offset of each channel, without answers. */
-  newest = new Map<string, number>();
-  /** Live messages of each channel since the last change of the subscriptions, which was asked for then. */
-  counts = new Map<string, number>();
-  changedAt = Date.now();
-  /** Messages above this offset may be missing; Infinity: none. */
-  throttledSince = Number.POSITIVE_INFINITY;
-  /** Dropped messages above this offset are to be requested; Infinity: none. */
-  droppedSince = Number.POSITIVE_INFINITY;
-  /** The client did not take everything at some time. */
-  stalled = false;
+/** A message of the stream. */
+export interface Published {
+  offset: number;
+  channel: string;
+  data: unknown;
+  ts: number;
+  priority: string;
+}
+
+/** The stream that a watcher sees, and the gateway of its connection. */
+export interface Watched {
+  readonly world: World;
+  readonly epoch: string;
+  /** The gateway has shed load. */
+  readonly sheds: boolean;
+  /** Messages of this epoch. */
+  readonly messages: readonly Published[];
+  /** @throws AssertionError when the stream of this epoch has no such message */
+  message(epoch: string, offset: number): Published;
 }
 
 export class Watcher {
   client: FakeClient;
-  readonly #stage: Stage;
+  readonly #stage: Watched;
   readonly #encoding: Encoding;
   readonly #throttle: Partial<ThrottleSettings>;
   #course = new Course();
@@ -88,7 +65,7 @@ export class Watcher {
   readonly log: object[] = [];
   readonly counted = { messages: 0, throttled: 0, replays: 0 };
 
-  constructor(stage: Stage, encoding: Encoding, throttle: Partial<ThrottleSettings>) {
+  constructor(stage: Watched, encoding: Encoding, throttle: Partial<ThrottleSettings>) {
     this.#stage = stage;
     this.#encoding = encoding;
     this.#throttle = throttle;
