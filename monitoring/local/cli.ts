@@ -18,6 +18,7 @@ import { LOCAL_PROGRAMS, type LocalMonitoring, startLocal } from "./programs.ts"
 /** Names that --port accepts. */
 const MOVABLE = [
   ...LOCAL_PROGRAMS,
+  "lokiGrpc",
   "natsExporter",
   "publisher",
   "grafana",

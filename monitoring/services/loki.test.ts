@@ -80,8 +80,12 @@ test("Loki adds no labels to the log shipper's labels", () => {
   assert.ok(loki.limits_config.max_label_names_per_series >= Object.keys(LOG_LABELS).length);
 });
 
-test("Loki listens on the given port", () => {
-  assert.equal(loki.server.http_listen_port, 3100);
-  const local = parse(lokiFiles(localOptions({ ports: { loki: 5 } }))[FILE] ?? "");
-  assert.equal(local.server.http_listen_port, 5);
+test("Loki listens on the given ports", () => {
+  const ports = ({ http_listen_port, grpc_listen_port }: { [name: string]: number }) => [
+    http_listen_port,
+    grpc_listen_port,
+  ];
+  assert.deepEqual(ports(loki.server), [3100, 9095]);
+  const local = parse(lokiFiles(localOptions({ ports: { loki: 5, lokiGrpc: 6 } }))[FILE] ?? "");
+  assert.deepEqual(ports(local.server), [5, 6]);
 });

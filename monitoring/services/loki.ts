@@ -23,15 +23,16 @@ const BUCKET_FROM = "${LOKI_BUCKET_FROM:-2100-01-01}";
  * days from its disk. The disk always has the write-ahead log.
  */
 export function lokiFiles({ ports, logBucket }: MonitoringOptions): Record<string, string> {
+  const { loki, lokiGrpc } = { ...PORTS, ...ports };
   return {
     "loki/loki.yml": yaml({
       auth_enabled: false,
       server: {
-        http_listen_port: { ...PORTS, ...ports }.loki,
-        // No other machine uses gRPC. Port 0 lets the system choose a port, so that two Lokis can run on one
-        // machine.
+        http_listen_port: loki,
+        // Not port 0: when Loki starts slowly, its parts look each other up before the system has chosen a
+        // port, and then every query hangs.
         grpc_listen_address: "127.0.0.1",
-        grpc_listen_port: 0,
+        grpc_listen_port: lokiGrpc,
         log_level: "warn",
       },
       common: {

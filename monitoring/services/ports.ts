@@ -5,6 +5,8 @@ export interface Ports {
   prometheus: number;
   alertmanager: number;
   loki: number;
+  /** Loki's parts call each other there. No other machine uses it. */
+  lokiGrpc: number;
   grafana: number;
   natsExporter: number;
   /** The publisher's service. */
@@ -21,6 +23,7 @@ export const PORTS: Ports = {
   prometheus: 9090,
   alertmanager: 9093,
   loki: 3100,
+  lokiGrpc: 9095,
   grafana: 3010,
   natsExporter: 7777,
   publisher: 3003,

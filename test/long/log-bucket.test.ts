@@ -55,7 +55,10 @@ function folder(owner: Owner): string {
 
 async function startLoki(owner: Owner, { storage, disk, from, changes }: Setup): Promise<Loki> {
   const port = await freePort();
-  const rendered = lokiFiles({ ...localOptions({ ports: { loki: port } }), logBucket: BUCKET });
+  const rendered = lokiFiles({
+    ...localOptions({ ports: { loki: port, lokiGrpc: await freePort() } }),
+    logBucket: BUCKET,
+  });
   const config = parse(rendered["loki/loki.yml"] ?? "") as Config;
   changes?.(config);
   const file = join(folder(owner), "loki.yml");

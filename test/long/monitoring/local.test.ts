@@ -23,7 +23,7 @@ const PATIENCE_MS = 60_000; // ms
 async function startCli(owner: Owner) {
   const folder = await mkdtemp(join(tmpdir(), "odin-local-"));
   const ports = Object.fromEntries(
-    await Promise.all(LOCAL_PROGRAMS.map(async (name) => [name, await freePort()] as const)),
+    await Promise.all([...LOCAL_PROGRAMS, "lokiGrpc"].map(async (name) => [name, await freePort()] as const)),
   );
   const gateway = `127.0.0.1:${await freePort()}`;
   const args = Object.entries(ports).flatMap(([name, port]) => ["--port", `${name}=${port}`]);
@@ -147,6 +147,7 @@ test("the command line prints its help, and refuses wrong arguments", () => {
     "prometheus=9090",
     "alertmanager=9093",
     "loki=3100",
+    "lokiGrpc=9095",
     "natsExporter=7777",
     "publisher=3003",
     "grafana=3010",

@@ -65,6 +65,7 @@ async function startStack(owner: Owner): Promise<Stack> {
     prometheus: await freePort(),
     alertmanager: await freePort(),
     loki: await freePort(),
+    lokiGrpc: await freePort(),
     natsExporter: await startNatsExporter(owner, "nats", nats.monitoring),
   };
   const host = `127.0.0.1:${gateway.opsPort}`;
