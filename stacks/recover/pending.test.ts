@@ -85,6 +85,14 @@ test("what is created again without harm is forgotten, and what may exist twice 
   assert.deepEqual(twice, [{ urn: "alert", name: "p: down" }]);
 });
 
+test("a component that was being created is forgotten, because it does not exist in the cloud", () => {
+  const component = { urn: "urn:pulumi:prod::odin-ws::odin-ws:index:Vm::nats", type: "odin-ws:index:Vm" };
+  const { total, sought, deployment } = recovered([], [{ ...component, custom: false }]);
+  assert.deepEqual([total, sought], [0, []]);
+  assert.deepEqual([deployment.resources, deployment.pending_operations], [[], []]);
+  assert.throws(() => recovered([], [{ ...component, custom: true }]), /has no row/);
+});
+
 test("an unknown type is an error that says what to do", () => {
   const strange = { urn: "urn:x", type: "gcp:pubsub/topic:Topic" };
   assert.throws(() => recover(state([], [strange])), /urn:x was being created.*--clear-pending-creates/);

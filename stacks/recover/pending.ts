@@ -6,6 +6,8 @@ import { cloudIdOf, type Inputs, kindOf } from "./cloud-ids.ts";
 interface Resource {
   urn: string;
   type: string;
+  /** False: a component, which only groups other resources. */
+  custom?: boolean;
   id?: string;
   inputs?: Inputs;
   outputs?: Inputs;
@@ -47,7 +49,7 @@ export interface Recovery {
  * resource again. A resource with a fixed name is refused with 409; a resource with a made-up name exists
  * twice, and nobody deletes the first one. `pulumi refresh --clear-pending-creates` forgets the resource, and
  * so does `--import-pending-creates` (Pulumi 3.256). So this function adds the resources to the state, with
- * the ids that they have in the cloud.
+ * the ids that they have in the cloud. Components do not exist in the cloud: the next `up` creates them again.
  *
  * @throws Error when a creation is of a type that has no row in cloud-ids.ts
  */
@@ -56,7 +58,9 @@ export function recover(exported: string): Recovery {
   const { deployment } = stack;
   const resources = deployment.resources ?? [];
   const operations = deployment.pending_operations ?? [];
-  const creates = operations.filter(({ type }) => type === "creating").map(({ resource }) => resource);
+  const creates = operations
+    .filter(({ type, resource }) => type === "creating" && resource.custom !== false)
+    .map(({ resource }) => resource);
   const found: Pick<Recovery, "sought" | "copies" | "twice"> = { sought: [], copies: [], twice: [] };
   for (const create of creates) add(create, resources, found);
   deployment.resources = resources;

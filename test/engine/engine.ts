@@ -1,7 +1,7 @@
 /** The real Pulumi engine on a project of a test, with a fake cloud. */
 
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findProgram, howToGet } from "../../tools/programs/programs.ts";
@@ -59,6 +59,15 @@ export interface StackOptions {
    * a quarter of the engine's CPU time.
    */
   checkpoints?: boolean;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -151,10 +160,11 @@ export class Stack {
 
   /** The stack's state as the file has it, with encrypted secrets. */
   async state(): Promise<string> {
-    return readFile(
-      join(this.folder, "..", "state", ".pulumi", "stacks", "odin-ws", `${this.name}.json`),
-      "utf8",
-    );
+    return readFile(this.#stateFile, "utf8");
+  }
+
+  get #stateFile(): string {
+    return join(this.folder, "..", "state", ".pulumi", "stacks", "odin-ws", `${this.name}.json`);
   }
 
   /** Replaces the state by the text that `pulumi stack export --show-secrets` printed. */
@@ -166,7 +176,8 @@ export class Stack {
 
   /**
    * Starts a command that works on resources, and kills the engine with SIGKILL at `moment`. The fake cloud
-   * ends the operation that is in flight, as the real cloud does.
+   * ends the operation that is in flight, as the real cloud does. A state that was being written is the one
+   * before: a bucket of Google Cloud replaces an object at once, and a file is cut.
    *
    * @throws Error with the output when the engine ends before
    */
@@ -181,6 +192,7 @@ export class Stack {
     } finally {
       await child.dispose();
     }
+    if (!isJson(await this.state())) await copyFile(`${this.#stateFile}.bak`, this.#stateFile);
   }
 
   /** Runs any command of `pulumi`. @throws Error with the output when the command fails */

@@ -27,7 +27,12 @@ describe("image of the gateways", { skip: withoutEngine() }, () => {
 
   const running = () =>
     (staging.cloud.one(TEMPLATE).inputs.metadata as Record<string, string>)["odin-image-gateway"];
-  const did = () => inWords(staging.cloud.takeOperations());
+  let changed = "";
+  const did = () => {
+    const operations = staging.cloud.takeOperations();
+    changed = operations.map((each) => `${inWords([each])}: ${each.changed}`).join("; ");
+    return inWords(operations);
+  };
   const succeeded = ({ exitCode, output }: Run) => assert.equal(exitCode, 0, output);
   /** Removes `serverImage` from the configuration: a clean checkout does not have this key. */
   const forget = () => staging.stack.pulumi("config", "rm", "serverImage");
@@ -113,7 +118,8 @@ describe("image of the gateways", { skip: withoutEngine() }, () => {
     const run = await stack.up();
     succeeded(run);
     assert.match(run.output, keeps(String(image)));
-    assert.deepEqual(did(), ["update RegionAutoscaler gateway-autoscaler"]);
+    const limit = "update RegionAutoscaler gateway-autoscaler";
+    assert.deepEqual([did(), changed], [[limit], `${limit}: autoscalingPolicy`]);
     assert.equal(running(), image);
 
     await stack.configure({ serverImage: "build" });
