@@ -106,7 +106,7 @@ export const SETTINGS = {
     "new connections a second from one address; 0: no limit",
   ),
   WS_MAX_HANDSHAKE_WAIT_MS: integer(4000, 0, 60_000).describe(
-    "longest wait of a new client until a process accepts its connection, estimated on Linux, ms: above it, half of the new clients are refused with 503 and Retry-After, and the kernel keeps fewer waiting; 0: no limit",
+    "longest wait of a new client until a process accepts its connection, estimated on Linux, ms: above it, up to half of the new clients are refused with 503 and Retry-After, and the kernel keeps fewer waiting; 0: no limit",
   ),
   WS_TRUSTED_PROXIES: addressRanges()
     .default([])

@@ -43,24 +43,25 @@ test("nobody is refused while the queue is short for the rate, however many conn
   assert.equal(refused(), 0);
 });
 
-test("a long queue for the rate: more are refused with each estimate, but a half is served", () => {
+test("a long queue for the rate: after a second as many are refused as wait too long, but a half is served", () => {
   const { pass, refused } = limited(2000);
   const shares: number[] = [];
-  for (let n = 0; n < 8; n++) {
-    pass(25, 1024); // 100 a second: the last one waits for 10 s
+  for (let n = 0; n < 6; n++) {
+    pass(25, 250); // 100 a second: the last one waits for 2.5 s
     shares.push(refused());
   }
-  assert.deepEqual(shares, [0, 0, 0, 0, 25, 50, 50, 50]);
+  assert.deepEqual(shares, [0, 0, 0, 0, 20, 20]);
+  pass(25, 300);
+  assert.equal(refused(), 33);
+  pass(25, 1024);
+  assert.equal(refused(), 50);
 });
 
-test("the refusals end when the wait is short again, and stay between the limit and its half", () => {
+test("the refusals end with the next estimate that finds the wait short enough", () => {
   const { pass, refused } = limited(2000);
   pass(25, 1024, 6);
-  pass(100, 600, 20); // 400 a second: 1.5 s
   assert.equal(refused(), 50);
-  pass(100, 100, 9);
-  assert.equal(refused(), 5);
-  pass(100, 100);
+  pass(25, 200);
   assert.equal(refused(), 0);
 });
 
@@ -68,13 +69,13 @@ test("the queue holds only clients that can be accepted in time, and all of them
   const { pass, limits } = limited(2000);
   pass(300, 1024, 8);
   assert.deepEqual(limits, []);
-  pass(25, 1024, 8); // the rate falls from 1,200 to 100 a second
-  assert.equal(limits.at(-1), 200);
-  pass(1, 200, 8);
-  assert.equal(limits.at(-1), 32, "the shortest queue");
+  pass(50, 1024, 8); // the rate falls from 1,200 to 200 a second
+  assert.equal(limits.at(-1), 400);
+  pass(1, 400, 8);
+  assert.equal(limits.at(-1), 256, "the shortest queue");
   limits.length = 0;
-  pass(25, 0, 20);
-  assert.deepEqual(limits, [64, 128, 256, 512, 1024, 2048]);
+  pass(50, 100, 8);
+  assert.deepEqual(limits, [2048]);
 });
 
 test("a process that was stopped, or had no clients until now, is not slow", () => {
@@ -94,7 +95,7 @@ test("without clients, the refusals end", () => {
   const { pass, refused } = limited(2000);
   pass(25, 1024, 8);
   assert.equal(refused(), 50);
-  pass(0, 0, 10);
+  pass(0, 0);
   assert.equal(refused(), 0);
 });
 

@@ -4,9 +4,9 @@
  * all of the work would be lost.
  *
  * The wait is estimated from the queue in the kernel and from the rate at which the process accepts. Above
- * the limit, the queue is limited to the clients that can be accepted in time, and a part of the accepted
- * clients is refused, which costs a quarter of a handshake and lets these clients come back later. Uses no
- * socket and no clock.
+ * the limit, the queue is limited to the clients that can be accepted in time, and as many of the accepted
+ * clients are refused as wait too long. A refusal costs a quarter of a handshake and lets the client come
+ * back later. As soon as the wait is short enough, nobody is refused. Uses no socket and no clock.
  */
 
 /** Time between two estimates, ms. */
@@ -15,10 +15,6 @@ export const ESTIMATE_MS = 250;
 const WINDOW = 4;
 /** A longer time between two estimates means that the process was stopped, ms. */
 const LONGEST_MS = 1000;
-/** Added to the refused share at each estimate above the limit. */
-const STEP_UP = 0.25;
-/** Taken from the refused share at each estimate below half of the limit. */
-const STEP_DOWN = 0.05;
 /** The others are always served, however many come. */
 const MAX_SHARE = 0.5;
 /**
@@ -26,7 +22,11 @@ const MAX_SHARE = 0.5;
  * process that is short of CPU accepts only some 300 a second.
  */
 export const LONGEST_QUEUE = 2048;
-const SHORTEST_QUEUE = 32;
+/**
+ * A shorter queue would be full at each small crowd, and the kernel of a client that finds no place waits
+ * longer with each attempt.
+ */
+const SHORTEST_QUEUE = 256;
 
 export interface HandshakeLimitOptions {
   /** Longest wait of a client until its handshake begins, ms; 0: no limit. */
@@ -76,7 +76,7 @@ export class HandshakeLimit {
     if (this.#queued && queue > 0) this.#window.push({ accepted, ms: Math.min(LONGEST_MS, elapsedMs) });
     else this.#window.length = 0;
     this.#queued = queue > 0;
-    if (queue === 0) return this.#lower();
+    if (queue === 0) return this.#end();
     if (this.#window.length < WINDOW) return;
     if (this.#window.length > WINDOW) this.#window.shift();
     this.#judge(queue);
@@ -90,10 +90,14 @@ export class HandshakeLimit {
       ms += part.ms;
     }
     const waitMs = (queue * ms) / Math.max(1, accepted);
-    if (waitMs > this.#maxWaitMs) {
-      this.#share = Math.min(MAX_SHARE, this.#share + STEP_UP);
-      this.#setLongest((accepted / ms) * this.#maxWaitMs);
-    } else if (waitMs < this.#maxWaitMs / 2) this.#lower();
+    this.#share = Math.min(MAX_SHARE, Math.max(0, 1 - this.#maxWaitMs / waitMs));
+    if (this.#share > 0) this.#setLongest((accepted / ms) * this.#maxWaitMs);
+    else if (waitMs < this.#maxWaitMs / 2) this.#end();
+  }
+
+  #end(): void {
+    this.#share = 0;
+    this.#setLongest(LONGEST_QUEUE);
   }
 
   #setLongest(length: number): void {
@@ -101,12 +105,6 @@ export class HandshakeLimit {
     if (longest === this.#longestQueue) return;
     this.#longestQueue = longest;
     this.#limitQueue(longest);
-  }
-
-  #lower(): void {
-    // Rounded, because a sum of steps does not reach 0 exactly.
-    this.#share = Math.max(0, Math.round((this.#share - STEP_DOWN) * 100) / 100);
-    if (this.#share === 0) this.#setLongest(this.#longestQueue * 2);
   }
 
   /** Whether this client must be refused. */
