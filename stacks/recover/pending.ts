@@ -49,7 +49,7 @@ export interface Recovery {
  * resource again. A resource with a fixed name is refused with 409; a resource with a made-up name exists
  * twice, and nobody deletes the first one. `pulumi refresh --clear-pending-creates` forgets the resource, and
  * so does `--import-pending-creates` (Pulumi 3.256). So this function adds the resources to the state, with
- * the ids that they have in the cloud. Components do not exist in the cloud: the next `up` creates them again.
+ * the ids that they have in the cloud. Components do not exist in the cloud, and the next `up` creates them.
  *
  * @throws Error when a creation is of a type that has no row in cloud-ids.ts
  */
