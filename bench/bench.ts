@@ -1,11 +1,10 @@
 /** `npm run bench`: compares this gateway with its peers. All do the same work, each in its own processes. */
 
-import { mkdirSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Command, flag, option, readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
 import { boolean, choice, listOf, nonEmpty, whole } from "@odin-ws/settings/values";
-import { howToGet, program } from "@odin-ws/tools/programs";
+import { natsServerPath, runAndExit, writeJson } from "./command.ts";
 import { type Summary, summarize } from "./figures.ts";
 import { type HttpFigures, measureHttp } from "./http/measure-http.ts";
 import { measure, PARTS, type Run, type Settings } from "./measure.ts";
@@ -127,8 +126,7 @@ async function main(): Promise<void> {
   const chosen = readArguments();
   if (process.platform !== "linux")
     throw new Error("the bench needs Linux, because it reads CPU and memory from /proc");
-  const nats = await program("nats-server");
-  if (nats === undefined) throw new Error(howToGet("nats-server"));
+  const nats = await natsServerPath();
   const { settings } = chosen;
   const { connections, subscribers } = settings.plan;
   const { cpu, cores, memoryGiB, node, kernel } = machine();
@@ -158,7 +156,6 @@ async function main(): Promise<void> {
   const targets = verdicts(figures, connections);
   if (runs.length > 0) console.log(`\n${subjectTables(summaries)}\n\n${targetTable(targets)}`);
 
-  mkdirSync(dirname(chosen.json), { recursive: true });
   const report = {
     machine: machine(),
     at: new Date().toISOString(),
@@ -169,16 +166,9 @@ async function main(): Promise<void> {
     runs,
     http,
   };
-  writeFileSync(chosen.json, `${JSON.stringify(report, null, 2)}\n`);
-  console.log(`\nAll figures: ${chosen.json}`);
+  console.log(`\nAll figures: ${writeJson(chosen.json, report)}`);
   for (const error of errors) console.error(`failed: ${error}`);
   process.exitCode = errors.length > 0 ? 1 : 0;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = 1;
-}
-process.exit();
+await runAndExit(main);

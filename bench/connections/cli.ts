@@ -5,7 +5,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type Command, flag, option, readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
 import { boolean, choice, listOf, nonEmpty, whole } from "@odin-ws/settings/values";
-import { howToGet, program } from "@odin-ws/tools/programs";
+import { natsServerPath, runAndExit, writeJson } from "../command.ts";
 import { type NatsServer, startNats } from "../nats.ts";
 import { stop } from "../process.ts";
 import { machine } from "../report.ts";
@@ -221,9 +221,7 @@ function kept(): Report {
 
 /** Writes the figures so far: a run that is interrupted keeps what was measured. */
 function save(): void {
-  const json = resolve(options.json);
-  mkdirSync(dirname(json), { recursive: true });
-  writeFileSync(json, `${JSON.stringify(kept(), null, 2)}\n`);
+  writeJson(options.json, kept());
 }
 
 function show(): void {
@@ -235,8 +233,7 @@ function show(): void {
 
 async function main(): Promise<void> {
   if (process.platform !== "linux") throw new Error("this command needs Linux, because it reads /proc");
-  const natsServer = await program("nats-server");
-  if (natsServer === undefined) throw new Error(howToGet("nats-server"));
+  const natsServer = await natsServerPath();
   const { cpu, memoryGiB, node, kernel } = report.machine;
   console.log(`${cpu}, ${cores} cores for gateway and load, ${memoryGiB} GiB, Node ${node}, ${kernel}\n`);
   const nats = await startNats(natsServer);
@@ -250,10 +247,4 @@ async function main(): Promise<void> {
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = 1;
-}
-process.exit();
+await runAndExit(main);

@@ -1,11 +1,7 @@
-/** `npm run bench:recovery`: how clients get over faults, with this gateway and with its peers. */
-
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, option, readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
 import { choice, listOf, nonEmpty, whole } from "@odin-ws/settings/values";
-import { howToGet, program } from "@odin-ws/tools/programs";
+import { natsServerPath, runAndExit, writeJson } from "../command.ts";
 import { startNats } from "../nats.ts";
 import { processTree, stop } from "../process.ts";
 import { machine } from "../report.ts";
@@ -125,8 +121,7 @@ async function measure(scenario: Scenario, peer: Peer, natsServer: string): Prom
 }
 
 async function main(): Promise<void> {
-  const natsServer = await program("nats-server");
-  if (natsServer === undefined) throw new Error(howToGet("nats-server"));
+  const natsServer = await natsServerPath();
   const { cpu, cores, memoryGiB, node, kernel } = machine();
   console.log(
     `${cpu}, ${cores} cores shared by servers and clients, ${memoryGiB} GiB, Node ${node}, ${kernel}\n`,
@@ -144,18 +139,9 @@ async function main(): Promise<void> {
     for (const { misses } of ofScenario) for (const miss of misses) console.log(`missed: ${miss}`);
     outcomes.push(...ofScenario);
   }
-  const file = resolve(options.json);
-  mkdirSync(dirname(file), { recursive: true });
   const report = { machine: machine(), at: new Date().toISOString(), options, outcomes };
-  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-  console.log(`All figures: ${file}`);
+  console.log(`All figures: ${writeJson(options.json, report)}`);
   process.exitCode = outcomes.some(({ misses }) => misses.length > 0) ? 1 : 0;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = 1;
-}
-process.exit();
+await runAndExit(main);

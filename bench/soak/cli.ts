@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, option, readCommand, valuesOrExit } from "@odin-ws/settings/command-line";
 import { decimal, nonEmpty, whole } from "@odin-ws/settings/values";
-import { howToGet, program } from "@odin-ws/tools/programs";
+import { natsServerPath, runAndExit } from "../command.ts";
 import { startNats } from "../nats.ts";
 import { NODE_FLAGS, stop } from "../process.ts";
 import { PEERS } from "../recovery/servers.ts";
@@ -52,8 +52,7 @@ interface Report {
 }
 
 async function main(): Promise<void> {
-  const natsServer = await program("nats-server");
-  if (natsServer === undefined) throw new Error(howToGet("nats-server"));
+  const natsServer = await natsServerPath();
   const nats = await startNats(natsServer);
   const [odin] = PEERS;
   if (odin === undefined) throw new Error("there is no gateway to measure");
@@ -115,10 +114,4 @@ function print({ checks, open, messages, deliveries, throttled, latency, timelin
   return misses.length;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = 1;
-}
-process.exit();
+await runAndExit(main);
