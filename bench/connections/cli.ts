@@ -133,19 +133,33 @@ const startGateway = (nats: NatsServer, connections: number, workers: number) =>
     settings,
   });
 
-/** Idle connections, then the end of a worker and of the gateway. */
-async function measureIdle(nats: NatsServer): Promise<void> {
-  const { connections, seconds } = options;
-  const { workers, loads } = planned(connections, options.workers);
+/** Starts a gateway and its clients, which do not connect yet, and measures the empty gateway. */
+async function begin(nats: NatsServer, connections: number, wanted: number | undefined) {
+  const { workers, loads } = planned(connections, wanted);
   const audience = Math.min(options.audience, connections);
   say(`a gateway with ${workers} workers, ${loads} load processes`);
-  let gateway = await startGateway(nats, connections, workers);
+  const gateway = await startGateway(nats, connections, workers);
   const crowd = await Crowd.start({ loads, port: gateway.port, viewers: connections, audience });
+  const trial: Trial = { gateway, crowd, workers, seconds: options.seconds, onProgress };
   try {
-    const trial: Trial = { gateway, crowd, workers, seconds, onProgress };
     const { empty, base } = await measureEmpty(trial);
     report.empty.push(empty);
     save();
+    return { trial, audience, empty, base };
+  } catch (error) {
+    await crowd.dispose();
+    await gateway.kill();
+    throw error;
+  }
+}
+
+/** Idle connections, then the end of a worker and of the gateway. */
+async function measureIdle(nats: NatsServer): Promise<void> {
+  const { connections } = options;
+  const { trial, empty, base } = await begin(nats, connections, options.workers);
+  const { crowd, workers } = trial;
+  let { gateway } = trial;
+  try {
     const steps = wants("idle") ? STEPS.filter((step) => step < connections) : [];
     for (const step of [...steps, connections]) {
       const figures = await measureStep(trial, step, { base, empty });
@@ -184,17 +198,9 @@ async function measureIdle(nats: NatsServer): Promise<void> {
 /** Messages to a part of the connections. */
 async function measureMessages(nats: NatsServer): Promise<void> {
   const connections = options["load-connections"] ?? Math.min(options.connections, 100_000);
-  const { workers, loads } = planned(connections, options["load-workers"]);
-  const audience = Math.min(options.audience, connections);
   const { seconds, rate } = options;
-  say(`a gateway with ${workers} workers, ${loads} load processes`);
-  const gateway = await startGateway(nats, connections, workers);
-  const crowd = await Crowd.start({ loads, port: gateway.port, viewers: connections, audience });
+  const { trial, audience, empty, base } = await begin(nats, connections, options["load-workers"]);
   try {
-    const trial: Trial = { gateway, crowd, workers, seconds, onProgress };
-    const { empty, base } = await measureEmpty(trial);
-    report.empty.push(empty);
-    save();
     if (wants("load")) {
       const open = { connections, rate };
       const figures = await measureFanout(trial, { nats: nats.connection, audience, seconds, open });
@@ -209,8 +215,8 @@ async function measureMessages(nats: NatsServer): Promise<void> {
       say(`${figures.messages} messages: p99 ${figures.latency.p99.toFixed(1)} ms`);
     }
   } finally {
-    await crowd.dispose();
-    await gateway.kill();
+    await trial.crowd.dispose();
+    await trial.gateway.kill();
   }
 }
 

@@ -2,21 +2,27 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { suite, type TestContext, test } from "node:test";
 import { watch } from "../publisher.fixture.ts";
 import { createAccount, strangeCredentials } from "./credentials.fixture.ts";
 import { CredentialsWatch, expiryOf } from "./credentials.ts";
 import { startNats, withoutNats } from "./nats-server.fixture.ts";
 
+/** A NATS server with one account, and the path of a credentials file that does not exist yet. */
+async function setUp(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), "odin-publisher-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const account = createAccount();
+  const config = join(folder, "nats.conf");
+  await writeFile(config, account.config);
+  const nats = await startNats(t, ["-c", config]);
+  const credentialsFile = join(folder, "user.creds");
+  return { account, nats, credentialsFile };
+}
+
 suite("credentials, with a real nats-server", { skip: withoutNats, timeout: 120_000 }, () => {
   test("the credentials file is used, and read again at the next attempt to connect", async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), "odin-publisher-"));
-    t.after(() => rm(folder, { recursive: true }));
-    const account = createAccount();
-    const config = join(folder, "nats.conf");
-    await writeFile(config, account.config);
-    const nats = await startNats(t, ["-c", config]);
-    const credentialsFile = join(folder, "user.creds");
+    const { account, nats, credentialsFile } = await setUp(t);
     await writeFile(credentialsFile, strangeCredentials());
     const watched = watch(t, { servers: nats.url, credentialsFile, createStream: true });
     const published = watched.publisher.publish({ id: "1", subject: "odin.global.test", data: {} });
@@ -36,13 +42,7 @@ suite("credentials, with a real nats-server", { skip: withoutNats, timeout: 120_
   });
 
   test("a user that expires is replaced without a loss, because the file was replaced before", async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), "odin-publisher-"));
-    t.after(() => rm(folder, { recursive: true }));
-    const account = createAccount();
-    const config = join(folder, "nats.conf");
-    await writeFile(config, account.config);
-    const nats = await startNats(t, ["-c", config]);
-    const credentialsFile = join(folder, "user.creds");
+    const { account, nats, credentialsFile } = await setUp(t);
     await writeFile(credentialsFile, account.credentials({ exp: Math.floor(Date.now() / 1000) + 2 }));
     const watched = watch(t, { servers: nats.url, credentialsFile, createStream: true });
     const publish = (id: number) =>
