@@ -72,10 +72,10 @@ test("the queue holds only clients that can be accepted in time, and all of them
   pass(50, 1024, 8); // the rate falls from 1,200 to 200 a second
   assert.equal(limits.at(-1), 400);
   pass(1, 400, 8);
-  assert.equal(limits.at(-1), 256, "the shortest queue");
+  assert.equal(limits.at(-1), 32, "the shortest queue");
   limits.length = 0;
-  pass(50, 100, 8);
-  assert.deepEqual(limits, [2048]);
+  pass(50, 0, 20);
+  assert.deepEqual(limits, [64, 128, 256, 512, 1024, 2048]);
 });
 
 test("a process that was stopped, or had no clients until now, is not slow", () => {

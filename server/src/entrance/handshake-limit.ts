@@ -22,11 +22,7 @@ const MAX_SHARE = 0.5;
  * process that is short of CPU accepts only some 300 a second.
  */
 export const LONGEST_QUEUE = 2048;
-/**
- * A shorter queue would be full at each small crowd, and the kernel of a client that finds no place waits
- * longer with each attempt.
- */
-const SHORTEST_QUEUE = 256;
+const SHORTEST_QUEUE = 32;
 
 export interface HandshakeLimitOptions {
   /** Longest wait of a client until its handshake begins, ms; 0: no limit. */
@@ -95,9 +91,13 @@ export class HandshakeLimit {
     else if (waitMs < this.#maxWaitMs / 2) this.#end();
   }
 
+  /**
+   * Nobody waits too long. The queue grows step by step: a long queue that is full at once would take a slow
+   * process a minute.
+   */
   #end(): void {
     this.#share = 0;
-    this.#setLongest(LONGEST_QUEUE);
+    this.#setLongest(this.#longestQueue * 2);
   }
 
   #setLongest(length: number): void {
